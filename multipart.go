@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 )
 
@@ -42,22 +43,36 @@ type UploadedPart struct {
 	CRC32C CRC32C // unknown if the store does not tell it
 }
 
+// A MultipartUploader is a bucket that takes uploads in parts: one from [New], or a type of your
+// own, for which the functions of these names call its methods. Only a bucket from New makes a
+// [MultipartUpload]: a type of your own returns that of the bucket that it wraps.
+type MultipartUploader interface {
+	BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error)
+	ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error)
+	ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error)
+	ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error]
+	AbortUpload(ctx context.Context, entry UploadEntry) error
+}
+
 // BeginUpload begins an upload of one object in parts. The options are those of the object:
 // content type, metadata, tags, locks. Complete checks the condition, the size of [WithSize] or
 // [WithMaxSize], and the checksum of [WithCRC32C]. Without [WithContentType] the type is that of
 // the key's extension, else "application/octet-stream".
 //
-// If the store lacks [OpenUploads], or b is not from [New], [Open] or [Ref], BeginUpload fails
-// with Unsupported. The other errors are those of Upload.
+// If the store lacks [OpenUploads], or b is no [MultipartUploader], BeginUpload fails with
+// Unsupported. The other errors are those of Upload.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (*MultipartUpload, error) {
-	const name = "BeginUpload"
-	own, err := ownUploader(b, name, key)
-	if err != nil {
-		return nil, err
+	m, e := need[MultipartUploader](b, "BeginUpload")
+	if e != nil {
+		return nil, located(b, "BeginUpload", key, e)
 	}
-	u := &MultipartUpload{bucket: own}
+	return m.BeginUpload(ctx, key, opts...)
+}
+
+func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error) {
+	u := &MultipartUpload{bucket: b}
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, key)
+	e := o.prepare(b, mayUpload, "BeginUpload", key)
 	o.writes = false // an upload that was begun is not the object
 	if e == nil {
 		e = u.resolve(o, opts)
@@ -77,16 +92,6 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 		u.token = u.record.token()
 		return u, nil
 	})
-}
-
-// ownUploader returns b if it is this package's own.
-func ownUploader(b any, op, key string) (*bucket, error) {
-	if own, ok := b.(*bucket); ok {
-		return own, nil
-	}
-	e := unsupported("this bucket has no open uploads", "use a bucket from storage.Open or storage.New")
-	e.Op, e.Key = op, key
-	return nil, e
 }
 
 // resolve checks everything that can be checked before the upload begins.
@@ -119,7 +124,7 @@ func (u *MultipartUpload) finishRequest() {
 }
 
 // Key returns the key of the object.
-func (u *MultipartUpload) Key() string { return u.record.Key[len(u.bucket.prefix):] }
+func (u *MultipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.prefix):] }
 
 // String returns the key, and neither the token nor the store's name of the upload.
 func (u *MultipartUpload) String() string { return "upload of " + quoted(u.Key()) }

@@ -74,14 +74,14 @@ func (u *MultipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 // [MultipartUpload.PutPart] does.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	const name = "PutPart"
-	own, err := ownUploader(b, name, key)
-	if err != nil {
-		return nil, err
+	own, e := reachFor(b, name)
+	if e != nil {
+		return nil, located(b, name, key, e)
 	}
-	u := &MultipartUpload{bucket: own, record: uploadRecord{Key: own.prefix + key, Upload: upload}}
+	u := &MultipartUpload{bucket: own, record: uploadRecord{Key: own.scope.prefix + key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, key)
+	e = o.prepare(own, mayUpload, name, key)
 	if e == nil {
 		e = checkWriteKey(o.key)
 	}

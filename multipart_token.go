@@ -159,19 +159,22 @@ func (u *MultipartUpload) Token() string { return u.token }
 // Options are only those of [WithNative] that BeginUpload had: the token does not hold a key that
 // the object is encrypted with. A token that was changed, or that is of another bucket or of a
 // key outside of b's prefix, is InvalidArgument; so is another option, or one that is missing.
-// If b is not from [New], [Open] or [Ref], ContinueUpload fails with Unsupported.
+// If b is no [MultipartUploader], ContinueUpload fails with Unsupported.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (*MultipartUpload, error) {
-	const name = "ContinueUpload"
-	own, err := ownUploader(b, name, "")
-	if err != nil {
-		return nil, err
+	m, e := need[MultipartUploader](b, "ContinueUpload")
+	if e != nil {
+		return nil, located(b, "ContinueUpload", "", e)
 	}
+	return m.ContinueUpload(ctx, token, opts...)
+}
+
+func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error) {
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, "")
+	e := o.prepare(b, mayUpload, "ContinueUpload", "")
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
-	u := &MultipartUpload{bucket: own, token: token}
+	u := &MultipartUpload{bucket: b, token: token}
 	if e == nil {
 		e = u.restore(o, opts)
 	}
@@ -188,7 +191,7 @@ func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
 	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), checkWriteKey(record.Key) != nil:
-		return invalid("token", "must be of an upload to this bucket")
+		return errOtherUpload()
 	}
 	var given PutRequest
 	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
@@ -225,6 +228,9 @@ func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	u.finishRequest()
 	return nil
 }
+
+// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
+func errOtherUpload() *Error { return invalid("token", "must be of an upload to this bucket") }
 
 // onlyNatives refuses every option but those of WithNative.
 func onlyNatives(opts []MultipartOption) *Error {

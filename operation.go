@@ -37,14 +37,12 @@ type operation struct {
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
 func (o *operation) prepare(b *bucket, may permission, name, key string) *Error {
-	o.core, o.name, o.key, o.prefix = b.core, name, b.prefix+key, b.prefix
+	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.prefix+key, b.scope.prefix
 	o.writes = may&(mayUpload|mayRemove) != 0
-	switch {
-	case b.mask&may != may:
-		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
-	case b.bad != nil:
-		return b.bad
-	case b.core.bad != nil:
+	if e := b.scope.refusal(may); e != nil {
+		return e
+	}
+	if b.core.bad != nil {
 		return b.core.bad
 	}
 	return b.core.checkOpen()

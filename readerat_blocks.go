@@ -77,9 +77,9 @@ func newBlockCache(ctx context.Context, object *pinnedObject, size, most int64) 
 	return c
 }
 
-// bufferLimitOf returns the limit of a bucket from New, else that of the process.
+// bufferLimitOf returns the limit of the bucket from New that b reaches, else that of the process.
 func bufferLimitOf(b any) *BufferLimit {
-	if own, ok := b.(*bucket); ok {
+	if own, ok := reach(b); ok {
 		return own.core.bufferLimit
 	}
 	return defaultBufferLimit()

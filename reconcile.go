@@ -81,7 +81,8 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 		return nil, e // nothing is proven: the request may still be in progress
 	}
 	if cond.Absent && failed == nil {
-		e.Unknown = false // another client's object was there first
+		e.Unknown = false // another client's object is there
+		e.overtaken = true
 		return nil, e
 	}
 	return nil, errOverwritten(e)

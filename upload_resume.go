@@ -59,13 +59,13 @@ func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
 //
 // If the upload is another bucket's, its key is outside of b's prefix, or WithResume has
 // not written the file, AbandonUpload fails with InvalidArgument and the file stays. If a
-// call uses the file, it fails with Locked. If b is not from [New] or [Open], it fails with
-// Unsupported.
+// call uses the file, it fails with Locked. If b is neither from [New] nor unwraps to such a bucket
+// ([Unwrapper]), it fails with Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	const name = "AbandonUpload"
-	own, ok := b.(*bucket)
-	if !ok {
-		return &Error{Code: Unsupported, Op: name, Hint: "call AbandonUpload with a bucket from storage.Open or storage.New"}
+	own, e := reachFor(b, name)
+	if e != nil {
+		return located(b, name, "", e)
 	}
 	o := &operation{}
 	if e := o.prepare(own, mayUpload, name, ""); e != nil {
@@ -80,10 +80,10 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.prefix) || checkWriteKey(o.key) != nil {
+	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.scope.prefix) || checkWriteKey(o.key) != nil {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
-	ctx, e := o.begin(ctx)
+	ctx, e = o.begin(ctx)
 	if e == nil {
 		e = abandonUpload(ctx, o, j)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,4 +75,18 @@ func listed(ctx context.Context, b storage.Bucket, each func(error)) {
 	for _, err := range b.List(ctx, storage.WithPageSize(2)) {
 		each(err)
 	}
+}
+
+// The second attempt proves what the first one did.
+func TestALockedVersionWasNotRemovedByALostRequest(t *testing.T) {
+	injected := faults.New()
+	b := memstore.New(storage.WithVersions(), storage.WithObjectLock(), storage.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	held, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
+	require.NoError(t, err)
+	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
+	injected.Set(faults.Fail(faults.Delete).Nth(1).WithError(lost))
+	err = b.Remove(t.Context(), "a", storage.WithVersion(held.Version))
+	require.ErrorIs(t, err, storage.Locked)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	require.Equal(t, 2, injected.Count(faults.Delete))
 }

@@ -8,6 +8,9 @@ var azurite = npmTool{
 	pkg:      "azurite",
 	entry:    "azurite/dist/src/blob/main.js",
 	external: []string{"mysql2", "pg-hstore", "tedious"},
+	// Ten minutes after its start, Azurite would remove what no blob refers to. It sorts all that it
+	// has for each removal, and answers nobody for minutes. 2147483647 ms is the longest wait.
+	edits: []edit{{"azurite/dist/src/blob/utils/constants.js", "exports.DEFAULT_GC_INTERVAL_MS = 10 * 60 * 1000", "exports.DEFAULT_GC_INTERVAL_MS = 2147483647"}},
 }
 
 // The first account is that of Azurite's documentation. The others have the same key, for

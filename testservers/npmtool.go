@@ -19,7 +19,11 @@ type npmTool struct {
 	pkg      string   // its directory
 	entry    string   // the program's main file in node_modules
 	external []string // packages that are omitted, because they are never loaded
+	edits    []edit
 }
+
+// An edit replaces a text in a file of node_modules, before the bundle is made.
+type edit struct{ file, old, new string }
 
 var _ tool = npmTool{}
 
@@ -39,7 +43,7 @@ func (n npmTool) stamp(context.Context) (string, error) {
 	if err := hashPins(hash, n); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(hash, "%q", n.bundleFlags(""))
+	fmt.Fprintf(hash, "%q %q", n.bundleFlags(""), n.edits)
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }
 
@@ -47,11 +51,29 @@ func (n npmTool) build(ctx context.Context, work, path string) error {
 	if err := n.install(ctx, work, nodeMajor); err != nil {
 		return err
 	}
+	for _, e := range n.edits {
+		if err := e.apply(filepath.Join(work, "node_modules")); err != nil {
+			return err
+		}
+	}
 	esbuild := filepath.Join(work, "node_modules", ".bin", "esbuild")
 	if err := interruptibleCommand(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
 		return fmt.Errorf("esbuild: %w", err)
 	}
 	return nil
+}
+
+// apply fails if the text is not there once.
+func (e edit) apply(modules string) error {
+	path := filepath.Join(modules, e.file)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(content), e.old); n != 1 {
+		return fmt.Errorf("%s has %q %d times, not once", e.file, e.old, n)
+	}
+	return os.WriteFile(path, []byte(strings.Replace(string(content), e.old, e.new, 1)), 0o600)
 }
 
 // install creates work/node_modules from the lock file, if Node.js is new enough.

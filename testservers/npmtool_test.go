@@ -54,6 +54,32 @@ func TestAPackageBecomesOneFile(t *testing.T) {
 	require.Equal(t, []string{"node", path}, command)
 }
 
+func TestAnEditIsMadeOnce(t *testing.T) {
+	for _, row := range []struct {
+		name, content, want string
+		fails               bool
+	}{
+		{"the text is there", "a = 10;", "a = 20;", false},
+		{"the text is missing", "a = 11;", "", true},
+		{"the text is there twice", "a = 10; a = 10;", "", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "main.js")
+			require.NoError(t, os.WriteFile(path, []byte(row.content), 0o600))
+			err := edit{"main.js", "a = 10;", "a = 20;"}.apply(dir)
+			if row.fails {
+				require.ErrorContains(t, err, "main.js has")
+				return
+			}
+			require.NoError(t, err)
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, row.want, string(content))
+		})
+	}
+}
+
 func TestABuiltPackageNeedsNoNPM(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	built, err := ensureBuilt(t.Context(), n)

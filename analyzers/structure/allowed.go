@@ -2,9 +2,8 @@ package structure
 
 // The reasons for exceptions.
 const (
-	toDivide = "is divided next"
-	public   = "a Server is a Handler that listens: its methods are those of the handler"
-	suite    = "the cases of the suite call one T"
+	public = "a Server is a Handler that listens: its methods are those of the handler"
+	suite  = "the cases of the suite call one T"
 )
 
 // allowed has the types that Analyzer does not report, with the reason.
@@ -13,27 +12,4 @@ var allowed = map[string]string{
 
 	module + "/storagetest.T": suite,
 	module + "/storagetest.S": suite,
-
-	module + "/providers/s3.driver":                        toDivide,
-	module + "/providers/s3.rawClient":                     toDivide,
-	module + "/providers/s3.serviceDriver":                 toDivide,
-	module + "/providers/s3.managed":                       toDivide,
-	module + "/providers/s3.standIn":                       toDivide,
-	module + "/providers/s3/s3probe.probe":                 toDivide,
-	module + "/providers/s3/internal/listxml.fields":       toDivide,
-	module + "/providers/s3/internal/listxml.objectsPage":  toDivide,
-	module + "/providers/s3/internal/listxml.VersionsPage": toDivide,
-
-	module + "/providers/gcs.driver":        toDivide,
-	module + "/providers/gcs.composition":   toDivide,
-	module + "/providers/gcs.session":       toDivide,
-	module + "/providers/gcs.serviceDriver": toDivide,
-	module + "/providers/gcs.managedBucket": toDivide,
-	module + "/providers/gcs.standIn":       toDivide,
-
-	module + "/providers/azure.driver":           toDivide,
-	module + "/providers/azure.serviceDriver":    toDivide,
-	module + "/providers/azure.managedContainer": toDivide,
-	module + "/providers/azure.userKey":          toDivide,
-	module + "/providers/azure.script":           toDivide,
 }

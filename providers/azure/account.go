@@ -128,11 +128,6 @@ func (a *account) singleAttempt(ctx context.Context) context.Context {
 	return policy.WithRetryOptions(ctx, noRetry)
 }
 
-// driver returns the driver of one container.
-func (a *account) driver(bucket string) *driver {
-	return &driver{account: a, container: a.service.NewContainerClient(bucket), bucket: bucket}
-}
-
 // close closes the connections that were opened here.
 func (a *account) close() error {
 	if a.owned {

@@ -250,7 +250,7 @@ func testAnswer(t *testing.T, a *answer) {
 	require.NotEmpty(t, a.source)
 	var answered atomic.Int32
 	w := newScript(t)
-	w.Answer = func(r wiretest.Request) said {
+	w.server.Answer = func(r wiretest.Request) said {
 		if !regexp.MustCompile(c.request).MatchString(r.Line()) || a.call == "copy" && r.Header.Get("X-Ms-Copy-Source") == "" {
 			return success(r)
 		}
@@ -258,12 +258,12 @@ func testAnswer(t *testing.T, a *answer) {
 		return a.reply()
 	}
 	d := w.driver(t)
-	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL + "/" + emulatorAccount})
+	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.server.URL + "/" + emulatorAccount})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	err = c.make(t.Context(), storage.New(d, once, storage.WithVersions()), storage.NewService(s, once))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
+	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)
 		return

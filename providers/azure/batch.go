@@ -30,10 +30,10 @@ func (a *account) canBatch() bool {
 // returns Unsupported.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	errs := make([]error, len(r))
-	if !d.canBatch() {
+	if !d.account.canBatch() {
 		return fill(errs, storage.Unsupported)
 	}
-	batch, err := d.container.NewBatchBuilder()
+	batch, err := d.container.client.NewBatchBuilder()
 	if err != nil {
 		return fill(errs, storage.Unsupported)
 	}
@@ -42,7 +42,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
 			continue
 		}
-		deleted, err := d.deleteOptions(&r[i])
+		deleted, err := deleteOptions(&r[i])
 		if errs[i] = err; err != nil {
 			continue
 		}
@@ -56,23 +56,23 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if len(slots) == 0 {
 		return errs
 	}
-	responses, err := d.submit(ctx, batch)
+	responses, err := d.remover.submit(ctx, batch)
 	if err != nil {
 		for _, slot := range slots {
 			errs[slot] = err
 		}
 		return errs
 	}
-	d.assignResponses(ctx, responses, slots, r, errs)
+	d.remover.assignResponses(ctx, responses, slots, r, errs)
 	return errs
 }
 
 // submit sends a batch. If the response cannot be read, the outcome is unknown.
 // The SDK panics if the response names a request that was not made.
-func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
+func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var out container.SubmitBatchResponse
-	err := writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
+	err := writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		defer func() {
 			if isAccepted(response) {
 				if recover() != nil {
@@ -81,7 +81,7 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 				}
 			}
 		}()
-		out, err = d.container.SubmitBatch(policy.WithCaptureResponse(ctx, &response), batch, nil)
+		out, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, &response), batch, nil)
 		if err == nil {
 			err = checkAnswer(response)
 		}
@@ -125,7 +125,7 @@ func batchError(err error, response *http.Response) *storage.Error {
 }
 
 // assignResponses sets the error of each request in errs.
-func (d *driver) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
+func (rm *remover) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
 	received := make([]bool, len(slots))
 	for _, response := range responses {
 		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {
@@ -134,7 +134,7 @@ func (d *driver) assignResponses(ctx context.Context, responses []*container.Bat
 		received[*response.ContentID] = true
 		if response.Error != nil {
 			slot := slots[*response.ContentID]
-			errs[slot] = d.deleteError(ctx, translate(response.Error), &r[slot])
+			errs[slot] = rm.deleteError(ctx, translate(response.Error), &r[slot])
 		}
 	}
 	for i, slot := range slots {

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha512"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/components"
 )
 
 const (
@@ -89,17 +91,20 @@ func blockIDFromTag(tag string) (string, bool) {
 	return stored, len(stored) == length
 }
 
-// stageBlock sends a block under its own id. If another tool left blocks on the
-// key whose ids have another length, the service refuses that id. Then stageBlock
+// blocks has the uncommitted blocks of a container's blobs.
+type blocks struct{ container *blobContainer }
+
+// stage sends a block under its own id. If another tool left blocks on the
+// key whose ids have another length, the service refuses that id. Then stage
 // sends the block again under an id of their length. It returns the tag of the
 // part.
-func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
+func (bl *blocks) stage(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
 	if err = send(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
 	var out blockblob.GetBlockListResponse
-	listErr := answered(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
+	listErr := answered(bl.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
 		return err
 	})
 	if listErr != nil || len(out.UncommittedBlocks) == 0 {
@@ -122,14 +127,14 @@ const codeBlockIDLength = "InvalidBlobOrBlock"
 // but no uploads. An upload whose parts come in any order has a marker.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	c := &blockList{properties: &r.Properties, controls: &r.Controls}
-	if _, err := d.commitOptions(c); err != nil {
+	if _, err := d.blocks.options(c); err != nil {
 		return "", err
 	}
-	if err := d.checkLocks(ctx, c.controls); err != nil {
+	if err := d.container.checkLocks(ctx, c.controls); err != nil {
 		return "", err
 	}
 	if r.AnyOrder {
-		return d.beginOpen(ctx, r.Key)
+		return d.uploads.begin(ctx, r.Key)
 	}
 	return newUploadID(), nil
 }
@@ -137,9 +142,9 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 // PutPart makes one Put Block request, whose CRC64 the service verifies.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	if isOpenUpload(r.Upload) {
-		return d.putComponent(ctx, r)
+		return d.uploads.put(ctx, r)
 	}
-	n, err := d.writeNatives(r.Native)
+	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -151,7 +156,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
-	tag, err := d.stageBlock(ctx, r.Key, id, func(id string) error {
+	tag, err := d.blocks.stage(ctx, r.Key, id, func(id string) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
@@ -161,8 +166,8 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 			CPKScopeInfo:            n.scopeInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		return answered(d.singleAttempt(ctx), func(ctx context.Context) error {
-			_, err := d.blob(r.Key).StageBlock(ctx, id, body, o)
+		return answered(d.account.singleAttempt(ctx), func(ctx context.Context) error {
+			_, err := d.container.blob(r.Key).StageBlock(ctx, id, body, o)
 			return err
 		})
 	})
@@ -188,7 +193,7 @@ func blockError(err error) error {
 // the object's properties, including its CRC32C.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	if isOpenUpload(r.Upload) {
-		return d.completeComponents(ctx, r)
+		return d.uploads.complete(ctx, r)
 	}
 	ids := make([]string, len(r.Parts))
 	for i := range r.Parts {
@@ -198,7 +203,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 		}
 		ids[i] = id
 	}
-	attrs, err := d.commit(ctx, ids, &blockList{
+	attrs, err := d.blocks.commit(ctx, ids, &blockList{
 		key:        r.Put.Key,
 		properties: &r.Put.Properties,
 		controls:   &r.Put.Controls,
@@ -225,8 +230,8 @@ type blockList struct {
 }
 
 // commit makes an object from the blocks with the given ids.
-func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
-	o, err := d.commitOptions(c)
+func (bl *blocks) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
+	o, err := bl.options(c)
 	if err != nil {
 		return nil, err
 	}
@@ -234,12 +239,12 @@ func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*stora
 		return nil, err
 	}
 	var out blockblob.CommitBlockListResponse
-	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.blob(c.key).CommitBlockList(ctx, ids, o)
+	err = writes(bl.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = bl.container.blob(c.key).CommitBlockList(ctx, ids, o)
 		return err
 	})
 	if isCode(err, codeBlocksDropped) {
-		return nil, d.droppedError(ctx, asError(err), c)
+		return nil, bl.droppedError(ctx, asError(err), c)
 	}
 	if err != nil {
 		return nil, writeError(err, c.condition)
@@ -263,9 +268,9 @@ func distinct(ids []string) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Status: http.StatusConflict, Err: errors.New("two parts were stored as one block")}
 }
 
-// commitOptions returns the options of Put Block List. Encryption must be that of the blocks.
-func (d *driver) commitOptions(c *blockList) (*blockblob.CommitBlockListOptions, error) {
-	n, err := d.writeNatives(c.controls.Native)
+// options returns the options of Put Block List. Encryption must be that of the blocks.
+func (bl *blocks) options(c *blockList) (*blockblob.CommitBlockListOptions, error) {
+	n, err := bl.container.account.writeNatives(c.controls.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -291,15 +296,16 @@ const codeBlocksDropped = "InvalidBlockList"
 // droppedError returns the error for dropped blocks. If the write has a
 // condition, droppedError requests the object to evaluate it. Otherwise the
 // upload must restart.
-func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockList) error {
+func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *blockList) error {
 	e.Code, e.Retryable = storage.Unavailable, true
 	if c.condition == (storage.Condition{}) {
 		return e
 	}
-	found, err := d.Head(ctx, &storage.GetRequest{Key: c.key, Length: -1, Native: c.controls.Native, Auxiliary: true})
+	_, found, err := bl.container.properties(ctx, c.key, "", storage.Condition{}, c.controls.Native)
+	err = bl.container.changeError(ctx, err)
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
-	case c.condition.Absent && found != nil, c.condition.Revision != "" && (found == nil || found.Revision != c.condition.Revision):
+	case c.condition.Absent && found != nil, c.condition.Revision != "" && (found == nil || quoted(found.ETag) != c.condition.Revision):
 		e.Code, e.Retryable, e.Hint = storage.PreconditionFailed, false, ""
 	}
 	return e
@@ -313,8 +319,8 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	if err != nil {
 		return nil // it has no parts that can be removed
 	}
-	if marked, err := d.markedKey(ctx, u); err != nil || marked != "" && marked != key {
+	if marker, err := d.uploads.marker(ctx, u); err != nil || marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {
 		return err
 	}
-	return d.removeComponents(ctx, u)
+	return d.uploads.remove(ctx, u)
 }

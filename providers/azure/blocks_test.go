@@ -20,12 +20,12 @@ func TestBlockUploadRequests(t *testing.T) {
 	put.Condition.Revision = etag
 	upload, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
-	require.Empty(t, s.Requests(), "Azure knows no uploads")
+	require.Empty(t, s.server.Requests(), "Azure knows no uploads")
 
 	first, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
 	require.Equal(t, int64(5), first.Size)
-	block := s.Last(t)
+	block := s.server.Last(t)
 	require.Equal(t, http.MethodPut, block.Method)
 	require.Equal(t, "/photos/a", block.Path)
 	require.Regexp(t, `^blockid=[^&]{16,}&comp=block$`, block.RawQuery)
@@ -39,7 +39,7 @@ func TestBlockUploadRequests(t *testing.T) {
 	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{first, last}})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
-	commit := s.Last(t)
+	commit := s.server.Last(t)
 	require.Equal(t, "PUT /photos/a?comp=blocklist", commit.Line())
 	require.Contains(t, commit.Body, "<Latest>"+first.Tag+"</Latest><Latest>"+last.Tag+"</Latest>")
 	for name, want := range map[string]string{
@@ -81,7 +81,7 @@ func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	put := func(text string) storage.Part {
 		part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
 		require.NoError(t, err)
-		require.Equal(t, part.Tag, s.Last(t).Query().Get("blockid"))
+		require.Equal(t, part.Tag, s.server.Last(t).Query().Get("blockid"))
 		return part
 	}
 	recorded, lost := put("a"), put("b")
@@ -89,7 +89,7 @@ func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	require.Equal(t, recorded.Tag, put("a").Tag)
 	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []storage.Part{recorded}})
 	require.NoError(t, err)
-	require.Contains(t, s.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
+	require.Contains(t, s.server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
 func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func aPart(t *testing.T, upload string, number int) storage.Part {
@@ -136,7 +136,7 @@ func TestInvalidUploadNames(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 	require.NoError(t, d.AbortParts(t.Context(), "a", newUploadID()))
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestDroppedBlocks(t *testing.T) {
@@ -166,7 +166,7 @@ func TestDroppedBlocks(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
 			require.Equal(t, row.status, e.Status, "409 makes the core restart")
-			require.Len(t, s.Requests(), len(row.answers))
+			require.Len(t, s.server.Requests(), len(row.answers))
 		})
 	}
 }
@@ -182,5 +182,5 @@ func TestPartsThatWereStoredAsOneBlockAreNotCommitted(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.Equal(t, http.StatusConflict, e.Status, "409 makes the core restart")
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }

@@ -1,8 +1,6 @@
 package azure
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -22,9 +20,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/components"
-	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // The parts of an open upload (storage.PutRequest.AnyOrder) are blobs, and its completion copies
@@ -98,33 +94,14 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 	return parseChecksum(text, size)
 }
 
-// beginOpen stores the marker of a new upload to a key.
-func (d *driver) beginOpen(ctx context.Context, key string) (string, error) {
-	upload := hexid.New(16) + "-" + hexid.New(16)
-	u, err := parseOpenUpload(upload)
-	if err == nil {
-		err = d.checkReplaces(ctx)
-	}
-	if err != nil {
-		return "", err
-	}
-	_, err = d.Put(ctx, &storage.PutRequest{
-		Key:        u.marker(),
-		Body:       bytes.NewReader(nil),
-		Properties: storage.Properties{ContentType: components.ContentType, Metadata: components.MarkerMetadata(key)},
-		CRC32C:     storage.KnownCRC32C(0),
-	})
-	return upload, err
-}
-
-// putComponent makes one Put Blob request, with the encryption of the object. The service
+// put makes one Put Blob request, with the encryption of the object. The service
 // verifies its CRC64.
-func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (cu *componentUploads) put(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	n, err := d.writeNatives(r.Native)
+	n, err := cu.container.account.writeNatives(r.Native)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -145,27 +122,27 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 		return storage.Part{}, err
 	}
 	var out blockblob.UploadResponse
-	err = answered(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.blob(u.key(r.Number)).Upload(ctx, body, o)
+	err = answered(cu.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = cu.container.blob(u.key(r.Number)).Upload(ctx, body, o)
 		return err
 	})
 	if err != nil {
 		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
 	}
 	part := storage.Part{Number: r.Number, Tag: quoted(out.ETag), Size: r.Size, CRC32C: r.CRC32C}
-	return part, d.checkOpen(ctx, u, r.Number, deref(out.VersionID))
+	return part, cu.checkOpen(ctx, u, r.Number, deref(out.VersionID))
 }
 
 // checkOpen returns an error if an upload was completed or aborted before its new part was stored,
 // and removes the part.
-func (d *driver) checkOpen(ctx context.Context, u *openUpload, number int, version string) error {
-	open, err := d.isOpen(ctx, u)
+func (cu *componentUploads) checkOpen(ctx context.Context, u *openUpload, number int, version string) error {
+	open, err := cu.isOpen(ctx, u)
 	if err != nil || open {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = d.removeComponent(ctx, u.key(number), version, true)
+	_ = cu.removeComponent(ctx, u.key(number), version, true)
 	return components.ErrEnded
 }
 
@@ -185,9 +162,9 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	}
 	page, open := &storage.PartPage{}, r.After > 0
 	for {
-		items, _, marker, err := d.listPage(ctx, "", o)
+		items, _, marker, err := d.lister.page(ctx, "", o)
 		if err != nil {
-			return nil, d.listError(err)
+			return nil, d.container.listError(err)
 		}
 		for _, item := range items {
 			number, ok := components.Number(u.prefix, deref(item.Name))
@@ -220,61 +197,61 @@ func (u *openUpload) part(number int, item *container.BlobItem) storage.Part {
 	return storage.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
 }
 
-// completeComponents copies the parts as blocks, and removes them. The last request has the
+// complete copies the parts as blocks, and removes them. The last request has the
 // write's condition and properties. If it fails, the parts stay for another attempt. Calls at once
 // make one object; see components.Completion.
-func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (cu *componentUploads) complete(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.checkLocks(ctx, &r.Put.Controls); err != nil {
+	if err := cu.container.checkLocks(ctx, &r.Put.Controls); err != nil {
 		return nil, err
 	}
-	ranges, size, err := d.partRanges(ctx, u, r)
+	ranges, size, err := cu.partRanges(ctx, u, r)
 	if err != nil {
 		return nil, err
 	}
 	list := &blockList{key: r.Put.Key, properties: &r.Put.Properties, controls: &r.Put.Controls, crc: r.Put.CRC32C, size: size}
 	var ids []string
 	completion := components.Completion{
-		Store: d, Marker: u.marker(),
+		Store: cu.objects, Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = d.stageParts(ctx, ranges, list); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
+			if ids, err = cu.stageParts(ctx, ranges, list); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
 				return err
 			}
-			if open, openErr := d.isOpen(ctx, u); openErr == nil && !open {
+			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {
 				return components.ErrEnded
 			}
 			return err
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
 			list.condition = condition
-			return d.commitCopied(ctx, ids, list)
+			return cu.copier.commitCopied(ctx, ids, list)
 		},
-		Drop: func(ctx context.Context) error { return d.removeComponents(ctx, u) },
+		Drop: func(ctx context.Context) error { return cu.remove(ctx, u) },
 	}
 	return completion.Run(ctx, r)
 }
 
 // partRanges returns the ranges to copy, and their size. If they were more than the blocks of a
 // blob, each part is one.
-func (d *driver) partRanges(ctx context.Context, u *openUpload, r *storage.CompleteRequest) (ranges []copyRange, size int64, err error) {
+func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *storage.CompleteRequest) (ranges []copyRange, size int64, err error) {
 	for i := range r.Parts {
 		size += r.Parts[i].Size
 	}
-	whole := len(r.Parts)+int(size/d.copyBlockSize()) > maxBlocks
+	whole := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		key := u.key(part.Number)
-		from, err := d.authorizeSource(ctx, d.bucket, key, "")
+		from, err := cu.container.account.authorizeSource(ctx, cu.container.name, key, "")
 		if err != nil {
 			return nil, 0, err
 		}
-		ref := storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key, Revision: part.Tag, Native: r.Put.Native}
+		ref := storage.ObjectRef{Account: cu.container.account.identity, Bucket: cu.container.name, Key: key, Revision: part.Tag, Native: r.Put.Native}
 		if whole && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, from, blob.HTTPRange{Count: part.Size}})
-		} else if ranges, err = d.split(ranges, part.Size, ref, from); err != nil {
+		} else if ranges, err = cu.copier.split(ranges, part.Size, ref, from); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -282,24 +259,18 @@ func (d *driver) partRanges(ctx context.Context, u *openUpload, r *storage.Compl
 }
 
 // isOpen reports whether the upload can take parts.
-func (d *driver) isOpen(ctx context.Context, u *openUpload) (bool, error) {
-	marker, err := d.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil
-	}
-	return err == nil && components.IsOpen(marker.Metadata), err
+func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, error) {
+	marker, err := cu.marker(ctx, u)
+	return marker != nil && components.IsOpen(marker.Metadata), err
 }
 
-// markedKey returns the key of an upload, or "" if it has no marker any more.
-func (d *driver) markedKey(ctx context.Context, u *openUpload) (string, error) {
-	marker, err := d.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return "", nil
-	case err != nil:
-		return "", err
+// marker returns the attributes of an upload's marker, or nil if it has none any more.
+func (cu *componentUploads) marker(ctx context.Context, u *openUpload) (*storage.Attrs, error) {
+	marker, err := cu.objects.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, nil
 	}
-	return components.Key(marker.Metadata), nil
+	return marker, err
 }
 
 // SignPart signs a request that stores a part as a blob. Nothing else of the container can be
@@ -317,78 +288,4 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 		signed.Header.Del("X-Ms-Access-Tier") // of the object
 	}
 	return signed, err
-}
-
-// ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs that somebody left
-// without one are an upload of their prefix. Blocks, which no upload names, end after a week.
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
-	_, prefixes, marker, err := d.listPage(ctx, "/", &container.ListBlobsHierarchyOptions{
-		Prefix: to.Ptr(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
-	})
-	if err != nil {
-		return nil, d.listError(err)
-	}
-	entries := make([]*storage.UploadEntry, len(prefixes))
-	err = parallel.Each(ctx, len(prefixes), maxParallel, func(ctx context.Context, i int) (err error) {
-		entries[i], err = d.uploadEntry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	page := &storage.UploadPage{Token: marker}
-	for _, entry := range entries {
-		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
-			page.Uploads = append(page.Uploads, *entry)
-		}
-	}
-	return page, nil
-}
-
-// uploadEntry returns nil if there is no such upload (any more).
-func (d *driver) uploadEntry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
-	u, err := parseOpenUpload(upload)
-	if err != nil {
-		return nil, nil // this package has no such upload
-	}
-	first, _, _, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
-		Include: container.ListBlobsInclude{Metadata: true}, Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(1)),
-	})
-	if err != nil {
-		return nil, d.listError(err)
-	}
-	if len(first) == 0 || first[0].Properties == nil {
-		return nil, nil
-	}
-	entry := &storage.UploadEntry{Key: strings.TrimSuffix(u.prefix, "/"), Upload: upload, Begun: modified(first[0].Properties.LastModified)}
-	if deref(first[0].Name) == u.marker() {
-		metadata, _ := decodeMetadata(first[0].Metadata, 0)
-		entry.Key = cmp.Or(components.Key(metadata), entry.Key)
-	}
-	return entry, nil
-}
-
-// hidesOnlyReserved reports whether all keys with a prefix are reserved. It is asked for a common
-// prefix that reserved keys have.
-func (d *driver) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
-	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(prefix), MaxResults: to.Ptr(int32(maxPage))}
-	var followed markers
-	for {
-		items, _, marker, err := d.listPage(ctx, "", o)
-		if err != nil {
-			return false, err
-		}
-		for _, item := range items {
-			if !isReserved(deref(item.Name)) {
-				return false, nil
-			}
-		}
-		if marker == "" {
-			return true, nil
-		}
-		if err := followed.check(marker, len(items)); err != nil {
-			return false, err
-		}
-		o.Marker = httpheader.Optional(marker)
-	}
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// removeComponents removes all blobs of an upload, however they came there, with their versions: an
+// remove removes all blobs of an upload, however they came there, with their versions: an
 // account that keeps versions would keep, and bill, each part for ever. The marker is first: if
 // the removal is interrupted, or another process lists the parts meanwhile, nobody makes an object
 // of those that remain.
-func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
-	if err := d.Delete(ctx, &storage.DeleteRequest{Key: u.marker()}); err != nil {
+func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
+	if err := cu.objects.Delete(ctx, &storage.DeleteRequest{Key: u.marker()}); err != nil {
 		return err
 	}
 	o := &container.ListBlobsHierarchyOptions{
-		Include:    container.ListBlobsInclude{Versions: !d.isBefore(versionsVersion)},
+		Include:    container.ListBlobsInclude{Versions: !cu.container.account.isBefore(versionsVersion)},
 		Prefix:     to.Ptr(u.prefix),
 		MaxResults: to.Ptr(int32(maxPage)),
 	}
 	var followed markers
 	for {
-		items, _, marker, err := d.listPage(ctx, "", o)
+		items, _, marker, err := cu.lister.page(ctx, "", o)
 		if err != nil {
-			return d.listError(err)
+			return cu.container.listError(err)
 		}
 		err = parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
 			version := deref(items[i].VersionID)
-			return d.removeComponent(ctx, deref(items[i].Name), version, version == "" || isCurrent(items[i]))
+			return cu.removeComponent(ctx, deref(items[i].Name), version, version == "" || isCurrent(items[i]))
 		})
 		if err != nil || marker == "" {
 			return err
@@ -47,16 +47,16 @@ func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
 // removeComponent removes a blob of an upload, and its version if the account keeps versions. A
 // version stays if the credential may not remove versions, as with the role Storage Blob Data
 // Contributor, or if the container retains them by default: the upload has ended nevertheless.
-func (d *driver) removeComponent(ctx context.Context, key, version string, current bool) error {
+func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
 	if current { // the service refuses to remove the version of a current blob
-		if err := d.Delete(ctx, &storage.DeleteRequest{Key: key}); err != nil {
+		if err := cu.objects.Delete(ctx, &storage.DeleteRequest{Key: key}); err != nil {
 			return err
 		}
 	}
 	if version == "" {
 		return nil
 	}
-	err := d.Delete(ctx, &storage.DeleteRequest{Key: key, Version: version})
+	err := cu.objects.Delete(ctx, &storage.DeleteRequest{Key: key, Version: version})
 	if code := storage.CodeOf(err); code == storage.PermissionDenied || code == storage.Locked {
 		return nil
 	}

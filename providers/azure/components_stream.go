@@ -15,30 +15,30 @@ import (
 
 // stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
 // accounts with private endpoints, or cannot be authorized to, they pass through this process.
-func (d *driver) stageParts(ctx context.Context, ranges []copyRange, c *blockList) ([]string, error) {
-	if !d.canAuthorizeSource() {
-		return d.stageRanges(ctx, ranges, c, d.streamRange)
+func (cu *componentUploads) stageParts(ctx context.Context, ranges []copyRange, c *blockList) ([]string, error) {
+	if !cu.container.account.canAuthorizeSource() {
+		return cu.copier.stageRanges(ctx, ranges, c, cu.streamRange)
 	}
-	ids, err := d.stageRanges(ctx, ranges, c, d.stageRange)
+	ids, err := cu.copier.stageRanges(ctx, ranges, c, cu.copier.stageRange)
 	if storage.CodeOf(err) == storage.Unsupported {
-		return d.stageRanges(ctx, ranges, c, d.streamRange)
+		return cu.copier.stageRanges(ctx, ranges, c, cu.streamRange)
 	}
 	return ids, err
 }
 
 // streamRange reads a range and sends it as a block. It returns the block's id.
-func (d *driver) streamRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
+func (cu *componentUploads) streamRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}
-	tag, err := d.stageBlock(ctx, key, id, func(id string) error {
-		body := &rangeBody{size: p.bytes.Count, open: func() (io.ReadCloser, error) { return d.openRange(ctx, p) }}
+	tag, err := cu.copier.blocks.stage(ctx, key, id, func(id string) error {
+		body := &rangeBody{size: p.bytes.Count, open: func() (io.ReadCloser, error) { return cu.openRange(ctx, p) }}
 		defer func() { _ = body.Close() }()
 		o := &blockblob.StageBlockOptions{CPKInfo: n.key.info(), CPKScopeInfo: n.scopeInfo()}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		return answered(d.singleAttempt(ctx), func(ctx context.Context) error {
-			out, err := d.blob(key).StageBlock(ctx, id, body, o)
+		return answered(cu.container.account.singleAttempt(ctx), func(ctx context.Context) error {
+			out, err := cu.container.blob(key).StageBlock(ctx, id, body, o)
 			return body.check(out.ContentCRC64, err)
 		})
 	})
@@ -50,8 +50,8 @@ func (d *driver) streamRange(ctx context.Context, key string, n *natives, upload
 }
 
 // openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
-func (d *driver) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
-	_, body, err := d.Get(ctx, &storage.GetRequest{
+func (cu *componentUploads) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
+	_, body, err := cu.objects.Get(ctx, &storage.GetRequest{
 		Key: p.ref.Key, Offset: p.bytes.Offset, Length: p.bytes.Count, Native: p.ref.Native, Auxiliary: true,
 		Condition: storage.Condition{Revision: p.ref.Revision},
 	})

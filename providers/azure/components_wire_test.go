@@ -26,7 +26,7 @@ func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
 	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: testUpload, Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Native: natives})
 	require.NoError(t, err)
 	require.Equal(t, etag, part.Tag)
-	put := s.Requests()[0]
+	put := s.server.Requests()[0]
 	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007", strings.ReplaceAll(put.Path, "%2F", "/"))
 	require.Equal(t, key.secret().sha256, put.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "an archived part could not be copied")
@@ -56,7 +56,7 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
 	require.NotEqual(t, http.StatusConflict, e.Status, "the core must not begin another upload")
-	asked := s.Requests()
+	asked := s.server.Requests()
 	require.Len(t, asked, 8, "no part is removed")
 	require.Equal(t, etag, asked[1].Header.Get("X-Ms-Source-If-Match"))
 	for i, decided := range map[int]bool{3: true, 7: false} {
@@ -71,23 +71,23 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	s := newScript(t, anObject(""), refusing(http.StatusForbidden, "AuthorizationFailure"))
 	require.Error(t, s.driver(t).AbortParts(t.Context(), "a", testUpload))
-	require.Len(t, s.Requests(), 2, "the marker is read, and removed first")
-	require.Equal(t, http.MethodDelete, s.Requests()[1].Method)
-	require.Contains(t, s.Requests()[1].Path, "-begun")
+	require.Len(t, s.server.Requests(), 2, "the marker is read, and removed first")
+	require.Equal(t, http.MethodDelete, s.server.Requests()[1].Method)
+	require.Contains(t, s.server.Requests()[1].Path, "-begun")
 }
 
 func TestPartsBecomeAtMostAsManyBlocksAsABlobHas(t *testing.T) {
 	d := newScript(t).driver(t)
-	d.copyBlock = 1
+	d.copier.block = 1
 	u, err := parseOpenUpload(testUpload)
 	require.NoError(t, err)
 	parts := []storage.Part{{Number: 1, Size: maxBlocks}, {Number: 2}, {Number: 3, Size: 5}}
-	ranges, size, err := d.partRanges(t.Context(), u, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Parts: parts})
+	ranges, size, err := d.uploads.partRanges(t.Context(), u, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Parts: parts})
 	require.NoError(t, err)
 	require.Equal(t, int64(maxBlocks+5), size)
 	require.Len(t, ranges, 2)
 	require.Equal(t, int64(maxBlocks), ranges[0].bytes.Count)
-	ranges, _, err = d.partRanges(t.Context(), u, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Parts: parts[1:]})
+	ranges, _, err = d.uploads.partRanges(t.Context(), u, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Parts: parts[1:]})
 	require.NoError(t, err)
 	require.Len(t, ranges, 5)
 }
@@ -121,7 +121,7 @@ func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var blocks []string
 			s := newScript(t)
-			s.Answer = func(r wiretest.Request) said {
+			s.server.Answer = func(r wiretest.Request) said {
 				switch {
 				case r.Header.Get("X-Ms-Copy-Source") != "":
 					return row.refused
@@ -145,8 +145,8 @@ func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
 				return refusing(http.StatusNotFound, "BlobNotFound") // there is no object yet
 			}
 			if row.part == nil {
-				object := s.Answer
-				s.Answer = func(r wiretest.Request) said {
+				object := s.server.Answer
+				s.server.Answer = func(r wiretest.Request) said {
 					if r.Method == http.MethodHead && !strings.Contains(r.Path, "-begun") && strings.Contains(r.Path, "parts") {
 						return anObject("hello")
 					}
@@ -196,7 +196,7 @@ func TestVersionsOfPartsAreRemoved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
-			s.Answer = func(r wiretest.Request) said {
+			s.server.Answer = func(r wiretest.Request) said {
 				switch {
 				case r.Method == http.MethodHead:
 					return anObject("", "X-Ms-Meta-Omnibucketkey", "YQ")
@@ -207,9 +207,9 @@ func TestVersionsOfPartsAreRemoved(t *testing.T) {
 				}
 				return accepted
 			}
-			err := s.driver(t).removeComponents(t.Context(), &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"})
+			err := s.driver(t).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"})
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			lines := s.Lines()
+			lines := s.server.Lines()
 			require.Equal(t, "DELETE "+prefix+"-begun", strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
 			require.Contains(t, lines[1], "include=versions")
 			var removed []string
@@ -223,8 +223,8 @@ func TestVersionsOfPartsAreRemoved(t *testing.T) {
 		})
 	}
 	s := newScript(t, accepted, said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
-	require.NoError(t, s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" }).removeComponents(t.Context(), &openUpload{prefix: componentsPrefix}))
-	require.NotContains(t, s.Last(t).RawQuery, "versions", "an older service refuses to list versions")
+	require.NoError(t, s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" }).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix}))
+	require.NotContains(t, s.server.Last(t).RawQuery, "versions", "an older service refuses to list versions")
 }
 
 // A container-level policy keeps every blob from being replaced or removed.
@@ -254,14 +254,14 @@ func TestOpenUploadsNeedAContainerWhoseBlobsCanBeReplaced(t *testing.T) {
 			d := s.driver(t)
 			_, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, "GET /photos?restype=container", s.Lines()[0])
+			require.Equal(t, "GET /photos?restype=container", s.server.Lines()[0])
 			if row.want != "" {
-				require.Len(t, s.Lines(), 1, "no bytes are sent")
+				require.Len(t, s.server.Lines(), 1, "no bytes are sent")
 			}
 			if row.container.Status == 0 && row.want == "" {
 				_, err = d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
 				require.NoError(t, err)
-				require.Len(t, s.Lines(), 3, "it is asked once")
+				require.Len(t, s.server.Lines(), 3, "it is asked once")
 			}
 		})
 	}

@@ -8,31 +8,31 @@ import (
 
 // Compose copies each source as blocks, which have no minimum size.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	if !d.canAuthorizeSource() {
+	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
-	if err := d.checkLocks(ctx, &r.Controls); err != nil {
+	if err := d.container.checkLocks(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
 	var ranges []copyRange
 	total := &blockList{key: r.Key, properties: &r.Properties, controls: &r.Controls, condition: r.Condition}
 	for _, ref := range r.Sources {
-		source, err := d.headSource(ctx, ref)
+		source, err := d.copier.headSource(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
 		if source.Size == 0 {
 			continue
 		}
-		from, err := d.authorizeSource(ctx, ref.Bucket, ref.Key, ref.Version)
+		from, err := d.account.authorizeSource(ctx, ref.Bucket, ref.Key, ref.Version)
 		if err != nil {
 			return nil, err
 		}
-		if ranges, err = d.split(ranges, source.Size, ref, from); err != nil {
+		if ranges, err = d.copier.split(ranges, source.Size, ref, from); err != nil {
 			return nil, err
 		}
 		total.size += source.Size
 	}
 	total.crc = r.CRC32C
-	return d.copyRanges(ctx, ranges, total)
+	return d.copier.copyRanges(ctx, ranges, total)
 }

@@ -18,40 +18,50 @@ import (
 // https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
 const maxCopy = 256 << 20
 
+// A copier copies blobs on the service.
+type copier struct {
+	container *blobContainer
+	blocks    *blocks
+
+	// Tests lower these to copy small objects in blocks.
+	limit, block int64 // bytes; 0 means the service's limits
+}
+
 // Copy makes one Copy Blob From URL request, which is synchronous. That request
 // can replace only metadata. If other properties change, or if the source is too
 // large, Copy makes the object of blocks that are copied in parallel. Put Blob
 // From URL could replace all properties, but only up to 5,000 MiB, sequentially,
 // and within the time limit of a response.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if !d.canAuthorizeSource() {
+	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
-	n, err := d.writeNatives(r.Native)
+	n, err := d.account.writeNatives(r.Native)
 	if err == nil {
-		err = d.checkLocks(ctx, &r.Controls)
+		err = d.container.checkLocks(ctx, &r.Controls)
 	}
 	if err != nil {
 		return nil, err
 	}
-	source, err := d.headSource(ctx, r.Source)
+	source, err := d.copier.headSource(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
-	from, err := d.authorizeSource(ctx, r.Source.Bucket, r.Source.Key, r.Source.Version)
+	from, err := d.account.authorizeSource(ctx, r.Source.Bucket, r.Source.Key, r.Source.Version)
 	if err != nil {
 		return nil, err
 	}
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
-	inBlocks := n.key.secret != nil || d.natives(r.Source.Native).key.secret != nil || n.scope != "" && d.isBefore(scopeVersion)
-	if !inBlocks && source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
-		return d.copyBlob(ctx, r, n, source, from)
+	inBlocks := n.key.secret != nil || newNatives(r.Source.Native).key.secret != nil || n.scope != "" && d.account.isBefore(scopeVersion)
+	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+		attrs, err := d.copier.copyBlob(ctx, r, n, source, from)
+		return attrs, copiedTagsError(err, r.Tags)
 	}
-	ranges, err := d.split(nil, source.Size, r.Source, from)
+	ranges, err := d.copier.split(nil, source.Size, r.Source, from)
 	if err != nil {
 		return nil, err
 	}
-	return d.copyRanges(ctx, ranges, &blockList{
+	attrs, err := d.copier.copyRanges(ctx, ranges, &blockList{
 		key:        r.Key,
 		properties: &r.Properties,
 		controls:   &r.Controls,
@@ -59,6 +69,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		crc:        source.CRC32C,
 		size:       source.Size,
 	})
+	return attrs, copiedTagsError(err, r.Tags)
 }
 
 // canAuthorizeSource reports whether the service can be authorized to read a
@@ -69,16 +80,15 @@ func (a *account) canAuthorizeSource() bool {
 
 // headSource returns the attributes of the source at the revision and version to
 // copy. If it has changed or is missing, headSource returns Changed.
-func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
+func (cp *copier) headSource(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
 	}
-	of := d.driver(source.Bucket)
-	b, err := of.version(source.Key, source.Version)
+	b, err := cp.container.account.container(source.Bucket).version(source.Key, source.Version)
 	if err != nil {
 		return nil, err
 	}
-	out, err := ask(ctx, d.account, b.GetProperties, d.propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
+	out, err := ask(ctx, cp.container.account, b.GetProperties, propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -100,7 +110,7 @@ func sameHeaders(source, copied *storage.Properties) bool {
 }
 
 // copyBlob makes one Copy Blob From URL request.
-func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
+func (cp *copier) copyBlob(ctx context.Context, r *storage.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
 	o := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
@@ -122,12 +132,12 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, n *native
 		return nil, err
 	}
 	var out blob.CopyFromURLResponse
-	err := writes(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) (err error) {
-		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
+	err := writes(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) (err error) {
+		out, err = cp.container.blob(r.Key).CopyFromURL(ctx, from.address, o)
 		return err
 	})
 	if err != nil {
-		return nil, d.copyError(ctx, err, r.Source, r.Condition)
+		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
@@ -148,11 +158,11 @@ const codeUnverified = "CannotVerifyCopySource"
 
 // copyError returns the error for a failed copy. It tells a source that changed,
 // or that the service may not read, from errors of the destination.
-func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+func (cp *copier) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case isCode(e, codeArchived, codeRehydrating):
-		return d.archivedCopyError(ctx, e, source, c)
+		return cp.archivedCopyError(ctx, e, source, c)
 	case isCode(e, codeBlockCount):
 		return blockError(e)
 	}
@@ -163,11 +173,11 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
 	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
 		source.Attrs = nil // from before
-		if _, headErr := d.headSource(ctx, source); headErr != nil {
+		if _, headErr := cp.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
 		if isCode(e, codeUnverified, "PublicAccessNotPermitted") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
-			return d.sourceUnreadableError(e) // the source has not changed
+			return sourceUnreadableError(e) // the source has not changed
 		}
 	case isCode(e, "InvalidBlobType"):
 		e.Code, e.Hint = storage.Unsupported, "" // the source is no block blob: the core streams it
@@ -176,9 +186,8 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 }
 
 // archivedCopyError tells an archived source from an archived object that the copy would overwrite.
-func (d *driver) archivedCopyError(ctx context.Context, e *storage.Error, source storage.ObjectRef, c storage.Condition) error {
-	of := d.driver(source.Bucket)
-	_, found, err := of.properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
+func (cp *copier) archivedCopyError(ctx context.Context, e *storage.Error, source storage.ObjectRef, c storage.Condition) error {
+	_, found, err := cp.container.account.container(source.Bucket).properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
 	if err == nil && !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)) {
 		return writeError(e, c)
 	}
@@ -187,7 +196,7 @@ func (d *driver) archivedCopyError(ctx context.Context, e *storage.Error, source
 
 // sourceUnreadableError returns the error for a source that this process can read
 // and the service cannot.
-func (d *driver) sourceUnreadableError(e *storage.Error) error {
+func sourceUnreadableError(e *storage.Error) error {
 	e.Hint, e.Unknown = "", false
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
 		e.Code, e.Retryable = storage.Unavailable, true

@@ -28,9 +28,9 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
-	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.Lines())
-	require.Equal(t, etag, s.Requests()[0].Header.Get("If-Match"))
-	got := s.Last(t).Header
+	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.server.Lines())
+	require.Equal(t, etag, s.server.Requests()[0].Header.Get("If-Match"))
+	got := s.server.Last(t).Header
 	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not an asynchronous copy")
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
@@ -58,13 +58,13 @@ func TestCopyReplacesMetadata(t *testing.T) {
 			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
 			require.NoError(t, err)
 			got := map[string]string{}
-			for name, values := range s.Last(t).Header {
+			for name, values := range s.server.Last(t).Header {
 				if key, is := strings.CutPrefix(name, "X-Ms-Meta-"); is {
 					got[key] = values[0]
 				}
 			}
 			require.Equal(t, row.want, got, "a copy that names none has the source's")
-			require.Equal(t, "Cool", s.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "Cool", s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
 		})
 	}
 }
@@ -81,14 +81,14 @@ func TestCopyInBlocksRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), created)
 			d := s.driver(t)
-			d.copyLimit, d.copyBlock = row.limit, row.block
+			d.copier.limit, d.copier.block = row.limit, row.block
 			row.properties.Metadata = map[string]string{"k": "v"}
 			attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
 				Source: sourceOf(d, "a"), Key: "b", Properties: row.properties, Replace: true, Condition: storage.Condition{Revision: `"old"`},
 			})
 			require.NoError(t, err)
 			require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
-			all := s.Requests()
+			all := s.server.Requests()
 			var ranges []string
 			for _, block := range all[1 : len(all)-1] {
 				require.Contains(t, block.RawQuery, "comp=block")
@@ -99,7 +99,7 @@ func TestCopyInBlocksRequests(t *testing.T) {
 			}
 			slices.Sort(ranges)
 			require.Equal(t, row.ranges, ranges)
-			commit := s.Last(t)
+			commit := s.server.Last(t)
 			require.Equal(t, "PUT /photos/b?comp=blocklist", commit.Line())
 			require.Equal(t, len(row.ranges), strings.Count(commit.Body, "<Latest>"))
 			require.Equal(t, row.properties.ContentType, commit.Header.Get("X-Ms-Blob-Content-Type"))
@@ -139,7 +139,7 @@ func TestCopyErrors(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
-			require.Len(t, s.Requests(), len(row.answers))
+			require.Len(t, s.server.Requests(), len(row.answers))
 			require.NotContains(t, err.Error(), "sig")
 		})
 	}
@@ -148,17 +148,17 @@ func TestCopyErrors(t *testing.T) {
 func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
 	d := s.driver(t)
-	d.copyLimit, d.copyBlock = 1, 100
+	d.copier.limit, d.copier.block = 1, 100
 	_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.NoError(t, err)
-	require.Len(t, s.Requests(), 4)
+	require.Len(t, s.server.Requests(), 4)
 
 	s = newScript(t, anObject("hello"), refusing(412, "SourceConditionNotMet"))
 	d = s.driver(t)
-	d.copyLimit, d.copyBlock = 1, 1
+	d.copier.limit, d.copier.block = 1, 1
 	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.ErrorIs(t, err, storage.Changed)
-	for _, line := range s.Lines() {
+	for _, line := range s.server.Lines() {
 		require.NotContains(t, line, "blocklist")
 	}
 }
@@ -171,10 +171,10 @@ func TestComposeRequests(t *testing.T) {
 		Properties: plainText, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
-	all := s.Requests()
+	all := s.server.Requests()
 	require.Len(t, all, 3+2+1, "nothing is copied of an empty source")
-	require.Equal(t, 2, strings.Count(s.Last(t).Body, "<Latest>"))
-	require.Equal(t, "*", s.Last(t).Header.Get("If-None-Match"))
+	require.Equal(t, 2, strings.Count(s.server.Last(t).Body, "<Latest>"))
+	require.Equal(t, "*", s.server.Last(t).Header.Get("If-None-Match"))
 	var sources []string
 	for _, block := range all[3:5] {
 		path, _, _ := strings.Cut(block.Header.Get("X-Ms-Copy-Source"), "?")
@@ -186,7 +186,7 @@ func TestComposeRequests(t *testing.T) {
 
 func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
 	s := newScript(t, anObject("hello"))
-	plain, err := s.driver(t).client(noRetry)
+	plain, err := s.driver(t).account.client(noRetry)
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: plain})
 	require.NoError(t, err)
@@ -194,6 +194,6 @@ func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "how a given client is authorised is not known")
 	_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "b", Sources: []storage.ObjectRef{sourceOf(d.(*driver), "a")}})
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 	require.NoError(t, d.Close())
 }

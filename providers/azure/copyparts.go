@@ -21,8 +21,8 @@ type copyRange struct {
 
 // split appends the ranges of a source. If there are more than the blocks of a
 // blob, it returns Unsupported.
-func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
-	length := max(d.copyBlockSize(), (size+maxBlocks-1)/maxBlocks)
+func (cp *copier) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
+	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
@@ -32,34 +32,34 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 	return ranges, nil
 }
 
-// copyBlockSize returns the size of a block in bytes, if the number of blocks permits it.
-func (d *driver) copyBlockSize() int64 {
-	if d.isBefore(largeBlocksVersion) {
-		return cmp.Or(d.copyBlock, oldBlockSize)
+// blockSize returns the size of a block in bytes, if the number of blocks permits it.
+func (cp *copier) blockSize() int64 {
+	if cp.container.account.isBefore(largeBlocksVersion) {
+		return cmp.Or(cp.block, oldBlockSize)
 	}
-	return cmp.Or(d.copyBlock, copyparts.DefaultSize)
+	return cmp.Or(cp.block, copyparts.DefaultSize)
 }
 
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.
-func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
-	ids, err := d.stageRanges(ctx, ranges, c, d.stageRange)
+func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+	ids, err := cp.stageRanges(ctx, ranges, c, cp.stageRange)
 	if err != nil {
 		return nil, err
 	}
-	return d.commitCopied(ctx, ids, c)
+	return cp.commitCopied(ctx, ids, c)
 }
 
 // A stageFunc makes a block of a range, and returns its id.
 type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error)
 
 // stageRanges makes blocks of ranges, and returns their ids.
-func (d *driver) stageRanges(ctx context.Context, ranges []copyRange, c *blockList, stage stageFunc) (ids []string, err error) {
-	n, err := d.writeNatives(c.controls.Native)
+func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *blockList, stage stageFunc) (ids []string, err error) {
+	n, err := cp.container.account.writeNatives(c.controls.Native)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.commitOptions(c); err != nil {
+	if _, err := cp.blocks.options(c); err != nil {
 		return nil, err // before the blocks are sent
 	}
 	upload := newUploadID()
@@ -72,8 +72,8 @@ func (d *driver) stageRanges(ctx context.Context, ranges []copyRange, c *blockLi
 }
 
 // commitCopied makes the object of blocks that were copied.
-func (d *driver) commitCopied(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
-	attrs, err := d.commit(ctx, ids, c)
+func (cp *copier) commitCopied(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
+	attrs, err := cp.blocks.commit(ctx, ids, c)
 	if err != nil {
 		return nil, err
 	}
@@ -82,34 +82,34 @@ func (d *driver) commitCopied(ctx context.Context, ids []string, c *blockList) (
 }
 
 // stageRange makes one Put Block From URL request. It returns the block's id.
-func (d *driver) stageRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
+func (cp *copier) stageRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}
 	from := p.source
-	if d.signer != nil { // a copy of many blocks may outlast one signature
-		if from, err = d.authorizeSource(ctx, p.ref.Bucket, p.ref.Key, p.ref.Version); err != nil {
+	if cp.container.account.signer != nil { // a copy of many blocks may outlast one signature
+		if from, err = cp.container.account.authorizeSource(ctx, p.ref.Bucket, p.ref.Key, p.ref.Version); err != nil {
 			return "", err
 		}
 	}
-	tag, err := d.stageBlock(ctx, key, id, func(id string) error {
+	tag, err := cp.blocks.stage(ctx, key, id, func(id string) error {
 		o := &blockblob.StageBlockFromURLOptions{
 			Range:                          p.bytes,
 			CopySourceAuthorization:        httpheader.Optional(from.authorization),
 			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
 			CPKInfo:                        n.key.info(),
 			CPKScopeInfo:                   n.scopeInfo(),
-			SourceCustomerProvidedKey:      d.natives(p.ref.Native).key.sourceInfo(),
+			SourceCustomerProvidedKey:      newNatives(p.ref.Native).key.sourceInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
-		return answered(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) error {
-			_, err := d.blob(key).StageBlockFromURL(ctx, id, from.address, o)
+		return answered(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) error {
+			_, err := cp.container.blob(key).StageBlockFromURL(ctx, id, from.address, o)
 			return err
 		})
 	})
 	if err != nil {
-		return "", d.copyError(ctx, translate(err), p.ref, storage.Condition{})
+		return "", cp.copyError(ctx, translate(err), p.ref, storage.Condition{})
 	}
 	id, _ = blockIDFromTag(tag)
 	return id, nil

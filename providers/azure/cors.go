@@ -29,13 +29,13 @@ func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule
 		})
 	}
 	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.service.SetProperties(ctx, o)
+		_, err := b.account.service.SetProperties(ctx, o)
 		return err
 	})
 }
 
 func (b *managedContainer) cors(ctx context.Context) ([]storage.CORSRule, error) {
-	p, err := ask(ctx, b.account, b.service.GetProperties, nil)
+	p, err := ask(ctx, b.account, b.account.service.GetProperties, nil)
 	if err != nil {
 		return nil, reads(err)
 	}

@@ -36,7 +36,7 @@ type userKeyCache struct {
 
 // A userKey is a user delegation key. It is never modified.
 type userKey struct {
-	signingKey
+	signingKey  signingKey
 	since, ends time.Time
 }
 

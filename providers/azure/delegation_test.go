@@ -85,12 +85,12 @@ func download(change func(r *storage.SignRequest)) *storage.SignRequest {
 func TestOneUserKeySignsEverything(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
-	other := d.driver("videos")
+	other := d.account.driver("videos")
 	for range 3 {
 		for _, d := range []*driver{d, other} {
 			signed, err := d.sign(t.Context(), download(nil), signedAt)
 			require.NoError(t, err)
-			require.Contains(t, signed.URL, s.URL+"/"+testAccount+"/"+d.bucket+"/a?")
+			require.Contains(t, signed.URL, s.URL+"/"+testAccount+"/"+d.container.name+"/a?")
 			require.Contains(t, signed.URL, "&skoid=object&sktid=tenant&")
 		}
 	}
@@ -105,18 +105,18 @@ func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
 	start, end := "2026-03-04T04:51:07Z", "2026-03-11T04:51:07Z"
-	credential, err := d.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{Start: &start, Expiry: &end}, nil)
+	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{Start: &start, Expiry: &end}, nil)
 	require.NoError(t, err)
-	d.name = "127"
+	d.account.name = "127"
 	from, err := time.Parse(sasTime, start)
 	require.NoError(t, err)
-	key, err := d.requestUserKey(t.Context(), from, from.Add(userKeyLife))
+	key, err := d.account.requestUserKey(t.Context(), from, from.Add(userKeyLife))
 	require.NoError(t, err)
 	for name, g := range grants() {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithUserDelegation(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.sign(g)))
+			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.signingKey.sign(g)))
 		})
 	}
 }

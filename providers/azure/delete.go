@@ -11,33 +11,39 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// A remover removes blobs and versions.
+type remover struct{ container *blobContainer }
+
 // Delete makes one Delete Blob request. It includes the blob's snapshots, because
 // a blob with snapshots could not be removed otherwise. A version has none.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	b, err := d.version(r.Key, r.Version)
+	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	o, err := d.deleteOptions(r)
+	o, err := deleteOptions(r)
 	if err != nil {
 		return err
 	}
-	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
+	if err = d.remover.delete(ctx, b, o); err == nil {
+		return nil
+	}
+	return d.remover.deleteError(ctx, asError(err), r)
+}
+
+func (rm *remover) delete(ctx context.Context, b *blob.Client, o *blob.DeleteOptions) error {
+	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.Delete(ctx, o)
 		return err
 	})
-	if err == nil {
-		return nil
-	}
-	return d.deleteError(ctx, asError(err), r)
 }
 
-func (d *driver) deleteOptions(r *storage.DeleteRequest) (*blob.DeleteOptions, error) {
+func deleteOptions(r *storage.DeleteRequest) (*blob.DeleteOptions, error) {
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if r.Version == "" {
 		o.DeleteSnapshots = to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)
 	}
-	return o, mustApply(d.natives(r.Native), o, "Delete", func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+	return o, mustApply(newNatives(r.Native), o, "Delete", func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 }
 
 // codeCurrentVersion is the code for the removal of the current version.
@@ -49,85 +55,78 @@ const codeImmutable = "BlobImmutableDueToPolicy"
 // deleteError returns the error for a failed removal. If the version is the
 // current one, or under a retention that r bypasses, deleteError removes it in
 // another way. It returns nil if the object did not exist.
-func (d *driver) deleteError(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	var err error = e
 	switch {
 	case r.Version == "":
 	case isCode(e, codeCurrentVersion):
-		err = d.deleteCurrent(ctx, r)
+		err = rm.deleteCurrent(ctx, r)
 	case r.BypassGovernance && isCode(e, codeImmutable):
-		err = d.deleteLocked(ctx, r)
+		err = rm.deleteLocked(ctx, r)
 	}
 	if err == nil {
 		return nil
 	}
-	return d.ignoreMissing(ctx, asError(err), r)
+	return rm.ignoreMissing(ctx, asError(err), r)
 }
 
 // deleteCurrent removes the current version in two steps. Removing the object
 // makes the version noncurrent, and then the version can be removed. If another
 // write has made it noncurrent meanwhile, the newer object stays. Snapshots stay
 // too: an object that has any is Locked.
-func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) error {
-	b, found, err := d.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
+func (rm *remover) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) error {
+	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err != nil {
 		return err
 	}
-	if err := d.unlock(ctx, b, found, r.BypassGovernance); err != nil {
+	if err := rm.unlock(ctx, b, found, r.BypassGovernance); err != nil {
 		return err // before the object is removed, which its locks do not prevent
 	}
 	asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
-	apply(d.natives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := d.blob(r.Key).Delete(ctx, asFound)
-		return err
-	})
-	if err != nil {
+	apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+	if err := rm.delete(ctx, rm.container.client.NewBlobClient(r.Key), asFound); err != nil {
 		if e := asError(err); e.Code != storage.PreconditionFailed && e.Status != http.StatusNotFound {
 			return e
 		}
 	}
 	noncurrent := &blob.DeleteOptions{}
-	apply(d.natives(r.Native), noncurrent, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	return writes(d.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, noncurrent)
-		return err
-	})
+	apply(newNatives(r.Native), noncurrent, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+	return rm.delete(ctx, b, noncurrent)
 }
 
 // deleteLocked removes a version under a retention that can be bypassed, in two
 // steps: Azure has no bypass, but removes an unlocked policy. If the second step
 // fails, the version stays without one.
-func (d *driver) deleteLocked(ctx context.Context, r *storage.DeleteRequest) error {
-	b, found, err := d.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
+func (rm *remover) deleteLocked(ctx context.Context, r *storage.DeleteRequest) error {
+	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
-		err = d.unlock(ctx, b, found, true)
+		err = rm.unlock(ctx, b, found, true)
 	}
 	if err != nil {
 		return err
 	}
-	o, err := d.deleteOptions(r)
+	o, err := deleteOptions(r)
 	if err != nil {
 		return err
 	}
-	return writes(d.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, o)
-		return err
-	})
+	return rm.delete(ctx, b, o)
 }
 
 // ignoreMissing returns nil if the object did not exist, and e otherwise. On some
 // servers, a condition on a missing object fails first, so ignoreMissing then
 // requests the object.
-func (d *driver) ignoreMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	missing := e
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
-		missing = d.recheck(ctx, r.Key, r.Version)
+		missing = rm.container.recheck(ctx, r.Key, r.Version)
+	}
+	if missing != nil && missing != e && missing.Retryable {
+		return reads(missing) // nothing is known, and nothing was removed
 	}
 	if missing == nil || missing.Status != http.StatusNotFound || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
-	if failed := d.notFound(ctx, missing); !errors.Is(failed, storage.ObjectNotFound) {
+	if failed := rm.container.notFound(ctx, missing); !errors.Is(failed, storage.ObjectNotFound) {
 		return failed
 	}
 	return nil

@@ -14,9 +14,9 @@ import (
 func TestDeleteRequests(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusAccepted})
 	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
-	require.Equal(t, []string{"DELETE /photos/a"}, s.Lines())
-	require.Equal(t, "include", s.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
-	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
+	require.Equal(t, []string{"DELETE /photos/a"}, s.server.Lines())
+	require.Equal(t, "include", s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
+	require.Equal(t, etag, s.server.Last(t).Header.Get("If-Match"))
 }
 
 func TestDeleteErrors(t *testing.T) {
@@ -39,7 +39,7 @@ func TestDeleteErrors(t *testing.T) {
 			s := newScript(t, row.answers...)
 			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: row.condition})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, s.Requests(), len(row.answers))
+			require.Len(t, s.server.Requests(), len(row.answers))
 		})
 	}
 }
@@ -90,8 +90,8 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 			s := newScript(t, row.answers...)
 			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.asked, s.Lines())
-			for _, r := range s.Requests() {
+			require.Equal(t, row.asked, s.server.Lines())
+			for _, r := range s.server.Requests() {
 				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
 				if r.Line() == "DELETE "+object {
 					require.Equal(t, etag, r.Header.Get("If-Match"), "only the version")
@@ -101,7 +101,7 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, row.answers[1:]...)...)
 			errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: versionAt(1)}})
 			require.Equal(t, row.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
-			require.Equal(t, row.asked[1:], s.Lines()[1:], "in a batch")
+			require.Equal(t, row.asked[1:], s.server.Lines()[1:], "in a batch")
 		})
 	}
 }
@@ -135,7 +135,7 @@ func TestBatchRequests(t *testing.T) {
 	require.Equal(t, "R2", e.RequestID)
 	require.NoError(t, errs[3])
 
-	got := s.Last(t)
+	got := s.server.Last(t)
 	require.Equal(t, "POST /photos?comp=batch&restype=container", got.Line())
 	require.Regexp(t, `^multipart/mixed; boundary=`, got.Header.Get("Content-Type"))
 	require.Contains(t, got.Body, "DELETE /devstoreaccount1/photos/a%20b%2F%C3%BC HTTP/1.1")
@@ -196,6 +196,39 @@ func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
 	d := s.driver(t, func(c *Config) { c.SASToken = "?sv=2026&sig=x" })
 	require.Zero(t, d.Describe().MaxBatch)
 	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
+}
+
+// Some servers check the condition of a missing object first. If the look that tells it from another
+// revision fails for a reason that passes, nothing is known.
+func TestAConditionIsToldOnlyAfterTheLook(t *testing.T) {
+	unmet := refusing(http.StatusPreconditionFailed, "ConditionNotMet")
+	page := said{Status: http.StatusServiceUnavailable, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}
+	condition := storage.Condition{Revision: etag}
+	for name, do := range map[string]func(d *driver) error{
+		"Get": func(d *driver) error {
+			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+			return err
+		},
+		"Delete": func(d *driver) error {
+			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
+		},
+	} {
+		for _, row := range []struct {
+			look said
+			want storage.Code
+		}{
+			{refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
+			{refusing(http.StatusInternalServerError, "OperationTimedOut"), storage.Unavailable},
+			{page, storage.Unavailable},
+			{anObject("x"), storage.PreconditionFailed},
+		} {
+			t.Run(fmt.Sprint(name, " ", row.look.Status, " ", row.want), func(t *testing.T) {
+				err := do(newScript(t, unmet, row.look).driver(t))
+				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was done")
+			})
+		}
+	}
 }

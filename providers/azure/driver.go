@@ -3,13 +3,9 @@ package azure
 import (
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -20,13 +16,22 @@ var _ storage.Driver = (*driver)(nil)
 // A driver is one container of an account.
 type driver struct {
 	storage.UnimplementedDriver
-	*account
-	container *container.Client
-	bucket    string
-	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
+	account   *account
+	container *blobContainer
+	lister    lister
+	blocks    blocks
+	copier    copier
+	uploads   componentUploads
+	remover   remover
+}
 
-	// Tests lower these to copy small objects in blocks.
-	copyLimit, copyBlock int64 // bytes; 0 means the service's limits
+// driver returns the driver of one container.
+func (a *account) driver(bucket string) *driver {
+	c := a.container(bucket)
+	d := &driver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}
+	d.copier = copier{container: c, blocks: &d.blocks}
+	d.uploads = componentUploads{objects: d, container: c, lister: &d.lister, copier: &d.copier}
+	return d
 }
 
 // The service's limits.
@@ -54,18 +59,18 @@ const (
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
 		Provider:       provider,
-		Bucket:         d.bucket,
-		CountsRequests: d.http != nil,
+		Bucket:         d.container.name,
+		CountsRequests: d.account.http != nil,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 			storage.Restoring | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
-		Location:      d.endpoint.String(),
-		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
-		SigningHint:   d.signingHint(),
-		CheckNative:   d.checkNative,
+		Location:      d.account.endpoint.String(),
+		PublicBaseURL: d.account.endpoint.String() + "/" + url.PathEscape(d.container.name) + "/",
+		SigningHint:   d.account.signingHint(),
+		CheckNative:   d.account.checkNative,
 		ASCIIMetadata: true,
 		MaxPutSize:    maxPutSize,
 		MaxPartSize:   maxBlockSize,
@@ -74,23 +79,23 @@ func (d *driver) Describe() storage.Description {
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
 	}
-	if d.canBatch() {
+	if d.account.canBatch() {
 		desc.MaxBatch = maxBatch
 	}
-	if d.hierarchical {
+	if d.account.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
 	}
-	if d.isBefore(largeBlocksVersion) {
+	if d.account.isBefore(largeBlocksVersion) {
 		desc.MaxPutSize, desc.MaxPartSize = oldPutSize, oldBlockSize
 	}
-	if d.isBefore(tagsVersion) {
+	if d.account.isBefore(tagsVersion) {
 		desc.Features &^= storage.ObjectTags | storage.Versioning // see versionsVersion
 	}
-	if d.isBefore(priorityVersion) {
+	if d.account.isBefore(priorityVersion) {
 		desc.Features &^= storage.Restoring
 	}
-	if d.isBefore(lockVersion) {
+	if d.account.isBefore(lockVersion) {
 		desc.Features &^= storage.ObjectLock
 	}
 	return desc
@@ -99,38 +104,24 @@ func (d *driver) Describe() storage.Description {
 // Locate returns a reference that other containers of the account accept, and
 // those of an account that was opened with the same credential.
 func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
+	return storage.ObjectRef{Account: d.account.identity, Bucket: d.container.name, Key: key}
 }
 
 // Native returns a *container.Client, made from Config.Client or with the same
 // settings. It retries as the SDK does.
 func (d *driver) Native() any {
-	if d.sdkClient != nil {
-		return d.container
+	if d.account.sdkClient != nil {
+		return d.container.client
 	}
-	service, err := d.client(policy.RetryOptions{})
+	service, err := d.account.client(policy.RetryOptions{})
 	if err != nil {
 		return nil
 	}
-	return service.NewContainerClient(d.bucket)
+	return service.NewContainerClient(d.container.name)
 }
 
 // Close closes idle connections.
-func (d *driver) Close() error { return d.close() }
-
-func (d *driver) blob(key string) *blockblob.Client { return d.container.NewBlockBlobClient(key) }
-
-// version returns the client of a blob, or of one version of it.
-func (d *driver) version(key, version string) (*blob.Client, error) {
-	if err := checkName(key, version); err != nil {
-		return nil, err
-	}
-	b := d.container.NewBlobClient(key)
-	if version == "" {
-		return b, nil
-	}
-	return b.WithVersionID(version)
-}
+func (d *driver) Close() error { return d.account.close() }
 
 // checkName returns an error if Azure would read the key as another one: it
 // treats a backslash as a slash.

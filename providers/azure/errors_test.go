@@ -119,14 +119,14 @@ func TestNoErrorContainsASignature(t *testing.T) {
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
-			require.Equal(t, "sig="+secret+"&sv=2026", s.Last(t).RawQuery)
+			require.Equal(t, "sig="+secret+"&sv=2026", s.server.Last(t).RawQuery)
 		})
 	}
 }
 
 func TestErrorsWithoutAResponse(t *testing.T) {
 	closed := newScript(t)
-	closed.Close()
+	closed.server.Close()
 	for name, row := range map[string]struct {
 		err     error
 		want    storage.Code
@@ -253,11 +253,11 @@ func TestLimitsOfOldServiceVersions(t *testing.T) {
 	old := newScript(t).driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
 	require.EqualValues(t, 100<<20, old.Describe().MaxPartSize)
 	require.EqualValues(t, 256<<20, old.Describe().MaxPutSize)
-	require.EqualValues(t, 100<<20, old.copyBlockSize())
+	require.EqualValues(t, 100<<20, old.copier.blockSize())
 	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
 	recent := newScript(t).driver(t, func(c *Config) { c.APIVersion = largeBlocksVersion })
 	require.EqualValues(t, 4000<<20, recent.Describe().MaxPartSize)
-	require.EqualValues(t, 256<<20, recent.copyBlockSize())
+	require.EqualValues(t, 256<<20, recent.copier.blockSize())
 }
 
 // The newest object gets the tier of the one that it replaces, and no response says so.
@@ -270,6 +270,6 @@ func TestAnOverwriteWithoutAStorageClass(t *testing.T) {
 		attrs, err := s.driver(t).Put(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, class, attrs.StorageClass)
-		require.Equal(t, tier, s.Last(t).Header.Get("X-Ms-Access-Tier"))
+		require.Equal(t, tier, s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
 	}
 }

@@ -35,7 +35,7 @@ var once = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
 func (s *script) open(t *testing.T) (storage.Bucket, *storage.Service) {
 	t.Helper()
-	c := Config{Endpoint: s.URL + "/" + emulatorAccount}
+	c := Config{Endpoint: s.server.URL + "/" + emulatorAccount}
 	service, err := NewService(t.Context(), c, once)
 	require.NoError(t, err)
 	c.Bucket = "photos"

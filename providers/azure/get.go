@@ -19,12 +19,12 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if r.Suffix > 0 {
 		return d.getSuffix(ctx, r)
 	}
-	b, err := d.version(r.Key, r.Version)
+	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return nil, nil, err
 	}
 	var response *http.Response
-	n := d.natives(r.Native)
+	n := newNatives(r.Native)
 	o := &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
@@ -33,7 +33,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil && !r.Auxiliary {
 		return nil, nil, err
 	}
-	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), o)
+	out, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)
 	if err == nil {
 		if err = checkAnswer(response); err != nil {
 			_ = response.Body.Close()
@@ -41,7 +41,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	}
 	switch {
 	case err != nil:
-		return nil, nil, d.readError(ctx, err, r)
+		return nil, nil, d.container.readError(ctx, err, r)
 	case out.Body == nil: // 304, which is a success for the SDK
 		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID)}
 	}
@@ -120,16 +120,16 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 
 // Head makes one Get Blob Properties request.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	b, err := d.version(r.Key, r.Version)
+	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return nil, err
 	}
-	if n := d.natives(r.Native); !r.Auxiliary && len(n.options) > 0 && !slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
+	if n := newNatives(r.Native); !r.Auxiliary && len(n.options) > 0 && !slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
 		return nil, lacksFunction("GetProperties")
 	}
-	out, err := ask(ctx, d.account, b.GetProperties, d.propertiesOptions(r.Condition, r.Native))
+	out, err := ask(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))
 	if err != nil {
-		return nil, d.readError(ctx, err, r)
+		return nil, d.container.readError(ctx, err, r)
 	}
 	attrs, err := attrsOfHead(&out, r.Key)
 	if err != nil {
@@ -142,8 +142,8 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 }
 
 // propertiesOptions returns the options of Get Blob Properties.
-func (d *driver) propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
-	n := d.natives(values)
+func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
+	n := newNatives(values)
 	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.key.info()}
 	apply(n, o, func(f Options) func(*blob.GetPropertiesOptions) { return f.GetProperties })
 	return o

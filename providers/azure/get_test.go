@@ -26,7 +26,7 @@ func TestRangeRequests(t *testing.T) {
 			s := newScript(t, refusing(503, "ServerBusy"))
 			_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: row.offset, Length: row.length})
 			require.ErrorIs(t, err, storage.RateLimited)
-			got := s.Last(t)
+			got := s.server.Last(t)
 			require.Equal(t, row.want, got.Header.Get("X-Ms-Range"))
 			require.Empty(t, got.Header.Get("Range"))
 			require.Equal(t, "identity", got.Header.Get("Accept-Encoding"))
@@ -110,9 +110,9 @@ func TestASuffixIsReadFromOneRevision(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, int64(5), attrs.Size)
-	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, s.Lines())
-	require.Equal(t, "bytes=2-", s.Last(t).Header.Get("X-Ms-Range"))
-	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
+	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, s.server.Lines())
+	require.Equal(t, "bytes=2-", s.server.Last(t).Header.Get("X-Ms-Range"))
+	require.Equal(t, etag, s.server.Last(t).Header.Get("If-Match"))
 }
 
 func TestASuffixLongerThanTheObject(t *testing.T) {
@@ -120,14 +120,14 @@ func TestASuffixLongerThanTheObject(t *testing.T) {
 	_, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	require.Empty(t, s.Last(t).Header.Get("X-Ms-Range"), "all of it")
+	require.Empty(t, s.server.Last(t).Header.Get("X-Ms-Range"), "all of it")
 
 	s = newScript(t, anObject(""))
 	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Zero(t, attrs.Size)
-	require.Len(t, s.Requests(), 1, "nothing has no range")
+	require.Len(t, s.server.Requests(), 1, "nothing has no range")
 }
 
 func TestASuffixOfAnOverwrittenObjectIsRetryable(t *testing.T) {
@@ -179,7 +179,7 @@ func TestReadErrors(t *testing.T) {
 					_, err = d.Head(t.Context(), r)
 				}
 				require.ErrorIs(t, err, row.want)
-				require.Len(t, s.Requests(), row.requests)
+				require.Len(t, s.server.Requests(), row.requests)
 			})
 		}
 	}
@@ -218,5 +218,5 @@ func TestKeysWithABackslashAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: `a\b`}), storage.InvalidArgument)
 	require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: `a\b`}})[0], storage.InvalidArgument)
-	require.Empty(t, s.Requests(), "a/b would be read, and removed")
+	require.Empty(t, s.server.Requests(), "a/b would be read, and removed")
 }

@@ -18,6 +18,9 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
+// A lister requests pages of a container.
+type lister struct{ container *blobContainer }
+
 // List makes one List Blobs request. If Azure's order differs from byte order, it
 // makes as many as needed, and the page may have more entries than the limit. It
 // requests metadata only to recognize placeholders.
@@ -37,13 +40,13 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		// There is nothing to list after the prefix; the request finds out if the
 		// container exists.
 		o.MaxResults = to.Ptr(int32(1))
-		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &mergedPage{})
+		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, o, &mergedPage{})
 	}
 	if first {
 		o.StartFrom = httpheader.Optional(startFrom(r))
 	}
 	l := &mergedPage{entries: r.Entries[:0], last: last}
-	if err := d.listInByteOrder(ctx, r, o, l); err != nil {
+	if err := d.lister.inByteOrder(ctx, r, o, l); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
@@ -57,12 +60,12 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	return page, nil
 }
 
-// listInByteOrder lists pages until all following keys come after those listed.
-func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+// inByteOrder lists pages until all following keys come after those listed.
+func (ls *lister) inByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	var followed markers
 	for merging := false; ; {
 		before := len(l.entries)
-		if err := d.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
+		if err := ls.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
 			return err
 		}
 		stems := mixedOrderPrefixes(l.entries, r.Prefix, l.last)
@@ -70,9 +73,9 @@ func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o 
 			return nil
 		}
 		if !merging {
-			found, err := d.hasAfterSurrogates(ctx, stems)
+			found, err := ls.hasAfterSurrogates(ctx, stems)
 			if err != nil {
-				return d.listError(err)
+				return ls.container.listError(err)
 			}
 			if !found {
 				return nil
@@ -98,10 +101,10 @@ type mergedPage struct {
 
 // addEntries adds one page of the service. If it is not in order, the account has
 // a hierarchical namespace, and continuing would lose keys.
-func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
-	items, prefixes, marker, err := d.listPage(ctx, delimiter, o)
+func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+	items, prefixes, marker, err := ls.page(ctx, delimiter, o)
 	if err != nil {
-		return d.listError(err)
+		return ls.container.listError(err)
 	}
 	l.marker = marker
 	lastItem, lastPrefix := l.last, l.last
@@ -124,9 +127,9 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 		}
 		lastPrefix = name
 		if strings.HasPrefix(reservedPrefix, name) {
-			hidden, err := d.hidesOnlyReserved(ctx, name)
+			hidden, err := ls.hidesOnlyReserved(ctx, name)
 			if err != nil {
-				return d.listError(err)
+				return ls.container.listError(err)
 			}
 			if hidden {
 				continue
@@ -154,34 +157,59 @@ func isDirectory(p *container.BlobProperties) bool {
 // XML escapes all of them.
 const smallPage = 250
 
-// listPage returns one page of the service, flat or with a delimiter. If the page is longer than a
+// page returns one page of the service, flat or with a delimiter. If the page is longer than a
 // document may be, it requests a small one.
-func (d *driver) listPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
-	items, prefixes, marker, err = d.requestPage(ctx, delimiter, o)
+func (ls *lister) page(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
+	items, prefixes, marker, err = ls.requestPage(ctx, delimiter, o)
 	if errors.Is(err, transport.ErrTooLong) && *o.MaxResults > smallPage {
 		small := *o
 		small.MaxResults = to.Ptr(int32(smallPage))
-		return d.requestPage(ctx, delimiter, &small)
+		return ls.requestPage(ctx, delimiter, &small)
 	}
 	return items, prefixes, marker, err
 }
 
-func (d *driver) requestPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
+func (ls *lister) requestPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions{
 			Include: o.Include, Marker: o.Marker, MaxResults: o.MaxResults, Prefix: o.Prefix, StartFrom: o.StartFrom,
 		}
-		out, err := nextPage(ctx, d.account, d.container.NewListBlobsFlatPager(&flat))
+		out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsFlatPager(&flat))
 		if err == nil && out.Segment != nil {
 			items = out.Segment.BlobItems
 		}
 		return items, nil, deref(out.NextMarker), err
 	}
-	out, err := nextPage(ctx, d.account, d.container.NewListBlobsHierarchyPager(delimiter, o))
+	out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsHierarchyPager(delimiter, o))
 	if err == nil && out.Segment != nil {
 		items, prefixes = out.Segment.BlobItems, out.Segment.BlobPrefixes
 	}
 	return items, prefixes, deref(out.NextMarker), err
+}
+
+// hidesOnlyReserved reports whether all keys with a prefix are reserved. It is asked for a common
+// prefix that reserved keys have.
+func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
+	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(prefix), MaxResults: to.Ptr(int32(maxPage))}
+	var followed markers
+	for {
+		items, _, marker, err := ls.page(ctx, "", o)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range items {
+			if !isReserved(deref(item.Name)) {
+				return false, nil
+			}
+		}
+		if marker == "" {
+			return true, nil
+		}
+		if err := followed.check(marker, len(items)); err != nil {
+			return false, err
+		}
+		o.Marker = httpheader.Optional(marker)
+	}
 }
 
 func listEntry(item *container.BlobItem) storage.ListEntry {
@@ -209,8 +237,8 @@ func isPlaceholder(item *container.BlobItem) bool {
 
 // listError returns the error for a failed listing. Only the container can be
 // missing.
-func (d *driver) listError(err error) error {
-	return sdkerror.FromListing(translate(err), d.bucketHint())
+func (bc *blobContainer) listError(err error) error {
+	return sdkerror.FromListing(translate(err), bc.missingHint())
 }
 
 // encodePageToken returns a token with Azure's marker and a key. The key is the

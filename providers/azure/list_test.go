@@ -61,7 +61,7 @@ func TestListRequests(t *testing.T) {
 			page, err := s.driver(t).List(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.Empty(t, page.Entries)
-			require.Equal(t, []string{"GET /photos?" + row.want}, s.Lines())
+			require.Equal(t, []string{"GET /photos?" + row.want}, s.server.Lines())
 		})
 	}
 }
@@ -94,7 +94,7 @@ func TestAnEmptyPageIsNotTheEnd(t *testing.T) {
 		keys = append(keys, entry.Key)
 	}
 	require.Equal(t, []string{"a"}, keys)
-	require.Len(t, s.Requests(), 3)
+	require.Len(t, s.server.Requests(), 3)
 }
 
 func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
@@ -141,7 +141,7 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 	d := s.driver(t, func(c *Config) { c.HierarchicalNamespace = true })
 	_, err := storage.New(d).Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestInvalidPageTokens(t *testing.T) {
@@ -150,7 +150,7 @@ func TestInvalidPageTokens(t *testing.T) {
 		_, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 1, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestListErrors(t *testing.T) {
@@ -182,7 +182,7 @@ func TestListFollowsPages(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 20, n)
-	require.Len(t, s.Requests(), 21, "one request a page")
+	require.Len(t, s.server.Requests(), 21, "one request a page")
 }
 
 // A page of 1,000 blobs whose names and metadata are as long as they may be is longer than any

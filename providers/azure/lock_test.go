@@ -76,8 +76,8 @@ func TestEveryWriteSendsItsLocks(t *testing.T) {
 			t.Run(name+" "+string(mode), func(t *testing.T) {
 				s := newScript(t, append([]said{locking}, write.answers...)...)
 				require.NoError(t, write.do(s.driver(t), storage.Controls{LegalHold: true, Retention: storage.Retention{Mode: mode, Until: until}}))
-				require.Equal(t, containerRequest, s.Requests()[0].Line())
-				got := s.Last(t).Header
+				require.Equal(t, containerRequest, s.server.Requests()[0].Line())
+				got := s.server.Last(t).Header
 				require.Equal(t, sent, got.Get("X-Ms-Immutability-Policy-Mode"))
 				require.Equal(t, httpDate(until), got.Get("X-Ms-Immutability-Policy-Until-Date"))
 				require.Equal(t, "true", got.Get("X-Ms-Legal-Hold"))
@@ -86,9 +86,9 @@ func TestEveryWriteSendsItsLocks(t *testing.T) {
 		t.Run(name+" without locks", func(t *testing.T) {
 			s := newScript(t, write.answers...)
 			require.NoError(t, write.do(s.driver(t), storage.Controls{}))
-			require.NotContains(t, s.Lines(), containerRequest)
+			require.NotContains(t, s.server.Lines(), containerRequest)
 			for _, header := range []string{"X-Ms-Immutability-Policy-Mode", "X-Ms-Immutability-Policy-Until-Date", "X-Ms-Legal-Hold"} {
-				require.Empty(t, s.Last(t).Header.Get(header))
+				require.Empty(t, s.server.Last(t).Header.Get(header))
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func TestAContainerWithoutLocksStoresNothing(t *testing.T) {
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, row.want, e.Code)
 				require.False(t, e.Unknown)
-				require.Equal(t, []string{containerRequest}, s.Lines())
+				require.Equal(t, []string{containerRequest}, s.server.Lines())
 				if row.want == storage.Unsupported {
 					require.Contains(t, e.Hint, "version-level immutability")
 				}
@@ -128,7 +128,7 @@ func TestTheServiceDecidesIfTheContainerIsNotReadable(t *testing.T) {
 	r.LegalHold = true
 	_, err := s.driver(t).Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, "true", s.Last(t).Header.Get("X-Ms-Legal-Hold"))
+	require.Equal(t, "true", s.server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 }
 
 func TestSetRetention(t *testing.T) {
@@ -180,11 +180,11 @@ func TestSetRetention(t *testing.T) {
 			if row.request != "" {
 				want = append(want, row.request)
 			}
-			require.Equal(t, want, s.Lines())
+			require.Equal(t, want, s.server.Lines())
 			if row.request == set {
-				require.Equal(t, httpDate(row.to.Until), s.Last(t).Header.Get("X-Ms-Immutability-Policy-Until-Date"))
+				require.Equal(t, httpDate(row.to.Until), s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Until-Date"))
 				mode := map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"}[row.to.Mode]
-				require.Equal(t, mode, s.Last(t).Header.Get("X-Ms-Immutability-Policy-Mode"))
+				require.Equal(t, mode, s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Mode"))
 			}
 		})
 	}
@@ -196,12 +196,12 @@ func TestLocksOfVersions(t *testing.T) {
 	s := newScript(t, anObject("hello"), changed)
 	r := &storage.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: until}}
 	require.NoError(t, s.driver(t).SetRetention(t.Context(), r))
-	require.Equal(t, []string{"HEAD /photos/a?" + query[1:], "PUT /photos/a?comp=immutabilityPolicies" + query}, s.Lines())
+	require.Equal(t, []string{"HEAD /photos/a?" + query[1:], "PUT /photos/a?comp=immutabilityPolicies" + query}, s.server.Lines())
 	for _, hold := range []bool{true, false} {
 		s = newScript(t, changed)
 		require.NoError(t, s.driver(t).SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1), LegalHold: hold}))
-		require.Equal(t, []string{"PUT /photos/a?comp=legalhold" + query}, s.Lines())
-		require.Equal(t, map[bool]string{true: "true", false: "false"}[hold], s.Last(t).Header.Get("X-Ms-Legal-Hold"))
+		require.Equal(t, []string{"PUT /photos/a?comp=legalhold" + query}, s.server.Lines())
+		require.Equal(t, map[bool]string{true: "true", false: "false"}[hold], s.server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 	}
 }
 
@@ -240,14 +240,14 @@ func TestLockErrors(t *testing.T) {
 				require.ErrorAs(t, err, &e, what)
 				require.Equal(t, row.want, e.Code, what)
 				require.Contains(t, e.Hint, row.hint, what)
-				require.Len(t, s.Requests(), len(answers), what)
+				require.Len(t, s.server.Requests(), len(answers), what)
 			}
 		})
 	}
 	s := newScript(t, refusing(404, "BlobNotFound"))
 	err := s.driver(t).SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Len(t, s.Requests(), 1)
+	require.Len(t, s.server.Requests(), 1)
 	err = storage.SetLegalHold(t.Context(), storage.New(newScript(t).driver(t)), "a", true, WithOptions(allOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
@@ -282,7 +282,7 @@ func TestRemovingALockedVersion(t *testing.T) {
 			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: row.bypass})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			var got []string
-			for _, line := range s.Lines() {
+			for _, line := range s.server.Lines() {
 				got = append(got, strings.ReplaceAll(line, "2026-11-20T12%3A00%3A01.0000000Z", "V"))
 			}
 			require.Equal(t, row.lines, got)
@@ -291,7 +291,7 @@ func TestRemovingALockedVersion(t *testing.T) {
 	s := newScript(t, immutable)
 	err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", BypassGovernance: true})
 	require.ErrorIs(t, err, storage.Locked, "a container's own policy, which nothing bypasses")
-	require.Len(t, s.Requests(), 1)
+	require.Len(t, s.server.Requests(), 1)
 }
 
 func TestLocksNeedAServiceThatHasThem(t *testing.T) {

@@ -75,10 +75,10 @@ const encryptionVersion = "2019-02-02"
 func (a *account) isBefore(version string) bool { return a.version != "" && a.version < version }
 
 // checkNative accepts the values of this package's options.
-func (d *driver) checkNative(value any) error {
+func (a *account) checkNative(value any) error {
 	switch v := value.(type) {
 	case encryptionScope:
-		if d.isBefore(encryptionVersion) {
+		if a.isBefore(encryptionVersion) {
 			return errOldEncryption
 		}
 		return checkScope("WithEncryptionScope", string(v))
@@ -91,10 +91,10 @@ func (d *driver) checkNative(value any) error {
 		if v.secret == nil {
 			return argument.Invalid("WithCustomerKey", "must have 32 bytes", "")
 		}
-		if d.endpoint.Scheme == "http" && !isLoopback(d.endpoint.Hostname()) {
+		if a.endpoint.Scheme == "http" && !isLoopback(a.endpoint.Hostname()) {
 			return argument.Invalid("WithCustomerKey", "needs an endpoint with https: the request contains the key", "")
 		}
-		if d.isBefore(encryptionVersion) {
+		if a.isBefore(encryptionVersion) {
 			return errOldEncryption
 		}
 		return nil
@@ -136,8 +136,8 @@ type natives struct {
 	options []Options
 }
 
-// natives returns what values set; checkNative has accepted them. A later one wins.
-func (d *driver) natives(values []any) *natives {
+// newNatives returns what values set; checkNative has accepted them. A later one wins.
+func newNatives(values []any) *natives {
 	n := &natives{}
 	for _, value := range values {
 		switch v := value.(type) {
@@ -155,12 +155,12 @@ func (d *driver) natives(values []any) *natives {
 }
 
 // writeNatives is natives for an object that is written, with the container's settings.
-func (d *driver) writeNatives(values []any) (*natives, error) {
-	n := d.natives(values)
+func (a *account) writeNatives(values []any) (*natives, error) {
+	n := newNatives(values)
 	switch {
 	case n.key.secret == nil:
 		if n.scope == "" {
-			n.scope = d.scope
+			n.scope = a.scope
 		}
 	case n.scope != "":
 		return nil, argument.Invalid("WithCustomerKey and WithEncryptionScope", "must not be set together", "")

@@ -156,10 +156,10 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 			s := newScript(t, row.answers...)
 			require.NoError(t, row.do(storage.New(s.driver(t, func(c *Config) { c.APIVersion, c.EncryptionScope = row.version, row.config }))))
 			var got []map[string]string
-			for _, r := range s.Requests() {
+			for _, r := range s.server.Requests() {
 				got = append(got, encryptionOf(r.Header))
 			}
-			require.Equal(t, row.want, got, "%v", s.Lines())
+			require.Equal(t, row.want, got, "%v", s.server.Lines())
 		})
 	}
 }
@@ -195,7 +195,7 @@ func TestInvalidNativeOptions(t *testing.T) {
 			_, err := storage.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), row.opts...)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, row.want)
-			require.Empty(t, s.Requests())
+			require.Empty(t, s.server.Requests())
 		})
 	}
 	for _, c := range []Config{{EncryptionScope: "arn:aws:kms:1"}, {EncryptionScope: "abc", APIVersion: "2018-11-09"}} {
@@ -210,7 +210,7 @@ func TestInvalidNativeOptions(t *testing.T) {
 		_, err := old.Upload(t.Context(), "a", strings.NewReader("x"), option)
 		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
 	}
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 	_, err := storage.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
@@ -285,7 +285,7 @@ func TestAResumedUploadNeedsTheSameKey(t *testing.T) {
 			upload := func(s *script, key string) error {
 				_, err := storage.New(s.driver(t, func(c *Config) {
 					c.Endpoint = "http://127.0.0.1:1/" + emulatorAccount
-					c.HTTPClient = to.Ptr(http.Client{Transport: redirectTo(s.URL)})
+					c.HTTPClient = to.Ptr(http.Client{Transport: redirectTo(s.server.URL)})
 				})).
 					Upload(t.Context(), "a", strings.NewReader("twelve bytes"), WithCustomerKey(keyBytes(t, key)),
 						storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
@@ -294,7 +294,7 @@ func TestAResumedUploadNeedsTheSameKey(t *testing.T) {
 			require.Error(t, upload(newScript(t, created, refusing(403, "AuthorizationFailure")), firstKey))
 			s := newScript(t, created)
 			require.NoError(t, upload(s, row.key))
-			require.Len(t, s.Requests(), row.want+1)
+			require.Len(t, s.server.Requests(), row.want+1)
 		})
 	}
 }
@@ -337,7 +337,7 @@ func TestAccessTier(t *testing.T) {
 			s := newScript(t, row.answers...)
 			attrs, err := row.do(storage.New(s.driver(t)))
 			require.NoError(t, err)
-			require.Equal(t, "Cold", s.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "Cold", s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
 			require.Equal(t, "Cold", attrs.StorageClass)
 		})
 	}
@@ -430,7 +430,7 @@ func TestOptionsChangeEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
 			require.NoError(t, row.do(t, storage.New(s.driver(t)), WithOptions(allOptions)))
-			for _, r := range s.Requests()[row.other:] {
+			for _, r := range s.server.Requests()[row.other:] {
 				require.Equal(t, "lease", r.Header.Get("X-Ms-Lease-Id"), r.Line())
 			}
 		})
@@ -449,7 +449,7 @@ func TestOptionsWithoutTheirFunctionAreUnsupported(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
 			require.Contains(t, e.Hint, "Options."+row.field)
-			for _, line := range s.Lines() {
+			for _, line := range s.server.Lines() {
 				require.Regexp(t, "^(HEAD|GET) ", line, "nothing is written")
 			}
 		})

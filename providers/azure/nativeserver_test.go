@@ -21,7 +21,7 @@ func TestOptionsReachAnObjectUnderALease(t *testing.T) {
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	const id = "12345678-1234-1234-1234-123456789012"
-	client, err := lease.NewBlobClient(d.container.NewBlobClient("a"), &lease.BlobClientOptions{LeaseID: to.Ptr(id)})
+	client, err := lease.NewBlobClient(d.container.client.NewBlobClient("a"), &lease.BlobClientOptions{LeaseID: to.Ptr(id)})
 	require.NoError(t, err)
 	_, err = client.AcquireLease(ctx, -1, nil)
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 	_, err := b.Upload(ctx, "a", strings.NewReader("1"), storage.WithMetadata(map[string]string{"n": "1"}))
 	require.NoError(t, err)
 	const id = "12345678-1234-1234-1234-123456789012"
-	client, err := lease.NewBlobClient(d.container.NewBlobClient("a"), &lease.BlobClientOptions{LeaseID: to.Ptr(id)})
+	client, err := lease.NewBlobClient(d.container.client.NewBlobClient("a"), &lease.BlobClientOptions{LeaseID: to.Ptr(id)})
 	require.NoError(t, err)
 	_, err = client.AcquireLease(ctx, -1, nil)
 	require.NoError(t, err)

@@ -273,7 +273,7 @@ func TestOpenMakesNoRequest(t *testing.T) {
 		d.Locate("a")
 		require.NotNil(t, d.Native())
 	}
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestDescribe(t *testing.T) {
@@ -281,7 +281,7 @@ func TestDescribe(t *testing.T) {
 	desc := d.Describe()
 	require.Equal(t, "azure", desc.Provider)
 	require.Equal(t, "photos", desc.Bucket)
-	require.Equal(t, d.endpoint.String()+"/photos/", desc.PublicBaseURL)
+	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
 	for _, f := range []storage.Features{
 		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
 		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
@@ -297,7 +297,7 @@ func TestDescribe(t *testing.T) {
 // All requests use the account in the path of a host with dots.
 func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
-	there := s.Listener.Addr().String()
+	there := s.server.Listener.Addr().String()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, there)
 	}}}
@@ -310,8 +310,8 @@ func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
 	require.Equal(t, []string{
 		"HEAD /photos/a%20b/c?versionid=2026-11-20T12%3A00%3A01.0000000Z", "DELETE /photos/a%20b%2Fc", "POST /photos?comp=batch&restype=container",
-	}, s.Lines())
-	require.Contains(t, s.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
+	}, s.server.Lines())
+	require.Contains(t, s.server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
 func TestLocateIdentifiesTheCredential(t *testing.T) {
@@ -339,7 +339,7 @@ func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	s := newScript(t, refusing(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
-	given, err := service.NewClientWithSharedKeyCredential(s.URL+"/"+emulatorAccount, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+	given, err := service.NewClientWithSharedKeyCredential(s.server.URL+"/"+emulatorAccount, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}})
 	require.NoError(t, err)
@@ -353,10 +353,10 @@ func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 		func() error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err },
 		func() error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
 	} {
-		before := len(s.Requests())
+		before := len(s.server.Requests())
 		require.ErrorIs(t, do(), storage.RateLimited)
-		require.Len(t, s.Requests(), before+1)
-		require.Equal(t, "identity", s.Last(t).Header.Get("Accept-Encoding"))
+		require.Len(t, s.server.Requests(), before+1)
+		require.Equal(t, "identity", s.server.Last(t).Header.Get("Accept-Encoding"))
 	}
 	native, ok := d.Native().(*container.Client)
 	require.True(t, ok)

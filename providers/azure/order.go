@@ -81,9 +81,9 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 // hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF
 // after one of the prefixes. If the server ignores where to start, it returns
 // true.
-func (d *driver) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
+func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
-		items, _, marker, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
+		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
 			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstAfterSurrogates), MaxResults: to.Ptr(int32(1)),
 		})
 		if err != nil {

@@ -26,23 +26,23 @@ var mixed = []string{
 	"a😀", "a\uFF08", "a\uFF08😀", "a\uFF08\uFF09", "a😀\uFF08", "a😀😀",
 }
 
-// A lister lists as Azure does, in pages of any size.
-type lister struct {
+// A listServer lists as Azure does, in pages of any size.
+type listServer struct {
 	*httptest.Server
 	keys  []string
 	deaf  bool // ignores startFrom, as older versions do
 	asked atomic.Int64
 }
 
-func newLister(t *testing.T, keys []string) *lister {
+func newListServer(t *testing.T, keys []string) *listServer {
 	t.Helper()
-	l := &lister{keys: slices.SortedFunc(slices.Values(keys), byUnits)}
+	l := &listServer{keys: slices.SortedFunc(slices.Values(keys), byUnits)}
 	l.Server = httptest.NewServer(l)
 	t.Cleanup(l.Close)
 	return l
 }
 
-func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.asked.Add(1)
 	query := r.URL.Query()
 	limit, _ := strconv.Atoi(query.Get("maxresults"))
@@ -64,7 +64,7 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, answer.Body)
 }
 
-func (l *lister) open(t *testing.T) storage.Bucket {
+func (l *listServer) open(t *testing.T) storage.Bucket {
 	t.Helper()
 	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: l.URL + "/" + emulatorAccount})
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestCompareUTF16(t *testing.T) {
 
 func TestAListingIsInByteOrderForAllPageSizes(t *testing.T) {
 	want := slices.Sorted(slices.Values(mixed[1:]))
-	l := newLister(t, mixed[1:])
+	l := newListServer(t, mixed[1:])
 	require.NotEqual(t, want, l.keys, "the orders differ")
 	for _, l.deaf = range []bool{false, true} {
 		b := l.open(t)
@@ -104,7 +104,7 @@ func TestAListingIsInByteOrderForAllPageSizes(t *testing.T) {
 
 func TestAListingStartsAfterAnyKey(t *testing.T) {
 	all := slices.Sorted(slices.Values(mixed[1:]))
-	b := newLister(t, mixed[1:]).open(t)
+	b := newListServer(t, mixed[1:]).open(t)
 	for _, start := range all {
 		for _, size := range []int{1, 3, 100} {
 			for _, prefix := range []string{"", "a", "😀"} {
@@ -126,7 +126,7 @@ func TestByteOrderCostsNoRequestIfOrdersAgree(t *testing.T) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("a\uFF08%03d", i))
 	}
-	l := newLister(t, keys)
+	l := newListServer(t, keys)
 	require.Len(t, keysListed(t, l.open(t), storage.WithPageSize(10)), 100)
 	require.Equal(t, int64(10), l.asked.Load())
 }
@@ -136,7 +136,7 @@ func TestManyEmojiAreListedInPages(t *testing.T) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("😀/%03d", i))
 	}
-	l := newLister(t, keys)
+	l := newListServer(t, keys)
 	b := l.open(t)
 	require.Len(t, keysListed(t, b, storage.WithPageSize(10)), 100)
 	require.Equal(t, int64(10+9), l.asked.Load(), "one more request per page: no key belongs before it")

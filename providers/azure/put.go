@@ -22,7 +22,7 @@ import (
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	o, err := d.uploadOptions(r)
 	if err == nil {
-		err = d.checkLocks(ctx, &r.Controls)
+		err = d.container.checkLocks(ctx, &r.Controls)
 	}
 	if err != nil {
 		return nil, err
@@ -33,8 +33,8 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	}
 	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
 	var out blockblob.UploadResponse
-	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.blob(r.Key).Upload(ctx, body, o)
+	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = d.container.blob(r.Key).Upload(ctx, body, o)
 		return err
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 
 // uploadOptions returns the options of Put Blob, but for the checksum.
 func (d *driver) uploadOptions(r *storage.PutRequest) (*blockblob.UploadOptions, error) {
-	n, err := d.writeNatives(r.Native)
+	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return nil, err
 	}

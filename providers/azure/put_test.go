@@ -24,7 +24,7 @@ func TestPutRequests(t *testing.T) {
 	attrs, err := s.driver(t).Put(t.Context(), r)
 	require.NoError(t, err)
 
-	got := s.Last(t)
+	got := s.server.Last(t)
 	require.Equal(t, "PUT /photos/a%20b%2F%C3%BC+%3F.txt", got.Line())
 	require.Equal(t, "hello", got.Body)
 	for name, want := range map[string]string{
@@ -85,7 +85,7 @@ func TestPutErrors(t *testing.T) {
 			require.Equal(t, row.want, e.Code)
 			require.False(t, e.Unknown)
 			require.Equal(t, "R1", e.RequestID)
-			require.Len(t, s.Requests(), 1, "the SDK retries nothing")
+			require.Len(t, s.server.Requests(), 1, "the SDK retries nothing")
 		})
 	}
 }
@@ -101,7 +101,7 @@ func TestABodyWithAnotherChecksumIsNotSent(t *testing.T) {
 		Seek(int64, int) (int64, error)
 	}), CRC32C: r.CRC32C})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestALostResponseIsUnknown(t *testing.T) {
@@ -125,7 +125,7 @@ func TestALostResponseIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)
-			s.Before = row.before
+			s.server.Before = row.before
 			if row.ctx == nil {
 				row.ctx = t.Context()
 			}
@@ -147,12 +147,12 @@ func TestALostResponseOfAnotherTransportIsUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	s = newScript(t, created)
-	s.Before = func(*http.Request) { cancel() }
+	s.server.Before = func(*http.Request) { cancel() }
 	_, err = s.driver(t, own).Put(ctx, wiretest.Put("a", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	s = newScript(t)
-	s.Close()
+	s.server.Close()
 	_, err = s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")

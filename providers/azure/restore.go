@@ -27,14 +27,14 @@ func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
 	if err != nil {
 		return err
 	}
-	n := d.natives(r.Native)
+	n := newNatives(r.Native)
 	o := &blob.SetTierOptions{RehydratePriority: priority}
 	if err := mustApply(n, o, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier }); err != nil {
 		return err
 	}
-	b, found, err := d.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
+	b, found, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
-		return d.changeError(ctx, err)
+		return d.container.changeError(ctx, err)
 	}
 	online := blob.AccessTierHot
 	if n.tier != "" {
@@ -49,11 +49,11 @@ func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
 	case pending:
 		online = tierNamed(target)
 	}
-	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
+	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.SetTier(ctx, online, o)
 		return err
 	})
-	return d.changeError(ctx, err)
+	return d.container.changeError(ctx, err)
 }
 
 // tierNamed returns the tier whose name, in any case, ends an archive status.

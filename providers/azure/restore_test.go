@@ -31,12 +31,12 @@ func TestRestoreRequests(t *testing.T) {
 			s := newScript(t, row.found, said{Status: http.StatusAccepted})
 			require.NoError(t, storage.Restore(t.Context(), storage.New(s.driver(t)), "a", row.opts...))
 			if row.tier == "" {
-				require.Equal(t, []string{"HEAD /photos/a"}, s.Lines())
+				require.Equal(t, []string{"HEAD /photos/a"}, s.server.Lines())
 				return
 			}
-			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, s.Lines())
-			require.Equal(t, row.tier, s.Last(t).Header.Get("X-Ms-Access-Tier"))
-			require.Equal(t, row.priority, s.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
+			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, s.server.Lines())
+			require.Equal(t, row.tier, s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, row.priority, s.server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
 		})
 	}
 }
@@ -68,7 +68,7 @@ func TestRestoreErrors(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	err = storage.Restore(t.Context(), storage.New(s.driver(t)), "a", WithOptions(Options{}))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 	require.Zero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }).Describe().Features&storage.Restoring)
 	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.Restoring)
 	for want, answers := range map[storage.Code][]said{
@@ -92,7 +92,7 @@ func TestAnArchivedObjectSaysHowToReadIt(t *testing.T) {
 func TestRestoreOfAVersion(t *testing.T) {
 	s := newScript(t, anObject("", "X-Ms-Access-Tier", "Archive"), said{Status: http.StatusOK})
 	require.NoError(t, s.driver(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1)}))
-	for _, line := range s.Lines() {
+	for _, line := range s.server.Lines() {
 		require.True(t, strings.HasSuffix(line, "versionid=2026-11-20T12%3A00%3A01.0000000Z"), line)
 	}
 }

@@ -192,7 +192,7 @@ func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
 	d := s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
 	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
-	require.Equal(t, "2019-07-07", s.Last(t).Header.Get("X-Ms-Version"))
+	require.Equal(t, "2019-07-07", s.server.Last(t).Header.Get("X-Ms-Version"))
 	signed, err := d.Sign(t.Context(), &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
 	require.NoError(t, err)
 	require.Contains(t, signed.URL, "sv=2019-07-07")

@@ -17,7 +17,7 @@ var _ storage.ServiceDriver = (*serviceDriver)(nil)
 // A serviceDriver manages the containers of one account.
 type serviceDriver struct {
 	storage.UnimplementedServiceDriver
-	*account
+	account *account
 }
 
 // NewService opens the account of a Config without a bucket. It makes no request.
@@ -59,19 +59,21 @@ func (s *serviceDriver) Provider() string { return provider }
 
 // Driver returns the driver of a container without a request. It shares the
 // account's connections, which Close of the service closes.
-func (s *serviceDriver) Driver(name string) (storage.Driver, error) { return s.driver(name), nil }
+func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
+	return s.account.driver(name), nil
+}
 
 // Close closes the account's connections.
-func (s *serviceDriver) Close() error { return s.close() }
+func (s *serviceDriver) Close() error { return s.account.close() }
 
 // A managedContainer is a container whose settings the account reads or changes.
 type managedContainer struct {
-	*account
+	account   *account
 	container *container.Client
 }
 
 func (s *serviceDriver) manage(ctx context.Context, name string) (context.Context, *managedContainer) {
-	return s.singleAttempt(ctx), &managedContainer{account: s.account, container: s.service.NewContainerClient(name)}
+	return s.account.singleAttempt(ctx), &managedContainer{account: s.account, container: s.account.service.NewContainerClient(name)}
 }
 
 // CreateBucket sets CORS rules before it creates the container. The other order
@@ -185,7 +187,7 @@ const (
 // page may be empty without being the last. Old versions of this package's own
 // blobs do not count: their uploads have ended.
 func (b *managedContainer) checkEmpty(ctx context.Context) error {
-	if b.isBefore(versionsVersion) {
+	if b.account.isBefore(versionsVersion) {
 		return b.checkNoBlobs(ctx, false)
 	}
 	err := b.checkNoBlobs(ctx, true)
@@ -230,7 +232,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if token != "" {
 		o.Marker = &token
 	}
-	response, err := nextPage(ctx, s.account, s.service.NewListContainersPager(o))
+	response, err := nextPage(ctx, s.account, s.account.service.NewListContainersPager(o))
 	if err != nil {
 		return nil, "", reads(err)
 	}

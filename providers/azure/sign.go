@@ -72,11 +72,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		return nil, err
 	}
 	root := r.BaseURL
-	root = cmp.Or(root, d.endpoint.String())
-	if d.natives(r.Native).key.secret != nil && inClear(root) {
+	root = cmp.Or(root, d.account.endpoint.String())
+	if newNatives(r.Native).key.secret != nil && inClear(root) {
 		return nil, argument.Invalid("WithCustomerKey", "needs an address with https: the request contains the key", "")
 	}
-	address, err := d.signURL(ctx, root, g, r.TTL, now)
+	address, err := d.account.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 // grant returns the access that r requests, without its end, and the headers to
 // send.
 func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
-	g := &grant{container: d.bucket, key: r.Key, version: r.Version, permissions: mayRead}
+	g := &grant{container: d.container.name, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
 	case strings.Contains(r.Key, `\`):
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
@@ -99,7 +99,7 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 		return g, header, err
 	case r.Method == http.MethodGet:
 		g.disposition, g.mediaType = r.ResponseDisposition(), r.ResponseType
-		n, header := d.natives(r.Native), http.Header{}
+		n, header := newNatives(r.Native), http.Header{}
 		n.key.addTo(header)
 		if len(n.options) > 0 {
 			return nil, nil, errSignedOptions
@@ -117,14 +117,14 @@ var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOpti
 
 // grantUpload adds the encryption scope to a grant, and returns the headers to send.
 func (d *driver) grantUpload(g *grant, r *storage.SignRequest) (http.Header, error) {
-	n, err := d.writeNatives(r.Native)
+	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return nil, err
 	}
 	switch g.scope = n.scope; {
 	case len(n.options) > 0:
 		return nil, errSignedOptions
-	case g.scope != "" && d.isBefore(scopeVersion):
+	case g.scope != "" && d.account.isBefore(scopeVersion):
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion"}
 	}
 	return uploadHeaders(r, n)

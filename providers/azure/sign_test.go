@@ -73,7 +73,7 @@ func TestSigningBaseURL(t *testing.T) {
 			require.NoError(t, err)
 			want, err := sas.BlobSignatureValues{
 				Version: sasVersion, Protocol: sas.Protocol(test.protocol), StartTime: signedAt.Truncate(time.Second).Add(-clockSkew), ExpiryTime: signed.ExpiresAt, Permissions: "r",
-				ContainerName: d.bucket, BlobName: "a b",
+				ContainerName: d.container.name, BlobName: "a b",
 			}.SignWithSharedKey(credential)
 			require.NoError(t, err)
 			require.Equal(t, want.Signature(), parsedQuery(t, query).Get("sig"))
@@ -224,7 +224,7 @@ func TestATokenSignsIfTheAccountIsKnown(t *testing.T) {
 			desc := d.Describe()
 			require.Equal(t, test.want, desc.Features&storage.SignedURLs != 0)
 			if test.want {
-				require.Equal(t, testAccount, d.(*driver).name)
+				require.Equal(t, testAccount, d.(*driver).account.name)
 				return
 			}
 			require.Contains(t, desc.SigningHint, "Config.Account")
@@ -248,7 +248,7 @@ func TestAuthorizeSource(t *testing.T) {
 		"a token":                {Config{Credential: tokenOf("token")}, "v", address + "?versionid=v", "Bearer token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			source, err := signer(t, test.config).authorizeSource(t.Context(), "photos", "a b", test.version)
+			source, err := signer(t, test.config).account.authorizeSource(t.Context(), "photos", "a b", test.version)
 			require.NoError(t, err)
 			require.Equal(t, test.address, source.address)
 			require.Equal(t, test.authorization, source.authorization)
@@ -256,7 +256,7 @@ func TestAuthorizeSource(t *testing.T) {
 	}
 	t.Run("a key", func(t *testing.T) {
 		began := time.Now()
-		source, err := signer(t, Config{}).authorizeSource(t.Context(), "photos", "a b", "")
+		source, err := signer(t, Config{}).account.authorizeSource(t.Context(), "photos", "a b", "")
 		require.NoError(t, err)
 		require.Empty(t, source.authorization)
 		got, query, _ := strings.Cut(source.address, "?")
@@ -283,7 +283,7 @@ func BenchmarkSign(b *testing.B) {
 	b.Run("the SDK's", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, err := d.container.NewBlobClient("a").GetSASURL(sas.BlobPermissions{Read: true}, time.Now().UTC().Add(time.Hour), nil)
+			_, err := d.container.client.NewBlobClient("a").GetSASURL(sas.BlobPermissions{Read: true}, time.Now().UTC().Add(time.Hour), nil)
 			require.NoError(b, err)
 		}
 	})

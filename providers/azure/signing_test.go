@@ -40,7 +40,7 @@ func createBucket(t *testing.T, s *storage.Service, name string, opts ...storage
 	require.NoError(t, err)
 	d := signingDriver(t, name)
 	t.Cleanup(func() {
-		_, err := d.container.Delete(context.WithoutCancel(t.Context()), nil)
+		_, err := d.container.client.Delete(context.WithoutCancel(t.Context()), nil)
 		if !isCode(reads(err), "ContainerNotFound") {
 			require.NoError(t, err)
 		}

@@ -29,12 +29,12 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 		return nil, err
 	}
 	o := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	if err := mustApply(d.natives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
+	if err := mustApply(newNatives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
 		return nil, err
 	}
-	out, err := ask(ctx, d.account, d.blob(r.Key).GetTags, o)
+	out, err := ask(ctx, d.account, d.container.blob(r.Key).GetTags, o)
 	if err != nil {
-		return nil, tagsError(d.readError(ctx, err, r))
+		return nil, tagsError(d.container.readError(ctx, err, r))
 	}
 	tags := make(map[string]string, len(out.BlobTagSet))
 	for _, tag := range out.BlobTagSet {
@@ -61,30 +61,42 @@ func tagsError(err error) error {
 	return err
 }
 
+// copiedTagsHint is for a copy with tags that is denied. The credential may lack only the permission
+// to write tags, although it could read those of the source.
+const copiedTagsHint = "the copy has tags: to write them, the credential needs the role Storage Blob Data Owner, or the permission t of a shared access signature; WithTags(nil) copies without tags"
+
+// copiedTagsError returns the error for a failed copy with these tags.
+func copiedTagsError(err error, tags map[string]string) error {
+	if len(tags) > 0 && isCode(err, "AuthorizationPermissionMismatch") {
+		return sdkerror.WithHint(err, copiedTagsHint)
+	}
+	return err
+}
+
 // SetTags makes one Set Blob Tags request, which replaces all tags.
 func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
 	}
 	o := &blob.SetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	err := mustApply(d.natives(r.Native), o, "SetTags", func(f Options) func(*blob.SetTagsOptions) { return f.SetTags })
+	err := mustApply(newNatives(r.Native), o, "SetTags", func(f Options) func(*blob.SetTagsOptions) { return f.SetTags })
 	if err != nil {
 		return err
 	}
-	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := d.blob(r.Key).SetTags(ctx, r.Tags, o)
+	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
+		_, err := d.container.blob(r.Key).SetTags(ctx, r.Tags, o)
 		return err
 	})
-	return tagsError(d.changeError(ctx, err))
+	return tagsError(d.container.changeError(ctx, err))
 }
 
 // changeError returns the error for a failed change of an object, or nil.
-func (d *driver) changeError(ctx context.Context, err error) error {
+func (bc *blobContainer) changeError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	if e := asError(err); e.Status == http.StatusNotFound {
-		return d.notFound(ctx, e)
+		return bc.notFound(ctx, e)
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func TestEveryWriteSendsItsTags(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, write.answers...)
 			require.NoError(t, write.do(s.driver(t)))
-			last := s.Last(t)
+			last := s.server.Last(t)
 			require.Equal(t, write.request, last.Line())
 			requireTags(t, last.Header, someTags)
 		})
@@ -75,16 +75,16 @@ func TestTagRequests(t *testing.T) {
 	tags, err := s.driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v", "empty": ""}, tags)
-	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"}, s.Lines())
+	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"}, s.server.Lines())
 
 	for _, tags := range []map[string]string{{"k": "v"}, nil} {
 		s = newScript(t, said{Status: http.StatusNoContent})
 		require.NoError(t, s.driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1), Tags: tags}))
-		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z", s.Last(t).Line())
+		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z", s.server.Last(t).Line())
 		if tags == nil {
-			require.NotContains(t, s.Last(t).Body, "<Key>")
+			require.NotContains(t, s.server.Last(t).Body, "<Key>")
 		} else {
-			require.Contains(t, s.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
+			require.Contains(t, s.server.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestTagErrors(t *testing.T) {
 	_, err := s.driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Version: "1", Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, s.driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: `a\b`}), storage.InvalidArgument)
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestTagsNeedAServiceThatHasThem(t *testing.T) {
@@ -156,7 +156,7 @@ func TestACopyOfAScannedObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
-			s.Answer = func(r wiretest.Request) said {
+			s.server.Answer = func(r wiretest.Request) said {
 				switch {
 				case r.Method == http.MethodHead:
 					return anObject("hello", "X-Ms-Tag-Count", "3")
@@ -169,8 +169,8 @@ func TestACopyOfAScannedObject(t *testing.T) {
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
 			require.Equal(t, len(row.want), attrs.TagCount)
-			require.Equal(t, "PUT /photos/to", s.Last(t).Line())
-			requireTags(t, s.Last(t).Header, row.want)
+			require.Equal(t, "PUT /photos/to", s.server.Last(t).Line())
+			requireTags(t, s.server.Last(t).Header, row.want)
 
 			tags, err := storage.Tags(t.Context(), b, "from")
 			if row.tags.Status != 0 {
@@ -180,6 +180,38 @@ func TestACopyOfAScannedObject(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Len(t, tags, 3, "Tags returns the verdict")
+		})
+	}
+}
+
+// A role or a signature may read tags and not write them. The copy then fails, and says why.
+func TestACopyWhoseTagsMayNotBeWritten(t *testing.T) {
+	for name, opts := range map[string][]storage.CopyOption{
+		"by one request": nil,
+		"in blocks":      {storage.WithContentType("text/html")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			s.server.Answer = func(r wiretest.Request) said {
+				switch {
+				case r.Method == http.MethodHead:
+					return anObject("hello", "X-Ms-Tag-Count", "3")
+				case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=tags"):
+					return said{Body: scannedTags}
+				case r.Header.Get("X-Ms-Tags") != "":
+					return refusing(403, "AuthorizationPermissionMismatch")
+				case strings.Contains(r.RawQuery, "comp=block"):
+					return created
+				}
+				return accepted
+			}
+			b := storage.New(s.driver(t))
+			_, err := storage.Copy(t.Context(), b, "to", b, "from", opts...)
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Equal(t, copiedTagsHint, asError(err).Hint)
+
+			_, err = storage.Copy(t.Context(), b, "to", b, "from", append(opts, storage.WithTags(nil))...)
+			require.NoError(t, err, "the hint helps")
 		})
 	}
 }

@@ -25,7 +25,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	var gathered versionGroups
 	var followed markers
 	for {
-		items, next, err := d.listVersions(ctx, r, marker)
+		items, next, err := d.lister.versions(ctx, r, marker)
 		if err != nil {
 			return nil, err
 		}
@@ -47,16 +47,16 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	}
 }
 
-func (d *driver) listVersions(ctx context.Context, r *storage.ListRequest, marker string) ([]*container.BlobItem, string, error) {
+func (ls *lister) versions(ctx context.Context, r *storage.ListRequest, marker string) ([]*container.BlobItem, string, error) {
 	o := container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
 		MaxResults: to.Ptr(int32(min(max(r.Limit, 2), maxPage))),
 	}
-	items, _, next, err := d.listPage(ctx, "", &o)
+	items, _, next, err := ls.page(ctx, "", &o)
 	if err != nil {
-		return nil, "", d.listError(err)
+		return nil, "", ls.container.listError(err)
 	}
 	return items, next, nil
 }

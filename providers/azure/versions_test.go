@@ -41,7 +41,7 @@ func TestVersionsAreListedNewestFirst(t *testing.T) {
 	s := newScript(t, listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
 	page, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 10, Prefix: "p"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.Lines())
+	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.server.Lines())
 	require.Empty(t, page.Token)
 	require.Equal(t, []versionOf{
 		{"a", versionAt(3), true}, {"a", versionAt(2), false}, {"a", versionAt(1), false},
@@ -78,7 +78,7 @@ func TestInvalidVersionPageTokens(t *testing.T) {
 		_, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestVersionRequests(t *testing.T) {
@@ -91,12 +91,12 @@ func TestVersionRequests(t *testing.T) {
 	attrs, err := d.Head(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, versionAt(1), attrs.Version)
-	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.Lines())
+	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.server.Lines())
 
 	s = newScript(t, said{Status: 202})
 	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
-	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.Lines())
-	require.Empty(t, s.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
+	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.server.Lines())
+	require.Empty(t, s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
 }
 
 func TestInvalidVersionsSendNoRequest(t *testing.T) {
@@ -110,7 +110,7 @@ func TestInvalidVersionsSendNoRequest(t *testing.T) {
 		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: version}), storage.InvalidArgument, version)
 		require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: version}})[0], storage.InvalidArgument, version)
 	}
-	require.Empty(t, s.Requests())
+	require.Empty(t, s.server.Requests())
 }
 
 func TestMissingVersion(t *testing.T) {
@@ -125,7 +125,7 @@ func TestMissingVersion(t *testing.T) {
 func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	s := newScript(t)
-	s.Answer = func(r wiretest.Request) said {
+	s.server.Answer = func(r wiretest.Request) said {
 		if r.Method == http.MethodDelete || r.Method == http.MethodPost {
 			return said{Status: http.StatusAccepted}
 		}
@@ -143,6 +143,6 @@ func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
 	}
 	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(found))
 	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: part, Version: versionAt(1)}))
-	require.Equal(t, http.MethodDelete, s.Last(t).Method)
-	require.Contains(t, s.Last(t).RawQuery, "versionid=")
+	require.Equal(t, http.MethodDelete, s.server.Last(t).Method)
+	require.Contains(t, s.server.Last(t).RawQuery, "versionid=")
 }

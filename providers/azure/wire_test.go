@@ -11,22 +11,22 @@ import (
 )
 
 // A script is a server with canned responses for the emulator's account.
-type script struct{ *wiretest.Server }
+type script struct{ server *wiretest.Server }
 
 type said = wiretest.Reply
 
 func newScript(t *testing.T, answers ...said) *script {
 	t.Helper()
 	s := &script{wiretest.NewServer(t, answers...)}
-	s.Root = "/" + emulatorAccount
-	s.Header = map[string]string{requestIDHeader: "R1", "ETag": etag}
+	s.server.Root = "/" + emulatorAccount
+	s.server.Header = map[string]string{requestIDHeader: "R1", "ETag": etag}
 	return s
 }
 
 // driver opens the container "photos" of the emulator's account at the server.
 func (s *script) driver(t *testing.T, change ...func(*Config)) *driver {
 	t.Helper()
-	c := Config{Bucket: "photos", Endpoint: s.URL + "/" + emulatorAccount}
+	c := Config{Bucket: "photos", Endpoint: s.server.URL + "/" + emulatorAccount}
 	for _, f := range change {
 		f(&c)
 	}

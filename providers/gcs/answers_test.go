@@ -205,19 +205,19 @@ func testAnswer(t *testing.T, a *answer) {
 	require.NotEmpty(t, a.source)
 	var answered atomic.Int32
 	w := newStandIn(t)
-	w.Answer = func(r wiretest.Request) reply {
+	w.server.Answer = func(r wiretest.Request) reply {
 		if !regexp.MustCompile(c.request).MatchString(r.Line()) {
 			return success(r)
 		}
 		answered.Add(1)
 		return a.reply(c.xml)
 	}
-	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL, Project: "p"})
+	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.server.URL, Project: "p"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	err = c.make(t.Context(), storage.New(w.on(t), once), storage.NewService(s, once))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
+	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)
 		return

@@ -19,17 +19,17 @@ const composeSources = 32
 // Compose composes up to 32 sources in one request. More sources take several
 // levels of intermediate objects, which it removes after the last request.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	c, err := d.newComposition(r.Key, &r.Properties, &r.Controls, r.Condition)
+	c, err := d.bucket.newComposition(r.Key, &r.Properties, &r.Controls, r.Condition)
 	if err != nil {
 		return nil, err
 	}
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
-		if !callOf(source.Native).key.equal(c.key) {
+		if !callOf(source.Native).key.equal(c.call.key) {
 			return nil, storage.Unsupported // Google has one key for all: the core streams
 		}
 		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
-		o, err := d.sourceAt(source)
+		o, err := d.account.sourceAt(source)
 		if err != nil {
 			return nil, err
 		}
@@ -37,18 +37,18 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	}
 	attrs, err := c.run(ctx)
 	if len(r.Sources) > composeSources {
-		d.discard(ctx, c.scratchPrefix, c.intermediate)
+		d.composites.discard(ctx, c.scratchPrefix, c.intermediate)
 	}
 	if err != nil {
-		return nil, d.lockError(ctx, err, &r.Controls)
+		return nil, d.bucket.lockError(ctx, err, &r.Controls)
 	}
 	return attrs, nil
 }
 
 // A composition makes one object of several, 32 at a time.
 type composition struct {
-	*driver
-	*call
+	bucket        *bucket
+	call          *call
 	target        *gcs.ObjectHandle // with the condition and the key
 	sources       []*gcs.ObjectHandle
 	tagged        bool                // a source may have contexts
@@ -59,14 +59,14 @@ type composition struct {
 }
 
 // newComposition returns a composition without sources.
-func (d *driver) newComposition(key string, p *storage.Properties, w *storage.Controls, cond storage.Condition) (*composition, error) {
-	c := &composition{driver: d, call: callOf(w.Native)}
-	target, err := withCondition(c.key.on(d.handle().Object(key)), cond)
+func (b *bucket) newComposition(key string, p *storage.Properties, w *storage.Controls, cond storage.Condition) (*composition, error) {
+	c := &composition{bucket: b, call: callOf(w.Native)}
+	target, err := withCondition(c.call.key.on(b.handle().Object(key)), cond)
 	if err != nil {
 		return nil, err
 	}
 	c.target = target
-	if c.attrs, err = d.attrsToSet(key, p, w, c.call); err != nil {
+	if c.attrs, err = b.account.attrsToSet(key, p, w, c.call); err != nil {
 		return nil, err
 	}
 	return c, checkJoined(c.attrs)
@@ -90,7 +90,7 @@ func (c *composition) parameters(contexts *gcs.ObjectContexts) (url.Values, erro
 	if c.tagged && contexts == nil {
 		query.Set(dropContexts, customContexts)
 	}
-	if len(query) > 0 && c.http == nil {
+	if len(query) > 0 && c.bucket.account.http == nil {
 		return nil, storage.Unsupported // the core streams
 	}
 	return query, nil
@@ -105,10 +105,10 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 
 // reduce makes intermediate objects until one request can compose them.
 func (c *composition) reduce(ctx context.Context) error {
-	ctx = transport.WithAnswer(c.with(ctx, c.call), transport.DefaultAnswer) // it takes as long as a rewrite
+	ctx = transport.WithAnswer(c.bucket.account.with(ctx, c.call), transport.DefaultAnswer) // it takes as long as a rewrite
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
-			return c.sourceError(err)
+			return sourceError(err)
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ func (c *composition) reduce(ctx context.Context) error {
 
 // join makes the request that makes the object.
 func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
-	ctx = transport.WithAnswer(c.with(ctx, c.call), transport.DefaultAnswer)
+	ctx = transport.WithAnswer(c.bucket.account.with(ctx, c.call), transport.DefaultAnswer)
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = *c.attrs
 	composer.Name = ""
@@ -129,12 +129,12 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 		composer.CRC32C, composer.SendCRC32C = c.crc.Sum, true
 	}
 	var joined *gcs.ObjectAttrs
-	err = writes(c.adding(ctx, nil, query), func(ctx context.Context) (err error) {
+	err = writes(c.bucket.account.adding(ctx, nil, query), func(ctx context.Context) (err error) {
 		joined, err = composer.Run(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, c.sourceError(err)
+		return nil, sourceError(err)
 	}
 	return attrsOf(joined), nil
 }
@@ -146,18 +146,18 @@ func (c *composition) step(ctx context.Context, level int) error {
 	if err != nil {
 		return err
 	}
-	ctx = c.adding(ctx, nil, query)
+	ctx = c.bucket.account.adding(ctx, nil, query)
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
 	err = parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
-		o := c.key.on(c.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
+		o := c.call.key.on(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass
 		made, err := composer.Run(ctx)
 		if err != nil {
 			return err
 		}
-		next[i] = c.handle().Object(o.ObjectName()).Generation(made.Generation) // a source must not have a key
+		next[i] = c.bucket.handle().Object(o.ObjectName()).Generation(made.Generation) // a source must not have a key
 		return nil
 	})
 	for _, o := range next {

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"regexp"
@@ -60,15 +61,22 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 	return compositeUpload{prefix: componentsPrefix + id + "/", class: class, open: strings.HasPrefix(id, openMark)}, nil
 }
 
+// composites has the composite uploads of a bucket.
+type composites struct {
+	objects storage.Driver
+	bucket  *bucket
+	layout  atomic.Int32 // unknownLayout and so on
+}
+
 // isComposite reports whether an upload's parts are objects. The name of a session is an address.
 func (d *driver) isComposite(upload string) bool {
-	return d.composite || compositeUploads.MatchString(upload)
+	return d.account.composite || compositeUploads.MatchString(upload)
 }
 
 func (n *compositeUpload) key(part int) string { return components.Part(n.prefix, part) }
 
-// putComponent stores one part as an object.
-func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+// put stores one part as an object.
+func (cs *composites) put(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return storage.Part{}, err
@@ -78,34 +86,34 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
 	c := callOf(r.Native)
-	whole, err := d.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	whole, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	query := d.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	stored, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
+	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
+	stored, err := cs.bucket.put(cs.bucket.account.with(ctx, c), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return storage.Part{}, err
 	}
 	attrs := stored.attrs()
 	if name.open {
-		if err := d.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
+		if err := cs.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
 			return storage.Part{}, err
 		}
 	}
 	return storage.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
-// completeComponents composes the parts and then removes them. The last request
+// complete composes the parts and then removes them. The last request
 // has the write's condition, attributes and checksum. If it fails, the parts stay
 // for another attempt or for AbortParts. Calls at once for one open upload make one
 // object; see components.Completion.
-func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (cs *composites) complete(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.newComposition(r.Put.Key, &r.Put.Properties, &r.Put.Controls, r.Put.Condition)
+	c, err := cs.bucket.newComposition(r.Put.Key, &r.Put.Properties, &r.Put.Controls, r.Put.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -115,58 +123,58 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 		if err != nil {
 			return nil, err
 		}
-		c.sources = append(c.sources, d.handle().Object(name.key(part.Number)).Generation(n))
+		c.sources = append(c.sources, cs.bucket.handle().Object(name.key(part.Number)).Generation(n))
 	}
 	sources := slices.Clone(c.sources)
 	if name.open {
-		return d.completeOpen(ctx, r, &name, c)
+		return cs.completeOpen(ctx, r, &name, c)
 	}
 	attrs, err := c.run(ctx)
 	if err != nil {
-		return nil, d.joinError(ctx, err, &name, &r.Put.Controls)
+		return nil, cs.joinError(ctx, err, &name, &r.Put.Controls)
 	}
-	d.discard(ctx, name.prefix, append(sources, c.intermediate...))
+	cs.discard(ctx, name.prefix, append(sources, c.intermediate...))
 	return attrs, nil
 }
 
 // joinError returns the error of a composition of parts.
-func (d *driver) joinError(ctx context.Context, err error, name *compositeUpload, controls *storage.Controls) error {
+func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, controls *storage.Controls) error {
 	e := translate(err)
 	if e.Code == storage.Changed { // another process has removed or replaced parts
-		return d.partsLostError(ctx, e, name)
+		return cs.partsLostError(ctx, e, name)
 	}
-	return d.lockError(ctx, e, controls)
+	return cs.bucket.lockError(ctx, e, controls)
 }
 
-// abortComponents removes the objects of an upload to a key. An upload to another key stays.
-func (d *driver) abortComponents(ctx context.Context, key, upload string) error {
+// abort removes the objects of an upload to a key. An upload to another key stays.
+func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err == nil && name.open {
-		switch marked, err := d.markedKey(ctx, &name); {
+		switch marker, err := cs.listMarker(ctx, &name); {
 		case err != nil:
 			return translate(err)
-		case marked != "" && marked != key:
+		case marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key:
 			return nil
 		}
 	}
-	return d.removeComponents(ctx, upload)
+	return cs.remove(ctx, upload)
 }
 
-// removeComponents removes all objects of an upload. The marker is first: if the removal is
+// remove removes all objects of an upload. The marker is first: if the removal is
 // interrupted, or another process lists the parts meanwhile, nobody makes an object of those that
 // remain.
-func (d *driver) removeComponents(ctx context.Context, upload string) error {
+func (cs *composites) remove(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
 		return nil // no upload has such a name
 	}
 	if name.open {
-		if err := d.drop(ctx, d.handle().Object(name.marker())); err != nil {
+		if err := cs.drop(ctx, cs.bucket.handle().Object(name.marker())); err != nil {
 			return err
 		}
 	}
-	if _, err = d.sweep(ctx, name.prefix, nil); err == nil {
-		d.removeFolder(ctx, name.prefix)
+	if _, err = cs.sweep(ctx, name.prefix, nil); err == nil {
+		cs.removeFolder(ctx, name.prefix)
 	}
 	return err
 }
@@ -179,15 +187,15 @@ func (d *driver) removeComponents(ctx context.Context, upload string) error {
 // Locked, for objects that a retention policy keeps. client is
 // storage.As[*storage.Client](bucket).
 func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
-	d := &driver{account: &account{client: client, sdkClient: client}, bucket: bucket}
+	d := newDriver(&account{client: client, sdkClient: client}, bucket)
 	before := time.Now().Add(-olderThan)
-	return d.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
+	return d.composites.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
 }
 
 // sweep removes the objects under a prefix that are stale, or all if stale is
 // nil. It removes old versions too, because a part that was sent twice leaves
 // one.
-func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
+func (cs *composites) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
 	var kept atomic.Pointer[error] // by a retention
 	var gone atomic.Int64
 	defer func() {
@@ -198,13 +206,13 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 	}()
 	token := ""
 	for {
-		found, next, err := d.listPage(ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL}, []string{"Name", "Generation", "Created"}, maxPage, token)
+		found, next, err := cs.bucket.page(ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL}, []string{"Name", "Generation", "Created"}, maxPage, token)
 		if err != nil {
 			return removed, err
 		}
 		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
 		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
-			err := d.drop(ctx, d.handle().Object(found[i].Name).Generation(found[i].Generation))
+			err := cs.drop(ctx, cs.bucket.handle().Object(found[i].Name).Generation(found[i].Generation))
 			switch {
 			case err == nil:
 				gone.Add(1)
@@ -229,20 +237,20 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 
 // discard removes intermediate objects and their folder. It has its own deadline, because the
 // caller's context is often done by then. SweepParts finds the rest.
-func (d *driver) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
+func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
-		_ = d.drop(ctx, objects[i])
+		_ = cs.drop(ctx, objects[i])
 		return nil
 	})
-	d.removeFolder(ctx, folder)
+	cs.removeFolder(ctx, folder)
 }
 
 // drop removes an object of an upload. If the bucket's default is an event-based hold, compositions
 // and what clients store with signed parts have it: drop ends it first.
 // https://cloud.google.com/storage/docs/object-holds
-func (d *driver) drop(ctx context.Context, o *gcs.ObjectHandle) error {
+func (cs *composites) drop(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)
 	if storage.CodeOf(err) == storage.Locked {
 		ended := writes(ctx, func(ctx context.Context) error {

@@ -15,12 +15,12 @@ import (
 // Copy makes a rewrite, which may take several requests. The request keeps the
 // rewrite token, so another attempt resumes there.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	source, err := d.sourceAt(r.Source)
+	source, err := d.account.sourceAt(r.Source)
 	if err != nil {
 		return nil, err
 	}
 	c := callOf(r.Native)
-	target, err := withCondition(c.key.on(d.handle().Object(r.Key)), r.Condition)
+	target, err := withCondition(c.key.on(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -28,19 +28,19 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if !r.ReplaceTags {
 		controls.Tags = nil // Google copies the source's
 	}
-	attrs, err := d.attrsToSet(r.Key, &r.Properties, &controls, c)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, c)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkJoined(attrs); err != nil {
 		return nil, err
 	}
-	ctx = d.with(ctx, c)
+	ctx = d.account.with(ctx, c)
 	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
-		if d.http == nil {
+		if d.account.http == nil {
 			return nil, storage.Unsupported // the core streams
 		}
-		ctx = d.adding(ctx, nil, url.Values{dropContexts: {customContexts}})
+		ctx = d.account.adding(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
 	copier := target.CopierFrom(callOf(r.Source.Native).key.on(source))
 	// Without a class the copy would get the default of the destination bucket. A
@@ -55,7 +55,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	copied, err := rewrite(ctx, copier)
 	r.Resume = copier.RewriteToken
 	if err != nil {
-		return nil, d.lockError(ctx, d.sourceError(err), &r.Controls)
+		return nil, d.bucket.lockError(ctx, sourceError(err), &r.Controls)
 	}
 	return attrsOf(copied), nil
 }
@@ -81,6 +81,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		}
 		e := translate(err)
 		unknown = unknown || e.Unknown
+		if e.Status == http.StatusGone {
+			copier.RewriteToken = "" // which has ended: the rewrite begins again
+		}
 		if tries == maxRewrites || copier.RewriteToken == at || e.Code != storage.Unavailable || e.RetryAfter > 0 {
 			e.Unknown = unknown
 			return nil, e
@@ -91,8 +94,8 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 // sourceAt returns the source at the generation to copy. The generation is no
 // condition: if the source has changed, the response is 404, so that a 412 is
 // always about the destination.
-func (d *driver) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
-	o := d.handleOf(source.Bucket).Object(source.Key)
+func (a *account) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
+	o := a.handleOf(source.Bucket).Object(source.Key)
 	at := source.Version
 	at = cmp.Or(at, source.Revision)
 	if at == "" {
@@ -107,7 +110,7 @@ func (d *driver) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 
 // sourceError returns the error for a failed copy. A missing source existed a
 // moment ago, so it is Changed.
-func (d *driver) sourceError(err error) error {
+func sourceError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.Changed

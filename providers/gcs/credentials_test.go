@@ -40,7 +40,7 @@ func TestEveryRequestHasAToken(t *testing.T) {
 	require.NoError(t, head(t, d))
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NoError(t, err)
-	for _, s := range server.Requests() {
+	for _, s := range server.server.Requests() {
 		require.Equal(t, "Bearer T", s.Header.Get("Authorization"))
 	}
 }
@@ -49,7 +49,7 @@ func TestAnonymousRequestsHaveNoToken(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
 	server := newStandIn(t, stored)
 	require.NoError(t, head(t, server.on(t)))
-	require.Empty(t, server.Last(t).Header.Get("Authorization"))
+	require.Empty(t, server.server.Last(t).Header.Get("Authorization"))
 }
 
 // failingTokens is a token source that always fails.
@@ -68,7 +68,7 @@ func TestTokenErrors(t *testing.T) {
 	require.True(t, e.Retryable)
 	require.False(t, e.Unknown, "nothing was sent")
 	require.ErrorIs(t, err, boom)
-	require.Empty(t, server.Calls())
+	require.Empty(t, server.server.Calls())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = d.Put(ctx, wiretest.Put("a", "x"))
@@ -79,17 +79,17 @@ func TestFirstRequestFindsDefaultCredentials(t *testing.T) {
 	alone(t, nil)
 	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
 	metadata := newStandIn(t, noUniverse, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
-	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
+	t.Setenv("GCE_METADATA_HOST", metadata.server.Listener.Addr().String())
 	base := &recordingTransport{}
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
-	require.Empty(t, metadata.Calls(), "opening makes no request")
+	require.Empty(t, metadata.server.Calls(), "opening makes no request")
 	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
-	asked := len(metadata.Calls())
+	asked := len(metadata.server.Calls())
 	require.NotZero(t, asked)
 	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
-	require.Len(t, metadata.Calls(), asked, "a token is kept")
+	require.Len(t, metadata.server.Calls(), asked, "a token is kept")
 }
 
 func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
@@ -98,7 +98,7 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err)
-	c := d.(*driver).credentials
+	c := d.(*driver).account.credentials
 	require.Nil(t, c.found.Load(), "opening looks for nothing")
 	found, err := c.get()
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestRequestsHaveTheQuotaProject(t *testing.T) {
 	found, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T", Expiry: time.Now().Add(time.Hour)})})
 	require.NoError(t, err)
 	c.found.Store(found.found.Load())
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.server.URL, nil)
 	require.NoError(t, err)
 	_, err = a.RoundTrip(request)
 	require.ErrorIs(t, err, errRecorded)

@@ -10,14 +10,14 @@ import (
 // object becomes a noncurrent version. Google cannot remove an object under
 // retention: to bypass it takes four requests.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	o, err := d.atGeneration(r.Key, r.Version)
+	o, err := d.bucket.atGeneration(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)
 	}
 	if err != nil {
 		return err
 	}
-	err = writes(d.repeatedDelete(d.with(ctx, callOf(r.Native)), r), o.Delete)
+	err = writes(d.repeatedDelete(d.account.with(ctx, callOf(r.Native)), r), o.Delete)
 	if err == nil {
 		return nil
 	}
@@ -25,11 +25,11 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if r.BypassGovernance && e.Code == storage.Locked {
 		return d.deleteGoverned(ctx, r, e)
 	}
-	missing := d.missing(ctx, e, r.Key, r.Version, r.Condition)
+	missing := d.bucket.missing(ctx, e, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
-	if failed := d.notFound(ctx, missing); failed.Code != storage.ObjectNotFound {
+	if failed := d.bucket.notFound(ctx, missing); failed.Code != storage.ObjectNotFound {
 		return failed
 	}
 	return nil

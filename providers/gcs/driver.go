@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"context"
-	"sync/atomic"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -14,10 +13,19 @@ var _ storage.Driver = (*driver)(nil)
 // A driver is one bucket of an account.
 type driver struct {
 	storage.UnimplementedDriver
-	*account
-	bucket string
-	layout atomic.Int32 // unknownLayout and so on
-	cached atomic.Bool  // a response may have come from a cache
+	account    *account
+	bucket     *bucket
+	reader     reader
+	composites composites
+	urls       urlSigner
+}
+
+func newDriver(a *account, name string) *driver {
+	b := &bucket{a, name}
+	d := &driver{account: a, bucket: b, urls: urlSigner{b}}
+	d.reader.objects, d.reader.bucket = d, b
+	d.composites.objects, d.composites.bucket = d, b
+	return d
 }
 
 const (
@@ -47,29 +55,29 @@ const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
 		Provider:      provider,
-		Bucket:        d.bucket,
+		Bucket:        d.bucket.name,
 		Features:      features | signFeatures(d.account),
-		Location:      d.root(),
-		TagsByHead:    d.http != nil,
+		Location:      d.account.root(),
+		TagsByHead:    d.account.http != nil,
 		CopiesTags:    true,
-		CheckNative:   d.checkNative,
-		PublicBaseURL: d.root() + "/" + d.bucket + "/",
+		CheckNative:   d.account.checkNative,
+		PublicBaseURL: d.account.root() + "/" + d.bucket.name + "/",
 		SigningHint:   signingHint,
 		MaxSize:       maxObject,
 		MaxPutSize:    maxObject,
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
 
-		CountsRequests: d.http != nil,
+		CountsRequests: d.account.http != nil,
 	}
-	if d.http != nil {
+	if d.account.http != nil {
 		desc.Features |= storage.OpenUploads | storage.ListedUploads
 		desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
 	}
 	switch {
-	case d.http == nil:
+	case d.account.http == nil:
 		desc.Features |= storage.StreamingPut
-	case d.composite:
+	case d.account.composite:
 		desc.Features |= storage.MultipartUploads
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
 	default:
@@ -82,16 +90,16 @@ func (d *driver) Describe() storage.Description {
 // Locate returns a reference that other buckets of the account accept, and those
 // of an account that was opened with the same credential.
 func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
+	return storage.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
 // Native returns Config.Client, or a new *storage.Client of the SDK with the same
 // settings. It retries as the SDK does.
 func (d *driver) Native() any {
-	if d.sdkClient != nil {
-		return d.sdkClient
+	if d.account.sdkClient != nil {
+		return d.account.sdkClient
 	}
-	client, err := d.newClient(context.Background())
+	client, err := d.account.newClient(context.Background())
 	if err != nil {
 		return nil
 	}
@@ -99,7 +107,13 @@ func (d *driver) Native() any {
 }
 
 // Close closes idle connections.
-func (d *driver) Close() error { return d.close() }
+func (d *driver) Close() error { return d.account.close() }
+
+// A bucket makes requests about a bucket and its objects, and finds out why one failed.
+type bucket struct {
+	account *account
+	name    string
+}
 
 // handle returns the SDK's handle of the bucket.
-func (d *driver) handle() *gcs.BucketHandle { return d.handleOf(d.bucket) }
+func (b *bucket) handle() *gcs.BucketHandle { return b.account.handleOf(b.name) }

@@ -90,6 +90,7 @@ var errorMeanings = sdkerror.Table{
 		http.StatusUnauthorized:   {Code: storage.Unauthenticated, Hint: accountHint},
 		http.StatusForbidden:      {Code: storage.PermissionDenied, Hint: deniedHint},
 		http.StatusConflict:       {Code: storage.Unavailable},
+		http.StatusGone:           {Code: storage.Unavailable}, // a session or a rewrite token has ended
 		http.StatusLengthRequired: {Code: storage.InvalidArgument, Hint: lengthHint},
 	},
 }

@@ -98,24 +98,27 @@ func withoutResponse(err error) *storage.Error {
 }
 
 // readFailed returns the error for a failed read.
-func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
-	if missing := d.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
-		return d.notFound(ctx, missing)
+func (b *bucket) readError(ctx context.Context, err error, r *storage.GetRequest) error {
+	if missing := b.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
+		return b.notFound(ctx, missing)
 	}
 	return translate(err)
 }
 
 // missing returns the 404 for an object that does not exist, and nil if e is
 // anything else. For a missing object a condition on its revision can fail first,
-// so missing then asks for the object.
-func (d *driver) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
+// so missing then asks for the object. If that may succeed later, missing returns its error.
+func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
-		o, err := d.atGeneration(key, version)
+		o, err := b.atGeneration(key, version)
 		if err == nil {
 			_, err = o.Attrs(ctx)
 		}
 		if err == nil {
 			return nil
+		}
+		if later := passing(err); later != nil {
+			return later
 		}
 		e = translate(err)
 	}
@@ -125,9 +128,24 @@ func (d *driver) missing(ctx context.Context, e *storage.Error, key, version str
 	return e
 }
 
+// passing returns the error of a request that was to explain a refusal if it may succeed later, and
+// nil otherwise. The refusal has no meaning yet, so that the core makes both requests again. No
+// request has had an effect.
+func passing(err error) *storage.Error {
+	if err == nil {
+		return nil
+	}
+	e := translate(err)
+	if !e.Retryable {
+		return nil
+	}
+	e.Unknown = false
+	return e
+}
+
 // notFound tells a missing object from a missing bucket. If the response does not
 // say which, that costs one more request.
-func (d *driver) notFound(ctx context.Context, err error) *storage.Error {
+func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	e := translate(err)
 	if e.Status != http.StatusNotFound {
 		return e
@@ -140,12 +158,12 @@ func (d *driver) notFound(ctx context.Context, err error) *storage.Error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return sdkerror.NotFound(e, d.headBucket(ctx), "")
+	return sdkerror.NotFound(e, b.headBucket(ctx), "")
 }
 
 // headBucket returns nil if the bucket exists.
-func (d *driver) headBucket(ctx context.Context) *storage.Error {
-	if _, err := d.handle().Attrs(ctx); err != nil {
+func (b *bucket) headBucket(ctx context.Context) *storage.Error {
+	if _, err := b.handle().Attrs(ctx); err != nil {
 		return translate(err)
 	}
 	return nil

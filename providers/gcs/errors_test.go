@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/api/googleapi"
@@ -117,5 +119,45 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 			require.Equal(t, row.code, e.Code)
 			require.Equal(t, row.retryable, e.Retryable)
 		})
+	}
+}
+
+// A second request tells why the first one was refused. If it fails for a reason that passes, nothing
+// is known yet.
+func TestAPassingFailureExplainsNoRefusal(t *testing.T) {
+	until := time.Now().Add(time.Hour)
+	retention := storage.Retention{Mode: storage.Governance, Until: until}
+	mismatch := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+	for name, row := range map[string]struct {
+		refusal reply
+		call    func(d *driver) error
+	}{
+		"of a shorter retention": {failing(403, "forbidden", "The object retention cannot be removed or shortened."), func(d *driver) error {
+			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
+		}},
+		"of a retention by a bucket that has none": {failing(400, "invalid", "No retention here."), func(d *driver) error {
+			_, err := d.Put(t.Context(), &storage.PutRequest{Key: "a", Body: strings.NewReader(""), Controls: storage.Controls{Retention: retention}})
+			return err
+		}},
+		"of a removal of another revision": {mismatch, func(d *driver) error {
+			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "7"}})
+		}},
+		"of a read of another revision": {failingXML(412, "PreconditionFailed", "No."), func(d *driver) error {
+			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: "7"}})
+			return err
+		}},
+	} {
+		for reason, later := range map[string]reply{"busy": failing(503, "backendError", "Backend Error"), "a gateway": ofGateway(502)} {
+			t.Run(name+", "+reason, func(t *testing.T) {
+				server := newStandIn(t, row.refusal, later)
+				err := row.call(server.on(t))
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, storage.Unavailable, e.Code)
+				require.True(t, e.Retryable)
+				require.False(t, e.Unknown, "the first request was refused")
+				require.Len(t, server.server.Calls(), 2)
+			})
+		}
 	}
 }

@@ -73,7 +73,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 					}
 					s := newStandIn(t, page)
 					once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-					service, err := NewService(t.Context(), Config{Endpoint: s.URL, Project: "p"}, once)
+					service, err := NewService(t.Context(), Config{Endpoint: s.server.URL, Project: "p"}, once)
 					require.NoError(t, err)
 					b := storage.New(s.on(t), once, storage.WithVersions(), storage.WithObjectLock())
 					err = errors.Join(row.call(t.Context(), b, service), service.Close())
@@ -91,7 +91,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 // storage-testbench responds to a removal with an empty 200, and fake-gcs-server with null.
 func TestARemovalByAnEmulator(t *testing.T) {
 	s := newStandIn(t, reply{})
-	t.Setenv("STORAGE_EMULATOR_HOST", s.URL)
+	t.Setenv("STORAGE_EMULATOR_HOST", s.server.URL)
 	require.NoError(t, s.on(t, func(c *Config) { c.Endpoint = "" }).Delete(t.Context(), &storage.DeleteRequest{Key: "a"}))
 	s = newStandIn(t, reply{Header: stored.Header, Body: "null\n"})
 	require.NoError(t, s.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a"}))
@@ -102,5 +102,5 @@ func TestAnEmptyListingHasItsKind(t *testing.T) {
 	page, err := s.on(t).List(t.Context(), &storage.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	require.Contains(t, s.Last(t).Query().Get("fields"), "kind,nextPageToken")
+	require.Contains(t, s.server.Last(t).Query().Get("fields"), "kind,nextPageToken")
 }

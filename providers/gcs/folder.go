@@ -22,34 +22,34 @@ const (
 
 // removeFolder removes the folder of an upload, if the bucket has folders. One that has objects
 // stays.
-func (d *driver) removeFolder(ctx context.Context, prefix string) {
-	if d.http == nil || !d.isHierarchical(ctx) {
+func (cs *composites) removeFolder(ctx context.Context, prefix string) {
+	if cs.bucket.account.http == nil || !cs.isHierarchical(ctx) {
 		return
 	}
-	request, err := d.request(ctx, http.MethodDelete, d.jsonPath("folders", prefix), nil, 0)
+	request, err := cs.bucket.account.request(ctx, http.MethodDelete, cs.bucket.jsonPath("folders", prefix), nil, 0)
 	if err != nil {
 		return
 	}
-	if response, err := d.send(request, http.StatusOK, http.StatusNoContent); err == nil {
+	if response, err := cs.bucket.account.send(request, http.StatusOK, http.StatusNoContent); err == nil {
 		_ = response.Body.Close()
 	}
 }
 
 // isHierarchical asks for the layout, once for each bucket that was opened.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
-func (d *driver) isHierarchical(ctx context.Context) bool {
-	if known := d.layout.Load(); known != unknownLayout {
+func (cs *composites) isHierarchical(ctx context.Context) bool {
+	if known := cs.layout.Load(); known != unknownLayout {
 		return known == hierarchicalLayout
 	}
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
-	request, err := d.request(ctx, http.MethodGet, "/storage/v1/b/"+urlpath.Escape(d.bucket)+"/storageLayout?"+query, nil, 0)
+	request, err := cs.bucket.account.request(ctx, http.MethodGet, "/storage/v1/b/"+urlpath.Escape(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
 	if err != nil {
 		return false
 	}
-	response, err := d.send(request, http.StatusOK)
+	response, err := cs.bucket.account.send(request, http.StatusOK)
 	if err != nil {
 		if e := translate(err); e.Status >= http.StatusBadRequest && !e.Retryable {
-			d.layout.Store(flatLayout) // a server without layouts, or credentials that may not ask
+			cs.layout.Store(flatLayout) // a server without layouts, or credentials that may not ask
 		}
 		return false
 	}
@@ -61,9 +61,9 @@ func (d *driver) isHierarchical(ctx context.Context) bool {
 		return false
 	}
 	if layout.HierarchicalNamespace.Enabled {
-		d.layout.Store(hierarchicalLayout)
+		cs.layout.Store(hierarchicalLayout)
 		return true
 	}
-	d.layout.Store(flatLayout)
+	cs.layout.Store(flatLayout)
 	return false
 }

@@ -17,26 +17,26 @@ import (
 // field, last.
 // https://cloud.google.com/storage/docs/xml-api/post-object-forms
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
-	return d.signForm(ctx, r, time.Now())
+	return d.urls.signForm(ctx, r, time.Now())
 }
 
-func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
-	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, callOf(r.Native))
+func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
+	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, callOf(r.Native))
 	if err != nil {
 		return nil, err
 	}
-	if err := d.checkForm(r, attrs); err != nil {
+	if err := checkForm(r, attrs, us.bucket.account.userProject); err != nil {
 		return nil, err
 	}
-	address, err := d.bucketURL(r.BaseURL)
+	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	term, err := d.signAt(ctx, r.TTL, now)
+	term, err := us.signAt(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	form := &v4Form{bucket: d.bucket, fields: formFields(attrs), conditions: []any{
+	form := &v4Form{bucket: us.bucket.name, fields: formFields(attrs), conditions: []any{
 		[]any{"content-length-range", r.MinSize, r.MaxSize},
 	}}
 	if err := term.signForm(ctx, form); err != nil {
@@ -47,14 +47,14 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 
 // checkForm returns Unsupported for a property that a form cannot make Google
 // enforce.
-func (d *driver) checkForm(r *storage.SignRequest, a *gcs.ObjectAttrs) error {
+func checkForm(r *storage.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
 	c, what := callOf(r.Native), ""
 	switch {
 	case a.StorageClass != "":
 		what = "the storage class"
 	case a.KMSKeyName != "" || c.key != nil:
 		what = "an encryption key"
-	case d.userProject != "":
+	case userProject != "":
 		what = "the project to bill (Config.UserProject)"
 	case a.Retention != nil:
 		what = "a retention"

@@ -27,7 +27,7 @@ func signedForm(change func(r *storage.SignRequest)) *storage.SignRequest {
 }
 
 func TestFormHasTheRequestedConditions(t *testing.T) {
-	form, err := signing(t, Config{}).signForm(t.Context(), signedForm(func(r *storage.SignRequest) {
+	form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *storage.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
 		r.CacheControl, r.ContentDisposition, r.ContentEncoding = "no-store", "inline", "gzip"
 		r.Metadata = map[string]string{"k": "v<&>\u00e9"}
@@ -74,7 +74,7 @@ func TestFormUsesTheSigningBaseURL(t *testing.T) {
 		"https://files.example.com/":            "https://files.example.com/photos/",
 		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
 	} {
-		form, err := signing(t, Config{}).signForm(t.Context(), signedForm(func(r *storage.SignRequest) { r.BaseURL = base }), signedAt)
+		form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *storage.SignRequest) { r.BaseURL = base }), signedAt)
 		require.NoError(t, err)
 		require.Equal(t, want, form.URL)
 	}
@@ -93,7 +93,7 @@ func TestUnsupportedForms(t *testing.T) {
 		"a key that the server fills": {func(r *storage.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
-			form, err := signing(t, Config{}).signForm(t.Context(), signedForm(test.ask), signedAt)
+			form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(test.ask), signedAt)
 			require.Nil(t, form)
 			require.ErrorIs(t, err, test.want)
 		})

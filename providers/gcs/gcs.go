@@ -148,5 +148,5 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver{account: a, bucket: c.Bucket}, nil
+	return newDriver(a, c.Bucket), nil
 }

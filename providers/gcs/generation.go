@@ -21,8 +21,8 @@ func parseGeneration(name, text string) (int64, error) {
 }
 
 // atGeneration returns the object, or the version if it is not "".
-func (d *driver) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
-	o := d.handle().Object(key)
+func (b *bucket) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
+	o := b.handle().Object(key)
 	if version == "" {
 		return o, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -13,43 +14,44 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
+// A reader reads objects in one request, or in two.
+type reader struct {
+	objects storage.Driver
+	bucket  *bucket
+	cached  atomic.Bool // a response may have come from a cache
+}
+
 // Get makes one request to the XML API. Under NotRevision, with NativeAttrs, and in a bucket whose
 // responses may come from a cache, it first asks the JSON API for the attributes, and then for the
 // bytes of that generation. The JSON API serves the same bytes without metadata, time and
 // Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
 // bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	ctx = d.with(ctx, callOf(r.Native))
-	if d.http == nil {
-		return d.getWithSDKReader(ctx, r)
+	ctx = d.account.with(ctx, callOf(r.Native))
+	if d.account.http == nil {
+		return d.reader.inTwoRequests(ctx, r, d.reader.readGeneration)
 	}
-	if r.NativeAttrs { // which the XML API does not have
-		return d.getInTwoRequests(ctx, r, d.readMedia)
-	}
-	if r.Condition.NotRevision != "" {
-		// The XML API has no condition for "another generation": it would send
-		// the bytes.
-		return d.getInTwoRequests(ctx, r, d.readMedia)
-	}
-	if d.cached.Load() {
-		return d.getInTwoRequests(ctx, r, d.readMedia)
+	// The XML API has no native attributes, and no condition for "another generation": it would send
+	// the bytes.
+	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
+		return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
 	}
 	// A request that accepts gzip gets the stored bytes. If a proxy compresses
 	// them, the second request accepts no coding.
 	for _, coding := range []string{"gzip", "identity"} {
-		response, err := d.sendGet(ctx, r, coding)
+		response, err := d.reader.send(ctx, r, coding)
 		if isMalformedHeader(err) {
-			return d.getInTwoRequests(ctx, r, d.readMedia)
+			return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
 		}
 		if refusal := responseOf(err); refusal != nil && isCacheable(refusal.Header) { // such as a 416
-			return d.getUncached(ctx, r)
+			return d.reader.uncached(ctx, r)
 		}
 		if err != nil {
-			return nil, nil, d.readError(ctx, err, r)
+			return nil, nil, d.bucket.readError(ctx, err, r)
 		}
 		if isCacheable(response.Header) {
 			_ = response.Body.Close() // before other requests, which may wait for its connection
-			return d.getUncached(ctx, r)
+			return d.reader.uncached(ctx, r)
 		}
 		if coding == "gzip" && isCompressedInTransit(response.Header) {
 			_ = response.Body.Close()
@@ -60,46 +62,32 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			_ = response.Body.Close()
 			return nil, nil, err
 		}
-		if needsResource(attrs.Metadata) {
-			return d.withMetadata(ctx, r, attrs, response.Body)
+		if needsResource(attrs.Metadata) { // the headers may have changed it
+			_ = response.Body.Close() // as above
+			return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
 		}
 		return attrs, response.Body, nil
 	}
 	return nil, nil, encodingChangedError()
 }
 
-// getUncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
+// uncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
 // object that was overwritten or removed, but the bytes of a generation never change.
-func (d *driver) getUncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	d.cached.Store(true)
-	return d.getInTwoRequests(ctx, r, d.readMedia)
+func (rd *reader) uncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	rd.cached.Store(true)
+	return rd.inTwoRequests(ctx, r, rd.readMedia)
 }
 
-// withMetadata replaces the metadata by that of the generation's resource,
-// because the headers may have changed it.
-func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
-	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1, Native: r.Native})
-	if err == nil {
-		attrs.Metadata = exact.Metadata
-		return attrs, body, nil
-	}
-	_ = body.Close()
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the object has been overwritten
-		return d.getInTwoRequests(ctx, r, d.readMedia)
-	}
-	return nil, nil, err
-}
-
-// sendGet sends the request and returns a response with the bytes.
-func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding string) (*http.Response, error) {
-	address := d.objectPath(r.Key)
+// send sends the request and returns a response with the bytes.
+func (rd *reader) send(ctx context.Context, r *storage.GetRequest, coding string) (*http.Response, error) {
+	address := rd.bucket.objectPath(r.Key)
 	if r.Version != "" {
 		if _, err := parseGeneration("version", r.Version); err != nil {
 			return nil, err
 		}
 		address += "?" + url.Values{"generation": {r.Version}}.Encode()
 	}
-	request, err := d.request(ctx, http.MethodGet, address, nil, 0)
+	request, err := rd.bucket.account.request(ctx, http.MethodGet, address, nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +102,7 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		}
 		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
 	}
-	return d.send(request, http.StatusOK, http.StatusPartialContent)
+	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 }
 
 // attrsOfGet returns the attributes in the response to a read.
@@ -169,7 +157,7 @@ func encodingChangedError() *storage.Error {
 // Head makes one request to the JSON API, which has all attributes and every
 // condition.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	found, err := d.find(ctx, r)
+	found, err := d.bucket.find(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +172,8 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 }
 
 // find returns the attributes as the SDK has them.
-func (d *driver) find(ctx context.Context, r *storage.GetRequest) (*gcs.ObjectAttrs, error) {
-	o, err := d.atGeneration(r.Key, r.Version)
+func (b *bucket) find(ctx context.Context, r *storage.GetRequest) (*gcs.ObjectAttrs, error) {
+	o, err := b.atGeneration(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)
 	}
@@ -193,9 +181,9 @@ func (d *driver) find(ctx context.Context, r *storage.GetRequest) (*gcs.ObjectAt
 		return nil, err
 	}
 	c := callOf(r.Native)
-	found, err := c.key.on(o).Attrs(d.with(ctx, c))
+	found, err := c.key.on(o).Attrs(b.account.with(ctx, c))
 	if err != nil {
-		return nil, d.readError(ctx, err, r)
+		return nil, b.readError(ctx, err, r)
 	}
 	return found, nil
 }

@@ -24,7 +24,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	if r.Token == "" {
 		query.StartOffset = r.StartAfter
 	}
-	found, token, err := d.listPage(ctx, query, listedFields, r.Limit, r.Token)
+	found, token, err := d.bucket.page(ctx, query, listedFields, r.Limit, r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 // replaceFirst drops the first object of a page and appends the next one, so that
 // the page has the requested length.
 func (d *driver) replaceFirst(ctx context.Context, query *gcs.Query, found []*gcs.ObjectAttrs, token string) ([]*gcs.ObjectAttrs, string, error) {
-	more, next, err := d.listPage(ctx, query, listedFields, 1, token)
+	more, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
 	if err != nil {
 		return nil, "", err
 	}
@@ -74,14 +74,14 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	}
 }
 
-// listPage returns one page of the SDK. It takes several requests if the server's
+// page returns one page of the SDK. It takes several requests if the server's
 // pages are shorter.
-func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string, limit int, token string) ([]*gcs.ObjectAttrs, string, error) {
+func (b *bucket) page(ctx context.Context, query *gcs.Query, fields []string, limit int, token string) ([]*gcs.ObjectAttrs, string, error) {
 	if err := query.SetAttrSelection(fields); err != nil {
 		return nil, "", &storage.Error{Code: storage.Internal, Err: err}
 	}
 	var page []*gcs.ObjectAttrs
-	next, err := iterator.NewPager(d.handle().Objects(watchPages(ctx), query), min(limit, maxPage), token).NextPage(&page)
+	next, err := iterator.NewPager(b.handle().Objects(watchPages(ctx), query), min(limit, maxPage), token).NextPage(&page)
 	if err != nil {
 		return nil, "", listError(err)
 	}

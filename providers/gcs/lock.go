@@ -78,7 +78,7 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 
 // lockError returns the error of a write. If it was to set a retention and Google refused it, the
 // bucket may have none.
-func (d *driver) lockError(ctx context.Context, err error, w *storage.Controls) error {
+func (b *bucket) lockError(ctx context.Context, err error, w *storage.Controls) error {
 	if w.Retention == (storage.Retention{}) {
 		return err
 	}
@@ -86,7 +86,10 @@ func (d *driver) lockError(ctx context.Context, err error, w *storage.Controls) 
 	if e.Status != http.StatusBadRequest || e.Code != storage.InvalidArgument {
 		return err
 	}
-	bucket, failed := d.handle().Attrs(ctx)
+	bucket, failed := b.handle().Attrs(ctx)
+	if later := passing(failed); later != nil {
+		return later
+	}
 	if failed != nil || bucket.ObjectRetentionMode == retentionEnabled {
 		return err
 	}
@@ -100,12 +103,15 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 	if change == nil {
 		change = &gcs.ObjectRetention{} // removes it
 	}
-	err := d.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
+	err := d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		return d.lockError(ctx, err, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
+		return d.bucket.lockError(ctx, err, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
-		found, failed := d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		found, failed := d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		if later := passing(failed); later != nil {
+			return later
+		}
 		if failed == nil && forbids(retentionOf(found.Retention), r, time.Now()) {
 			return withCode(err, storage.Locked, governanceHint)
 		}
@@ -121,12 +127,12 @@ func forbids(now storage.Retention, r *storage.ChangeRequest, at time.Time) bool
 
 // SetLegalHold sets or ends the temporary hold.
 func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
-	return d.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
+	return d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
 }
 
 // update changes an object that exists.
-func (d *driver) update(ctx context.Context, r *storage.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
-	o, err := d.atGeneration(r.Key, r.Version)
+func (b *bucket) update(ctx context.Context, r *storage.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
+	o, err := b.atGeneration(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
@@ -135,16 +141,16 @@ func (d *driver) update(ctx context.Context, r *storage.ChangeRequest, change gc
 	if r.BypassGovernance {
 		o = o.OverrideUnlockedRetention(true)
 	}
-	return d.changeError(ctx, writes(d.with(ctx, c), func(ctx context.Context) error {
+	return b.changeError(ctx, writes(b.account.with(ctx, c), func(ctx context.Context) error {
 		_, err := o.Update(ctx, change)
 		return err
 	}))
 }
 
 // changeError returns the error of a change: of a missing object or bucket it finds which.
-func (d *driver) changeError(ctx context.Context, err error) error {
+func (b *bucket) changeError(ctx context.Context, err error) error {
 	if statusOf(err) == http.StatusNotFound {
-		return d.notFound(ctx, err)
+		return b.notFound(ctx, err)
 	}
 	return err
 }
@@ -152,7 +158,7 @@ func (d *driver) changeError(ctx context.Context, err error) error {
 // deleteGoverned removes an object whose removal Google has refused with refused: it ends the
 // retention, and removes the object then. It does neither if anything else keeps the object.
 func (d *driver) deleteGoverned(ctx context.Context, r *storage.DeleteRequest, refused *storage.Error) error {
-	found, err := d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native})
+	found, err := d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native})
 	if err != nil {
 		return err
 	}
@@ -161,8 +167,8 @@ func (d *driver) deleteGoverned(ctx context.Context, r *storage.DeleteRequest, r
 		return refused
 	}
 	c := callOf(r.Native)
-	ctx = d.with(ctx, c)
-	o := c.key.on(d.handle().Object(r.Key).Generation(found.Generation))
+	ctx = d.account.with(ctx, c)
+	o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
 	err = writes(ctx, func(ctx context.Context) error {
 		_, err := o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true).
 			Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})

@@ -29,10 +29,10 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 			err := server.on(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "x/a b", Version: "7", Tags: row.tags})
 			require.NoError(t, err)
 			if row.want == "" {
-				require.Len(t, server.Calls(), 1)
+				require.Len(t, server.server.Calls(), 1)
 				return
 			}
-			asked := server.Last(t)
+			asked := server.server.Last(t)
 			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", asked.Call())
 			require.JSONEq(t, row.want, asked.Body)
 			if row.found == found {
@@ -69,8 +69,8 @@ func TestLockRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, accepted)
 			require.NoError(t, row.run(t, server.on(t)))
-			require.Equal(t, []string{"PATCH /storage/v1/b/photos/o/a"}, server.Calls())
-			asked := server.Last(t)
+			require.Equal(t, []string{"PATCH /storage/v1/b/photos/o/a"}, server.server.Calls())
+			asked := server.server.Last(t)
 			require.JSONEq(t, row.want, asked.Body)
 			require.Equal(t, "7", asked.Query().Get("generation"))
 			require.Equal(t, row.over, asked.Query().Get("overrideUnlockedRetention"))
@@ -85,7 +85,7 @@ func TestALockedWriteSendsTheLock(t *testing.T) {
 	r.LegalHold = true
 	_, err := server.on(t).Put(t.Context(), r)
 	require.NoError(t, err)
-	object, _, _ := related(t, server.Last(t))
+	object, _, _ := related(t, server.server.Last(t))
 	require.Equal(t, map[string]any{"mode": "Locked", "retainUntilTime": "2126-03-04T05:06:07Z"}, object["retention"])
 	require.Equal(t, true, object["temporaryHold"])
 }
@@ -137,8 +137,8 @@ func TestBypassRemovesTheRetentionFirst(t *testing.T) {
 		accepted, reply{Status: http.StatusNoContent})
 	require.NoError(t, server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: "7", BypassGovernance: true}))
 	const object = " /storage/v1/b/photos/o/a"
-	require.Equal(t, []string{"DELETE" + object, "GET" + object, "PATCH" + object, "DELETE" + object}, server.Calls())
-	patch := server.Requests()[2]
+	require.Equal(t, []string{"DELETE" + object, "GET" + object, "PATCH" + object, "DELETE" + object}, server.server.Calls())
+	patch := server.server.Requests()[2]
 	require.Equal(t, "true", patch.Query().Get("overrideUnlockedRetention"))
 	require.Equal(t, "3", patch.Query().Get("ifMetagenerationMatch"))
 	require.Equal(t, "7", patch.Query().Get("generation"))
@@ -152,7 +152,7 @@ func TestBypassRemovesTheRetentionFirst(t *testing.T) {
 		server := newStandIn(t, failing(403, "retentionPolicyNotMet", "kept"), reply{Header: stored.Header, Body: body})
 		err := server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", BypassGovernance: true})
 		require.ErrorIs(t, err, storage.Locked, name)
-		require.Len(t, server.Calls(), 2, name)
+		require.Len(t, server.server.Calls(), 2, name)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestLostResponsesToChanges(t *testing.T) {
 		} {
 			server := newStandIn(t, answer)
 			require.ErrorIs(t, do(server.on(t)), storage.OutcomeUnknown, "%s, %s", name, call)
-			require.Len(t, server.Calls(), 1, "%s, %s: the SDK retries nothing", name, call)
+			require.Len(t, server.server.Calls(), 1, "%s, %s: the SDK retries nothing", name, call)
 		}
 		server := newStandIn(t, answer)
 		_, err := server.on(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})

@@ -24,11 +24,11 @@ func isMalformedHeader(err error) bool {
 // overwritten between the two requests.
 const maxReplacedReads = 10
 
-// getInTwoRequests requests the attributes, and then the bytes of that
+// inTwoRequests requests the attributes, and then the bytes of that
 // generation.
-func (d *driver) getInTwoRequests(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (rd *reader) inTwoRequests(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	for range maxReplacedReads {
-		if attrs, err = d.Head(ctx, r); err != nil {
+		if attrs, err = rd.objects.Head(ctx, r); err != nil {
 			return nil, nil, err
 		}
 		body, err = read(ctx, r, attrs)
@@ -45,11 +45,11 @@ func (d *driver) getInTwoRequests(ctx context.Context, r *storage.GetRequest, re
 // readMedia returns a generation's bytes from the JSON API, whose response has no
 // metadata. If a proxy compresses them, it sends a second request that accepts no
 // coding.
-func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
+func (rd *reader) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	for _, coding := range []string{"gzip", "identity"} {
-		response, err := d.sendMedia(ctx, r, attrs.Revision, coding)
+		response, err := rd.sendMedia(ctx, r, attrs.Revision, coding)
 		if err != nil {
-			return nil, d.readError(ctx, err, r)
+			return nil, rd.bucket.readError(ctx, err, r)
 		}
 		if coding == "gzip" && isCompressedInTransit(response.Header) {
 			_ = response.Body.Close()
@@ -68,9 +68,9 @@ func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *st
 	return nil, encodingChangedError()
 }
 
-func (d *driver) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {
+func (rd *reader) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {
 	query := url.Values{"alt": {"media"}, "generation": {generation}}
-	request, err := d.request(ctx, http.MethodGet, d.resourcePath(r.Key, query), nil, 0)
+	request, err := rd.bucket.account.request(ctx, http.MethodGet, rd.bucket.resourcePath(r.Key, query), nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -79,5 +79,5 @@ func (d *driver) sendMedia(ctx context.Context, r *storage.GetRequest, generatio
 	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
-	return d.send(request, http.StatusOK, http.StatusPartialContent)
+	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 }

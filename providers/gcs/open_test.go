@@ -25,11 +25,11 @@ func alone(t *testing.T, variables map[string]string) {
 	metadata := newStandIn(t)
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
 	t.Setenv("HOME", t.TempDir())
-	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
+	t.Setenv("GCE_METADATA_HOST", metadata.server.Listener.Addr().String())
 	for name, value := range variables {
 		t.Setenv(name, value)
 	}
-	t.Cleanup(func() { require.Empty(t, metadata.Calls(), "the metadata service was asked") })
+	t.Cleanup(func() { require.Empty(t, metadata.server.Calls(), "the metadata service was asked") })
 }
 
 func givenClient(t *testing.T) *gcs.Client {
@@ -66,8 +66,8 @@ func TestPlace(t *testing.T) {
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
 			d := opened.(*driver)
-			require.Equal(t, row.root, d.root())
-			require.Equal(t, row.anonymous, d.anonymous)
+			require.Equal(t, row.root, d.account.root())
+			require.Equal(t, row.anonymous, d.account.anonymous)
 			require.Equal(t, row.root+"/photos/", d.Describe().PublicBaseURL)
 			require.NotNil(t, d.Native())
 			require.NoError(t, d.Close())

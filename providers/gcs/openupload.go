@@ -23,8 +23,8 @@ import (
 
 func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
 
-// beginOpen stores the marker of a new upload.
-func (d *driver) beginOpen(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
+// begin stores the marker of a new upload.
+func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
 	if err := checkJoined(attrs); err != nil {
 		return "", err
 	}
@@ -37,8 +37,8 @@ func (d *driver) beginOpen(ctx context.Context, key string, attrs *gcs.ObjectAtt
 		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
 		CRC32C: httpheader.EncodeCRC32C(0), EventBasedHold: new(bool),
 	}
-	query := d.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: d.kmsKey})
-	stored, err := d.putRelated(ctx, query, marker, bytes.NewReader(nil), 0, nil)
+	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
+	stored, err := cs.bucket.put(ctx, query, marker, bytes.NewReader(nil), 0, nil)
 	if err != nil {
 		return "", err
 	}
@@ -55,8 +55,8 @@ const keptPartsHint = "the bucket has a retention policy, which keeps the parts 
 
 // checkOpen returns an error if an upload was completed or aborted before its new part was stored,
 // and removes the part.
-func (d *driver) checkOpen(ctx context.Context, name *compositeUpload, part, generation string) error {
-	open, err := d.hasMarker(ctx, name)
+func (cs *composites) checkOpen(ctx context.Context, name *compositeUpload, part, generation string) error {
+	open, err := cs.hasMarker(ctx, name)
 	switch {
 	case err != nil:
 		return translate(err)
@@ -65,19 +65,19 @@ func (d *driver) checkOpen(ctx context.Context, name *compositeUpload, part, gen
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = d.Delete(ctx, &storage.DeleteRequest{Key: part, Version: generation})
+	_ = cs.objects.Delete(ctx, &storage.DeleteRequest{Key: part, Version: generation})
 	return components.ErrEnded
 }
 
 // hasMarker reports whether an upload is open.
-func (d *driver) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
-	found, err := d.listMarker(ctx, name)
+func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
+	found, err := cs.listMarker(ctx, name)
 	return found != nil && components.IsOpen(found.Metadata), err
 }
 
 // listMarker returns the marker of an upload, or nil.
-func (d *driver) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
-	found, _, err := d.listPage(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
+func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
+	found, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -86,37 +86,28 @@ func (d *driver) listMarker(ctx context.Context, name *compositeUpload) (*gcs.Ob
 
 // completeOpen makes the object of an open upload. Then it removes all objects of the upload, because
 // clients may have sent other parts.
-func (d *driver) completeOpen(ctx context.Context, r *storage.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
-	target := d.handle().Object(r.Put.Key)
+func (cs *composites) completeOpen(ctx context.Context, r *storage.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
+	target := cs.bucket.handle().Object(r.Put.Key)
 	completion := components.Completion{
-		Store: d, Marker: name.marker(),
+		Store: cs.objects, Marker: name.marker(),
 		Prepare: func(ctx context.Context) error {
 			if err := c.reduce(ctx); err != nil {
-				return d.joinError(ctx, err, name, &r.Put.Controls)
+				return cs.joinError(ctx, err, name, &r.Put.Controls)
 			}
 			return nil
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
-			if c.target, err = withCondition(c.key.on(target), condition); err == nil {
+			if c.target, err = withCondition(c.call.key.on(target), condition); err == nil {
 				attrs, err = c.join(ctx)
 			}
 			if err != nil {
-				return nil, d.joinError(ctx, err, name, &r.Put.Controls)
+				return nil, cs.joinError(ctx, err, name, &r.Put.Controls)
 			}
 			return attrs, nil
 		},
-		Drop: func(ctx context.Context) error { return d.removeComponents(ctx, r.Upload) },
+		Drop: func(ctx context.Context) error { return cs.remove(ctx, r.Upload) },
 	}
 	return completion.Run(ctx, r)
-}
-
-// markedKey returns the key of an upload, or "" if it has no marker any more.
-func (d *driver) markedKey(ctx context.Context, name *compositeUpload) (string, error) {
-	found, err := d.listMarker(ctx, name)
-	if found == nil {
-		return "", err
-	}
-	return components.Key(found.Metadata), nil
 }
 
 // listedParts are the fields of a part that a listing requests.
@@ -133,7 +124,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if r.After > 0 {
 		query.StartOffset, limit = name.key(r.After+1), r.Limit
 	}
-	found, token, err := d.listPage(ctx, query, listedParts, limit, "")
+	found, token, err := d.bucket.page(ctx, query, listedParts, limit, "")
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +153,11 @@ func listedPart(number int, o *gcs.ObjectAttrs) storage.Part {
 
 // partsLostError returns the error for parts that are not there when they are composed. An open
 // upload tells a part that was replaced meanwhile from an upload that is gone; any other restarts.
-func (d *driver) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
+func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
 	if !name.open {
 		return sessionLostError(e)
 	}
-	switch open, err := d.hasMarker(ctx, name); {
+	switch open, err := cs.hasMarker(ctx, name); {
 	case err != nil:
 		return translate(err)
 	case !open:
@@ -182,7 +173,7 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	if err != nil {
 		return nil, err
 	}
-	address, err := d.bucketURL(r.BaseURL)
+	address, err := d.urls.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +181,7 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	if err := c.checkAddress(address); err != nil {
 		return nil, err
 	}
-	whole, err := d.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	whole, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
 	if err != nil {
 		return nil, err
 	}
@@ -203,20 +194,20 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	}
 	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
 	request := &v4Request{method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{}}
-	return d.signRequest(ctx, request, c, r.TTL, time.Now())
+	return d.urls.signRequest(ctx, request, c, r.TTL, time.Now())
 }
 
 // ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process
 // left without one are an upload of their prefix. Sessions, which nobody can list, end after a week.
 func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
-	found, token, err := d.listPage(ctx, query, []string{"Name"}, r.Limit, r.Token)
+	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]*storage.UploadEntry, len(found))
 	err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) (err error) {
-		entries[i], err = d.uploadEntry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
+		entries[i], err = d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
 		return err
 	})
 	if err != nil {
@@ -231,14 +222,14 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 	return page, nil
 }
 
-// uploadEntry returns nil if there is no such upload (any more).
-func (d *driver) uploadEntry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
+// entry returns nil if there is no such upload (any more).
+func (cs *composites) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
 		return nil, nil // this package has no such upload
 	}
 	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
-	first, _, err := d.listPage(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")
+	first, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")
 	if err != nil || len(first) == 0 {
 		return nil, err
 	}

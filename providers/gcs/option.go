@@ -49,16 +49,16 @@ func (o nativeOption) Fingerprint() string {
 }
 
 // checkNative is [storage.Description.CheckNative].
-func (d *driver) checkNative(value any) error {
+func (a *account) checkNative(value any) error {
 	o, ok := value.(nativeOption)
 	switch {
 	case !ok:
 		return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
 	case o.err != nil:
 		return o.err
-	case o.isKey && errKeyInClear(o.name, d.endpoint) != nil:
-		return errKeyInClear(o.name, d.endpoint)
-	case o.query && d.http == nil:
+	case o.isKey && errKeyInClear(o.name, a.endpoint) != nil:
+		return errKeyInClear(o.name, a.endpoint)
+	case o.query && a.http == nil:
 		return &storage.Error{Code: storage.Unsupported, Hint: "the requests of Config.Client take no other parameters: open the bucket without Config.Client"}
 	}
 	return nil

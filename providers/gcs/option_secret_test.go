@@ -42,7 +42,7 @@ func TestNoErrorOrResumeFileHasTheKey(t *testing.T) {
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
-	server.Close()
+	server.server.Close()
 	_, err = b.Attrs(t.Context(), "a", key)
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
 
@@ -50,7 +50,7 @@ func TestNoErrorOrResumeFileHasTheKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "resume")
 	source := filepath.Join(t.TempDir(), "source")
 	require.NoError(t, os.WriteFile(source, bytes.Repeat([]byte("x"), 600<<10), 0o600))
-	server.Before = func(*http.Request) {
+	server.server.Before = func(*http.Request) {
 		if text, err := os.ReadFile(file); err == nil {
 			for _, secret := range []string{keyText, string(keyOf(t, keyText)), keySum} {
 				require.NotContains(t, string(text), secret)

@@ -42,7 +42,7 @@ var accepted = reply{Header: stored.Header, Body: `{"name":"a","generation":"170
 func newAnswerer(t *testing.T) *standIn {
 	t.Helper()
 	server := newStandIn(t)
-	server.Answer = func(r wiretest.Request) reply {
+	server.server.Answer = func(r wiretest.Request) reply {
 		switch {
 		case strings.Contains(r.Path, "/rewriteTo/"):
 			return reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"resource":` + accepted.Body + `}`}
@@ -51,7 +51,7 @@ func newAnswerer(t *testing.T) *standIn {
 			require.NoError(t, json.Unmarshal([]byte(r.Body), &asked))
 			return reply{Header: stored.Header, Body: strings.TrimSuffix(accepted.Body, "}") + `,"crc32c":"` + asked.Destination.CRC32C + `"}`}
 		case r.Query().Get("uploadType") == "resumable":
-			return reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
+			return reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
 		case r.Method == http.MethodPut && strings.HasSuffix(r.Header.Get("Content-Range"), "/*"):
 			var from, to int64
 			_, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/", &from, &to)
@@ -106,7 +106,7 @@ func TestACustomersKeyIsSentWhereGoogleWantsIt(t *testing.T) {
 	b := server.bucket(t)
 	everyOperation(t, b, WithCustomerKey(keyOf(t, keyText)))
 	downloads := 0
-	for _, r := range server.Requests() {
+	for _, r := range server.server.Requests() {
 		name := r.Call() + " " + r.Header.Get("Content-Range")
 		if r.Call() == "GET /photos/a" && r.Header.Get("X-Goog-Encryption-Key") == keyText {
 			downloads++
@@ -130,7 +130,7 @@ func TestTheSourcesKeyOfACopy(t *testing.T) {
 	b := server.bucket(t, func(c *Config) { c.KMSKey = kmsKey })
 	_, err := storage.Copy(t.Context(), b, "c", b, "a", WithSourceCustomerKey(keyOf(t, sourceKeyText)))
 	require.NoError(t, err)
-	head, copied := server.Requests()[0], server.Last(t)
+	head, copied := server.server.Requests()[0], server.server.Last(t)
 	require.Equal(t, sourceKeyText, head.Header.Get("X-Goog-Encryption-Key"))
 	require.Equal(t, "AES256", copied.Header.Get("X-Goog-Copy-Source-Encryption-Algorithm"))
 	require.Equal(t, sourceKeyText, copied.Header.Get("X-Goog-Copy-Source-Encryption-Key"))
@@ -170,7 +170,7 @@ func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
 				_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"}, copied...)
 				require.NoError(t, err)
 			}
-			for _, r := range server.Requests() {
+			for _, r := range server.server.Requests() {
 				q := r.Query()
 				if r.Method != http.MethodPost {
 					require.Empty(t, q.Get("kmsKeyName"))
@@ -192,7 +192,7 @@ func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
 	for _, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
 	}
-	for _, r := range server.Requests() {
+	for _, r := range server.server.Requests() {
 		if strings.HasPrefix(r.Path, "/photos/") || r.Query().Has("upload_id") {
 			require.Equal(t, "payer-1", r.Header.Get(userProjectHeader), r.Call())
 		} else {
@@ -266,7 +266,7 @@ func TestOptionsOfAWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newAnswerer(t)
 			require.NoError(t, row.run(t, server.bucket(t)))
-			for _, r := range server.Requests() {
+			for _, r := range server.server.Requests() {
 				if r.Method != http.MethodPost {
 					continue
 				}
@@ -294,11 +294,11 @@ func TestParametersAreAdded(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
 	require.NoError(t, b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
-	require.Equal(t, "7", server.Last(t).Query().Get("ifMetagenerationMatch"))
+	require.Equal(t, "7", server.server.Last(t).Query().Get("ifMetagenerationMatch"))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), WithParameter("ifMetagenerationMatch", "7"), WithParameter("x", "a&b"))
 	require.NoError(t, err)
-	require.Equal(t, []string{"a&b"}, server.Last(t).Query()["x"])
-	require.Equal(t, "multipart", server.Last(t).Query().Get("uploadType"))
+	require.Equal(t, []string{"a&b"}, server.server.Last(t).Query()["x"])
+	require.Equal(t, "multipart", server.server.Last(t).Query().Get("uploadType"))
 }
 
 func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
@@ -342,7 +342,7 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
 	_, err = server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source(), Controls: storage.Controls{Native: nativesOf(withMD5)}})
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, server.Calls())
+	require.Empty(t, server.server.Calls())
 	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {
 		_, err := NewDriver(t.Context(), c)
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -352,25 +352,25 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 // The client of a user takes headers, but no parameters.
 func TestOptionsWithAGivenClient(t *testing.T) {
 	server := newAnswerer(t)
-	given := func(c *Config) { c.Client, c.Endpoint = clientAt(t, server.URL), "" }
+	given := func(c *Config) { c.Client, c.Endpoint = clientAt(t, server.server.URL), "" }
 	b := server.bucket(t, given)
 	_, err := b.Upload(t.Context(), "a", strings.NewReader(""), WithHeader("X-Goog-Custom-Audit-job", "nightly"), WithKMSKey(kmsKey))
 	require.NoError(t, err)
-	require.Equal(t, "nightly", server.Last(t).Header.Get("X-Goog-Custom-Audit-Job"))
-	require.Equal(t, kmsKey, server.Last(t).Query().Get("kmsKeyName"))
+	require.Equal(t, "nightly", server.server.Last(t).Header.Get("X-Goog-Custom-Audit-Job"))
+	require.Equal(t, kmsKey, server.server.Last(t).Query().Get("kmsKeyName"))
 	r, err := b.Download(t.Context(), "a", WithHeader("X-Goog-Custom-Audit-job", "weekly"), WithHeader("x-goog-custom-audit-job", "nightly"))
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
-	for _, request := range server.Requests() {
+	for _, request := range server.server.Requests() {
 		require.Equal(t, []string{"nightly"}, request.Header.Values("X-Goog-Custom-Audit-Job"), request.Call())
 	}
-	asked := len(server.Calls())
+	asked := len(server.server.Calls())
 	err = b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unsupported, e.Code)
 	require.NotEmpty(t, e.Hint)
-	require.Len(t, server.Calls(), asked)
+	require.Len(t, server.server.Calls(), asked)
 
 	_, err = server.on(t, given).Compose(t.Context(), &storage.ComposeRequest{Key: "a", Controls: storage.Controls{Native: nativesOf(WithKMSKey(kmsKey))}})
 	require.ErrorIs(t, err, storage.Unsupported, "the SDK's composer has no key, so the core streams")

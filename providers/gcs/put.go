@@ -20,15 +20,15 @@ import (
 // Put makes one request with the attributes, the bytes and their CRC32C. The
 // server compares it before it stores the object. Put buffers nothing.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if d.http == nil {
+	if d.account.http == nil {
 		return d.putWithSDKWriter(ctx, r)
 	}
 	c := callOf(r.Native)
-	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return nil, err
 	}
-	query := d.uploadQuery("multipart", attrs)
+	query := d.bucket.uploadQuery("multipart", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
 		return nil, err
 	}
@@ -36,21 +36,21 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	stored, err := d.putRelated(d.repeatedPut(d.with(ctx, c), r), query, object, r.Body, r.Size, c.key)
+	stored, err := d.bucket.put(d.repeatedPut(d.account.with(ctx, c), r), query, object, r.Body, r.Size, c.key)
 	if err != nil {
-		return nil, d.lockError(ctx, err, &r.Controls)
+		return nil, d.bucket.lockError(ctx, err, &r.Controls)
 	}
 	return stored.attrs(), nil
 }
 
 // uploadQuery returns the query of an upload's URL, to which uploadPath adds the fields.
-func (d *driver) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
+func (b *bucket) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	query := url.Values{
 		"uploadType":  {kind},
 		"prettyPrint": {"false"},
 	}
 	for _, p := range [...]struct{ name, value string }{
-		{"predefinedAcl", attrs.PredefinedACL}, {"kmsKeyName", attrs.KMSKeyName}, {"userProject", d.userProject},
+		{"predefinedAcl", attrs.PredefinedACL}, {"kmsKeyName", attrs.KMSKeyName}, {"userProject", b.account.userProject},
 	} {
 		if p.value != "" {
 			query.Set(p.name, p.value)
@@ -59,9 +59,9 @@ func (d *driver) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	return query
 }
 
-// putRelated sends an object's resource and its bytes as a multipart/related
+// put sends an object's resource and its bytes as a multipart/related
 // body.
-func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerKey) (*resource, error) {
+func (b *bucket) put(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerKey) (*resource, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, object)
 	if err != nil {
@@ -70,13 +70,13 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 	var stored *resource
 	err = writes(ctx, func(ctx context.Context) error {
 		whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
-		request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), whole, int64(len(head))+size+int64(len(tail)))
+		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(query), whole, int64(len(head))+size+int64(len(tail)))
 		if err != nil {
 			return err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
 		key.setHeaders(request.Header, "X-Goog-")
-		response, err := d.send(request, http.StatusOK)
+		response, err := b.account.send(request, http.StatusOK)
 		if err != nil {
 			return err
 		}

@@ -46,8 +46,8 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	r.PublicRead = true
 	attrs, err := server.on(t).Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.Calls())
-	asked := server.Last(t)
+	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.server.Calls())
+	asked := server.server.Last(t)
 	require.Equal(t, "multipart", asked.Query().Get("uploadType"))
 	require.Equal(t, "publicRead", asked.Query().Get("predefinedAcl"))
 	require.False(t, asked.Query().Has("ifGenerationMatch"))
@@ -85,11 +85,11 @@ func TestUploadConditions(t *testing.T) {
 			r.Condition = row.condition
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, server.Last(t).Query().Get("ifGenerationMatch"))
-			server.Respond(reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
+			require.Equal(t, row.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
+			server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
 			_, err = d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, server.Last(t).Query().Get("ifGenerationMatch"))
+			require.Equal(t, row.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestInvalidRevisions(t *testing.T) {
 		}
 		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: revision}), storage.InvalidArgument, revision)
 	}
-	require.Empty(t, server.Calls())
+	require.Empty(t, server.server.Calls())
 }
 
 func TestFailedPutOutcomes(t *testing.T) {
@@ -150,7 +150,7 @@ func TestFailedPutOutcomes(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown)
-			require.Len(t, server.Calls(), 1)
+			require.Len(t, server.server.Calls(), 1)
 		})
 	}
 }
@@ -158,7 +158,7 @@ func TestFailedPutOutcomes(t *testing.T) {
 func TestUnsentPutHasNoEffect(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
-	server.Close()
+	server.server.Close()
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -175,7 +175,7 @@ func TestLostResponsesOfAnotherHTTPClient(t *testing.T) {
 	d := server.on(t, own)
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	server.Close()
+	server.server.Close()
 	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 }

@@ -39,11 +39,11 @@ func (d *driver) repeatedPut(ctx context.Context, r *storage.PutRequest) context
 	if isReserved(r.Key) {
 		return ctx
 	}
-	return d.repeated(ctx, "put", d.bucket, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
+	return d.account.repeated(ctx, "put", d.bucket.name, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
 		r.Metadata[writeid.Key], strconv.FormatInt(r.Size, 10))
 }
 
 // repeatedDelete returns the context of a removal.
 func (d *driver) repeatedDelete(ctx context.Context, r *storage.DeleteRequest) context.Context {
-	return d.repeated(ctx, "delete", d.bucket, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
+	return d.account.repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
 }

@@ -33,7 +33,7 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var attempts atomic.Int32
 			server := newStandIn(t)
-			server.Answer = func(r wiretest.Request) reply {
+			server.server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case attempts.Add(1)%2 == 1:
 					return failing(503, "backendError", "Backend Error")
@@ -46,7 +46,7 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 			require.NoError(t, change(b))
 			require.NoError(t, change(b))
 			var tokens []string
-			for _, r := range server.Requests() {
+			for _, r := range server.server.Requests() {
 				tokens = append(tokens, r.Header.Get(tokenHeader))
 			}
 			require.Len(t, tokens, 4)
@@ -60,11 +60,11 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 
 func TestChangesOfOneCallHaveTokensOfTheirOwn(t *testing.T) {
 	server := newStandIn(t)
-	server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
+	server.server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
 	_, err := storage.RemoveAll(t.Context(), storage.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
 	seen := map[string]bool{}
-	for _, r := range server.Requests() {
+	for _, r := range server.server.Requests() {
 		seen[r.Header.Get(tokenHeader)] = true
 	}
 	require.Len(t, seen, 3)

@@ -113,21 +113,21 @@ func readResource(response *http.Response) (*resource, error) {
 
 // objectPath returns the object's path in the XML API, which serves bytes and
 // attributes in one response.
-func (d *driver) objectPath(key string) string {
-	return "/" + urlpath.Escape(d.bucket) + "/" + urlpath.Escape(key)
+func (b *bucket) objectPath(key string) string {
+	return "/" + urlpath.Escape(b.name) + "/" + urlpath.Escape(key)
 }
 
 // resourcePath returns the object's path in the JSON API.
-func (d *driver) resourcePath(key string, query url.Values) string {
-	if d.userProject != "" {
-		query.Set("userProject", d.userProject)
+func (b *bucket) resourcePath(key string, query url.Values) string {
+	if b.account.userProject != "" {
+		query.Set("userProject", b.account.userProject)
 	}
-	return d.jsonPath("o", key) + "?" + query.Encode()
+	return b.jsonPath("o", key) + "?" + query.Encode()
 }
 
 // jsonPath returns the path of a named thing of the bucket in the JSON API.
-func (d *driver) jsonPath(collection, name string) string {
-	return "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/" + collection + "/" + strings.ReplaceAll(urlpath.Escape(name), "/", "%2F")
+func (b *bucket) jsonPath(collection, name string) string {
+	return "/storage/v1/b/" + urlpath.Escape(b.name) + "/" + collection + "/" + strings.ReplaceAll(urlpath.Escape(name), "/", "%2F")
 }
 
 // wantedFields are the fields in the response to an upload. They are escaped once, because they
@@ -135,6 +135,6 @@ func (d *driver) jsonPath(collection, name string) string {
 var wantedFields = url.Values{"fields": {resourceFields}}.Encode()
 
 // uploadPath returns the path to which the JSON API accepts uploads.
-func (d *driver) uploadPath(query url.Values) string {
-	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode() + "&" + wantedFields
+func (b *bucket) uploadPath(query url.Values) string {
+	return "/upload/storage/v1/b/" + urlpath.Escape(b.name) + "/o?" + query.Encode() + "&" + wantedFields
 }

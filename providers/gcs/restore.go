@@ -8,6 +8,6 @@ import (
 
 // Restore makes sure that there is such an object. Google serves every class at once.
 func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
-	_, err := d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+	_, err := d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 	return err
 }

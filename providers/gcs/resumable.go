@@ -33,17 +33,17 @@ const statusAborted = 499
 // composite one, because a session takes its bytes in order.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	c := callOf(r.Native)
-	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return "", err
 	}
 	if r.AnyOrder {
-		return d.beginOpen(ctx, r.Key, attrs)
+		return d.composites.begin(ctx, r.Key, attrs)
 	}
-	if d.composite {
+	if d.account.composite {
 		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // it begins without a request
 	}
-	query := d.uploadQuery("resumable", attrs)
+	query := d.bucket.uploadQuery("resumable", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
 		return "", err
 	}
@@ -52,7 +52,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.request(d.with(ctx, c), http.MethodPost, d.uploadPath(query), bytes.NewReader(document), int64(len(document)))
+	request, err := d.account.request(d.account.with(ctx, c), http.MethodPost, d.bucket.uploadPath(query), bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}
@@ -62,9 +62,9 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}
-	response, err := d.send(request, http.StatusOK, http.StatusCreated)
+	response, err := d.account.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", d.lockError(ctx, uploadError(err), &r.Controls)
+		return "", d.bucket.lockError(ctx, uploadError(err), &r.Controls)
 	}
 	_ = response.Body.Close()
 	location := response.Header.Get("Location")
@@ -90,13 +90,13 @@ func isSession(address string) bool {
 // key and the parameters of the options; its chunks repeat only headers.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	if d.isComposite(r.Upload) {
-		return d.putComponent(ctx, r)
+		return d.composites.put(ctx, r)
 	}
-	s, err := d.session(r.Upload)
+	s, err := d.account.session(r.Upload)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	ctx = d.adding(ctx, callOf(r.Native).header, nil)
+	ctx = d.account.adding(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
 		return storage.Part{}, translate(err)
 	}
@@ -108,9 +108,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // object again.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	if d.isComposite(r.Upload) {
-		return d.completeComponents(ctx, r)
+		return d.composites.complete(ctx, r)
 	}
-	s, err := d.session(r.Upload)
+	s, err := d.account.session(r.Upload)
 	if err != nil {
 		return nil, err
 	}
@@ -118,14 +118,14 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if last == nil {
 		last = &storage.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
-	ctx = d.adding(ctx, callOf(r.Put.Native).header, nil)
+	ctx = d.account.adding(ctx, callOf(r.Put.Native).header, nil)
 	var stored *resource
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		stored, err = s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 		return err
 	})
 	if err != nil {
-		return nil, d.lockError(ctx, err, &r.Put.Controls)
+		return nil, d.bucket.lockError(ctx, err, &r.Put.Controls)
 	}
 	return stored.attrs(), nil
 }
@@ -133,37 +133,40 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 // AbortParts removes the session and its bytes.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	if d.isComposite(upload) {
-		return d.abortComponents(ctx, key, upload)
+		return d.composites.abort(ctx, key, upload)
 	}
-	s, err := d.session(upload)
+	s, err := d.account.session(upload)
 	if err != nil {
 		return nil // nobody can have such an upload
 	}
-	request, err := d.request(ctx, http.MethodDelete, s.address, nil, 0)
+	request, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
 	if err != nil {
 		return err
 	}
 	request.TransferEncoding = []string{"identity"} // net/http then sends Content-Length: 0, which the server requires
-	response, err := d.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
-	if err != nil {
-		return translate(s.sessionError(err))
+	response, err := d.account.send(request, http.StatusNoContent)
+	if err == nil {
+		_ = response.Body.Close()
+		return nil
 	}
-	_ = response.Body.Close()
-	return nil
+	if ended := responseOf(err); ended != nil && isEnded(ended.Code) && !isForeign(ended) { // a gateway's 404 proves nothing
+		return nil
+	}
+	return translate(s.sessionError(err))
 }
 
 // A session is a resumable upload in progress.
 type session struct {
-	*driver
+	account *account
 	address string // the URL without the host
 }
 
 // session returns the session with the given name.
-func (d *driver) session(upload string) (*session, error) {
+func (a *account) session(upload string) (*session, error) {
 	if !isSession(upload) {
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
-	return &session{driver: d, address: upload}, nil
+	return &session{account: a, address: upload}, nil
 }
 
 // sendPart sends a part, and repeats what the server did not keep of it. If the
@@ -196,7 +199,7 @@ func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total in
 // sendChunk sends one request. It returns the object's resource if that made the
 // object; otherwise it returns how many bytes the server has.
 func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C) (*resource, int64, error) {
-	request, err := s.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
+	request, err := s.account.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -204,7 +207,7 @@ func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, tota
 	if total >= 0 && crc.Known {
 		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(crc.Sum))
 	}
-	response, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
+	response, err := s.account.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -252,15 +255,17 @@ func keptBytes(header string) (int64, error) {
 // sessionError returns the error for a failed request to the session.
 func (s *session) sessionError(err error) error {
 	bare := redactSession(err)
-	if response := responseOf(bare); response != nil {
-		switch response.Code {
-		case http.StatusNotFound, http.StatusGone, statusAborted:
-			lost := sessionLostError(bare)
-			lost.Unknown = isForeign(response)
-			return lost
-		}
+	if response := responseOf(bare); response != nil && isEnded(response.Code) {
+		lost := sessionLostError(bare)
+		lost.Unknown = isForeign(response)
+		return lost
 	}
 	return bare
+}
+
+// isEnded reports whether a status says that a session is not there any more.
+func isEnded(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusGone || status == statusAborted
 }
 
 // redactSession returns err without the URL of a session, which the SDK's errors

@@ -34,12 +34,12 @@ func completing(last string) *storage.CompleteRequest {
 
 func TestSessionOpensWithAllProperties(t *testing.T) {
 	server := newStandIn(t)
-	server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
+	server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + sessionName}})
 	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, Controls: storage.Controls{PublicRead: true}, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)
-	asked := server.Last(t)
+	asked := server.server.Last(t)
 	require.Equal(t, "POST /upload/storage/v1/b/photos/o", asked.Call())
 	require.Equal(t, "resumable", asked.Query().Get("uploadType"))
 	require.Equal(t, "publicRead", asked.Query().Get("predefinedAcl"))
@@ -50,7 +50,7 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	r.Size = -1
 	_, err = server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
-	require.Empty(t, server.Last(t).Header.Get("X-Upload-Content-Length"))
+	require.Empty(t, server.server.Last(t).Header.Get("X-Upload-Content-Length"))
 }
 
 func TestSessionURLOfAnotherHost(t *testing.T) {
@@ -74,7 +74,7 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, upload)
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
-	require.Empty(t, server.Calls(), "credentials go nowhere else")
+	require.Empty(t, server.server.Calls(), "credentials go nowhere else")
 }
 
 func TestSessionChunks(t *testing.T) {
@@ -94,14 +94,14 @@ func TestSessionChunks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
 	var ranges []string
-	for _, s := range server.Requests() {
+	for _, s := range server.server.Requests() {
 		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.Call())
 		require.Equal(t, "S3CR3T", s.Query().Get("upload_id"))
 		ranges = append(ranges, s.Header.Get("Content-Range"))
 	}
 	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"}, ranges)
-	require.Equal(t, "crc32c="+httpheader.EncodeCRC32C(wiretest.CRC32C(whole).Sum), server.Last(t).Header.Get("X-Goog-Hash"))
-	require.Empty(t, server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
+	require.Equal(t, "crc32c="+httpheader.EncodeCRC32C(wiretest.CRC32C(whole).Sum), server.server.Last(t).Header.Get("X-Goog-Hash"))
+	require.Empty(t, server.server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
 func TestServerKeepsLessThanWasSent(t *testing.T) {
@@ -110,7 +110,7 @@ func TestServerKeepsLessThanWasSent(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
 		_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, text))
 		require.NoError(t, err)
-		asked := server.Requests()
+		asked := server.server.Requests()
 		require.Len(t, asked, 3)
 		require.Equal(t, "bytes 262144-786431/*", asked[1].Header.Get("Content-Range"))
 		require.Equal(t, text[unit:], asked[1].Body)
@@ -120,15 +120,15 @@ func TestServerKeepsLessThanWasSent(t *testing.T) {
 		server := newStandIn(t, resumeHere(2*unit), stored)
 		_, err := server.on(t).CompleteParts(t.Context(), completing(strings.Repeat("b", unit)+"end"))
 		require.NoError(t, err)
-		require.Equal(t, "bytes 524288-524290/524291", server.Last(t).Header.Get("Content-Range"))
-		require.Equal(t, "end", server.Last(t).Body)
+		require.Equal(t, "bytes 524288-524290/524291", server.server.Last(t).Header.Get("Content-Range"))
+		require.Equal(t, "end", server.server.Last(t).Body)
 	})
 	t.Run("a last chunk that is there is only ended", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit+3), stored)
 		_, err := server.on(t).CompleteParts(t.Context(), completing("end"))
 		require.NoError(t, err)
-		require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
-		require.Empty(t, server.Last(t).Body)
+		require.Equal(t, "bytes */262147", server.server.Last(t).Header.Get("Content-Range"))
+		require.Empty(t, server.server.Last(t).Body)
 	})
 	for _, row := range []struct {
 		name    string
@@ -147,7 +147,7 @@ func TestServerKeepsLessThanWasSent(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.Equal(t, row.anew, e.Status == http.StatusConflict)
-			require.Len(t, server.Calls(), row.most)
+			require.Len(t, server.server.Calls(), row.most)
 		})
 	}
 }
@@ -166,9 +166,18 @@ func TestMissingSession(t *testing.T) {
 		require.Equal(t, http.StatusConflict, e.Status)
 		require.False(t, e.Unknown, "this attempt has done nothing")
 		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
-		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
-		require.Equal(t, "0", server.Last(t).Header.Get("Content-Length"))
+		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.server.Last(t).Call())
+		require.Equal(t, "0", server.server.Last(t).Header.Get("Content-Length"))
 	}
+}
+
+// The session would keep its bytes, and accept the rest from everyone who has its URL.
+func TestOnlyGoogleEndsASession(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
+		err := newStandIn(t, ofGateway(status)).on(t).AbortParts(t.Context(), "a", sessionName)
+		require.ErrorIs(t, err, storage.Unavailable, status)
+	}
+	require.NoError(t, newStandIn(t, reply{Status: http.StatusNoContent}).on(t).AbortParts(t.Context(), "a", sessionName))
 }
 
 func TestLostResponseToTheLastChunk(t *testing.T) {

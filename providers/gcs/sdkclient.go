@@ -23,15 +23,15 @@ const maxChunk = 4 << 20
 // the context first, because Close would commit.
 func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	c := callOf(r.Native)
-	target, err := withCondition(c.key.on(d.handle().Object(r.Key)), r.Condition)
+	target, err := withCondition(c.key.on(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return nil, err
 	}
-	ctx = d.with(ctx, c)
+	ctx = d.account.with(ctx, c)
 	var stored *gcs.ObjectAttrs
 	err = writes(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
@@ -56,7 +56,7 @@ func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*
 		return nil
 	})
 	if err != nil {
-		return nil, d.lockError(ctx, uploadError(err), &r.Controls)
+		return nil, d.bucket.lockError(ctx, uploadError(err), &r.Controls)
 	}
 	return attrsOf(stored), nil
 }
@@ -84,15 +84,10 @@ func chunkSize(size int64) int {
 	return int(min(size/chunkUnit*chunkUnit+chunkUnit, maxChunk))
 }
 
-// getWithSDKReader requests the attributes first, because the SDK's reader has
-// only some of them.
-func (d *driver) getWithSDKReader(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	return d.getInTwoRequests(ctx, r, d.readGeneration)
-}
-
-// readGeneration returns the bytes of one generation.
-func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
-	o, err := d.atGeneration(r.Key, attrs.Revision)
+// readGeneration returns the bytes of one generation, after a request for the attributes, because
+// the SDK's reader has only some of them.
+func (rd *reader) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
+	o, err := rd.bucket.atGeneration(r.Key, attrs.Revision)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +101,7 @@ func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attr
 	once := &singleConnContext{Context: ctx}
 	body, err := callOf(r.Native).key.on(o).ReadCompressed(true).NewRangeReader(once, offset, length)
 	if err != nil {
-		return nil, d.readError(ctx, err, r)
+		return nil, rd.bucket.readError(ctx, err, r)
 	}
 	once.opened.Store(true)
 	return body, nil

@@ -19,7 +19,7 @@ import (
 // given opens the bucket "photos" at the server with a client of the SDK.
 func (w *standIn) given(t *testing.T) *driver {
 	t.Helper()
-	client, err := gcs.NewClient(context.Background(), option.WithoutAuthentication(), option.WithEndpoint(w.URL+"/storage/v1/"),
+	client, err := gcs.NewClient(context.Background(), option.WithoutAuthentication(), option.WithEndpoint(w.server.URL+"/storage/v1/"),
 		option.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
@@ -44,8 +44,8 @@ func TestSDKClientSendsTheChecksumFirst(t *testing.T) {
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
-	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.Calls())
-	asked := server.Last(t)
+	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.server.Calls())
+	asked := server.server.Last(t)
 	require.Equal(t, "0", asked.Query().Get("ifGenerationMatch"))
 	object, _, data := related(t, asked)
 	require.Equal(t, "yZRlqg==", object["crc32c"])
@@ -57,9 +57,9 @@ func TestSDKClientReadsOneGeneration(t *testing.T) {
 	_, body, err := server.given(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /photos/a"}, server.Calls())
-	require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"))
-	require.Equal(t, "gzip", server.Last(t).Header.Get("Accept-Encoding"))
+	require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /photos/a"}, server.server.Calls())
+	require.Equal(t, "1700000000000001", server.server.Last(t).Query().Get("generation"))
+	require.Equal(t, "gzip", server.server.Last(t).Header.Get("Accept-Encoding"))
 }
 
 func TestNoErrorOfTheSDKClientContainsTheSession(t *testing.T) {
@@ -69,7 +69,7 @@ func TestNoErrorOfTheSDKClientContainsTheSession(t *testing.T) {
 				answer.Header[requestIDHeader] = "S3CR3T"
 			}
 			server := newStandIn(t)
-			server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}}, answer)
+			server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + sessionName}}, answer)
 			_, err := server.given(t).Put(t.Context(), wiretest.Put("a", strings.Repeat("x", 5<<20)))
 			require.Error(t, err)
 			var address *url.Error
@@ -88,8 +88,8 @@ func TestSDKClientMakesOneAttempt(t *testing.T) {
 	server := newStandIn(t, failing(503, "backendError", "Backend Error"))
 	d := server.given(t)
 	require.ErrorIs(t, head(t, d), storage.Unavailable)
-	require.Len(t, server.Calls(), 1, "retrying is the core's")
+	require.Len(t, server.server.Calls(), 1, "retrying is the core's")
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	require.Len(t, server.Calls(), 2)
+	require.Len(t, server.server.Calls(), 2)
 }

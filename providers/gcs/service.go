@@ -26,9 +26,7 @@ const (
 )
 
 // A serviceDriver manages the buckets of one account.
-type serviceDriver struct {
-	*account
-}
+type serviceDriver struct{ account *account }
 
 // NewService opens the account of a Config without a bucket. It makes no request.
 // The service creates and lists buckets in [Config.Project]. If c is invalid,
@@ -65,7 +63,7 @@ func (s *serviceDriver) Provider() string { return provider }
 // Driver returns the driver of a bucket without a request. It shares the
 // account's connections, which Close of the service closes.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
-	return &driver{account: s.account, bucket: name}, nil
+	return newDriver(s.account, name), nil
 }
 
 // Close closes the account's connections.
@@ -81,13 +79,13 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 
 // A managedBucket is a bucket whose settings the account reads or changes.
 type managedBucket struct {
-	*account
-	name   string
-	handle *gcs.BucketHandle
+	account *account
+	name    string
+	handle  *gcs.BucketHandle
 }
 
 func (s *serviceDriver) manage(name string) *managedBucket {
-	return &managedBucket{account: s.account, name: name, handle: s.handleOf(name)}
+	return &managedBucket{account: s.account, name: name, handle: s.account.handleOf(name)}
 }
 
 // CreateBucket creates a bucket with uniform access: only its IAM policy grants
@@ -271,7 +269,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		return nil, "", err
 	}
 	var buckets []*gcs.BucketAttrs
-	next, err := iterator.NewPager(s.client.Buckets(watchPages(ctx), project), maxBuckets, token).NextPage(&buckets)
+	next, err := iterator.NewPager(s.account.client.Buckets(watchPages(ctx), project), maxBuckets, token).NextPage(&buckets)
 	if err != nil {
 		return nil, "", translate(err)
 	}
@@ -288,9 +286,9 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 // projectID returns the project in which buckets are created and listed. A server
 // that is not Google's may have none.
 func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
-	project := s.project
-	if project == "" && s.credentials != nil {
-		found, err := s.credentials.get()
+	project := s.account.project
+	if project == "" && s.account.credentials != nil {
+		found, err := s.account.credentials.get()
 		if err != nil {
 			return "", err
 		}
@@ -299,7 +297,7 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 			return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the project of the credentials could not be determined: set Config.Project or project="}
 		}
 	}
-	if project == "" && s.endpoint == nil {
+	if project == "" && s.account.endpoint == nil {
 		return "", argument.Invalid("project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
 	}
 	return project, nil

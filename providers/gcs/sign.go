@@ -31,16 +31,19 @@ func signFeatures(a *account) storage.Features {
 	return signs
 }
 
+// A urlSigner signs requests and forms for a bucket.
+type urlSigner struct{ bucket *bucket }
+
 // Sign signs with the service account's key, without a request. If there is no
 // key, it requests the signature from IAM. All properties of the result are
 // signed headers or signed parts of the query, so that nobody can change them.
 // The result remains valid after the token for IAM has expired.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
-	return d.sign(ctx, r, time.Now())
+	return d.urls.sign(ctx, r, time.Now())
 }
 
-func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	address, err := d.bucketURL(r.BaseURL)
+func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{}}
 	switch r.Method {
 	case http.MethodPut:
-		if request.header, err = d.signedHeaders(r, c); err != nil {
+		if request.header, err = us.signedHeaders(r, c); err != nil {
 			return nil, err
 		}
 	case http.MethodGet, http.MethodHead:
@@ -59,18 +62,18 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	default:
 		return nil, storage.Unsupported
 	}
-	return d.signRequest(ctx, request, c, r.TTL, now)
+	return us.signRequest(ctx, request, c, r.TTL, now)
 }
 
 // signRequest signs a request with the options of its call.
-func (d *driver) signRequest(ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time) (*storage.SignedURL, error) {
+func (us *urlSigner) signRequest(ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time) (*storage.SignedURL, error) {
 	maps.Copy(request.header, c.header)
 	maps.Copy(request.query, c.query)
 	c.key.setHeaders(request.header, "X-Goog-")
-	if d.userProject != "" {
-		request.query.Set("userProject", d.userProject)
+	if us.bucket.account.userProject != "" {
+		request.query.Set("userProject", us.bucket.account.userProject)
 	}
-	term, err := d.signAt(ctx, ttl, now)
+	term, err := us.signAt(ctx, ttl, now)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +94,8 @@ func (c *call) checkAddress(address *url.URL) error {
 
 // signAt returns a term of at least ttl. It is not longer than the signer's key
 // is valid, because the URL expires with the key.
-func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
-	signer, err := d.signerFinder.get(ctx)
+func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
+	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +106,10 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 // end. It is below the server's URL, or below base if clients use another host.
 // If the host of base names the bucket (a virtual host, or a domain that is the
 // bucket's name), base is the bucket's URL.
-func (d *driver) bucketURL(base string) (*url.URL, error) {
+func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	own := base == "" // the server's host never names the bucket
 	if own {
-		base = d.root()
+		base = us.bucket.account.root()
 	}
 	u, err := url.Parse(base)
 	if err != nil {
@@ -115,9 +118,9 @@ func (d *driver) bucketURL(base string) (*url.URL, error) {
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	host := u.Hostname()
-	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != d.bucket && !strings.HasPrefix(host, d.bucket+".") {
-		u.Path += "/" + d.bucket
-		raw += "/" + urlpath.Escape(d.bucket)
+	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != us.bucket.name && !strings.HasPrefix(host, us.bucket.name+".") {
+		u.Path += "/" + us.bucket.name
+		raw += "/" + urlpath.Escape(us.bucket.name)
 	}
 	u.RawPath = raw
 	return u, nil
@@ -133,8 +136,8 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 }
 
 // signedHeaders returns the headers that the uploader must send.
-func (d *driver) signedHeaders(r *storage.SignRequest, c *call) (http.Header, error) {
-	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+func (us *urlSigner) signedHeaders(r *storage.SignRequest, c *call) (http.Header, error) {
+	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,8 @@ func BenchmarkSign(b *testing.B) {
 	b.Run("driver but the RSA", func(b *testing.B) {
 		b.ReportAllocs()
 		rest, r := signing(b, Config{}), signedDownload(nil)
-		var by signer = signsNothing{*rest.signerFinder.found.Load()}
-		rest.signerFinder.found.Store(&by)
+		var by signer = signsNothing{*rest.account.signerFinder.found.Load()}
+		rest.account.signerFinder.found.Store(&by)
 		for b.Loop() {
 			_, err := rest.Sign(b.Context(), r)
 			require.NoError(b, err)

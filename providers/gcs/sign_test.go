@@ -131,7 +131,7 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 			seconds, err := strconv.Atoi(query.Get("X-Goog-Expires"))
 			require.NoError(t, err)
 			row.request.TTL = time.Duration(seconds) * time.Second
-			signed, err := d.sign(t.Context(), row.request, then)
+			signed, err := d.urls.sign(t.Context(), row.request, then)
 			require.NoError(t, err)
 			own, err := url.Parse(signed.URL)
 			require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := d.sign(t.Context(), wiretest.SignedUpload(test.ask), signedAt)
+			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(test.ask), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, http.MethodPut, signed.Method)
 			require.Equal(t, test.want, signed.Header)
@@ -199,7 +199,7 @@ func TestSignUsesTheSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, test.config)
-			signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.Key, r.BaseURL = "a/b c", test.base }), signedAt)
+			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.Key, r.BaseURL = "a/b c", test.base }), signedAt)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(signed.URL, "?")
 			require.Equal(t, test.want, address)
@@ -221,9 +221,9 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, Config{})
-			var by signer = shortLived{*d.signerFinder.found.Load(), test.maxTerm}
-			d.signerFinder.found.Store(&by)
-			signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
+			var by signer = shortLived{*d.account.signerFinder.found.Load(), test.maxTerm}
+			d.account.signerFinder.found.Store(&by)
+			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
 			address, err := url.Parse(signed.URL)
@@ -251,7 +251,7 @@ func TestUnsupportedSigning(t *testing.T) {
 		"another method":                   {signedDownload(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := signing(t, Config{}).sign(t.Context(), test.request, signedAt)
+			signed, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)
 			require.Nil(t, signed)
 			require.ErrorIs(t, err, storage.Unsupported)
 			if test.hint != "" {

@@ -33,7 +33,7 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	signs, err := d.(*driver).signerFinder.get(t.Context())
+	signs, err := d.(*driver).account.signerFinder.get(t.Context())
 	require.NoError(t, err)
 	iam := signs.(*iamSigner)
 	require.Equal(t, "https://iamcredentials.googleapis.com", iam.endpoint)
@@ -69,9 +69,9 @@ func TestSignByIAM(t *testing.T) {
 		signBlob(t, w, r)
 	})
 	request := wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
-	signed, err := d.sign(t.Context(), request, signedAt)
+	signed, err := d.urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
-	byKey, err := signing(t, Config{}).sign(t.Context(), request, signedAt)
+	byKey, err := signing(t, Config{}).urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, byKey, signed, "both signers sign the same")
 
@@ -80,9 +80,9 @@ func TestSignByIAM(t *testing.T) {
 	require.Equal(t, "Bearer "+secretToken, requests[0].Header.Get("Authorization"))
 	require.Equal(t, "application/json", requests[0].Header.Get("Content-Type"))
 
-	form, err := d.signForm(t.Context(), signedForm(nil), signedAt)
+	form, err := d.urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
-	ownForm, err := signing(t, Config{}).signForm(t.Context(), signedForm(nil), signedAt)
+	ownForm, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, ownForm, form)
 	require.Len(t, requests, 2)
@@ -90,7 +90,7 @@ func TestSignByIAM(t *testing.T) {
 
 func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
+	signed, err := d.urls.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")

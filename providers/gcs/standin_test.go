@@ -12,7 +12,7 @@ import (
 )
 
 // A standIn is a server with canned responses.
-type standIn struct{ *wiretest.Server }
+type standIn struct{ server *wiretest.Server }
 
 type reply = wiretest.Reply
 
@@ -38,7 +38,7 @@ func ofGateway(status int) reply {
 // on opens the bucket "photos" at the server.
 func (w *standIn) on(t *testing.T, change ...func(*Config)) *driver {
 	t.Helper()
-	c := Config{Bucket: "photos", Endpoint: w.URL}
+	c := Config{Bucket: "photos", Endpoint: w.server.URL}
 	for _, f := range change {
 		f(&c)
 	}

@@ -89,7 +89,7 @@ func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 
 // Tags requests the attributes, which have the contexts.
 func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
-	found, err := d.find(ctx, r)
+	found, err := d.bucket.find(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 	}
 	for range tagTries {
 		var found *gcs.ObjectAttrs
-		if found, err = d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
+		if found, err = d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
 			return err
 		}
 		if wanted == nil && len(tagsOf(found)) == 0 {
@@ -119,12 +119,12 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 	if statusOf(err) == http.StatusPreconditionFailed {
 		return withCode(err, storage.Unavailable, "other clients are changing the object: try again")
 	}
-	return d.changeError(ctx, err)
+	return d.bucket.changeError(ctx, err)
 }
 
 // replaceContexts replaces the contexts of the generation found, if they are still the same.
 func (d *driver) replaceContexts(ctx context.Context, r *storage.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
-	if d.http == nil {
+	if d.account.http == nil {
 		return d.updateContexts(ctx, r, found, wanted)
 	}
 	document, err := json.Marshal(map[string]*contexts{"contexts": contextsPatch(found.Contexts, wanted)})
@@ -138,14 +138,14 @@ func (d *driver) replaceContexts(ctx context.Context, r *storage.ChangeRequest, 
 		"prettyPrint":           {"false"},
 	}
 	c := callOf(r.Native)
-	return writes(d.with(ctx, c), func(ctx context.Context) error {
-		request, err := d.request(ctx, http.MethodPatch, d.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)))
+	return writes(d.account.with(ctx, c), func(ctx context.Context) error {
+		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)))
 		if err != nil {
 			return err
 		}
 		request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 		c.key.setHeaders(request.Header, "X-Goog-")
-		response, err := d.send(request, http.StatusOK)
+		response, err := d.account.send(request, http.StatusOK)
 		if err != nil {
 			return err
 		}
@@ -176,9 +176,9 @@ func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 // in place of null.
 func (d *driver) updateContexts(ctx context.Context, r *storage.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
 	c := callOf(r.Native)
-	ctx = d.with(ctx, c)
+	ctx = d.account.with(ctx, c)
 	update := func(at int64, to *gcs.ObjectContexts) (changed *gcs.ObjectAttrs, err error) {
-		o := c.key.on(d.handle().Object(r.Key).Generation(found.Generation)).If(gcs.Conditions{MetagenerationMatch: at})
+		o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation)).If(gcs.Conditions{MetagenerationMatch: at})
 		err = writes(ctx, func(ctx context.Context) error {
 			changed, err = o.Update(ctx, gcs.ObjectAttrsToUpdate{Contexts: to})
 			return err

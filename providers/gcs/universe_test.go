@@ -61,8 +61,8 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.root, d.(*driver).root())
-			require.Equal(t, row.anonymous, d.(*driver).anonymous)
+			require.Equal(t, row.root, d.(*driver).account.root())
+			require.Equal(t, row.anonymous, d.(*driver).account.anonymous)
 		})
 	}
 }

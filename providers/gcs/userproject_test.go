@@ -16,11 +16,11 @@ import (
 // every request. https://cloud.google.com/storage/docs/using-requester-pays
 func TestTheClientOfAsNamesTheProjectToBill(t *testing.T) {
 	server := newStandIn(t)
-	server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }
+	server.server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }
 	b := storage.New(server.on(t, func(c *Config) { c.UserProject = "payer-1" }))
 	client, ok := storage.As[*gcs.Client](b)
 	require.True(t, ok)
 	_, err := SweepParts(t.Context(), client, "photos", time.Hour)
 	require.NoError(t, err)
-	require.Equal(t, "payer-1", server.Last(t).Header.Get(userProjectHeader))
+	require.Equal(t, "payer-1", server.server.Last(t).Header.Get(userProjectHeader))
 }

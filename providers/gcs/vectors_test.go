@@ -110,7 +110,7 @@ func (p *vectorPlace) base(host string) string {
 func (p *vectorPlace) driver(signs signer) *driver {
 	s := &signerFinder{}
 	s.found.Store(&signs)
-	return &driver{account: &account{signerFinder: s}, bucket: p.Bucket}
+	return newDriver(&account{signerFinder: s}, p.Bucket)
 }
 
 // request returns the vector as a request for Sign, or nil if Sign cannot express
@@ -128,7 +128,7 @@ func (v *signingVector) request() *storage.SignRequest {
 // foreign returns the vector for the functions below Sign.
 func (v *signingVector) foreign(t *testing.T, d *driver) *v4Request {
 	t.Helper()
-	address, err := d.bucketURL(v.base())
+	address, err := d.urls.bucketURL(v.base())
 	require.NoError(t, err)
 	if v.URLStyle == "BUCKET_BOUND_HOSTNAME" {
 		address, err = url.Parse(v.base())
@@ -156,7 +156,7 @@ func TestSignatureEqualsGooglesVectors(t *testing.T) {
 		t.Run(v.Description, func(t *testing.T) {
 			d := v.driver(signs)
 			if r := v.request(); r != nil {
-				signed, err := d.sign(t.Context(), r, v.Timestamp)
+				signed, err := d.urls.sign(t.Context(), r, v.Timestamp)
 				require.NoError(t, err)
 				require.Equal(t, v.ExpectedURL, signed.URL)
 				bySign++
@@ -178,7 +178,7 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 		t.Run(v.Description, func(t *testing.T) {
 			in, out := v.PolicyInput, v.PolicyOutput
 			d := in.driver(signs)
-			address, err := d.bucketURL(in.base("storage.googleapis.com"))
+			address, err := d.urls.bucketURL(in.base("storage.googleapis.com"))
 			require.NoError(t, err)
 			if in.URLStyle == "BUCKET_BOUND_HOSTNAME" {
 				address, err = url.Parse(in.base(""))

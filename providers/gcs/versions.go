@@ -21,7 +21,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	var found []*gcs.ObjectAttrs
 	token := ""
 	for {
-		more, next, err := d.listPage(ctx, query, versionFields, r.Limit+1, token)
+		more, next, err := d.bucket.page(ctx, query, versionFields, r.Limit+1, token)
 		if err != nil {
 			return nil, err
 		}

@@ -26,7 +26,7 @@ func TestDeleteRequests(t *testing.T) {
 			server := newStandIn(t, reply{Status: 204})
 			row.request.Key = "a/b"
 			require.NoError(t, server.on(t).Delete(t.Context(), &row.request))
-			asked := server.Last(t)
+			asked := server.server.Last(t)
 			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", asked.Call())
 			for _, name := range []string{"ifGenerationMatch", "generation"} {
 				require.Equal(t, row.want[name], asked.Query().Get(name), name)
@@ -53,7 +53,7 @@ func TestFailedDeleteOutcomes(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code)
 			require.Equal(t, row.unknown, e.Unknown)
-			require.Len(t, server.Calls(), 1, "the SDK retries nothing")
+			require.Len(t, server.server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
 }
@@ -94,8 +94,8 @@ func TestConditionOnAMissingObject(t *testing.T) {
 				server := newStandIn(t, refusedCondition, row.look)
 				err := do(server.on(t))
 				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-				require.Equal(t, "GET /storage/v1/b/photos/o/a", server.Calls()[1])
-				require.Len(t, server.Calls(), 2)
+				require.Equal(t, "GET /storage/v1/b/photos/o/a", server.server.Calls()[1])
+				require.Len(t, server.server.Calls(), 2)
 			})
 		}
 	}
@@ -132,7 +132,7 @@ func TestCopyRequests(t *testing.T) {
 			attrs, err := server.on(t).Copy(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
-			asked := server.Last(t)
+			asked := server.server.Last(t)
 			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", asked.Call())
 			require.Equal(t, "42", asked.Query().Get("sourceGeneration"), "the source is pinned")
 			for _, name := range []string{"ifGenerationMatch", "destinationPredefinedAcl", "ifSourceGenerationMatch"} {
@@ -164,6 +164,7 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 		{"one after the other", []reply{further("1"), busy, busy}, []string{"", "1", "1"}, storage.Unavailable, true, "1"},
 		{"a server that asks for time", []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")}, []string{"", "1"}, storage.RateLimited, false, "1"},
 		{"a refusal", []reply{further("1"), failing(403, "forbidden", "No")}, []string{"", "1"}, storage.PermissionDenied, false, "1"},
+		{"a token that has ended", []reply{further("1"), failing(410, "gone", "Gone")}, []string{"", "1"}, storage.Unavailable, false, ""},
 		{"a lost response may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -174,7 +175,7 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
 			require.Equal(t, row.resume, r.Resume)
 			var tokens []string
-			for _, asked := range server.Requests() {
+			for _, asked := range server.server.Requests() {
 				require.Equal(t, "42", asked.Query().Get("sourceGeneration"))
 				tokens = append(tokens, asked.Query().Get("rewriteToken"))
 			}
@@ -190,7 +191,7 @@ func TestCopyResumesInTheNextAttempt(t *testing.T) {
 	_, err := storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
 	var tokens []string
-	for _, asked := range server.Requests()[1:] {
+	for _, asked := range server.server.Requests()[1:] {
 		tokens = append(tokens, asked.Query().Get("rewriteToken"))
 	}
 	require.Equal(t, []string{"", "1", "1", "1", "2"}, tokens)
@@ -204,7 +205,7 @@ func TestComposeRequests(t *testing.T) {
 		Controls:   storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
-	asked := server.Last(t)
+	asked := server.server.Last(t)
 	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", asked.Call())
 	require.Equal(t, "0", asked.Query().Get("ifGenerationMatch"))
 	require.Equal(t, "publicRead", asked.Query().Get("destinationPredefinedAcl"))
@@ -244,7 +245,7 @@ func TestLostResponsesToCopyAndCompose(t *testing.T) {
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}}})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
-			require.Len(t, server.Calls(), 2, "the SDK retries nothing")
+			require.Len(t, server.server.Calls(), 2, "the SDK retries nothing")
 		})
 	}
 }
@@ -253,7 +254,7 @@ func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
 	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
 	_, err := server.on(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-	require.Less(t, len(server.Calls()), 20)
+	require.Less(t, len(server.server.Calls()), 20)
 }
 
 func TestListRequests(t *testing.T) {
@@ -277,7 +278,7 @@ func TestListRequests(t *testing.T) {
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, got.Entries[0].ETag)
 	require.Equal(t, "42", got.Entries[0].Revision)
 	require.Equal(t, int64(3), got.Entries[0].Size)
-	asked := server.Last(t)
+	asked := server.server.Last(t)
 	require.Equal(t, "GET /storage/v1/b/photos/o", asked.Call())
 	require.Equal(t, "p", asked.Query().Get("prefix"))
 	require.Equal(t, "/", asked.Query().Get("delimiter"))
@@ -292,10 +293,10 @@ func TestListRequests(t *testing.T) {
 
 	_, err = d.List(t.Context(), &storage.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
 	require.NoError(t, err)
-	require.Equal(t, "next", server.Last(t).Query().Get("pageToken"))
-	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token is the position")
+	require.Equal(t, "next", server.server.Last(t).Query().Get("pageToken"))
+	require.Empty(t, server.server.Last(t).Query().Get("startOffset"), "the token is the position")
 
-	server.Respond(failing(404, "notFound", "Not Found"))
+	server.server.Respond(failing(404, "notFound", "Not Found"))
 	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -14,12 +16,20 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// bucketURL returns the URL of the bucket, without a slash at its end. It applies the
+// A bucket has the URLs of a bucket and of its objects. It tells why requests failed.
+type bucket struct {
+	account   *account
+	name      string
+	endpoints [2]atomic.Pointer[bucketEndpoint] // the server's, and the one for the last base URL
+	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
+}
+
+// url returns the URL of the bucket, without a slash at its end. It applies the
 // SDK's rules for path and host to base, which is how clients outside reach the server.
 // If the host of base already names the bucket (an accelerated address, a domain with
 // the bucket's name), base is the URL.
-func (d *driver) bucketURL(ctx context.Context, base string) (*url.URL, error) {
-	return d.urlOf(ctx, d.bucket, base)
+func (b *bucket) url(ctx context.Context, base string) (*url.URL, error) {
+	return b.account.urlOf(ctx, b.name, base)
 }
 
 // amazon reports whether the server is Amazon's.
@@ -95,17 +105,17 @@ type bucketEndpoint struct {
 	authScheme
 }
 
-// bucketEndpoint returns the endpoint for base, and caches it: all URLs that a bucket
+// endpoint returns the endpoint for base, and caches it: all URLs that a bucket
 // signs have the same base.
-func (d *driver) bucketEndpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
-	cache := &d.endpoints[0]
+func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
+	cache := &b.endpoints[0]
 	if base != "" {
-		cache = &d.endpoints[1]
+		cache = &b.endpoints[1]
 	}
 	if e := cache.Load(); e != nil && e.base == base {
 		return e, nil
 	}
-	u, scheme, err := d.resolve(ctx, d.bucket, base)
+	u, scheme, err := b.account.resolve(ctx, b.name, base)
 	if err != nil {
 		return nil, err
 	}
@@ -117,36 +127,68 @@ func (d *driver) bucketEndpoint(ctx context.Context, base string) (*bucketEndpoi
 	return e, nil
 }
 
+// canSign reports whether this package can sign URLs of the bucket. A directory bucket
+// needs a session, and another region needs its own key. If there is no URL, Sign
+// returns the reason.
+func (b *bucket) canSign() bool {
+	e, err := b.endpoint(context.Background(), "")
+	return err != nil || e.sigV4
+}
+
+// publicURL returns the URL at which the objects are public, or "".
+func (b *bucket) publicURL() string {
+	switch pattern := b.account.profile.PublicURL; pattern {
+	case "none":
+		return ""
+	case "":
+		u, err := b.url(context.Background(), "")
+		if err != nil {
+			return ""
+		}
+		return u.String() + "/"
+	default:
+		region := b.account.region
+		if b.account.endpoint != nil { // the host's region, which may differ from the one for signatures
+			if own, known := b.account.profile.regionOf(b.account.endpoint.Hostname()); known {
+				region = own
+			}
+		}
+		return strings.NewReplacer("{bucket}", b.name, "{region}", region).Replace(pattern)
+	}
+}
+
 // The exported methods below are for package s3probe.
 
 // Profile returns the profile of d.
-func (d *driver) Profile() Profile { return d.profile }
+func (d *driver) Profile() Profile { return d.account.profile }
 
 // WithProfile returns a driver with another profile and the same connections.
 func (d *driver) WithProfile(p Profile) storage.Driver {
 	changed := *d.account
 	changed.profile = p
-	return &driver{account: &changed, bucket: d.bucket}
+	return newDriver(&changed, d.bucket.name)
 }
 
 // AnswersAs returns the name of the profile of the server that responses have named so
 // far, or "".
 func (d *driver) AnswersAs() string {
-	if kind := d.server.seen.Load(); kind != nil {
+	if kind := d.account.server.seen.Load(); kind != nil {
 		return kind.profile
 	}
 	return ""
 }
 
 // HTTPClient returns the client that sends the requests of d.
-func (d *driver) HTTPClient() awss3.HTTPClient { return d.client.Options().HTTPClient }
+func (d *driver) HTTPClient() awss3.HTTPClient { return d.account.client.Options().HTTPClient }
 
 // ServerURL returns the URL of the server.
-func (d *driver) ServerURL(ctx context.Context) (*url.URL, error) { return d.urlOf(ctx, "", "") }
+func (d *driver) ServerURL(ctx context.Context) (*url.URL, error) {
+	return d.account.urlOf(ctx, "", "")
+}
 
 // URL returns the URL of an object or, if key is empty, of the bucket.
 func (d *driver) URL(ctx context.Context, key string) (*url.URL, error) {
-	u, err := d.bucketURL(ctx, "")
+	u, err := d.bucket.url(ctx, "")
 	if err != nil || key == "" {
 		return u, err
 	}

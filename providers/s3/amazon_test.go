@@ -24,14 +24,20 @@ func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	server, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
+	return server, amazonAt(t, server.URL)
+}
+
+// amazonAt returns a Config whose client reaches a server at every host name.
+func amazonAt(t *testing.T, address string) s3.Config {
+	t.Helper()
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate does not name Amazon's hosts
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(server.URL, "https://"))
+			return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(address, "https://"))
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return server, s3.Config{
+	return s3.Config{
 		Region: s3server.DefaultRegion, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 		HTTPClient: &http.Client{Transport: transport},
 	}

@@ -267,7 +267,7 @@ type call struct {
 }
 
 const (
-	object, bucket = "/photos/k", "/photos"
+	object, photos = "/photos/k", "/photos"
 	revision       = "s3:" + etag // which the core gives to callers
 )
 
@@ -290,18 +290,18 @@ var calls = map[string]call{
 	"unchecked part":             {http.MethodPut, object, "partNumber", uploadUnchecked},
 	"complete":                   {http.MethodPost, object, "uploadId", uploadInParts},
 	"copy":                       {http.MethodPut, object, "", wiretest.Copy},
-	"list":                       {http.MethodGet, bucket, "list-type", wiretest.List},
+	"list":                       {http.MethodGet, photos, "list-type", wiretest.List},
 	"remove":                     {http.MethodDelete, object, "", wiretest.Remove()},
 	"remove a version":           {http.MethodDelete, object, "versionId", wiretest.Remove(storage.WithVersion("v1"))},
 	"set tags":                   {http.MethodPut, object, "tagging", wiretest.SetTags},
 	"set a retention":            {http.MethodPut, object, "retention", setRetention},
 	"restore":                    {http.MethodPost, object, "restore", restore},
-	"create a bucket":            {http.MethodPut, bucket, "", wiretest.CreateBucket},
-	"delete a bucket":            {http.MethodDelete, bucket, "", wiretest.DeleteBucket},
-	"end versions":               {http.MethodPut, bucket, "versioning", endVersions},
-	"read the CORS rules":        {http.MethodGet, bucket, "cors", wiretest.ReadBucket},
-	"read the lifecycle":         {http.MethodGet, bucket, "lifecycle", wiretest.ReadBucket},
-	"read the default retention": {http.MethodGet, bucket, "object-lock", wiretest.ReadBucket},
+	"create a bucket":            {http.MethodPut, photos, "", wiretest.CreateBucket},
+	"delete a bucket":            {http.MethodDelete, photos, "", wiretest.DeleteBucket},
+	"end versions":               {http.MethodPut, photos, "versioning", endVersions},
+	"read the CORS rules":        {http.MethodGet, photos, "cors", wiretest.ReadBucket},
+	"read the lifecycle":         {http.MethodGet, photos, "lifecycle", wiretest.ReadBucket},
+	"read the default retention": {http.MethodGet, photos, "object-lock", wiretest.ReadBucket},
 }
 
 func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
@@ -361,17 +361,17 @@ func (a *answer) reply() reply {
 // success returns the response to a request that is made before or after the answered one.
 func (c *call) success(r wiretest.Request) reply {
 	switch query := r.Query(); {
-	case r.Method == http.MethodHead && r.Path == bucket && c.method == http.MethodPut && c.parameter == "":
+	case r.Method == http.MethodHead && r.Path == photos && c.method == http.MethodPut && c.parameter == "":
 		return reply{Status: http.StatusNotFound} // it is about to be made
 	case r.Method == http.MethodPost && query.Has("uploads"):
 		return reply{Body: `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`}
-	case r.Method == http.MethodGet && r.Path == bucket && query.Has("list-type"):
+	case r.Method == http.MethodGet && r.Path == photos && query.Has("list-type"):
 		return reply{Body: `<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`}
 	case r.Method == http.MethodGet && query.Has("uploadId"):
 		return reply{Body: `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"9b2cf535f27731c974343645a3985328"</ETag><Size>5</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>`}
-	case r.Method == http.MethodGet && r.Path == bucket && query.Has("policy"):
-		return failing(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist")
-	case r.Method == http.MethodGet && r.Path == bucket:
+	case r.Method == http.MethodGet && r.Path == photos && query.Has("policy"):
+		return failing(http.StatusNotFound, "NoSuchBucketPolicy", "The photos policy does not exist")
+	case r.Method == http.MethodGet && r.Path == photos:
 		return reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<Configuration/>`}
 	}
 	return withLength(stored)
@@ -399,7 +399,7 @@ func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driv
 	require.NotEmpty(t, a.source)
 	var answered atomic.Int32
 	w := newStandIn(t)
-	w.Answer = func(r wiretest.Request) reply {
+	w.server.Answer = func(r wiretest.Request) reply {
 		if !c.isAnswered(r) {
 			return c.success(r)
 		}
@@ -409,7 +409,7 @@ func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driv
 	d := use(w.on(t, service))
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	err := c.make(t.Context(), storage.New(d, once, storage.WithVersions()), storage.NewService(newServiceDriver(d.account), once))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
+	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)
 		return
@@ -420,8 +420,8 @@ func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driv
 		require.Equal(t, "R1", e.RequestID)
 	}
 	requests := 1
-	if c.method == http.MethodHead && a.status == http.StatusForbidden && w.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != "" {
+	if c.method == http.MethodHead && a.status == http.StatusForbidden && w.server.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != "" {
 		requests = 2 // the other without the checksum
 	}
-	require.EqualValues(t, requests, answered.Load(), "one attempt: %v", w.Lines())
+	require.EqualValues(t, requests, answered.Load(), "one attempt: %v", w.server.Lines())
 }

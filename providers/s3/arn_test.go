@@ -100,7 +100,7 @@ func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 			require.ErrorContains(t, err, "profile=aws")
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			require.ErrorContains(t, err, "profile=aws")
-			require.False(t, d.(*driver).pathStyle, "it has its own host")
+			require.False(t, d.(*driver).account.pathStyle, "it has its own host")
 		})
 	}
 }

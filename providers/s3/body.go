@@ -24,9 +24,9 @@ func (a *account) sendsMD5(e *bucketEndpoint) bool {
 }
 
 // hashesNothing reports whether no header has a checksum of a body.
-func (d *driver) hashesNothing() bool {
-	endpoint, _ := d.bucketEndpoint(context.Background(), "") // requests report an invalid address
-	return d.profile.Checksum == ChecksumNone && !d.sendsMD5(endpoint)
+func (b *bucket) hashesNothing() bool {
+	endpoint, _ := b.endpoint(context.Background(), "") // requests report an invalid address
+	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
 // checked returns the body of a write that is sent. If the server gets no CRC32C, the

@@ -47,8 +47,8 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 				_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})
 				require.NoError(t, err, name)
 			}
-			require.Len(t, w.Requests(), 4)
-			for _, got := range w.Requests() {
+			require.Len(t, w.server.Requests(), 4)
+			for _, got := range w.server.Requests() {
 				require.Equal(t, text, got.Body)
 				require.Equal(t, unsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
 				require.Equal(t, row.md5, got.Header.Get("Content-Md5"))
@@ -75,7 +75,7 @@ func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
 		require.True(t, usesRawClient(t, d))
 		_, err := d.Put(t.Context(), wiretest.Put("k", text))
 		require.NoError(t, err)
-		require.Equal(t, sum, w.Last(t).Header.Get("Content-Md5"))
+		require.Equal(t, sum, w.server.Last(t).Header.Get("Content-Md5"))
 	}
 }
 
@@ -97,7 +97,7 @@ func TestABodyThatChangedIsNotStored(t *testing.T) {
 			eachClient(t, name+", "+profile, func(t *testing.T, use func(*driver) *driver) {
 				w := newStandIn(t, stored)
 				fails(t, use(w.on(t, profile)))
-				require.Empty(t, w.Requests())
+				require.Empty(t, w.server.Requests())
 			})
 		}
 		t.Run(name+", over TLS", func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestABodyThatChangedIsNotStored(t *testing.T) {
 			raw, sdk := w.onTLS(t, "unknown")
 			fails(t, raw)
 			fails(t, sdk)
-			for _, got := range w.Requests() {
+			for _, got := range w.server.Requests() {
 				require.Less(t, len(got.Body), size, "a body that is cut is not stored")
 			}
 		})
@@ -135,6 +135,6 @@ func TestHashingABodyIsNoProgress(t *testing.T) {
 		_, err := w.on(t, profile).Put(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, len(text), body.read, "it is read once")
-		require.Equal(t, text, w.Last(t).Body)
+		require.Equal(t, text, w.server.Last(t).Body)
 	}
 }

@@ -59,7 +59,7 @@ func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx con
 // head returns the region of the bucket. If the server does not name it, it is the region
 // of the request.
 func (b *managed) head(ctx context.Context) (region string, err error) {
-	out, err := b.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
+	out, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
 		err = reads(err)
 		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
@@ -68,16 +68,16 @@ func (b *managed) head(ctx context.Context) (region string, err error) {
 		return "", err
 	}
 	if region = aws.ToString(out.BucketRegion); region == "" {
-		region = b.region
+		region = b.account.region
 	}
 	return region, nil
 }
 
 func (b *managed) versioning(ctx context.Context) (bool, error) {
-	if !b.profile.Versioning {
+	if !b.account.profile.Versioning {
 		return false, nil
 	}
-	out, err := b.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
+	out, err := b.account.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
 	if b.isNotSet(err, "") {
 		return false, nil
 	}
@@ -94,9 +94,9 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 		status = types.BucketVersioningStatusEnabled
 	}
 	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
+		_, err := b.account.client.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
 			Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
-		}, b.withBodyChecksum()...)
+		}, b.account.withBodyChecksum()...)
 		return err
 	})
 }

@@ -20,10 +20,10 @@ const daysOfAYear = 365 // of a default retention in years
 
 // objectLock reads the settings. Buckets that cannot lock objects have none.
 func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
-	if !b.profile.locks() {
+	if !b.account.profile.locks() {
 		return l, nil
 	}
-	out, err := b.client.GetObjectLockConfiguration(ctx, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name})
+	out, err := b.account.client.GetObjectLockConfiguration(ctx, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name})
 	if b.isNotSet(err, "ObjectLockConfigurationNotFoundError") {
 		return l, nil
 	}
@@ -68,7 +68,7 @@ func (b *managed) setObjectLock(ctx context.Context, r *storage.BucketRequest) e
 		return nil
 	case !r.ObjectLock:
 		return &storage.Error{Code: storage.Unsupported, Hint: lockHint}
-	case b.profile.ObjectLock != LockAllBuckets:
+	case b.account.profile.ObjectLock != LockAllBuckets:
 		return &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"}
 	default:
 		if err := b.setVersioning(ctx, true); err != nil {
@@ -85,9 +85,9 @@ func (b *managed) setObjectLock(ctx context.Context, r *storage.BucketRequest) e
 	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
 	return settle(ctx, settleTime, unaware, func() error {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.PutObjectLockConfiguration(ctx, &awss3.PutObjectLockConfigurationInput{
+			_, err := b.account.client.PutObjectLockConfiguration(ctx, &awss3.PutObjectLockConfigurationInput{
 				Bucket: &b.name, ObjectLockConfiguration: c,
-			}, b.withBodyChecksum()...)
+			}, b.account.withBodyChecksum()...)
 			return err
 		})
 	})

@@ -79,7 +79,7 @@ func TestResponsesToTheSDKAdjustTheClock(t *testing.T) {
 	d := newStandIn(t, late).on(t, "aws")
 	_, err := d.List(t.Context(), &storage.ListRequest{Limit: 10}) // which the SDK asks
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
-	require.WithinDuration(t, there, d.clock.time(), maxSkew)
+	require.WithinDuration(t, there, d.account.clock.time(), maxSkew)
 }
 
 // This machine's clock may have been set since the correction.
@@ -96,9 +96,9 @@ func TestASuccessAdjustsACorrectedClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
-			d.clock.ahead.Store(int64(time.Hour))
+			d.account.clock.ahead.Store(int64(time.Hour))
 			_ = ask(d) // what it responses does not matter
-			require.WithinDuration(t, time.Now(), d.clock.time(), maxSkew)
+			require.WithinDuration(t, time.Now(), d.account.clock.time(), maxSkew)
 		})
 	}
 }

@@ -12,7 +12,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	var ranges []copyRange
 	short := false // the previous source is too small for a part that is not the last
 	for _, source := range r.Sources {
-		size, err := d.sizeOf(ctx, source)
+		size, err := d.copier.sizeOf(ctx, source)
 		if err != nil {
 			return nil, err
 		}
@@ -22,19 +22,19 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		if short {
 			return nil, storage.Unsupported
 		}
-		short = size < orDefault(d.minPart, minPartSize)
-		ranges = append(ranges, split(source, size, d.rangeLength(size))...)
+		short = size < orDefault(d.copier.minPart, minPartSize)
+		ranges = append(ranges, split(source, size, d.account.profile.rangeLength(size))...)
 	}
-	if len(ranges) == 0 || len(ranges) > d.profile.partsLimit() {
+	if len(ranges) == 0 || len(ranges) > d.account.profile.partsLimit() {
 		return nil, storage.Unsupported
 	}
-	return d.copyRanges(ctx, r, ranges)
+	return d.copier.copyRanges(ctx, r, ranges)
 }
 
 // rangeLength returns the length of the ranges of a source. They are equal, so that
 // none is too small for a part that is not the last.
-func (d *driver) rangeLength(size int64) int64 {
-	limit := d.profile.copyLimit()
+func (p *Profile) rangeLength(size int64) int64 {
+	limit := p.copyLimit()
 	n := (size + limit - 1) / limit
 	return (size + n - 1) / n
 }

@@ -15,50 +15,62 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
+// A copier copies objects on the server.
+type copier struct {
+	objects   storage.Driver
+	account   *account
+	bucket    *bucket
+	multipart *multipart
+
+	// Tests lower these sizes, in bytes, to copy small objects in parts. 0 is the
+	// profile's.
+	limit, part, minPart int64
+}
+
 // Copy sends one CopyObject. If the object is too large for that, Copy makes a multipart
 // upload and copies its parts in parallel.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
+	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
 		return nil, storage.Unsupported // the core streams the object through a conditional upload
 	}
-	if r.ReplaceTags && !d.profile.Tags {
+	if r.ReplaceTags && !d.account.profile.Tags {
 		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
 	}
 	if r.Source.Attrs == nil && r.Source.Revision == "" {
-		return d.copyWithoutAttrs(ctx, r)
+		return d.copier.withoutAttrs(ctx, r)
 	}
-	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
-		if !d.profile.CopyParts {
+	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copier.limit, d.account.profile.copyLimit()) {
+		if !d.account.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
-		return d.copyInParts(ctx, r, source.Size)
+		return d.copier.inParts(ctx, r, source.Size)
 	}
-	attrs, err := d.copyObject(ctx, r, knownSize(r.Source))
+	attrs, err := d.copier.copyObject(ctx, r, knownSize(r.Source))
 	if err == nil {
 		return attrs, nil
 	}
-	if isTooLargeToCopy(err) && d.profile.CopyParts {
-		size, err := d.sizeOf(ctx, r.Source)
+	if isTooLargeToCopy(err) && d.account.profile.CopyParts {
+		size, err := d.copier.sizeOf(ctx, r.Source)
 		if err != nil {
 			return nil, err
 		}
-		return d.copyInParts(ctx, r, size)
+		return d.copier.inParts(ctx, r, size)
 	}
-	return nil, d.copyFailed(ctx, err, r)
+	return nil, d.copier.copyFailed(ctx, err, r)
 }
 
-// copyWithoutAttrs copies a source whose size and revision are not known. If no response comes in the time for
+// withoutAttrs copies a source whose size and revision are not known. If no response comes in the time for
 // assumedSize, it requests the size, and then the copy again with the time for that size.
-func (d *driver) copyWithoutAttrs(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if d.isItself(r) {
+func (cp *copier) withoutAttrs(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	if cp.isItself(r) {
 		return nil, storage.Unsupported // the request must have the attributes
 	}
-	attrs, err := d.copyObject(ctx, r, assumedSize)
+	attrs, err := cp.copyObject(ctx, r, assumedSize)
 	unknown := false
 	if transport.Stalled(err) && ctx.Err() == nil {
-		if size, failed := d.sizeOf(ctx, r.Source); failed == nil {
+		if size, failed := cp.sizeOf(ctx, r.Source); failed == nil {
 			unknown = asError(err).Unknown
-			attrs, err = d.copyObject(ctx, r, size)
+			attrs, err = cp.copyObject(ctx, r, size)
 		}
 	}
 	switch {
@@ -67,14 +79,14 @@ func (d *driver) copyWithoutAttrs(ctx context.Context, r *storage.CopyRequest) (
 	case isTooLargeToCopy(err):
 		return nil, storage.Unsupported // the parts must be of one revision
 	}
-	e := asError(d.copyFailed(ctx, err, r))
+	e := asError(cp.copyFailed(ctx, err, r))
 	e.Unknown = e.Unknown || unknown
 	return nil, e
 }
 
 // copyFailed returns the error for a CopyObject that failed.
-func (d *driver) copyFailed(ctx context.Context, err error, r *storage.CopyRequest) error {
-	return d.withCopyKeyHint(d.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
+func (cp *copier) copyFailed(ctx context.Context, err error, r *storage.CopyRequest) error {
+	return cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
 const (
@@ -107,9 +119,9 @@ func knownSize(r storage.ObjectRef) int64 {
 }
 
 // copyObject sends one CopyObject for a source of size bytes, or -1.
-func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+func (cp *copier) copyObject(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
-		Bucket:            d.name(),
+		Bucket:            &cp.bucket.name,
 		Key:               &r.Key,
 		CopySource:        copySource(r.Source),
 		CopySourceIfMatch: httpheader.Optional(r.Source.Revision),
@@ -121,7 +133,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size in
 	if r.ReplaceTags {
 		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
 	}
-	if d.profile.Checksum == ChecksumFullObject {
+	if cp.account.profile.Checksum == ChecksumFullObject {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
@@ -129,22 +141,22 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size in
 	expires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself without a change. Replacing the attributes with the
 	// same ones counts as a change.
-	if r.Replace || d.isItself(r) {
+	if r.Replace || cp.isItself(r) {
 		in.MetadataDirective = types.MetadataDirectiveReplace
 		in.ContentType = httpheader.Optional(r.ContentType)
 		in.ContentEncoding = httpheader.Optional(r.ContentEncoding)
 		in.ContentDisposition = httpheader.Optional(r.ContentDisposition)
 		in.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		in.CacheControl = httpheader.Optional(r.CacheControl)
-		in.Metadata = d.profile.storedNames(r.Metadata)
+		in.Metadata = cp.account.profile.storedNames(r.Metadata)
 		expires = withExpires(r.Source)
 	}
-	if err := d.customize(in, r.Native); err != nil {
+	if err := cp.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
+		out, err = cp.account.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
 		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
 			err = noEvidence(true)
 		}
@@ -179,8 +191,8 @@ func withExpires(source storage.ObjectRef) func(*awss3.Options) {
 }
 
 // isItself reports whether an object is copied onto itself.
-func (d *driver) isItself(r *storage.CopyRequest) bool {
-	return r.Source.Bucket == d.bucket && r.Source.Key == r.Key
+func (cp *copier) isItself(r *storage.CopyRequest) bool {
+	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }
 
 // isTooLargeToCopy reports whether a CopyObject failed because of the size. That saves
@@ -195,7 +207,7 @@ func isTooLargeToCopy(err error) bool {
 
 // copyError distinguishes a changed source from a false condition of the destination,
 // which have the same response.
-func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+func (cp *copier) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
@@ -208,8 +220,8 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 	if c == (storage.Condition{}) {
 		return e
 	}
-	source.Attrs = nil                                     // they may be old
-	if _, lookup := d.sizeOf(ctx, source); lookup == nil { // the source has not changed
+	source.Attrs = nil                                      // they may be old
+	if _, lookup := cp.sizeOf(ctx, source); lookup == nil { // the source has not changed
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	} else if asError(lookup).Code != storage.Changed {
 		return lookup
@@ -218,8 +230,8 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 }
 
 // sizeOf returns the size of a source, as sourceAttrs does.
-func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
-	attrs, err := d.sourceAttrs(ctx, source)
+func (cp *copier) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
+	attrs, err := cp.sourceAttrs(ctx, source)
 	if err != nil {
 		return 0, err
 	}
@@ -228,11 +240,11 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 
 // sourceAttrs returns the size and the time of a source. If its revision has changed or it is
 // gone, sourceAttrs fails with Changed.
-func (d *driver) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
+func (cp *copier) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
 	}
-	out, err := d.headSource(ctx, source)
+	out, err := cp.headSource(ctx, source)
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -249,20 +261,20 @@ func (d *driver) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*st
 
 // headSource sends HeadObject for a source, whose bucket may be in another region. The
 // response to a request in the wrong region names the right one.
-func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*awss3.HeadObjectOutput, error) {
+func (cp *copier) headSource(ctx context.Context, source storage.ObjectRef) (*awss3.HeadObjectOutput, error) {
 	in := &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
 		Key:       &source.Key,
 		VersionId: httpheader.Optional(source.Version),
 		IfMatch:   httpheader.Optional(source.Revision),
 	}
-	if err := d.customize(in, source.Native); err != nil {
+	if err := cp.account.customize(in, source.Native); err != nil {
 		return nil, err
 	}
-	out, err := d.client.HeadObject(ctx, in)
+	out, err := cp.account.client.HeadObject(ctx, in)
 	region := headerOf(err, "X-Amz-Bucket-Region")
-	if err == nil || source.Bucket == d.bucket || region == "" || region == d.region || !d.amazon() {
+	if err == nil || source.Bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
 		return out, err
 	}
-	return d.client.HeadObject(ctx, in, func(o *awss3.Options) { o.Region = region })
+	return cp.account.client.HeadObject(ctx, in, func(o *awss3.Options) { o.Region = region })
 }

@@ -68,9 +68,9 @@ func TestCopyRequest(t *testing.T) {
 			attrs, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"c"`, Revision: `"c"`, Version: "v2", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, attrs)
-			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.Lines(), "one request")
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.server.Lines(), "one request")
 			for name, value := range row.header {
-				require.Equal(t, value, w.Last(t).Header.Get(name), name)
+				require.Equal(t, value, w.server.Last(t).Header.Get(name), name)
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func TestCopyResponse(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown, "%v", err)
-			require.Len(t, w.Requests(), len(row.replies))
+			require.Len(t, w.server.Requests(), len(row.replies))
 		})
 	}
 }
@@ -124,12 +124,12 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
 			d := w.on(t, "aws")
-			d.endpoint = nil // as it is at Amazon's
+			d.account.endpoint = nil // as it is at Amazon's
 			_, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.Lines())
-			require.Contains(t, w.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
-			require.Contains(t, w.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.server.Lines())
+			require.Contains(t, w.server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
 		})
 	}
 }
@@ -144,7 +144,7 @@ func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.Requests(), "the core streams it through a conditional upload")
+	require.Empty(t, w.server.Requests(), "the core streams it through a conditional upload")
 }
 
 const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
@@ -158,14 +158,14 @@ func TestCopyInParts(t *testing.T) {
 	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
 	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
-	d.copyPart = 10
+	d.copier.part = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
 		r.Source.Version, r.Condition.Absent, r.PublicRead = "v1", true, true
 		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
-	asked := w.Requests()
+	asked := w.server.Requests()
 	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no HEAD before CopyObject is refused")
 	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].Line())
 	require.Equal(t, etag, asked[1].Header.Get("If-Match"))
@@ -216,7 +216,7 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t)
 			looks, ended := 0, false
-			w.Answer = func(r wiretest.Request) reply {
+			w.server.Answer = func(r wiretest.Request) reply {
 				query := r.Query()
 				switch {
 				case r.Method == http.MethodHead:
@@ -242,11 +242,11 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 				return withLength(reply{Body: finished})
 			}
 			d := w.on(t, "r2")
-			d.copyLimit, d.copyPart = 10, 10
+			d.copier.limit, d.copier.part = 10, 10
 			b := storage.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.code != "", ended, "the upload is aborted: %v", w.Lines())
+			require.Equal(t, row.code != "", ended, "the upload is aborted: %v", w.server.Lines())
 		})
 	}
 }
@@ -266,10 +266,10 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
 			d := w.on(t, "aws")
-			d.copyLimit, d.copyPart = 5, 9
+			d.copier.limit, d.copier.part = 5, 9
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.aborted, slices.Contains(w.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
+			require.Equal(t, row.aborted, slices.Contains(w.server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 			if !row.aborted {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			}
@@ -280,19 +280,19 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
 	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
-	d.copyLimit, d.copyPart = 5, 9
+	d.copier.limit, d.copier.part = 5, 9
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.NoError(t, err)
-	require.Len(t, w.Requests(), 4)
+	require.Len(t, w.server.Requests(), 4)
 }
 
 func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
-	d.copyLimit, d.profile.CopyParts = 5, false
+	d.copier.limit, d.account.profile.CopyParts = 5, false
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.Requests(), "the core streams it")
+	require.Empty(t, w.server.Requests(), "the core streams it")
 }
 
 func TestCompose(t *testing.T) {
@@ -318,16 +318,16 @@ func TestCompose(t *testing.T) {
 			}
 			w := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := w.on(t, "aws")
-			d.minPart = 5
+			d.copier.minPart = 5
 			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
 			if row.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.NotContains(t, w.Lines(), "POST /photos/to?uploads=")
+				require.NotContains(t, w.server.Lines(), "POST /photos/to?uploads=")
 				return
 			}
 			require.NoError(t, err)
 			var sources []string
-			for _, s := range w.Requests() {
+			for _, s := range w.server.Requests() {
 				if source := s.Header.Get("X-Amz-Copy-Source"); source != "" {
 					sources = append(sources, source)
 				}
@@ -339,12 +339,12 @@ func TestCompose(t *testing.T) {
 }
 
 func TestComposeOfLargeSources(t *testing.T) {
-	d := &driver{account: &account{}}
+	d := newDriver(&account{}, "")
 	for _, row := range []struct {
 		size int64
 		n    int
 	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
-		ranges := split(storage.ObjectRef{}, row.size, d.rangeLength(row.size))
+		ranges := split(storage.ObjectRef{}, row.size, d.account.profile.rangeLength(row.size))
 		require.Len(t, ranges, row.n)
 	}
 }
@@ -377,7 +377,7 @@ func TestCopyWithoutAttrs(t *testing.T) {
 			w := newStandIn(t, row.replies...)
 			b := storage.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			attrs, err := storage.Copy(t.Context(), b, cmp.Or(row.to, "to"), b, "from", append(row.opts, storage.WithoutAttrs())...)
-			require.Equal(t, row.lines, w.Lines())
+			require.Equal(t, row.lines, w.server.Lines())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, row.size, attrs.Size)
@@ -407,7 +407,7 @@ func TestACopyKeepsExpires(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t)
 			var written []wiretest.Request
-			w.Answer = func(r wiretest.Request) reply {
+			w.server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case r.Method == http.MethodHead:
 					return there
@@ -426,7 +426,7 @@ func TestACopyKeepsExpires(t *testing.T) {
 			}
 			d := w.on(t, "aws")
 			if row.inParts {
-				d.copyLimit, d.copyPart = 10, 10
+				d.copier.limit, d.copier.part = 10, 10
 			}
 			b := storage.New(d)
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", row.opts...)

@@ -39,18 +39,18 @@ func split(source storage.ObjectRef, size, length int64) []copyRange {
 	return ranges
 }
 
-// copyInParts copies an object that is too large for CopyObject. UploadPartCopy copies
-// only the content, so copyInParts sends all attributes and tags.
-func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
-	tags, err := d.sourceTags(ctx, r)
+// inParts copies an object that is too large for CopyObject. UploadPartCopy copies
+// only the content, so inParts sends all attributes and tags.
+func (cp *copier) inParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+	tags, err := cp.sourceTags(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	controls := r.Controls
 	controls.Tags = tags
-	maxParts := int64(d.profile.partsLimit())
-	length := max(orDefault(d.copyPart, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
-	return d.copyRanges(ctx, &storage.ComposeRequest{
+	maxParts := int64(cp.account.profile.partsLimit())
+	length := max(orDefault(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
+	return cp.copyRanges(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
 		Controls:   controls,
@@ -59,41 +59,41 @@ func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size i
 }
 
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
-func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
+func (cp *copier) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
-	if d.profile.CopiedChecksums {
+	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
-	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
+	upload, err := cp.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(asError(err))
 	}
-	parts, err := d.copyParts(ctx, r.Key, upload, ranges, r.Native)
-	if err == nil && !d.profile.PinnedCopyParts {
-		err = d.compareSources(ctx, ranges)
+	parts, err := cp.copyParts(ctx, r.Key, upload, ranges, r.Native)
+	if err == nil && !cp.account.profile.PinnedCopyParts {
+		err = cp.compareSources(ctx, ranges)
 	}
 	var attrs *storage.Attrs
 	if err != nil {
 		err = sdkerror.WithoutEffect(asError(err))
 	} else {
 		in := &awss3.CompleteMultipartUploadInput{
-			Bucket:          d.name(),
+			Bucket:          &cp.bucket.name,
 			Key:             &r.Key,
 			UploadId:        &upload,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		}
 		_, in.ChecksumType = style.multipart()
-		attrs, err = d.complete(ctx, in, r.Condition, -1, r.Native)
+		attrs, err = cp.multipart.complete(ctx, in, r.Condition, -1, r.Native)
 	}
 	if err != nil && !asError(err).Unknown {
-		d.abort(ctx, r.Key, upload)
+		cp.abort(ctx, r.Key, upload)
 	}
 	return attrs, err
 }
 
 // compareSources fails with Changed if a source was replaced after its first part was copied. A
 // replacement with the same ETag has another time. The content of a version never changes.
-func (d *driver) compareSources(ctx context.Context, ranges []copyRange) error {
+func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
 		source, before := r.source, r.source.Attrs
 		first := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
@@ -101,7 +101,7 @@ func (d *driver) compareSources(ctx context.Context, ranges []copyRange) error {
 			continue
 		}
 		source.Attrs = nil
-		now, err := d.sourceAttrs(ctx, source)
+		now, err := cp.sourceAttrs(ctx, source)
 		if err != nil {
 			return err
 		}
@@ -113,42 +113,42 @@ func (d *driver) compareSources(ctx context.Context, ranges []copyRange) error {
 }
 
 // abort aborts an upload with a context of its own, because the caller's is often done.
-func (d *driver) abort(ctx context.Context, key, upload string) {
+func (cp *copier) abort(ctx context.Context, key, upload string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	_ = d.AbortParts(ctx, key, upload) // the caller needs the error before it
+	_ = cp.objects.AbortParts(ctx, key, upload) // the caller needs the error before it
 }
 
 // copyParts copies ranges in parallel. It stops at the first failure.
-func (d *driver) copyParts(ctx context.Context, key, upload string, ranges []copyRange, native []any) ([]types.CompletedPart, error) {
+func (cp *copier) copyParts(ctx context.Context, key, upload string, ranges []copyRange, native []any) ([]types.CompletedPart, error) {
 	parts := make([]types.CompletedPart, len(ranges))
 	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		parts[i], err = d.uploadPartCopy(ctx, key, upload, i+1, ranges[i], native)
+		parts[i], err = cp.uploadPartCopy(ctx, key, upload, i+1, ranges[i], native)
 		return err
 	})
 	return parts, err
 }
 
 // uploadPartCopy copies one range as a part.
-func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
+func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
 	in := &awss3.UploadPartCopyInput{
-		Bucket:          d.name(),
+		Bucket:          &cp.bucket.name,
 		Key:             &key,
 		UploadId:        &upload,
 		PartNumber:      aws.Int32(int32(number)),
 		CopySource:      copySource(r.source),
 		CopySourceRange: httpheader.Optional(r.header),
 	}
-	if d.profile.PinnedCopyParts {
+	if cp.account.profile.PinnedCopyParts {
 		in.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
 	}
 	customizeSource(in, r.source.Native)
-	if err := d.customize(in, native); err != nil {
+	if err := cp.account.customize(in, native); err != nil {
 		return types.CompletedPart{}, err
 	}
-	out, err := d.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
+	out, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
 	if err != nil {
-		return types.CompletedPart{}, d.withCopyKeyHint(d.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
+		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
 	}
 	part := completedPart(number, out)
 	if part.ETag == nil {

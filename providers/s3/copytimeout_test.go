@@ -37,7 +37,7 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 		"UploadPartCopy": {
 			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			func(d *driver) error {
-				d.copyLimit, d.copyPart = 5, 5<<30
+				d.copier.limit, d.copier.part = 5, 5<<30
 				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
 				_, err := d.Copy(context.Background(), r)

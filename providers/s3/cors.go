@@ -15,7 +15,7 @@ import (
 func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucketCors(ctx, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
+			_, err := b.account.client.DeleteBucketCors(ctx, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
 			return err
 		})
 	}
@@ -33,16 +33,16 @@ func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
 	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutBucketCors(ctx, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.withBodyChecksum()...)
+		_, err := b.account.client.PutBucketCors(ctx, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.account.withBodyChecksum()...)
 		return err
 	})
 }
 
 func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
-	if !b.profile.CORS {
+	if !b.account.profile.CORS {
 		return nil, nil
 	}
-	out, err := b.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name})
+	out, err := b.account.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name})
 	if b.isNotSet(err, "NoSuchCORSConfiguration") {
 		return nil, nil
 	}

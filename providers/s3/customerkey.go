@@ -83,21 +83,21 @@ func isCustomerKey(value any) bool {
 	return is
 }
 
-func (k *customerKey) check(d *driver) error {
+func (k *customerKey) check(b *bucket) error {
 	if k.size != customerKeySize {
 		return argument.Invalid(k.argument, fmt.Sprintf("must have %d bytes, and has %d", customerKeySize, k.size), "")
 	}
-	if !d.profile.CustomerKeys {
+	if !b.account.profile.CustomerKeys {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.argument, d.profile.Name),
+			Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.argument, b.account.profile.Name),
 			Hint: "set CustomerKeys in Config.Profile if the server is known to encrypt with such keys: others ignore the request",
 		}
 	}
-	endpoint, err := d.bucketEndpoint(context.Background(), "")
+	endpoint, err := b.endpoint(context.Background(), "")
 	if err != nil {
 		return err
 	}
-	if endpoint.url.Scheme != "https" || d.client.Options().EndpointOptions.DisableHTTPS {
+	if endpoint.url.Scheme != "https" || b.account.client.Options().EndpointOptions.DisableHTTPS {
 		return errNoTLS()
 	}
 	return nil
@@ -150,14 +150,14 @@ const (
 )
 
 // withReadKeyHint adds a hint about the customer's key to the error of a read.
-func (d *driver) withReadKeyHint(err error, native []any) error {
+func (a *account) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body
 	switch given := slices.ContainsFunc(native, isCustomerKey); {
 	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
 		e.Hint = wrongCustomerKeyHint
-	case !given && d.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
+	case !given && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
 		e.Hint = noCustomerKeyHint
 	}
 	return e
@@ -173,10 +173,10 @@ func withWriteKeyHint(err error, native []any) error {
 }
 
 // withCopyKeyHint adds a hint to the error of a copy.
-func (d *driver) withCopyKeyHint(err error, native, source []any) error {
+func (a *account) withCopyKeyHint(err error, native, source []any) error {
 	e := asError(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {
-		e = asError(d.withReadKeyHint(e, source))
+		e = asError(a.withReadKeyHint(e, source))
 	}
 	return withWriteKeyHint(e, native)
 }

@@ -15,10 +15,16 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
+// A remover deletes batches, and finds out if a lock keeps a version.
+type remover struct {
+	objects storage.Driver
+	bucket  *bucket
+}
+
 // Delete sends one DeleteObject.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	in := &awss3.DeleteObjectInput{
-		Bucket:    d.name(),
+		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
 		IfMatch:   httpheader.Optional(r.Condition.Revision),
@@ -26,24 +32,24 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if r.BypassGovernance {
 		in.BypassGovernanceRetention = aws.Bool(true)
 	}
-	if err := d.customize(in, r.Native); err != nil {
+	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
 	err := writes(ctx, func(ctx context.Context) error {
-		_, err := d.client.DeleteObject(ctx, in)
+		_, err := d.account.client.DeleteObject(ctx, in)
 		return err
 	})
 	if err == nil {
 		return nil
 	}
 	e := asError(err)
-	if e.Code == storage.PermissionDenied && d.isLocked(ctx, r) {
+	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
 		e.Code, e.Hint = storage.Locked, ""
 	}
 	if e.Status != http.StatusNotFound || e.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
-	if failed := asError(d.notFound(ctx, e.Err)); failed.Code != storage.ObjectNotFound {
+	if failed := asError(d.bucket.notFound(ctx, e.Err)); failed.Code != storage.ObjectNotFound {
 		return failed
 	}
 	return nil
@@ -55,10 +61,10 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 // conditions in a batch.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	errs := make([]error, len(r))
-	if d.profile.Batch == BatchNone {
+	if d.account.profile.Batch == BatchNone {
 		return fillErrors(errs, storage.Unsupported)
 	}
-	in := &awss3.DeleteObjectsInput{Bucket: d.name(), Delete: &types.Delete{}}
+	in := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
 	slots := map[batchObject][]int{}
 	for i := range r {
 		if !fitsBatch(&r[i]) {
@@ -71,7 +77,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		slots[name] = append(slots[name], i)
 	}
 	if len(in.Delete.Objects) > 0 {
-		if err := d.sendBatch(ctx, in, r, slots, errs); err != nil {
+		if err := d.remover.sendBatch(ctx, in, r, slots, errs); err != nil {
 			return fillErrors(errs, err)
 		}
 	}
@@ -110,17 +116,17 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 // sendBatch stores each object's failure in errs, and returns the failure of the batch.
 // A failure that names an unknown object may belong to any object. Then the batch is
 // Unsupported, so that objects are deleted one by one. So are those without a result.
-func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []storage.DeleteRequest, slots map[batchObject][]int, errs []error) error {
+func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []storage.DeleteRequest, slots map[batchObject][]int, errs []error) error {
 	var out *awss3.DeleteObjectsOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.DeleteObjects(ctx, in, d.withBatch)
+		out, err = rm.bucket.account.client.DeleteObjects(ctx, in, rm.bucket.account.withBatch)
 		if err == nil && len(out.Deleted)+len(out.Errors) == 0 {
 			err = noEvidence(true)
 		}
 		return err
 	})
 	if err != nil {
-		return d.batchError(err)
+		return batchError(err)
 	}
 	told := make([]bool, len(errs))
 	for i := range out.Deleted {
@@ -148,7 +154,7 @@ func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r 
 	for _, at := range slots {
 		for _, slot := range at {
 			if !told[slot] {
-				errs[slot] = d.Delete(ctx, &r[slot])
+				errs[slot] = rm.objects.Delete(ctx, &r[slot])
 			}
 		}
 	}
@@ -163,7 +169,7 @@ func (a *account) withBatch(o *awss3.Options) {
 
 // batchError translates the error of a batch. A server without batches, and one that
 // requires an unknown checksum, are Unsupported, so that objects are deleted one by one.
-func (d *driver) batchError(err error) error {
+func batchError(err error) error {
 	e := asError(err)
 	switch {
 	case e.Code == storage.Unsupported, isCode(e.Err, "MissingContentMD5"):

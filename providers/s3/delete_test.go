@@ -46,8 +46,8 @@ func TestDelete(t *testing.T) {
 			} else {
 				require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			}
-			require.Equal(t, row.lines, w.Lines())
-			require.Equal(t, row.match, w.Requests()[0].Header.Get("If-Match"))
+			require.Equal(t, row.lines, w.server.Lines())
+			require.Equal(t, row.match, w.server.Requests()[0].Header.Get("If-Match"))
 		})
 	}
 }
@@ -66,8 +66,8 @@ func TestDeleteBatch(t *testing.T) {
 	require.NoError(t, errs[2], "what is not there is gone")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
 	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
-	require.Equal(t, []string{"POST /photos?delete="}, w.Lines())
-	got := w.Last(t)
+	require.Equal(t, []string{"POST /photos?delete="}, w.server.Lines())
+	got := w.server.Last(t)
 	require.Contains(t, got.Body, "<Delete ")
 	require.NotContains(t, got.Body, "Quiet", "each key has a result")
 	require.Equal(t, 1, strings.Count(got.Body, "<Key>b</Key>"))
@@ -110,7 +110,7 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, failing(403, "AccessDenied", ""))
 	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Equal(t, []error{nil, nil}, errs)
-	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, w.Lines())
+	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, w.server.Lines())
 
 	for name, body := range map[string]string{"no result": `<DeleteResult></DeleteResult>`, "a web page": `<html></html>`} {
 		w = newStandIn(t, reply{Body: body})
@@ -124,7 +124,7 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll})
 	require.Equal(t, []error{nil}, w.on(t, "b2").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
-	got := w.Last(t)
+	got := w.server.Last(t)
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 	require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
 	require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
@@ -136,7 +136,7 @@ func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 		{Key: "a"}, {Key: "control\x01"}, {Key: "swap", Condition: storage.Condition{Revision: etag}},
 	})
 	require.Equal(t, []error{nil, nil, nil}, errs)
-	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, w.Lines())
+	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, w.server.Lines())
 }
 
 func TestDeleteBatchErrors(t *testing.T) {
@@ -160,7 +160,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 			for _, err := range w.on(t, row.profile).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 				require.ErrorIs(t, err, row.code)
 			}
-			require.Len(t, w.Requests(), row.asked)
+			require.Len(t, w.server.Requests(), row.asked)
 		})
 	}
 }

@@ -74,7 +74,7 @@ type encryptedCall struct {
 
 func encryptedCalls() map[string]encryptedCall {
 	source := func(d *driver, native []any) storage.ObjectRef {
-		return storage.ObjectRef{Account: d.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
+		return storage.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
 	}
 	return map[string]encryptedCall{
 		"PutObject": {reply: stored, writes: true, do: func(ctx context.Context, d *driver, native []any) error {
@@ -127,7 +127,7 @@ func encryptedCalls() map[string]encryptedCall {
 			return err
 		}},
 		"UploadPartCopy": {reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`), do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
+			_, err := d.copier.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
 			return err
 		}},
 	}
@@ -139,7 +139,7 @@ func eachTLSClient(t *testing.T, test func(t *testing.T, w *standIn, d *driver))
 		t.Run(name, func(t *testing.T) {
 			w := &standIn{wiretest.NewTLSServer(t)}
 			raw, sdk := w.onTLS(t, "aws")
-			raw.client = sdk.client // for what the raw client does not send, and for failures
+			raw.account.client = sdk.account.client // for what the raw client does not send, and for failures
 			if name == "by the SDK" {
 				raw = sdk
 			}
@@ -152,12 +152,12 @@ func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 	for i := range customerKeys {
 		native := []any{newCustomerKey("WithCustomerKey", rawKey(t, i))}
 		eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
-			require.NoError(t, d.checkNative(native[0]))
+			require.NoError(t, d.bucket.checkNative(native[0]))
 			for name, call := range encryptedCalls() {
-				w.Respond(withLength(call.reply))
+				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, native), name)
-				require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(w.Last(t).Header), name)
-				require.Contains(t, w.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
+				require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(w.server.Last(t).Header), name)
+				require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	_, d := w.onTLS(t, "aws")
-	source := storage.ObjectRef{Account: d.identity, Bucket: "photos", Key: "source", Native: []any{newCustomerKey("WithSourceCustomerKey", rawKey(t, 0))}}
+	source := storage.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{newCustomerKey("WithSourceCustomerKey", rawKey(t, 0))}}
 	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
 	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
 	for name, row := range map[string]struct {
@@ -177,18 +177,18 @@ func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 		"to another key":    {[]any{newCustomerKey("WithCustomerKey", rawKey(t, 1))}, both},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
+			w.server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
 			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Controls: storage.Controls{Native: row.native}})
 			require.NoError(t, err)
-			require.Equal(t, row.want, sseHeaders(w.Last(t).Header), "CopyObject")
-			w.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
-			_, err = d.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, row.native)
+			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "CopyObject")
+			w.server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
+			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, row.native)
 			require.NoError(t, err)
-			require.Equal(t, row.want, sseHeaders(w.Last(t).Header), "UploadPartCopy")
-			w.Respond(withLength(reply{Body: "hello"}))
-			_, err = d.sizeOf(t.Context(), source)
+			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "UploadPartCopy")
+			w.server.Respond(withLength(reply{Body: "hello"}))
+			_, err = d.copier.sizeOf(t.Context(), source)
 			require.NoError(t, err)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.Last(t).Header), "HeadObject of the source")
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header), "HeadObject of the source")
 		})
 	}
 }
@@ -223,16 +223,16 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 			}
 			d := use(w.on(t, "aws", change))
 			for _, o := range row.native {
-				require.NoError(t, d.checkNative(o))
+				require.NoError(t, d.bucket.checkNative(o))
 			}
 			for name, call := range encryptedCalls() {
-				w.Respond(withLength(call.reply))
+				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, row.native), name)
 				want := map[string]string{} // S3 refuses these headers on other requests
 				if call.writes {
 					want = row.want
 				}
-				require.Equal(t, want, sseHeaders(w.Last(t).Header), name)
+				require.Equal(t, want, sseHeaders(w.server.Last(t).Header), name)
 			}
 		})
 	}
@@ -240,12 +240,23 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 
 func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
-	d := w.on(t, "aws", func(c *Config) { c.HTTPClient, c.KMSKey, c.BucketKey = w.Client(), keyARN, true })
+	d := w.on(t, "aws", func(c *Config) { c.HTTPClient, c.KMSKey, c.BucketKey = w.server.Client(), keyARN, true })
 	r := wiretest.Put("k", "hello")
 	r.Native = []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.Last(t).Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
+}
+
+func TestR2EncryptsWithACustomersKey(t *testing.T) {
+	w := &standIn{wiretest.NewTLSServer(t, stored)}
+	r := wiretest.Put("k", "hello")
+	r.Native = []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	d := w.on(t, "r2", func(c *Config) { c.HTTPClient = w.server.Client() })
+	require.NoError(t, d.bucket.checkNative(r.Native[0]))
+	_, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
 func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
@@ -279,12 +290,12 @@ func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
 		"no option of ours":           {plain, "aws", []storage.UploadOption{storage.WithNative("s3", "k")}, storage.Unsupported, "package s3"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := len(row.at.Requests())
-			b := storage.New(row.at.on(t, row.profile, func(c *Config) { c.HTTPClient = row.at.Client() }))
+			before := len(row.at.server.Requests())
+			b := storage.New(row.at.on(t, row.profile, func(c *Config) { c.HTTPClient = row.at.server.Client() }))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
 			require.ErrorIs(t, err, row.want)
 			require.ErrorContains(t, err, row.text)
-			require.Len(t, row.at.Requests(), before)
+			require.Len(t, row.at.server.Requests(), before)
 		})
 	}
 }
@@ -362,7 +373,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 		eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
 			for name, call := range encryptedCalls() {
 				for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-					w.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
+					w.server.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
 					err := call.do(t.Context(), d, []any{value})
 					require.Error(t, err, name)
 					check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
@@ -374,7 +385,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 		w := &standIn{wiretest.NewTLSServer(t)}
 		_, d := w.onTLS(t, "aws")
 		path := filepath.Join(t.TempDir(), "journal")
-		w.Respond(encryptedCalls()["CreateMultipartUpload"].reply, failing(http.StatusForbidden, "AccessDenied", "no"))
+		w.server.Respond(encryptedCalls()["CreateMultipartUpload"].reply, failing(http.StatusForbidden, "AccessDenied", "no"))
 		_, err := storage.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		text, err := os.ReadFile(path)
@@ -433,7 +444,7 @@ func TestAFailureNamesTheKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
-				w.Respond(row.reply)
+				w.server.Respond(row.reply)
 				err := encryptedCalls()[row.call].do(t.Context(), d, row.native)
 				require.ErrorIs(t, err, row.want)
 				require.Equal(t, row.hint, asError(err).Hint)

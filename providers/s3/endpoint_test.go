@@ -67,10 +67,10 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
 			d := opened.(*driver)
-			require.Equal(t, row.profile, d.profile.Name)
-			require.Equal(t, row.region, d.region)
+			require.Equal(t, row.profile, d.account.profile.Name)
+			require.Equal(t, row.region, d.account.region)
 			require.Equal(t, row.public, d.Describe().PublicBaseURL)
-			require.Equal(t, row.amazon, d.amazon())
+			require.Equal(t, row.amazon, d.account.amazon())
 			require.Equal(t, row.amazon, storage.Supports(storage.New(d), storage.ConditionalRemove), "what an unknown server enforces is not declared")
 		})
 	}
@@ -92,12 +92,12 @@ func TestAnUnusableResolverIsInvalidArgument(t *testing.T) {
 
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	w := newStandIn(t, stored)
-	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: w.URL, HostnameImmutable: true}, nil)})
+	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: w.server.URL, HostnameImmutable: true}, nil)})
 	require.NoError(t, err)
 	_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
-	require.Equal(t, "PUT /photos/k", w.Last(t).Call())
+	require.Equal(t, "PUT /photos/k", w.server.Last(t).Call())
 	signed, err := opened.(*driver).Sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = "k" }))
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(signed.URL, w.URL+"/photos/k?"), signed.URL)
+	require.True(t, strings.HasPrefix(signed.URL, w.server.URL+"/photos/k?"), signed.URL)
 }

@@ -191,7 +191,7 @@ func headerOf(err error, name string) string {
 // the one to a HEAD has no body. That costs one more request, at most once in
 // bucketRemembered. If the bucket is removed meanwhile, its objects are reported
 // as missing for so long.
-func (d *driver) notFound(ctx context.Context, err error) error {
+func (b *bucket) notFound(ctx context.Context, err error) error {
 	e := translate(err)
 	if statusOf(err) != http.StatusNotFound {
 		return e
@@ -206,24 +206,24 @@ func (d *driver) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	if seen := d.seen.Load(); seen != nil && d.clock.now().Sub(*seen) < bucketRemembered {
+	if seen := b.seen.Load(); seen != nil && b.account.clock.now().Sub(*seen) < bucketRemembered {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	missing := sdkerror.NotFound(e, d.headBucket(ctx), d.bucketHint())
+	missing := sdkerror.NotFound(e, b.headBucket(ctx), b.missingHint())
 	if missing.Code == storage.ObjectNotFound {
-		now := d.clock.now()
-		d.seen.Store(&now)
+		now := b.account.clock.now()
+		b.seen.Store(&now)
 	}
 	return missing
 }
 
 const bucketRemembered = time.Minute
 
-// bucketHint returns the hint for a missing bucket: its name may have capitals,
+// missingHint returns the hint for a missing bucket: its name may have capitals,
 // which S3 does not allow.
-func (d *driver) bucketHint() string {
-	if strings.ToLower(d.bucket) != d.bucket {
+func (b *bucket) missingHint() string {
+	if strings.ToLower(b.name) != b.name {
 		return "the name of a bucket has no capital letters"
 	}
 	return ""

@@ -69,7 +69,7 @@ func TestErrorCodes(t *testing.T) {
 			require.False(t, e.Unknown, "a read has no outcome")
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api, "the SDK's own error is reachable")
-			require.Len(t, w.Requests(), 1, "the SDK retries nothing")
+			require.Len(t, w.server.Requests(), 1, "the SDK retries nothing")
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestOutcomeOfACanceledWriteIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := newStandIn(t, reply{})
-	server.Before = func(r *http.Request) {
+	server.server.Before = func(r *http.Request) {
 		cancel()
 		<-r.Context().Done() // the response comes too late: the client has gone
 	}

@@ -19,21 +19,21 @@ const policyTime = "2006-01-02T15:04:05.000Z"
 // for each field, so that S3 refuses a form with a changed or an additional field. The
 // page adds the field "file" at the end.
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
-	return d.signForm(ctx, r, d.clock.time())
+	return d.urls.signForm(ctx, r, d.account.clock.time())
 }
 
-func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
+func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
 	if r.LegalHold || r.Retention != (storage.Retention{}) {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL"}
 	}
-	s, err := d.signingTerm(ctx, r.TTL, now)
+	s, err := us.term(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := d.bucketEndpoint(ctx, r.BaseURL)
+	endpoint, err := us.bucket.endpoint(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
 		return nil, errNoTLS()
 	}
-	key := d.keys.get(&s.credentials, d.region, s.From)
-	fields, err := d.formFields(r)
+	key := us.account.keys.get(&s.credentials, us.account.region, s.From)
+	fields, err := us.formFields(r)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if s.credentials.SessionToken != "" {
 		fields["X-Amz-Security-Token"] = s.credentials.SessionToken
 	}
-	policy, err := policyDocument(d.bucket, fields, r.MinSize, r.MaxSize, s.Until())
+	policy, err := policyDocument(us.bucket.name, fields, r.MinSize, r.MaxSize, s.Until())
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 }
 
 // formFields returns the fields with the key and the attributes of the object.
-func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, err error) {
+func (us *urlSigner) formFields(r *storage.SignRequest) (fields map[string]string, err error) {
 	fields = map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // the default of S3, but not of every compatible server
@@ -80,7 +80,7 @@ func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, e
 			fields[name] = value
 		}
 	}
-	for name, value := range d.profile.storedNames(r.Metadata) {
+	for name, value := range us.account.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
 	if len(r.Tags) > 0 {
@@ -88,7 +88,7 @@ func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, e
 			return nil, err
 		}
 	}
-	err = d.signedOptions(r, func(name, value string) {
+	err = us.signedOptions(r, func(name, value string) {
 		if name = strings.ToLower(name); name == "x-amz-acl" {
 			name = "acl"
 		}

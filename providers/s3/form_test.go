@@ -37,7 +37,7 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 
 func TestTheFormsPolicyHasEveryField(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
-	form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) {
+	form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) {
 		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
 		r.CacheControl, r.StorageClass, r.PublicRead = "no-store", "STANDARD_IA", true
 		r.Metadata = map[string]string{"k": "v"}
@@ -66,7 +66,7 @@ func TestTheFormsPolicyHasEveryField(t *testing.T) {
 
 func TestAFormExpiresWithItsCredentials(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
-	form, err := d.signForm(t.Context(), formRequest(nil), now)
+	form, err := d.urls.signForm(t.Context(), formRequest(nil), now)
 	require.NoError(t, err)
 	expiration, _ := policyOf(t, form)
 	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
@@ -78,7 +78,7 @@ func TestFormsUseTheSigningBaseURL(t *testing.T) {
 		"https://files.example.com/": "https://files.example.com/photos/",
 	} {
 		d := opened(t, Config{Endpoint: "http://127.0.0.1:9000"})
-		form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.BaseURL = base }), now)
+		form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.BaseURL = base }), now)
 		require.NoError(t, err)
 		require.Equal(t, want, form.URL)
 	}
@@ -97,18 +97,18 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 		"a key that S3 would alter": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := opened(t, Config{}).signForm(t.Context(), formRequest(test.ask), now)
+			_, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(test.ask), now)
 			require.ErrorIs(t, err, test.want)
 		})
 	}
-	_, err := opened(t, Config{Anonymous: true}).signForm(t.Context(), formRequest(nil), now)
+	_, err := opened(t, Config{Anonymous: true}).urls.signForm(t.Context(), formRequest(nil), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestAFormEscapesDollarSigns(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
-	form, err := opened(t, Config{}).signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.ContentDisposition = disposition }), now)
+	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.ContentDisposition = disposition }), now)
 	require.NoError(t, err)
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))

@@ -17,26 +17,26 @@ import (
 // Get sends one GetObject.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	in := &awss3.GetObjectInput{
-		Bucket:       d.name(),
+		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
 		Range:        httpheader.Optional(httpheader.Range(r, maxSuffix)),
 		IfMatch:      httpheader.Optional(r.Condition.Revision),
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
-		ChecksumMode: d.checksumMode(),
+		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+	if err := d.account.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, nil, err
 	}
-	api := d.objectAPI(ctx, r.Native...)
+	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.NativeAttrs {
-		api = sdkClient{d.client}
+		api = sdkClient{d.account.client}
 	}
 	out, err := api.GetObject(ctx, in, withoutValidation)
 	if err != nil {
-		return nil, nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
+		return nil, nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}
-	attrs, err := d.attrsOfRange(out, r)
+	attrs, err := d.account.profile.attrsOfRange(out, r)
 	if err != nil {
 		_ = out.Body.Close()
 		return nil, nil, err
@@ -53,7 +53,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 const maxSuffix = 1 << 50 // bytes; more than any object has, and a number that every server can parse
 
 // attrsOf returns the attributes in an output.
-func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
+func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
 	return &storage.Attrs{
 		Key:  key,
 		Size: aws.ToInt64(out.ContentLength),
@@ -63,7 +63,7 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 			ContentDisposition: aws.ToString(out.ContentDisposition),
 			ContentLanguage:    aws.ToString(out.ContentLanguage),
 			CacheControl:       aws.ToString(out.CacheControl),
-			Metadata:           d.profile.plainNames(out.Metadata),
+			Metadata:           p.plainNames(out.Metadata),
 			StorageClass:       storageClass(string(out.StorageClass)),
 		},
 		ETag:     quoteETag(out.ETag),
@@ -84,12 +84,12 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 
 // attrsOfRange returns the attributes of the whole object in the output of a request
 // for a range or for all of it.
-func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
+func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
 	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
 		return nil, httpheader.LengthMissing()
 	}
-	a := d.attrsOf(out, r.Key)
+	a := p.attrsOf(out, r.Key)
 	if !ranged {
 		return a, nil
 	}
@@ -117,24 +117,24 @@ func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest)
 // Head sends one HeadObject.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	in := &awss3.HeadObjectInput{
-		Bucket:       d.name(),
+		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
 		IfMatch:      httpheader.Optional(r.Condition.Revision),
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
-		ChecksumMode: d.checksumMode(),
+		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+	if err := d.account.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, err
 	}
 	out, native, err := d.headWithChecksum(ctx, in, r)
 	if err != nil {
-		return nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
+		return nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}
 	if out.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	attrs := d.attrsOf(out, r.Key)
+	attrs := d.account.profile.attrsOf(out, r.Key)
 	attrs.Native = native
 	return attrs, nil
 }
@@ -144,11 +144,11 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 // response does not need it. After a refusal, headWithChecksum asks for the rest, and remembers it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (*awss3.GetObjectOutput, any, error) {
-	if refused := d.noChecksums.Load(); refused != nil && d.clock.now().Sub(*refused) < checksumsRemembered {
+	if refused := d.noChecksums.Load(); refused != nil && d.account.clock.now().Sub(*refused) < checksumsRemembered {
 		in.ChecksumMode = ""
 	}
 	out, native, err := d.headObject(ctx, in, r)
-	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.profile.KMS {
+	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.account.profile.KMS {
 		return out, native, err
 	}
 	in.ChecksumMode = ""
@@ -156,7 +156,7 @@ func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput
 	if failed != nil {
 		return nil, nil, err
 	}
-	now := d.clock.now()
+	now := d.account.clock.now()
 	d.noChecksums.Store(&now)
 	return plain, plainNative, nil
 }
@@ -166,10 +166,10 @@ const checksumsRemembered = 10 * time.Minute
 // headObject sends a HeadObject. native is the SDK's own output, if r wants it.
 func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (out *awss3.GetObjectOutput, native any, err error) {
 	if !r.NativeAttrs {
-		out, err = d.objectAPI(ctx, r.Native...).HeadObject(ctx, in)
+		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, in)
 		return out, nil, err
 	}
-	own, err := d.client.HeadObject(ctx, in)
+	own, err := d.account.client.HeadObject(ctx, in)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +178,7 @@ func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *s
 
 // readError translates the error of a read. A delete marker, for whose version S3
 // returns 405, is a missing object.
-func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
+func (b *bucket) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	switch status := statusOf(err); {
 	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),
 		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true":
@@ -186,7 +186,7 @@ func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest
 		e.Code, e.Hint = storage.ObjectNotFound, ""
 		return e
 	case status == http.StatusNotFound:
-		return d.notFound(ctx, err)
+		return b.notFound(ctx, err)
 	case status == http.StatusBadRequest && r.Version != "" && isCode(err, "", "BadRequest"):
 		e := translate(err) // the response to HEAD has no body
 		e.Code, e.Hint = storage.InvalidArgument, ""
@@ -196,8 +196,8 @@ func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest
 }
 
 // headBucket returns nil if the bucket exists.
-func (d *driver) headBucket(ctx context.Context) *storage.Error {
-	_, err := d.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: d.name()})
+func (b *bucket) headBucket(ctx context.Context) *storage.Error {
+	_, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
 		return translate(err)
 	}

@@ -35,9 +35,9 @@ func TestGetRequest(t *testing.T) {
 			_, body, err := use(w.on(t, "aws")).Get(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.Lines(), "no request before a read")
+			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.server.Lines(), "no request before a read")
 			for name, value := range row.header {
-				require.Equal(t, value, w.Last(t).Header.Get(name), name)
+				require.Equal(t, value, w.server.Last(t).Header.Get(name), name)
 			}
 		})
 	}
@@ -190,7 +190,7 @@ func TestReadOfAMissingObject(t *testing.T) {
 				_, _, err = d.Get(t.Context(), r)
 			}
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.lines, w.Lines())
+			require.Equal(t, row.lines, w.server.Lines())
 		})
 	}
 }

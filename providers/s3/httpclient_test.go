@@ -152,9 +152,9 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})
 			require.Equal(t, row.raw, usesRawClient(t, d))
-			require.Equal(t, row.raw, d.ownsHTTP)
+			require.Equal(t, row.raw, d.account.ownsHTTP)
 			if row.kept == http.DefaultClient {
-				require.IsType(t, http.DefaultClient, d.client.Options().HTTPClient)
+				require.IsType(t, http.DefaultClient, d.account.client.Options().HTTPClient)
 				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")
 			}
 		})
@@ -169,7 +169,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
-			kept := d.client.Options().HTTPClient.(wrappedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			kept := d.account.client.Options().HTTPClient.(wrappedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
 			require.Equal(t, chosen.GetTimeout(), kept.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, kept.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, kept.GetTransport().Proxy == nil)

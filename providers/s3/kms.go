@@ -45,7 +45,7 @@ type kmsKey struct {
 	context   map[string]string
 }
 
-func (k *kmsKey) check(d *driver) error {
+func (k *kmsKey) check(b *bucket) error {
 	if k.id != nil {
 		if err := checkKMSKey(k.argument, *k.id); err != nil {
 			return err
@@ -53,10 +53,10 @@ func (k *kmsKey) check(d *driver) error {
 	} else if len(k.context) == 0 {
 		return argument.Invalid(k.argument, "must not be empty", "")
 	}
-	if d.anonymous {
+	if b.account.anonymous {
 		return argument.Invalid(k.argument, "needs credentials", "open the bucket without Anonymous")
 	}
-	return d.checkKMS(k.argument)
+	return b.account.checkKMS(k.argument)
 }
 
 // setEncryption sets the encryption of every write, by Config.KMSKey.

@@ -26,7 +26,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		configured = append(configured, lifecycleRule(rule))
 	}
 	aborts, tags := droppable(configured)
-	if aborts+tags == 0 || b.amazon() {
+	if aborts+tags == 0 || b.account.amazon() {
 		return b.putLifecycle(ctx, configured)
 	}
 	before, err := b.lifecycleRules(ctx)
@@ -84,14 +84,14 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucketLifecycle(ctx, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
+			_, err := b.account.client.DeleteBucketLifecycle(ctx, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 			return err
 		})
 	}
 	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutBucketLifecycleConfiguration(ctx, &awss3.PutBucketLifecycleConfigurationInput{
+		_, err := b.account.client.PutBucketLifecycleConfiguration(ctx, &awss3.PutBucketLifecycleConfigurationInput{
 			Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
-		}, b.withBodyChecksum()...)
+		}, b.account.withBodyChecksum()...)
 		return err
 	})
 }
@@ -141,7 +141,7 @@ func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 // disabled rules, and rules with sizes, dates or numbers of versions. To write
 // the result back removes those.
 func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
-	if !b.profile.Lifecycle {
+	if !b.account.profile.Lifecycle {
 		return nil, nil
 	}
 	configured, err := b.lifecycleRules(ctx)
@@ -154,7 +154,7 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 
 // lifecycleRules returns S3's rules.
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
-	out, err := b.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
+	out, err := b.account.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
 	if b.isNotSet(err, "NoSuchLifecycleConfiguration") {
 		return nil, nil
 	}

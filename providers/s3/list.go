@@ -18,7 +18,7 @@ import (
 // character would make a page that no XML decoder reads.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	in := &awss3.ListObjectsV2Input{
-		Bucket:            d.name(),
+		Bucket:            &d.bucket.name,
 		Prefix:            httpheader.Optional(r.Prefix),
 		Delimiter:         httpheader.Optional(r.Delimiter),
 		MaxKeys:           aws.Int32(int32(min(r.Limit, maxPage))),
@@ -37,11 +37,11 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
 		return listxml.ReadObjects(response, page, r.Entries)
 	})
-	began := d.clock.now()
-	if _, err := d.client.ListObjectsV2(ctx, in, decode); err != nil {
-		return nil, d.listError(err)
+	began := d.account.clock.now()
+	if _, err := d.account.client.ListObjectsV2(ctx, in, decode); err != nil {
+		return nil, d.bucket.listError(err)
 	}
-	d.continueByKey(r, page, d.clock.now().Sub(began))
+	d.account.continueByKey(r, page, d.account.clock.now().Sub(began))
 	return page, nil
 }
 
@@ -70,6 +70,6 @@ func (a *account) orderKnown() bool {
 }
 
 // listError translates the error of a listing: only the bucket can be missing.
-func (d *driver) listError(err error) error {
-	return sdkerror.FromListing(translate(err), d.bucketHint())
+func (b *bucket) listError(err error) error {
+	return sdkerror.FromListing(translate(err), b.missingHint())
 }

@@ -37,15 +37,15 @@ func parseKeyToken(token string) (page int, key string, ok bool) {
 
 // continueByKey replaces the token of a page that came within took, if the server's tokens are
 // slow.
-func (d *driver) continueByKey(r *storage.ListRequest, page *storage.Page, took time.Duration) {
+func (a *account) continueByKey(r *storage.ListRequest, page *storage.Page, took time.Duration) {
 	number, _, _ := parseKeyToken(r.Token)
-	if !d.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
+	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
 	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 { // already by the server's token
 		return
 	}
-	if last := page.Entries[len(page.Entries)-1].Key; d.startsAfter(r.Prefix, last) {
+	if last := page.Entries[len(page.Entries)-1].Key; a.startsAfter(r.Prefix, last) {
 		page.Token = keyToken + strconv.Itoa(number+1) + ":" + last
 	}
 }

@@ -45,7 +45,7 @@ func TestAStartAfterNeedsAKnownServer(t *testing.T) {
 					require.Equal(t, []string{"a/1", "b"}, keys)
 				}
 			}
-			require.Equal(t, []string{list, row.second}, w.Lines())
+			require.Equal(t, []string{list, row.second}, w.server.Lines())
 		})
 	}
 }
@@ -81,15 +81,15 @@ func TestWhichServersListEverythingAfterAKey(t *testing.T) {
 			made, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			d := made.(*driver)
-			d.server.see(http.Header{"Server": {row.server}})
+			d.account.server.see(http.Header{"Server": {row.server}})
 			for _, key := range []string{"k", "k!"} {
-				require.Equal(t, row.flat, d.startsAfter("", key))
-				require.Equal(t, row.flat, d.startsAfter("a/b", "a/"+key))
-				require.Equal(t, row.nested, d.startsAfter("", "a/"+key))
-				require.Equal(t, row.nested, d.startsAfter("a/", "a/b/"+key))
+				require.Equal(t, row.flat, d.account.startsAfter("", key))
+				require.Equal(t, row.flat, d.account.startsAfter("a/b", "a/"+key))
+				require.Equal(t, row.nested, d.account.startsAfter("", "a/"+key))
+				require.Equal(t, row.nested, d.account.startsAfter("a/", "a/b/"+key))
 			}
-			require.Equal(t, row.nested, d.startsAfter("", "a/"))
-			require.Equal(t, row.flat, d.startsAfter("a/b/", "a"), "a start before the prefix")
+			require.Equal(t, row.nested, d.account.startsAfter("", "a/"))
+			require.Equal(t, row.flat, d.account.startsAfter("a/b/", "a"), "a start before the prefix")
 			require.NoError(t, d.Close())
 		})
 	}

@@ -28,7 +28,7 @@ func TestListRequest(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
 			_, err := w.on(t, "aws").List(t.Context(), &row.request)
 			require.NoError(t, err)
-			require.Equal(t, []string{"GET /photos?" + row.query}, w.Lines())
+			require.Equal(t, []string{"GET /photos?" + row.query}, w.server.Lines())
 		})
 	}
 }
@@ -57,16 +57,16 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 			}
 			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
 			d, began := w.on(t, row.profile), time.Now()
-			d.clock.now = func() time.Time { return began } // each page is quick
+			d.account.clock.now = func() time.Time { return began } // each page is quick
 			page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
 			require.NoError(t, err)
 			require.Equal(t, row.next, page.Token)
-			require.Equal(t, []string{"GET /photos?" + row.query + map[bool]string{true: "&start-after=0"}[row.token == ""]}, w.Lines())
+			require.Equal(t, []string{"GET /photos?" + row.query + map[bool]string{true: "&start-after=0"}[row.token == ""]}, w.server.Lines())
 		})
 	}
-	d := &driver{account: &account{profile: Profile{SlowTokens: true, OrderedListing: true}}}
+	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
-	d.continueByKey(&storage.ListRequest{}, page, quickPage+1)
+	d.account.continueByKey(&storage.ListRequest{}, page, quickPage+1)
 	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")
 }
 

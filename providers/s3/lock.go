@@ -87,7 +87,7 @@ func lockTime(h http.Header) *time.Time {
 // SetRetention sends one PutObjectRetention. An empty one ends the retention.
 func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
-		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Retention: &types.ObjectLockRetention{},
 	}
 	if r.Retention != (storage.Retention{}) {
@@ -98,7 +98,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 		in.BypassGovernanceRetention = aws.Bool(true)
 	}
 	return d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.client.PutObjectRetention(ctx, in, d.withBodyChecksum()...)
+		_, err := d.account.client.PutObjectRetention(ctx, in, d.account.withBodyChecksum()...)
 		return err
 	})
 }
@@ -110,42 +110,42 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 		status = types.ObjectLockLegalHoldStatusOn
 	}
 	in := &awss3.PutObjectLegalHoldInput{
-		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
 	return d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.client.PutObjectLegalHold(ctx, in, d.withBodyChecksum()...)
+		_, err := d.account.client.PutObjectLegalHold(ctx, in, d.account.withBodyChecksum()...)
 		return err
 	})
 }
 
 // isLocked reports whether a lock keeps the version that a request did not remove. The
 // responses of some servers do not say it.
-func (d *driver) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
-	if r.Version == "" || !d.profile.locks() {
+func (rm *remover) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
+	if r.Version == "" || !rm.bucket.account.profile.locks() {
 		return false
 	}
-	attrs, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	attrs, err := rm.objects.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	switch {
 	case err == nil:
 	case asError(err).Status == http.StatusBadRequest: // without the customer's key
-		attrs = d.lockAlone(ctx, r)
+		attrs = rm.lockAlone(ctx, r)
 	default:
 		return false
 	}
-	kept := d.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
+	kept := rm.bucket.account.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
 	return attrs.LegalHold || kept
 }
 
 // lockAlone returns the lock of a version, as far as the server tells it. These requests need no
 // customer's key.
-func (d *driver) lockAlone(ctx context.Context, r *storage.DeleteRequest) *storage.Attrs {
+func (rm *remover) lockAlone(ctx context.Context, r *storage.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
-	held, err := d.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: d.name(), Key: &r.Key, VersionId: &r.Version})
+	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
 	if err == nil && held.LegalHold != nil {
 		attrs.LegalHold = held.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	}
-	kept, err := d.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{Bucket: d.name(), Key: &r.Key, VersionId: &r.Version})
+	kept, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
 	if err == nil && kept.Retention != nil {
 		attrs.Retention = storage.Retention{Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate)}
 	}

@@ -41,7 +41,7 @@ func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
 			w := newStandIn(t, row.reply)
 			require.NoError(t, row.call(t.Context(), use(w.on(t, "aws"))))
-			header := w.Last(t).Header
+			header := w.server.Last(t).Header
 			require.Equal(t, "COMPLIANCE", header.Get("X-Amz-Object-Lock-Mode"))
 			require.Equal(t, "2036-01-02T03:04:05Z", header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 			require.Equal(t, "ON", header.Get("X-Amz-Object-Lock-Legal-Hold"))
@@ -101,8 +101,8 @@ func TestLockCalls(t *testing.T) {
 			t.Run(name+" on "+profile, func(t *testing.T) {
 				w := newStandIn(t)
 				require.NoError(t, row.call(w.on(t, profile), change))
-				require.Equal(t, []string{row.line}, w.Lines())
-				sent := w.Last(t)
+				require.Equal(t, []string{row.line}, w.server.Lines())
+				sent := w.server.Last(t)
 				require.Contains(t, string(sent.Body), row.body)
 				require.NotEmpty(t, sent.Header.Get(sum))
 				require.Equal(t, row.bypass, sent.Header.Get("X-Amz-Bypass-Governance-Retention"))
@@ -115,10 +115,10 @@ func TestABypassIsSentWithOneObject(t *testing.T) {
 	w := newStandIn(t, reply{Status: 204})
 	d := w.on(t, "aws")
 	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
-	require.Equal(t, "true", w.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
+	require.Equal(t, "true", w.server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
 	errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: "v", BypassGovernance: true}})
 	require.Equal(t, []error{nil}, errs)
-	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", w.Lines()[1])
+	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", w.server.Lines()[1])
 }
 
 func TestErrorsAboutLocks(t *testing.T) {
@@ -186,7 +186,7 @@ func TestADeniedRemovalOfALockedVersion(t *testing.T) {
 			w := newStandIn(t, denied, row.head)
 			err := w.on(t, row.profile).Delete(t.Context(), &row.request)
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, w.Lines(), row.lines)
+			require.Len(t, w.server.Lines(), row.lines)
 		})
 	}
 }
@@ -214,7 +214,7 @@ func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
 			w := newStandIn(t, denied, withoutKey, row.hold, row.retention)
 			err := w.on(t, "b2").Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v", BypassGovernance: row.bypass})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, w.Lines())
+			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, w.server.Lines())
 		})
 	}
 }
@@ -222,7 +222,7 @@ func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
 func TestSignedLocks(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*storage.SignRequest)) (*storage.SignedURL, error) {
-		return d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
+		return d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 			r.Controls = bothLocks
 			change(r)
 		}), now)
@@ -236,7 +236,7 @@ func TestSignedLocks(t *testing.T) {
 	_, err = sign(func(*storage.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "WithCRC32C")
-	_, err = d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.LegalHold = true }), now)
+	_, err = d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.LegalHold = true }), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "SignedUploadURL")
 }

@@ -19,15 +19,15 @@ import (
 type nativeOption interface {
 	storage.Fingerprinter
 	// check returns why the bucket cannot take the option, or nil.
-	check(d *driver) error
+	check(b *bucket) error
 	// apply sets those fields of an input of the SDK that the option is about.
 	apply(input any) error
 }
 
 // checkNative is Description.CheckNative.
-func (d *driver) checkNative(value any) error {
+func (b *bucket) checkNative(value any) error {
 	if o, ok := value.(nativeOption); ok {
-		return o.check(d)
+		return o.check(b)
 	}
 	return errNotOurs()
 }
@@ -38,12 +38,12 @@ func errNotOurs() error {
 
 // customize applies the bucket's encryption, and then the options of an operation, to an input
 // of the SDK. It fails if they do not fit the request, or one another.
-func (d *driver) customize(input any, native []any) error {
-	if d.kms == nil && len(native) == 0 {
+func (a *account) customize(input any, native []any) error {
+	if a.kms == nil && len(native) == 0 {
 		return nil
 	}
-	if d.kms != nil && !slices.ContainsFunc(native, isCustomerKey) {
-		if err := d.kms.apply(input); err != nil {
+	if a.kms != nil && !slices.ContainsFunc(native, isCustomerKey) {
+		if err := a.kms.apply(input); err != nil {
 			return err
 		}
 	}
@@ -97,7 +97,7 @@ type requestOption[I Input] struct {
 	id     string
 }
 
-func (o *requestOption[I]) check(*driver) error {
+func (o *requestOption[I]) check(*bucket) error {
 	if o.change == nil {
 		return argument.Invalid("WithRequest", "must not be nil", "")
 	}
@@ -200,12 +200,12 @@ func WithACL(acl types.ObjectCannedACL) storage.WriteOption {
 // A cannedACL is the value of WithACL.
 type cannedACL types.ObjectCannedACL
 
-func (o cannedACL) check(d *driver) error {
+func (o cannedACL) check(b *bucket) error {
 	if all := types.ObjectCannedACL("").Values(); !slices.Contains(all, types.ObjectCannedACL(o)) {
 		return argument.Invalid("WithACL", fmt.Sprintf("must be one of %s", all), "")
 	}
-	if !d.profile.ObjectACLs {
-		return &storage.Error{Code: storage.Unsupported, Err: errors.New("s3.WithACL needs a server with access control lists of objects"), Hint: d.featureHint()}
+	if !b.account.profile.ObjectACLs {
+		return &storage.Error{Code: storage.Unsupported, Err: errors.New("s3.WithACL needs a server with access control lists of objects"), Hint: b.account.featureHint()}
 	}
 	return nil
 }

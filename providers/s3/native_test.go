@@ -47,21 +47,21 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 				if f.(function).target().Name() != sent+"Input" {
 					continue
 				}
-				w.Respond(withLength(call.reply))
+				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
-				require.Equal(t, requester, w.Last(t).Header.Get(payerHeader), name)
-				w.Respond(withLength(call.reply))
+				require.Equal(t, requester, w.server.Last(t).Header.Get(payerHeader), name)
+				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, nil), name)
-				require.Empty(t, w.Last(t).Header.Get(payerHeader), "the next request has none")
+				require.Empty(t, w.server.Last(t).Header.Get(payerHeader), "the next request has none")
 			}
 		}
-		w.Respond(reply{Status: http.StatusNoContent})
+		w.server.Respond(reply{Status: http.StatusNoContent})
 		remove := &storage.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) { in.MFA = aws.String("serial 123456") })}}
 		require.NoError(t, d.Delete(t.Context(), remove))
-		require.Equal(t, "serial 123456", w.Last(t).Header.Get("X-Amz-Mfa"))
-		w.Respond(reply{Status: http.StatusNoContent})
+		require.Equal(t, "serial 123456", w.server.Last(t).Header.Get("X-Amz-Mfa"))
+		w.server.Respond(reply{Status: http.StatusNoContent})
 		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{*remove}))
-		require.Equal(t, "DELETE", w.Last(t).Method, "a batch has no such input")
+		require.Equal(t, "DELETE", w.server.Last(t).Method, "a batch has no such input")
 	})
 }
 
@@ -90,12 +90,12 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 			return err
 		}},
 	} {
-		w.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
+		w.server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
 		require.NoError(t, call.do([]any{call.function}), name)
-		require.Equal(t, requester, w.Last(t).Header.Get(payerHeader), name)
-		sent := len(w.Requests())
+		require.Equal(t, requester, w.server.Last(t).Header.Get(payerHeader), name)
+		sent := len(w.server.Requests())
 		require.ErrorIs(t, call.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
-		require.Len(t, w.Requests(), sent, name)
+		require.Len(t, w.server.Requests(), sent, name)
 	}
 }
 
@@ -111,12 +111,12 @@ func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
 		}),
 		WithRequest(func(*awss3.UploadPartInput) { parts.Add(1) }),
 	}
-	w.Respond(stored)
+	w.server.Respond(stored)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), opts...)
 	require.NoError(t, err)
-	require.Equal(t, "/there", w.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
+	require.Equal(t, "/there", w.server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
 	calls := encryptedCalls()
-	w.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
+	w.server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
 	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)), append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, created.Load())
@@ -199,7 +199,7 @@ func TestAFunctionThatWouldBeIgnoredIsUnsupported(t *testing.T) {
 			err := row.do(storage.New(w.on(t, "aws")))
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			if row.want != "" {
-				require.Empty(t, w.Requests())
+				require.Empty(t, w.server.Requests())
 			}
 		})
 	}
@@ -222,13 +222,13 @@ func TestAnACLIsSentWithWrites(t *testing.T) {
 		w := newStandIn(t)
 		d := use(w.on(t, "aws"))
 		for name, call := range encryptedCalls() {
-			w.Respond(withLength(call.reply))
+			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, []any{full}), name)
 			want := ""
 			if call.writes {
 				want = "bucket-owner-full-control"
 			}
-			require.Equal(t, want, w.Last(t).Header.Get("X-Amz-Acl"), name)
+			require.Equal(t, want, w.server.Last(t).Header.Get("X-Amz-Acl"), name)
 		}
 	})
 	for name, row := range map[string]struct {
@@ -254,7 +254,7 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	open := func(change func(*Config)) storage.Bucket {
 		return storage.New(w.on(t, "aws", func(c *Config) {
-			c.HTTPClient = w.Client()
+			c.HTTPClient = w.server.Client()
 			change(c)
 		}))
 	}
@@ -312,7 +312,7 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
 
-	based := storage.New(w.on(t, "aws", func(c *Config) { c.HTTPClient = w.Client() }), storage.WithSigningBaseURL("http://files.example.com"))
+	based := storage.New(w.on(t, "aws", func(c *Config) { c.HTTPClient = w.server.Client() }), storage.WithSigningBaseURL("http://files.example.com"))
 	_, err = based.SignedDownloadURL(ctx, "k", key)
 	require.ErrorIs(t, err, storage.InvalidArgument, "an address without TLS would show the key")
 	_, err = storage.SignedUploadForm(ctx, based, "k", 0, 1, key)
@@ -325,29 +325,29 @@ func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
 		w := newStandIn(t)
 		d := use(w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner }))
 		for name, call := range encryptedCalls() {
-			w.Respond(withLength(call.reply))
+			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil), name)
-			require.Equal(t, owner, w.Last(t).Header.Get(ownerHeader), name)
+			require.Equal(t, owner, w.server.Last(t).Header.Get(ownerHeader), name)
 			source := ""
 			if name == "CopyObject" || name == "UploadPartCopy" {
 				source = owner
 			}
-			require.Equal(t, source, w.Last(t).Header.Get(sourceOwnerHeader), name)
+			require.Equal(t, source, w.server.Last(t).Header.Get(sourceOwnerHeader), name)
 		}
-		w.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
+		w.server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
 		_, err := d.List(t.Context(), &storage.ListRequest{Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, owner, w.Last(t).Header.Get(ownerHeader), "ListObjectsV2")
+		require.Equal(t, owner, w.server.Last(t).Header.Get(ownerHeader), "ListObjectsV2")
 	})
 	t.Run("not with requests that name no bucket's owner", func(t *testing.T) {
 		w := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
 		p, _ := NamedProfile("aws")
-		s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL, Profile: &p, AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: owner})
+		s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.server.URL, Profile: &p, AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: owner})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		_, _, err = s.ListBuckets(t.Context(), "")
 		require.NoError(t, err)
-		require.Empty(t, w.Last(t).Header.Get(ownerHeader))
+		require.Empty(t, w.server.Last(t).Header.Get(ownerHeader))
 	})
 	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {
 		w := newStandIn(t)

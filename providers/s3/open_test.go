@@ -97,9 +97,9 @@ func TestEndpointAndRegion(t *testing.T) {
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
 			d := opened.(*driver)
-			require.Equal(t, row.profile, d.profile.Name)
-			require.Equal(t, row.region, d.region)
-			require.Equal(t, row.pathStyle, d.pathStyle)
+			require.Equal(t, row.profile, d.account.profile.Name)
+			require.Equal(t, row.region, d.account.region)
+			require.Equal(t, row.pathStyle, d.account.pathStyle)
 			require.Equal(t, row.public, d.Describe().PublicBaseURL)
 		})
 	}
@@ -202,7 +202,7 @@ func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
 			require.ErrorContains(t, err, "photos", "the bucket is named")
 		})
 	}
-	require.Empty(t, w.Lines())
+	require.Empty(t, w.server.Lines())
 	known := storage.New(w.on(t, "minio"))
 	err := known.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -270,18 +270,18 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 // silentMetadata starts a metadata service that must get no request.
 func silentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
-	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service got a request") })
+	t.Cleanup(func() { require.Empty(t, metadata.server.Lines(), "a metadata service got a request") })
 	return metadata
 }
 
 func TestOpenSendsNoRequest(t *testing.T) {
 	metadata := silentMetadata(t)
-	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
+	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.server.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
 	for name, c := range map[string]Config{
 		"by the default chain": {Bucket: "photos"},
 		"with credentials":     {Bucket: "photos", AccessKeyID: "key", SecretKey: "secret"},
 		"anonymously":          {Bucket: "photos", Anonymous: true},
-		"at an endpoint":       {Bucket: "photos", Endpoint: metadata.URL},
+		"at an endpoint":       {Bucket: "photos", Endpoint: metadata.server.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := Open(t.Context(), c, storage.WithVersions(), storage.WithPublic())
@@ -299,10 +299,10 @@ func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
 		for _, by := range []string{"by Config", "by the environment"} {
 			t.Run(name+", "+by, func(t *testing.T) {
 				server, metadata := newStandIn(t), silentMetadata(t)
-				env := map[string]string{variable: metadata.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
-				c := Config{Bucket: "photos", Endpoint: server.URL}
+				env := map[string]string{variable: metadata.server.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
+				c := Config{Bucket: "photos", Endpoint: server.server.URL}
 				if by == "by the environment" {
-					c.Endpoint, env["AWS_ENDPOINT_URL"] = "", server.URL
+					c.Endpoint, env["AWS_ENDPOINT_URL"] = "", server.server.URL
 				}
 				setEnv(t, env)
 				b, err := Open(t.Context(), c)
@@ -310,7 +310,7 @@ func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
-				require.Empty(t, server.Lines(), "no request is sent that cannot be signed")
+				require.Empty(t, server.server.Lines(), "no request is sent that cannot be signed")
 			})
 		}
 	}
@@ -341,7 +341,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			d := w.on(t, "minio", row.change)
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			signed := w.Last(t).Header.Get("Authorization")
+			signed := w.server.Last(t).Header.Get("Authorization")
 			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
 			if row.signed == "" {
 				require.Empty(t, signed)
@@ -354,7 +354,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 func TestGivenClient(t *testing.T) {
 	w := newStandIn(t, failing(503, "SlowDown", ""))
 	client := awss3.New(awss3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(w.URL), UsePathStyle: true,
+		Region: "us-east-1", BaseEndpoint: aws.String(w.server.URL), UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})
 	b, err := Open(t.Context(), Config{Bucket: "photos", Client: client}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -364,11 +364,11 @@ func TestGivenClient(t *testing.T) {
 	require.Same(t, client, native)
 	_, err = b.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.RateLimited)
-	require.Len(t, w.Lines(), 1, "its retrying does not stand below ours")
+	require.Len(t, w.server.Lines(), 1, "its retrying does not stand below ours")
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
-	require.Empty(t, w.Last(t).Header.Get("X-Amz-Trailer"))
-	require.Empty(t, w.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
+	require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Trailer"))
+	require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
 func TestTheNativeClientCanOpenABucket(t *testing.T) {
@@ -389,8 +389,8 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 	d := w.on(t, "unknown", func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" })
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
-	require.Len(t, w.Lines(), 1)
-	got := w.Last(t)
+	require.Len(t, w.server.Lines(), 1)
+	got := w.server.Last(t)
 	require.Empty(t, got.Header.Get("X-Amz-Trailer"))
 	require.Equal(t, "hello", got.Body)
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))

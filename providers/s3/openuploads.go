@@ -17,7 +17,7 @@ import (
 
 // ListParts sends one ListParts.
 func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
-	in := &awss3.ListPartsInput{Bucket: d.name(), Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit))}
+	in := &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit))}
 	if r.After > 0 {
 		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
@@ -26,14 +26,14 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 			k.set(customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5})
 		}
 	}
-	out, err := d.client.ListParts(ctx, in)
+	out, err := d.account.client.ListParts(ctx, in)
 	if isCode(err, "NoSuchUpload", "NoSuchKey") {
 		e := translate(err)
 		e.Code = storage.ObjectNotFound
 		return nil, e
 	}
 	if err != nil {
-		return nil, d.uploadError(err)
+		return nil, uploadError(err)
 	}
 	page := &storage.PartPage{More: aws.ToBool(out.IsTruncated)}
 	for _, part := range out.Parts {
@@ -58,7 +58,7 @@ type uploadMarker struct {
 // does not ask at once, because Ceph escapes the keys and neither says so nor escapes NextKeyMarker.
 // https://github.com/ceph/ceph/pull/30993
 func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
-	in := &awss3.ListMultipartUploadsInput{Bucket: d.name(), MaxUploads: aws.Int32(int32(r.Limit))}
+	in := &awss3.ListMultipartUploadsInput{Bucket: &d.bucket.name, MaxUploads: aws.Int32(int32(r.Limit))}
 	if r.Prefix != "" {
 		in.Prefix = &r.Prefix
 	}
@@ -69,13 +69,13 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 		}
 		in.KeyMarker, in.UploadIdMarker = after.Key, after.Upload
 	}
-	out, err := d.client.ListMultipartUploads(ctx, in)
+	out, err := d.account.client.ListMultipartUploads(ctx, in)
 	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
 		in.EncodingType = types.EncodingTypeUrl
-		out, err = d.client.ListMultipartUploads(ctx, in)
+		out, err = d.account.client.ListMultipartUploads(ctx, in)
 	}
 	if err != nil {
-		return nil, d.uploadError(err)
+		return nil, uploadError(err)
 	}
 	if in.EncodingType != "" {
 		if err := unescapeUploads(out); err != nil {

@@ -17,10 +17,10 @@ import (
 func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
 	none := func(t *testing.T, w *standIn) {
 		t.Helper()
-		for name := range w.Last(t).Header {
+		for name := range w.server.Last(t).Header {
 			require.NotContains(t, strings.ToLower(name), "checksum")
 		}
-		require.NotContains(t, w.Last(t).Body, "Checksum")
+		require.NotContains(t, w.server.Last(t).Body, "Checksum")
 	}
 	put := &storage.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
 	w := newStandIn(t, reply{Body: begun})
@@ -29,7 +29,7 @@ func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
 	require.NoError(t, err)
 	none(t, w)
 
-	w.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
+	w.server.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
 	r := &storage.PartRequest{Key: "k", Upload: "u1", Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Unchecked: true}
 	_, err = d.PutPart(t.Context(), r)
 	require.NoError(t, err)
@@ -38,18 +38,18 @@ func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
 	_, err = d.PutPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch, "the driver compares it")
 
-	w.Respond(withLength(reply{Body: finished}))
+	w.server.Respond(withLength(reply{Body: finished}))
 	c := completion(storage.Condition{})
 	c.Put.UncheckedParts = true
 	_, err = d.CompleteParts(t.Context(), c)
 	require.NoError(t, err)
 	none(t, w)
 
-	before := len(w.Lines())
+	before := len(w.server.Lines())
 	put.LegalHold = true
 	_, err = d.BeginParts(t.Context(), put)
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Len(t, w.Lines(), before, "S3 takes no part with a lock and without a checksum")
+	require.Len(t, w.server.Lines(), before, "S3 takes no part with a lock and without a checksum")
 }
 
 func TestListParts(t *testing.T) {
@@ -62,9 +62,9 @@ func TestListParts(t *testing.T) {
 	require.Equal(t, &storage.PartPage{More: true, Parts: []storage.Part{
 		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
 	}}, page)
-	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, w.Lines())
+	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, w.server.Lines())
 	for code, want := range map[string]storage.Code{"NoSuchUpload": storage.ObjectNotFound, "NoSuchKey": storage.ObjectNotFound, "NoSuchBucket": storage.BucketNotFound} {
-		w.Respond(failing(404, code, ""))
+		w.server.Respond(failing(404, code, ""))
 		_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
 		require.Equal(t, want, storage.CodeOf(err), code)
 	}
@@ -80,14 +80,14 @@ func TestListUploads(t *testing.T) {
 	require.Equal(t, []storage.UploadEntry{
 		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {Key: `b&"`, Upload: "u2"},
 	}, page.Uploads)
-	w.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
+	w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
 	last, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, &storage.UploadPage{}, last)
 	require.Equal(t, []string{
 		"GET /photos?max-uploads=2&uploads=",
 		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
-	}, w.Lines())
+	}, w.server.Lines())
 	_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Token: "not ours", Limit: 2})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -117,17 +117,17 @@ func TestUploadsToKeysWithControlCharacters(t *testing.T) {
 			w := newStandIn(t, row.replies...)
 			d := w.on(t, "aws")
 			page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2})
-			require.Equal(t, row.lines, w.Lines())
+			require.Equal(t, row.lines, w.server.Lines())
 			if row.key == "" {
 				require.Error(t, err)
 				return
 			}
 			require.NoError(t, err)
 			require.Equal(t, row.key, page.Uploads[0].Key)
-			w.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
+			w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
 			_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2, Token: page.Token})
 			require.NoError(t, err)
-			require.Contains(t, strings.ReplaceAll(w.Last(t).RawQuery, "+", "%20"), "key-marker="+row.next+"&")
+			require.Contains(t, strings.ReplaceAll(w.server.Last(t).RawQuery, "+", "%20"), "key-marker="+row.next+"&")
 		})
 	}
 }
@@ -145,17 +145,17 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := row.sdk
-			in.Bucket, in.Key, in.PartNumber = &d.bucket, aws.String("a"), aws.Int32(7)
+			in.Bucket, in.Key, in.PartNumber = &d.bucket.name, aws.String("a"), aws.Int32(7)
 			if in.UploadId == nil {
 				in.UploadId = aws.String("u1")
 			}
-			want, err := awss3.NewPresignClient(d.client).PresignUploadPart(t.Context(), &in, func(o *awss3.PresignOptions) {
+			want, err := awss3.NewPresignClient(d.account.client).PresignUploadPart(t.Context(), &in, func(o *awss3.PresignOptions) {
 				o.Presigner, o.Expires = atTime{now}, time.Hour+time.Second
 			})
 			require.NoError(t, err)
 			r := &storage.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
 			row.ask(r)
-			got, err := d.signPart(t.Context(), r, now)
+			got, err := d.urls.signPart(t.Context(), r, now)
 			require.NoError(t, err)
 			require.Equal(t, want.URL, got.URL)
 			want.SignedHeader.Del("Host")

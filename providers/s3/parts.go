@@ -14,40 +14,43 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
+// multipart begins and completes multipart uploads.
+type multipart struct{ bucket *bucket }
+
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	style := d.profile.Checksum
+	style := d.account.profile.Checksum
 	if r.UncheckedParts { // else S3 refuses a part without a checksum
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
 			return "", &storage.Error{Code: storage.Unsupported, Hint: "S3 locks only what it can check: begin the upload without WithUncheckedParts"}
 		}
 		style = ChecksumNone
 	}
-	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
+	return d.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, style)
 }
 
-func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
+func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
-		Bucket:             d.name(),
+		Bucket:             &m.bucket.name,
 		Key:                &key,
 		ContentType:        httpheader.Optional(p.ContentType),
 		ContentEncoding:    httpheader.Optional(p.ContentEncoding),
 		ContentDisposition: httpheader.Optional(p.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(p.ContentLanguage),
 		CacheControl:       httpheader.Optional(p.CacheControl),
-		Metadata:           d.profile.storedNames(p.Metadata),
+		Metadata:           m.bucket.account.profile.storedNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(c.PublicRead),
 		Tagging:            tagHeader(c.Tags),
 	}
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(c)
 	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
-	if err := d.customize(in, c.Native); err != nil {
+	if err := m.bucket.account.customize(in, c.Native); err != nil {
 		return "", err
 	}
-	out, err := d.client.CreateMultipartUpload(ctx, in, opts...)
+	out, err := m.bucket.account.client.CreateMultipartUpload(ctx, in, opts...)
 	if err != nil {
-		return "", withWriteKeyHint(d.uploadError(err), c.Native)
+		return "", withWriteKeyHint(uploadError(err), c.Native)
 	}
 	if aws.ToString(out.UploadId) == "" {
 		return "", noEvidence(false)
@@ -58,26 +61,26 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 // PutPart sends one UploadPart.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	in := &awss3.UploadPartInput{
-		Bucket:         d.name(),
+		Bucket:         &d.bucket.name,
 		Key:            &r.Key,
 		UploadId:       &r.Upload,
 		PartNumber:     aws.Int32(int32(r.Number)),
-		Body:           d.checked(r.Body, r.Size, r.CRC32C),
+		Body:           d.account.checked(r.Body, r.Size, r.CRC32C),
 		ContentLength:  &r.Size,
-		ChecksumCRC32C: d.crcHeader(r.CRC32C),
+		ChecksumCRC32C: d.account.crcHeader(r.CRC32C),
 	}
 	if r.Unchecked {
 		in.Body, in.ChecksumCRC32C = compared(r.Body, r.Size, r.CRC32C), nil
 	}
-	if err := d.customize(in, r.Native); err != nil {
+	if err := d.account.customize(in, r.Native); err != nil {
 		return storage.Part{}, err
 	}
-	out, err := d.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.withBody)
+	out, err := d.bucket.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.bucket.withBody)
 	if err == nil && out.ETag == nil {
 		err = noEvidence(false)
 	}
 	if err != nil {
-		return storage.Part{}, sdkerror.WithoutEffect(d.uploadError(err))
+		return storage.Part{}, sdkerror.WithoutEffect(uploadError(err))
 	}
 	return storage.Part{
 		Number: r.Number,
@@ -91,42 +94,42 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // server checks them, it also sends the checksum and the size of the whole object.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	in := &awss3.CompleteMultipartUploadInput{
-		Bucket:          d.name(),
+		Bucket:          &d.bucket.name,
 		Key:             &r.Put.Key,
 		UploadId:        &r.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{},
 	}
 	checked := !r.Put.UncheckedParts
-	if d.profile.Checksum == ChecksumFullObject && checked {
+	if d.account.profile.Checksum == ChecksumFullObject && checked {
 		in.ChecksumType = types.ChecksumTypeFullObject
-		in.ChecksumCRC32C = d.crcHeader(r.Put.CRC32C)
+		in.ChecksumCRC32C = d.account.crcHeader(r.Put.CRC32C)
 		in.MpuObjectSize = &r.Put.Size
 	}
 	for _, part := range r.Parts {
 		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}
 		if checked {
-			completed.ChecksumCRC32C = d.crcHeader(part.CRC32C)
+			completed.ChecksumCRC32C = d.account.crcHeader(part.CRC32C)
 		}
 		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, completed)
 	}
-	return d.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
+	return d.multipart.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any) (*storage.Attrs, error) {
+func (m *multipart) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any) (*storage.Attrs, error) {
 	in.IfMatch, in.IfNoneMatch = conditions(c)
-	if err := d.customize(in, native); err != nil {
+	if err := m.bucket.account.customize(in, native); err != nil {
 		return nil, err
 	}
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
+		out, err = m.bucket.account.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
 		if err == nil && out.ETag == nil {
 			err = noEvidence(true)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, d.writeError(err, c)
+		return nil, writeError(err, c)
 	}
 	return &storage.Attrs{
 		ETag:     quoteETag(out.ETag),
@@ -146,14 +149,14 @@ const maxAborts = 4
 // the parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
-		_, err := d.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.name(), Key: &key, UploadId: &upload})
+		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload})
 		if isCode(err, "NoSuchUpload") {
 			return nil
 		}
 		if err != nil {
-			return d.uploadError(err)
+			return uploadError(err)
 		}
-		left, err := d.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: d.name(), Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
+		left, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
 		if isCode(err, "NoSuchUpload", "NoSuchKey") || err == nil && len(left.Parts) == 0 {
 			return nil
 		}
@@ -166,7 +169,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 
 // uploadError translates the error of a request of a multipart upload. It is never about
 // a missing object.
-func (d *driver) uploadError(err error) error {
+func uploadError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound

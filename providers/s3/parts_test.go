@@ -29,8 +29,8 @@ func TestBeginParts(t *testing.T) {
 			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, "u1", upload)
-			require.Equal(t, []string{"POST /photos/k?uploads="}, w.Lines())
-			got := w.Last(t).Header
+			require.Equal(t, []string{"POST /photos/k?uploads="}, w.server.Lines())
+			got := w.server.Last(t).Header
 			for name, value := range header {
 				require.Equal(t, value, got.Get(name), name)
 			}
@@ -54,8 +54,8 @@ func TestPutPart(t *testing.T) {
 			part, err := w.on(t, profile).PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 			require.NoError(t, err)
 			require.Equal(t, storage.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
-			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.Lines())
-			got := w.Last(t)
+			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.server.Lines())
+			got := w.server.Last(t)
 			require.Equal(t, "hello", got.Body)
 			for name, value := range header {
 				require.Equal(t, value, got.Header.Get(name), name)
@@ -90,8 +90,8 @@ func TestCompleteParts(t *testing.T) {
 			attrs, err := w.on(t, row.profile).CompleteParts(t.Context(), completion(row.condition))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: wiretest.CRC32C("hello")}, attrs)
-			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.Lines())
-			got := w.Last(t)
+			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.server.Lines())
+			got := w.server.Last(t)
 			for name, value := range row.header {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
@@ -156,7 +156,7 @@ func TestAbortParts(t *testing.T) {
 			w := newStandIn(t, row.replies...)
 			err := w.on(t, "aws").AbortParts(t.Context(), "k", "u1")
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.requests, w.Lines())
+			require.Equal(t, row.requests, w.server.Lines())
 		})
 	}
 }

@@ -100,7 +100,7 @@ func TestEncodingIsNotSignedForGCS(t *testing.T) {
 	_, body, err := w.on(t, "gcs").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	got := w.Last(t).Header
+	got := w.server.Last(t).Header
 	require.NotContains(t, got.Get("Authorization"), "accept-encoding")
 	require.Equal(t, "gzip", got.Get("Accept-Encoding"), "or it unpacks what was packed")
 }

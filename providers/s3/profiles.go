@@ -71,7 +71,8 @@ var profiles = []Profile{
 		// only as cf-copy-destination-if-*, and none on deletes. Parts must have the
 		// same size, and those that are copied have no conditions for their source
 		// (cloudflare/cloudflare-docs pull request 32458). The CRC32C of a multipart upload
-		// is COMPOSITE. There are no
+		// is COMPOSITE. It has SSE-C on all requests (cloudflare/cloudflare-docs,
+		// r2/api/s3/api.mdx), and no other encryption that a request names. There are no
 		// ACLs, POST policies, versions or policies, and no anonymous reads by the
 		// S3 URL. A Put may have 5 GiB minus 5 MiB.
 		Name:           "r2",
@@ -81,6 +82,7 @@ var profiles = []Profile{
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,
+		CustomerKeys:   true,
 		StorageClasses: true,
 		CORS:           true,
 		Lifecycle:      true,

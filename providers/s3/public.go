@@ -19,13 +19,13 @@ const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 // credentials. AWS blocks public policies by default. So the block is removed before the
 // policy changes, or set before it.
 func (b *managed) setPublic(ctx context.Context, public bool) error {
-	if !b.profile.BucketPolicy {
+	if !b.account.profile.BucketPolicy {
 		acl := types.BucketCannedACLPrivate
 		if public {
 			acl = types.BucketCannedACLPublicRead
 		}
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.withBodyChecksum()...)
+			_, err := b.account.client.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.account.withBodyChecksum()...)
 			return err
 		})
 	}
@@ -59,8 +59,8 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 // isPublic reports whether everyone can read every object.
 func (b *managed) isPublic(ctx context.Context) (bool, error) {
 	switch {
-	case b.profile.BucketPolicy:
-	case b.profile.BucketACL:
+	case b.account.profile.BucketPolicy:
+	case b.account.profile.BucketACL:
 		return b.isPublicByACL(ctx)
 	default:
 		return false, nil
@@ -80,7 +80,7 @@ func (b *managed) isPublic(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
-	out, err := b.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
+	out, err := b.account.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
 	if err != nil {
 		return false, reads(err)
 	}
@@ -91,7 +91,7 @@ func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	out, err := b.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name})
+	out, err := b.account.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name})
 	if b.isNotSet(err, "NoSuchBucketPolicy") {
 		return parsePolicy("")
 	}
@@ -109,13 +109,13 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucketPolicy(ctx, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
+			_, err := b.account.client.DeleteBucketPolicy(ctx, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 			return err
 		})
 	}
 	err := settle(ctx, unblocking, b.isBlocked, func() error {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.withBodyChecksum()...)
+			_, err := b.account.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.account.withBodyChecksum()...)
 			return err
 		})
 	})
@@ -137,18 +137,18 @@ func (b *managed) isBlocked(err error) bool {
 // arn returns the bucket's name in policies.
 func (b *managed) arn() string {
 	partition := "aws"
-	if b.amazon() {
-		partition = partitionOf(b.region).id
+	if b.account.amazon() {
+		partition = partitionOf(b.account.region).id
 	}
 	return "arn:" + partition + ":s3:::" + b.name
 }
 
 // hasAccessBlock reports whether the server has public access blocks. Only AWS is known
 // to have them.
-func (b *managed) hasAccessBlock() bool { return b.amazon() }
+func (b *managed) hasAccessBlock() bool { return b.account.amazon() }
 
 func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
-	out, err := b.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name})
+	out, err := b.account.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name})
 	if b.isNotSet(err, "NoSuchPublicAccessBlockConfiguration") {
 		return &types.PublicAccessBlockConfiguration{}, nil
 	}
@@ -178,9 +178,9 @@ func (b *managed) setAccessBlock(ctx context.Context, public bool) (removed *typ
 
 func (b *managed) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
 	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
+		_, err := b.account.client.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
 			Bucket: &b.name, PublicAccessBlockConfiguration: block,
-		}, b.withBodyChecksum()...)
+		}, b.account.withBodyChecksum()...)
 		return err
 	})
 }

@@ -14,36 +14,36 @@ import (
 // Put sends one PutObject. The body has no trailer and no chunks.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	in := &awss3.PutObjectInput{
-		Bucket:             d.name(),
+		Bucket:             &d.bucket.name,
 		Key:                &r.Key,
-		Body:               d.checked(r.Body, r.Size, r.CRC32C),
+		Body:               d.account.checked(r.Body, r.Size, r.CRC32C),
 		ContentLength:      &r.Size,
 		ContentType:        httpheader.Optional(r.ContentType),
 		ContentEncoding:    httpheader.Optional(r.ContentEncoding),
 		ContentDisposition: httpheader.Optional(r.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(r.ContentLanguage),
 		CacheControl:       httpheader.Optional(r.CacheControl),
-		Metadata:           d.profile.storedNames(r.Metadata),
+		Metadata:           d.account.profile.storedNames(r.Metadata),
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
-		ChecksumCRC32C:     d.crcHeader(r.CRC32C),
+		ChecksumCRC32C:     d.account.crcHeader(r.CRC32C),
 		Tagging:            tagHeader(r.Tags),
 	}
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
-	if err := d.customize(in, r.Native); err != nil {
+	if err := d.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
 	var out *awss3.PutObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.objectAPI(ctx, r.Native...).PutObject(ctx, in, d.withBody)
+		out, err = d.bucket.objectAPI(ctx, r.Native...).PutObject(ctx, in, d.bucket.withBody)
 		if err == nil && out.ETag == nil {
 			err = noEvidence(true)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, withWriteKeyHint(d.writeError(err, r.Condition), r.Native)
+		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
 	return &storage.Attrs{
 		ETag:     quoteETag(out.ETag),
@@ -56,17 +56,17 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 }
 
 // withBody changes the SDK's requests that have an object's content as the body.
-func (d *driver) withBody(o *awss3.Options) {
+func (b *bucket) withBody(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, withUnsignedPayload)
-	endpoint, _ := d.bucketEndpoint(context.Background(), "") // the SDK reports an invalid address
-	if d.sendsMD5(endpoint) {
+	endpoint, _ := b.endpoint(context.Background(), "") // the SDK reports an invalid address
+	if b.account.sendsMD5(endpoint) {
 		o.APIOptions = append(o.APIOptions, withContentMD5)
 	}
 }
 
 // writeError translates the error of a write with a condition. S3 returns 404 for an
 // update of a missing object, and older servers return 304 for a false condition.
-func (d *driver) writeError(err error, c storage.Condition) error {
+func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	if c == (storage.Condition{}) {
 		return e

@@ -70,8 +70,8 @@ func TestPutRequest(t *testing.T) {
 			}
 			attrs, err := use(w.on(t, row.profile)).Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, []string{row.line}, w.Lines(), "one request")
-			got := w.Last(t)
+			require.Equal(t, []string{row.line}, w.server.Lines(), "one request")
+			got := w.server.Last(t)
 			require.Equal(t, "hello", got.Body, "no chunks, no trailer")
 			for name, value := range row.header {
 				require.Equal(t, value, got.Header.Get(name), name)
@@ -117,7 +117,7 @@ func TestPutResponse(t *testing.T) {
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, row.again, e.Retryable, "retryable: %v", err)
-			require.Len(t, w.Requests(), 1, "the SDK does not retry, and no other request is sent")
+			require.Len(t, w.server.Requests(), 1, "the SDK does not retry, and no other request is sent")
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestPutWithACustomHTTPClient(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.True(t, e.Unknown, "with such a client the outcome is unknown: %v", err)
 
-	w.Close()
+	w.server.Close()
 	_, err = w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)

@@ -29,21 +29,21 @@ type objectAPI interface {
 // fields that this package sets. It sends what the SDK sends, without the headers that
 // describe the SDK. The SDK reads every response that is not a success.
 type rawClient struct {
-	*account
-	bucket *bucketEndpoint
+	account *account
+	bucket  *bucketEndpoint
 }
 
 // objectAPI returns a rawClient if it is known to behave like the SDK's client for requests with
 // these options.
-func (d *driver) objectAPI(ctx context.Context, native ...any) objectAPI {
-	if d.rawTransport == nil || hasFunctions(native) {
-		return sdkClient{d.client}
+func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
+	if b.account.rawTransport == nil || hasFunctions(native) {
+		return sdkClient{b.account.client}
 	}
-	endpoint, err := d.bucketEndpoint(ctx, "")
+	endpoint, err := b.endpoint(ctx, "")
 	if err != nil || !endpoint.raw { // the SDK reports an invalid address
-		return sdkClient{d.client}
+		return sdkClient{b.account.client}
 	}
-	return &rawClient{d.account, endpoint}
+	return &rawClient{b.account, endpoint}
 }
 
 // canUseRawClient reports whether a rawClient can do what the SDK would. The user's
@@ -103,7 +103,7 @@ func (h *rawHeader) setOptional(name string, value *string) {
 
 // sendBody sends a request that has an object's content as the body.
 func (c *rawClient) sendBody(ctx context.Context, r *rawRequest) (response *http.Response, failed *rawResponse, err error) {
-	if c.sendsMD5(c.bucket) {
+	if c.account.sendsMD5(c.bucket) {
 		if err := r.setMD5(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -131,12 +131,12 @@ func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Res
 	if r.size != 0 && r.body != nil {
 		request.Body = io.NopCloser(r.body) // the core owns it, and may read it again
 	}
-	response, err = c.rawTransport.Send(ctx, request)
+	response, err = c.account.rawTransport.Send(ctx, request)
 	if err != nil {
 		return nil, &rawResponse{err: err}, nil
 	}
-	c.server.see(response.Header)
-	c.clock.see(response)
+	c.account.server.see(response.Header)
+	c.account.clock.see(response)
 	if !isSuccess(response.StatusCode) {
 		return nil, &rawResponse{response: response}, nil
 	}
@@ -159,38 +159,38 @@ func (c *rawClient) authorize(ctx context.Context, r *rawRequest, path string) e
 	const encoding = "Accept-Encoding"
 	h := &r.header
 	h.set("X-Amz-Content-Sha256", r.sha256)
-	if c.requesterPays {
+	if c.account.requesterPays {
 		h.set(payerHeader, requester)
 	}
-	if c.expectedOwner != "" {
-		h.set(ownerHeader, c.expectedOwner)
+	if c.account.expectedOwner != "" {
+		h.set(ownerHeader, c.account.expectedOwner)
 	}
-	if !c.profile.UnsignedEncoding {
+	if !c.account.profile.UnsignedEncoding {
 		h.set(encoding, "identity")
 	}
-	if !c.anonymous {
-		credentials, err := c.credentials.Retrieve(ctx)
+	if !c.account.anonymous {
+		credentials, err := c.account.credentials.Retrieve(ctx)
 		if err != nil {
 			return err
 		}
-		at := c.clock.time()
+		at := c.account.clock.time()
 		h.set("X-Amz-Date", at.Format(amzTime))
 		if credentials.SessionToken != "" {
 			h.set("X-Amz-Security-Token", credentials.SessionToken)
 		}
-		h.set("Authorization", c.keys.get(&credentials, c.region, at).authorization(&signedRequest{
+		h.set("Authorization", c.account.keys.get(&credentials, c.account.region, at).authorization(&signedRequest{
 			method: r.method, host: c.bucket.host, path: path, query: r.query,
 			header: h.Header, length: r.size, sha256: r.sha256, at: at,
 		}))
 	}
 	h.set("User-Agent", "omnibucket")
-	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && c.inLambda {
+	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && c.account.inLambda {
 		h.set("X-Amzn-Trace-Id", trace) // AWS uses it to stop a function whose writes invoke it
 	}
 	if r.body != nil && r.size >= minExpectSize {
 		h.set("Expect", "100-continue")
 	}
-	if c.profile.UnsignedEncoding {
+	if c.account.profile.UnsignedEncoding {
 		h.set(encoding, "gzip") // see withUnsignedEncoding
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// PutObject does what the SDK's PutObject does with driver.withBody.
+// PutObject does what the SDK's PutObject does with bucket.withBody.
 func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options)) (*awss3.PutObjectOutput, error) {
 	r := &rawRequest{method: http.MethodPut, key: *in.Key, query: "x-id=PutObject", header: newRawHeader(), body: in.Body, size: *in.ContentLength, sha256: unsignedPayload}
 	h := &r.header
@@ -43,7 +43,7 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 		return nil, err
 	}
 	if failed != nil {
-		return c.client.PutObject(ctx, &awss3.PutObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
+		return c.account.client.PutObject(ctx, &awss3.PutObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}
 	received := response.Header
 	out := &awss3.PutObjectOutput{
@@ -56,7 +56,7 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 	return out, nil
 }
 
-// UploadPart does what the SDK's UploadPart does with driver.withBody.
+// UploadPart does what the SDK's UploadPart does with bucket.withBody.
 func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
 	query = append(appendEscaped(query, *in.UploadId), "&x-id=UploadPart"...)
@@ -71,7 +71,7 @@ func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _
 		return nil, err
 	}
 	if failed != nil {
-		return c.client.UploadPart(ctx, &awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber}, failed.replay)
+		return c.account.client.UploadPart(ctx, &awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber}, failed.replay)
 	}
 	return &awss3.UploadPartOutput{
 		ETag:           headerValue(response.Header, etagHeader),
@@ -95,7 +95,7 @@ func (c *rawClient) GetObject(ctx context.Context, in *awss3.GetObjectInput, _ .
 	case err != nil:
 		return nil, err
 	case failed != nil:
-		return c.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
+		return c.account.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}
 	out := outputOf(response)
 	out.Body = response.Body
@@ -119,7 +119,7 @@ func (c *rawClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, _
 	case failed != nil && failed.response != nil && failed.response.StatusCode == http.StatusNotFound:
 		return nil, missing(failed.response)
 	case failed != nil:
-		return sdkClient{c.client}.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
+		return sdkClient{c.account.client}.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}
 	_ = response.Body.Close()
 	return outputOf(response), nil

@@ -69,7 +69,7 @@ func TestWhenTheRawClientIsUsed(t *testing.T) {
 		require.NoError(t, err)
 		d := b.(*driver)
 		require.True(t, usesRawClient(t, d))
-		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.objectAPI(t.Context()).(*rawClient).bucket.host)
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.bucket.objectAPI(t.Context()).(*rawClient).bucket.host)
 	})
 }
 
@@ -127,14 +127,14 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: wire}
 			_, err := open(c).Head(t.Context(), &storage.GetRequest{Key: "a b", Length: -1})
 			require.Error(t, err)
-			at := d.objectAPI(t.Context()).(*rawClient).bucket
+			at := d.bucket.objectAPI(t.Context()).(*rawClient).bucket
 			require.Equal(t, wire.last.URL.String(), at.origin+at.path+"/a%20b")
 			host := wire.last.Host
 			if host == "" {
 				host = wire.last.URL.Host
 			}
 			require.Equal(t, host, at.host)
-			require.Contains(t, wire.last.Header.Get("Authorization"), "/"+d.region+"/s3/aws4_request")
+			require.Contains(t, wire.last.Header.Get("Authorization"), "/"+d.account.region+"/s3/aws4_request")
 		})
 	}
 }
@@ -157,7 +157,7 @@ func TestRequestsAreLoggedAsTheConfigurationAsks(t *testing.T) {
 			setEnv(t, nil)
 			w := newStandIn(t, stored)
 			var lines []string
-			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.URL, AWS: &aws.Config{
+			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.server.URL, AWS: &aws.Config{
 				Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""), ClientLogMode: row.mode,
 				Logger: logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
 					lines = append(lines, fmt.Sprintf(format, args...))

@@ -78,15 +78,15 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.response, stored)
 			d := w.on(t, "aws")
-			d.clock.now = func() time.Time { return at.Add(row.here) }
+			d.account.clock.now = func() time.Time { return at.Add(row.here) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if row.response.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Equal(t, row.signed.Format(amzTime), w.Last(t).Header.Get("X-Amz-Date"))
-			require.Contains(t, w.Last(t).Header.Get("Authorization"), "Credential=key/"+row.signed.Format(amzDay)+"/")
+			require.Equal(t, row.signed.Format(amzTime), w.server.Last(t).Header.Get("X-Amz-Date"))
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential=key/"+row.signed.Format(amzDay)+"/")
 		})
 	}
 }
@@ -110,7 +110,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			require.Error(t, want)
 			require.Error(t, got)
 			w1, g1 := want.(*storage.Error), got.(*storage.Error)
-			require.Equal(t, strings.ReplaceAll(w1.Err.Error(), `Put "`+w.URL+`/photos/k?x-id=PutObject": `, ""), g1.Err.Error())
+			require.Equal(t, strings.ReplaceAll(w1.Err.Error(), `Put "`+w.server.URL+`/photos/k?x-id=PutObject": `, ""), g1.Err.Error())
 			require.IsType(t, w1.Err, g1.Err)
 			wrapped, own := *w1, *g1
 			wrapped.Err, own.Err = nil, nil
@@ -158,6 +158,6 @@ func TestRawClientWithoutCredentials(t *testing.T) {
 		require.ErrorIs(t, err, storage.Unauthenticated)
 		require.ErrorContains(t, err, "no credentials here")
 		require.NotErrorIs(t, err, storage.OutcomeUnknown)
-		require.Empty(t, w.Lines())
+		require.Empty(t, w.server.Lines())
 	})
 }

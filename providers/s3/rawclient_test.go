@@ -22,7 +22,7 @@ import (
 func sdkOnly(d *driver) *driver {
 	account := *d.account
 	account.rawTransport = nil
-	return &driver{account: &account, bucket: d.bucket}
+	return newDriver(&account, d.bucket.name)
 }
 
 // eachClient runs a test with the raw client and with the SDK's.
@@ -38,7 +38,7 @@ func eachClient(t *testing.T, name string, test func(t *testing.T, use func(*dri
 
 func usesRawClient(t *testing.T, d *driver) bool {
 	t.Helper()
-	_, is := d.objectAPI(t.Context()).(*rawClient)
+	_, is := d.bucket.objectAPI(t.Context()).(*rawClient)
 	return is
 }
 
@@ -154,9 +154,9 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 			require.False(t, usesRawClient(t, sdk))
 			for name, do := range rawCalls() {
 				require.NoError(t, do(t.Context(), sdk), name)
-				want := comparableRequest(w.Last(t))
+				want := comparableRequest(w.server.Last(t))
 				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, comparableRequest(w.Last(t)), name)
+				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
 			}
 		})
 	}
@@ -169,9 +169,9 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 			d, sdk := w.onTLS(t, profile)
 			for name, do := range rawCalls() {
 				require.NoError(t, do(t.Context(), sdk), name)
-				want := comparableRequest(w.Last(t))
+				want := comparableRequest(w.server.Last(t))
 				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, comparableRequest(w.Last(t)), name)
+				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
 			}
 		})
 	}
@@ -180,13 +180,13 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 // onTLS opens the bucket "photos" at a server with TLS, for the raw client and for the SDK.
 func (w *standIn) onTLS(t *testing.T, profile string) (raw, sdk *driver) {
 	t.Helper()
-	client := w.Client()
+	client := w.server.Client()
 	sdk = w.on(t, profile, func(c *Config) { c.HTTPClient = client })
 	require.False(t, usesRawClient(t, sdk))
 	raw = w.on(t, profile)
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
-	raw.rawTransport = trusting
+	raw.account.rawTransport = trusting
 	require.True(t, usesRawClient(t, raw))
 	return raw, sdk
 }
@@ -198,6 +198,6 @@ func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	w := newStandIn(t, stored)
 	_, err := w.on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
-	require.Equal(t, trace, w.Last(t).Header.Get("X-Amzn-Trace-Id"))
-	require.NotContains(t, w.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
+	require.Equal(t, trace, w.server.Last(t).Header.Get("X-Amzn-Trace-Id"))
+	require.NotContains(t, w.server.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
 }

@@ -28,8 +28,8 @@ func cloneClient(c *awss3.Client, change func(*awss3.Options)) *awss3.Client {
 // remember stores the region of a bucket, unless it is "".
 func (s *serviceDriver) remember(bucket, region string) {
 	switch {
-	case region == "" || !s.spansRegions():
-	case region == s.region:
+	case region == "" || !s.account.spansRegions():
+	case region == s.account.region:
 		s.regions.Delete(bucket)
 	default:
 		s.regions.Store(bucket, region)
@@ -39,7 +39,7 @@ func (s *serviceDriver) remember(bucket, region string) {
 // accountFor returns the account for requests to a bucket.
 func (s *serviceDriver) accountFor(bucket string) *account {
 	if region, known := s.regions.Load(bucket); known {
-		return s.inRegion(region.(string))
+		return s.account.inRegion(region.(string))
 	}
 	return s.account
 }
@@ -54,7 +54,7 @@ func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) err
 	b := s.managedBucket(name)
 	err := do(b)
 	region := otherRegion(err)
-	if region == "" || region == b.region || !s.spansRegions() {
+	if region == "" || region == b.account.region || !s.account.spansRegions() {
 		return err
 	}
 	s.remember(name, region)

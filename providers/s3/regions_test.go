@@ -111,7 +111,7 @@ func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 			require.Equal(t, "https://s3.eu-west-1.amazonaws.com", c.Endpoint)
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
-			require.Equal(t, s.identity, d.(*driver).identity, "the server copies between regions")
+			require.Equal(t, s.account.identity, d.(*driver).account.identity, "the server copies between regions")
 		})
 	}
 }

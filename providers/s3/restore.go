@@ -19,19 +19,19 @@ const restoreHint = "the object is archived: restore it with storage.Restore fir
 // Restore asks for the attributes, and sends one RestoreObject. An object in an archive tier of
 // the class Intelligent-Tiering leaves it for good, so its request may have no number of days.
 func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
-	asked := &awss3.HeadObjectInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
-	if err := d.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
+	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.account.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
 		return err
 	}
-	head, err := d.client.HeadObject(ctx, asked)
+	head, err := d.account.client.HeadObject(ctx, asked)
 	if err != nil {
-		return d.readError(ctx, err, &storage.GetRequest{Key: r.Key, Version: r.Version})
+		return d.bucket.readError(ctx, err, &storage.GetRequest{Key: r.Key, Version: r.Version})
 	}
 	if restoreState(head.Restore).InProgress {
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{
-		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		RestoreRequest: &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{Tier: types.TierStandard}},
 	}
 	if r.RestoreTier != "" {
@@ -41,7 +41,7 @@ func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
 		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
 	err = d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.client.RestoreObject(ctx, in)
+		_, err := d.account.client.RestoreObject(ctx, in)
 		return err
 	})
 	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // the second one says that it is not archived

@@ -40,8 +40,8 @@ func TestRestoreRequest(t *testing.T) {
 			w := newStandIn(t, head(row.head), row.response)
 			err := w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: row.tier})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.Lines())
-			sent := string(w.Last(t).Body)
+			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.server.Lines())
+			sent := string(w.server.Last(t).Body)
 			for _, want := range row.body {
 				require.Contains(t, sent, want)
 			}
@@ -51,7 +51,7 @@ func TestRestoreRequest(t *testing.T) {
 	t.Run("in progress", func(t *testing.T) {
 		w := newStandIn(t, head(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
 		require.NoError(t, w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", RestoreDays: 1}))
-		require.Len(t, w.Lines(), 1)
+		require.Len(t, w.server.Lines(), 1)
 	})
 	t.Run("of no object", func(t *testing.T) {
 		w := newStandIn(t, failing(404, "NoSuchKey", ""), reply{})

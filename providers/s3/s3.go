@@ -135,5 +135,5 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
 		}
 	}
-	return &driver{account: a.forBucket(c.Bucket), bucket: c.Bucket}, nil
+	return newDriver(a.forBucket(c.Bucket), c.Bucket), nil
 }

@@ -46,7 +46,7 @@ func TestTheHintNamesTheProfileOfAServerThatNamesItself(t *testing.T) {
 				require.Contains(t, refused().Hint, "name the server with profile=", "no response has come yet")
 				require.NoError(t, use(b))
 				require.Contains(t, refused().Hint, row.hint)
-				require.Len(t, w.Requests(), 1, "no request is sent to find it out")
+				require.Len(t, w.server.Requests(), 1, "no request is sent to find it out")
 			})
 		}
 	}

@@ -26,7 +26,7 @@ type testServer struct {
 	key      string
 	secret   string
 	raw      *awss3.Client                     // the SDK's own, for what the driver is not to be asked
-	made     func(t *testing.T, bucket string) // is told of each new bucket; nil is none
+	made     func(t *testing.T, bucket string) // called with each new bucket, if it is set
 }
 
 // serverNames has the servers on which the driver must pass.

@@ -27,7 +27,7 @@ const (
 
 // A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
-	*account
+	account   *account
 	regions   sync.Map // by name: the regions of buckets outside of the account's region
 	unsettled sync.Map // by name: buckets that this service created, whose settings are put off
 }
@@ -67,7 +67,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return &driver{account: s.accountFor(name).forBucket(name), bucket: name}, nil
+	return newDriver(s.accountFor(name).forBucket(name), name), nil
 }
 
 // Close closes the account.
@@ -76,9 +76,9 @@ func (s *serviceDriver) Close() error { return s.account.close() }
 // managed is a bucket whose settings the account reads or changes, with requests to the
 // bucket's region.
 type managed struct {
-	*account
-	name  string
-	isNew bool // created by this call
+	account *account
+	name    string
+	isNew   bool // created by this call
 }
 
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
@@ -91,9 +91,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	}
 	region := r.Region
 	if region == "" {
-		region = s.region
+		region = s.account.region
 	}
-	b := &managed{account: s.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
+	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
 	if _, created := s.unsettled.Load(r.Name); !created {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
@@ -101,8 +101,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	}
 	info := bucketupdate.Requested(r)
 	info.Region = region
-	if !s.profile.Location {
-		info.Region = s.region // such a server has other names for locations
+	if !s.account.profile.Location {
+		info.Region = s.account.region // such a server has other names for locations
 	}
 	err := b.applyNew(ctx, r, info)
 	if err != nil && asError(err).Retryable && ctx.Err() == nil {
@@ -113,7 +113,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
-		_, _ = b.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
+		_, _ = b.account.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
 		return nil, err
 	}
 	info.Versioning = info.Versioning || r.ObjectLock // S3 enables it with object lock
@@ -131,14 +131,14 @@ func (s *serviceDriver) create(ctx context.Context, r *storage.BucketRequest, b 
 		return err
 	} // for other errors CreateBucket has a better response, because HEAD has no body
 	in := &awss3.CreateBucketInput{Bucket: &r.Name}
-	if s.profile.Location && region != defaultRegion || !s.profile.Location && region != s.region {
+	if s.account.profile.Location && region != defaultRegion || !s.account.profile.Location && region != s.account.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
 	if r.ObjectLock {
 		in.ObjectLockEnabledForBucket = aws.Bool(true)
 	}
 	err = writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.CreateBucket(ctx, in)
+		_, err := b.account.client.CreateBucket(ctx, in)
 		return err
 	})
 	if isCode(err, "OperationAborted") {
@@ -223,9 +223,9 @@ func (b *managed) apply(ctx context.Context, r *storage.BucketRequest) error {
 
 // checkSupported returns Unsupported for a setting that the server does not have.
 func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
-	p := &s.profile
+	p := &s.account.profile
 	unsupported := func(hint string) error {
-		if more := s.featureHint(); more != "" {
+		if more := s.account.featureHint(); more != "" {
 			hint += "; " + more
 		}
 		return &storage.Error{Code: storage.Unsupported, Hint: hint}
@@ -252,13 +252,13 @@ func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := s.inBucketRegion(name, func(b *managed) error {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
+			_, err := b.account.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
 			return err
 		})
 	})
 	if err == nil {
 		s.unsettled.Delete(name)
-		s.remember(name, s.region) // it may be created again in any region
+		s.remember(name, s.account.region) // it may be created again in any region
 	}
 	return err
 }
@@ -269,7 +269,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if token != "" {
 		in.ContinuationToken = &token
 	}
-	out, err := s.client.ListBuckets(ctx, in)
+	out, err := s.account.client.ListBuckets(ctx, in)
 	if err != nil {
 		return nil, "", reads(err)
 	}
@@ -288,10 +288,10 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 
 // Credentials returns the current credentials of the account.
 func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	if s.anonymous {
+	if s.account.anonymous {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "open the account with credentials"}
 	}
-	current, err := s.currentCredentials(ctx)
+	current, err := s.account.currentCredentials(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -49,22 +49,28 @@ func signFeatures(p *Profile) storage.Features {
 	return f
 }
 
+// A urlSigner signs URLs and forms for a bucket.
+type urlSigner struct {
+	account *account
+	bucket  *bucket
+}
+
 // Sign signs a URL. It sends no request, unless it must get credentials. All guarantees
 // of the result are signed headers or signed parts of the query, so that nobody can
 // change them.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
-	return d.sign(ctx, r, d.clock.time())
+	return d.urls.sign(ctx, r, d.account.clock.time())
 }
 
-func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	p, err := d.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
+func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
 	request := &p.request
 	switch r.Method {
 	case http.MethodPut:
-		if request.header, err = d.signedHeaders(r); err != nil {
+		if request.header, err = us.signedHeaders(r); err != nil {
 			return nil, err
 		}
 		// The length is signed and not in the result, because a browser sets it.
@@ -72,7 +78,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	case http.MethodGet, http.MethodHead:
 		request.query = downloadQuery(r)
 		in := &awss3.GetObjectInput{}
-		if err := d.customize(in, r.Native); err != nil {
+		if err := us.account.customize(in, r.Native); err != nil {
 			return nil, err
 		}
 		encryptionOf(in).customer.headers(request.header.Set)
@@ -84,11 +90,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 
 // SignPart signs the URL of an UploadPart, as Sign does.
 func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
-	return d.signPart(ctx, r, d.clock.time())
+	return d.urls.signPart(ctx, r, d.account.clock.time())
 }
 
-func (d *driver) signPart(ctx context.Context, r *storage.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
-	p, err := d.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, now)
+func (us *urlSigner) signPart(ctx context.Context, r *storage.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
+	p, err := us.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +105,7 @@ func (d *driver) signPart(ctx context.Context, r *storage.SignPartRequest, now t
 		request.header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
 	in := &awss3.UploadPartInput{}
-	if err := d.customize(in, r.Native); err != nil {
+	if err := us.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
 	encryptionOf(in).customer.headers(request.header.Set)
@@ -111,19 +117,19 @@ func (d *driver) signPart(ctx context.Context, r *storage.SignPartRequest, now t
 
 // A presigning is a URL that is being signed.
 type presigning struct {
-	driver   *driver
+	account  *account
 	term     signingTerm
 	endpoint *bucketEndpoint
 	request  signedRequest
 }
 
 // newPresigning gets the credentials, and checks what all signed URLs have in common.
-func (d *driver) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (*presigning, error) {
-	s, err := d.signingTerm(ctx, ttl, now)
+func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (*presigning, error) {
+	s, err := us.term(ctx, ttl, now)
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := d.bucketEndpoint(ctx, baseURL)
+	endpoint, err := us.bucket.endpoint(ctx, baseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +139,7 @@ func (d *driver) newPresigning(ctx context.Context, method, baseURL string, ttl 
 	if slices.ContainsFunc(native, isCustomerKey) && endpoint.url.Scheme != "https" {
 		return nil, errNoTLS()
 	}
-	return &presigning{driver: d, term: s, endpoint: endpoint, request: signedRequest{
+	return &presigning{account: us.account, term: s, endpoint: endpoint, request: signedRequest{
 		method: method, host: endpoint.host, path: endpoint.path,
 		header: http.Header{}, sha256: unsignedPayload, at: s.From,
 	}}, nil
@@ -141,33 +147,33 @@ func (d *driver) newPresigning(ctx context.Context, method, baseURL string, ttl 
 
 // url returns the signed URL of the request.
 func (p *presigning) url(objectKey string) *storage.SignedURL {
-	d, s, request := p.driver, &p.term, &p.request
+	a, s, request := p.account, &p.term, &p.request
 	add := func(name, value string) { // last, because the names are sorted
 		if request.query != "" {
 			request.query += "&"
 		}
 		request.query += name + "=" + string(appendEscaped(nil, value))
 	}
-	if d.expectedOwner != "" {
-		add(ownerQuery, d.expectedOwner)
+	if a.expectedOwner != "" {
+		add(ownerQuery, a.expectedOwner)
 	}
-	if d.requesterPays {
+	if a.requesterPays {
 		add(payerQuery, requester)
 	}
-	key := d.keys.get(&s.credentials, d.region, s.From)
+	key := a.keys.get(&s.credentials, a.region, s.From)
 	signedURL := key.presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
 	return &storage.SignedURL{URL: signedURL, Method: request.method, Header: request.header, ExpiresAt: s.Until()}
 }
 
 // signedHeaders returns the headers that the uploader must send.
-func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
+func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes"}
 	}
 	properties := *r
-	properties.Metadata = d.profile.storedNames(r.Metadata)
+	properties.Metadata = us.account.profile.storedNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
-	if err := d.signedOptions(r, h.Set); err != nil {
+	if err := us.signedOptions(r, h.Set); err != nil {
 		return nil, err
 	}
 	if r.Condition.Absent {
@@ -183,7 +189,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
 	if r.CRC32C.Known { // never only the algorithm: that would sign the checksum of nothing
-		if d.profile.Checksum == ChecksumNone {
+		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum"}
 		}
 		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
@@ -193,9 +199,9 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 
 // signedOptions calls set with the headers of a signed upload's encryption and access control list.
 // A form has fields with the same names.
-func (d *driver) signedOptions(r *storage.SignRequest, set func(name, value string)) error {
+func (us *urlSigner) signedOptions(r *storage.SignRequest, set func(name, value string)) error {
 	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
-	if err := d.customize(in, r.Native); err != nil {
+	if err := us.account.customize(in, r.Native); err != nil {
 		return err
 	}
 	if in.ACL != "" {
@@ -234,14 +240,14 @@ type signingTerm struct {
 	credentials aws.Credentials
 }
 
-// signingTerm returns a term of at least ttl that does not exceed the credentials' expiry,
+// term returns a term of at least ttl that does not exceed the credentials' expiry,
 // because the URL is not valid after it. A session whose expiry is unknown is assumed to
 // last for longestSession.
-func (d *driver) signingTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
-	if d.anonymous {
+func (us *urlSigner) term(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
+	if us.account.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}
 	}
-	credentials, err := d.currentCredentials(ctx)
+	credentials, err := us.account.currentCredentials(ctx)
 	if err != nil {
 		return s, err
 	}

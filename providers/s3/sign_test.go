@@ -61,8 +61,8 @@ func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Requ
 
 func (d *driver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
 	t.Helper()
-	in.Bucket = &d.bucket
-	signed, err := awss3.NewPresignClient(d.client).PresignPutObject(t.Context(), in, func(o *awss3.PresignOptions) {
+	in.Bucket = &d.bucket.name
+	signed, err := awss3.NewPresignClient(d.account.client).PresignPutObject(t.Context(), in, func(o *awss3.PresignOptions) {
 		o.Presigner, o.Expires = atTime{now}, ttl
 	})
 	require.NoError(t, err)
@@ -71,8 +71,8 @@ func (d *driver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInpu
 
 func (d *driver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
 	t.Helper()
-	in.Bucket = &d.bucket
-	signed, err := awss3.NewPresignClient(d.client).PresignGetObject(t.Context(), in, func(o *awss3.PresignOptions) {
+	in.Bucket = &d.bucket.name
+	signed, err := awss3.NewPresignClient(d.account.client).PresignGetObject(t.Context(), in, func(o *awss3.PresignOptions) {
 		o.Presigner, o.Expires = atTime{now}, ttl
 	})
 	require.NoError(t, err)
@@ -124,9 +124,9 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 					row.sdk.Key = aws.String("a")
 				}
 				row.sdk.ContentType = aws.String("text/plain")
-				row.sdk.Metadata = d.profile.storedNames(row.sdk.Metadata)
+				row.sdk.Metadata = d.account.profile.storedNames(row.sdk.Metadata)
 				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
-				got, err := d.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
+				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
 				require.NoError(t, err)
 				require.Equal(t, want.URL, got.URL)
 				want.SignedHeader.Del("Host")
@@ -139,7 +139,7 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	t.Run("a checksum", func(t *testing.T) {
 		d := opened(t, Config{})
 		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
-		got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), now)
 		require.NoError(t, err)
 		require.Equal(t, want.URL, got.URL)
 		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
@@ -154,7 +154,7 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 			ResponseContentType:        aws.String("image/png"),
 			ResponseContentDisposition: aws.String(`attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`),
 		})
-		got, err := d.sign(t.Context(), &storage.SignRequest{
+		got, err := d.urls.sign(t.Context(), &storage.SignRequest{
 			Method: http.MethodGet, Key: key, TTL: time.Minute, Version: "v/1+=", MinSize: -1, MaxSize: -1,
 			ResponseType: "image/png", ResponseName: "a b\u00e9.png",
 		}, now)
@@ -167,14 +167,14 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
-		got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), now)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
 	}
 }
 
 func TestSignedHeaders(t *testing.T) {
-	got, err := opened(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
+	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.MinSize, r.MaxSize, r.Condition.Absent = 5, 5, true
 		r.Metadata = map[string]string{"k": "v"}
 	}), now)
@@ -187,7 +187,7 @@ func TestSignedHeaders(t *testing.T) {
 }
 
 func TestSignedEmptyBody(t *testing.T) {
-	got, err := opened(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
+	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
 	require.NoError(t, err)
 	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", got.Header.Get("Content-Md5"))
 	require.Contains(t, got.URL, "content-md5")
@@ -206,7 +206,7 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, test.config)
-			got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
+			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(got.URL, "?")
 			require.Equal(t, test.want, address)
@@ -230,7 +230,7 @@ func TestSignaturesExpire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
-			got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.TTL = test.ttl }), now)
+			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.TTL = test.ttl }), now)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got.ExpiresAt)
 			u, err := url.Parse(got.URL)
@@ -240,7 +240,7 @@ func TestSignaturesExpire(t *testing.T) {
 	}
 	t.Run("expired credentials", func(t *testing.T) {
 		d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
-		_, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
+		_, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
 		require.NotContains(t, err.Error(), "secret")
 	})
@@ -259,7 +259,7 @@ func TestSigningErrors(t *testing.T) {
 		"an unsupported method":                   {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := opened(t, test.config).sign(t.Context(), wiretest.SignedUpload(test.ask), now)
+			_, err := opened(t, test.config).urls.sign(t.Context(), wiretest.SignedUpload(test.ask), now)
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -267,12 +267,12 @@ func TestSigningErrors(t *testing.T) {
 
 func TestTheSigningKeyIsSigV4s(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
-	presigned, err := awss3.NewPresignClient(d.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
+	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
 	require.NoError(t, err)
 	day, err := time.Parse(amzTime, presigned.Values["X-Amz-Date"])
 	require.NoError(t, err)
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presigned.Values["X-Amz-Signature"], d.keys.get(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
+	require.Equal(t, presigned.Values["X-Amz-Signature"], d.account.keys.get(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }

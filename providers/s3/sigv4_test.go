@@ -92,20 +92,20 @@ func TestASigningKeyIsCachedForItsDay(t *testing.T) {
 
 func TestConcurrentSigning(t *testing.T) {
 	d := opened(t, Config{})
-	want, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
+	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 	require.NoError(t, err)
 	done := make(chan string)
 	for range 8 {
 		go func() {
 			var got string
 			for range 100 {
-				signed, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
+				signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 				if err != nil || got != "" && got != signed.URL {
 					done <- "different"
 					return
 				}
 				got = signed.URL
-				_, _ = d.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
+				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
 			}
 			done <- got
 		}()

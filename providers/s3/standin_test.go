@@ -16,7 +16,7 @@ import (
 )
 
 // A standIn is a server with fixed responses.
-type standIn struct{ *wiretest.Server }
+type standIn struct{ server *wiretest.Server }
 
 type reply = wiretest.Reply
 
@@ -77,7 +77,7 @@ func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *dri
 	t.Helper()
 	p, known := NamedProfile(profile)
 	require.True(t, known)
-	c := Config{Bucket: "photos", Endpoint: w.URL, Profile: &p, AccessKeyID: "key", SecretKey: "secret"}
+	c := Config{Bucket: "photos", Endpoint: w.server.URL, Profile: &p, AccessKeyID: "key", SecretKey: "secret"}
 	for _, f := range change {
 		f(&c)
 	}

@@ -53,13 +53,13 @@ func tagSet(tags map[string]string) []types.Tag {
 
 // Tags sends one GetObjectTagging.
 func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
-	in := &awss3.GetObjectTaggingInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
-	if err := d.customize(in, r.Native); err != nil {
+	in := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	out, err := d.client.GetObjectTagging(ctx, in)
+	out, err := d.account.client.GetObjectTagging(ctx, in)
 	if err != nil {
-		return nil, d.readError(ctx, err, r)
+		return nil, d.bucket.readError(ctx, err, r)
 	}
 	return tagMap(out.TagSet), nil
 }
@@ -76,11 +76,11 @@ func tagMap(set []types.Tag) map[string]string {
 // pays.
 func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
-		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
 	}
 	return d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.client.PutObjectTagging(ctx, in, d.withBodyChecksum()...)
+		_, err := d.account.client.PutObjectTagging(ctx, in, d.account.withBodyChecksum()...)
 		return err
 	})
 }
@@ -88,7 +88,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 // change makes a request that changes something of an object. in is the SDK's input, which call
 // sends.
 func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, call func(context.Context) error) error {
-	if err := d.customize(in, r.Native); err != nil {
+	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
 	err := writes(ctx, call)
@@ -98,9 +98,9 @@ func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, c
 	e, read := asError(err), &storage.GetRequest{Key: r.Key, Version: r.Version}
 	switch e.Status {
 	case http.StatusNotFound:
-		return d.readError(ctx, e.Err, read)
+		return d.bucket.readError(ctx, e.Err, read)
 	case http.StatusMethodNotAllowed:
-		failure := d.readError(ctx, e.Err, read)
+		failure := d.bucket.readError(ctx, e.Err, read)
 		if storage.CodeOf(failure) == storage.ObjectNotFound {
 			return failure
 		}
@@ -125,17 +125,17 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 
 // sourceTags returns the tags of a copy in parts, which S3 does not copy. It asks, whatever
 // the source's attributes show: S3 shows a caller without permission none.
-func (d *driver) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[string]string, error) {
-	if r.ReplaceTags || !d.profile.Tags {
+func (cp *copier) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[string]string, error) {
+	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
 	}
 	in := &awss3.GetObjectTaggingInput{Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version)}
-	if err := d.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
+	if err := cp.account.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
 		return nil, err
 	}
-	out, err := d.client.GetObjectTagging(ctx, in)
-	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != d.region && r.Source.Bucket != d.bucket && d.amazon() {
-		out, err = d.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })
+	out, err := cp.account.client.GetObjectTagging(ctx, in)
+	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != cp.account.region && r.Source.Bucket != cp.bucket.name && cp.account.amazon() {
+		out, err = cp.account.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })
 	}
 	if err == nil {
 		return tagMap(out.TagSet), nil

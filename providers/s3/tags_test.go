@@ -43,7 +43,7 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
 			w := newStandIn(t, row.replies...)
 			require.NoError(t, row.call(t.Context(), use(w.on(t, "aws"))))
-			header := w.Last(t).Header
+			header := w.server.Last(t).Header
 			require.Equal(t, someTagsSent, header.Get("X-Amz-Tagging"))
 			require.Contains(t, header.Get("Authorization"), "x-amz-tagging")
 		})
@@ -63,7 +63,7 @@ func TestTagsOfACopy(t *testing.T) {
 			w := newStandIn(t, reply{Body: copied})
 			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
 			require.NoError(t, err)
-			header := w.Last(t).Header
+			header := w.server.Last(t).Header
 			require.Equal(t, row.directive, header.Get("X-Amz-Tagging-Directive"))
 			require.Equal(t, row.tagging, header.Get("X-Amz-Tagging"))
 		})
@@ -72,7 +72,7 @@ func TestTagsOfACopy(t *testing.T) {
 		w := newStandIn(t)
 		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.ReplaceTags = true }))
 		require.ErrorIs(t, err, storage.Unsupported)
-		require.Empty(t, w.Lines())
+		require.Empty(t, w.server.Lines())
 	})
 }
 
@@ -87,8 +87,8 @@ func TestACopyReadsNoTags(t *testing.T) {
 			b := storage.New(w.on(t, "aws"))
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
-			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, w.Lines())
-			require.Empty(t, w.Last(t).Header.Get("X-Amz-Tagging-Directive"), "the default is COPY")
+			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, w.server.Lines())
+			require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Tagging-Directive"), "the default is COPY")
 			require.Equal(t, map[bool]int{true: 3}[header["X-Amz-Tagging-Count"] != ""], attrs.TagCount)
 		})
 	}
@@ -97,7 +97,7 @@ func TestACopyReadsNoTags(t *testing.T) {
 		b := storage.New(w.on(t, "aws"))
 		attrs, err := storage.Copy(t.Context(), b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Len(t, w.Lines(), 2)
+		require.Len(t, w.server.Lines(), 2)
 		require.Equal(t, 1, attrs.TagCount)
 	})
 }
@@ -114,43 +114,43 @@ func TestTagsOfACopyInParts(t *testing.T) {
 	run := func(t *testing.T, r *storage.CopyRequest, replies ...reply) (*standIn, error) {
 		w := newStandIn(t, replies...)
 		d := w.on(t, "aws")
-		d.copyLimit, d.copyPart = 8, 9
+		d.copier.limit, d.copier.part = 8, 9
 		_, err := d.Copy(t.Context(), of(r))
 		return w, err
 	}
 	t.Run("others", func(t *testing.T) {
 		w, err := run(t, &storage.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, begun, part, complete)
 		require.NoError(t, err)
-		require.Equal(t, someTagsSent, w.Requests()[0].Header.Get("X-Amz-Tagging"))
+		require.Equal(t, someTagsSent, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 	t.Run("those of the source", func(t *testing.T) {
 		w, err := run(t, &storage.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, begun, part, complete)
 		require.NoError(t, err)
-		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.Lines()[0])
-		require.Equal(t, "a%2Fb=", w.Requests()[1].Header.Get("X-Amz-Tagging"))
+		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.server.Lines()[0])
+		require.Equal(t, "a%2Fb=", w.server.Requests()[1].Header.Get("X-Amz-Tagging"))
 	})
 	t.Run("none", func(t *testing.T) {
 		w, err := run(t, &storage.CopyRequest{ReplaceTags: true}, begun, part, complete)
 		require.NoError(t, err)
-		require.Empty(t, w.Requests()[0].Header.Get("X-Amz-Tagging"))
+		require.Empty(t, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 	t.Run("they may not be read", func(t *testing.T) {
 		w, err := run(t, &storage.CopyRequest{}, failing(403, "AccessDenied", "no"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Contains(t, asError(err).Hint, "WithTags")
-		require.Len(t, w.Lines(), 1)
+		require.Len(t, w.server.Lines(), 1)
 	})
 	t.Run("the source is in another region", func(t *testing.T) {
 		elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 		w := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, begun, part, complete)
 		d := w.on(t, "aws")
-		d.endpoint = nil // as it is at Amazon's
-		d.copyLimit, d.copyPart = 8, 9
+		d.account.endpoint = nil // as it is at Amazon's
+		d.copier.limit, d.copier.part = 8, 9
 		r := of(&storage.CopyRequest{})
 		r.Source.Bucket = "other"
 		_, err := d.Copy(t.Context(), r)
 		require.NoError(t, err)
-		asked := w.Requests()
+		asked := w.server.Requests()
 		require.Contains(t, asked[0].Header.Get("Authorization"), "/us-east-1/s3/")
 		require.Equal(t, "GET /other/from?tagging=&versionId=v1", asked[1].Line())
 		require.Contains(t, asked[1].Header.Get("Authorization"), "/eu-west-1/s3/")
@@ -167,7 +167,7 @@ func TestTagCalls(t *testing.T) {
 		tags, err := w.on(t, "aws").Tags(t.Context(), &storage.GetRequest{Key: "a b", Version: "v/1"})
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"k": "v"}, tags)
-		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, w.Lines())
+		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, w.server.Lines())
 	})
 	for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
 		for name, row := range map[string]struct {
@@ -180,8 +180,8 @@ func TestTagCalls(t *testing.T) {
 			t.Run("set "+name+" on "+profile, func(t *testing.T) {
 				w := newStandIn(t)
 				require.NoError(t, w.on(t, profile).SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
-				sent := w.Last(t)
-				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, w.Lines())
+				sent := w.server.Last(t)
+				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, w.server.Lines())
 				require.Contains(t, string(sent.Body), row.body)
 				require.NotEmpty(t, sent.Header.Get(sum))
 			})
@@ -220,7 +220,7 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
 			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &storage.ChangeRequest{Key: "k"}), row.want)
-			require.Len(t, w.Requests(), len(row.replies))
+			require.Len(t, w.server.Requests(), len(row.replies))
 		})
 	}
 }
@@ -241,12 +241,12 @@ func TestReadsTellTheNumberOfTags(t *testing.T) {
 
 func TestSignedTags(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Tags = someTags }), now)
+	signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Tags = someTags }), now)
 	require.NoError(t, err)
 	require.Equal(t, someTagsSent, signed.Header.Get("X-Amz-Tagging"))
 	require.Contains(t, signed.URL, "x-amz-tagging")
 
-	form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.Tags = map[string]string{"k": "v"} }), now)
+	form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.Tags = map[string]string{"k": "v"} }), now)
 	require.NoError(t, err)
 	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>", form.Fields["tagging"])
 	_, conditions := policyOf(t, form)

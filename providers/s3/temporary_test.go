@@ -51,7 +51,7 @@ func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 	require.NoError(t, err)
 	d := opened.(*driver)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	d.clock.now = func() time.Time { return now }
+	d.account.clock.now = func() time.Time { return now }
 	miss := func() {
 		_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)

@@ -28,7 +28,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	}
 	limit := min(r.Limit, maxPage)
 	for {
-		p, err := d.versionsPage(ctx, r, key, id, limit)
+		p, err := d.bucket.versionsPage(ctx, r, key, id, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -47,13 +47,13 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 }
 
 // versionsPage lists one page, without the version that is the marker.
-func (d *driver) versionsPage(ctx context.Context, r *storage.ListRequest, key, id string, limit int) (page *listxml.VersionsPage, err error) {
+func (b *bucket) versionsPage(ctx context.Context, r *storage.ListRequest, key, id string, limit int) (page *listxml.VersionsPage, err error) {
 	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
-		page, err = listxml.ReadVersions(response, !d.amazon(), d.profile.timesInIDs)
+		page, err = listxml.ReadVersions(response, !b.account.amazon(), b.account.profile.timesInIDs)
 		return err
 	})
-	_, err = d.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
-		Bucket:          d.name(),
+	_, err = b.account.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
+		Bucket:          &b.name,
 		Prefix:          httpheader.Optional(r.Prefix),
 		Delimiter:       httpheader.Optional(r.Delimiter),
 		MaxKeys:         aws.Int32(int32(limit)),
@@ -62,7 +62,7 @@ func (d *driver) versionsPage(ctx context.Context, r *storage.ListRequest, key, 
 		EncodingType:    types.EncodingTypeUrl,
 	}, decode)
 	if err != nil {
-		return nil, d.listError(err)
+		return nil, b.listError(err)
 	}
 	if id != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id })

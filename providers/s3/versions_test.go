@@ -42,7 +42,7 @@ func TestListVersions(t *testing.T) {
 	require.Equal(t, []string{
 		"GET /photos?encoding-type=url&max-keys=4&prefix=a&versions=",
 		"GET /photos?encoding-type=url&key-marker=b%2F1&max-keys=4&prefix=a&version-id-marker=v9&versions=",
-	}, w.Lines())
+	}, w.server.Lines())
 }
 
 func TestListVersionsOnOtherServers(t *testing.T) {
@@ -97,7 +97,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 		<DeleteMarker><Key>a</Key><VersionId>m1</VersionId><LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>
 		</ListVersionsResult>`
 	d := newStandIn(t, reply{Body: body}).on(t, "aws")
-	d.endpoint = nil // as it is at Amazon's
+	d.account.endpoint = nil // as it is at Amazon's
 	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
 	require.NoError(t, err)
 	var got []string

@@ -3,6 +3,7 @@ package documented
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -12,17 +13,24 @@ const (
 	amazonAPI    = "https://docs.aws.amazon.com/AmazonS3/latest/API/"
 )
 
-// Amazon has the answers of S3. Those to HEAD have no body (aws/aws-sdk-java-v2#5414).
+// Amazon has the answers of S3. Those to HEAD have no body (aws/aws-sdk-java-v2#5414). A 409
+// ConditionalRequestConflict to a completion is not among them: it ends the upload, and only a body
+// that can be read again begins another. Nor is NoSuchBucket for the settings of a new bucket,
+// because a request does not tell which call makes it: TestSettingsOfANewBucket has it.
 var Amazon = []Answer{
-	amazonError("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
-	amazonError("ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors),
+	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
+	amazonRefusal("ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors),
 	amazonError("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.", amazonErrors),
-	amazonError("RequestTimeout", http.StatusBadRequest, "Your socket connection to the server was not read from or written to within the timeout period.",
-		amazonErrors, "PutObject", "PutObject if", "UploadPart"),
-	amazonError("OperationAborted", http.StatusConflict, "A conflicting conditional operation is currently in progress against this resource. Try again.",
-		amazonErrors, "PutObject", "DeleteObject", "PUT tagging", "DELETE tagging"),
-	amazonError("ConditionalRequestConflict", http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource.",
+	amazonRefusal("RequestTimeout", http.StatusBadRequest, "Your socket connection to the server was not read from or written to within the timeout period.",
+		amazonErrors, "PutObject", "UploadPart"),
+	amazonRefusal("OperationAborted", http.StatusConflict, "A conflicting conditional operation is currently in progress against this resource. Try again.",
+		amazonErrors, "PutObject", "DeleteObject", "PUT tagging"),
+	amazonRefusal("OperationAborted for a bucket", http.StatusConflict, "A conflicting conditional operation is currently in progress against this resource. Try again.",
+		"hashicorp/terraform-provider-aws#33478", "CreateBucket", "DeleteBucket", "PUT versioning", "PUT cors", "PUT lifecycle", "PUT policy"),
+	amazonRefusal("ConditionalRequestConflict", http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource.",
 		amazonAPI+"API_PutObject.html", "PutObject if"),
+	amazonRefusal("ConditionalRequestConflict for a copy", http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource.",
+		amazonAPI+"API_CopyObject.html", "CopyObject if"),
 	late("InternalError", amazonAPI+"API_CopyObject.html"),
 	late("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),
 	{
@@ -34,12 +42,20 @@ var Amazon = []Answer{
 var amazonHeader = map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/xml"}
 
 func amazonError(code string, status int, message, source string, kinds ...string) Answer {
-	return Answer{Kinds: kinds, Status: status, Header: amazonHeader, Body: amazonBody(code, message), Name: code, Source: source}
+	name, _, _ := strings.Cut(code, " ")
+	return Answer{Kinds: kinds, Status: status, Header: amazonHeader, Body: amazonBody(name, message), Name: code, Source: source}
+}
+
+// amazonRefusal returns an error that excludes an effect.
+func amazonRefusal(code string, status int, message, source string, kinds ...string) Answer {
+	a := amazonError(code, status, message, source, kinds...)
+	a.NoEffect = true
+	return a
 }
 
 // late returns an error that S3 finds after it has begun a response with 200.
 func late(code, source string) Answer {
-	a := amazonError(code, http.StatusOK, "Please try again.", source, "CopyObject", "UploadPartCopy", "CompleteMultipartUpload")
+	a := amazonError(code, http.StatusOK, "Please try again.", source, "CopyObject", "CompleteMultipartUpload")
 	a.Name += " in a 200"
 	return a
 }
@@ -62,43 +78,76 @@ func refusedKeys(request []byte) string {
 	return body.String()
 }
 
-// AmazonKind returns the bucket and the operation of a request to S3 whose path begins with the
-// bucket. Signed addresses have no kind, because their users do not retry.
+// amazonParameters has the parameters of a query that name an operation.
+var amazonParameters = []string{
+	"list-type", "versions", "uploads", "uploadId", "tagging", "retention", "legal-hold", "restore", "attributes",
+	"versioning", "cors", "lifecycle", "policy", "policyStatus", "publicAccessBlock", "ownershipControls", "object-lock", "acl", "location",
+}
+
+// AmazonKind returns the bucket and the operation of a request to S3. Signed addresses have no
+// kind, because their users do not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if name, _, virtual := strings.Cut(r.Host, ".s3."); virtual {
+		bucket, key = name, strings.TrimPrefix(r.URL.Path, "/")
+	}
 	query := r.URL.Query()
-	if query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == "" {
-		return bucket, ""
-	}
-	copies := r.Header.Get("X-Amz-Copy-Source") != ""
 	switch {
-	case r.Method == http.MethodPost && query.Has("delete"):
-		return bucket, "DeleteObjects"
-	case r.Method == http.MethodPost && query.Has("uploads"):
-		return bucket, "CreateMultipartUpload"
-	case r.Method == http.MethodPost && query.Has("uploadId"):
-		return bucket, "CompleteMultipartUpload"
-	case r.Method == http.MethodPut && query.Has("partNumber") && copies:
-		return bucket, "UploadPartCopy"
-	case r.Method == http.MethodPut && query.Has("partNumber"):
-		return bucket, "UploadPart"
-	case r.Method == http.MethodPut && copies:
-		return bucket, "CopyObject"
+	case query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == "":
+		return bucket, ""
+	case bucket == "":
+		return bucket, "ListBuckets"
+	case key == "":
+		kind = bucketKind(r.Method, query)
+	default:
+		kind = objectKind(r.Method, query, r.Header.Get("X-Amz-Copy-Source") != "")
 	}
-	for _, parameter := range []string{"list-type", "versions", "uploads", "uploadId", "tagging", "retention", "legal-hold", "restore", "attributes"} {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "") {
+		kind += " if"
+	}
+	return bucket, kind
+}
+
+func bucketKind(method string, query url.Values) string {
+	for _, parameter := range amazonParameters {
 		if query.Has(parameter) {
-			return bucket, r.Method + " " + parameter
+			return method + " " + parameter
 		}
 	}
 	switch {
-	case r.Method == http.MethodPut && key != "" && (r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != ""):
-		return bucket, "PutObject if"
-	case r.Method == http.MethodPut && key != "":
-		return bucket, "PutObject"
-	case r.Method == http.MethodDelete && key != "":
-		return bucket, "DeleteObject"
-	case key != "":
-		return bucket, r.Method + " object"
+	case method == http.MethodPost && query.Has("delete"):
+		return "DeleteObjects"
+	case method == http.MethodPut:
+		return "CreateBucket"
+	case method == http.MethodDelete:
+		return "DeleteBucket"
 	}
-	return bucket, r.Method + " bucket"
+	return method + " bucket"
+}
+
+func objectKind(method string, query url.Values, copies bool) string {
+	switch {
+	case method == http.MethodPost && query.Has("uploads"):
+		return "CreateMultipartUpload"
+	case method == http.MethodPost && query.Has("uploadId"):
+		return "CompleteMultipartUpload"
+	case method == http.MethodPut && query.Has("partNumber") && copies:
+		return "UploadPartCopy"
+	case method == http.MethodPut && query.Has("partNumber"):
+		return "UploadPart"
+	case method == http.MethodPut && copies:
+		return "CopyObject"
+	}
+	for _, parameter := range amazonParameters {
+		if query.Has(parameter) {
+			return method + " " + parameter
+		}
+	}
+	switch method {
+	case http.MethodPut:
+		return "PutObject"
+	case http.MethodDelete:
+		return "DeleteObject"
+	}
+	return method + " object"
 }

@@ -30,7 +30,7 @@ func (p *probe) request(key, text string, condition storage.Condition) *storage.
 func (p *probe) putRequest(ctx context.Context, r *storage.PutRequest) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
 		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart)
-		attrs, err = p.Put(ctx, r)
+		attrs, err = p.driver.Put(ctx, r)
 		return err
 	})
 	return attrs, err
@@ -43,7 +43,7 @@ func (p *probe) head(ctx context.Context, key string) (*storage.Attrs, error) {
 // headWhole is head for a key with its prefix.
 func (p *probe) headWhole(ctx context.Context, key string) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
-		attrs, err = p.Head(ctx, &storage.GetRequest{Key: key, Length: -1})
+		attrs, err = p.driver.Head(ctx, &storage.GetRequest{Key: key, Length: -1})
 		return err
 	})
 	return attrs, err
@@ -52,7 +52,7 @@ func (p *probe) headWhole(ctx context.Context, key string) (attrs *storage.Attrs
 // read returns the content of an object.
 func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 	err = retry(ctx, func() error {
-		_, body, err := p.Get(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+		_, body, err := p.driver.Get(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (p *probe) uploadRequest(ctx context.Context, r *storage.PutRequest, text s
 func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
 	var upload string
 	err = retry(ctx, func() (err error) {
-		upload, err = p.BeginParts(ctx, r)
+		upload, err = p.driver.BeginParts(ctx, r)
 		return err
 	})
 	if err != nil {
@@ -104,18 +104,18 @@ func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text 
 	p.uploads.Store(upload, r.Key)
 	var one storage.Part
 	err = retry(ctx, func() (err error) {
-		one, err = p.PutPart(ctx, &storage.PartRequest{
+		one, err = p.driver.PutPart(ctx, &storage.PartRequest{
 			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: r.Size, CRC32C: storage.KnownCRC32C(crc32c(text)),
 		})
 		return err
 	})
-	abort := func() { _ = p.AbortParts(context.WithoutCancel(ctx), r.Key, upload) }
+	abort := func() { _ = p.driver.AbortParts(context.WithoutCancel(ctx), r.Key, upload) }
 	if err != nil {
 		abort()
 		return nil, err
 	}
 	return func() (*storage.Attrs, error) {
-		attrs, err := p.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{one}})
+		attrs, err := p.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{one}})
 		if err != nil {
 			abort()
 			return nil, err
@@ -127,7 +127,7 @@ func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text 
 
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
 	return retry(ctx, func() error {
-		_, err := p.Copy(ctx, &storage.CopyRequest{
+		_, err := p.driver.Copy(ctx, &storage.CopyRequest{
 			Source: p.source(revision), Key: p.prefix + key, Condition: condition,
 			Properties: storage.Properties{ContentType: "text/plain"},
 		})
@@ -137,7 +137,7 @@ func (p *probe) copy(ctx context.Context, revision, key string, condition storag
 
 // source returns the object at the key "source", which is copied.
 func (p *probe) source(revision string) storage.ObjectRef {
-	source := p.Locate(p.prefix + "source")
+	source := p.driver.Locate(p.prefix + "source")
 	source.Revision = revision
 	return source
 }
@@ -149,7 +149,7 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 		for _, key := range keys {
 			requests = append(requests, storage.DeleteRequest{Key: p.prefix + key})
 		}
-		for _, err := range p.DeleteBatch(ctx, requests) {
+		for _, err := range p.driver.DeleteBatch(ctx, requests) {
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (
 	for token := ""; ; {
 		var page *storage.Page
 		err := retry(ctx, func() (err error) {
-			page, err = p.List(ctx, &storage.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
+			page, err = p.driver.List(ctx, &storage.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
 			return err
 		})
 		if err != nil {

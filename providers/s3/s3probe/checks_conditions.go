@@ -121,7 +121,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	remove := func(key, revision string) error {
 		return retry(ctx, func() error {
-			return p.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
+			return p.driver.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
 		})
 	}
 	verdict, detail := runSteps(
@@ -215,7 +215,7 @@ func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
 	source.Attrs = &storage.Attrs{Size: 3} // of "old" and "new"
 	return retry(ctx, func() error {
-		_, err := p.Compose(ctx, &storage.ComposeRequest{
+		_, err := p.driver.Compose(ctx, &storage.ComposeRequest{
 			Key: p.prefix + "compose", Sources: []storage.ObjectRef{source},
 			Properties: storage.Properties{ContentType: "text/plain"},
 		})

@@ -43,7 +43,7 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
-	u, err := p.URL(ctx, p.prefix+key)
+	u, err := p.driver.URL(ctx, p.prefix+key)
 	if err != nil {
 		return false, err
 	}
@@ -58,7 +58,7 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 // send sends a request outside of the driver. The error does not contain the URL,
 // which may be signed: reports are passed around.
 func (p *probe) send(r *http.Request) (status int, err error) {
-	response, err := p.HTTPClient().Do(r)
+	response, err := p.driver.HTTPClient().Do(r)
 	if err != nil {
 		var e *url.Error
 		if errors.As(err, &e) {
@@ -118,7 +118,7 @@ func expectAccepted(name string, send func() (int, error)) step {
 }
 
 func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
-	signed, err := p.Sign(ctx, p.signRequest("signed-type"))
+	signed, err := p.driver.Sign(ctx, p.signRequest("signed-type"))
 	if err != nil {
 		return inconclusive("signing", err)
 	}
@@ -135,7 +135,7 @@ func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
 func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-size")
 	r.MinSize, r.MaxSize = 4, 4
-	signed, err := p.Sign(ctx, r)
+	signed, err := p.driver.Sign(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
 	}
@@ -151,7 +151,7 @@ func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-create")
 	r.Condition.Absent = true
-	signed, err := p.Sign(ctx, r)
+	signed, err := p.driver.Sign(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
 	}
@@ -165,7 +165,7 @@ func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("form")
 	r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
-	form, err := p.SignForm(ctx, r)
+	form, err := p.driver.SignForm(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
 	}

@@ -35,7 +35,7 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 
 func (p *probe) setTags(ctx context.Context, key string, tags map[string]string) error {
 	return retry(ctx, func() error {
-		return p.SetTags(ctx, &storage.ChangeRequest{Key: p.prefix + key, Tags: tags})
+		return p.driver.SetTags(ctx, &storage.ChangeRequest{Key: p.prefix + key, Tags: tags})
 	})
 }
 
@@ -43,12 +43,12 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 // need not prove it.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	r := &storage.CopyRequest{
-		Source: p.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
+		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
 		Properties: storage.Properties{ContentType: "text/plain"},
 	}
 	r.Tags, r.ReplaceTags = tags, tags != nil
 	if p.report.Profile.Copy {
-		return retry(ctx, func() error { _, err := p.Copy(ctx, r); return err })
+		return retry(ctx, func() error { _, err := p.driver.Copy(ctx, r); return err })
 	}
 	put := p.request("copy-tagged", "tagged", storage.Condition{})
 	if put.Tags = tags; tags == nil {
@@ -63,7 +63,7 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 	return func() (Verdict, string) {
 		var got map[string]string
 		err := retry(ctx, func() (err error) {
-			got, err = p.Tags(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+			got, err = p.driver.Tags(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
 			return err
 		})
 		if err != nil {
@@ -108,7 +108,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 		},
 		func() (Verdict, string) {
 			err := retry(ctx, func() error {
-				return p.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
+				return p.driver.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
 			})
 			switch storage.CodeOf(err) {
 			case "":
@@ -121,7 +121,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
 		expectSuccess("removing the version", func() error {
 			return retry(ctx, func() error {
-				return p.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
+				return p.driver.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
 			})
 		}),
 	)
@@ -132,7 +132,7 @@ func (p *probe) release(ctx context.Context) error {
 	if p.held == "" {
 		return nil
 	}
-	err := retry(ctx, func() error { return p.SetLegalHold(ctx, &storage.ChangeRequest{Key: p.held}) })
+	err := retry(ctx, func() error { return p.driver.SetLegalHold(ctx, &storage.ChangeRequest{Key: p.held}) })
 	if err == nil {
 		p.held = ""
 	}

@@ -19,7 +19,7 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	for _, name := range uploadNames {
 		upload := ""
 		err := retry(ctx, func() (err error) {
-			upload, err = p.BeginParts(ctx, p.request(name, "", storage.Condition{}))
+			upload, err = p.driver.BeginParts(ctx, p.request(name, "", storage.Condition{}))
 			return err
 		})
 		if err != nil {
@@ -32,7 +32,7 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectUploads(ctx, uploadNames, "the listing omits uploads in progress"),
 		func() (Verdict, string) {
 			for upload, name := range begun {
-				if err := retry(ctx, func() error { return p.AbortParts(ctx, p.prefix+name, upload) }); err != nil {
+				if err := retry(ctx, func() error { return p.driver.AbortParts(ctx, p.prefix+name, upload) }); err != nil {
 					return inconclusive("aborting an upload", err)
 				}
 				p.uploads.Delete(upload)
@@ -61,7 +61,7 @@ func (p *probe) expectUploads(ctx context.Context, want []string, otherwise stri
 func (p *probe) listUploads(ctx context.Context) (names []string, err error) {
 	var page *storage.UploadPage
 	err = retry(ctx, func() (err error) {
-		page, err = p.ListUploads(ctx, &storage.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
+		page, err = p.driver.ListUploads(ctx, &storage.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
 		return err
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{s3Driver: d, prefix: prefix + "probe-" + rand.Text() + "/"}
+	p := &probe{driver: d, prefix: prefix + "probe-" + rand.Text() + "/"}
 	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
 	p.report.Profile.Name += s3.ProbedSuffix
 	p.setProfile(withAllFeatures(d.Profile()))
@@ -74,8 +74,11 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
-	p.report.Answers = p.AnswersAs()
-	p.racy = p.knownRaces()
+	p.report.Answers = p.driver.AnswersAs()
+	// A condition may be known not to be atomic by the profile of the Config, or by that of
+	// the server that the responses name.
+	named, _ := s3.NamedProfile(p.report.Answers)
+	p.racy = union(p.profile.Racy, named.Racy)
 	p.report.Profile.Racy = p.racy
 	for _, c := range checks {
 		verdict, detail := c.ask(ctx, p)
@@ -113,7 +116,7 @@ func withAllFeatures(p s3.Profile) s3.Profile {
 
 // probe is one call of Run.
 type probe struct {
-	s3Driver
+	driver  s3Driver
 	profile s3.Profile // that the driver has
 	prefix  string
 	racy    s3.Conditions // known not to be atomic
@@ -124,7 +127,7 @@ type probe struct {
 
 func (p *probe) setProfile(profile s3.Profile) {
 	p.profile = profile
-	p.s3Driver = p.WithProfile(profile).(s3Driver)
+	p.driver = p.driver.WithProfile(profile).(s3Driver)
 }
 
 // setChecksum changes how the driver sends checksums.
@@ -150,13 +153,6 @@ func (p *probe) begin(ctx context.Context) error {
 		err = &storage.Error{Code: storage.Internal, Hint: "the server returned other content than was written"}
 	}
 	return err
-}
-
-// knownRaces returns the conditions that are known not to be atomic: by the profile of
-// the Config, or by that of the server that the responses name.
-func (p *probe) knownRaces() s3.Conditions {
-	named, _ := s3.NamedProfile(p.report.Answers)
-	return union(p.profile.Racy, named.Racy)
 }
 
 // union returns the conditions that are in c or d.
@@ -186,27 +182,27 @@ func (p *probe) clean(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
 	defer cancel()
 	p.uploads.Range(func(upload, key any) bool {
-		if p.AbortParts(ctx, key.(string), upload.(string)) != nil {
+		if p.driver.AbortParts(ctx, key.(string), upload.(string)) != nil {
 			p.report.Left = p.prefix
 		}
 		return true
 	})
 	_ = p.release(ctx) // without object lock there is no hold
-	if p.cleanObjects(ctx) != nil || p.cleanVersions(ctx) != nil {
+	if cleanObjects(ctx, p.driver, p.prefix) != nil || cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
 		p.report.Left = p.prefix
 	}
 }
 
 // cleanObjects continues after failures to remove an object, and returns the last one.
-func (p *probe) cleanObjects(ctx context.Context) (failed error) {
+func cleanObjects(ctx context.Context, d storage.Driver, prefix string) (failed error) {
 	token := ""
 	for range maxLeftPages {
-		page, err := p.List(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage, Token: token})
+		page, err := d.List(ctx, &storage.ListRequest{Prefix: prefix, Limit: maxPage, Token: token})
 		if err != nil {
 			return err
 		}
 		for _, entry := range page.Entries {
-			if err := p.Delete(ctx, &storage.DeleteRequest{Key: entry.Key}); err != nil {
+			if err := d.Delete(ctx, &storage.DeleteRequest{Key: entry.Key}); err != nil {
 				failed = err
 			}
 		}
@@ -218,17 +214,17 @@ func (p *probe) cleanObjects(ctx context.Context) (failed error) {
 }
 
 // cleanVersions removes old versions. A server that cannot list versions has none.
-func (p *probe) cleanVersions(ctx context.Context) error {
+func cleanVersions(ctx context.Context, d storage.Driver, prefix string, versioning bool) error {
 	for range maxLeftPages {
-		page, err := p.ListVersions(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage})
-		if err != nil && !p.profile.Versioning {
+		page, err := d.ListVersions(ctx, &storage.ListRequest{Prefix: prefix, Limit: maxPage})
+		if err != nil && !versioning {
 			return nil
 		}
 		if err != nil || len(page.Entries) == 0 {
 			return err
 		}
 		for _, entry := range page.Entries {
-			if err := p.Delete(ctx, &storage.DeleteRequest{Key: entry.Key, Version: entry.Version}); err != nil {
+			if err := d.Delete(ctx, &storage.DeleteRequest{Key: entry.Key, Version: entry.Version}); err != nil {
 				return err
 			}
 		}

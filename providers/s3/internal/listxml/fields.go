@@ -26,7 +26,7 @@ var (
 // fields reads the elements that all listings of S3 have. If an element occurs
 // twice, the last one counts, as in the SDK.
 type fields struct {
-	reader
+	xml       reader
 	block     strings.Builder // text that was kept, and space for more
 	escaped   bool            // the response says that its keys are escaped; a server may ignore what the request asked for
 	truncated flag
@@ -43,7 +43,7 @@ const (
 
 // each calls f for each element below the root. f must close the element.
 func (p *fields) each(f func(name []byte) error) error {
-	root, err := p.root()
+	root, err := p.xml.root()
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (p *fields) each(f func(name []byte) error) error {
 // children calls f for each element in the innermost open element, and closes that.
 func (p *fields) children(f func(name []byte) error) error {
 	for {
-		name, err := p.child()
+		name, err := p.xml.child()
 		if err != nil || name == nil {
 			return err
 		}
@@ -76,13 +76,13 @@ func (p *fields) pageField(name []byte) (err error) {
 	switch {
 	case is(name, "EncodingType"):
 		var value []byte
-		if value, err = p.value(); err == nil {
+		if value, err = p.xml.value(); err == nil {
 			p.escaped = string(trimSpace(value)) == "url"
 		}
 	case is(name, "IsTruncated"):
 		p.truncated, err = p.flag()
 	default:
-		err = p.skip()
+		err = p.xml.skip()
 	}
 	return err
 }
@@ -103,13 +103,13 @@ func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 	case is(name, "LastModified"):
 		e.Modified, err = p.time()
 	default:
-		err = p.skip()
+		err = p.xml.skip()
 	}
 	return err
 }
 
 func (p *fields) string() (string, error) {
-	value, err := p.value()
+	value, err := p.xml.value()
 	return p.keep(value), err
 }
 
@@ -118,7 +118,7 @@ func (p *fields) keep(text []byte) string {
 	if p.block.Cap()-p.block.Len() < len(text) {
 		// About a third of a page is text that is kept.
 		p.block = strings.Builder{}
-		p.block.Grow(max(len(text), min(textBlock, len(p.doc)/3)))
+		p.block.Grow(max(len(text), min(textBlock, len(p.xml.doc)/3)))
 	}
 	start := p.block.Len()
 	p.block.Write(text)
@@ -130,7 +130,7 @@ func (p *fields) unescape(key string) (string, error) {
 	if !p.escaped || strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
 		return key, nil
 	}
-	plain := p.scratch[:0]
+	plain := p.xml.scratch[:0]
 	for i := 0; i < len(key); i++ {
 		switch c := key[i]; {
 		case c == '+':
@@ -144,12 +144,12 @@ func (p *fields) unescape(key string) (string, error) {
 			return "", errNotEscaped
 		}
 	}
-	p.scratch = plain
+	p.xml.scratch = plain
 	return p.keep(plain), nil
 }
 
 func (p *fields) size() (int64, error) {
-	value, err := p.value()
+	value, err := p.xml.value()
 	if err != nil {
 		return 0, err
 	}
@@ -162,7 +162,7 @@ func (p *fields) size() (int64, error) {
 
 // time returns a time to the second: listings have more digits than headers.
 func (p *fields) time() (time.Time, error) {
-	value, err := p.value()
+	value, err := p.xml.value()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -177,7 +177,7 @@ func (p *fields) time() (time.Time, error) {
 }
 
 func (p *fields) flag() (flag, error) {
-	value, err := p.value()
+	value, err := p.xml.value()
 	if err != nil {
 		return unset, err
 	}
@@ -191,7 +191,7 @@ func (p *fields) flag() (flag, error) {
 }
 
 func (p *fields) invalid(kind string) error {
-	return fmt.Errorf("the page has an invalid %s before byte %d", kind, p.pos)
+	return fmt.Errorf("the page has an invalid %s before byte %d", kind, p.xml.pos)
 }
 
 // hasNext reports whether another page follows. next names it. If the page does not

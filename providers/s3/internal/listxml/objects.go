@@ -13,20 +13,20 @@ const maxKeys = 1000
 
 // objectsPage is a response of ListObjectsV2 that is being read.
 type objectsPage struct {
-	fields
-	*storage.Page
+	fields fields
+	page   *storage.Page
 }
 
 // ReadObjects reads a response of ListObjectsV2 into page. It reuses the memory of
 // buffer for the entries, if that has any.
 func ReadObjects(response []byte, page *storage.Page, buffer []storage.ListEntry) error {
-	p := &objectsPage{fields: fields{reader: reader{doc: response}}, Page: page}
+	p := &objectsPage{fields: fields{xml: reader{doc: response}}, page: page}
 	if cap(buffer) == 0 {
 		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
 		buffer = make([]storage.ListEntry, 0, min(n, maxKeys))
 	}
-	p.Entries, p.Token = buffer[:0], ""
-	if err := p.each(p.element); err != nil {
+	p.page.Entries, p.page.Token = buffer[:0], ""
+	if err := p.fields.each(p.element); err != nil {
 		return err
 	}
 	return p.finish()
@@ -40,45 +40,45 @@ func (p *objectsPage) element(name []byte) (err error) {
 		return p.entry(storage.ListEntry{IsPrefix: true}, p.prefix)
 	case is(name, "NextContinuationToken"):
 		var value []byte
-		value, err = p.value()
-		p.Token = string(value)
+		value, err = p.fields.xml.value()
+		p.page.Token = string(value)
 		return err
 	}
-	return p.pageField(name)
+	return p.fields.pageField(name)
 }
 
 func (p *objectsPage) entry(e storage.ListEntry, field func([]byte) error) error {
-	if len(p.Entries) == MaxEntries {
+	if len(p.page.Entries) == MaxEntries {
 		return errTooLong
 	}
-	p.Entries = append(p.Entries, e)
-	return p.children(field)
+	p.page.Entries = append(p.page.Entries, e)
+	return p.fields.children(field)
 }
 
 func (p *objectsPage) object(name []byte) error {
-	return p.entryField(&p.Entries[len(p.Entries)-1], name)
+	return p.fields.entryField(&p.page.Entries[len(p.page.Entries)-1], name)
 }
 
 func (p *objectsPage) prefix(name []byte) (err error) {
 	if !is(name, "Prefix") {
-		return p.skip()
+		return p.fields.xml.skip()
 	}
-	p.Entries[len(p.Entries)-1].Key, err = p.string()
+	p.page.Entries[len(p.page.Entries)-1].Key, err = p.fields.string()
 	return err
 }
 
 // finish does what needs the whole page. Some servers say at its end how keys are
 // escaped.
 func (p *objectsPage) finish() (err error) {
-	for i := range p.Entries {
-		if p.Entries[i].Key, err = p.unescape(p.Entries[i].Key); err != nil {
+	for i := range p.page.Entries {
+		if p.page.Entries[i].Key, err = p.fields.unescape(p.page.Entries[i].Key); err != nil {
 			return err
 		}
 	}
-	mergePrefixes(p.Entries)
-	more, err := p.hasNext(p.Token)
+	mergePrefixes(p.page.Entries)
+	more, err := p.fields.hasNext(p.page.Token)
 	if !more {
-		p.Token = ""
+		p.page.Token = ""
 	}
 	return err
 }

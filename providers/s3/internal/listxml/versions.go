@@ -16,7 +16,7 @@ type VersionsPage struct {
 	NextKey, NextID string // the last version before the next page
 	More            bool   // there is a next page
 
-	fields
+	fields       fields
 	hasMarker    bool // a delete marker was read
 	timesInIDs   bool // see ReadVersions
 	markersApart bool // the server may list all delete markers after all versions, and none was found elsewhere
@@ -26,8 +26,8 @@ type VersionsPage struct {
 // says that the server may list all delete markers after all versions. timesInIDs says that
 // the time of an old version is that of its replacement, and that its id is a ULID.
 func ReadVersions(response []byte, markersApart, timesInIDs bool) (*VersionsPage, error) {
-	p := &VersionsPage{fields: fields{reader: reader{doc: response}}, markersApart: markersApart, timesInIDs: timesInIDs}
-	if err := p.each(p.element); err != nil {
+	p := &VersionsPage{fields: fields{xml: reader{doc: response}}, markersApart: markersApart, timesInIDs: timesInIDs}
+	if err := p.fields.each(p.element); err != nil {
 		return nil, err
 	}
 	return p, p.finish()
@@ -46,11 +46,11 @@ func (p *VersionsPage) element(name []byte) (err error) {
 	case is(name, "CommonPrefixes"):
 		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
 	case is(name, "NextKeyMarker"):
-		p.NextKey, err = p.string()
+		p.NextKey, err = p.fields.string()
 	case is(name, "NextVersionIdMarker"):
-		p.NextID, err = p.string()
+		p.NextID, err = p.fields.string()
 	default:
-		return p.pageField(name)
+		return p.fields.pageField(name)
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func (p *VersionsPage) entry(e storage.VersionEntry) error {
 	if len(p.Entries) == MaxEntries {
 		return errTooLong
 	}
-	err := p.children(func(name []byte) error { return p.versionField(&e, name) })
+	err := p.fields.children(func(name []byte) error { return p.versionField(&e, name) })
 	p.Entries = append(p.Entries, e)
 	return err
 }
@@ -67,17 +67,17 @@ func (p *VersionsPage) entry(e storage.VersionEntry) error {
 func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err error) {
 	switch {
 	case e.IsPrefix && is(name, "Prefix"):
-		e.Key, err = p.string()
+		e.Key, err = p.fields.string()
 	case e.IsPrefix:
-		err = p.skip()
+		err = p.fields.xml.skip()
 	case is(name, "VersionId"):
-		e.Version, err = p.string()
+		e.Version, err = p.fields.string()
 	case is(name, "IsLatest"):
 		var latest flag
-		latest, err = p.flag()
+		latest, err = p.fields.flag()
 		e.Current = latest == yes
 	default:
-		err = p.entryField(&e.ListEntry, name)
+		err = p.fields.entryField(&e.ListEntry, name)
 	}
 	return err
 }
@@ -85,11 +85,11 @@ func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err e
 func (p *VersionsPage) finish() (err error) {
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		if e.Key, err = p.unescape(e.Key); err != nil {
+		if e.Key, err = p.fields.unescape(e.Key); err != nil {
 			return err
 		}
 	}
-	if p.NextKey, err = p.unescape(p.NextKey); err != nil {
+	if p.NextKey, err = p.fields.unescape(p.NextKey); err != nil {
 		return err
 	}
 	if p.timesInIDs {
@@ -99,7 +99,7 @@ func (p *VersionsPage) finish() (err error) {
 	if p.hasMarker && p.markersApart {
 		p.placeMarkers()
 	}
-	p.More, err = p.hasNext(p.NextKey)
+	p.More, err = p.fields.hasNext(p.NextKey)
 	return err
 }
 

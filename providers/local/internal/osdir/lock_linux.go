@@ -1,4 +1,4 @@
-package local
+package osdir
 
 import (
 	"errors"
@@ -17,25 +17,26 @@ func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
 	})
 }
 
-// rangesWork reports whether a range of f can be locked. gVisor only locks whole files.
-func rangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_WRLCK, 0, 1) == nil }
+// RangesWork reports whether a range of f can be locked. gVisor only locks whole files.
+func RangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_WRLCK, 0, 1) == nil }
 
-// tryLockRange locks n bytes, or the whole file if ranges do not work.
-func tryLockRange(f *os.File, at, n int64) error {
+// TryLockRange locks n bytes, or the whole file if ranges do not work.
+func TryLockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
 	switch {
 	case errors.Is(err, unix.EACCES): // the other error of fcntl for it
-		return errLocked
+		return ErrLocked
 	case errors.Is(err, unix.EINVAL):
-		return tryLockFile(f)
+		return TryLock(f)
 	}
 	return err
 }
 
-func unlockRange(f *os.File, at, n int64) error {
+// UnlockRange ends the lock of TryLockRange.
+func UnlockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_UNLCK, at, n)
 	if errors.Is(err, unix.EINVAL) {
-		return unlockFile(f)
+		return unlock(f)
 	}
 	return err
 }

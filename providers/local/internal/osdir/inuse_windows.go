@@ -1,4 +1,4 @@
-package local
+package osdir
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// maxInUse is how long retryInUse tries. Go's own tools use the same time
+// maxInUse is how long RetryInUse tries. Go's own tools use the same time
 // (cmd/internal/robustio).
 const maxInUse = 2 * time.Second
 
-// retryInUse repeats a rename or removal of a file that another program has open. Virus
+// RetryInUse repeats a rename or removal of a file that another program has open. Virus
 // scanners, indexers and backups open files for a moment, as do readers if the file
 // system has no POSIX renames. It stops when ctx ends.
-func retryInUse(ctx context.Context, operation func() error) error {
+func RetryInUse(ctx context.Context, operation func() error) error {
 	var giveUp time.Time
 	for pause := time.Millisecond; ; pause += rand.N(pause) {
 		err := operation()

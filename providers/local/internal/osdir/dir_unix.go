@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package local
+package osdir
 
 import (
 	"errors"
@@ -23,17 +23,17 @@ func retryEINTR(call func() error) error {
 	}
 }
 
-func metaOf(st *unix.Stat_t) meta {
-	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink), mode: uint32(st.Mode) & 0o777, uid: st.Uid}
+func metaOf(st *unix.Stat_t) Meta {
+	m := Meta{Ino: uint64(st.Ino), Size: st.Size, MTime: st.Mtim.Nano(), Links: int(st.Nlink), Mode: uint32(st.Mode) & 0o777, UID: st.Uid}
 	switch uint32(st.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
-		m.kind = kindFile
+		m.Kind = KindFile
 	case unix.S_IFDIR:
-		m.kind = kindDir
+		m.Kind = KindDir
 	case unix.S_IFLNK:
-		m.kind = kindLink
+		m.Kind = KindLink
 	default:
-		m.kind = kindOther
+		m.Kind = KindOther
 	}
 	return m
 }
@@ -46,10 +46,10 @@ type dirHandle struct {
 
 // openHandle opens a directory. The kernel resolves the path in one step, if it can do so
 // without leaving top. Otherwise os.Root does, with a step for each component.
-func openHandle(root *os.Root, top *dir, path string) (dirHandle, error) {
+func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if top != nil {
 		fd, err := openBeneath(top.handle.fd, path)
-		if err == nil || isNotExist(err) {
+		if err == nil || IsNotExist(err) {
 			return dirHandle{fd: fd}, err
 		}
 	}
@@ -69,28 +69,29 @@ func (h dirHandle) close() {
 }
 
 // fd returns the descriptor. It is valid while d is open.
-func (d *dir) fd() int { return d.handle.fd }
+func (d *Dir) fd() int { return d.handle.fd }
 
-func (d *dir) stat(base string) (meta, error) {
+// Stat returns the meta of an entry, and of a symbolic link itself.
+func (d *Dir) Stat(base string) (Meta, error) {
 	var st unix.Stat_t
 	err := retryEINTR(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
-		return meta{}, err
+		return Meta{}, err
 	}
 	return metaOf(&st), nil
 }
 
-// statSelf returns the meta of d.
-func (d *dir) statSelf() (meta, error) {
+// StatSelf returns the meta of d.
+func (d *Dir) StatSelf() (Meta, error) {
 	var st unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
-		return meta{}, err
+		return Meta{}, err
 	}
 	return metaOf(&st), nil
 }
 
-// isAt reports whether path leads to d. While d is open, no other directory has its inode.
-func (d *dir) isAt(path string) (bool, error) {
+// IsAt reports whether path leads to d. While d is open, no other directory has its inode.
+func (d *Dir) IsAt(path string) (bool, error) {
 	var self, there unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil {
 		return false, err
@@ -101,38 +102,39 @@ func (d *dir) isAt(path string) (bool, error) {
 	return self.Dev == there.Dev && self.Ino == there.Ino, nil
 }
 
-func (d *dir) mkdir(base string) error {
+// Mkdir makes one directory.
+func (d *Dir) Mkdir(base string) error {
 	return retryEINTR(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
 }
 
-// rmdir removes an empty directory and never anything else. Remove of os.Root would also
+// Rmdir removes an empty directory and never anything else. Remove of os.Root would also
 // remove a file that another program has just put there.
-func (d *dir) rmdir(base string) error {
+func (d *Dir) Rmdir(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
 }
 
-// unlink removes a file or link, but never a directory.
-func (d *dir) unlink(base string) error {
+// Unlink removes a file or link, but never a directory.
+func (d *Dir) Unlink(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
-// rename moves from/fromBase to d/base, and replaces what has that name.
-func (d *dir) rename(base string, from *dir, fromBase string) error {
+// Rename moves from/fromBase to d/base, and replaces what has that name.
+func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }
 
-// link gives from/fromBase the additional name d/base, if that does not exist.
-func (d *dir) link(base string, from *dir, fromBase string) error {
+// Link gives from/fromBase the additional name d/base, if that does not exist.
+func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }
 
-// sync flushes the entries of d to the disk, if the file system can.
-func (d *dir) sync() error {
+// Sync flushes the entries of d to the disk, if the file system can.
+func (d *Dir) Sync() error {
 	if err := fsync(d.fd()); !durable.Unsupported(err) {
 		return err
 	}
 	return nil
 }
 
-// sharedRoot returns root itself: here, an open directory can be removed and renamed.
-func sharedRoot(root *os.Root) (*os.Root, error) { return root, nil }
+// ShareRoot returns root itself: here, an open directory can be removed and renamed.
+func ShareRoot(root *os.Root) (*os.Root, error) { return root, nil }

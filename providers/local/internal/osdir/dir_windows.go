@@ -1,4 +1,4 @@
-package local
+package osdir
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ type dirHandle struct{ file *os.File }
 
 // openHandle opens a directory, and fails if path is a file: Windows opens files, too, and
 // later reports entries below one as a missing directory.
-func openHandle(root *os.Root, _ *dir, path string) (dirHandle, error) {
+func openHandle(root *os.Root, _ *Dir, path string) (dirHandle, error) {
 	f, err := openDirFile(root, path)
 	if err != nil {
 		return dirHandle{}, err
@@ -34,9 +34,9 @@ func openHandle(root *os.Root, _ *dir, path string) (dirHandle, error) {
 	return dirHandle{f}, nil
 }
 
-// sharedRoot opens root again, so that others may remove or rename the directory. It
+// ShareRoot opens root again, so that others may remove or rename the directory. It
 // closes root.
-func sharedRoot(root *os.Root) (*os.Root, error) {
+func ShareRoot(root *os.Root) (*os.Root, error) {
 	defer func() { _ = root.Close() }()
 	return root.OpenRoot(".")
 }
@@ -45,17 +45,17 @@ func (h dirHandle) close() { _ = h.file.Close() }
 
 func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
 
-// statSelf returns the meta of d.
-func (d *dir) statSelf() (meta, error) {
+// StatSelf returns the meta of d.
+func (d *Dir) StatSelf() (Meta, error) {
 	fi, err := d.handle.file.Stat()
 	if err != nil {
-		return meta{}, err
+		return Meta{}, err
 	}
 	return metaOfInfo(fi, 0), nil
 }
 
-// isAt reports whether path leads to d. While d is open, no other directory has its number.
-func (d *dir) isAt(path string) (bool, error) {
+// IsAt reports whether path leads to d. While d is open, no other directory has its number.
+func (d *Dir) IsAt(path string) (bool, error) {
 	there, err := os.Stat(path)
 	if inUse(err) {
 		return false, fs.ErrNotExist // it is about to be removed
@@ -67,34 +67,35 @@ func (d *dir) isAt(path string) (bool, error) {
 	return err == nil && os.SameFile(self, there), err
 }
 
-// stat returns the meta of an entry. It opens a file to get its identity, which entries
+// Stat returns the meta of an entry. It opens a file to get its identity, which entries
 // of a directory do not have.
-func (d *dir) stat(base string) (meta, error) {
-	fi, err := d.root.Lstat(d.name(base))
+func (d *Dir) Stat(base string) (Meta, error) {
+	fi, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
-		return meta{}, err
+		return Meta{}, err
 	}
 	if !fi.Mode().IsRegular() {
 		return metaOfInfo(fi, 0), nil
 	}
-	f, err := d.open(base)
+	f, err := d.Open(base)
 	if err != nil {
-		return meta{}, err
+		return Meta{}, err
 	}
-	defer func() { _ = f.close() }()
-	return f.meta, nil
+	defer func() { _ = f.Close() }()
+	return f.Meta, nil
 }
 
-func metaOfInfo(fi fs.FileInfo, ino uint64) meta {
-	return meta{ino: ino, size: fi.Size(), mtime: fi.ModTime().UnixNano(), kind: kindOfMode(fi.Mode())}
+func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
+	return Meta{Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Kind: kindOfMode(fi.Mode())}
 }
 
-func (d *dir) mkdir(base string) error { return d.root.Mkdir(d.name(base), 0o777) }
+// Mkdir makes one directory.
+func (d *Dir) Mkdir(base string) error { return d.root.Mkdir(d.PathOf(base), 0o777) }
 
-// rmdir removes an empty directory and never anything else. Remove of os.Root would also
+// Rmdir removes an empty directory and never anything else. Remove of os.Root would also
 // remove a file that another program has just put there. On NTFS, the name is free
 // immediately, even while another program has the directory open.
-func (d *dir) rmdir(base string) error {
+func (d *Dir) Rmdir(base string) error {
 	name, err := windows.NewNTUnicodeString(base)
 	if err != nil {
 		return err
@@ -126,40 +127,43 @@ func errnoOf(err error) error {
 	return err
 }
 
-// unlink removes a file or link.
-func (d *dir) unlink(base string) error {
-	fi, err := d.root.Lstat(d.name(base))
+// Unlink removes a file or link.
+func (d *Dir) Unlink(base string) error {
+	fi, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
 		return err
 	}
 	if fi.IsDir() {
 		return errIsDir
 	}
-	return d.root.Remove(d.name(base))
+	return d.root.Remove(d.PathOf(base))
 }
 
-// exchange always fails: only Linux needs it.
-func (d *dir) exchange(string, *dir, string) error { return syscall.EWINDOWS }
+// Exchange always fails: only Linux needs it.
+func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
-func (d *dir) rename(base string, from *dir, fromBase string) error {
-	err := d.root.Rename(from.name(fromBase), d.name(base))
+// Rename moves from/fromBase to d/base, and replaces a file of that name.
+func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
+	err := d.root.Rename(from.PathOf(fromBase), d.PathOf(base))
 	if err != nil {
-		if fi, stat := d.root.Lstat(d.name(base)); stat == nil && fi.IsDir() {
+		if fi, stat := d.root.Lstat(d.PathOf(base)); stat == nil && fi.IsDir() {
 			return errIsDir
 		}
 	}
 	return err
 }
 
-func (d *dir) link(base string, from *dir, fromBase string) error {
-	return d.root.Link(from.name(fromBase), d.name(base))
+// Link gives from/fromBase the additional name d/base, if that does not exist.
+func (d *Dir) Link(base string, from *Dir, fromBase string) error {
+	return d.root.Link(from.PathOf(fromBase), d.PathOf(base))
 }
 
-// sync does nothing: Windows cannot flush a directory, and its file systems keep a journal
+// Sync does nothing: Windows cannot flush a directory, and its file systems keep a journal
 // of names.
-func (d *dir) sync() error { return nil }
+func (d *Dir) Sync() error { return nil }
 
-func (d *dir) read(each func(dirent) bool) error { return readEntries(d, each) }
+// Each calls each for the names in d, from the first one, until each returns false.
+func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
 // errIsDir is the error of an operation that met a directory. Windows has no code for it.
 const errIsDir = syscall.EISDIR

@@ -1,19 +1,20 @@
 //go:build linux || darwin || freebsd
 
-package local
+package osdir
 
 import (
 	"errors"
 	"syscall"
 )
 
+// The errors of a system call that a caller must tell apart.
 const (
-	errDiskFull    = syscall.ENOSPC
-	errQuota       = syscall.EDQUOT
-	errReadOnly    = syscall.EROFS
-	errCrossDevice = syscall.EXDEV
-	errNameTooLong = syscall.ENAMETOOLONG
-	errBusy        = syscall.EBUSY
+	ErrDiskFull    = syscall.ENOSPC
+	ErrQuota       = syscall.EDQUOT
+	ErrReadOnly    = syscall.EROFS
+	ErrCrossDevice = syscall.EXDEV
+	ErrNameTooLong = syscall.ENAMETOOLONG
+	ErrBusy        = syscall.EBUSY
 )
 
 // isNotDirectory always returns false: here, the error is ENOTDIR.
@@ -22,7 +23,7 @@ func isNotDirectory(error) bool { return false }
 // isInvalidName always returns false: here, a name is only refused for its length.
 func isInvalidName(error) bool { return false }
 
-// isNoReader reports whether err is from opening a socket.
-func isNoReader(err error) bool {
+// IsNoReader reports whether err is from opening a socket.
+func IsNoReader(err error) bool {
 	return errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP)
 }

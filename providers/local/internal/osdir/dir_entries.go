@@ -1,6 +1,6 @@
 //go:build !linux
 
-package local
+package osdir
 
 import (
 	"io"
@@ -9,9 +9,9 @@ import (
 
 // readEntries reads d through a new descriptor. The descriptor has the position in the
 // directory, and d may be read twice.
-func readEntries(d *dir, each func(dirent) bool) error {
-	fresh, err := openDirFile(d.root, d.path)
-	if isNotExist(err) {
+func readEntries(d *Dir, each func(Entry) bool) error {
+	fresh, err := openDirFile(d.root, d.Path)
+	if IsNotExist(err) {
 		return nil // the directory was removed, so it is empty
 	}
 	if err != nil {
@@ -21,11 +21,11 @@ func readEntries(d *dir, each func(dirent) bool) error {
 	for {
 		entries, err := fresh.ReadDir(1024)
 		for _, e := range entries {
-			if !each(dirent{name: e.Name(), kind: kindOfMode(e.Type())}) {
+			if !each(Entry{Name: e.Name(), Kind: kindOfMode(e.Type())}) {
 				return nil
 			}
 		}
-		if err == io.EOF || isNotExist(err) { // it may have been removed meanwhile
+		if err == io.EOF || IsNotExist(err) { // it may have been removed meanwhile
 			return nil
 		}
 		if err != nil {
@@ -34,14 +34,17 @@ func readEntries(d *dir, each func(dirent) bool) error {
 	}
 }
 
-func kindOfMode(mode fs.FileMode) kind {
+func kindOfMode(mode fs.FileMode) Kind {
 	switch {
 	case mode.IsRegular():
-		return kindFile
+		return KindFile
 	case mode.IsDir():
-		return kindDir
+		return KindDir
 	case mode&fs.ModeSymlink != 0:
-		return kindLink
+		return KindLink
 	}
-	return kindOther
+	return KindOther
 }
+
+// StartFlush does nothing: only Linux can flush without waiting.
+func StartFlush(*File) {}

@@ -1,4 +1,4 @@
-package local
+package osdir
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 )
 
 // setFileTime calls futimens, which package unix lacks.
-func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
+func setFileTime(_ *Dir, fd int, _ string, at time.Time) error {
 	stamp, err := unix.TimeToTimespec(at)
 	if err != nil {
 		return err
@@ -31,8 +31,8 @@ func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 
 func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
-// exchange swaps the names of from/fromBase and d/base atomically. Both must exist.
-func (d *dir) exchange(base string, from *dir, fromBase string) error {
+// Exchange swaps the names of from/fromBase and d/base atomically. Both must exist.
+func (d *Dir) Exchange(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error {
 		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
 	})
@@ -53,9 +53,9 @@ func openBeneath(fd int, path string) (int, error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// read calls each for the names in d, from the first one, until each returns false. After
+// Each calls each for the names in d, from the first one, until each returns false. After
 // os.Root, ReadDir of os.File would stat every entry. A page only needs to stat its own.
-func (d *dir) read(each func(dirent) bool) error {
+func (d *Dir) Each(each func(Entry) bool) error {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
 	if _, err := unix.Seek(d.fd(), 0, 0); err != nil {
@@ -80,7 +80,7 @@ func (d *dir) read(each func(dirent) bool) error {
 
 // parseDirents parses entries of type struct linux_dirent64: inode (8 bytes), offset (8),
 // record length (2), type (1), name and NULs.
-func parseDirents(b []byte, each func(dirent) bool) bool {
+func parseDirents(b []byte, each func(Entry) bool) bool {
 	const header = 19
 	for len(b) > header {
 		size := int(binary.NativeEndian.Uint16(b[16:]))
@@ -92,7 +92,7 @@ func parseDirents(b []byte, each func(dirent) bool) bool {
 			name = name[:end]
 		}
 		if string(name) != "." && string(name) != ".." && binary.NativeEndian.Uint64(b) != 0 {
-			if !each(dirent{name: string(name), kind: kindOfDirent(b[18])}) {
+			if !each(Entry{Name: string(name), Kind: kindOfDirent(b[18])}) {
 				return false
 			}
 		}
@@ -101,16 +101,22 @@ func parseDirents(b []byte, each func(dirent) bool) bool {
 	return true
 }
 
-func kindOfDirent(t byte) kind {
+func kindOfDirent(t byte) Kind {
 	switch t {
 	case syscall.DT_REG:
-		return kindFile
+		return KindFile
 	case syscall.DT_DIR:
-		return kindDir
+		return KindDir
 	case syscall.DT_LNK:
-		return kindLink
+		return KindLink
 	case syscall.DT_UNKNOWN:
-		return kindUnknown
+		return KindUnknown
 	}
-	return kindOther
+	return KindOther
 }
+
+// StartFlush begins to write to the disk what is in memory of a file, and does not wait.
+func StartFlush(f *File) { _ = unix.SyncFileRange(f.fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) }
+
+// errNoXattr is the error of a file without the attribute.
+const errNoXattr = unix.ENODATA

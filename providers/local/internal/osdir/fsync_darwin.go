@@ -1,4 +1,4 @@
-package local
+package osdir
 
 import "golang.org/x/sys/unix"
 

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package local
+package osdir
 
 import (
 	"errors"

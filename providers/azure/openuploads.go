@@ -1,0 +1,119 @@
+package azure
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// componentUploads has the uploads whose parts are blobs of the container.
+type componentUploads struct {
+	objects   storage.Driver
+	container *blobContainer
+	lister    *lister
+	copier    *copier
+	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
+}
+
+// begin stores the marker of a new upload to a key.
+func (cu *componentUploads) begin(ctx context.Context, key string) (string, error) {
+	upload := hexid.New(16) + "-" + hexid.New(16)
+	u, err := parseOpenUpload(upload)
+	if err == nil {
+		err = cu.checkReplaces(ctx)
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = cu.objects.Put(ctx, &storage.PutRequest{
+		Key:        u.marker(),
+		Body:       bytes.NewReader(nil),
+		Properties: storage.Properties{ContentType: components.ContentType, Metadata: components.MarkerMetadata(key)},
+		CRC32C:     storage.KnownCRC32C(0),
+	})
+	return upload, err
+}
+
+var errKept = &storage.Error{
+	Code: storage.Unsupported, Err: errors.New("the container's immutability policy or legal hold keeps blobs from being replaced"),
+	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
+}
+
+// checkReplaces returns errKept if the container has a policy or a legal hold for all of its blobs,
+// so that an open upload could not be completed after its parts were sent.
+// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
+func (cu *componentUploads) checkReplaces(ctx context.Context) error {
+	if cu.replaces.Load() {
+		return nil
+	}
+	p, err := cu.container.containerProperties(ctx)
+	switch {
+	case p == nil:
+		return err
+	case !deref(p.IsImmutableStorageWithVersioningEnabled) && (deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)):
+		return errKept
+	}
+	cu.replaces.Store(true)
+	return nil
+}
+
+// ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs that somebody left
+// without one are an upload of their prefix. Blocks, which no upload names, end after a week.
+func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
+		Prefix: to.Ptr(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
+	})
+	if err != nil {
+		return nil, d.container.listError(err)
+	}
+	entries := make([]*storage.UploadEntry, len(prefixes))
+	err = parallel.Each(ctx, len(prefixes), maxParallel, func(ctx context.Context, i int) (err error) {
+		entries[i], err = d.uploads.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := &storage.UploadPage{Token: marker}
+	for _, entry := range entries {
+		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
+			page.Uploads = append(page.Uploads, *entry)
+		}
+	}
+	return page, nil
+}
+
+// entry returns nil if there is no such upload (any more).
+func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
+	u, err := parseOpenUpload(upload)
+	if err != nil {
+		return nil, nil // this package has no such upload
+	}
+	first, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
+		Include: container.ListBlobsInclude{Metadata: true}, Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(1)),
+	})
+	if err != nil {
+		return nil, cu.container.listError(err)
+	}
+	if len(first) == 0 || first[0].Properties == nil {
+		return nil, nil
+	}
+	entry := &storage.UploadEntry{Key: strings.TrimSuffix(u.prefix, "/"), Upload: upload, Begun: modified(first[0].Properties.LastModified)}
+	if deref(first[0].Name) == u.marker() {
+		metadata, _ := decodeMetadata(first[0].Metadata, 0)
+		entry.Key = cmp.Or(components.Key(metadata), entry.Key)
+	}
+	return entry, nil
+}
