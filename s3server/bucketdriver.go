@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
@@ -81,13 +82,13 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	if err != nil {
 		return nil, storageError(err)
 	}
-	digest := newDigest(kindByName("CRC32C"), false)
+	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
 	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
 	b := &body{from: io.TeeReader(limited, digest), size: in.Size, digest: digest, check: func() error {
 		switch {
 		case limited.N <= 0:
-			return tooLarge(digest.size, r.server.limits.MaxPutSize)
-		case in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.checksum()).Sum:
+			return tooLarge(digest.Size, r.server.limits.MaxPutSize)
+		case in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum:
 			return storage.ChecksumMismatch
 		}
 		return nil
@@ -347,9 +348,9 @@ func attrsOf(v *version, shown string) *storage.Attrs {
 }
 
 // crc32cOf returns a checksum of the whole content, if it is a CRC32C.
-func crc32cOf(sum checksum) storage.CRC32C {
-	raw, err := base64.StdEncoding.DecodeString(sum.value)
-	if err != nil || len(raw) != 4 || sum.kind != kindByName("CRC32C") || sum.covers == composite {
+func crc32cOf(sum checksum.Sum) storage.CRC32C {
+	raw, err := base64.StdEncoding.DecodeString(sum.Value)
+	if err != nil || len(raw) != 4 || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
 		return storage.CRC32C{}
 	}
 	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -21,8 +22,8 @@ type completeRequest struct {
 type completedPart struct {
 	PartNumber int
 	ETag       string
-	checksumElements
-	missingElements
+	checksum.Elements
+	checksum.MissingElements
 	Unknown xmldoc.Unknown `xml:",any"`
 }
 
@@ -30,9 +31,9 @@ type completedPart struct {
 type completion struct {
 	upload *upload
 	parts  []completedPart
-	sum    checksum // kind is nil if not asserted
-	covers string   // "" if not asserted
-	size   int64    // -1 if not asserted
+	sum    checksum.Sum // kind is nil if not asserted
+	covers string       // "" if not asserted
+	size   int64        // -1 if not asserted
 }
 
 type completeResult struct {
@@ -42,7 +43,7 @@ type completeResult struct {
 	Bucket   string
 	Key      xmldoc.Text
 	ETag     string
-	checksumElements
+	checksum.Elements
 	ChecksumType string `xml:",omitempty"`
 }
 
@@ -96,7 +97,7 @@ func complete(r *request, c *completion, condition writeCondition) (*finishedUpl
 func (r *request) completeResult(v *version) completeResult {
 	return completeResult{
 		Xmlns: xmldoc.Namespace, Location: xmldoc.Text(r.location()),
-		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag, checksumElements: elementsOf(v.object.sum), ChecksumType: v.object.sum.covers,
+		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag, Elements: checksum.ElementsOf(v.object.sum), ChecksumType: v.object.sum.Covers,
 	}
 }
 
@@ -105,15 +106,15 @@ func (r *request) completeResult(v *version) completeResult {
 func readCompletion(r *request) (*completion, error) {
 	c := &completion{size: -1, covers: r.Header.Get("X-Amz-Checksum-Type")}
 	var err error
-	if c.sum, err = headerChecksum(r.Header); err != nil {
+	if c.sum, err = checksum.OfHeader(r.Header); err != nil {
 		return nil, err
 	}
-	if c.sum.kind != nil {
-		r.Header.Del(c.sum.kind.header)
-		r.Header.Del(sdkAlgorithmHeader)
+	if c.sum.Kind != nil {
+		r.Header.Del(c.sum.Kind.Header)
+		r.Header.Del(checksum.SDKAlgorithmHeader)
 	}
-	r.Header.Del(algorithmHeader)
-	r.Header.Del(typeHeader)
+	r.Header.Del(checksum.AlgorithmHeader)
+	r.Header.Del(checksum.TypeHeader)
 	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
 			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
@@ -188,21 +189,21 @@ func invalidPart(u *upload, asked completedPart) *s3error.Error {
 // checkPart checks the asserted checksums of a part. With a composite checksum, every
 // part must assert its own.
 func (u *upload) checkPart(p *part, asked completedPart) error {
-	if asked.missingElements != (missingElements{}) {
+	if asked.MissingElements != (checksum.MissingElements{}) {
 		return invalidPart(u, asked)
 	}
-	for _, kind := range checksumKinds {
-		value := *asked.of(kind)
+	for _, kind := range checksum.Kinds {
+		value := *asked.Of(kind)
 		if value == "" {
 			continue
 		}
-		if kind != p.sum.kind || value != p.sum.value {
+		if kind != p.sum.Kind || value != p.sum.Value {
 			return invalidPart(u, asked)
 		}
 		return nil
 	}
-	if u.asked && u.covers == composite {
-		return s3error.New("InvalidRequest").WithMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.label(), p.number)
+	if u.asked && u.covers == checksum.Composite {
+		return s3error.New("InvalidRequest").WithMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.Label(), p.number)
 	}
 	return nil
 }
@@ -223,22 +224,22 @@ func join(o *object, c *completion, parts []*part) error {
 	if c.covers != "" && c.covers != c.upload.covers {
 		return s3error.New("BadDigest").WithMessage("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.covers)
 	}
-	if c.sum.kind != nil && c.sum.kind != c.upload.kind {
-		return badChecksum(c.sum.kind)
+	if c.sum.Kind != nil && c.sum.Kind != c.upload.kind {
+		return badChecksum(c.sum.Kind)
 	}
 	o.sum = c.upload.sumOf(parts)
 	// Clients assert a composite checksum with or without its "-N".
-	bare, _, _ := strings.Cut(o.sum.value, "-")
-	if c.sum.kind != nil && c.sum.value != o.sum.value && c.sum.value != bare {
-		return badChecksum(c.sum.kind)
+	bare, _, _ := strings.Cut(o.sum.Value, "-")
+	if c.sum.Kind != nil && c.sum.Value != o.sum.Value && c.sum.Value != bare {
+		return badChecksum(c.sum.Kind)
 	}
 	return nil
 }
 
 // sumOf returns the checksum of an object that consists of the parts.
-func (u *upload) sumOf(parts []*part) checksum {
-	if u.covers == composite {
-		return compositeOf(u.kind, parts)
+func (u *upload) sumOf(parts []*part) checksum.Sum {
+	if u.covers == checksum.Composite {
+		return checksum.CompositeOf(u.kind, sumsOf(parts))
 	}
-	return joinedSum(u.kind, parts)
+	return checksum.JoinedSum(u.kind, sumsOf(parts))
 }

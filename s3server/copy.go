@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -80,14 +81,14 @@ type copyResult struct {
 	Xmlns        string `xml:"xmlns,attr"`
 	LastModified string
 	ETag         string
-	checksumElements
+	checksum.Elements
 	ChecksumType string `xml:",omitempty"`
 }
 
-func writeCopyResult(r *request, name, modified, etag string, sum checksum) error {
-	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace, LastModified: modified, ETag: etag, checksumElements: elementsOf(sum)}
-	if sum.kind != nil {
-		result.ChecksumType = sum.covers
+func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
+	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace, LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum)}
+	if sum.Kind != nil {
+		result.ChecksumType = sum.Covers
 	}
 	return r.writeXML(result)
 }
@@ -161,21 +162,21 @@ func directive(r *request, header, of string) (replace bool, err error) {
 // describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
 // parts, o is one piece for a reader: entity tag and checksum cover all of it.
 func describeCopy(r *request, o *object, v *version) error {
-	kind := v.object.sum.kind
+	kind := v.object.sum.Kind
 	if kind == nil { // nobody has computed one
-		kind = defaultChecksum
+		kind = checksum.Default
 	}
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
-		if kind, err = kindNamed(name); err != nil {
+		if kind, err = checksum.Named(name); err != nil {
 			return err
 		}
 	}
-	if v.object.parts == nil && kind == v.object.sum.kind && o.encryption == v.object.encryption {
+	if v.object.parts == nil && kind == v.object.sum.Kind && o.encryption == v.object.encryption {
 		o.size, o.etag, o.sum = v.object.size, v.object.etag, v.object.sum
 		return nil
 	}
-	d := newDigest(kind, false)
+	d := checksum.NewDigest(kind, false)
 	if err := r.server.store.read(r.Context(), v, 0, v.object.size, d); err != nil {
 		return err
 	}

@@ -184,7 +184,7 @@ func (h *Handler) deliver(e Event) {
 		if err != nil {
 			panic(err) // an event has only texts and numbers
 		}
-		h.webhook.push(body)
+		h.webhook.Push(body)
 	}
 }
 
@@ -200,6 +200,10 @@ func sendTestEvent(r *request) {
 		HostID    string `json:"HostId"`
 	}{"Amazon S3", "s3:TestEvent", xmldoc.Time(r.server.now()), r.target.bucket, r.id, hostID})
 	if err == nil {
-		r.server.webhook.push(body)
+		r.server.webhook.Push(body)
 	}
 }
+
+// LostEvents returns how many events the webhook did not get: it did not accept them, or too many
+// others waited.
+func (h *Handler) LostEvents() int64 { return h.webhook.LostEvents() }

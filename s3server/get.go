@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -68,7 +69,7 @@ func getVersion(r *request) (replaced bool, err error) {
 		}
 	}
 	if mode != "" {
-		s.sum.write(r.w.Header())
+		s.sum.Write(r.w.Header())
 	}
 	r.w.WriteHeader(s.write(r.w.Header(), v.object.size))
 	if r.Method == http.MethodGet {
@@ -116,22 +117,22 @@ func invalidVersion(id string) *s3error.Error {
 // the whole object or exactly one part of the upload. A client that takes it for the
 // object's checksum compares with the wrong one. For a range, a composite checksum has
 // no "-N".
-func (v *version) sumOf(offset, length int64, partial bool) checksum {
+func (v *version) sumOf(offset, length int64, partial bool) checksum.Sum {
 	if !partial {
 		return v.object.sum
 	}
 	sum := v.object.sum
 	if length == v.object.size {
-		sum.value, _, _ = strings.Cut(sum.value, "-")
+		sum.Value, _, _ = strings.Cut(sum.Value, "-")
 		return sum
 	}
 	for _, p := range v.object.parts {
-		if p.offset == offset && p.size == length && p.sum.kind == sum.kind {
-			sum.value = p.sum.value
+		if p.offset == offset && p.size == length && p.sum.Kind == sum.Kind {
+			sum.Value = p.sum.Value
 			return sum
 		}
 	}
-	return checksum{}
+	return checksum.Sum{}
 }
 
 // describe writes the headers of an object.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -11,8 +12,8 @@ import (
 type span struct {
 	offset, length int64
 	partial        bool
-	sum            checksum // of these bytes; kind is nil if S3 shows none
-	parts          int      // of the object; 0 unless the read names one of several
+	sum            checksum.Sum // of these bytes; kind is nil if S3 shows none
+	parts          int          // of the object; 0 unless the read names one of several
 }
 
 // wantedPart returns the number in the parameter partNumber, or 0 without it.
@@ -43,8 +44,8 @@ func (r *request) span(v *version, number int) (span, error) {
 	}
 	p := v.object.parts[number-1]
 	s := span{offset: p.offset, length: p.size, partial: p.size > 0, parts: count}
-	if p.sum.kind == v.object.sum.kind {
-		s.sum = checksum{p.sum.kind, p.sum.value, v.object.sum.covers}
+	if p.sum.Kind == v.object.sum.Kind {
+		s.sum = checksum.Sum{Kind: p.sum.Kind, Value: p.sum.Value, Covers: v.object.sum.Covers}
 	}
 	return s, nil
 }

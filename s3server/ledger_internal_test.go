@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
@@ -22,7 +23,7 @@ func memoryOf(t *testing.T, most int64) *memoryStore {
 }
 
 func emptyBody() *body {
-	d := newDigest(defaultChecksum, false)
+	d := checksum.NewDigest(checksum.Default, false)
 	return &body{from: http.NoBody, digest: d, check: func() error { return nil }}
 }
 
@@ -40,10 +41,10 @@ func TestEntriesWithoutBytesAreBounded(t *testing.T) {
 			return err
 		},
 		"uploads": func(s *memoryStore) error {
-			return s.beginUpload(ctx, &upload{bucket: "photos", key: long, kind: defaultChecksum})
+			return s.beginUpload(ctx, &upload{bucket: "photos", key: long, kind: checksum.Default})
 		},
 		"parts": func(s *memoryStore) error {
-			u := &upload{bucket: "photos", key: "k", kind: defaultChecksum}
+			u := &upload{bucket: "photos", key: "k", kind: checksum.Default}
 			if err := s.beginUpload(ctx, u); err != nil {
 				return err
 			}
@@ -108,7 +109,7 @@ func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
 	})
 	require.NoError(t, err)
 	for i := range 3 { // one is completed, one aborted, one ends with the bucket
-		u := &upload{bucket: "photos", key: "b", kind: defaultChecksum}
+		u := &upload{bucket: "photos", key: "b", kind: checksum.Default}
 		require.NoError(t, s.beginUpload(ctx, u))
 		for range 2 {
 			_, err = s.putPart(ctx, u, 1, emptyBody())

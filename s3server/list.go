@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -152,7 +153,7 @@ func listObjects(r *request) error {
 func (l listing) entry(v *version, owners func(*object) accounts.Owner) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: xmldoc.Time(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
-		ChecksumAlgorithm: v.object.sum.algorithm(), ChecksumType: v.object.sum.covers, RestoreStatus: l.restoreStatus(v),
+		ChecksumAlgorithm: v.object.sum.Algorithm(), ChecksumType: v.object.sum.Covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		shown := owners(&v.object)
@@ -173,13 +174,13 @@ func listToken(p position) string {
 		kind = "p"
 	}
 	message := kind + p.key
-	sum := mac(tokenKey, message)
+	sum := sign.MAC(tokenKey, message)
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
 func parseListToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
+	if err != nil || len(raw) <= tokenMAC || !sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
 		return position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])

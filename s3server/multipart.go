@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -17,7 +18,7 @@ type upload struct {
 	initiated       time.Time
 	initiator       string // the account
 	object          object // without bytes
-	kind            *checksumKind
+	kind            *checksum.Kind
 	covers          string
 	asked           bool // the client named the algorithm
 }
@@ -28,22 +29,31 @@ type part struct {
 	etag     string
 	size     int64
 	data     any // where the store has the bytes
-	sum      checksum
+	sum      checksum.Sum
 	modified time.Time
 }
 
-func newPart(u *upload, number int, d *digest, at time.Time) *part {
+func newPart(u *upload, number int, d *checksum.Digest, at time.Time) *part {
 	return &part{
-		number: number, size: d.size, sum: d.checksum(), modified: at,
-		etag: u.object.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`),
+		number: number, size: d.Size, sum: d.Sum(), modified: at,
+		etag: u.object.encryption.tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`),
 	}
+}
+
+// sumsOf returns the checksums of parts.
+func sumsOf(parts []*part) []checksum.Part {
+	sums := make([]checksum.Part, len(parts))
+	for i, p := range parts {
+		sums[i] = checksum.Part{Value: p.sum.Value, Size: p.size}
+	}
+	return sums
 }
 
 // shown returns a checksum if the client named an algorithm. S3 returns other checksums
 // only with the object.
-func (u *upload) shown(sum checksum) checksum {
+func (u *upload) shown(sum checksum.Sum) checksum.Sum {
 	if !u.asked {
-		return checksum{}
+		return checksum.Sum{}
 	}
 	return sum
 }
@@ -74,7 +84,7 @@ func createUpload(r *request) error {
 	u.object.encryption.write(r.w.Header())
 	showAbortion(r, u)
 	if u.asked {
-		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
+		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.Name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
 	}
 	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.id})
@@ -87,24 +97,24 @@ func (u *upload) readChecksum(header http.Header) error {
 		if covers != "" {
 			return s3error.New("InvalidRequest").WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
-		u.kind, u.covers = defaultChecksum, fullObject
+		u.kind, u.covers = checksum.Default, checksum.FullObject
 		return nil
 	}
 	var err error
-	if u.kind, err = kindNamed(name); err != nil {
+	if u.kind, err = checksum.Named(name); err != nil {
 		return err
 	}
 	u.asked, u.covers = true, covers
 	switch {
-	case covers == "" && u.kind.composite:
-		u.covers = composite
+	case covers == "" && u.kind.Composite:
+		u.covers = checksum.Composite
 	case covers == "":
-		u.covers = fullObject
-	case covers != fullObject && covers != composite:
+		u.covers = checksum.FullObject
+	case covers != checksum.FullObject && covers != checksum.Composite:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	if u.covers == fullObject && !u.kind.full || u.covers == composite && !u.kind.composite {
-		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.label())
+	if u.covers == checksum.FullObject && !u.kind.Full || u.covers == checksum.Composite && !u.kind.Composite {
+		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.Label())
 	}
 	return nil
 }
@@ -167,8 +177,8 @@ func uploadPart(r *request) error {
 	u.object.encryption.write(r.w.Header())
 	r.w.Header().Set("Etag", p.etag)
 	if promised.given != nil || u.asked {
-		if p.sum.kind != nil {
-			r.w.Header().Set(p.sum.kind.header, p.sum.value)
+		if p.sum.Kind != nil {
+			r.w.Header().Set(p.sum.Kind.Header, p.sum.Value)
 		}
 	}
 	return r.done(http.StatusOK)
@@ -178,11 +188,11 @@ func uploadPart(r *request) error {
 func (u *upload) checkKind(p *expectedBody) error {
 	given := "null"
 	if p.given != nil {
-		given = p.given.label()
+		given = p.given.Label()
 	}
-	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == composite) || p.named && p.kind != u.kind)
+	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == checksum.Composite) || p.named && p.kind != u.kind)
 	if wrong {
-		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
+		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.Label(), given)
 	}
 	if p.given == nil {
 		p.kind = u.kind

@@ -17,7 +17,7 @@ func (a *access) judge() (allowed, denied bool) {
 		Anonymous: a.caller.anonymous, Account: a.caller.account, Owner: a.bucket.account, Region: a.bucket.region,
 		Header: a.header, Query: a.request.query, Tags: a.tags, ObjectTags: a.objectTags,
 		Now: a.request.server.now(), TLS: a.request.TLS, RemoteAddr: a.request.RemoteAddr,
-		Algorithm: a.caller.algorithm, SignedAt: a.caller.timestamp, SignedByQuery: a.request.Header.Get("Authorization") == "",
+		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp, SignedByQuery: a.request.Header.Get("Authorization") == "",
 	})
 }
 

@@ -12,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -214,7 +216,7 @@ func verifyForm(r *request, f *form) error {
 			return s3error.New("InvalidArgument", "ArgumentName", name).WithMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
 		}
 	}
-	if f.fields["x-amz-algorithm"] != algorithm {
+	if f.fields["x-amz-algorithm"] != sign.Algorithm {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-algorithm").WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
@@ -224,28 +226,28 @@ func verifyForm(r *request, f *form) error {
 	if err := checkRegion(r, c, wrongCredential); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(c.timestamp, c.scope.date+"T") {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, c.timestamp)
+	if !strings.HasPrefix(c.timestamp, c.scope.Date+"T") {
+		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.timestamp)
 	}
 	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
-	key := signingKey(credential.SecretKey, c.scope)
-	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
+	key := sign.Key(credential.SecretKey, c.scope)
+	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm}
 	return nil
 }
 
 // openFile returns a reader of the file, which ignores what follows it in the form.
 func openFile(f *form, header http.Header, size sizes) (*body, error) {
-	asserted, err := headerChecksum(header)
+	asserted, err := checksum.OfHeader(header)
 	if err != nil {
 		return nil, err
 	}
-	kind, err := wantedKind(header, asserted.kind)
+	kind, err := wantedKind(header, asserted.Kind)
 	if err != nil {
 		return nil, err
 	}
@@ -253,18 +255,18 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDigest(kind, false)
+	d := checksum.NewDigest(kind, false)
 	return &body{
 		from: io.TeeReader(io.LimitReader(f.file, size.most+1), d), size: -1, digest: d,
 		check: func() error {
 			switch {
-			case d.size > size.most:
-				return tooLarge(d.size, size.most)
-			case d.size < size.least:
-				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
-			case asserted.kind != nil && asserted.value != d.checksum().value:
+			case d.Size > size.most:
+				return tooLarge(d.Size, size.most)
+			case d.Size < size.least:
+				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+			case asserted.Kind != nil && asserted.Value != d.Sum().Value:
 				return badChecksum(kind)
-			case sum != nil && !bytes.Equal(sum, d.md5.Sum(nil)):
+			case sum != nil && !bytes.Equal(sum, d.MD5.Sum(nil)):
 				return s3error.New("BadDigest")
 			}
 			return nil
@@ -283,8 +285,8 @@ type postResponse struct {
 func writeFormResponse(r *request, f *form, v *version) error {
 	header := r.w.Header()
 	header.Set("Etag", v.object.etag)
-	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
-		v.object.sum.write(header)
+	if asserted, err := checksum.OfHeader(f.header()); err == nil && asserted.Kind != nil {
+		v.object.sum.Write(header)
 	}
 	location := r.location()
 	header.Set("Location", location)

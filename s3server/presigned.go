@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 const longestTTL = 7 * 24 * 60 * 60 // seconds
@@ -17,7 +18,7 @@ func queryClaim(r *request) (*claim, error) {
 			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
 		}
 	}
-	if r.query.Get("X-Amz-Algorithm") != algorithm {
+	if r.query.Get("X-Amz-Algorithm") != sign.Algorithm {
 		return nil, wrongQuery("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
 	}
 	c := &claim{
@@ -25,7 +26,7 @@ func queryClaim(r *request) (*claim, error) {
 		timestamp: r.query.Get("X-Amz-Date"),
 		signature: r.query.Get("X-Amz-Signature"),
 		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
-		payload:   unsignedPayload,
+		payload:   sign.UnsignedPayload,
 	}
 	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
@@ -52,12 +53,12 @@ func wrongCredential(format string, args ...any) *s3error.Error {
 
 // checkExpiry refuses a presigned URL before and after its time.
 func checkExpiry(r *request, c *claim) error {
-	at, err := time.Parse(timestampForm, c.timestamp)
+	at, err := time.Parse(sign.TimestampForm, c.timestamp)
 	if err != nil {
 		return wrongQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
-	if date := c.timestamp[:8]; date != c.scope.date {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, date)
+	if date := c.timestamp[:8]; date != c.scope.Date {
+		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
 	}
 	ttl, err := strconv.Atoi(r.query.Get("X-Amz-Expires"))
 	switch {

@@ -79,6 +79,7 @@ import (
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
 // These are the credentials and the region of a zero [Config].
@@ -233,7 +234,7 @@ type Handler struct {
 	failed    error // of a bucket of Config.Buckets
 
 	finished *finishedUploads
-	webhook  *webhook
+	webhook  *webhook.Webhook
 	sequence atomic.Int64 // of events
 
 	faults                        faults
@@ -274,7 +275,7 @@ func New(c Config) *Handler {
 	}
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
-		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
+		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: newAnswers(),
 	}

@@ -1,15 +1,13 @@
 package s3server
 
 import (
-	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 // This file has version 2 of the signatures. boto3 and version 1 of the AWS command line
@@ -17,15 +15,6 @@ import (
 // buckets from before June 2020, so that Config.Strict refuses it.
 
 const algorithmV2 = "AWS " // of the Authorization header
-
-// subresourcesV2 are the query parameters that are signed.
-var subresourcesV2 = []string{
-	"accelerate", "acl", "analytics", "cors", "delete", "inventory", "legal-hold", "lifecycle", "location", "logging",
-	"metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
-	"response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
-	"response-content-type", "response-expires", "restore", "retention", "select", "select-type", "tagging", "torrent",
-	"uploadId", "uploads", "versionId", "versioning", "versions", "website",
-}
 
 // hasQueryV2 returns whether the query has a signature of version 2.
 func hasQueryV2(r *request) bool { return r.has("AWSAccessKeyId") && r.has("Signature") }
@@ -64,7 +53,7 @@ func authenticateQueryV2(r *request) error {
 	}
 	for _, name := range subresources {
 		// Else the holder of a URL could choose another operation.
-		if r.has(name) && !slices.Contains(subresourcesV2, name) {
+		if r.has(name) && !slices.Contains(sign.SubresourcesV2, name) {
 			return s3error.New("AccessDenied").WithMessage("A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name)
 		}
 	}
@@ -82,18 +71,18 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 	if err != nil {
 		return err
 	}
-	path := r.URL.EscapedPath()
-	text := stringToSignV2(r, date, path)
-	right := equalMACs(macV2(credential.SecretKey, text), signature)
+	path, bucket := r.URL.EscapedPath(), r.server.hostBucket(r.Host)
+	text := sign.StringToSignV2(r.Request, r.query, bucket, date, path)
+	right := sign.Equal(sign.MACV2(credential.SecretKey, text), signature)
 	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
-		right = equalMACs(macV2(credential.SecretKey, stringToSignV2(r, date, path+"/")), signature) // as boto3 signs a bucket
+		right = sign.Equal(sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.Request, r.query, bucket, date, path+"/")), signature) // as boto3 signs a bucket
 	}
 	if !right {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
-			"SignatureProvided", signature, "StringToSignBytes", spaced(text))
+			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
-	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", payload: r.Header.Get("X-Amz-Content-Sha256")}
-	setDefault(&r.caller.payload, unsignedPayload)
+	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", seal: sign.Seal{Payload: r.Header.Get("X-Amz-Content-Sha256")}}
+	setDefault(&r.caller.seal.Payload, sign.UnsignedPayload)
 	return nil
 }
 
@@ -107,67 +96,9 @@ func verifyFormV2(r *request, f *form) error {
 	if err != nil {
 		return err
 	}
-	if !equalMACs(macV2(credential.SecretKey, f.fields["policy"]), signature) {
+	if !sign.Equal(sign.MACV2(credential.SecretKey, f.fields["policy"]), signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", signature)
 	}
 	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS"}
 	return nil
-}
-
-// stringToSignV2 returns the text that is signed. date is empty if x-amz-date is a header.
-func stringToSignV2(r *request, date, path string) string {
-	var b strings.Builder
-	for _, line := range []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date} {
-		b.WriteString(line + "\n")
-	}
-	for _, line := range amzHeadersV2(r) {
-		b.WriteString(line + "\n")
-	}
-	if bucket := r.server.hostBucket(r.Host); bucket != "" {
-		b.WriteString("/" + bucket)
-	}
-	b.WriteString(path)
-	separator := "?"
-	for _, name := range subresourcesV2 {
-		if !r.has(name) {
-			continue
-		}
-		b.WriteString(separator + name)
-		separator = "&"
-		if value := r.query.Get(name); value != "" {
-			b.WriteString("=" + value)
-		}
-	}
-	return b.String()
-}
-
-// amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
-// them as parameters, too. A client may send them as headers again.
-func amzHeadersV2(r *request) []string {
-	var lines []string
-	for _, values := range []map[string][]string{r.Header, r.query} {
-		for name, all := range values {
-			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
-				trimmed := make([]string, len(all))
-				for i, value := range all {
-					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // one line
-				}
-				if line := name + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
-					lines = append(lines, line)
-				}
-			}
-		}
-	}
-	slices.SortFunc(lines, func(a, b string) int {
-		first, _, _ := strings.Cut(a, ":")
-		second, _, _ := strings.Cut(b, ":")
-		return strings.Compare(first, second)
-	})
-	return lines
-}
-
-func macV2(secret, text string) string {
-	h := hmac.New(sha1.New, []byte(secret))
-	h.Write([]byte(text))
-	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }

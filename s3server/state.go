@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -54,7 +55,7 @@ type object struct {
 	size       int64
 	data       any          // where the store has the bytes
 	parts      []objectPart // of the upload that made it; nil after a PUT
-	sum        checksum
+	sum        checksum.Sum
 	properties properties
 	account    string // that wrote it; the bucket's ownership may say otherwise
 	acl        accessList
@@ -67,7 +68,7 @@ type object struct {
 // objectPart is a part of a completed upload.
 type objectPart struct {
 	offset, size int64
-	sum          checksum
+	sum          checksum.Sum
 }
 
 func (h *Handler) newBucket(name, account string) *bucket {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -391,3 +392,13 @@ func (l *keyLocks) lock(key string) (unlock func()) {
 }
 
 func isCode(err error, code storage.Code) bool { return err != nil && errors.Is(err, code) }
+
+// naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
+// names that end in a dot.
+func (b *driverBucket) naming() keyname.Naming {
+	d := b.description()
+	if d.Local {
+		return keyname.Naming{}
+	}
+	return keyname.Naming{Empty: true, Slash: d.Features&storage.LeadingSlashes != 0, Others: d.Provider != "azure"}
+}

@@ -52,7 +52,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	if err != nil {
 		return nil, err
 	}
-	request := &storage.GetRequest{Key: b.naming().escape(key), Version: version, Length: -1}
+	request := &storage.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
 	if b.description().Local {
 		h.attrs, h.body, err = b.driver.Get(ctx, request)
@@ -187,7 +187,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucke
 	if err != nil {
 		return nil, nil, err
 	}
-	return &storage.PutRequest{Key: b.naming().escape(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+	return &storage.PutRequest{Key: b.naming().Escape(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
 }
 
 func controlsOf(b *driverBucket, o *object) (c storage.Controls, err error) {

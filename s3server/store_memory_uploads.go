@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"slices"
 
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -70,7 +71,7 @@ func (s *memoryStore) putPart(ctx context.Context, u *upload, number int, body *
 
 func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {
 	pieces := slices.Clone(slice(from.object.pieces(), offset, length))
-	d := newDigest(u.kind, false)
+	d := checksum.NewDigest(u.kind, false)
 	if err := s.blobs.copyTo(ctx, d, pieces); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from 
 }
 
 // addPart adds a part, whose pieces are retained, or replaces the part with its number.
-func (s *memoryStore) addPart(u *upload, number int, pieces []piece, d *digest) (*part, error) {
+func (s *memoryStore) addPart(u *upload, number int, pieces []piece, d *checksum.Digest) (*part, error) {
 	p := newPart(u, number, d, s.now())
 	p.data = pieces
 	unused := pieces

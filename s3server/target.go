@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 // A target is what a URL names: an object, a bucket, or the account.
@@ -80,7 +81,7 @@ func regionalBucket(host string) string {
 
 // location returns the URL of the request's object, in the style of the request.
 func (r *request) location() string {
-	path := "/" + uriEncode(r.target.key)
+	path := "/" + sign.URIEncode(r.target.key)
 	if r.server.hostBucket(r.Host) == "" {
 		path = "/" + r.target.bucket + path
 	}

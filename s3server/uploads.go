@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -29,7 +30,7 @@ type listedPart struct {
 	LastModified string
 	ETag         string
 	Size         int64
-	checksumElements
+	checksum.Elements
 }
 
 func listParts(r *request) error {
@@ -61,7 +62,7 @@ func listParts(r *request) error {
 	showAbortion(r, u)
 	result.StorageClass, result.Initiator, result.Owner = u.object.properties.class, accounts.OwnerOf(u.initiator), owners(&u.object)
 	if u.asked {
-		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
+		result.ChecksumAlgorithm, result.ChecksumType = u.kind.Name, u.covers
 	}
 	parts, more, err := r.server.store.parts(r.Context(), u, after, most)
 	if err != nil {
@@ -69,7 +70,7 @@ func listParts(r *request) error {
 	}
 	result.IsTruncated = more
 	for _, p := range parts {
-		result.Part = append(result.Part, listedPart{p.number, xmldoc.Time(p.modified), p.etag, p.size, elementsOf(u.shown(p.sum))})
+		result.Part = append(result.Part, listedPart{p.number, xmldoc.Time(p.modified), p.etag, p.size, checksum.ElementsOf(u.shown(p.sum))})
 		result.NextPartNumberMarker = p.number
 	}
 	return r.writeXML(result)

@@ -91,6 +91,6 @@ func (l listing) versionEntry(v *version, latest bool, owners func(*object) acco
 		return e
 	}
 	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.object.etag, &v.object.size, v.object.properties.class, l.restoreStatus(v)
-	e.ChecksumAlgorithm, e.ChecksumType = v.object.sum.algorithm(), v.object.sum.covers
+	e.ChecksumAlgorithm, e.ChecksumType = v.object.sum.Algorithm(), v.object.sum.Covers
 	return e
 }

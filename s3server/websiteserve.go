@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
@@ -55,7 +56,7 @@ func websiteHandler(r *request) handler {
 
 // serveWebsite serves a request to a website. Its sender is anonymous.
 func serveWebsite(r *request) error {
-	r.caller = caller{anonymous: true, payload: unsignedPayload}
+	r.caller = caller{anonymous: true, seal: sign.Seal{Payload: sign.UnsignedPayload}}
 	c, err := websiteOf(r)
 	if err != nil {
 		return writeHTML(r, asAPIError(err), nil)
@@ -128,7 +129,7 @@ func redirect(r *request, code int, protocol, host, key string) error {
 }
 
 // encodePath returns the path of a key in a URL.
-func encodePath(key string) string { return "/" + strings.ReplaceAll(uriEncode(key), "%2F", "/") }
+func encodePath(key string) string { return "/" + strings.ReplaceAll(sign.URIEncode(key), "%2F", "/") }
 
 // mayRead fails unless everyone may read the object of the request.
 func mayRead(r *request) error {

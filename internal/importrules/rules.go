@@ -108,6 +108,13 @@ var rules = []rule{
 		},
 	},
 	{
+		says:   "a part of s3server knows neither the server nor a store",
+		covers: func(path string) bool { return within(path, "s3server/internal") },
+		forbids: func(_, path string) bool {
+			return path == "." || path == "s3server" || within(path, "providers", "memstore") || external(path)
+		},
+	},
+	{
 		says:    "a package that ships does not depend on a package for testing",
 		covers:  shipped,
 		forbids: func(_, path string) bool { return within(path, "testing", "github.com/stretchr/testify") },

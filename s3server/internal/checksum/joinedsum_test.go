@@ -1,4 +1,4 @@
-package s3server
+package checksum
 
 import (
 	"encoding/base64"
@@ -10,21 +10,21 @@ import (
 
 func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 	texts := []string{"", "a", strings.Repeat("part", 5000), "", "the last one"}
-	for _, kind := range checksumKinds {
-		if !kind.full {
+	for _, kind := range Kinds {
+		if !kind.Full {
 			continue
 		}
-		t.Run(kind.name, func(t *testing.T) {
+		t.Run(kind.Name, func(t *testing.T) {
 			whole := kind.make()
-			var parts []*part
-			for i, text := range texts {
+			var parts []Part
+			for _, text := range texts {
 				h := kind.make()
 				h.Write([]byte(text))
 				whole.Write([]byte(text))
-				parts = append(parts, &part{number: i + 1, size: int64(len(text)), sum: checksum{kind: kind, value: base64.StdEncoding.EncodeToString(h.Sum(nil))}})
+				parts = append(parts, Part{base64.StdEncoding.EncodeToString(h.Sum(nil)), int64(len(text))})
 			}
 			want := base64.StdEncoding.EncodeToString(whole.Sum(nil))
-			require.Equal(t, checksum{kind, want, fullObject}, joinedSum(kind, parts))
+			require.Equal(t, Sum{kind, want, FullObject}, JoinedSum(kind, parts))
 		})
 	}
 }

@@ -1,4 +1,6 @@
-package s3server
+// Package webhook posts events to a URL. A queue keeps them in their order while the receiver is slow
+// or down, for some attempts. Then they are lost, and counted.
+package webhook
 
 import (
 	"bytes"
@@ -6,11 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
-
-	"github.com/omnibucket/storage/internal/argument"
 )
 
 const (
@@ -21,8 +20,8 @@ const (
 	webhookFlush    = time.Second     // for all events that wait at the end
 )
 
-// A webhook posts events to a URL, one after the other.
-type webhook struct {
+// A Webhook posts events to a URL, one after the other.
+type Webhook struct {
 	url   string
 	queue chan []byte
 	lost  atomic.Int64
@@ -31,8 +30,9 @@ type webhook struct {
 	down  bool // the last event was lost; only run uses it
 }
 
-func newWebhook(address string) *webhook {
-	return &webhook{
+// New returns a webhook for an address, which must run.
+func New(address string) *Webhook {
+	return &Webhook{
 		url: address, queue: make(chan []byte, webhookQueue), pause: webhookPause,
 		http: &http.Client{
 			Timeout: webhookTimeout,
@@ -44,21 +44,11 @@ func newWebhook(address string) *webhook {
 	}
 }
 
-// checkWebhook refuses an address to which nothing can be posted. "" means no webhook.
-func checkWebhook(address string) error {
-	u, err := url.Parse(address)
-	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
-	}
-	return nil
-}
+// LostEvents returns how many events the receiver did not get.
+func (w *Webhook) LostEvents() int64 { return w.lost.Load() }
 
-// LostEvents returns how many events the webhook did not get: it did not accept them, or too many
-// others waited.
-func (h *Handler) LostEvents() int64 { return h.webhook.lost.Load() }
-
-// push adds an event to the queue, or counts it as lost if the queue is full.
-func (w *webhook) push(body []byte) {
+// Push adds an event to the queue, or counts it as lost if the queue is full.
+func (w *Webhook) Push(body []byte) {
 	select {
 	case w.queue <- body:
 	default:
@@ -66,8 +56,8 @@ func (w *webhook) push(body []byte) {
 	}
 }
 
-// run sends events until ctx ends. Then it tries once more to send those that wait.
-func (w *webhook) run(ctx context.Context) {
+// Run sends events until ctx ends. Then it tries once more to send those that wait.
+func (w *Webhook) Run(ctx context.Context) {
 	for {
 		select {
 		case body := <-w.queue:
@@ -83,7 +73,7 @@ func (w *webhook) run(ctx context.Context) {
 }
 
 // flush tries once to send an event, which may be nil, and those that wait.
-func (w *webhook) flush(ctx context.Context, body []byte) {
+func (w *Webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()
 	for {
@@ -100,7 +90,7 @@ func (w *webhook) flush(ctx context.Context, body []byte) {
 
 // send posts an event. While the webhook is down, each event has one attempt, so that the queue
 // moves on. It returns false if ctx ends before the event is sent or lost.
-func (w *webhook) send(ctx context.Context, body []byte) bool {
+func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
 	if w.down {
 		attempts = 1
@@ -123,7 +113,7 @@ func (w *webhook) send(ctx context.Context, body []byte) bool {
 	return true
 }
 
-func (w *webhook) post(ctx context.Context, body []byte) error {
+func (w *Webhook) post(ctx context.Context, body []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
 		return err

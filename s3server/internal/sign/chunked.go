@@ -1,4 +1,4 @@
-package s3server
+package sign
 
 import (
 	"bufio"
@@ -17,10 +17,10 @@ import (
 
 // These values of x-amz-content-sha256 are no hashes.
 const (
-	unsignedPayload        = "UNSIGNED-PAYLOAD"
-	unsignedTrailer        = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-	signedChunks           = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-	signedChunksAndTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+	UnsignedPayload        = "UNSIGNED-PAYLOAD"
+	UnsignedTrailer        = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	SignedChunks           = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	SignedChunksAndTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 )
 
 const (
@@ -29,16 +29,26 @@ const (
 	trailerSignature = "x-amz-trailer-signature"
 )
 
-func isChunked(payload string) bool { return strings.HasPrefix(payload, "STREAMING-") }
+// IsChunked reports whether the body is in chunks.
+func IsChunked(payload string) bool { return strings.HasPrefix(payload, "STREAMING-") }
 
-// A chunkedReader decodes aws-chunked. Its bytes are valid only after io.EOF, because
+// A Seal is the signature of a request, on which those of its chunks depend.
+type Seal struct {
+	Payload   string // the value of x-amz-content-sha256
+	Timestamp string
+	Scope     Scope
+	Key       []byte // the signing key
+	Signature string
+}
+
+// A Reader decodes aws-chunked. Its bytes are valid only after io.EOF, because
 // the signature of a chunk is checked at its end.
-type chunkedReader struct {
+type Reader struct {
 	in      *bufio.Reader
-	caller  caller
+	seal    Seal
 	signed  bool
 	wants   []string    // announced trailers, in lower case
-	trailer http.Header // complete at the end
+	Trailer http.Header // complete at the end
 
 	left      int64 // of the current chunk, in bytes
 	short     bool  // the previous chunk was so small that it must be the last
@@ -48,19 +58,20 @@ type chunkedReader struct {
 	err       error
 }
 
-func newChunkedReader(body io.Reader, c caller, wants []string) *chunkedReader {
-	return &chunkedReader{
+// NewReader returns a reader of a body. wants are the announced trailers.
+func NewReader(body io.Reader, c Seal, wants []string) *Reader {
+	return &Reader{
 		in:       bufio.NewReader(body),
-		caller:   c,
-		signed:   c.payload == signedChunks || c.payload == signedChunksAndTrailer,
+		seal:     c,
+		signed:   c.Payload == SignedChunks || c.Payload == SignedChunksAndTrailer,
 		wants:    wants,
-		trailer:  http.Header{},
+		Trailer:  http.Header{},
 		hash:     sha256.New(),
-		previous: c.signature,
+		previous: c.Signature,
 	}
 }
 
-func (c *chunkedReader) Read(p []byte) (int, error) {
+func (c *Reader) Read(p []byte) (int, error) {
 	if c.err == nil && c.left == 0 {
 		c.err = c.next()
 	}
@@ -85,7 +96,7 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 
 // next reads the head of a chunk. It returns io.EOF after the last chunk and its
 // trailers.
-func (c *chunkedReader) next() error {
+func (c *Reader) next() error {
 	line, err := c.line()
 	if err != nil {
 		return err
@@ -117,7 +128,7 @@ func (c *chunkedReader) next() error {
 }
 
 // endChunk reads the end of a chunk.
-func (c *chunkedReader) endChunk() error {
+func (c *Reader) endChunk() error {
 	line, err := c.line()
 	if err != nil {
 		return err
@@ -128,16 +139,16 @@ func (c *chunkedReader) endChunk() error {
 	return c.checkChunk()
 }
 
-func (c *chunkedReader) checkChunk() error {
+func (c *Reader) checkChunk() error {
 	if !c.signed {
 		return nil
 	}
 	text := strings.Join([]string{
-		algorithm + "-PAYLOAD", c.caller.timestamp, c.caller.scope.String(), c.previous, emptyHash,
+		Algorithm + "-PAYLOAD", c.seal.Timestamp, c.seal.Scope.String(), c.previous, emptyHash,
 		hex.EncodeToString(c.hash.Sum(nil)),
 	}, "\n")
-	want := hexMAC(c.caller.key, text)
-	if !equalMACs(want, c.signature) {
+	want := HexMAC(c.seal.Key, text)
+	if !Equal(want, c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", c.signature)
 	}
 	c.previous = want
@@ -145,12 +156,12 @@ func (c *chunkedReader) checkChunk() error {
 }
 
 // readTrailer reads the lines after the last chunk, up to an empty one.
-func (c *chunkedReader) readTrailer() error {
+func (c *Reader) readTrailer() error {
 	var signedLines strings.Builder
 	signature := ""
 	for {
 		line, err := c.trailerLine()
-		if errors.Is(err, io.ErrUnexpectedEOF) && c.caller.payload == signedChunks {
+		if errors.Is(err, io.ErrUnexpectedEOF) && c.seal.Payload == SignedChunks {
 			break // a body without trailers may end with the line of the last chunk
 		}
 		if err != nil {
@@ -165,13 +176,13 @@ func (c *chunkedReader) readTrailer() error {
 		case found && name == trailerSignature:
 			signature = value
 			continue
-		case !found || signature != "" || !slices.Contains(c.wants, name) || c.trailer.Get(name) != "":
+		case !found || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "":
 			return s3error.New("MalformedTrailerError")
 		}
-		c.trailer.Set(name, value)
+		c.Trailer.Set(name, value)
 		signedLines.WriteString(name + ":" + value + "\n")
 	}
-	if len(c.trailer) != len(c.wants) {
+	if len(c.Trailer) != len(c.wants) {
 		return s3error.New("MalformedTrailerError")
 	}
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
@@ -183,24 +194,24 @@ func (c *chunkedReader) readTrailer() error {
 	return io.EOF
 }
 
-func (c *chunkedReader) checkTrailer(lines, signature string) error {
-	if c.caller.payload != signedChunksAndTrailer {
+func (c *Reader) checkTrailer(lines, signature string) error {
+	if c.seal.Payload != SignedChunksAndTrailer {
 		if signature != "" {
 			return s3error.New("MalformedTrailerError")
 		}
 		return nil
 	}
 	text := strings.Join([]string{
-		algorithm + "-TRAILER", c.caller.timestamp, c.caller.scope.String(), c.previous, hexSHA256(lines),
+		Algorithm + "-TRAILER", c.seal.Timestamp, c.seal.Scope.String(), c.previous, hexSHA256(lines),
 	}, "\n")
-	if !equalMACs(hexMAC(c.caller.key, text), signature) {
+	if !Equal(HexMAC(c.seal.Key, text), signature) {
 		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
 	}
 	return nil
 }
 
 // line returns one line without its end.
-func (c *chunkedReader) line() (string, error) {
+func (c *Reader) line() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {
 		return "", err
@@ -214,7 +225,7 @@ func (c *chunkedReader) line() (string, error) {
 
 // trailerLine also accepts LF CRLF as the end: a trailer is signed with its LF, and
 // minio-go sends both.
-func (c *chunkedReader) trailerLine() (string, error) {
+func (c *Reader) trailerLine() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {
 		return "", err
@@ -228,7 +239,7 @@ func (c *chunkedReader) trailerLine() (string, error) {
 	return strings.TrimSuffix(line, "\n"), nil
 }
 
-func (c *chunkedReader) rawLine() (string, error) {
+func (c *Reader) rawLine() (string, error) {
 	line, err := c.in.ReadSlice('\n')
 	return string(line), cutShort(err)
 }

@@ -1,4 +1,6 @@
-package s3server
+// Package listen has what a server needs to accept connections: a bound of their number, and a
+// certificate of its own.
+package listen
 
 import (
 	"container/list"
@@ -18,12 +20,13 @@ const idleGrace = 500 * time.Millisecond
 // all have requests in progress, a new connection waits.
 type limitedListener struct {
 	net.Listener
-	connections *connections
+	connections *Connections
 	gone        chan struct{}
 	close       func() error
 }
 
-func limitConnections(l net.Listener, c *connections) *limitedListener {
+// Limit returns a listener that bounds its open connections.
+func Limit(l net.Listener, c *Connections) *limitedListener {
 	gone := make(chan struct{})
 	return &limitedListener{Listener: l, connections: c, gone: gone, close: sync.OnceValue(func() error {
 		close(gone)
@@ -73,9 +76,9 @@ func (l *limitedListener) admit() bool {
 // Close ends Accept.
 func (l *limitedListener) Close() error { return l.close() }
 
-// connections are the open connections of a server.
-type connections struct {
-	open  sync.WaitGroup
+// Connections are the open connections of a server.
+type Connections struct {
+	Open  sync.WaitGroup
 	slots chan struct{} // has one value for each
 
 	mu   sync.Mutex
@@ -88,23 +91,24 @@ type idleConnection struct {
 	since time.Time
 }
 
-func newConnections(most int) *connections {
-	return &connections{slots: make(chan struct{}, most), at: map[net.Conn]*list.Element{}}
+// NewConnections returns connections, of which so many can be open.
+func NewConnections(most int) *Connections {
+	return &Connections{slots: make(chan struct{}, most), at: map[net.Conn]*list.Element{}}
 }
 
-// changed is the server's ConnState.
-func (c *connections) changed(connection net.Conn, state http.ConnState) {
+// Changed is the server's ConnState.
+func (c *Connections) Changed(connection net.Conn, state http.ConnState) {
 	c.setIdle(connection, state == http.StateNew || state == http.StateIdle)
 	switch state {
 	case http.StateNew:
-		c.open.Add(1)
+		c.Open.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		<-c.slots
-		c.open.Done()
+		c.Open.Done()
 	}
 }
 
-func (c *connections) setIdle(connection net.Conn, idle bool) {
+func (c *Connections) setIdle(connection net.Conn, idle bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.at[connection]; e != nil {
@@ -118,7 +122,7 @@ func (c *connections) setIdle(connection net.Conn, idle bool) {
 
 // closeIdle closes the connection that has been idle for longest. It returns false if none has
 // been for idleGrace.
-func (c *connections) closeIdle() bool {
+func (c *Connections) closeIdle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := c.idle.Front()

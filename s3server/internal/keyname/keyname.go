@@ -1,12 +1,5 @@
-package s3server
-
-import (
-	"strings"
-	"unicode/utf8"
-
-	"github.com/omnibucket/storage"
-)
-
+// Package keyname has the names under which a store keeps the keys of S3.
+//
 // S3 has keys that a storage.Driver refuses (rule K1): with empty segments, as the folder marker
 // "dir/" and "a//b", with the segments "." and "..", or with control characters. In a directory,
 // such a segment is escaped:
@@ -25,29 +18,27 @@ import (
 //
 // A driver lists an escaped segment at the place of "!%". A nameWalk lists it at its place in S3's
 // order.
-const escapeMark = "!%"
+package keyname
 
-// A naming says which segments a store has under their own names although rule K1 refuses them. That
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Mark begins an escaped segment.
+const Mark = "!%"
+
+// A Naming says which segments a store has under their own names although rule K1 refuses them. That
 // of a directory is zero.
-type naming struct {
-	empty  bool // empty ones, but for the first
-	slash  bool // an empty first one
-	others bool // all others but "." and ".."
+type Naming struct {
+	Empty  bool // empty ones, but for the first
+	Slash  bool // an empty first one
+	Others bool // all others but "." and ".."
 }
 
-// naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
-// names that end in a dot.
-func (b *driverBucket) naming() naming {
-	d := b.description()
-	if d.Local {
-		return naming{}
-	}
-	return naming{empty: true, slash: d.Features&storage.LeadingSlashes != 0, others: d.Provider != "azure"}
-}
-
-// escape returns the driver's key of an S3 key.
-func (n naming) escape(key string) string {
-	if n.isNatural(key, true) {
+// Escape returns the driver's key of an S3 key.
+func (n Naming) Escape(key string) string {
+	if n.IsNatural(key, true) {
 		return key
 	}
 	segments := strings.Split(key, "/")
@@ -57,8 +48,8 @@ func (n naming) escape(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// isNatural reports whether no segment is escaped. whole says that they begin a key.
-func (n naming) isNatural(segments string, whole bool) bool {
+// IsNatural reports whether no segment is escaped. whole says that they begin a key.
+func (n Naming) IsNatural(segments string, whole bool) bool {
 	for segment := range strings.SplitSeq(segments, "/") {
 		if !n.isNaturalSegment(segment, whole) {
 			return false
@@ -68,14 +59,14 @@ func (n naming) isNatural(segments string, whole bool) bool {
 	return true
 }
 
-func (n naming) isNaturalSegment(s string, first bool) bool {
+func (n Naming) isNaturalSegment(s string, first bool) bool {
 	switch {
 	case s == "":
-		return n.empty && (n.slash || !first)
-	case s == ".", s == "..", strings.HasPrefix(s, escapeMark), !utf8.ValidString(s):
+		return n.Empty && (n.Slash || !first)
+	case s == ".", s == "..", strings.HasPrefix(s, Mark), !utf8.ValidString(s):
 		return false
 	}
-	return n.others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0
+	return n.Others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0
 }
 
 // mustEscape reports whether rule K1 forbids a character.
@@ -83,18 +74,18 @@ func mustEscape(c rune) bool {
 	return c < 0x20 || c == 0x7F || c == '\\' || c == 0xFFFE || c == 0xFFFF
 }
 
-func (n naming) escapeSegment(s string, first bool) string {
+func (n Naming) escapeSegment(s string, first bool) string {
 	if n.isNaturalSegment(s, first) {
 		return s
 	}
-	return escapeMark + escapeText(s, true)
+	return Mark + EscapeText(s, true)
 }
 
 const upperHex = "0123456789ABCDEF"
 
-// escapeText escapes the characters of a segment. A dot is only escaped at the end of a whole
+// EscapeText escapes the characters of a segment. A dot is only escaped at the end of a whole
 // one.
-func escapeText(s string, whole bool) string {
+func EscapeText(s string, whole bool) string {
 	var b strings.Builder
 	for i, c := range s {
 		size := utf8.RuneLen(c)
@@ -115,10 +106,10 @@ func escapeText(s string, whole bool) string {
 	return b.String()
 }
 
-// unescape returns the S3 key of a driver's key. It returns false if no S3 key has that name.
+// Unescape returns the S3 key of a driver's key. It returns false if no S3 key has that name.
 // A prefix that ends in a slash is a key whose last segment is missing.
-func (n naming) unescape(name string, isPrefix bool) (string, bool) {
-	if !strings.Contains(name, escapeMark) {
+func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
+	if !strings.Contains(name, Mark) {
 		return name, true
 	}
 	segments := strings.Split(name, "/")
@@ -126,7 +117,7 @@ func (n naming) unescape(name string, isPrefix bool) (string, bool) {
 		if isPrefix && i == len(segments)-1 && s == "" {
 			continue
 		}
-		text, escaped := strings.CutPrefix(s, escapeMark)
+		text, escaped := strings.CutPrefix(s, Mark)
 		if !escaped {
 			continue
 		}
@@ -159,18 +150,18 @@ func unescapeText(text string) (string, bool) {
 	return string(b), true
 }
 
-// prefixes returns prefixes of the driver's keys that cover all keys with an S3 prefix, in
+// Prefixes returns prefixes of the driver's keys that cover all keys with an S3 prefix, in
 // byte order. A key with the prefix has one of them; other keys may, too.
-func (n naming) prefixes(prefix string) []string {
+func (n Naming) Prefixes(prefix string) []string {
 	folder, last := "", prefix
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
-		folder, last = n.escape(prefix[:i])+"/", prefix[i+1:]
+		folder, last = n.Escape(prefix[:i])+"/", prefix[i+1:]
 	}
 	if last == "" {
 		return []string{folder}
 	}
-	escaped := folder + escapeMark + escapeText(strings.TrimRight(last, "."), false)
-	if n.escapesAll(last) {
+	escaped := folder + Mark + EscapeText(strings.TrimRight(last, "."), false)
+	if n.EscapesAll(last) {
 		return []string{escaped}
 	}
 	natural := folder + last
@@ -183,7 +174,7 @@ func (n naming) prefixes(prefix string) []string {
 	return []string{escaped, natural}
 }
 
-// escapesAll reports whether every segment that begins so is escaped.
-func (n naming) escapesAll(begin string) bool {
-	return strings.HasPrefix(begin, escapeMark) || !n.others && strings.IndexFunc(begin, mustEscape) >= 0
+// EscapesAll reports whether every segment that begins so is escaped.
+func (n Naming) EscapesAll(begin string) bool {
+	return strings.HasPrefix(begin, Mark) || !n.Others && strings.IndexFunc(begin, mustEscape) >= 0
 }

@@ -1,4 +1,4 @@
-package s3server
+package webhook
 
 import (
 	"context"
@@ -32,13 +32,13 @@ func TestAWebhookIsRetried(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			w := newWebhook(server.URL)
+			w := New(server.URL)
 			w.pause = 0
 			for i := range test.events {
 				w.send(t.Context(), []byte(strconv.Itoa(i)))
 			}
 			require.Equal(t, test.requests, requests)
-			require.Equal(t, test.lost, w.lost.Load())
+			require.Equal(t, test.lost, w.LostEvents())
 			require.Equal(t, test.downAtEnd, w.down)
 		})
 	}
@@ -50,23 +50,23 @@ func TestAWebhookIsNotRedirected(t *testing.T) {
 	defer other.Close()
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusSeeOther, http.StatusTemporaryRedirect} {
 		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
-		w := newWebhook(server.URL)
+		w := New(server.URL)
 		w.pause = 0
 		w.send(t.Context(), []byte("event"))
 		server.Close()
-		require.Equal(t, int64(1), w.lost.Load(), status)
+		require.Equal(t, int64(1), w.LostEvents(), status)
 		require.Zero(t, elsewhere, status)
 	}
 }
 
 func TestTheQueueOfAWebhookIsBounded(t *testing.T) {
-	w := newWebhook("http://127.0.0.1:1")
+	w := New("http://127.0.0.1:1")
 	for range webhookQueue + 5 {
-		w.push([]byte("x"))
+		w.Push([]byte("x"))
 	}
-	require.Equal(t, int64(5), w.lost.Load())
+	require.Equal(t, int64(5), w.LostEvents())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w.flush(ctx, nil)
-	require.Equal(t, int64(webhookQueue+5), w.lost.Load())
+	require.Equal(t, int64(webhookQueue+5), w.LostEvents())
 }

@@ -1,4 +1,4 @@
-package s3server
+package keyname
 
 import (
 	"slices"
@@ -30,21 +30,21 @@ func TestKeysAreEscapedReversibly(t *testing.T) {
 		" a/!b/!!c":   " a/!b/!!c",
 		"bad\xffutf8": "!%bad%FFutf8",
 	} {
-		got := naming{}.escape(key)
+		got := Naming{}.Escape(key)
 		require.Equal(t, want, got, "%q", key)
-		back, ok := naming{}.unescape(got, false)
+		back, ok := Naming{}.Unescape(got, false)
 		require.True(t, ok, "%q", key)
 		require.Equal(t, key, back)
 	}
-	for _, name := range []string{"!%a", "!%%2", "!%%2e", "!%%%x", recordPrefix + "bucket"} {
-		_, ok := naming{}.unescape(name, false)
+	for _, name := range []string{"!%a", "!%%2", "!%%2e", "!%%%x", Mark + "%s3server/bucket"} {
+		_, ok := Naming{}.Unescape(name, false)
 		require.False(t, ok, "no S3 key has the name %q", name)
 	}
 }
 
 // A gateway has the names that other tools give, as far as the provider can have them.
 func TestAGatewayEscapesOnlyWhatAProviderCannotHave(t *testing.T) {
-	s3, minio, azure := naming{empty: true, slash: true, others: true}, naming{empty: true, others: true}, naming{empty: true, slash: true}
+	s3, minio, azure := Naming{Empty: true, Slash: true, Others: true}, Naming{Empty: true, Others: true}, Naming{Empty: true, Slash: true}
 	for key, want := range map[string][3]string{
 		"dir/":       {"dir/", "dir/", "dir/"},
 		"a//b":       {"a//b", "a//b", "a//b"},
@@ -59,14 +59,14 @@ func TestAGatewayEscapesOnlyWhatAProviderCannotHave(t *testing.T) {
 		"!%":         {"!%!%25", "!%!%25", "!%!%25"},
 		"b\xff":      {"!%b%FF", "!%b%FF", "!%b%FF"},
 	} {
-		for i, n := range []naming{s3, minio, azure} {
-			require.Equal(t, want[i], n.escape(key), "%q", key)
-			back, ok := n.unescape(want[i], false)
+		for i, n := range []Naming{s3, minio, azure} {
+			require.Equal(t, want[i], n.Escape(key), "%q", key)
+			back, ok := n.Unescape(want[i], false)
 			require.True(t, ok, "%q", key)
 			require.Equal(t, key, back)
 		}
 	}
-	_, ok := s3.unescape("dir/!%", false)
+	_, ok := s3.Unescape("dir/!%", false)
 	require.False(t, ok)
 }
 
@@ -75,10 +75,10 @@ func TestEveryKeyWithAPrefixHasAnEscapedPrefix(t *testing.T) {
 	for _, key := range keys {
 		for end := range len(key) + 1 {
 			prefix := key[:end]
-			for _, n := range []naming{{}, {empty: true}, {empty: true, slash: true}, {empty: true, others: true}, {empty: true, slash: true, others: true}} {
-				regions := n.prefixes(prefix)
+			for _, n := range []Naming{{}, {Empty: true}, {Empty: true, Slash: true}, {Empty: true, Others: true}, {Empty: true, Slash: true, Others: true}} {
+				regions := n.Prefixes(prefix)
 				require.True(t, slices.IsSorted(regions))
-				name := n.escape(key)
+				name := n.Escape(key)
 				require.True(t, slices.ContainsFunc(regions, func(r string) bool { return strings.HasPrefix(name, r) }), "%q of %q: %q not in %q", prefix, key, name, regions)
 			}
 		}
@@ -90,12 +90,12 @@ func FuzzEscapeKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		name := naming{}.escape(key)
-		back, ok := naming{}.unescape(name, false)
+		name := Naming{}.Escape(key)
+		back, ok := Naming{}.Unescape(name, false)
 		require.True(t, ok)
 		require.Equal(t, key, back)
 		if key != "" {
-			require.True(t, (naming{}).isNatural(name, true) || strings.Contains(name, escapeMark))
+			require.True(t, (Naming{}).IsNatural(name, true) || strings.Contains(name, Mark))
 		}
 	})
 }

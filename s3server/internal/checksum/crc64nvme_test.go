@@ -1,4 +1,4 @@
-package s3server
+package checksum
 
 import (
 	"hash/crc64"

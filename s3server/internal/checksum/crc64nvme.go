@@ -1,4 +1,4 @@
-package s3server
+package checksum
 
 import (
 	"encoding/binary"

@@ -1,4 +1,6 @@
-package s3server
+// Package sign has the signatures of S3: what a client signs in versions 4 and 2, and the bodies whose
+// chunks are signed, too.
+package sign
 
 import (
 	"crypto/hmac"
@@ -12,46 +14,48 @@ import (
 )
 
 const (
-	algorithm     = "AWS4-HMAC-SHA256"
-	terminator    = "aws4_request"
-	service       = "s3"
-	timestampForm = "20060102T150405Z"
+	Algorithm     = "AWS4-HMAC-SHA256"
+	Terminator    = "aws4_request"
+	Service       = "s3"
+	TimestampForm = "20060102T150405Z"
 )
 
-// A scope is what a signing key is valid for.
-type scope struct{ date, region, service string }
+// A Scope is what a signing key is valid for.
+type Scope struct{ Date, Region, Service string }
 
-func (s scope) String() string {
-	return s.date + "/" + s.region + "/" + s.service + "/" + terminator
+func (s Scope) String() string {
+	return s.Date + "/" + s.Region + "/" + s.Service + "/" + Terminator
 }
 
-// signingKey returns the key for one scope.
-func signingKey(secret string, s scope) []byte {
+// Key returns the key for one scope.
+func Key(secret string, s Scope) []byte {
 	key := []byte("AWS4" + secret)
-	for _, step := range []string{s.date, s.region, s.service, terminator} {
-		key = mac(key, step)
+	for _, step := range []string{s.Date, s.Region, s.Service, Terminator} {
+		key = MAC(key, step)
 	}
 	return key
 }
 
-func mac(key []byte, message string) []byte {
+// MAC signs a message.
+func MAC(key []byte, message string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(message))
 	return h.Sum(nil)
 }
 
-func hexMAC(key []byte, message string) string { return hex.EncodeToString(mac(key, message)) }
+// HexMAC returns the MAC in hexadecimal.
+func HexMAC(key []byte, message string) string { return hex.EncodeToString(MAC(key, message)) }
 
 func hexSHA256(data string) string {
 	sum := sha256.Sum256([]byte(data))
 	return hex.EncodeToString(sum[:])
 }
 
-// equalMACs compares in constant time.
-func equalMACs(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+// Equal compares in constant time.
+func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 
-// canonicalRequest returns the text whose hash is signed.
-func canonicalRequest(r *http.Request, query url.Values, signed []string, payload string) string {
+// CanonicalRequest returns the text whose hash is signed.
+func CanonicalRequest(r *http.Request, query url.Values, signed []string, payload string) string {
 	var b strings.Builder
 	for _, line := range []string{r.Method, canonicalPath(r.URL), canonicalQuery(query)} {
 		b.WriteString(line + "\n")
@@ -64,15 +68,17 @@ func canonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 }
 
 // canonicalPath encodes the path once and does not normalize it, unlike AWS's other
-// services. It reads a plus sign as locate does: else the signature for the key "a+b" would be
+// services. It reads a plus sign as the server does: else the signature for the key "a+b" would be
 // one for the key "a b", too.
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {
-		path = u.Path // locate has refused it
+		path = u.Path // the server has refused it
 	}
-	setDefault(&path, "/")
-	return strings.ReplaceAll(uriEncode(path), "%2F", "/")
+	if path == "" {
+		path = "/"
+	}
+	return strings.ReplaceAll(URIEncode(path), "%2F", "/")
 }
 
 func canonicalQuery(query url.Values) string {
@@ -82,15 +88,15 @@ func canonicalQuery(query url.Values) string {
 			continue
 		}
 		for _, value := range values {
-			pairs = append(pairs, uriEncode(name)+"="+uriEncode(value))
+			pairs = append(pairs, URIEncode(name)+"="+URIEncode(value))
 		}
 	}
 	slices.Sort(pairs)
 	return strings.Join(pairs, "&")
 }
 
-// uriEncode escapes all characters but the unreserved ones of RFC 3986.
-func uriEncode(s string) string {
+// URIEncode escapes all characters but the unreserved ones of RFC 3986.
+func URIEncode(s string) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {
@@ -122,7 +128,19 @@ func canonicalHeader(r *http.Request, name string) string {
 	return strings.Join(values, ",")
 }
 
-// stringToSign returns the text that the signing key signs.
-func stringToSign(timestamp string, s scope, canonical string) string {
-	return strings.Join([]string{algorithm, timestamp, s.String(), hexSHA256(canonical)}, "\n")
+// StringToSign returns the text that the signing key signs.
+func StringToSign(timestamp string, s Scope, canonical string) string {
+	return strings.Join([]string{Algorithm, timestamp, s.String(), hexSHA256(canonical)}, "\n")
+}
+
+// Spaced returns bytes in hexadecimal, as AWS shows them for comparison.
+func Spaced(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(hex.EncodeToString([]byte{text[i]}))
+	}
+	return b.String()
 }

@@ -1,4 +1,4 @@
-package s3server
+package listen
 
 import (
 	"crypto/ecdsa"
@@ -17,9 +17,9 @@ import (
 // certificateTerm is the longest term that Apple's clients accept.
 const certificateTerm = 825 * 24 * time.Hour
 
-// withCertificate returns a copy of c that has a certificate, and the certificate that
+// WithCertificate returns a copy of c that has a certificate, and the certificate that
 // clients must trust. It makes one for the hosts if c has none.
-func withCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certificate, error) {
+func WithCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certificate, error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
@@ -40,8 +40,8 @@ func withCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certific
 	return c, leaf, err
 }
 
-// certificateHosts returns the names under which clients reach the server.
-func certificateHosts(addr string, domains []string) []string {
+// Hosts returns the names under which clients reach the server.
+func Hosts(addr string, domains []string) []string {
 	hosts := []string{"localhost", "*.localhost", "127.0.0.1", "::1"}
 	for _, domain := range domains {
 		hosts = append(hosts, domain, "*."+domain)
@@ -83,6 +83,6 @@ func newCertificate(hosts []string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-func encodeCertificate(c *x509.Certificate) []byte {
+func EncodeCertificate(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }

@@ -1,7 +1,7 @@
-package s3server
+package checksum
 
-// checksumElements is a checksum in XML.
-type checksumElements struct {
+// Elements is a checksum in XML.
+type Elements struct {
 	ChecksumCRC32     string `xml:",omitempty"`
 	ChecksumCRC32C    string `xml:",omitempty"`
 	ChecksumCRC64NVME string `xml:",omitempty"`
@@ -11,14 +11,14 @@ type checksumElements struct {
 	ChecksumMD5       string `xml:",omitempty"`
 }
 
-// missingElements are those that no upload of this server can have.
-type missingElements struct {
+// MissingElements are those that no upload of this server can have.
+type MissingElements struct {
 	ChecksumXXHASH64, ChecksumXXHASH3, ChecksumXXHASH128 string
 }
 
-// of returns the element for a kind.
-func (e *checksumElements) of(kind *checksumKind) *string {
-	switch kind.name {
+// Of returns the element for a kind.
+func (e *Elements) Of(kind *Kind) *string {
+	switch kind.Name {
 	case "CRC32":
 		return &e.ChecksumCRC32
 	case "CRC32C":
@@ -35,9 +35,9 @@ func (e *checksumElements) of(kind *checksumKind) *string {
 	return &e.ChecksumSHA256
 }
 
-func elementsOf(sum checksum) (e checksumElements) {
-	if sum.kind != nil {
-		*e.of(sum.kind) = sum.value
+func ElementsOf(sum Sum) (e Elements) {
+	if sum.Kind != nil {
+		*e.Of(sum.Kind) = sum.Value
 	}
 	return e
 }

@@ -1,4 +1,4 @@
-package s3server
+package checksum
 
 import (
 	"encoding/base64"
@@ -20,15 +20,15 @@ var joinable = map[string]crc{
 	"CRC64NVME": {0x9a6c9329ac4bc9b5, 64},
 }
 
-// joinedSum returns the checksum of the parts' bytes, without reading them.
-func joinedSum(kind *checksumKind, parts []*part) checksum {
-	c := joinable[kind.name]
+// JoinedSum returns the checksum of the parts' bytes, without reading them.
+func JoinedSum(kind *Kind, parts []Part) Sum {
+	c := joinable[kind.Name]
 	sum := uint64(0)
 	for _, p := range parts {
-		raw, _ := base64.StdEncoding.DecodeString(p.sum.value)
-		sum = c.join(sum, c.decode(raw), p.size)
+		raw, _ := base64.StdEncoding.DecodeString(p.Value)
+		sum = c.join(sum, c.decode(raw), p.Size)
 	}
-	return checksum{kind, base64.StdEncoding.EncodeToString(c.encode(sum)), fullObject}
+	return Sum{kind, base64.StdEncoding.EncodeToString(c.encode(sum)), FullObject}
 }
 
 func (c crc) decode(raw []byte) uint64 {
