@@ -246,4 +246,4 @@ func ReadSome(r io.Reader, p []byte) (int, error) {
 // MaxEmptyReads is how often in a row a Read may return neither bytes nor an error.
 const MaxEmptyReads = 100
 
-var errInvalidRead = errors.New("Read returned an impossible count")
+var errInvalidRead = errors.New("a Read returned an impossible count")

@@ -13,8 +13,8 @@ const (
 	azureTimes  = "https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations"
 )
 
-// Azure has the answers of Blob Storage. It does not have those that last for minutes, which no
-// driver can wait for: 403 after a role was granted or a stored access policy was set, and
+// Azure has the answers of Blob Storage, without those that last for minutes, which no driver can
+// wait for. These are 403 after a role was granted or a stored access policy was set, and
 // PendingCopyOperation while another client copies to the key. ContainerBeingDeleted to the creation
 // of a container is in TestCreateBucketRequests. 429 is that of the management plane, and
 // AccountBeingCreated that of an account without a container.

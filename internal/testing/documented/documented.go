@@ -179,7 +179,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind s
 	}
 }
 
-// ids has what a driver draws anew for a repeated request.
+// ids has what differs in a repeated request.
 var ids = regexp.MustCompile(`blockid=[^&]*`)
 
 // take returns the answer to a request, or nil if it is passed on.
