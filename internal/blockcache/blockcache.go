@@ -1,7 +1,7 @@
 // Package blockcache reads one object in blocks, and keeps them.
 //
 // A read begins to fetch the blocks that it needs and waits for them; others that need the same
-// blocks wait too. Neighbouring blocks that are not in memory are one run, which one request
+// blocks wait too. Neighboring blocks that are not in memory are one run, which one request
 // fetches in a goroutine. If access is sequential, runs are read ahead, and each is twice as long as
 // the one before it. A series of reads that resembles the last two is fetched at once (scans). A
 // read that needs more than a run is one request into the caller's memory, and is not kept.

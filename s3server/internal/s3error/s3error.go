@@ -37,7 +37,7 @@ func (e *Error) WithHeader(name, value string) *Error {
 // New returns the error with this code. fields are names and values of further
 // elements, alternating.
 func New(code string, fields ...string) *Error {
-	known, found := catalogue[code]
+	known, found := catalog[code]
 	if !found {
 		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
 	}
@@ -50,9 +50,9 @@ func Is(err error, code string) bool {
 	return ok && e.Code == code
 }
 
-// Known reports whether the catalogue has a code.
+// Known reports whether the catalog has a code.
 func Known(code string) bool {
-	_, known := catalogue[code]
+	_, known := catalog[code]
 	return known
 }
 
@@ -61,7 +61,7 @@ type entry struct {
 	message string
 }
 
-var catalogue = map[string]entry{
+var catalog = map[string]entry{
 	"AccessControlListNotSupported":              {400, "The bucket does not allow ACLs"},
 	"AccessDenied":                               {403, "Access Denied"},
 	"AccessForbidden":                            {403, "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
