@@ -63,7 +63,7 @@ run: ## the quickstart: uploads an object, lists it, reads it, removes it
 vet: ## go vet, also of the local driver on other systems, and our analyzers
 	@for os in darwin windows; do \
 		echo "go vet ($$os)"; \
-		GOOS=$$os CGO_ENABLED=0 $(GO) vet ./providers/local || exit 1; \
+		GOOS=$$os CGO_ENABLED=0 $(GO) vet ./providers/local/... || exit 1; \
 	done
 	$(GO) vet ./...
 	@for module in $(MODULES); do \

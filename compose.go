@@ -19,19 +19,20 @@ func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
+	if to, ok := find[ServerCopier](b); ok {
+		return to.Compose(ctx, dstKey, srcKeys, opts...)
+	}
 	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
-	err := c.req.apply(opts)
-	if err == nil && (len(srcKeys) == 0 || c.req.set.version) {
-		err = invalid("srcKeys", "must name at least one object, and options no version")
+	if err := c.apply(opts); err != nil {
+		return nil, located(b, "Compose", dstKey, ownError(err))
 	}
-	own, ok := b.(*bucket)
-	if !ok {
-		if err != nil {
-			return nil, located(b, "Compose", dstKey, ownError(err))
-		}
-		return composeForeign(ctx, b, b, dstKey, c, opts)
-	}
-	return run(ctx, &c.op, c.open(own, dstKey, err), c.run)
+	return composeForeign(ctx, b, b, dstKey, c, opts)
+}
+
+func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
+	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
+	failed := c.apply(opts)
+	return run(ctx, &c.op, c.open(b, key, failed), c.run)
 }
 
 // A composeOp is one call of Compose.
@@ -40,6 +41,17 @@ type composeOp struct {
 	req     CopyRequest
 	srcKeys []string // whole, once opened
 	sources []*Attrs
+}
+
+// apply reads the options.
+func (c *composeOp) apply(opts []CopyOption) error {
+	if err := c.req.apply(opts); err != nil {
+		return err
+	}
+	if len(c.srcKeys) == 0 || c.req.set.version {
+		return invalid("srcKeys", "must name at least one object, and options no version")
+	}
+	return nil
 }
 
 // open checks the options and keys; failed is how reading the options went.
@@ -56,7 +68,7 @@ func (c *composeOp) open(b *bucket, key string, failed error) *Error {
 	}
 	c.req.Source.Native = native
 	for i, key := range c.srcKeys {
-		c.srcKeys[i] = b.prefix + key
+		c.srcKeys[i] = b.scope.prefix + key
 		if e := b.core.checkReadKey(c.srcKeys[i]); e != nil {
 			return e
 		}
@@ -125,7 +137,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	if c.req.Condition != (Condition{}) || c.req.set.writeID != "" || slices.Contains(c.srcKeys, c.op.key) {
 		writeID = core.newWriteID(c.req.set.writeID)
 	}
-	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)
+	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	if known {
 		r.CRC32C = KnownCRC32C(crc)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // Controls are what a write sets beside its [Properties]. Requests have them; of a copy's
@@ -76,7 +78,7 @@ func checkTags(argument string, tags map[string]string) *Error {
 	}
 	encoded := url.Values{}
 	for key, value := range tags {
-		lower := lowerASCII(key)
+		lower := metadata.LowerASCII(key)
 		switch {
 		case len(key) > maxTagKey || !validTag(key):
 			return invalid(argument, "key "+quoted(key)+" must be 1 to 128 "+tagRule)

@@ -5,12 +5,19 @@ import (
 	"errors"
 )
 
+// A ServerCopier is a bucket that copies and joins objects on the server: one from [New], or a type
+// of your own, for which [Copy] with this destination and [Compose] call these methods.
+type ServerCopier interface {
+	CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error)
+	Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error)
+}
+
 // Copy copies an object, between any two buckets: on the server if both ends allow
 // it, else by streaming. Attributes and metadata are copied unless options replace
 // them. A storage class is copied only within one provider. Attributes that the
 // destination cannot keep (see [Metadata] and [ContentProperties]) are left out;
-// Unsupported is only for those that an option sets. Tags are copied between buckets from [New]
-// that both have [ObjectTags]; a retention and a legal hold are not copied. If the credentials may
+// Unsupported is only for those that an option sets. Tags are copied between buckets from [New], or
+// [Unwrapper]s of such, that both have [ObjectTags]; a retention and a legal hold are not copied. If the credentials may
 // not read the source's tags on Azure, the copy has none. Annotations of S3 are copied only if S3
 // copies the object in one request.
 //
@@ -19,18 +26,22 @@ import (
 // the version of the source. A copy of an object onto itself restores a version, or
 // changes attributes. If the returned Attrs are not needed, [WithoutAttrs] saves a request on S3.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
+	if to, ok := find[ServerCopier](dst); ok {
+		return to.CopyFrom(ctx, dstKey, src, srcKey, opts...)
+	}
+	c := &copyOp{src: src, srcKey: srcKey}
+	if err := c.req.apply(opts); err != nil {
+		return nil, located(dst, "Copy", dstKey, ownError(err))
+	}
+	return copyToForeign(ctx, dst, dstKey, c, opts)
+}
+
+func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	c := &copyOp{src: src, srcKey: srcKey}
 	failed := c.req.apply(opts)
-	own, ok := dst.(*bucket)
-	if !ok {
-		if failed != nil {
-			return nil, located(dst, "Copy", dstKey, ownError(failed))
-		}
-		return copyToForeign(ctx, dst, dstKey, c, opts)
-	}
-	e := c.op.prepare(own, mayUpload, "Copy", dstKey)
+	e := c.op.prepare(b, mayUpload, "Copy", key)
 	if e == nil {
-		e = own.core.resolveCopy(c.op.key, &c.req, failed)
+		e = b.core.resolveCopy(c.op.key, &c.req, failed)
 	}
 	return run(ctx, &c.op, e, c.run)
 }
@@ -59,7 +70,7 @@ func (c *core) resolveCopy(key string, r *CopyRequest, failed error) (e *Error) 
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
-	src, ok := c.src.(*bucket)
+	src, ok := reach(c.src)
 	if !ok {
 		return c.streamCopy(ctx)
 	}

@@ -1,6 +1,10 @@
 package storage
 
-import "context"
+import (
+	"context"
+
+	"github.com/omnibucket/storage/internal/metadata"
+)
 
 // serverCopy copies inside the provider.
 func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
@@ -21,8 +25,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
 	from.Native = d.req.Native
 	r.Source = from
-	marked := holdsReserved(source.Metadata)
-	source.Metadata = d.op.core.decodeMetadata(source.Metadata)
+	marked := metadata.HoldsReserved(source.Metadata)
+	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
 	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
 	c.op.core.dropProperties(&merged)
 	if !c.op.core.has(ContentProperties) {
@@ -44,7 +48,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 		writeID = c.op.core.newWriteID(r.set.writeID)
 	}
 	r.Properties = merged
-	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
+	r.Metadata = c.op.core.metadata.Encode(merged.Metadata, writeID)
 	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
 		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition,

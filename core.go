@@ -3,22 +3,28 @@ package storage
 import (
 	"cmp"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/telemetry"
 )
 
 // A core is shared by all views of one opened bucket.
 type core struct {
 	driver         Driver
 	desc           Description
-	tag            string   // of revisions
+	tag            string // of revisions
+	metadata       metadata.Coding
 	features       Features // in force as the bucket was opened
 	hooks          []Hook
-	bufferLimit    *BufferLimit
+	bufferLimit    *buffer.Limit
 	retry          *retrier
 	hedger         *hedger // nil: reads are not hedged
-	telemetry      *telemetry
+	telemetry      *telemetry.Reporter
 	public         bool
 	publicBaseURL  string
 	signingBaseURL string
@@ -45,17 +51,18 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		d = layer(d)
 	}
 	desc := d.Describe()
-	reports := newTelemetry(o, desc)
+	reports := o.reporter(&desc)
 	if o.attemptSpans {
-		d = reports.traced(d)
+		d = traced(reports, d)
 	}
 	c := &core{
 		driver:         d,
 		desc:           desc,
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
+		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata},
 		hooks:          o.hooks,
-		bufferLimit:    o.bufferLimit,
+		bufferLimit:    &o.bufferLimit.limit,
 		retry:          newRetrier(o.retry, &desc),
 		telemetry:      reports,
 		public:         o.public,
@@ -89,7 +96,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	case !o.versions && !desc.Versioned && !(o.serviced && desc.EnableVersions == nil):
 		c.features &^= Versioning
 	}
-	return &bucket{core: c, mask: everything}
+	return &bucket{core: c, scope: scope{mask: everything}}
 }
 
 // serveAtBase sets the addresses of a store whose objects, public ones too, are served at the
@@ -102,32 +109,35 @@ func (c *core) serveAtBase() {
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
 }
 
-// A bucket is the one concrete Bucket: a view of a core with a prefix and a mask of permitted
-// methods.
+// A bucket is the one concrete Bucket: what a scope shows of a core. It has the scope itself,
+// because an operation through Prefixed must cost no call and no allocation more than any other.
 type bucket struct {
-	core   *core
-	prefix string
-	mask   permission
-	bad    *Error // of the prefix: every operation fails with it
+	core  *core
+	scope scope
 }
+
+// in returns what outer shows of b.
+func (b *bucket) in(outer scope) *bucket { return &bucket{core: b.core, scope: b.scope.in(outer)} }
 
 // Close releases what opening b took: connections, the handle of a local directory. After
 // that, every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
 // InvalidArgument. Whether operations in progress fail depends on the provider. Close of a
-// result of Ref or Prefixed does nothing.
+// result of Ref or Prefixed does nothing. For a type of your own, Close calls its method Close, or
+// that of the bucket that it unwraps to ([Unwrapper]). Without both it fails with Unsupported.
 func Close(b Bucket) error {
-	switch b := b.(type) {
-	case *bucket:
-		if b.mask != everything || b.prefix != "" || b.bad != nil {
-			return nil
-		}
-		return b.core.close()
-	case *view:
-		return nil
-	case interface{ Close() error }:
-		return b.Close()
+	closer, e := need[io.Closer](b, "Close")
+	if e != nil {
+		return located(b, "Close", "", e)
 	}
-	return nil
+	return closer.Close()
+}
+
+// Close is that of a whole bucket.
+func (b *bucket) Close() error {
+	if !b.scope.whole() {
+		return nil
+	}
+	return b.core.close()
 }
 
 func (c *core) close() error {

@@ -25,7 +25,7 @@ const (
 type growth struct {
 	on      bool
 	inPlace bool          // the ranges need no memory
-	begun   time.Duration // of this sample, since processStart
+	begun   time.Time     // start of this sample
 	waited  time.Duration // for the connection
 	bytes   int64
 }
@@ -33,16 +33,16 @@ type growth struct {
 // readWatched reads the first connection, and prepares parallel ranges if it is slow.
 func (d *download) readWatched(p []byte) (int, *Error) {
 	g := &d.growth
-	began := sinceStart()
+	began := time.Now()
 	if g.bytes == 0 {
 		g.begun, g.waited = began, 0
 	}
 	n, e := d.stream.read(p)
-	g.waited += sinceStart() - began
+	g.waited += time.Since(began)
 	if g.bytes += int64(n); g.bytes < growthSample || e != nil {
 		return n, e
 	}
-	rate, slow := g.measure(sinceStart())
+	rate, slow := g.measure(time.Since(g.begun))
 	if slow && d.left-int64(n) >= growthLeast {
 		d.grow(rate)
 	}
@@ -50,11 +50,11 @@ func (d *download) readWatched(p []byte) (int, *Error) {
 	return n, nil
 }
 
-// measure returns the rate of the connection in bytes a second, and whether it is slow
+// measure returns the rate of the connection in bytes a second over a sample, and whether it is slow
 // while its reader is not: the reader has mostly waited for it.
-func (g *growth) measure(now time.Duration) (rate float64, slow bool) {
+func (g *growth) measure(took time.Duration) (rate float64, slow bool) {
 	rate = float64(g.bytes) / max(g.waited.Seconds(), 1e-9)
-	return rate, rate < fastConnection && 2*g.waited > now-g.begun
+	return rate, rate < fastConnection && 2*g.waited > took
 }
 
 // grow divides what the first connection, of that rate, has not delivered. The connection
@@ -68,11 +68,11 @@ func (d *download) grow(rate float64) {
 	}
 	most, promised := int64(mostRanges), int64(0)
 	if !d.growth.inPlace {
-		promised = d.op.core.bufferLimit.promise(mostRanges * maxRangeBytes)
+		promised = d.op.core.bufferLimit.Reserve(mostRanges * maxRangeBytes)
 		most = promised / maxRangeBytes
 	}
 	if most < 2 { // not now: each sample decides again
-		d.op.core.bufferLimit.unpromise(promised)
+		d.op.core.bufferLimit.Unreserve(promised)
 		return
 	}
 	s := &d.stream

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
@@ -170,7 +171,7 @@ type rangeReader struct {
 	size      int64 // of one range, in bytes; 0: it grows
 	limit     *concurrency.Limit
 	drained   chan struct{} // closed when the first connection has delivered its bytes
-	promised  int64         // see BufferLimit.promise
+	promised  int64         // see buffer.Limit.Reserve
 
 	starting sync.Once
 	fetcher  *rangeFetcher       // nil until the first read
@@ -185,8 +186,9 @@ type rangeReader struct {
 
 // A bufferedRange is a range in memory.
 type bufferedRange struct {
-	buffer *buffer
+	buffer *buffer.Buffer
 	limit  *concurrency.Limit
+	memory *buffer.Limit // of buffer
 	done   chan struct{} // closed when the range ended
 	failed error
 }
@@ -220,29 +222,29 @@ func (g *rangeReader) next(ctx context.Context, off, limit int64) (rangeWriter, 
 		length = growingLength(off-g.from, maxRangeBytes)
 	}
 	length = min(length, limit)
-	r := &bufferedRange{buffer: newBuffer(&g.d.op), limit: g.limit, done: make(chan struct{})}
+	r := &bufferedRange{buffer: newBuffer(&g.d.op), limit: g.limit, memory: g.d.op.core.bufferLimit, done: make(chan struct{})}
 	g.queue <- r
-	if err := r.buffer.reserve(ctx, length); err != nil {
+	if err := r.buffer.Reserve(ctx, length); err != nil {
 		r.failed = asError(ctx, err)
 		close(r.done)
 		return nil, 0, err
 	}
-	r.buffer.limit().addInFlight(1)
+	r.memory.AddInFlight(1)
 	return r, length, nil
 }
 
 func (r *bufferedRange) space(ctx context.Context, limit int64) ([]byte, error) {
-	return r.buffer.space(ctx, limit)
+	return r.buffer.Space(ctx, limit)
 }
 
 func (r *bufferedRange) filled(p []byte) error {
-	r.buffer.size += int64(len(p))
+	r.buffer.Filled(len(p))
 	r.limit.Moved(int64(len(p)))
 	return nil
 }
 
 func (r *bufferedRange) end(err error) {
-	r.buffer.limit().addInFlight(-1)
+	r.memory.AddInFlight(-1)
 	r.limit.Ended()
 	r.failed = err
 	close(r.done)
@@ -318,7 +320,7 @@ func (g *rangeReader) take() (*bufferedRange, *Error) {
 	if g.closed {
 		g.mu.Unlock()
 		<-r.done
-		r.buffer.free()
+		r.buffer.Free()
 		return nil, errClosed
 	}
 	g.current, g.pos = r, 0
@@ -344,9 +346,9 @@ func (g *rangeReader) copy(r *bufferedRange, p []byte) int {
 	if g.closed {
 		return 0
 	}
-	n, _ := r.buffer.ReadAt(p[:min(int64(len(p)), r.buffer.size-g.pos)], g.pos)
-	if g.pos += int64(n); g.pos == r.buffer.size {
-		r.buffer.free()
+	n, _ := r.buffer.ReadAt(p[:min(int64(len(p)), r.buffer.Size()-g.pos)], g.pos)
+	if g.pos += int64(n); g.pos == r.buffer.Size() {
+		r.buffer.Free()
 		g.current = nil
 		g.limit.Release()
 	}
@@ -357,7 +359,7 @@ func (g *rangeReader) copy(r *bufferedRange, p []byte) int {
 func (g *rangeReader) close() {
 	g.mu.Lock()
 	g.closed = true
-	g.d.op.core.bufferLimit.unpromise(g.promised)
+	g.d.op.core.bufferLimit.Unreserve(g.promised)
 	g.promised = 0
 	g.mu.Unlock()
 	started := true
@@ -376,10 +378,10 @@ func (g *rangeReader) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.current != nil {
-		g.current.buffer.free()
+		g.current.buffer.Free()
 		g.current = nil
 	}
 	for r := range g.queue {
-		r.buffer.free()
+		r.buffer.Free()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/wire"
 )
@@ -120,7 +121,7 @@ func (s *stream) read(p []byte) (int, *Error) {
 			return n, nil // an error returned with bytes recurs, or is cured
 		}
 		if err == nil {
-			if empty++; empty < maxEmptyReads {
+			if empty++; empty < buffer.MaxEmptyReads {
 				continue
 			}
 			err = io.ErrNoProgress

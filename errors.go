@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
@@ -83,9 +85,10 @@ type Error struct {
 	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	absent   bool   // the condition that failed was IfAbsent
-	repeated bool   // an earlier attempt at the request failed
-	words    string // text in place of the Code; "": the Code
+	absent    bool   // the condition that failed was IfAbsent
+	overtaken bool   // an earlier attempt may have stored the object, before another client's
+	repeated  bool   // an earlier attempt at the request failed
+	words     string // text in place of the Code; "": the Code
 }
 
 // Error returns operation, object, code, cause and hint in one line. Query strings of
@@ -131,7 +134,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		if cause := e.Err.Error(); cause != string(e.Code) {
 			b.WriteString(": ")
-			b.WriteString(redact(cause))
+			b.WriteString(redact.Secrets(cause))
 		}
 	}
 	if e.Hint != "" {
@@ -200,14 +203,11 @@ func findCode(err error) (Code, bool) {
 	return "", false
 }
 
-// located adds the operation and key to e and, if b is a bucket from New, the bucket.
+// located adds the operation and key to e and, if b reaches a bucket from New, the bucket.
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
-	switch b := b.(type) {
-	case *bucket:
-		e.Provider, e.Bucket = b.core.desc.Provider, b.core.desc.Bucket
-	case *view:
-		return located(b.to, op, key, e)
+	if own, ok := reach(b); ok {
+		e.Provider, e.Bucket = own.core.desc.Provider, own.core.desc.Bucket
 	}
 	return e
 }

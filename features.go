@@ -43,19 +43,25 @@ const (
 	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
 )
 
-// Supports reports whether b declares all of features. b is a [Bucket] or a result of [Ref];
-// for any other type it returns false.
+// A FeatureReporter is a bucket that tells its features: one from [New], or a type of your own, for
+// which [Supports] calls this method.
+type FeatureReporter interface{ Supports(Features) bool }
+
+// ordinary are the features that only unusual stores lack.
+const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments
+
+// Supports reports whether b has all of features. b is a [Bucket] or a permission of one, such as a
+// result of [Ref]. A type of your own has those that its method Supports tells, or those of the
+// bucket that it unwraps to ([Unwrapper]). If it has neither method, it has [Metadata],
+// [ContentProperties], [KeysBesideFolders] and [LongSegments], and no other feature.
 func Supports(b any, features Features) bool {
-	own, ok := b.(*bucket)
-	return ok && own.core.features&features == features
+	if r, ok := find[FeatureReporter](b); ok {
+		return r.Supports(features)
+	}
+	return b != nil && ordinary&features == features
 }
 
-// Lacks reports whether b is known not to declare all of features. Unlike !Supports, it
-// returns false for a type of your own, because this package does not know its features.
-func Lacks(b any, features Features) bool {
-	own, ok := b.(*bucket)
-	return ok && own.core.features&features != features
-}
+func (b *bucket) Supports(features Features) bool { return b.core.has(features) }
 
 // has reports whether the features f are in force.
 func (c *core) has(f Features) bool { return c.features&f == f }

@@ -81,11 +81,11 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 
 // prefixOf returns the prefix that a view adds to each key.
 func prefixOf(b any) string {
-	switch b := b.(type) {
-	case *bucket:
-		return b.prefix
-	case *view:
-		return b.prefix
+	if own, ok := reach(b); ok {
+		return own.scope.prefix
+	}
+	if v, ok := b.(*view); ok {
+		return v.scope.prefix
 	}
 	return ""
 }

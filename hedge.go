@@ -141,7 +141,7 @@ func (a *response) close() {
 // returns the first response that decides, when both requests have ended.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.core.hedger.earn()
-	begun, slow := sinceStart(), l.slow.Load()
+	begun, slow := time.Now(), l.slow.Load()
 	var first response
 	if slow == 0 {
 		first = request(ctx)
@@ -150,7 +150,7 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 		first = race.run(ctx, o.core.hedger.delay(slow))
 	}
 	if first.decides(ctx) { // if it came from the hedge, the first request took at least as long
-		l.add(sinceStart() - begun)
+		l.add(time.Since(begun))
 	}
 	return first
 }
@@ -224,7 +224,7 @@ func (r *requestRace) stop(first *response, pending int) {
 
 // mayHedge reports whether the bucket permits a hedge now.
 func (o *operation) mayHedge() bool {
-	return !o.core.retry.pace.watching.Load() && o.core.hedger.spend()
+	return !o.core.retry.pace.Throttled() && o.core.hedger.spend()
 }
 
 // asAttempt returns a request that counts as an attempt of its own.

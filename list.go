@@ -61,6 +61,14 @@ var errOrder = &Error{
 	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns",
 }
 
+// failing is a listing that only fails.
+func failing[E any](err error) iter.Seq2[E, error] {
+	return func(yield func(E, error) bool) {
+		var none E
+		yield(none, err)
+	}
+}
+
 // errStopped tells that the caller has left the loop.
 var errStopped = &Error{Code: Canceled}
 
@@ -81,12 +89,12 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}
-	r.Prefix = b.prefix + r.Prefix
+	r.Prefix = b.scope.prefix + r.Prefix
 	if e := b.core.checkLeadingSlash(r.Prefix); e != nil {
 		return e
 	}
 	if r.StartAfter != "" {
-		r.StartAfter = b.prefix + r.StartAfter
+		r.StartAfter = b.scope.prefix + r.StartAfter
 	}
 	l.after = r.StartAfter
 	return nil

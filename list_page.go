@@ -13,10 +13,10 @@ import (
 // may pass through a client of yours: a changed token cannot reach other keys.
 //
 // With [WithLimit], with [WithStartAfter] and a token, or with a token of another prefix or
-// delimiter, it fails with InvalidArgument. For a [Lister] that is not from [New], the token
-// is a key.
+// delimiter, it fails with InvalidArgument. For a [Lister] that is neither from [New] nor an
+// [Unwrapper], the token is a key.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
-	own, ok := b.(*bucket)
+	own, ok := reach(b)
 	if !ok {
 		return listForeignPage(ctx, b, token, opts)
 	}

@@ -1,6 +1,10 @@
 package storage
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/omnibucket/storage/internal/redact"
+)
 
 // LogValue returns the error as attributes for [log/slog]: code, op, provider, bucket, key,
 // status, request_id, retryable, unknown, hint and cause. It leaves out those that are not set.
@@ -30,7 +34,7 @@ func (e *Error) LogValue() slog.Value {
 	}
 	attrs = appendText(attrs, "hint", e.Hint)
 	if e.Err != nil {
-		attrs = appendText(attrs, "cause", redact(e.Err.Error()))
+		attrs = appendText(attrs, "cause", redact.Secrets(e.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
 }

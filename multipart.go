@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
@@ -17,7 +20,7 @@ import (
 // Its methods are safe for concurrent use. It holds no connection and needs no Close.
 type MultipartUpload struct {
 	bucket *bucket
-	record uploadRecord
+	record uploadtoken.Record
 	put    PutRequest // for BeginParts and CompleteParts; never changed
 	token  string
 
@@ -42,22 +45,36 @@ type UploadedPart struct {
 	CRC32C CRC32C // unknown if the store does not tell it
 }
 
+// A MultipartUploader is a bucket that takes uploads in parts: one from [New], or a type of your
+// own, for which the functions of these names call its methods. Only a bucket from New makes a
+// [MultipartUpload]: a type of your own returns that of the bucket that it wraps.
+type MultipartUploader interface {
+	BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error)
+	ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error)
+	ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error)
+	ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error]
+	AbortUpload(ctx context.Context, entry UploadEntry) error
+}
+
 // BeginUpload begins an upload of one object in parts. The options are those of the object:
 // content type, metadata, tags, locks. Complete checks the condition, the size of [WithSize] or
 // [WithMaxSize], and the checksum of [WithCRC32C]. Without [WithContentType] the type is that of
 // the key's extension, else "application/octet-stream".
 //
-// If the store lacks [OpenUploads], or b is not from [New], [Open] or [Ref], BeginUpload fails
-// with Unsupported. The other errors are those of Upload.
+// If the store lacks [OpenUploads], or b is no [MultipartUploader], BeginUpload fails with
+// Unsupported. The other errors are those of Upload.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (*MultipartUpload, error) {
-	const name = "BeginUpload"
-	own, err := ownUploader(b, name, key)
-	if err != nil {
-		return nil, err
+	m, e := need[MultipartUploader](b, "BeginUpload")
+	if e != nil {
+		return nil, located(b, "BeginUpload", key, e)
 	}
-	u := &MultipartUpload{bucket: own}
+	return m.BeginUpload(ctx, key, opts...)
+}
+
+func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error) {
+	u := &MultipartUpload{bucket: b}
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, key)
+	e := o.prepare(b, mayUpload, "BeginUpload", key)
 	o.writes = false // an upload that was begun is not the object
 	if e == nil {
 		e = u.resolve(o, opts)
@@ -74,19 +91,9 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 			return nil, e
 		}
 		u.record.Upload = id
-		u.token = u.record.token()
+		u.token = u.record.Token()
 		return u, nil
 	})
-}
-
-// ownUploader returns b if it is this package's own.
-func ownUploader(b any, op, key string) (*bucket, error) {
-	if own, ok := b.(*bucket); ok {
-		return own, nil
-	}
-	e := unsupported("this bucket has no open uploads", "use a bucket from storage.Open or storage.New")
-	e.Op, e.Key = op, key
-	return nil, e
 }
 
 // resolve checks everything that can be checked before the upload begins.
@@ -114,12 +121,12 @@ func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 // finishRequest makes put a request for the driver.
 func (u *MultipartUpload) finishRequest() {
 	r := &u.put
-	r.Size, r.CRC32C = u.record.size(), CRC32C{}
-	r.Metadata = u.bucket.core.encodeMetadata(u.record.Metadata, u.record.WriteID)
+	r.Size, r.CRC32C = u.record.DeclaredSize(), CRC32C{}
+	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 
 // Key returns the key of the object.
-func (u *MultipartUpload) Key() string { return u.record.Key[len(u.bucket.prefix):] }
+func (u *MultipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.prefix):] }
 
 // String returns the key, and neither the token nor the store's name of the upload.
 func (u *MultipartUpload) String() string { return "upload of " + quoted(u.Key()) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // completeOptions are the options of Complete.
@@ -62,7 +63,7 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // the object is there. If the key has no object then, nobody can know whether it was made and removed.
 // Later calls of Complete wait ten seconds for that process, and fail with ObjectNotFound.
 func (u *MultipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
-	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(writeIDBytes / 2)}
+	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(metadata.WriteIDLength / 2)}
 	e := u.prepare(&c.op, mayUpload, "CompleteUpload")
 	if e == nil {
 		e = optionFailure(each(&c.options.set, opts, func(o CompleteOption) { o.applyComplete(&c.options) }))
@@ -169,7 +170,7 @@ func (c *completion) checkParts(parts []Part) *Error {
 // checkTotal checks the size of the object. tooMuch says that no more parts could make it right.
 func (c *completion) checkTotal(size int64) (tooMuch bool, e *Error) {
 	record := &c.upload.record
-	for _, declared := range []int64{record.size(), c.options.size} {
+	for _, declared := range []int64{record.DeclaredSize(), c.options.size} {
 		if declared >= 0 && size != declared {
 			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
 		}
@@ -243,7 +244,7 @@ func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Err
 		c.stale = e != nil && (e.Code == InvalidArgument || e.Code == Changed)
 		return a, e
 	}
-	lost, properties := e != nil, u.record.properties()
+	lost, properties := e != nil, recordedProperties(&u.record)
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
 		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: u.put.Condition, writeID: u.record.WriteID,
 	})
@@ -275,7 +276,7 @@ func (c *completion) completedBefore(ctx context.Context, e *Error) (*Attrs, *Er
 	}
 	if u.record.WriteID != "" && ctx.Err() == nil {
 		found, failed := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
-		if failed == nil && holdsWriteID(found.Metadata, u.record.WriteID) {
+		if failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID) {
 			if e.Code != ObjectNotFound {
 				c.dropParts(ctx)
 			}

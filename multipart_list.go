@@ -18,18 +18,21 @@ type UploadEntry struct {
 
 // ListUploads yields the multipart uploads of the bucket in progress, in no order; see List for
 // the error. Only [WithPrefix] fits; any other option is InvalidArgument. If the store
-// lacks [ListedUploads], or b is not from [New], [Open] or [Ref], the error is Unsupported.
+// lacks [ListedUploads], or b is no [MultipartUploader], the error is Unsupported.
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
+	m, e := need[MultipartUploader](b, "ListUploads")
+	if e != nil {
+		return failing[UploadEntry](located(b, "ListUploads", "", e))
+	}
+	return m.ListUploads(ctx, opts...)
+}
+
+func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error] {
 	return func(yield func(UploadEntry, error) bool) {
 		const name = "ListUploads"
-		own, err := ownUploader(b, name, "")
-		if err != nil {
-			yield(UploadEntry{}, err)
-			return
-		}
 		o := &operation{}
 		var r ListRequest
-		e := o.prepare(own, mayList, name, "")
+		e := o.prepare(b, mayList, name, "")
 		if e == nil {
 			e = optionFailure(r.Apply(opts...))
 		}
@@ -37,11 +40,11 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 			e = onlyPrefix(&r)
 		}
 		if e == nil {
-			e = own.core.need(MultipartUploads|ListedUploads, name)
+			e = b.core.need(MultipartUploads|ListedUploads, name)
 		}
 		o.key += r.Prefix
 		if e == nil {
-			e = own.core.checkLeadingSlash(o.key)
+			e = b.core.checkLeadingSlash(o.key)
 		}
 		if e == nil {
 			ctx, e = o.begin(ctx)
@@ -99,13 +102,17 @@ func listUploads(ctx context.Context, o *operation, yield func(UploadEntry) bool
 // AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is none, it
 // succeeds. A call that still sends parts of it fails.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	const name = "AbortUpload"
-	own, err := ownUploader(b, name, entry.Key)
-	if err != nil {
-		return err
+	m, e := need[MultipartUploader](b, "AbortUpload")
+	if e != nil {
+		return located(b, "AbortUpload", entry.Key, e)
 	}
+	return m.AbortUpload(ctx, entry)
+}
+
+func (b *bucket) AbortUpload(ctx context.Context, entry UploadEntry) error {
+	const name = "AbortUpload"
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, entry.Key)
+	e := o.prepare(b, mayUpload, name, entry.Key)
 	if e == nil && entry.Upload == "" {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}
@@ -113,7 +120,7 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 		e = o.core.checkReadKey(o.key)
 	}
 	if e == nil {
-		e = own.core.need(MultipartUploads, name)
+		e = b.core.need(MultipartUploads, name)
 	}
 	return abortUpload(ctx, o, e, entry.Upload)
 }

@@ -14,20 +14,23 @@ import "context"
 // If S3 loses the response of Complete, the error is OutcomeUnknown, and a second Complete fails
 // with ObjectNotFound. The other errors are those of BeginUpload.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
-	const name = "ContinueListedUpload"
-	own, err := ownUploader(b, name, entry.Key)
-	if err != nil {
-		return nil, err
+	m, e := need[MultipartUploader](b, "ContinueListedUpload")
+	if e != nil {
+		return nil, located(b, "ContinueListedUpload", entry.Key, e)
 	}
+	return m.ContinueListedUpload(ctx, entry, opts...)
+}
+
+func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, entry.Key)
+	e := o.prepare(b, mayUpload, "ContinueListedUpload", entry.Key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
 	if e == nil && entry.Upload == "" {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}
-	u := &MultipartUpload{bucket: own}
+	u := &MultipartUpload{bucket: b}
 	if e == nil {
 		e = u.resolve(o, opts)
 	}
@@ -53,7 +56,7 @@ func (u *MultipartUpload) adopt(upload string) *Error {
 		u.finishRequest()
 	}
 	record.Upload, record.Listed = upload, true
-	u.token = record.token()
+	u.token = record.Token()
 	return nil
 }
 

@@ -7,6 +7,9 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 // partOptions are the options of one part.
@@ -74,14 +77,14 @@ func (u *MultipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 // [MultipartUpload.PutPart] does.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	const name = "PutPart"
-	own, err := ownUploader(b, name, key)
-	if err != nil {
-		return nil, err
+	own, e := reachFor(b, name)
+	if e != nil {
+		return nil, located(b, name, key, e)
 	}
-	u := &MultipartUpload{bucket: own, record: uploadRecord{Key: own.prefix + key, Upload: upload}}
+	u := &MultipartUpload{bucket: own, record: uploadtoken.Record{Key: own.scope.prefix + key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, key)
+	e = o.prepare(own, mayUpload, name, key)
 	if e == nil {
 		e = checkWriteKey(o.key)
 	}
@@ -127,8 +130,8 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *E
 	if e := w.src.init(body, p.options.size, math.MaxInt64); e != nil {
 		return e
 	}
-	if w.src.at == nil && w.src.size > o.core.bufferLimit.limit {
-		return partTooLarge(o.core.bufferLimit.limit)
+	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
+		return partTooLarge(o.core.bufferLimit.Max)
 	}
 	w.progress = newProgress(p.options.set.progress, w.src.size)
 	return p.upload.checkPart(p.number, w.src.size)
@@ -168,11 +171,11 @@ func (p *partUpload) send(ctx context.Context) (*Part, *Error) {
 		if e != nil {
 			return nil, e
 		}
-		defer content.free()
+		defer content.Free()
 		limit := w.op.core.bufferLimit
-		limit.addInFlight(1)
-		defer limit.addInFlight(-1)
-		section, crc = io.NewSectionReader(content, 0, content.size), KnownCRC32C(content.crc)
+		limit.AddInFlight(1)
+		defer limit.AddInFlight(-1)
+		section, crc = io.NewSectionReader(content, 0, content.Size()), KnownCRC32C(content.CRC32C())
 	}
 	if e := p.verify(section, &crc); e != nil {
 		return nil, e
@@ -187,9 +190,9 @@ func (p *partUpload) send(ctx context.Context) (*Part, *Error) {
 }
 
 // fill reads a stream into memory.
-func (p *partUpload) fill(ctx context.Context) (*buffer, *Error) {
+func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *Error) {
 	w := &p.write
-	most := w.op.core.bufferLimit.limit
+	most := w.op.core.bufferLimit.Max
 	if w.src.size >= 0 {
 		most = w.src.size
 	}
@@ -199,11 +202,11 @@ func (p *partUpload) fill(ctx context.Context) (*buffer, *Error) {
 	content, filled := newBuffer(w.op), false
 	defer func() {
 		if !filled { // also if the body panics
-			content.free()
+			content.Free()
 		}
 	}()
-	err := content.fill(ctx, &w.src, most+1)
-	switch size := content.size; {
+	err := content.Fill(ctx, &w.src, most+1)
+	switch size := content.Size(); {
 	case err == nil && w.src.size >= 0 && size > w.src.size:
 		return nil, tooLong(w.src.size)
 	case err == nil:

@@ -1,54 +1,22 @@
 package storage
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"hash"
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// An uploadRecord is what a Token says: all that another process needs to continue. It has no
-// secret: of native options only a hash of their fingerprints.
-type uploadRecord struct {
-	Bucket    string            `json:"b"` // identifies provider, location and bucket
-	Key       string            `json:"k"` // whole
-	Upload    string            `json:"u"` // the driver's name
-	WriteID   string            `json:"w,omitempty"`
-	Type      string            `json:"t,omitempty"`
-	Encoding  string            `json:"te,omitempty"`
-	Named     string            `json:"td,omitempty"` // Content-Disposition
-	Language  string            `json:"tl,omitempty"`
-	Cache     string            `json:"tc,omitempty"`
-	Class     string            `json:"ts,omitempty"`
-	Metadata  map[string]string `json:"m,omitempty"` // the user's
-	Tags      map[string]string `json:"g,omitempty"`
-	Mode      RetentionMode     `json:"rm,omitempty"`
-	Until     int64             `json:"ru,omitempty"` // Unix time in seconds
-	Hold      bool              `json:"h,omitempty"`
-	Public    bool              `json:"p,omitempty"`
-	Absent    bool              `json:"a,omitempty"`
-	Revision  string            `json:"r,omitempty"` // the driver's
-	Size      *int64            `json:"s,omitempty"` // nil: not declared
-	MaxSize   int64             `json:"x,omitempty"`
-	CRC32C    *uint32           `json:"c,omitempty"`
-	Unchecked bool              `json:"q,omitempty"`
-	Natives   string            `json:"n,omitempty"`
-	Listed    bool              `json:"l,omitempty"` // of ContinueListedUpload
-}
-
 // newUploadRecord describes an upload that r begins; Upload is set when it has begun.
-func newUploadRecord(c *core, r *PutRequest) uploadRecord {
-	u := uploadRecord{
+func newUploadRecord(c *core, r *PutRequest) uploadtoken.Record {
+	u := uploadtoken.Record{
 		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
 		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
 		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
-		Tags: r.Tags, Mode: r.Retention.Mode, Hold: r.LegalHold, Public: r.PublicRead,
+		Tags: r.Tags, Mode: string(r.Retention.Mode), Hold: r.LegalHold, Public: r.PublicRead,
 		Absent: r.Condition.Absent, Revision: r.Condition.Revision,
 		MaxSize: r.set.maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
 	}
@@ -64,44 +32,26 @@ func newUploadRecord(c *core, r *PutRequest) uploadRecord {
 	return u
 }
 
-// size returns the declared size in bytes, or -1.
-func (u *uploadRecord) size() int64 {
-	if u.Size == nil {
-		return -1
-	}
-	return *u.Size
-}
-
-// properties returns what the record says of the object.
-func (u *uploadRecord) properties() Properties {
+// recordedProperties returns what the record says of the object.
+func recordedProperties(u *uploadtoken.Record) Properties {
 	return Properties{
 		ContentType: u.Type, ContentEncoding: u.Encoding, ContentDisposition: u.Named, ContentLanguage: u.Language,
 		CacheControl: u.Cache, StorageClass: u.Class, Metadata: u.Metadata,
 	}
 }
 
-func (u *uploadRecord) controls() Controls {
+func recordedControls(u *uploadtoken.Record) Controls {
 	c := Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold}
 	if u.Mode != "" {
-		c.Retention = Retention{Mode: u.Mode, Until: time.Unix(u.Until, 0).UTC()}
+		c.Retention = Retention{Mode: RetentionMode(u.Mode), Until: time.Unix(u.Until, 0).UTC()}
 	}
 	return c
 }
 
 // identity identifies the bucket in a few characters, in every process.
 func (c *core) identity() string {
-	return shortHash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
+	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
 }
-
-func shortHash(texts ...string) string {
-	h := sha256.New()
-	for _, text := range texts {
-		writeText(h, text)
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
-}
-
-func writeText(h hash.Hash, text string) { _, _ = fmt.Fprintf(h, "%d:%s", len(text), text) }
 
 // fingerprintsOf returns a hash of the options that have a fingerprint; "" if none has.
 func fingerprintsOf(natives []any) string {
@@ -114,37 +64,7 @@ func fingerprintsOf(natives []any) string {
 	if texts == nil {
 		return ""
 	}
-	return shortHash(texts...)
-}
-
-const (
-	tokenVersion  = 1
-	tokenSumBytes = 8
-	maxTokenBytes = 32 << 10
-)
-
-// token returns version, checksum and JSON in base64 for URLs.
-func (u *uploadRecord) token() string {
-	text, _ := json.Marshal(u) // strings and numbers: never fails
-	sum := sha256.Sum256(text)
-	return base64.RawURLEncoding.EncodeToString(append(append([]byte{tokenVersion}, sum[:tokenSumBytes]...), text...))
-}
-
-func parseToken(token string) (u uploadRecord, ok bool) {
-	if len(token) > maxTokenBytes {
-		return u, false
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < 1+tokenSumBytes || raw[0] != tokenVersion {
-		return u, false
-	}
-	text := raw[1+tokenSumBytes:]
-	if sum := sha256.Sum256(text); !bytes.Equal(sum[:tokenSumBytes], raw[1:1+tokenSumBytes]) {
-		return u, false
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	return u, d.Decode(&u) == nil
+	return uploadtoken.Hash(texts...)
 }
 
 // Token returns what another process needs to continue the upload with [ContinueUpload]. It has
@@ -159,19 +79,22 @@ func (u *MultipartUpload) Token() string { return u.token }
 // Options are only those of [WithNative] that BeginUpload had: the token does not hold a key that
 // the object is encrypted with. A token that was changed, or that is of another bucket or of a
 // key outside of b's prefix, is InvalidArgument; so is another option, or one that is missing.
-// If b is not from [New], [Open] or [Ref], ContinueUpload fails with Unsupported.
+// If b is no [MultipartUploader], ContinueUpload fails with Unsupported.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (*MultipartUpload, error) {
-	const name = "ContinueUpload"
-	own, err := ownUploader(b, name, "")
-	if err != nil {
-		return nil, err
+	m, e := need[MultipartUploader](b, "ContinueUpload")
+	if e != nil {
+		return nil, located(b, "ContinueUpload", "", e)
 	}
+	return m.ContinueUpload(ctx, token, opts...)
+}
+
+func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error) {
 	o := &operation{}
-	e := o.prepare(own, mayUpload, name, "")
+	e := o.prepare(b, mayUpload, "ContinueUpload", "")
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
-	u := &MultipartUpload{bucket: own, token: token}
+	u := &MultipartUpload{bucket: b, token: token}
 	if e == nil {
 		e = u.restore(o, opts)
 	}
@@ -183,12 +106,12 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 
 // restore makes u the upload of its token.
 func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
-	record, ok := parseToken(u.token)
+	record, ok := uploadtoken.Parse(u.token)
 	switch {
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
 	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), checkWriteKey(record.Key) != nil:
-		return invalid("token", "must be of an upload to this bucket")
+		return errOtherUpload()
 	}
 	var given PutRequest
 	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
@@ -203,7 +126,7 @@ func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	o.key = record.Key
 	r := &u.put
 	*r = PutRequest{
-		Key: record.Key, Properties: record.properties(), Controls: record.controls(),
+		Key: record.Key, Properties: recordedProperties(&record), Controls: recordedControls(&record),
 		Condition: Condition{Absent: record.Absent, Revision: record.Revision},
 		AnyOrder:  true, UncheckedParts: record.Unchecked,
 	}
@@ -225,6 +148,9 @@ func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	u.finishRequest()
 	return nil
 }
+
+// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
+func errOtherUpload() *Error { return invalid("token", "must be of an upload to this bucket") }
 
 // onlyNatives refuses every option but those of WithNative.
 func onlyNatives(opts []MultipartOption) *Error {

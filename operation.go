@@ -5,11 +5,9 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
-	"time"
-
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/telemetry"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -24,10 +22,8 @@ type operation struct {
 	keys       []string
 	writes     bool // only the outcome of a write can be unknown
 	begun      bool
-	measured   bool          // somebody collects metrics
 	done       func(Outcome) // of the hooks that ran; nil: none waits for the end
-	span       trace.Span    // nil: nobody traces
-	started    time.Duration // since processStart, if measured
+	report     telemetry.Call
 	bytes      atomic.Int64
 	wire       wire.Call    // the requests, and what the transport needs to know of them
 	signs      bool         // it makes hardly any request to the store
@@ -37,14 +33,12 @@ type operation struct {
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
 func (o *operation) prepare(b *bucket, may permission, name, key string) *Error {
-	o.core, o.name, o.key, o.prefix = b.core, name, b.prefix+key, b.prefix
+	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.prefix+key, b.scope.prefix
 	o.writes = may&(mayUpload|mayRemove) != 0
-	switch {
-	case b.mask&may != may:
-		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
-	case b.bad != nil:
-		return b.bad
-	case b.core.bad != nil:
+	if e := b.scope.refusal(may); e != nil {
+		return e
+	}
+	if b.core.bad != nil {
 		return b.core.bad
 	}
 	return b.core.checkOpen()
@@ -56,7 +50,7 @@ func (o *operation) begin(ctx context.Context) (context.Context, *Error) {
 		return ctx, asError(ctx, err)
 	}
 	o.begun = true
-	ctx = o.core.telemetry.start(ctx, o)
+	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys))
 	for _, hook := range o.core.hooks {
 		hookCtx, done, err := hook(ctx, Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
 		if done != nil {
@@ -96,7 +90,9 @@ func (o *operation) end(failure *Error) error {
 	if o.done != nil {
 		o.done(Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
 	}
-	o.core.telemetry.end(o, err)
+	o.core.telemetry.End(&o.report, o.name, telemetry.Outcome{
+		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()), Failure: telemetryFailure(err),
+	})
 	return err
 }
 
@@ -185,7 +181,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 // wait: it asks the store seldom or never.
 func (o *operation) startAttempt(ctx context.Context) error {
 	if !o.signs {
-		if err := o.core.retry.pace.wait(ctx); err != nil {
+		if err := o.core.retry.pace.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -205,13 +201,14 @@ func (o *operation) endAttempt(e *Error) {
 // gaveUp returns the error of a wait that ctx has ended: the wait for another
 // attempt after e or, if e is nil, for the bucket's turn.
 func (o *operation) gaveUp(ctx context.Context, e *Error, unknown bool) *Error {
-	if e == nil {
-		e = o.core.retry.pace.refusal()
+	cause := o.core.retry.pace.Refusal()
+	if e != nil {
+		cause = e
 	}
 	failed := asError(ctx, ctx.Err())
 	failed.Unknown = unknown
-	if e != nil {
-		failed.Err = errors.Join(failed.Err, e)
+	if cause != nil {
+		failed.Err = errors.Join(failed.Err, cause)
 	}
 	return failed
 }

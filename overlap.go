@@ -9,7 +9,15 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-func init() { serving.Below, serving.Beside = below, beside }
+func init() {
+	serving.Below, serving.Beside = below, beside
+	serving.Reach = func(b any) serving.Bucket {
+		if own, ok := reach(b); ok {
+			return own
+		}
+		return nil
+	}
+}
 
 // beside reports whether a and b are known to be folders of one bucket, neither in the other.
 func beside(a, b any) bool {
@@ -25,7 +33,7 @@ func beside(a, b any) bool {
 // is opened twice is recognized if both were opened with the same credential. Buckets
 // in directories of this machine overlap if one directory lies in the other, also
 // through symbolic links: Overlap looks at these directories, and makes no request.
-// Values of a type of your own are recognized only if they are equal.
+// Values of a type of your own are recognized only if they are equal, or an [Unwrapper].
 func Overlap(a, b any) bool {
 	if _, ok := below(a, b); ok {
 		return true
@@ -61,11 +69,12 @@ func below(inner, outer any) (prefix string, ok bool) {
 // reached returns what b stands for, a core, a user's own type or a directory, and the
 // prefix of b in it. It returns nil if b is none of these.
 func reached(b any) (whole any, prefix string) {
+	if own, ok := reach(b); ok {
+		return own.core, own.scope.prefix
+	}
 	switch b := b.(type) {
-	case *bucket:
-		return b.core, b.prefix
 	case *view:
-		return b.to, b.prefix
+		return b.to, b.scope.prefix
 	case serving.Directory, Uploader, Downloader, Lister, AttrsReader, Remover, SignedUploader, SignedDownloader, PublicLinker:
 		return b, ""
 	}
@@ -172,7 +181,7 @@ var _ serving.Bucket = (*bucket)(nil)
 // Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
 // rest of the bucket.
 func (b *bucket) Served(serving.Token) (origin any, name, baseURL string) {
-	if b.mask != everything || b.prefix != "" || b.bad != nil || b.core.bad != nil {
+	if !b.scope.whole() || b.core.bad != nil {
 		return nil, "", ""
 	}
 	return b.core.desc.Origin, b.core.desc.Bucket, b.core.signingBaseURL

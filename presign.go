@@ -150,20 +150,28 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	return s.sign(ctx, e)
 }
 
+// A FormSigner is a bucket that signs forms: one from [New], or a type of your own, for which
+// [SignedUploadForm] calls this method.
+type FormSigner interface {
+	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error)
+}
+
 // SignedUploadForm signs a form. The store enforces that the body has from minSize to maxSize
 // bytes and one content type: that of [WithContentType], else that of the key's extension,
 // else "application/octet-stream". It fails with Unsupported on Azure, which has no such form,
-// on a bucket that is not from [New], and with [IfAbsent]: forms have no conditions.
+// on a bucket that is no [FormSigner], and with [IfAbsent]: forms have no conditions.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	own, ok := b.(*bucket)
-	if !ok {
-		e := unsupported("this bucket signs no forms", "")
-		e.Op, e.Key = "SignedUploadForm", key
-		return nil, e
+	f, e := need[FormSigner](b, "SignedUploadForm")
+	if e != nil {
+		return nil, located(b, "SignedUploadForm", key, e)
 	}
+	return f.SignedUploadForm(ctx, key, minSize, maxSize, opts...)
+}
+
+func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
 	s := &signOp{}
 	s.req.MinSize, s.req.MaxSize = -1, -1
-	e := s.openUpload(own, "SignedUploadForm", key, http.MethodPost, opts)
+	e := s.openUpload(b, "SignedUploadForm", key, http.MethodPost, opts)
 	switch {
 	case e != nil:
 	case s.req.MaxSize >= 0:
@@ -226,7 +234,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if e := s.op.core.signedControls(&r.Controls); e != nil {
 		return e
 	}
-	r.Metadata = s.op.core.encodeMetadata(r.Metadata, "")
+	r.Metadata = s.op.core.metadata.Encode(r.Metadata, "")
 	// A page sends the fields of a form unchanged, and can add none. A client of an address
 	// sends the type that it likes, unless one was signed.
 	if r.ContentType == "" && method == http.MethodPost {

@@ -1,62 +1,21 @@
 package storage
 
 import (
-	"encoding/base64"
 	"fmt"
 	"maps"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage/internal/mediatype"
-	"github.com/omnibucket/storage/internal/writeid"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 const (
 	maxHeaderBytes   = 1024
 	maxMetadataBytes = 2048 // S3 allows no more, names and values together
-	maxMetadataKey   = 64
-
-	// Metadata with this prefix is the library's own: hidden from users, refused in
-	// their metadata, and not copied.
-	reservedMetadata = "omnibucket"
-	// The name has letters only. Ceph RGW before Quincy returns "-" for "_", and
-	// nginx drops headers with "_" unless it is told to keep them.
-	writeIDKey = writeid.Key
-	// A write id is 16 random bytes in hexadecimal. Every write leaves room for one, so
-	// that a condition does not change whether metadata fits.
-	writeIDBytes = 32
 )
-
-// oldWriteIDKeys are the names that earlier releases used for writeIDKey, and what Ceph
-// RGW made of them. Objects and multipart uploads with them may still be in a store.
-var oldWriteIDKeys = [...]string{reservedMetadata + "_write_id", reservedMetadata + "-write-id"}
-
-// holdsWriteID reports whether metadata of a driver has this write id.
-func holdsWriteID(metadata map[string]string, id string) bool {
-	if id == "" {
-		return false
-	}
-	if metadata[writeIDKey] == id {
-		return true
-	}
-	return slices.ContainsFunc(oldWriteIDKeys[:], func(old string) bool { return metadata[old] == id })
-}
-
-// isReserved reports whether a name of metadata is the library's own.
-func isReserved(name string) bool { return strings.HasPrefix(name, reservedMetadata) }
-
-// holdsReserved reports whether metadata of a driver has an entry of the library's own.
-func holdsReserved(metadata map[string]string) bool {
-	for name := range metadata {
-		if isReserved(strings.ToLower(name)) {
-			return true
-		}
-	}
-	return false
-}
 
 // textProperties has the properties that are text, with their options.
 var textProperties = [...]struct {
@@ -162,16 +121,16 @@ func validMediaType(value string) bool {
 
 // foldMetadata implements rule W8. It returns a map of its own: the caller's may
 // change.
-func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
-	folded := make(map[string]string, len(metadata)+1)
-	size := len(writeIDKey) + writeIDBytes
-	for key, value := range metadata {
-		name := lowerASCII(key)
-		if !validMetadataKey(name) {
+func foldMetadata(given map[string]string) (map[string]string, *Error) {
+	folded := make(map[string]string, len(given)+1)
+	size := len(metadata.WriteIDName) + metadata.WriteIDLength // room for one, so that a condition does not change whether metadata fits
+	for key, value := range given {
+		name := metadata.LowerASCII(key)
+		if !metadata.ValidName(name) {
 			return nil, invalid("WithMetadata", "key "+quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
 		}
-		if isReserved(name) {
-			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+reservedMetadata)
+		if metadata.IsReserved(name) {
+			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+metadata.Reserved)
 		}
 		if !plainText(value) || strings.TrimSpace(value) != value {
 			e := invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
@@ -179,7 +138,7 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 			return nil, e
 		}
 		if _, twice := folded[name]; twice {
-			lower, isThere := metadata[name]
+			lower, isThere := given[name]
 			if !isThere {
 				return nil, invalid("WithMetadata", "key "+quoted(name)+" is given twice, in different case")
 			}
@@ -188,120 +147,12 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 		folded[name] = value
 	}
 	for name, value := range folded {
-		size += len(name) + len(encodeValue(value))
+		size += len(name) + len(metadata.EncodeValue(value))
 	}
 	if size > maxMetadataBytes {
 		return nil, invalid("WithMetadata", fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size))
 	}
 	return folded, nil
-}
-
-// lowerASCII folds only ASCII letters: U+212A, the kelvin sign, is not a "k".
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}, s)
-}
-
-func validMetadataKey(name string) bool {
-	if name == "" || len(name) > maxMetadataKey || name[0] < 'a' || name[0] > 'z' {
-		return false
-	}
-	for _, c := range []byte(name) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
-}
-
-// encodeValue returns a value as a store keeps it that knows only ASCII: as RFC 2047
-// encoded words, if it is not plain or looks like an encoded word.
-func encodeValue(value string) string {
-	if strings.Contains(value, "=?") {
-		return encodedWord(value)
-	}
-	for _, c := range []byte(value) {
-		if c < 0x20 || c > 0x7E {
-			return encodedWord(value)
-		}
-	}
-	return value
-}
-
-// encodedWord encodes all of value, also if mime.BEncoding would not: in words of at
-// most 75 characters, as RFC 2047 requires, without cutting a character in two.
-func encodedWord(value string) string {
-	const perWord = 45 // bytes: 60 characters of base64
-	var words []string
-	for value != "" {
-		end := min(perWord, len(value))
-		for end < len(value) && !utf8.RuneStart(value[end]) {
-			end--
-		}
-		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(value[:end]))+"?=")
-		value = value[end:]
-	}
-	return strings.Join(words, " ")
-}
-
-func decodeValue(value string) string {
-	if !strings.Contains(value, "=?") {
-		return value
-	}
-	decoded, err := new(mime.WordDecoder).DecodeHeader(value)
-	if err != nil {
-		return value
-	}
-	return decoded
-}
-
-// encodeMetadata returns metadata for a driver: as the provider can keep it, with the
-// write id if there is one.
-func (c *core) encodeMetadata(metadata map[string]string, writeID string) map[string]string {
-	if writeID == "" && (len(metadata) == 0 || !c.desc.ASCIIMetadata) {
-		return metadata
-	}
-	out := make(map[string]string, len(metadata)+1)
-	for name, value := range metadata {
-		if c.desc.ASCIIMetadata {
-			value = encodeValue(value)
-		}
-		out[name] = value
-	}
-	if writeID != "" {
-		out[writeIDKey] = writeID
-	}
-	return out
-}
-
-// decodeMetadata returns the metadata of a driver as the user sees it: folded, decoded,
-// and without the library's own entries.
-func (c *core) decodeMetadata(metadata map[string]string) map[string]string {
-	if len(metadata) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(metadata))
-	for key, value := range metadata {
-		name := lowerASCII(key)
-		if isReserved(name) {
-			continue
-		}
-		if _, twice := out[name]; twice && name != key {
-			continue // of two that fold to one name, the one in lower case wins
-		}
-		if c.desc.ASCIIMetadata {
-			value = decodeValue(value)
-		}
-		out[name] = value
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
 }
 
 // contentType implements rule W9: the type that was given, else that of the key's
@@ -328,7 +179,7 @@ func contentType(given, key string, sniff func() []byte) string {
 func (o *operation) toUser(a *Attrs) *Attrs {
 	a.Key = o.key[len(o.prefix):]
 	a.Revision = o.core.tagged(a.Revision)
-	a.Metadata = o.core.decodeMetadata(a.Metadata)
+	a.Metadata = o.core.metadata.Decode(a.Metadata)
 	if a.ContentType == "" {
 		a.ContentType = contentType("", o.key, nil)
 	}
@@ -340,9 +191,9 @@ func (o *operation) toUser(a *Attrs) *Attrs {
 
 // toUserWritten is toUser for Attrs with the user's metadata.
 func (o *operation) toUserWritten(a *Attrs) *Attrs {
-	metadata := a.Metadata
+	written := a.Metadata
 	a.Metadata = nil
 	a = o.toUser(a)
-	a.Metadata = maps.Clone(metadata) // a driver may keep the map that it was given
+	a.Metadata = maps.Clone(written) // a driver may keep the map that it was given
 	return a
 }

@@ -5,22 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-func TestMetadataValuesSurviveTheirEncoding(t *testing.T) {
-	for _, value := range []string{
-		"", "plain", "a b", "é", "日本語のとても長い値" + strings.Repeat("é", 200), "=?utf-8?q?not_mine?=", "=?", "a =? b", "é =?utf-8?q?x?= é", "\u200b", "=?\u200b",
-		"tab is no\u00a0space", "emoji 🎉",
-	} {
-		t.Run(value, func(t *testing.T) {
-			encoded := encodeValue(value)
-			for _, c := range []byte(encoded) {
-				require.True(t, c >= 0x20 && c < 0x7F, "%q is not ASCII", encoded)
-			}
-			require.Equal(t, value, decodeValue(encoded))
-		})
-	}
-}
+	"github.com/omnibucket/storage/internal/metadata"
+)
 
 func TestAnyTextIsAMetadataValue(t *testing.T) {
 	for text, want := range map[string]string{
@@ -65,20 +52,6 @@ func TestAMetadataKeyThatIsNotASCIIIsRefused(t *testing.T) {
 		require.NotNil(t, e, "%q", key)
 		require.Equal(t, InvalidArgument, e.Code)
 	}
-	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
-		(&core{}).decodeMetadata(map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "nor does one of another tool hide ours")
-}
-
-func FuzzMetadataValue(f *testing.F) {
-	for _, seed := range []string{"", "a", "é", "=?utf-8?b?eA==?=", "=?x", "\u200b"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		if !plainText(value) || strings.TrimSpace(value) != value {
-			t.Skip("refused before it is encoded")
-		}
-		require.Equal(t, value, decodeValue(encodeValue(value)))
-	})
 }
 
 func FuzzAnyTextIsAMetadataValue(f *testing.F) {
@@ -88,7 +61,7 @@ func FuzzAnyTextIsAMetadataValue(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		value := EncodeMetadataValue(text)
 		require.True(t, isASCII(value) && plainText(value) && strings.TrimSpace(value) == value, "%q", value)
-		require.Equal(t, value, encodeValue(value), "it is stored as it is")
+		require.Equal(t, value, metadata.EncodeValue(value), "it is stored as it is")
 		require.Equal(t, text, DecodeMetadataValue(value))
 	})
 }

@@ -84,22 +84,15 @@ func (o *pinnedObject) changed(a *Attrs) bool {
 	return a.Size != o.attrs.Size || !a.Modified.Equal(o.attrs.Modified)
 }
 
-// readAt fills p with bytes from offset off on, by one request. If call or ctx ends, it fails.
-func (o *pinnedObject) readAt(call, ctx context.Context, p []byte, off int64) (int, error) {
-	if call.Done() != nil {
-		within, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(call, cancel)()
-		ctx = within
-	}
-	from, err := o.open(ctx, "ReadAt", off, int64(len(p)))
+// fetch makes one request, and calls read with its bytes.
+func (o *pinnedObject) fetch(ctx context.Context, off, length int64, read func(io.Reader) error) error {
+	from, err := o.open(ctx, "ReadAt", off, length)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = from.Close() }()
-	n, err := io.ReadFull(from, p)
-	if err == nil {
-		err = checkEnd(o.from, "ReadAt", o.key, from)
+	if err := read(from); err != nil {
+		return err
 	}
-	return n, err
+	return checkEnd(o.from, "ReadAt", o.key, from)
 }

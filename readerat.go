@@ -6,6 +6,15 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"github.com/omnibucket/storage/internal/blockcache"
+)
+
+const (
+	// defaultBlockBytes take 1.3 ms over a connection of 50 MB/s, little beside the 20 ms of
+	// a request.
+	defaultBlockBytes = 64 << 10
+	defaultCacheBytes = 8 << 20
 )
 
 // NewReaderAt opens an object for random access, pinned to one revision. The [ReaderAt] is an
@@ -61,7 +70,7 @@ type ReaderAt struct {
 	blockSize, cacheBytes int64
 
 	starting sync.Once
-	blocks   *blockCache // nil before the first ReadAt, and if none are kept
+	blocks   *blockcache.Cache // nil before the first ReadAt
 
 	pos    int64
 	open   *Reader // at pos, or nil
@@ -99,24 +108,36 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 }
 
 // readAt reads bytes that exist.
-func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (n int, err error) {
-	if r.cacheBytes == 0 {
-		n, err = r.object.readAt(ctx, r.ctx, p, off)
-	} else {
-		r.starting.Do(func() { r.blocks = newBlockCache(r.ctx, r.object, r.blockSize, r.cacheBytes) })
-		if r.blocks == nil {
-			return 0, r.invalid("ReadAt", "reader", "is closed")
-		}
-		n, err = r.blocks.read(ctx, p, off)
+func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	r.starting.Do(r.start)
+	if r.blocks == nil {
+		return 0, r.invalid("ReadAt", "reader", "is closed")
 	}
+	n, err := r.blocks.ReadAt(ctx, p, off)
+	if err == nil {
+		return n, nil
+	}
+	_, own := findCode(err)
 	switch {
-	case err == nil:
-	case r.blocks != nil && r.closed.Load(): // Close has interrupted it
+	case r.closed.Load(): // Close has interrupted it
 		err = r.invalid("ReadAt", "reader", "is closed")
 	case ctx.Err() != nil:
 		err = r.interrupted(ctx, err)
+	case !own:
+		err = r.interrupted(r.ctx, err)
 	}
 	return n, err
+}
+
+// start makes the cache.
+func (r *ReaderAt) start() {
+	limit := &defaultBufferLimit().limit
+	if own, ok := reach(r.object.from); ok {
+		limit = own.core.bufferLimit
+	}
+	r.blocks = blockcache.New(r.ctx, blockcache.Config{
+		Fetch: r.object.fetch, Size: r.Size(), BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,
+	})
 }
 
 // interrupted returns the error of a ReadAt that failed with err, maybe because ctx has ended.
@@ -182,7 +203,7 @@ func (r *ReaderAt) Close() error {
 	r.release()
 	r.starting.Do(func() {}) // from now on nothing starts
 	if r.blocks != nil {
-		r.blocks.close()
+		r.blocks.Close()
 	}
 	return nil
 }

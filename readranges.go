@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/rangeplan"
 )
 
 const (
@@ -65,7 +66,7 @@ type rangesRead struct {
 	first     *Reader // of the first request
 	stopFirst func()
 	object    *pinnedObject
-	plan      *rangePlan
+	plan      *rangeplan.Plan
 }
 
 func (r *rangesRead) init(opts []DownloadOption) *Error {
@@ -87,6 +88,25 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	return nil
 }
 
+// resolveRanges returns where ranges begin and end in an object of size bytes. If a range begins
+// past the end, it fails with RangeNotSatisfiable.
+func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
+	spans := make([]rangeplan.Span, len(ranges))
+	for i, one := range ranges {
+		var r GetRequest
+		WithRange(one.Offset, one.Length).applyDownload(&r)
+		from, to, err := r.Span(size)
+		if err != nil {
+			return nil, &Error{Code: RangeNotSatisfiable, Err: fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, one.Offset, size)}
+		}
+		if e := checkFitsSlice(to - from); e != nil {
+			return nil, e
+		}
+		spans[i] = rangeplan.Span{Offset: from, End: to}
+	}
+	return spans, nil
+}
+
 func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,11 +116,11 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	}
 	defer func() { _ = r.first.Close() }()
 	attrs := r.first.Attrs()
-	plan, e := planRanges(r.ranges, attrs.Size, r.gap, r.limit)
+	spans, e := resolveRanges(r.ranges, attrs.Size)
 	if e != nil {
 		return located(r.from, "ReadRanges", r.key, e)
 	}
-	r.plan, r.object = plan, pinObject(r.from, r.key, &r.req, attrs)
+	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, &r.req, attrs)
 	if err := r.fetch(reading); err != nil {
 		return r.failed(ctx, err)
 	}
@@ -140,12 +160,12 @@ func (r *rangesRead) firstRange() Range {
 	if r.relative() {
 		return Range{}
 	}
-	plan, e := planRanges(r.ranges, math.MaxInt64, r.gap, r.limit)
+	spans, e := resolveRanges(r.ranges, math.MaxInt64)
 	if e != nil { // the object is not as long
 		return Range{}
 	}
-	for run := range plan.runs {
-		return Range{run.offset, run.end - run.offset}
+	for run := range rangeplan.New(spans, r.gap, r.limit).Runs {
+		return Range{run.Offset, run.End - run.Offset}
 	}
 	return Range{}
 }
@@ -153,18 +173,18 @@ func (r *rangesRead) firstRange() Range {
 // fetch reads all runs, in batches: each makes memory for as many bytes as have come before it,
 // or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
-	r.progress = newProgress(r.req.set.progress, r.plan.bytes)
-	if offset, length := r.first.Range(); len(r.plan.spans) == 1 && r.plan.spans[0] == (rangeSpan{offset, offset + length}) {
+	r.progress = newProgress(r.req.set.progress, r.plan.Bytes)
+	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 && r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
 		return r.readOnly(length)
 	}
-	r.results = make([][]byte, len(r.plan.spans))
+	r.results = make([][]byte, len(r.plan.Spans))
 	for i := range r.results {
 		r.results[i] = []byte{}
 	}
-	var batch []rangeRun
+	var batch []rangeplan.Run
 	var bytes, come int64 // of the batch and before it, with gaps
-	for run := range r.plan.runs {
-		length := run.end - run.offset
+	for run := range r.plan.Runs {
+		length := run.End - run.Offset
 		if bytes+length > max(r.claimed, come) {
 			if err := r.fetchBatch(ctx, batch); err != nil {
 				return err
@@ -176,9 +196,9 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	if err := r.fetchBatch(ctx, batch); err != nil {
 		return err
 	}
-	for _, c := range r.plan.copies {
-		r.makeRoom(c.to)
-		copy(r.place(c.to), r.place(rangePart{c.from, c.to.offset, c.to.end}))
+	for _, c := range r.plan.Copies {
+		r.makeRoom(c.To)
+		copy(r.place(c.To), r.place(rangeplan.Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}))
 	}
 	return nil
 }
@@ -197,9 +217,9 @@ func (r *rangesRead) readOnly(length int64) error {
 }
 
 // fetchBatch reads runs at once. The first request serves the first run if it begins there.
-func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeRun) error {
+func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
 	for _, run := range slices.Backward(batch) { // the last part of a span needs the most room
-		for _, part := range slices.Backward(run.parts) {
+		for _, part := range slices.Backward(run.Parts) {
 			r.makeRoom(part)
 		}
 	}
@@ -209,11 +229,11 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeRun) error {
 	}
 	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
 		run := batch[i]
-		if offset, length := r.first.Range(); offset == run.offset && length >= run.end-run.offset {
+		if offset, length := r.first.Range(); offset == run.Offset && length >= run.End-run.Offset {
 			defer context.AfterFunc(ctx, r.stopFirst)()
 			return r.read(run, r.first)
 		}
-		from, err := r.object.open(ctx, "ReadRanges", run.offset, run.end-run.offset)
+		from, err := r.object.open(ctx, "ReadRanges", run.Offset, run.End-run.Offset)
 		if err != nil {
 			return err
 		}
@@ -233,17 +253,17 @@ func (r *rangesRead) failed(ctx context.Context, err error) error {
 }
 
 // read reads a run into the results, and skips the gaps.
-func (r *rangesRead) read(run rangeRun, from *Reader) error {
-	at := run.offset
-	for _, p := range run.parts {
-		if _, err := io.CopyN(io.Discard, from, p.offset-at); err != nil {
+func (r *rangesRead) read(run rangeplan.Run, from *Reader) error {
+	at := run.Offset
+	for _, p := range run.Parts {
+		if _, err := io.CopyN(io.Discard, from, p.Offset-at); err != nil {
 			return err
 		}
 		if _, err := io.ReadFull(from, r.place(p)); err != nil {
 			return err
 		}
-		at = p.end
-		r.progress.add(p.end - p.offset)
+		at = p.End
+		r.progress.add(p.End - p.Offset)
 	}
 	if offset, length := from.Range(); offset+length > at { // the first request, of an object that is longer than a run
 		return nil
@@ -252,16 +272,16 @@ func (r *rangesRead) read(run rangeRun, from *Reader) error {
 }
 
 // place returns the memory of a part in the results.
-func (r *rangesRead) place(p rangePart) []byte {
-	start := r.plan.spans[p.span].offset
-	return r.results[p.span][p.offset-start : p.end-start]
+func (r *rangesRead) place(p rangeplan.Part) []byte {
+	start := r.plan.Spans[p.Span].Offset
+	return r.results[p.Span][p.Offset-start : p.End-start]
 }
 
 // makeRoom makes memory in the results up to the end of a part.
-func (r *rangesRead) makeRoom(p rangePart) {
-	have := r.results[p.span]
-	if need := p.end - r.plan.spans[p.span].offset; int64(len(have)) < need {
-		r.results[p.span] = make([]byte, need)
-		copy(r.results[p.span], have)
+func (r *rangesRead) makeRoom(p rangeplan.Part) {
+	have := r.results[p.Span]
+	if need := p.End - r.plan.Spans[p.Span].Offset; int64(len(have)) < need {
+		r.results[p.Span] = make([]byte, need)
+		copy(r.results[p.Span], have)
 	}
 }

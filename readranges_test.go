@@ -59,6 +59,15 @@ func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	require.Equal(t, [2]int64{250, 250}, last, "bytes that two ranges have count once")
 }
 
+func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("0123456789"))
+	require.NoError(t, err)
+	_, _, err = storage.ReadRanges(t.Context(), b, "k", []storage.Range{{Offset: 0, Length: 1}, {Offset: 11, Length: 0}})
+	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+	require.ErrorContains(t, err, "ranges[1] begins at 11")
+}
+
 // A slow bucket lets requests through in pairs.
 type slow struct {
 	storage.Bucket

@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"errors"
+
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // An intent is what a write is meant to store.
@@ -74,14 +76,15 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	}
 	o.once = e.Code == RateLimited // the attempts until now have waited long enough
 	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
-	if failed == nil && holdsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
+	if failed == nil && metadata.HoldsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
 	if e.Code != PreconditionFailed || !e.Unknown {
 		return nil, e // nothing is proven: the request may still be in progress
 	}
 	if cond.Absent && failed == nil {
-		e.Unknown = false // another client's object was there first
+		e.Unknown = false // another client's object is there
+		e.overtaken = true
 		return nil, e
 	}
 	return nil, errOverwritten(e)

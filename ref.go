@@ -1,6 +1,9 @@
 package storage
 
-import "reflect"
+import (
+	"cmp"
+	"reflect"
+)
 
 // A permission is one bit for each method of Bucket.
 type permission uint16
@@ -59,19 +62,7 @@ func maskOf(p reflect.Type) permission {
 	return mask
 }
 
-func narrow(b Bucket, mask permission) Bucket {
-	switch b := b.(type) {
-	case *bucket:
-		narrowed := *b
-		narrowed.mask &= mask
-		return &narrowed
-	case *view:
-		narrowed := *b
-		narrowed.mask &= mask
-		return &narrowed
-	}
-	return &view{to: b, mask: mask}
-}
+func narrow(b Bucket, mask permission) Bucket { return inScope(b, scope{mask: mask}) }
 
 // Prefixed returns a view of the keys under prefix. The prefix is added to keys that go in,
 // and removed from keys in Attrs, entries and Error.Key. Nothing outside of it can be reached,
@@ -79,22 +70,39 @@ func narrow(b Bucket, mask permission) Bucket {
 // would reach users/10); with any other prefix every operation fails with InvalidArgument.
 // Hooks see whole keys. [As] returns false for a view.
 func Prefixed(b Bucket, prefix string) Bucket {
-	bad := checkPrefix(prefix)
+	return inScope(b, scope{prefix: prefix, mask: everything, bad: checkPrefix(prefix)})
+}
+
+// inScope returns what outer shows of b.
+func inScope(b Bucket, outer scope) Bucket {
 	switch b := b.(type) {
 	case *bucket:
-		inner := *b
-		inner.prefix += prefix
-		if inner.bad == nil {
-			inner.bad = bad
-		}
-		return &inner
+		return b.in(outer)
 	case *view:
-		inner := *b
-		inner.prefix += prefix
-		if inner.bad == nil {
-			inner.bad = bad
-		}
-		return &inner
+		return &view{to: b.to, scope: b.scope.in(outer)}
 	}
-	return &view{to: b, mask: everything, prefix: prefix, bad: bad}
+	return &view{to: b, scope: outer}
+}
+
+// A scope is what Ref and Prefixed leave of a bucket, of this package or of the user's own.
+type scope struct {
+	prefix string
+	mask   permission
+	bad    *Error // of the prefix: every operation fails with it
+}
+
+// in returns what outer leaves of s.
+func (s scope) in(outer scope) scope {
+	return scope{prefix: s.prefix + outer.prefix, mask: s.mask & outer.mask, bad: cmp.Or(s.bad, outer.bad)}
+}
+
+// whole reports whether nothing was taken away.
+func (s *scope) whole() bool { return s.mask == everything && s.prefix == "" && s.bad == nil }
+
+// refusal returns why an operation is not permitted.
+func (s *scope) refusal(may permission) *Error {
+	if s.mask&may != may {
+		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
+	}
+	return s.bad
 }

@@ -84,12 +84,30 @@ func removeFailure(e *Error) *Error {
 	return e
 }
 
+// A BatchRemover is a bucket that removes several objects at once: one from [New], or a type of your
+// own, for which the functions of these names call its methods.
+type BatchRemover interface {
+	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)
+	RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error)
+}
+
 // RemoveAll removes every key, in the provider's batches, and continues after failures:
 // err joins one *Error for each key that it tried and that may still be there. After the batch
 // with the 1,000th failure it stops, so that memory is bounded: later keys have no error. For an
 // error for each key, call it with at most 1,000 keys. If ctx ends, err joins an *Error without a
 // key. removed counts the keys that are gone, including those that did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
+	if r, ok := find[BatchRemover](b); ok {
+		return r.RemoveAll(ctx, keys)
+	}
+	return removeKeys(ctx, b, keys)
+}
+
+func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	return removeKeys(ctx, b, keys)
+}
+
+func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, remover: b, name: "RemoveAll"}
 	return r.removeEach(func(yield func(removal) bool) {
 		for key := range keys {
@@ -105,6 +123,17 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 // Version of an entry, which must not be empty. Each *Error that err joins for a version has its
 // Key and Version. If the bucket keeps no versions, it fails with Unsupported.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
+	if r, ok := find[BatchRemover](b); ok {
+		return r.RemoveVersions(ctx, versions)
+	}
+	return removeVersions(ctx, b, versions)
+}
+
+func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
+	return removeVersions(ctx, b, versions)
+}
+
+func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, remover: b, name: "RemoveVersions", ofVersions: true}
 	return r.removeEach(func(yield func(removal) bool) {
 		for v := range versions {
@@ -242,7 +271,7 @@ func (r *removeOp) removeGroup(group []removal) []error {
 	requests := make([]DeleteRequest, 0, len(group))
 	slots := make([]int, 0, len(group)) // of requests in errs
 	for i, one := range group {
-		whole := r.own.prefix + one.key
+		whole := r.own.scope.prefix + one.key
 		o.keys = append(o.keys, whole)
 		bad := r.own.core.checkReadKey(whole)
 		if bad == nil && r.ofVersions && one.version == "" {

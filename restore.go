@@ -26,14 +26,28 @@ func WithRestoreTier(tier string) RestoreOption {
 	return restoreOption(func(r *ChangeRequest) { r.RestoreTier = tier })
 }
 
+// A Restorer is a bucket that restores archived objects: one from [New], or a type of your own, for
+// which [Restore] calls this method.
+type Restorer interface {
+	Restore(ctx context.Context, key string, opts ...RestoreOption) error
+}
+
 // Restore asks the store to make an archived object readable, whose read fails with [Archived].
 // That takes minutes to hours; [Attrs].Restore tells how far it is. Restoring an object twice, or
 // one that can be read already, succeeds. On Azure the object moves to the tier "Hot".
 //
 // A bucket that is narrowed by [Ref] needs Upload. If there is no object, it fails with
-// ObjectNotFound; if the store lacks [Restoring], or the bucket is not from [New], with
+// ObjectNotFound; if the store lacks [Restoring], or the bucket is no [Restorer], with
 // Unsupported.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
+	r, e := need[Restorer](b, "Restore")
+	if e != nil {
+		return located(b, "Restore", key, e)
+	}
+	return r.Restore(ctx, key, opts...)
+}
+
+func (b *bucket) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
 	c := &changeOp{req: ChangeRequest{RestoreDays: 1}}
 	applied := each(&c.req.set, opts, func(o RestoreOption) { o.applyRestore(&c.req) })
 	return c.run(ctx, b, "Restore", key, Restoring, applied, nil, Driver.Restore)

@@ -62,6 +62,13 @@ func (bypassOption) applyRetention(r *ChangeRequest) { r.BypassGovernance = true
 // the mode [Compliance]. If the store lacks [ObjectLock], the operation fails with Unsupported.
 func WithGovernanceBypass() BypassOption { return bypassOption{} }
 
+// A Locker is a bucket that locks objects: one from [New], or a type of your own, for which
+// [SetRetention] and [SetLegalHold] call these methods.
+type Locker interface {
+	SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error
+	SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error
+}
+
 // SetRetention sets how long the object is kept; the zero [Retention] ends it. An object under
 // retention can be kept longer by anybody who may write it. To shorten or end a retention in the
 // mode [Governance], or to change its mode, give [WithGovernanceBypass]: otherwise SetRetention
@@ -69,9 +76,17 @@ func WithGovernanceBypass() BypassOption { return bypassOption{} }
 //
 // A bucket that is narrowed by [Ref] needs Upload. A retention that has passed already is
 // InvalidArgument. If there is no object, it fails with ObjectNotFound; if the store lacks
-// [ObjectLock], the bucket was made without [WithObjectLock] or is not from [New], with
+// [ObjectLock], the bucket was made without [WithObjectLock] or is no [Locker], with
 // Unsupported.
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
+	l, e := need[Locker](b, "SetRetention")
+	if e != nil {
+		return located(b, "SetRetention", key, e)
+	}
+	return l.SetRetention(ctx, key, r, opts...)
+}
+
+func (b *bucket) SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error {
 	c := &changeOp{}
 	var checked *Error
 	if r != (Retention{}) {
@@ -86,6 +101,14 @@ func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts
 // SetLegalHold begins or ends a legal hold of the object, which keeps it from being removed or
 // overwritten whatever its retention is. It fails as [SetRetention] does.
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
+	l, e := need[Locker](b, "SetLegalHold")
+	if e != nil {
+		return located(b, "SetLegalHold", key, e)
+	}
+	return l.SetLegalHold(ctx, key, hold, opts...)
+}
+
+func (b *bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
 	c := &changeOp{req: ChangeRequest{LegalHold: hold}}
 	applied := each(&c.req.set, opts, func(o SetOption) { o.applySet(&c.req) })
 	return c.run(ctx, b, "SetLegalHold", key, ObjectLock, applied, nil, Driver.SetLegalHold)

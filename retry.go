@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/omnibucket/storage/internal/pace"
 )
 
 // A RetryPolicy sets how often and for how long a request is retried if it fails for a reason
@@ -56,7 +58,7 @@ type retrier struct {
 	maxWait   time.Duration
 	stall     time.Duration
 	budget    atomic.Int64
-	pace      pace
+	pace      *pace.Pace
 }
 
 func newRetrier(p RetryPolicy, desc *Description) *retrier {
@@ -74,7 +76,7 @@ func newRetrier(p RetryPolicy, desc *Description) *retrier {
 		r.stall = defaultStall
 	}
 	r.budget.Store(retryBudget)
-	r.pace.init(r.attempts > 1, !desc.Local, r.maxDelay)
+	r.pace = pace.New(r.attempts > 1, !desc.Local, r.maxDelay)
 	return r
 }
 
@@ -83,7 +85,15 @@ func (r *retrier) ended(e *Error) {
 	if e == nil && r.budget.Load() < retryBudget {
 		r.budget.Add(1)
 	}
-	r.pace.ended(e)
+	switch {
+	case e == nil:
+		r.pace.Succeeded()
+	case e.Code == RateLimited:
+		kept := *e // the caller changes its own
+		r.pace.Refused(&kept)
+	case !e.Retryable && e.Code != Canceled && e.Code != DeadlineExceeded:
+		r.pace.Answered()
+	}
 }
 
 // tries counts the attempts at one request that have failed.

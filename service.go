@@ -32,9 +32,9 @@ func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 	return &Service{driver: d, opts: opts, core: &core{
 		desc:        desc,
 		hooks:       o.hooks,
-		bufferLimit: o.bufferLimit,
+		bufferLimit: &o.bufferLimit.limit,
 		retry:       newRetrier(o.retry, &desc),
-		telemetry:   newTelemetry(o, desc),
+		telemetry:   o.reporter(&desc),
 		bad:         o.bad,
 	}}
 }

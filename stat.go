@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"errors"
+
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
@@ -43,7 +45,7 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 	if e == nil {
 		a, e = head(ctx, o, r)
 	}
-	if e == nil && r.set.writeID != "" && !holdsWriteID(a.Metadata, r.set.writeID) {
+	if e == nil && r.set.writeID != "" && !metadata.HoldsWriteID(a.Metadata, r.set.writeID) {
 		e = &Error{Code: ObjectNotFound, Err: errors.New("the object is of another write")}
 	}
 	if e != nil {

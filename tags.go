@@ -8,24 +8,35 @@ import (
 // A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
 type SetOption interface{ applySet(*ChangeRequest) }
 
+// A Tagger is a bucket whose objects have tags: one from [New], or a type of your own, for which
+// [Tags] and [SetTags] call these methods.
+type Tagger interface {
+	Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error)
+	SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error
+}
+
 // Tags returns the object's tags; if it has none, an empty map. A bucket that is narrowed
-// by [Ref] needs Attrs. If the store lacks [ObjectTags], or the bucket is not from [New], it fails
+// by [Ref] needs Attrs. If the store lacks [ObjectTags], or the bucket is no [Tagger], it fails
 // with Unsupported.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
-	own, ok := b.(*bucket)
-	if !ok {
-		return nil, located(b, "Tags", key, unsupported("this bucket has no tags", ""))
+	t, e := need[Tagger](b, "Tags")
+	if e != nil {
+		return nil, located(b, "Tags", key, e)
 	}
+	return t.Tags(ctx, key, opts...)
+}
+
+func (b *bucket) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error) {
 	o, r := &operation{}, &GetRequest{}
-	e := o.prepare(own, mayAttrs, "Tags", key)
+	e := o.prepare(b, mayAttrs, "Tags", key)
 	if e == nil {
 		e = optionFailure(r.ApplyAttrs(opts...))
 	}
 	if e == nil {
-		e = own.core.resolveRead(o.key, r)
+		e = b.core.resolveRead(o.key, r)
 	}
 	if e == nil {
-		e = own.core.need(ObjectTags, "Tags")
+		e = b.core.need(ObjectTags, "Tags")
 	}
 	if e == nil && r.Condition != (Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
@@ -56,8 +67,16 @@ func readTags(ctx context.Context, o *operation, r *GetRequest) (map[string]stri
 // SetTags replaces the object's tags; with none it removes them. The rules are those of
 // [WithTags]. The object's revision stays the same. A bucket that is narrowed by [Ref] needs
 // Upload. If there is no object, it fails with ObjectNotFound; if the store lacks [ObjectTags], or
-// the bucket is not from [New], with Unsupported.
+// the bucket is no [Tagger], with Unsupported.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
+	t, e := need[Tagger](b, "SetTags")
+	if e != nil {
+		return located(b, "SetTags", key, e)
+	}
+	return t.SetTags(ctx, key, tags, opts...)
+}
+
+func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
 	c := &changeOp{req: ChangeRequest{Tags: maps.Clone(tags)}}
 	applied := each(&c.req.set, opts, func(o SetOption) { o.applySet(&c.req) })
 	return c.run(ctx, b, "SetTags", key, ObjectTags, applied, checkTags("tags", tags), Driver.SetTags)
@@ -71,13 +90,9 @@ type changeOp struct {
 
 // run checks the request and makes it. applied and checked are how reading the options and
 // checking the argument went.
-func (c *changeOp) run(ctx context.Context, b Uploader, name, key string, need Features, applied error, checked *Error, call func(Driver, context.Context, *ChangeRequest) error) error {
-	own, ok := b.(*bucket)
-	if !ok {
-		return located(b, name, key, unsupported("this bucket has no "+name, ""))
-	}
+func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need Features, applied error, checked *Error, call func(Driver, context.Context, *ChangeRequest) error) error {
 	o, r := &c.op, &c.req
-	e := o.prepare(own, mayUpload, name, key)
+	e := o.prepare(b, mayUpload, name, key)
 	if e == nil {
 		e = optionFailure(applied)
 	}
@@ -85,10 +100,10 @@ func (c *changeOp) run(ctx context.Context, b Uploader, name, key string, need F
 		e = checked
 	}
 	if e == nil {
-		e = own.core.resolveChange(o.key, r)
+		e = b.core.resolveChange(o.key, r)
 	}
 	if e == nil {
-		e = own.core.need(need, name)
+		e = b.core.need(need, name)
 	}
 	if e == nil {
 		ctx, e = o.begin(ctx)

@@ -47,7 +47,7 @@ func Update(ctx context.Context, b interface {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
 	}
 	policy := newRetrier(RetryPolicy{}, &Description{})
-	if own, ok := b.(*bucket); ok {
+	if own, ok := reach(b); ok {
 		e := own.core.need(ConditionalCreate, "IfAbsent, which Update needs,")
 		if e == nil {
 			e = own.core.need(ConditionalUpdate, "IfRevision, which Update needs,")
@@ -66,6 +66,9 @@ func Update(ctx context.Context, b interface {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
+		case e.overtaken: // the change may be in what the other writer has read
+			_, ended := fail(errOverwritten(e))
+			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 			if conflicts == maxConflicts {
 				_, ended := fail(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})

@@ -9,15 +9,17 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 const (
 	// lookAhead is how many bytes of a stream are read before the choice between
 	// one Put and parts. If the body ends within them, it is sent whole with its
 	// size and checksum, and can be sent again.
-	lookAhead = firstChunk + secondChunk
+	lookAhead = buffer.TwoChunks
 
 	// singleLimit is the largest body that goes in one request to a provider that
 	// has parts, if no option says otherwise.
@@ -57,7 +59,7 @@ type write struct {
 	progress *progress
 	journal  *journal.Journal // nil without WithResume
 	content  sectionBody      // of one Put
-	first    buffer           // of a stream
+	first    buffer.Buffer    // of a stream
 }
 
 // resolve checks everything that can be checked before a request.
@@ -175,7 +177,7 @@ func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 	if (w.req.Condition != (Condition{}) || w.req.set.writeID != "") && w.writeID == "" {
 		w.writeID = w.op.core.newWriteID(w.req.set.writeID)
 	}
-	w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
+	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 	if w.src.at == nil {
 		return w.storeStream(ctx)
 	}
@@ -194,7 +196,7 @@ func (c *core) newWriteID(named string) string {
 	case named != "":
 		return named
 	}
-	return hexid.New(writeIDBytes / 2)
+	return hexid.New(metadata.WriteIDLength / 2)
 }
 
 // singleBound returns the size in bytes of the largest body that goes in one Put.
@@ -216,16 +218,16 @@ func (w *write) singleBound() int64 {
 // storeStream reads the beginning of a stream, and then knows more of it.
 func (w *write) storeStream(ctx context.Context) (*Attrs, *Error) {
 	first := &w.first
-	first.init(w.op)
+	first.Init(w.op.core.bufferLimit, &w.op.overGrants)
 	if !w.streams() {
 		return w.storeFilled(ctx, first)
 	}
-	defer first.free()
-	err := first.fill(ctx, &w.src, lookAhead)
+	defer first.Free()
+	err := first.Fill(ctx, &w.src, lookAhead)
 	switch {
 	case err == nil:
 		return w.putStream(ctx, first)
-	case err == io.EOF && first.size <= w.singleBound():
+	case err == io.EOF && first.Size() <= w.singleBound():
 		return w.putBuffer(ctx, first)
 	case err == io.EOF:
 		return nil, tooLarge(0)
@@ -243,36 +245,36 @@ func (w *write) streams() bool {
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
 // one Put; else it is a multipart upload.
-func (w *write) storeFilled(ctx context.Context, first *buffer) (*Attrs, *Error) {
+func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*Attrs, *Error) {
 	plan := w.plan()
 	next, e := w.fillPart(ctx, first, plan.size(1))
-	if e == nil && w.src.size >= 0 && first.size > w.src.size {
-		next.free()
+	if e == nil && w.src.size >= 0 && first.Size() > w.src.size {
+		next.Free()
 		e = tooLong(w.src.size)
 	}
 	switch {
 	case e != nil:
-		first.free()
+		first.Free()
 		return nil, e
-	case next == nil && first.size <= w.singleBound():
-		defer first.free()
+	case next == nil && first.Size() <= w.singleBound():
+		defer first.Free()
 		return w.putBuffer(ctx, first)
 	case !w.op.core.has(MultipartUploads):
-		first.free()
-		next.free()
+		first.Free()
+		next.Free()
 		return nil, tooLarge(0)
 	}
 	return w.storeParts(ctx, first, next)
 }
 
 // putBuffer stores a stream that has ended within a buffer.
-func (w *write) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
-	if declared := w.req.Size; declared >= 0 && declared != b.size {
-		return nil, wrongLength(b.size, declared)
+func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*Attrs, *Error) {
+	if declared := w.req.Size; declared >= 0 && declared != b.Size() {
+		return nil, wrongLength(b.Size(), declared)
 	}
-	w.op.core.bufferLimit.addInFlight(1)
-	defer w.op.core.bufferLimit.addInFlight(-1)
-	return w.putSection(ctx, b, 0, b.size, KnownCRC32C(b.crc))
+	w.op.core.bufferLimit.AddInFlight(1)
+	defer w.op.core.bufferLimit.AddInFlight(-1)
+	return w.putSection(ctx, b, 0, b.Size(), KnownCRC32C(b.CRC32C()))
 }
 
 // putSection stores a body that can be read again. If the driver needs the checksum
@@ -299,10 +301,10 @@ func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int6
 }
 
 // putStream stores a stream in one request: first holds its beginning.
-func (w *write) putStream(ctx context.Context, first *buffer) (*Attrs, *Error) {
+func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*Attrs, *Error) {
 	r := &w.req
 	content := &body{
-		from:    io.MultiReader(io.NewSectionReader(first, 0, first.size), &w.src),
+		from:    io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
 		size:    r.Size,
 		limit:   w.op.core.desc.MaxPutSize,
 		want:    r.CRC32C,

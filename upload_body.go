@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/panics"
 )
@@ -90,7 +91,7 @@ func (s *source) sniff() []byte {
 	n := 0
 	for n < enough && s.end == nil {
 		var k int
-		k, s.end = readSome(s.stream, head[n:])
+		k, s.end = buffer.ReadSome(s.stream, head[n:])
 		n += k
 	}
 	s.head = head[:n]
@@ -107,7 +108,7 @@ func (s *source) Read(p []byte) (int, error) {
 	if s.end != nil {
 		return 0, s.end
 	}
-	n, err := readSome(s.stream, p)
+	n, err := buffer.ReadSome(s.stream, p)
 	s.end = err
 	return n, err
 }
@@ -166,7 +167,7 @@ func (b *body) next(p []byte) (int, error) {
 	}
 	total := 0
 	for total < len(p) && !b.ended {
-		n, err := readSome(b.from, p[total:min(len(p), total+hashBlock)])
+		n, err := buffer.ReadSome(b.from, p[total:min(len(p), total+hashBlock)])
 		b.count(p[total : total+n])
 		total += n
 		switch {
@@ -285,8 +286,8 @@ func (c *core) hashesWhileSending() bool { return c.has(StreamingPut) || c.desc.
 
 // hashSection returns the CRC32C of a section.
 func hashSection(section *io.SectionReader) (uint32, error) {
-	chunk := takeChunk(secondChunk)
-	defer giveChunk(chunk)
+	chunk := buffer.Scratch()
+	defer buffer.PutScratch(chunk)
 	var crc uint32
 	for off := int64(0); off < section.Size(); {
 		n, err := section.ReadAt(chunk, off)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/journal"
@@ -161,12 +162,12 @@ type multipart struct {
 
 // storeParts stores the body in parts: a random-access body in place, a stream
 // from first and next on. next is nil if there is nothing after first.
-func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
+func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*Attrs, *Error) {
 	var tried tries
 	for {
 		if w.writeID == "" {
 			w.writeID = w.op.core.newWriteID(w.req.set.writeID)
-			w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
+			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()
 		a, e := w.sendParts(ctx, first, next)
@@ -188,7 +189,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 }
 
 // sendParts makes one multipart upload.
-func (w *write) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
+func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*Attrs, *Error) {
 	m := &multipart{w: w, plan: w.plan(), ready: make(chan struct{})}
 	declared := w.req.CRC32C
 	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, CRC32C{}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // WithResume records in the file at path how far a multipart upload has come. The same call
@@ -59,13 +60,13 @@ func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
 //
 // If the upload is another bucket's, its key is outside of b's prefix, or WithResume has
 // not written the file, AbandonUpload fails with InvalidArgument and the file stays. If a
-// call uses the file, it fails with Locked. If b is not from [New] or [Open], it fails with
-// Unsupported.
+// call uses the file, it fails with Locked. If b is neither from [New] nor unwraps to such a bucket
+// ([Unwrapper]), it fails with Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	const name = "AbandonUpload"
-	own, ok := b.(*bucket)
-	if !ok {
-		return &Error{Code: Unsupported, Op: name, Hint: "call AbandonUpload with a bucket from storage.Open or storage.New"}
+	own, e := reachFor(b, name)
+	if e != nil {
+		return located(b, name, "", e)
 	}
 	o := &operation{}
 	if e := o.prepare(own, mayUpload, name, ""); e != nil {
@@ -80,10 +81,10 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.prefix) || checkWriteKey(o.key) != nil {
+	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.scope.prefix) || checkWriteKey(o.key) != nil {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
-	ctx, e := o.begin(ctx)
+	ctx, e = o.begin(ctx)
 	if e == nil {
 		e = abandonUpload(ctx, o, j)
 	}
@@ -235,7 +236,7 @@ func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing b
 	w := m.w
 	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
-	case failed == nil && holdsWriteID(found.Metadata, w.writeID) && found.Size == size:
+	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil
 	case failed != nil && failed.Code != ObjectNotFound: // nothing is known
 		failed.Unknown, failed.Err = true, errors.Join(failed.Err, e)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/buffer"
 )
 
 // A seekable reads an [io.ReadSeeker] at offsets, so that a body which goes in one request
@@ -56,7 +58,7 @@ func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 			s.next = off + int64(n)
 			return n, nil
 		}
-		k, err := readSome(s.from, p[n:])
+		k, err := buffer.ReadSome(s.from, p[n:])
 		if n += k; err != nil {
 			return n, err
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
@@ -31,7 +32,7 @@ func (m *multipart) sendSections(ctx context.Context) *Error {
 
 // sendStream sends the parts of a stream. One is filled while others are sent, and the first
 // ones while the upload begins.
-func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error {
+func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *Error {
 	running := m.start(ctx)
 	m.group.Go(func() {
 		// A source that fails meanwhile does not cancel this request: without its response,
@@ -43,15 +44,15 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error 
 	w, total, current := m.w, int64(0), first
 	m.space <- struct{}{}
 	for number := 1; ; number++ {
-		total += current.size
+		total += current.Size()
 		if declared := w.src.size; declared >= 0 && total > declared {
 			m.fail(tooLong(declared))
 		}
 		if maximum := w.op.core.desc.MaxSize; maximum > 0 && total > maximum {
 			m.fail(tooLarge(0))
 		}
-		crc, section := KnownCRC32C(current.crc), io.NewSectionReader(current, 0, current.size)
-		w.op.core.bufferLimit.addInFlight(1)
+		crc, section := KnownCRC32C(current.CRC32C()), io.NewSectionReader(current, 0, current.Size())
+		w.op.core.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
 		} else if !m.sendPart(running, number, section, crc, m.release(current)) {
@@ -71,16 +72,16 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error 
 		var e *Error
 		if next, e = m.fillNext(running, current, number+1); e != nil {
 			m.fail(e)
-			current.free()
+			current.Free()
 			break
 		}
 	}
-	next.free()
+	next.Free()
 	return m.wait(ctx)
 }
 
 // fillNext is fillPart once there is space for one more part.
-func (m *multipart) fillNext(ctx context.Context, current *buffer, number int) (*buffer, *Error) {
+func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *Error) {
 	select {
 	case m.space <- struct{}{}:
 		return m.w.fillPart(ctx, current, m.plan.size(number))
@@ -91,24 +92,24 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer, number int) (
 
 // fillPart fills current with a part of size bytes, and next with the first byte
 // after it; next is nil if there is none.
-func (w *write) fillPart(ctx context.Context, current *buffer, size int64) (next *buffer, e *Error) {
+func (w *write) fillPart(ctx context.Context, current *buffer.Buffer, size int64) (next *buffer.Buffer, e *Error) {
 	panicked := true
 	defer func() {
 		if panicked {
-			current.free()
-			next.free()
+			current.Free()
+			next.Free()
 		}
 	}()
-	err := current.fill(ctx, &w.src, size)
+	err := current.Fill(ctx, &w.src, size)
 	if err == nil {
 		next = newBuffer(w.op)
-		err = next.fill(ctx, &w.src, 1)
+		err = next.Fill(ctx, &w.src, 1)
 	}
 	panicked = false
 	if err == nil {
 		return next, nil
 	}
-	next.free()
+	next.Free()
 	if err == io.EOF {
 		return nil, nil
 	}
@@ -116,10 +117,10 @@ func (w *write) fillPart(ctx context.Context, current *buffer, size int64) (next
 }
 
 // release returns what ends a buffer's way to the store.
-func (m *multipart) release(b *buffer) func() {
+func (m *multipart) release(b *buffer.Buffer) func() {
 	return func() {
-		m.w.op.core.bufferLimit.addInFlight(-1)
-		b.free()
+		m.w.op.core.bufferLimit.AddInFlight(-1)
+		b.Free()
 		<-m.space
 	}
 }

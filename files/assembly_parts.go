@@ -25,7 +25,7 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 	if a.upload.store.creates {
 		opts = append(opts, storage.IfAbsent())
 	}
-	if r.MIMEType != "" && !storage.Lacks(a.upload.store.bucket, storage.ContentProperties) { // the record has it too
+	if r.MIMEType != "" && storage.Supports(a.upload.store.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(r.MIMEType))
 	}
 	err := a.withHeartbeat(ctx, func() error {

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/recordstest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -222,7 +223,7 @@ func TestPartsWithoutAPlaceForStates(t *testing.T) {
 // The suite on Backblaze's features: S3 without conditional writes.
 func TestStoreOnS3WithoutConditions(t *testing.T) {
 	recordstest.RunStore(t, func(t *testing.T) *files.Store {
-		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
+		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)
 		profile, known := s3.NamedProfile("b2")

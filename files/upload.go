@@ -52,7 +52,7 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	if s.creates {
 		opts = append(opts, storage.IfAbsent())
 	}
-	if o.MIMEType != "" && !storage.Lacks(s.bucket, storage.ContentProperties) { // the record has it too
+	if o.MIMEType != "" && storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(o.MIMEType))
 	}
 	key := k.key(r)

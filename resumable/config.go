@@ -206,7 +206,7 @@ func NewHandler(bucket storage.ReadWriter, c Config) (*Handler, error) {
 			Hint: "set Config.States to a bucket that supports IfAbsent and IfRevision, such as a local one that all processes share",
 		}
 	}
-	if storage.Lacks(bucket, storage.OpenUploads) {
+	if !storage.Supports(bucket, storage.OpenUploads) {
 		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no multipart uploads whose parts come in any order")}
 	}
 	return newHandler(bucket, c), nil

@@ -30,7 +30,7 @@ func (k *keeper) checkFeatures(t *Target) error {
 		{len(t.Tags) > 0, storage.ObjectTags, "Target.Tags", "leave it empty, or use a bucket with storage.ObjectTags"},
 		{long, storage.LongSegments, "a segment of Target.Key above 255 bytes", "return a shorter Key, or use a bucket with storage.LongSegments"},
 	} {
-		if n.asked && storage.Lacks(k.bucket, n.feature) {
+		if n.asked && !storage.Supports(k.bucket, n.feature) {
 			return unsupported(&storage.Error{
 				Code: storage.Unsupported, Op: "resumable", Key: t.Key, Hint: n.hint,
 				Err: errors.New(n.option + " needs a feature that the bucket does not have"),

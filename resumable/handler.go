@@ -190,7 +190,7 @@ func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) 
 			return nil, err
 		}
 	}
-	if s.Target.ContentType == "" && !storage.Lacks(k.bucket, storage.ContentProperties) {
+	if s.Target.ContentType == "" && storage.Supports(k.bucket, storage.ContentProperties) {
 		s.Target.ContentType = cmp.Or(mediatype.ByExtension(s.Target.Key), "application/octet-stream")
 	}
 	if s.Kind != kindPartial && !s.Target.Overwrite {

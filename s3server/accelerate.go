@@ -4,17 +4,20 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type accelerateConfiguration struct {
-	XMLName xml.Name        `xml:"AccelerateConfiguration"`
-	Xmlns   string          `xml:"xmlns,attr,omitempty"`
-	Status  string          `xml:",omitempty"`
-	Unknown unknownElements `xml:",any"`
+	XMLName xml.Name       `xml:"AccelerateConfiguration"`
+	Xmlns   string         `xml:"xmlns,attr,omitempty"`
+	Status  string         `xml:",omitempty"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getAcceleration(r *request) error {
-	response := accelerateConfiguration{Xmlns: namespace}
+	response := accelerateConfiguration{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.acceleration
 		return nil
@@ -33,10 +36,10 @@ func putAcceleration(r *request) error {
 		return err
 	}
 	if asked.Status != enabled && asked.Status != suspended || len(asked.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if strings.Contains(r.target.bucket, ".") {
-		return newError("InvalidRequest").withMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
+		return s3error.New("InvalidRequest").WithMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.acceleration = asked.Status

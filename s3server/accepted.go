@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const amzPrefix = "X-Amz-"
@@ -148,9 +151,9 @@ func (h *Handler) checkHeaders(operation string, header http.Header) error {
 		switch {
 		case !strings.HasPrefix(name, amzPrefix), accepted[name]:
 		case strings.HasPrefix(name, metadataPrefix) && accepted[metadataPrefix]:
-		case strings.HasPrefix(name, checksumPrefix) && accepted[checksumPrefix] && !slices.Contains(checksumParameters, name):
+		case strings.HasPrefix(name, checksum.Prefix) && accepted[checksum.Prefix] && !slices.Contains(checksum.Parameters, name):
 		case h.config.Strict || hasMeaning(name):
-			return newError("NotImplemented", "Header", strings.ToLower(name))
+			return s3error.New("NotImplemented", "Header", strings.ToLower(name))
 		}
 	}
 	return nil
@@ -161,7 +164,7 @@ func (h *Handler) checkHeaders(operation string, header http.Header) error {
 func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
-		checksum := strings.HasPrefix(name, checksumPrefix) && !slices.Contains(checksumParameters, name) || name == sdkAlgorithmHeader
+		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) || name == checksum.SDKAlgorithmHeader
 		if !strings.HasPrefix(name, amzPrefix) || checksum || r.Header[name] != nil {
 			continue
 		}

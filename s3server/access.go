@@ -3,6 +3,10 @@ package s3server
 import (
 	"net/http"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // An access is one action of a request on a bucket or an object.
@@ -11,10 +15,10 @@ type access struct {
 	caller  *caller
 	action  string
 	bucket  *bucket
-	key, id string      // of the object
-	header  http.Header // of the request, or of the form that has its role
-	tags    []tag       // that the request's document has
-	prefix  *string     // for s3:prefix, if the query has none
+	key, id string        // of the object
+	header  http.Header   // of the request, or of the form that has its role
+	tags    []tagging.Tag // that the request's document has
+	prefix  *string       // for s3:prefix, if the query has none
 
 	searched bool
 	found    *version // the object, or nil
@@ -35,11 +39,11 @@ func (r *request) authorize() error {
 
 // authorizeWith checks the permission for the operation with headers, and with tags that
 // do not come in a header.
-func (r *request) authorizeWith(header http.Header, tags []tag) error {
+func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	switch r.operation {
 	case "ListBuckets", "CreateBucket":
-		if r.caller.anonymous || r.caller.readOnly && !readsOnly(action(r)) {
-			return newError("AccessDenied")
+		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) {
+			return s3error.New("AccessDenied")
 		}
 		return nil
 	}
@@ -48,7 +52,7 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 		a.header, a.tags = header, tags
 		return a.checkAll()
 	})
-	if asErrorCode(err, "NoSuchBucket") && !r.caller.anonymous {
+	if s3error.Is(err, "NoSuchBucket") && !r.caller.anonymous {
 		return nil // the operation reports it, after the errors that come first
 	}
 	return err
@@ -65,14 +69,14 @@ func authorizeSource(r *request, from versionName) error {
 	}
 	action := "s3:GetObject"
 	if from.id != "" {
-		action = versionActions[action]
+		action = policy.VersionActions[action]
 	}
 	return r.access(b, action, from.key, from.id).check()
 }
 
 // authorizeTags checks the permission to read the tags of the source of a copy, and to give them
 // to the copy.
-func authorizeTags(r *request, from versionName, tags []tag) error {
+func authorizeTags(r *request, from versionName, tags []tagging.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
@@ -82,7 +86,7 @@ func authorizeTags(r *request, from versionName, tags []tag) error {
 	}
 	action := "s3:GetObjectTagging"
 	if from.id != "" {
-		action = versionActions[action]
+		action = policy.VersionActions[action]
 	}
 	if err := r.access(source, action, from.key, from.id).check(); err != nil {
 		return err
@@ -106,7 +110,7 @@ func (a *access) check() error {
 	case a.failed != nil:
 		return a.failed
 	case !permitted:
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	return nil
 }
@@ -125,9 +129,9 @@ func (a *access) checkAll() error {
 func (a *access) checkFurther(further furtherAction) error {
 	next := *a
 	next.action = further.action
-	_, denied := a.bucket.policy.judge(&next)
+	_, denied := next.judge()
 	if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	return nil
 }
@@ -154,20 +158,20 @@ func (a *access) version() *version {
 func (a *access) permitted() bool {
 	b := a.bucket
 	owner := !a.caller.anonymous && a.caller.account == b.account
-	allowed, denied := b.policy.judge(a)
+	allowed, denied := a.judge()
 	if owner && slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
 		denied = false
 	}
-	if denied || a.caller.readOnly && !readsOnly(a.action) {
+	if denied || a.caller.readOnly && !policy.ReadsOnly(a.action) {
 		return false
 	}
-	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.public()) {
+	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.Public()) {
 		allowed = false
 	}
 	switch {
 	case owner && (b.ownership == ownerEnforced || hasOneAccount(a.request.server)):
 		return true
-	case a.key == "" || !onObjects(a.action):
+	case a.key == "" || !policy.OnObjects(a.action):
 		return owner || allowed || a.listed()
 	case a.needsObject() && a.version() == nil:
 		// A caller without permission to list is not told that a key is missing.
@@ -209,7 +213,7 @@ func (a *access) begunByCaller() bool {
 
 // resource returns the ARN that policies name.
 func (a *access) resource() string {
-	if a.key == "" || !onObjects(a.action) {
+	if a.key == "" || !policy.OnObjects(a.action) {
 		return "arn:aws:s3:::" + a.bucket.name
 	}
 	return "arn:aws:s3:::" + a.bucket.name + "/" + a.key

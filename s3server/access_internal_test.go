@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
 func TestEveryOperationHasAnAction(t *testing.T) {
@@ -13,16 +16,16 @@ func TestEveryOperationHasAnAction(t *testing.T) {
 		names = append(names, o.name)
 	}
 	for _, name := range names {
-		require.NotEmpty(t, operationActions[name], "%s has no action in operationActions", name)
+		require.NotEmpty(t, policy.OperationActions[name], "%s has no action in operationActions", name)
 	}
-	for from, to := range versionActions {
-		require.True(t, onObjects(from) && onObjects(to), "%s, %s", from, to)
+	for from, to := range policy.VersionActions {
+		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)
 	}
 	for action := range objectPermissions {
-		require.True(t, onObjects(action) && slices.Contains(policyActions, action), action)
+		require.True(t, policy.OnObjects(action) && slices.Contains(policy.Actions, action), action)
 	}
 	for _, action := range []string{"s3:GetBucketObjectLockConfiguration", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"} {
-		require.False(t, onObjects(action), action)
+		require.False(t, policy.OnObjects(action), action)
 	}
 }
 
@@ -35,6 +38,6 @@ func TestPatternsMatch(t *testing.T) {
 		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
 		{"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
 	} {
-		require.Equal(t, test.matches, matchPattern(test.pattern, test.value), "%q of %q", test.pattern, test.value)
+		require.Equal(t, test.matches, wildcard.Match(test.pattern, test.value), "%q of %q", test.pattern, test.value)
 	}
 }

@@ -3,6 +3,9 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type accessBlock struct {
@@ -18,7 +21,7 @@ func getAccessBlock(r *request) error {
 	var response accessBlock
 	err := r.view(func(b *bucket) error {
 		if b.block == nil {
-			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
+			return s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
 		}
 		response = *b.block
 		return nil
@@ -26,7 +29,7 @@ func getAccessBlock(r *request) error {
 	if err != nil {
 		return err
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }
 

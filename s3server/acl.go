@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // The groups that a grant can name.
@@ -80,7 +83,7 @@ func (l accessList) gives(permission string, c *caller, block *accessBlock) bool
 		case g.Grantee == authenticatedUsers:
 			return !c.anonymous
 		}
-		return !c.anonymous && g.Grantee == ownerOf(c.account).ID
+		return !c.anonymous && g.Grantee == accounts.OwnerOf(c.account).ID
 	})
 }
 
@@ -91,13 +94,13 @@ func (l accessList) public() bool { return slices.ContainsFunc(l, grant.public) 
 
 // grantsOthers reports whether the list gives anything to another account or to a group.
 func (l accessList) grantsOthers(account string) bool {
-	return slices.ContainsFunc(l, func(g grant) bool { return g.Grantee != ownerOf(account).ID })
+	return slices.ContainsFunc(l, func(g grant) bool { return g.Grantee != accounts.OwnerOf(account).ID })
 }
 
 // shown returns the grants as a response shows them: groups first.
 func (l accessList) shown(account string) []grant {
 	if l == nil {
-		return []grant{{ownerOf(account).ID, permitAll}}
+		return []grant{{accounts.OwnerOf(account).ID, permitAll}}
 	}
 	shown := slices.Clone(l)
 	rank := func(g grant) int {
@@ -112,8 +115,8 @@ func (l accessList) shown(account string) []grant {
 
 // cannedACL returns the list with a name, for a bucket or an object of an account.
 func cannedACL(name, account string, b *bucket, object bool) (accessList, error) {
-	owner, full := ownerOf(account).ID, grant{ownerOf(account).ID, permitAll}
-	bucketOwner := ownerOf(b.account).ID
+	owner, full := accounts.OwnerOf(account).ID, grant{accounts.OwnerOf(account).ID, permitAll}
+	bucketOwner := accounts.OwnerOf(b.account).ID
 	switch name {
 	case "private":
 		return nil, nil
@@ -124,7 +127,7 @@ func cannedACL(name, account string, b *bucket, object bool) (accessList, error)
 	case "authenticated-read":
 		return accessList{{authenticatedUsers, permitRead}, full}, nil
 	case "aws-exec-read":
-		return nil, newError("NotImplemented", "Header", "x-amz-acl").withMessage("This server does not implement the canned ACL aws-exec-read")
+		return nil, s3error.New("NotImplemented", "Header", "x-amz-acl").WithMessage("This server does not implement the canned ACL aws-exec-read")
 	case "bucket-owner-read", "bucket-owner-full-control":
 		if !object || owner == bucketOwner {
 			return nil, nil // AWS ignores it for buckets
@@ -136,7 +139,7 @@ func cannedACL(name, account string, b *bucket, object bool) (accessList, error)
 			return accessList{{logDelivery, permitWrite}, {logDelivery, permitReadACL}, full}, nil
 		}
 	}
-	return nil, newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
+	return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
 }
 
 // grantHeaders are the headers that grant, in the order in which their grants are shown.
@@ -163,7 +166,7 @@ func readGrants(h *Handler, header http.Header) (accessList, error) {
 		for entry := range strings.SplitSeq(value, ",") {
 			kind, name, found := strings.Cut(strings.TrimSpace(entry), "=")
 			if !found {
-				return nil, newError("InvalidArgument", "ArgumentName", strings.ToLower(granting.name), "ArgumentValue", value).withMessage("Argument format not recognized")
+				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(granting.name), "ArgumentValue", value).WithMessage("Argument format not recognized")
 			}
 			grantee, err := h.grantee(kind, strings.Trim(name, `"`))
 			if err != nil {
@@ -173,7 +176,7 @@ func readGrants(h *Handler, header http.Header) (accessList, error) {
 		}
 	}
 	if len(list) > maxGrants {
-		return nil, newError("InvalidRequest").withMessage("A list has %d grants at most", maxGrants)
+		return nil, s3error.New("InvalidRequest").WithMessage("A list has %d grants at most", maxGrants)
 	}
 	return list, nil
 }
@@ -185,17 +188,17 @@ func (h *Handler) grantee(kind, name string) (string, error) {
 		if _, known := h.accountOf(name); known {
 			return strings.ToLower(name), nil
 		}
-		return "", newError("InvalidArgument", "ArgumentName", "id", "ArgumentValue", name).withMessage("Invalid id")
+		return "", s3error.New("InvalidArgument", "ArgumentName", "id", "ArgumentValue", name).WithMessage("Invalid id")
 	case "uri":
 		if slices.Contains([]string{allUsers, authenticatedUsers, logDelivery}, name) {
 			return name, nil
 		}
-		return "", newError("InvalidArgument", "ArgumentName", "uri", "ArgumentValue", name).withMessage("Invalid group uri")
+		return "", s3error.New("InvalidArgument", "ArgumentName", "uri", "ArgumentValue", name).WithMessage("Invalid group uri")
 	case "emailaddress":
 		// Since October 2025, AWS takes none; the accounts of this server have none.
-		return "", newError("UnresolvableGrantByEmailAddress")
+		return "", s3error.New("UnresolvableGrantByEmailAddress")
 	}
-	return "", newError("InvalidArgument", "ArgumentName", kind, "ArgumentValue", name).withMessage("Argument format not recognized")
+	return "", s3error.New("InvalidArgument", "ArgumentName", kind, "ArgumentValue", name).WithMessage("Argument format not recognized")
 }
 
 // readHeaderACL reads the list that the headers of a write set for an object of an account, or
@@ -206,7 +209,7 @@ func readHeaderACL(h *Handler, header http.Header, account string, b *bucket, ob
 	case canned == "" && !grants:
 		return nil, false, nil
 	case canned != "" && grants:
-		return nil, true, newError("InvalidRequest").withMessage("Specifying both Canned ACLs and Header Grants is not allowed")
+		return nil, true, s3error.New("InvalidRequest").WithMessage("Specifying both Canned ACLs and Header Grants is not allowed")
 	case grants:
 		list, err = readGrants(h, header)
 	default:
@@ -219,16 +222,16 @@ func readHeaderACL(h *Handler, header http.Header, account string, b *bucket, ob
 // only one that changes nothing is accepted.
 func newObjectACL(h *Handler, header http.Header, account string, b *bucket) (accessList, error) {
 	list, given, err := readHeaderACL(h, header, account, b, true)
-	wrongName := !setsGrants(header) && asErrorCode(err, "InvalidArgument")
+	wrongName := !setsGrants(header) && s3error.Is(err, "InvalidArgument")
 	switch {
 	case wrongName:
 		return nil, err
 	case given && b.ownership == ownerEnforced && !b.keepsOwner(header, list):
-		return nil, newError("AccessControlListNotSupported")
+		return nil, s3error.New("AccessControlListNotSupported")
 	case err != nil:
 		return nil, err
 	case list.public() && b.block != nil && b.block.BlockPublicAcls:
-		return nil, newError("AccessDenied")
+		return nil, s3error.New("AccessDenied")
 	}
 	return list, nil
 }
@@ -239,7 +242,7 @@ func (b *bucket) keepsOwner(header http.Header, list accessList) bool {
 	if canned := header.Get("X-Amz-Acl"); canned != "" {
 		return canned == "bucket-owner-full-control"
 	}
-	return len(list) == 1 && list[0] == grant{ownerOf(b.account).ID, permitAll}
+	return len(list) == 1 && list[0] == grant{accounts.OwnerOf(b.account).ID, permitAll}
 }
 
 // setNewACL sets the list of a bucket that is created.
@@ -249,9 +252,9 @@ func setNewACL(h *Handler, b *bucket, header http.Header) error {
 	case err != nil:
 		return err
 	case list.grantsOthers(b.account) && b.ownership == ownerEnforced:
-		return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
+		return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
 	case list.public() && b.block != nil && b.block.BlockPublicAcls:
-		return newError("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.name)
+		return s3error.New("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.name)
 	}
 	b.acl = list
 	return nil

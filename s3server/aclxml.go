@@ -4,6 +4,10 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
@@ -11,7 +15,7 @@ const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
 type aclResponse struct {
 	XMLName           xml.Name `xml:"AccessControlPolicy"`
 	Xmlns             string   `xml:"xmlns,attr"`
-	Owner             owner
+	Owner             accounts.Owner
 	AccessControlList struct{ Grant []shownGrant }
 }
 
@@ -53,7 +57,7 @@ func getACL(r *request) error {
 	if err != nil {
 		return err
 	}
-	response := aclResponse{Xmlns: namespace, Owner: ownerOf(account)}
+	response := aclResponse{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(account)}
 	for _, g := range list.shown(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {
@@ -70,7 +74,7 @@ func displayName(h *Handler, canonicalID string) string {
 	if !known {
 		return ""
 	}
-	return ownerOf(account).DisplayName
+	return accounts.OwnerOf(account).DisplayName
 }
 
 type aclRequest struct {
@@ -89,10 +93,10 @@ type aclRequest struct {
 // list returns the list of the document, for a bucket or an object of an account.
 func (d *aclRequest) list(h *Handler, account string) (accessList, error) {
 	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
-		return nil, newError("MalformedACLError")
+		return nil, s3error.New("MalformedACLError")
 	}
-	if !strings.EqualFold(d.Owner.ID, ownerOf(account).ID) {
-		return nil, newError("AccessDenied")
+	if !strings.EqualFold(d.Owner.ID, accounts.OwnerOf(account).ID) {
+		return nil, s3error.New("AccessDenied")
 	}
 	list := accessList{}
 	for _, g := range d.AccessControlList.Grant {
@@ -106,7 +110,7 @@ func (d *aclRequest) list(h *Handler, account string) (accessList, error) {
 		switch g.Permission {
 		case permitRead, permitWrite, permitReadACL, permitWriteACL, permitAll:
 		default:
-			return nil, newError("MalformedACLError")
+			return nil, s3error.New("MalformedACLError")
 		}
 		grantee, err := h.grantee(kind, name)
 		if err != nil {
@@ -132,15 +136,15 @@ func readACL(r *request) (*askedACL, error) {
 	inHeader := r.Header.Get("X-Amz-Acl") != "" || setsGrants(r.Header)
 	switch {
 	case len(document) == 0 && !inHeader:
-		return nil, newError("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
+		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
 	case len(document) == 0:
 		return &askedACL{request: r}, nil
 	case inHeader:
-		return nil, newError("UnexpectedContent")
+		return nil, s3error.New("UnexpectedContent")
 	}
 	a := &askedACL{request: r, document: &aclRequest{}}
-	if parseXML(document, a.document) != nil {
-		return nil, newError("MalformedACLError")
+	if xmldoc.Parse(document, a.document) != nil {
+		return nil, s3error.New("MalformedACLError")
 	}
 	return a, nil
 }
@@ -148,7 +152,7 @@ func readACL(r *request) (*askedACL, error) {
 // list returns the list for the bucket, or for an object of an account.
 func (a *askedACL) list(account string, b *bucket, object bool) (list accessList, err error) {
 	if b.ownership == ownerEnforced {
-		return nil, newError("AccessControlListNotSupported")
+		return nil, s3error.New("AccessControlListNotSupported")
 	}
 	if a.document != nil {
 		list, err = a.document.list(a.request.server, account)
@@ -156,7 +160,7 @@ func (a *askedACL) list(account string, b *bucket, object bool) (list accessList
 		list, _, err = readHeaderACL(a.request.server, a.request.Header, account, b, object)
 	}
 	if err == nil && list.public() && b.block != nil && b.block.BlockPublicAcls {
-		err = newError("AccessDenied")
+		err = s3error.New("AccessDenied")
 	}
 	return list, err
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // These bound the memory that documents in responses take.
@@ -55,7 +57,7 @@ func (a *answers) hold(n int) (release func(), err error) {
 	}
 	if a.held.Add(int64(n)) > a.most {
 		a.held.Add(-int64(n))
-		return nil, newError("SlowDown")
+		return nil, s3error.New("SlowDown")
 	}
 	return func() { a.held.Add(-int64(n)) }, nil
 }

@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
@@ -22,7 +26,7 @@ type attributes struct {
 }
 
 type attributeChecksum struct {
-	checksumElements
+	checksum.Elements
 	ChecksumType string
 }
 
@@ -41,7 +45,7 @@ type attributePage struct {
 type attributePart struct {
 	PartNumber int
 	Size       int64
-	checksumElements
+	checksum.Elements
 }
 
 func getAttributes(r *request) error {
@@ -52,7 +56,7 @@ func getAttributes(r *request) error {
 	if err := noEncryption(r.Header); err != nil {
 		return err
 	}
-	response := attributes{Xmlns: namespace}
+	response := attributes{Xmlns: xmldoc.Namespace}
 	err = viewVersion(r, func(v *version) error {
 		if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 			return err
@@ -66,11 +70,11 @@ func getAttributes(r *request) error {
 			case "ETag":
 				response.ETag = strings.Trim(v.object.etag, `"`)
 			case "Checksum":
-				if v.object.sum.kind == nil {
+				if v.object.sum.Kind == nil {
 					continue // nobody has computed one
 				}
-				value, _, _ := strings.Cut(v.object.sum.value, "-")
-				response.Checksum = &attributeChecksum{elementsOf(checksum{v.object.sum.kind, value, v.object.sum.covers}), v.object.sum.covers}
+				value, _, _ := strings.Cut(v.object.sum.Value, "-")
+				response.Checksum = &attributeChecksum{checksum.ElementsOf(checksum.Sum{Kind: v.object.sum.Kind, Value: value, Covers: v.object.sum.Covers}), v.object.sum.Covers}
 			case "ObjectParts":
 				response.ObjectParts = partsOf(r, v)
 			case "StorageClass":
@@ -95,11 +99,11 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 		case slices.Contains(objectAttributes, attribute):
 			asked = append(asked, attribute)
 		case attribute != "":
-			return nil, newError("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).withMessage("Invalid attribute name specified.")
+			return nil, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).WithMessage("Invalid attribute name specified.")
 		}
 	}
 	if asked == nil {
-		return nil, newError("InvalidRequest").withMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+		return nil, s3error.New("InvalidRequest").WithMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
 	}
 	return asked, nil
 }
@@ -111,7 +115,7 @@ func partsOf(r *request, v *version) *attributeParts {
 		return nil
 	}
 	list := &attributeParts{PartsCount: len(v.object.parts)}
-	if v.object.sum.covers != composite {
+	if v.object.sum.Covers != checksum.Composite {
 		return list
 	}
 	page := &attributePage{
@@ -124,7 +128,7 @@ func partsOf(r *request, v *version) *attributeParts {
 			page.IsTruncated = true
 			break
 		}
-		page.Part = append(page.Part, attributePart{i + 1, v.object.parts[i].size, elementsOf(v.object.parts[i].sum)})
+		page.Part = append(page.Part, attributePart{i + 1, v.object.parts[i].size, checksum.ElementsOf(v.object.parts[i].sum)})
 		page.NextPartNumberMarker = i + 1
 	}
 	return list

@@ -1,13 +1,15 @@
 package s3server
 
 import (
-	"encoding/hex"
 	"net/http"
 	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 const maxSkew = 15 * time.Minute
@@ -18,18 +20,14 @@ type caller struct {
 	accessKey string
 	account   string // "" if anonymous
 	readOnly  bool
-	algorithm string // of the signature
-	payload   string // the hash of the body that was signed, or one of the words for it
-	timestamp string
-	scope     scope
-	key       []byte // the signing key, because chunks are signed, too
-	signature string // of the request, on which that of the first chunk depends
+	algorithm string    // of the signature
+	seal      sign.Seal // because chunks are signed, too
 }
 
 // A claim is a signature and everything that it was made from.
 type claim struct {
 	accessKey string
-	scope     scope
+	scope     sign.Scope
 	timestamp string
 	signed    []string // names of headers in lower case
 	signature string
@@ -46,8 +44,8 @@ func (r *request) authenticate() error {
 	var err error
 	switch {
 	case inHeader != "" && inQuery:
-		return newError("InvalidArgument", "ArgumentName", "Authorization").
-			withMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
+			WithMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
 		return authenticateHeaderV2(r, inHeader)
 	case lenient && inHeader == "" && hasQueryV2(r):
@@ -57,8 +55,8 @@ func (r *request) authenticate() error {
 	case inQuery:
 		c, err = queryClaim(r)
 	default:
-		r.caller = caller{anonymous: true, payload: r.Header.Get("X-Amz-Content-Sha256")}
-		setDefault(&r.caller.payload, unsignedPayload)
+		r.caller = caller{anonymous: true, seal: sign.Seal{Payload: r.Header.Get("X-Amz-Content-Sha256")}}
+		setDefault(&r.caller.seal.Payload, sign.UnsignedPayload)
 		return nil
 	}
 	if err != nil {
@@ -69,12 +67,12 @@ func (r *request) authenticate() error {
 
 // headerClaim reads the Authorization header and the headers that belong to it.
 func headerClaim(r *request, value string) (*claim, error) {
-	rest, found := strings.CutPrefix(value, algorithm+" ")
+	rest, found := strings.CutPrefix(value, sign.Algorithm+" ")
 	if !found {
 		if strings.HasPrefix(value, "AWS ") {
-			return nil, newError("InvalidRequest").withMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+			return nil, s3error.New("InvalidRequest").WithMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
 		}
-		return nil, newError("InvalidArgument", "ArgumentName", "Authorization").withMessage("Unsupported Authorization Type")
+		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").WithMessage("Unsupported Authorization Type")
 	}
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
@@ -91,31 +89,31 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	if c.payload == "" {
-		return nil, newError("InvalidRequest").withMessage("Missing required header for this request: x-amz-content-sha256")
+		return nil, s3error.New("InvalidRequest").WithMessage("Missing required header for this request: x-amz-content-sha256")
 	}
 	at, err := headerTime(r)
 	if err != nil {
 		return nil, err
 	}
-	c.timestamp = at.Format(timestampForm)
+	c.timestamp = at.Format(sign.TimestampForm)
 	now := r.now()
 	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return nil, newError("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
+		return nil, s3error.New("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
 			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 	}
-	if date := c.timestamp[:8]; date != c.scope.date {
-		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, date)
+	if date := c.timestamp[:8]; date != c.scope.Date {
+		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
 	}
 	return c, checkRegion(r, c, malformed)
 }
 
-func malformed(format string, args ...any) *apiError {
-	return newError("AuthorizationHeaderMalformed").withMessage("The authorization header is malformed; "+format, args...)
+func malformed(format string, args ...any) *s3error.Error {
+	return s3error.New("AuthorizationHeaderMalformed").WithMessage("The authorization header is malformed; "+format, args...)
 }
 
 // headerTime returns the time of the signature from the headers.
 func headerTime(r *request) (time.Time, error) {
-	value, forms := r.Header.Get("X-Amz-Date"), []string{timestampForm, http.TimeFormat}
+	value, forms := r.Header.Get("X-Amz-Date"), []string{sign.TimestampForm, http.TimeFormat}
 	if value == "" {
 		value = r.Header.Get("Date")
 	}
@@ -127,32 +125,32 @@ func headerTime(r *request) (time.Time, error) {
 	if at, err := mail.ParseDate(value); err == nil { // with a numeric zone
 		return at.UTC(), nil
 	}
-	return time.Time{}, newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
+	return time.Time{}, s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 }
 
 // credential splits a credential into key and scope.
-func (c *claim) credential(value string, wrong func(string, ...any) *apiError) error {
+func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Error) error {
 	// An access key may have slashes, and a scope has four parts.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
 	if n < 1 {
 		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
-	c.accessKey, c.scope = strings.Join(parts[:n], "/"), scope{parts[n], parts[n+1], parts[n+2]}
-	if c.scope.service != service {
-		return wrong("incorrect service %q. This endpoint belongs to \"s3\".", c.scope.service)
+	c.accessKey, c.scope = strings.Join(parts[:n], "/"), sign.Scope{Date: parts[n], Region: parts[n+1], Service: parts[n+2]}
+	if c.scope.Service != sign.Service {
+		return wrong("incorrect service %q. This endpoint belongs to \"s3\".", c.scope.Service)
 	}
-	if parts[n+3] != terminator {
+	if parts[n+3] != sign.Terminator {
 		return wrong("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
 	}
 	return nil
 }
 
-func checkRegion(r *request, c *claim, wrong func(string, ...any) *apiError) error {
-	if want := r.server.config.Region; c.scope.region != want && !r.server.anyRegion {
-		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.region, want)
-		e.fields = append(e.fields, "Region", want)
-		return e.withHeader("X-Amz-Bucket-Region", want)
+func checkRegion(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
+	if want := r.server.config.Region; c.scope.Region != want && !r.server.anyRegion {
+		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
+		e.Fields = append(e.Fields, "Region", want)
+		return e.WithHeader("X-Amz-Bucket-Region", want)
 	}
 	return nil
 }
@@ -170,14 +168,14 @@ func verifySignature(r *request, c *claim) error {
 	if err := checkSigned(r, c); err != nil {
 		return err
 	}
-	canonical := canonicalRequest(r.Request, r.query, c.signed, c.payload)
-	text, key := stringToSign(c.timestamp, c.scope, canonical), signingKey(credential.SecretKey, c.scope)
-	if !equalMACs(hexMAC(key, text), c.signature) {
-		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
-			"SignatureProvided", c.signature, "StringToSignBytes", spaced(text),
-			"CanonicalRequest", canonical, "CanonicalRequestBytes", spaced(canonical))
+	canonical := sign.CanonicalRequest(r.Request, r.query, c.signed, c.payload)
+	text, key := sign.StringToSign(c.timestamp, c.scope, canonical), sign.Key(credential.SecretKey, c.scope)
+	if !sign.Equal(sign.HexMAC(key, text), c.signature) {
+		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
+			"SignatureProvided", c.signature, "StringToSignBytes", sign.Spaced(text),
+			"CanonicalRequest", canonical, "CanonicalRequestBytes", sign.Spaced(canonical))
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm, payload: c.payload, timestamp: c.timestamp, scope: c.scope, key: key, signature: c.signature}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm, seal: sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature}}
 	return nil
 }
 
@@ -186,7 +184,7 @@ func verifySignature(r *request, c *claim) error {
 // AWS has never checked it: minio-go, minio-js and Bun do not sign it.
 func checkSigned(r *request, c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
-		return newError("SignatureDoesNotMatch").withMessage("SignedHeaders must be sorted and contain host")
+		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
 	}
 	var open []string
 	for name := range r.Header {
@@ -198,19 +196,7 @@ func checkSigned(r *request, c *claim) error {
 	}
 	if len(open) > 0 {
 		slices.Sort(open)
-		return newError("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).withMessage("There were headers present in the request which were not signed")
+		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).WithMessage("There were headers present in the request which were not signed")
 	}
 	return nil
-}
-
-// spaced returns bytes in hexadecimal, as AWS shows them for comparison.
-func spaced(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(hex.EncodeToString([]byte{text[i]}))
-	}
-	return b.String()
 }

@@ -15,6 +15,6 @@ func (h *Handler) Run(ctx context.Context) {
 		parts.Go(func() { s.sweepUploads(ctx) })
 	}
 	parts.Go(func() { h.keepLifecycle(ctx) })
-	parts.Go(func() { h.webhook.run(ctx) })
+	parts.Go(func() { h.webhook.Run(ctx) })
 	parts.Wait()
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // blobs stores bytes in a driver, each body under its own name. An object is a list of
@@ -47,7 +48,7 @@ func (b *blobs) put(ctx context.Context, from *body) (stored []piece, err error)
 	full := b.most > 0 && b.bytes+max(from.size, 0) > b.most
 	b.mu.Unlock()
 	if full {
-		return nil, newError("InsufficientStorage")
+		return nil, s3error.New("InsufficientStorage")
 	}
 	for left := from.size; ; {
 		size, body := left, io.Reader(from)
@@ -92,7 +93,7 @@ func (b *blobs) add(n int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.most > 0 && n > 0 && b.bytes+n > b.most {
-		return newError("InsufficientStorage")
+		return s3error.New("InsufficientStorage")
 	}
 	b.bytes += n
 	return nil

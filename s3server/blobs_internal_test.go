@@ -7,15 +7,18 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // textBody is a body whose announced size may be wrong.
 func textBody(text string, size int64) *body {
-	d := newDigest(defaultChecksum, false)
+	d := checksum.NewDigest(checksum.Default, false)
 	b := &body{from: io.TeeReader(strings.NewReader(text), d), size: size, digest: d}
 	b.check = func() error {
-		if size >= 0 && d.size != size {
-			return newError("IncompleteBody")
+		if size >= 0 && d.Size != size {
+			return s3error.New("IncompleteBody")
 		}
 		return nil
 	}

@@ -9,25 +9,29 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 // An expectedBody is what the headers of a request say about its body.
 type expectedBody struct {
 	size     int64
-	sum      checksum      // from a header; kind is nil without one
-	given    *checksumKind // from a header or a trailer, or nil
-	kind     *checksumKind // to compute
-	named    bool          // by x-amz-checksum-algorithm
-	trailers []string      // in lower case
-	md5      []byte        // nil without one
+	sum      checksum.Sum   // from a header; kind is nil without one
+	given    *checksum.Kind // from a header or a trailer, or nil
+	kind     *checksum.Kind // to compute
+	named    bool           // by x-amz-checksum-algorithm
+	trailers []string       // in lower case
+	md5      []byte         // nil without one
 	payload  string
 }
 
 // A body is the body of a request. At its end it fails if it is not what the headers say.
 type body struct {
 	from   io.Reader
-	size   int64   // -1 if it is not announced
-	digest *digest // complete at the end
+	size   int64            // -1 if it is not announced
+	digest *checksum.Digest // complete at the end
 	check  func() error
 	ended  bool
 	failed error // its own error, if it has failed
@@ -36,7 +40,7 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	if err == nil {
-		if b.size < 0 || b.digest.size <= b.size {
+		if b.size < 0 || b.digest.Size <= b.size {
 			return n, nil
 		}
 		err = io.EOF // it is too long: the rest does not matter
@@ -64,7 +68,7 @@ func (b *body) blame(err error) error {
 
 // receive passes the body to sink and checks it against the headers. If it returns an
 // error, the bytes in sink must not be used.
-func receive(r *request, most int64, sink func(io.Reader) error) (*digest, error) {
+func receive(r *request, most int64, sink func(io.Reader) error) (*checksum.Digest, error) {
 	p, err := r.expectBody()
 	if err != nil {
 		return nil, err
@@ -85,17 +89,17 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 		return nil, tooLarge(p.size, most)
 	}
 	from, trailer := io.Reader(r.Body), http.Header{}
-	if isChunked(p.payload) {
-		chunked := newChunkedReader(r.Body, r.caller, p.trailers)
-		from, trailer = chunked, chunked.trailer
+	if sign.IsChunked(p.payload) {
+		chunked := sign.NewReader(r.Body, r.caller.seal, p.trailers)
+		from, trailer = chunked, chunked.Trailer
 	}
-	d := newDigest(p.kind, len(p.payload) == 64)
+	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
 	return &body{
 		// One byte more than expected shows that a body is too long.
 		from: io.TeeReader(io.LimitReader(from, p.size+1), d), size: p.size, digest: d,
 		check: func() error {
-			if d.size != p.size {
-				return newError("IncompleteBody").withMessage("The request body is not the announced %d bytes long", p.size)
+			if d.Size != p.size {
+				return s3error.New("IncompleteBody").WithMessage("The request body is not the announced %d bytes long", p.size)
 			}
 			return p.check(d, trailer)
 		},
@@ -104,19 +108,19 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 
 // bodyError distinguishes a client that disconnected from an error in this server.
 func bodyError(err error) error {
-	if e, ok := errors.AsType[*apiError](err); ok && e.code != "InternalError" {
+	if e, ok := errors.AsType[*s3error.Error](err); ok && e.Code != "InternalError" {
 		return e
 	}
-	return newError("IncompleteBody").withMessage("%v", err)
+	return s3error.New("IncompleteBody").WithMessage("%v", err)
 }
 
-func tooLarge(size, most int64) *apiError {
-	return newError("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
+func tooLarge(size, most int64) *s3error.Error {
+	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
 }
 
 // expectBody reads the headers about the body.
 func (r *request) expectBody() (*expectedBody, error) {
-	p := &expectedBody{payload: r.caller.payload, size: r.ContentLength}
+	p := &expectedBody{payload: r.caller.seal.Payload, size: r.ContentLength}
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
@@ -124,20 +128,20 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if p.md5, err = headerMD5(r.Header); err != nil {
 		return nil, err
 	}
-	if p.sum, err = headerChecksum(r.Header); err != nil {
+	if p.sum, err = checksum.OfHeader(r.Header); err != nil {
 		return nil, err
 	}
-	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
-		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
+	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
+		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label())
 	}
-	announced, err := announcedChecksum(p.trailers)
+	announced, err := checksum.Announced(p.trailers)
 	if err != nil {
 		return nil, err
 	}
-	if p.given = p.sum.kind; p.given == nil {
+	if p.given = p.sum.Kind; p.given == nil {
 		p.given = announced
 	} else if announced != nil {
-		return nil, multipleChecksums()
+		return nil, checksum.MultipleChecksums()
 	}
 	return p, p.resolveChecksum(r.Header)
 }
@@ -150,7 +154,7 @@ func headerMD5(header http.Header) ([]byte, error) {
 	}
 	sum, err := base64.StdEncoding.DecodeString(values[0])
 	if err != nil || len(sum) != md5.Size {
-		return nil, newError("InvalidDigest", "Content-MD5", values[0])
+		return nil, s3error.New("InvalidDigest", "Content-MD5", values[0])
 	}
 	return sum, nil
 }
@@ -159,32 +163,32 @@ func headerMD5(header http.Header) ([]byte, error) {
 func (p *expectedBody) readPayload(r *request) error {
 	trailers := r.Header.Get("X-Amz-Trailer")
 	switch p.payload {
-	case unsignedTrailer, signedChunksAndTrailer:
+	case sign.UnsignedTrailer, sign.SignedChunksAndTrailer:
 		if trailers == "" {
-			return newError("InvalidRequest").withMessage("x-amz-trailer is missing")
+			return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is missing")
 		}
 		for name := range strings.SplitSeq(trailers, ",") {
 			p.trailers = append(p.trailers, strings.ToLower(strings.TrimSpace(name)))
 		}
-	case unsignedPayload, signedChunks:
+	case sign.UnsignedPayload, sign.SignedChunks:
 	default:
 		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
-			return newError("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
-				withMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
+				WithMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
 		}
 	}
 	if trailers != "" && p.trailers == nil {
-		return newError("InvalidRequest").withMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
+		return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
-	if !isChunked(p.payload) {
+	if !sign.IsChunked(p.payload) {
 		if p.size < 0 {
-			return newError("MissingContentLength")
+			return s3error.New("MissingContentLength")
 		}
 		return nil
 	}
 	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || size < 0 {
-		return newError("MissingContentLength")
+		return s3error.New("MissingContentLength")
 	}
 	p.size = size
 	return nil
@@ -196,59 +200,59 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 	if p.kind, err = wantedKind(header, p.given); err != nil {
 		return err
 	}
-	p.named = header.Get(algorithmHeader) != ""
-	named := header.Get(sdkAlgorithmHeader)
+	p.named = header.Get(checksum.AlgorithmHeader) != ""
+	named := header.Get(checksum.SDKAlgorithmHeader)
 	if p.given == nil {
 		if named != "" {
-			return newError("InvalidRequest").withMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+			return s3error.New("InvalidRequest").WithMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		}
 	}
-	if named != "" && kindByName(named) != p.kind {
-		return newError("InvalidRequest").withMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	if named != "" && checksum.ByName(named) != p.kind {
+		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
 }
 
 // wantedKind returns the kind of a checksum that S3 computes of an object that is written at once.
 // given is that of the checksum in the request, or nil.
-func wantedKind(header http.Header, given *checksumKind) (*checksumKind, error) {
-	if covers := header.Get(typeHeader); covers != "" && covers != fullObject {
-		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
+func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error) {
+	if covers := header.Get(checksum.TypeHeader); covers != "" && covers != checksum.FullObject {
+		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	name := header.Get(algorithmHeader)
+	name := header.Get(checksum.AlgorithmHeader)
 	if name == "" {
 		if given == nil {
-			given = defaultChecksum
+			given = checksum.Default
 		}
 		return given, nil
 	}
-	kind, err := kindNamed(name)
+	kind, err := checksum.Named(name)
 	if err == nil && given != nil && given != kind {
-		err = newError("InvalidRequest").withMessage("Value for x-amz-checksum-algorithm header is invalid.")
+		err = s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-algorithm header is invalid.")
 	}
 	return kind, err
 }
 
 // check compares the received body with the headers.
-func (p *expectedBody) check(d *digest, trailer http.Header) error {
-	if d.sha256 != nil {
-		if got := hex.EncodeToString(d.sha256.Sum(nil)); got != p.payload {
-			return newError("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
+func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
+	if d.SHA256 != nil {
+		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
+			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
 		}
 	}
 	if p.md5 != nil {
-		if got := d.md5.Sum(nil); string(got) != string(p.md5) {
-			return newError("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
+		if got := d.MD5.Sum(nil); string(got) != string(p.md5) {
+			return s3error.New("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
 		}
 	}
-	want := p.sum.value
-	if p.sum.kind == nil {
-		want = trailer.Get(p.kind.header)
-		if want != "" && !p.kind.valid(want) {
-			return newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.label())
+	want := p.sum.Value
+	if p.sum.Kind == nil {
+		want = trailer.Get(p.kind.Header)
+		if want != "" && !p.kind.Valid(want) {
+			return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.Label())
 		}
 	}
-	if want != "" && want != d.checksum().value {
+	if want != "" && want != d.Sum().Value {
 		return badChecksum(p.kind)
 	}
 	return nil
@@ -259,12 +263,12 @@ func (r *request) needDigest() error {
 	if len(r.Header.Values("Content-Md5")) > 0 || r.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
-	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {
+	if sum, err := checksum.OfHeader(r.Header); err != nil || sum.Kind != nil {
 		return err
 	}
-	return newError("InvalidRequest").withMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	return s3error.New("InvalidRequest").WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
-func badChecksum(kind *checksumKind) *apiError {
-	return newError("BadDigest").withMessage("The %s you specified did not match the calculated checksum.", kind.name)
+func badChecksum(kind *checksum.Kind) *s3error.Error {
+	return s3error.New("BadDigest").WithMessage("The %s you specified did not match the calculated checksum.", kind.Name)
 }

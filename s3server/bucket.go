@@ -7,6 +7,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const usEast1 = "us-east-1"
@@ -22,16 +27,16 @@ func validBucketName(name string) bool {
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
-	Tags               *struct{ Tag []xmlTag }
-	Location, Bucket   *struct{}       // of a directory bucket
-	Unknown            unknownElements `xml:",any"`
+	Tags               *struct{ Tag []tagging.Element }
+	Location, Bucket   *struct{}      // of a directory bucket
+	Unknown            xmldoc.Unknown `xml:",any"`
 }
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
 // this is an error everywhere but in us-east-1.
 func createBucket(r *request) error {
 	if !validBucketName(r.target.bucket) {
-		return newError("InvalidBucketName", "BucketName", r.target.bucket)
+		return s3error.New("InvalidBucketName", "BucketName", r.target.bucket)
 	}
 	asked, err := readBucketRequest(r)
 	if err != nil {
@@ -44,7 +49,7 @@ func createBucket(r *request) error {
 	}
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		if !slices.Contains(ownerships, value) {
-			return newError("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).withMessage("Invalid x-amz-object-ownership header: %s", value)
+			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).WithMessage("Invalid x-amz-object-ownership header: %s", value)
 		}
 		b.ownership = value
 	}
@@ -72,9 +77,9 @@ func addBucket(r *request, b *bucket) error {
 	return r.server.store.changeBucket(r.Context(), b.name, func(old *bucket) error {
 		switch {
 		case old.account != b.account:
-			return newError("BucketAlreadyExists", "BucketName", b.name)
+			return s3error.New("BucketAlreadyExists", "BucketName", b.name)
 		case old.region != usEast1:
-			return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.name)
 		}
 		old.acl = b.acl // as in us-east-1
 		return nil
@@ -90,7 +95,7 @@ func checkBuckets(r *request) error {
 		return true
 	})
 	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
-		err = newError("TooManyBuckets")
+		err = s3error.New("TooManyBuckets")
 	}
 	return err
 }
@@ -103,36 +108,36 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 	}
 	asked, region := createBucketRequest{}, r.server.config.Region
 	if len(document) > 0 {
-		if err := parseXML(document, &asked); err != nil {
+		if err := xmldoc.Parse(document, &asked); err != nil {
 			return nil, err
 		}
 	}
 	switch location := asked.LocationConstraint; {
 	case len(asked.Unknown) > 0:
-		return nil, newError("MalformedXML")
+		return nil, s3error.New("MalformedXML")
 	case asked.Location != nil || asked.Bucket != nil:
-		return nil, newError("NotImplemented").withMessage("This server has no directory buckets")
+		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
 	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):
 		return &asked, nil
 	case location == usEast1:
-		return nil, newError("InvalidLocationConstraint", "LocationConstraint", location)
+		return nil, s3error.New("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
-		return nil, newError("IllegalLocationConstraintException")
+		return nil, s3error.New("IllegalLocationConstraintException")
 	case location != "" && location != region:
-		return nil, newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+		return nil, s3error.New("IllegalLocationConstraintException").WithMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
 	}
 	return &asked, nil
 }
 
-func (d *createBucketRequest) tags() ([]tag, error) {
+func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	if d.Tags == nil {
 		return nil, nil
 	}
-	tags, err := tagsOf(d.Tags.Tag)
+	tags, err := tagging.Of(d.Tags.Tag)
 	if err != nil {
 		return nil, err
 	}
-	return tags, checkBucketTags(tags)
+	return tags, tagging.CheckBucket(tags)
 }
 
 // newRegion returns the region of a new bucket.
@@ -185,13 +190,13 @@ func getLocation(r *request) error {
 	if region == usEast1 {
 		region = ""
 	}
-	return r.writeXML(location{Xmlns: namespace, Region: region})
+	return r.writeXML(location{Xmlns: xmldoc.Namespace, Region: region})
 }
 
 type bucketList struct {
 	XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
 	Xmlns             string   `xml:"xmlns,attr"`
-	Owner             owner
+	Owner             accounts.Owner
 	Buckets           listedBuckets
 	ContinuationToken string `xml:",omitempty"`
 	Prefix            string `xml:",omitempty"`
@@ -211,14 +216,14 @@ func listBuckets(r *request) error {
 		return err
 	}
 	if most == 0 {
-		return newError("InvalidArgument", "ArgumentName", "max-buckets").withMessage("max-buckets must be between 1 and 10000")
+		return s3error.New("InvalidArgument", "ArgumentName", "max-buckets").WithMessage("max-buckets must be between 1 and 10000")
 	}
 	token := r.query.Get("continuation-token")
 	after, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
-		return newError("InvalidArgument", "ArgumentName", "continuation-token").withMessage("The continuation token provided is incorrect")
+		return s3error.New("InvalidArgument", "ArgumentName", "continuation-token").WithMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Xmlns: namespace, Owner: ownerOf(r.caller.account), Prefix: r.query.Get("prefix")}
+	result := bucketList{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
 	err = r.server.store.listBuckets(r.Context(), max(string(after), result.Prefix), func(b *bucket) bool {
@@ -232,7 +237,7 @@ func listBuckets(r *request) error {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
 			return false
 		}
-		*page = append(*page, listedBucket{b.name, isoTime(b.created), b.region})
+		*page = append(*page, listedBucket{b.name, xmldoc.Time(b.created), b.region})
 		return true
 	})
 	if err != nil {

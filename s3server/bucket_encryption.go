@@ -4,34 +4,33 @@ import (
 	"encoding/xml"
 	"net/http"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type encryptionConfiguration struct {
 	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []encryptionRule
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // An encryptionRule says how a bucket encrypts objects that do not say it themselves.
 type encryptionRule struct {
 	ApplyServerSideEncryptionByDefault *struct {
 		SSEAlgorithm   string
-		KMSMasterKeyID string          `xml:",omitempty"`
-		Unknown        unknownElements `xml:",any"`
+		KMSMasterKeyID string         `xml:",omitempty"`
+		Unknown        xmldoc.Unknown `xml:",any"`
 	}
 	BucketKeyEnabled       bool
 	BlockedEncryptionTypes *struct{ EncryptionType []string } // "SSE-C" or "NONE"
-	Unknown                unknownElements                    `xml:",any"`
+	Unknown                xmldoc.Unknown                     `xml:",any"`
 }
 
-// blocksCustomerKeys reports whether the bucket refuses SSE-C. A bucket that does not say it
-// follows the server.
-func (e *encryptionRule) blocksCustomerKeys(server bool) bool {
-	if e == nil || e.BlockedEncryptionTypes == nil {
-		return server
-	}
-	return slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
+// blocksCustomerKeys reports whether the bucket refuses SSE-C.
+func (e *encryptionRule) blocksCustomerKeys() bool {
+	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
 // standard returns the encryption of an object whose write asks for none. keyed is whether the
@@ -51,12 +50,12 @@ func (e *encryptionRule) standard(asked encryption, keyed bool) encryption {
 
 func (c *encryptionConfiguration) check() error {
 	if len(c.Rule) != 1 || len(c.Unknown) > 0 || len(c.Rule[0].Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if b := c.Rule[0].BlockedEncryptionTypes; b != nil {
 		for _, kind := range b.EncryptionType {
 			if kind != "SSE-C" && kind != "NONE" || kind == "NONE" && len(b.EncryptionType) > 1 {
-				return newError("MalformedXML")
+				return s3error.New("MalformedXML")
 			}
 		}
 	}
@@ -65,10 +64,10 @@ func (c *encryptionConfiguration) check() error {
 	case d == nil:
 		return nil
 	case d.SSEAlgorithm != byStore && d.SSEAlgorithm != byKMS && d.SSEAlgorithm != byKMSTwice, len(d.Unknown) > 0:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	case d.SSEAlgorithm == byStore && d.KMSMasterKeyID != "":
-		return newError("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
-			withMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
+			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 	}
 	return nil
 }
@@ -76,7 +75,7 @@ func (c *encryptionConfiguration) check() error {
 // getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
 // bucket without encryption.
 func getBucketEncryption(r *request) error {
-	response := encryptionConfiguration{Xmlns: namespace}
+	response := encryptionConfiguration{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		var rule encryptionRule
 		if b.encryption != nil {
@@ -85,12 +84,9 @@ func getBucketEncryption(r *request) error {
 		if rule.ApplyServerSideEncryptionByDefault == nil {
 			rule.ApplyServerSideEncryptionByDefault = &struct {
 				SSEAlgorithm   string
-				KMSMasterKeyID string          `xml:",omitempty"`
-				Unknown        unknownElements `xml:",any"`
+				KMSMasterKeyID string         `xml:",omitempty"`
+				Unknown        xmldoc.Unknown `xml:",any"`
 			}{SSEAlgorithm: byStore}
-		}
-		if rule.BlockedEncryptionTypes == nil && r.server.config.BlockCustomerKeys {
-			rule.BlockedEncryptionTypes = &struct{ EncryptionType []string }{[]string{"SSE-C"}}
 		}
 		response.Rule = []encryptionRule{rule}
 		return nil

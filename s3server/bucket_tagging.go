@@ -1,16 +1,20 @@
 package s3server
 
-import "net/http"
+import (
+	"net/http"
 
-const maxBucketTags = 50
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
 
 func getBucketTagging(r *request) error {
-	response := tagging{Xmlns: namespace}
+	response := tagging.Document{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		if len(b.tags) == 0 {
-			return newError("NoSuchTagSet", "BucketName", b.name)
+			return s3error.New("NoSuchTagSet", "BucketName", b.name)
 		}
-		response.setTags(b.tags)
+		response.Set(b.tags)
 		return nil
 	})
 	if err != nil {
@@ -23,29 +27,21 @@ func putBucketTagging(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
-	var asked tagging
+	var asked tagging.Document
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	tags, err := asked.list()
+	tags, err := asked.List()
 	if err != nil {
 		return err
 	}
-	if err := checkBucketTags(tags); err != nil {
+	if err := tagging.CheckBucket(tags); err != nil {
 		return err
 	}
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.tags = tags
 		return nil
 	})
-}
-
-// checkBucketTags refuses what S3 refuses, and sorts the tags.
-func checkBucketTags(tags []tag) error {
-	if len(tags) > maxBucketTags {
-		return newError("BadRequest").withMessage("Bucket tag count cannot be greater than %d", maxBucketTags)
-	}
-	return checkTagSet(tags, "System tags cannot be added/updated by requester")
 }
 
 func deleteBucketTagging(r *request) error {

@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // Bucket returns a bucket of the server, to put objects in before a test and to look at them
@@ -40,7 +43,7 @@ func (d *bucketDriver) Describe() storage.Description {
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
 	}
-	if d.handler.config.FolderOrder {
+	if d.handler.config.folderOrder {
 		description.FolderOrder = true
 	} else {
 		features |= storage.OrderedListing
@@ -79,13 +82,13 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	if err != nil {
 		return nil, storageError(err)
 	}
-	digest := newDigest(kindByName("CRC32C"), false)
+	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
 	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
 	b := &body{from: io.TeeReader(limited, digest), size: in.Size, digest: digest, check: func() error {
 		switch {
 		case limited.N <= 0:
-			return tooLarge(digest.size, r.server.limits.MaxPutSize)
-		case in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.checksum()).Sum:
+			return tooLarge(digest.Size, r.server.limits.MaxPutSize)
+		case in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.Sum()).Sum:
 			return storage.ChecksumMismatch
 		}
 		return nil
@@ -243,11 +246,11 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 
 // SetTags replaces the tags of an object.
 func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) error {
-	var tags []tag
+	var tags []tagging.Tag
 	for key, value := range in.Tags {
-		tags = append(tags, tag{key, value})
+		tags = append(tags, tagging.Tag{Key: key, Value: value})
 	}
-	if err := checkTags(tags); err != nil {
+	if err := tagging.Check(tags); err != nil {
 		return storageError(err)
 	}
 	if err := d.checkVersion(in.Version); err != nil {
@@ -345,9 +348,9 @@ func attrsOf(v *version, shown string) *storage.Attrs {
 }
 
 // crc32cOf returns a checksum of the whole content, if it is a CRC32C.
-func crc32cOf(sum checksum) storage.CRC32C {
-	raw, err := base64.StdEncoding.DecodeString(sum.value)
-	if err != nil || len(raw) != 4 || sum.kind != kindByName("CRC32C") || sum.covers == composite {
+func crc32cOf(sum checksum.Sum) storage.CRC32C {
+	raw, err := base64.StdEncoding.DecodeString(sum.Value)
+	if err != nil || len(raw) != 4 || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
 		return storage.CRC32C{}
 	}
 	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
@@ -355,9 +358,9 @@ func crc32cOf(sum checksum) storage.CRC32C {
 
 // code returns S3's code of an error, or "".
 func code(err error) string {
-	var e *apiError
+	var e *s3error.Error
 	if errors.As(err, &e) {
-		return e.code
+		return e.Code
 	}
 	return ""
 }
@@ -373,17 +376,17 @@ var storageCodes = map[string]storage.Code{
 
 // storageError returns an error of the store in the terms of package storage.
 func storageError(err error) error {
-	var e *apiError
+	var e *s3error.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	known, found := storageCodes[e.code]
+	known, found := storageCodes[e.Code]
 	switch {
 	case found:
-	case e.status >= http.StatusInternalServerError && e.code != "NotImplemented":
+	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
 		known = storage.Unavailable
 	default:
 		known = storage.InvalidArgument
 	}
-	return &storage.Error{Code: known, Status: e.status, Err: e}
+	return &storage.Error{Code: known, Status: e.Status, Err: e}
 }

@@ -7,39 +7,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type completeRequest struct {
 	XMLName xml.Name `xml:"CompleteMultipartUpload"`
 	Part    []completedPart
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 type completedPart struct {
 	PartNumber int
 	ETag       string
-	checksumElements
-	missingElements
-	Unknown unknownElements `xml:",any"`
+	checksum.Elements
+	checksum.MissingElements
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A completion is a request to make an object of parts.
 type completion struct {
 	upload *upload
 	parts  []completedPart
-	sum    checksum // kind is nil if not asserted
-	covers string   // "" if not asserted
-	size   int64    // -1 if not asserted
+	sum    checksum.Sum // kind is nil if not asserted
+	covers string       // "" if not asserted
+	size   int64        // -1 if not asserted
 }
 
 type completeResult struct {
 	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
 	Xmlns    string   `xml:"xmlns,attr"`
-	Location text
+	Location xmldoc.Text
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	ETag     string
-	checksumElements
+	checksum.Elements
 	ChecksumType string `xml:",omitempty"`
 }
 
@@ -92,8 +96,8 @@ func complete(r *request, c *completion, condition writeCondition) (*finishedUpl
 
 func (r *request) completeResult(v *version) completeResult {
 	return completeResult{
-		Xmlns: namespace, Location: text(r.location()),
-		Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag, checksumElements: elementsOf(v.object.sum), ChecksumType: v.object.sum.covers,
+		Xmlns: xmldoc.Namespace, Location: xmldoc.Text(r.location()),
+		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag, Elements: checksum.ElementsOf(v.object.sum), ChecksumType: v.object.sum.Covers,
 	}
 }
 
@@ -102,18 +106,18 @@ func (r *request) completeResult(v *version) completeResult {
 func readCompletion(r *request) (*completion, error) {
 	c := &completion{size: -1, covers: r.Header.Get("X-Amz-Checksum-Type")}
 	var err error
-	if c.sum, err = headerChecksum(r.Header); err != nil {
+	if c.sum, err = checksum.OfHeader(r.Header); err != nil {
 		return nil, err
 	}
-	if c.sum.kind != nil {
-		r.Header.Del(c.sum.kind.header)
-		r.Header.Del(sdkAlgorithmHeader)
+	if c.sum.Kind != nil {
+		r.Header.Del(c.sum.Kind.Header)
+		r.Header.Del(checksum.SDKAlgorithmHeader)
 	}
-	r.Header.Del(algorithmHeader)
-	r.Header.Del(typeHeader)
+	r.Header.Del(checksum.AlgorithmHeader)
+	r.Header.Del(checksum.TypeHeader)
 	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
-			return nil, newError("InvalidRequest").withMessage("Value for x-amz-mp-object-size header is invalid.")
+			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
 	}
 	var asked completeRequest
@@ -122,7 +126,7 @@ func readCompletion(r *request) (*completion, error) {
 	}
 	unknown := slices.ContainsFunc(asked.Part, func(p completedPart) bool { return p.Unknown != nil }) || asked.Unknown != nil
 	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts || unknown {
-		return nil, newError("MalformedXML")
+		return nil, s3error.New("MalformedXML")
 	}
 	c.parts = asked.Part
 	return c, nil
@@ -153,7 +157,7 @@ func chosen(r *request, c *completion) ([]*part, error) {
 	last := 0
 	for _, asked := range c.parts {
 		if asked.PartNumber <= last {
-			return nil, newError("InvalidPartOrder", "UploadId", c.upload.id)
+			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.id)
 		}
 		gap := asked.PartNumber > last+1
 		last = asked.PartNumber
@@ -162,7 +166,7 @@ func chosen(r *request, c *completion) ([]*part, error) {
 			return nil, invalidPart(c.upload, asked)
 		}
 		if gap && c.upload.asked && r.server.config.Strict { // with checksums, S3 wants all numbers
-			return nil, newError("InvalidPartOrder", "UploadId", c.upload.id)
+			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.id)
 		}
 		if err := c.upload.checkPart(p, asked); err != nil {
 			return nil, err
@@ -171,35 +175,35 @@ func chosen(r *request, c *completion) ([]*part, error) {
 	}
 	for _, p := range parts[:len(parts)-1] {
 		if least := r.server.limits.MinPartSize; p.size < least {
-			return nil, newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
+			return nil, s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
 				"PartNumber", strconv.Itoa(p.number), "ETag", strings.Trim(p.etag, `"`))
 		}
 	}
 	return parts, nil
 }
 
-func invalidPart(u *upload, asked completedPart) *apiError {
-	return newError("InvalidPart", "UploadId", u.id, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
+func invalidPart(u *upload, asked completedPart) *s3error.Error {
+	return s3error.New("InvalidPart", "UploadId", u.id, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
 }
 
 // checkPart checks the asserted checksums of a part. With a composite checksum, every
 // part must assert its own.
 func (u *upload) checkPart(p *part, asked completedPart) error {
-	if asked.missingElements != (missingElements{}) {
+	if asked.MissingElements != (checksum.MissingElements{}) {
 		return invalidPart(u, asked)
 	}
-	for _, kind := range checksumKinds {
-		value := *asked.of(kind)
+	for _, kind := range checksum.Kinds {
+		value := *asked.Of(kind)
 		if value == "" {
 			continue
 		}
-		if kind != p.sum.kind || value != p.sum.value {
+		if kind != p.sum.Kind || value != p.sum.Value {
 			return invalidPart(u, asked)
 		}
 		return nil
 	}
-	if u.asked && u.covers == composite {
-		return newError("InvalidRequest").withMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.label(), p.number)
+	if u.asked && u.covers == checksum.Composite {
+		return s3error.New("InvalidRequest").WithMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.Label(), p.number)
 	}
 	return nil
 }
@@ -215,27 +219,27 @@ func join(o *object, c *completion, parts []*part) error {
 	}
 	o.etag = o.encryption.tag(`"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)) + `"`)
 	if c.size >= 0 && c.size != o.size {
-		return newError("InvalidRequest").withMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.size)
+		return s3error.New("InvalidRequest").WithMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.size)
 	}
 	if c.covers != "" && c.covers != c.upload.covers {
-		return newError("BadDigest").withMessage("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.covers)
+		return s3error.New("BadDigest").WithMessage("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.covers)
 	}
-	if c.sum.kind != nil && c.sum.kind != c.upload.kind {
-		return badChecksum(c.sum.kind)
+	if c.sum.Kind != nil && c.sum.Kind != c.upload.kind {
+		return badChecksum(c.sum.Kind)
 	}
 	o.sum = c.upload.sumOf(parts)
 	// Clients assert a composite checksum with or without its "-N".
-	bare, _, _ := strings.Cut(o.sum.value, "-")
-	if c.sum.kind != nil && c.sum.value != o.sum.value && c.sum.value != bare {
-		return badChecksum(c.sum.kind)
+	bare, _, _ := strings.Cut(o.sum.Value, "-")
+	if c.sum.Kind != nil && c.sum.Value != o.sum.Value && c.sum.Value != bare {
+		return badChecksum(c.sum.Kind)
 	}
 	return nil
 }
 
 // sumOf returns the checksum of an object that consists of the parts.
-func (u *upload) sumOf(parts []*part) checksum {
-	if u.covers == composite {
-		return compositeOf(u.kind, parts)
+func (u *upload) sumOf(parts []*part) checksum.Sum {
+	if u.covers == checksum.Composite {
+		return checksum.CompositeOf(u.kind, sumsOf(parts))
 	}
-	return joinedSum(u.kind, parts)
+	return checksum.JoinedSum(u.kind, sumsOf(parts))
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // sameTag compares entity tags. S3 also accepts them without quotes.
@@ -32,11 +34,11 @@ func writeConditionOf(header http.Header) (writeCondition, error) {
 	none, match := header.Get("If-None-Match"), header.Get("If-Match")
 	switch {
 	case none != "" && match != "", none != "" && none != "*":
-		return writeCondition{}, newError("NotImplemented", "Header", "If-None-Match")
+		return writeCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	case header.Get("If-Modified-Since") != "":
-		return writeCondition{}, newError("NotImplemented", "Header", "If-Modified-Since")
+		return writeCondition{}, s3error.New("NotImplemented", "Header", "If-Modified-Since")
 	case header.Get("If-Unmodified-Since") != "":
-		return writeCondition{}, newError("NotImplemented", "Header", "If-Unmodified-Since")
+		return writeCondition{}, s3error.New("NotImplemented", "Header", "If-Unmodified-Since")
 	}
 	return writeCondition{absent: none == "*", match: match}, nil
 }
@@ -46,7 +48,7 @@ func writeConditionOf(header http.Header) (writeCondition, error) {
 func noWriteCondition(header http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if header.Get(name) != "" {
-			return newError("NotImplemented", "Header", name)
+			return s3error.New("NotImplemented", "Header", name)
 		}
 	}
 	return nil
@@ -58,11 +60,11 @@ func (c writeCondition) check(key string, current *version) error {
 	exists := current != nil && !current.marker
 	switch {
 	case c.absent && exists:
-		return newError("PreconditionFailed", "Condition", "If-None-Match")
+		return s3error.New("PreconditionFailed", "Condition", "If-None-Match")
 	case c.match != "" && !exists:
-		return newError("NoSuchKey", "Key", key)
+		return s3error.New("NoSuchKey", "Key", key)
 	case c.match != "" && !matches(c.match, current.object.etag):
-		return newError("PreconditionFailed", "Condition", "If-Match")
+		return s3error.New("PreconditionFailed", "Condition", "If-Match")
 	}
 	return nil
 }
@@ -71,7 +73,7 @@ func (c writeCondition) check(key string, current *version) error {
 // and differs from a missing key.
 func (c writeCondition) checkDelete(key string, current *version) error {
 	if c.match == "*" && current != nil && current.marker {
-		return newError("PreconditionFailed", "Condition", "If-Match")
+		return s3error.New("PreconditionFailed", "Condition", "If-Match")
 	}
 	return c.check(key, current)
 }
@@ -81,10 +83,10 @@ func checkRead(header http.Header, v *version) error {
 	modified := v.modified.Truncate(time.Second)
 	if match := header.Get("If-Match"); match != "" {
 		if !matches(match, v.object.etag) {
-			return newError("PreconditionFailed", "Condition", "If-Match")
+			return s3error.New("PreconditionFailed", "Condition", "If-Match")
 		}
 	} else if since, ok := headerDate(header, "If-Unmodified-Since"); ok && modified.After(since) {
-		return newError("PreconditionFailed", "Condition", "If-Unmodified-Since")
+		return s3error.New("PreconditionFailed", "Condition", "If-Unmodified-Since")
 	}
 	if none := header.Get("If-None-Match"); none != "" {
 		if matches(none, v.object.etag) {
@@ -97,7 +99,7 @@ func checkRead(header http.Header, v *version) error {
 }
 
 func notModified(v *version) error {
-	return newError("NotModified").withHeader("Etag", v.object.etag).withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
+	return s3error.New("NotModified").WithHeader("Etag", v.object.etag).WithHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 }
 
 // checkSource checks the conditions on the source of a copy. Each one that fails is a
@@ -122,7 +124,7 @@ func checkSource(header http.Header, v *version) error {
 		failed = "If-Modified-Since"
 	}
 	if failed != "" {
-		return newError("PreconditionFailed", "Condition", strings.ToLower(prefix+failed))
+		return s3error.New("PreconditionFailed", "Condition", strings.ToLower(prefix+failed))
 	}
 	return nil
 }

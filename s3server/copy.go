@@ -5,14 +5,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const copySource = "X-Amz-Copy-Source"
 
 // origin reads x-amz-copy-source, which the client must escape as a path.
 func origin(r *request) (versionName, error) {
-	wrong := newError("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
-		withMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
+		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, versioned := strings.Cut(r.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
@@ -32,7 +36,7 @@ func origin(r *request) (versionName, error) {
 	values, err := url.ParseQuery(query)
 	from.id = values.Get("versionId")
 	if err != nil || !r.server.validVersionID(from.id) {
-		return versionName{}, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source").withMessage("Invalid version id specified")
+		return versionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").WithMessage("Invalid version id specified")
 	}
 	return from, nil
 }
@@ -47,7 +51,7 @@ func source(r *request, from versionName) (*version, error) {
 	if err == nil {
 		err = checkCopySource(r, v)
 	} else if v != nil && from.id != "" {
-		err = newError("InvalidRequest").withMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
+		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
 	if err != nil {
 		r.server.store.release(v)
@@ -67,7 +71,7 @@ func checkCopySource(r *request, v *version) error {
 		return err
 	}
 	if r.server.archived(v) {
-		return newError("ObjectNotInActiveTierError")
+		return s3error.New("ObjectNotInActiveTierError")
 	}
 	return nil
 }
@@ -77,14 +81,14 @@ type copyResult struct {
 	Xmlns        string `xml:"xmlns,attr"`
 	LastModified string
 	ETag         string
-	checksumElements
+	checksum.Elements
 	ChecksumType string `xml:",omitempty"`
 }
 
-func writeCopyResult(r *request, name, modified, etag string, sum checksum) error {
-	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: namespace, LastModified: modified, ETag: etag, checksumElements: elementsOf(sum)}
-	if sum.kind != nil {
-		result.ChecksumType = sum.covers
+func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
+	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace, LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum)}
+	if sum.Kind != nil {
+		result.ChecksumType = sum.Covers
 	}
 	return r.writeXML(result)
 }
@@ -110,7 +114,7 @@ func copyObject(r *request) error {
 	}
 	itself := from == versionName{bucket: r.target.bucket, key: r.target.key}
 	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
-		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		return s3error.New("InvalidRequest").WithMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := source(r, from)
 	if err != nil {
@@ -118,7 +122,7 @@ func copyObject(r *request) error {
 	}
 	defer r.server.store.release(v)
 	if v.object.size > r.server.limits.MaxCopySize {
-		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
+		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace {
 		o.properties.header = v.object.properties.header
@@ -141,7 +145,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	written(r, copied, shown)
-	return writeCopyResult(r, "CopyObjectResult", isoTime(copied.modified), copied.object.etag, copied.object.sum)
+	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.modified), copied.object.etag, copied.object.sum)
 }
 
 func directive(r *request, header, of string) (replace bool, err error) {
@@ -151,28 +155,28 @@ func directive(r *request, header, of string) (replace bool, err error) {
 	case "REPLACE":
 		return true, nil
 	default:
-		return false, newError("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value).withMessage("Unknown %s directive.", of)
+		return false, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value).WithMessage("Unknown %s directive.", of)
 	}
 }
 
 // describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
 // parts, o is one piece for a reader: entity tag and checksum cover all of it.
 func describeCopy(r *request, o *object, v *version) error {
-	kind := v.object.sum.kind
+	kind := v.object.sum.Kind
 	if kind == nil { // nobody has computed one
-		kind = defaultChecksum
+		kind = checksum.Default
 	}
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
-		if kind, err = kindNamed(name); err != nil {
+		if kind, err = checksum.Named(name); err != nil {
 			return err
 		}
 	}
-	if v.object.parts == nil && kind == v.object.sum.kind && o.encryption == v.object.encryption {
+	if v.object.parts == nil && kind == v.object.sum.Kind && o.encryption == v.object.encryption {
 		o.size, o.etag, o.sum = v.object.size, v.object.etag, v.object.sum
 		return nil
 	}
-	d := newDigest(kind, false)
+	d := checksum.NewDigest(kind, false)
 	if err := r.server.store.read(r.Context(), v, 0, v.object.size, d); err != nil {
 		return err
 	}
@@ -203,14 +207,14 @@ func copyPart(r *request) error {
 		return err
 	}
 	if length > r.server.limits.MaxPartSize {
-		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
+		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
 	}
 	p, err := r.server.store.copyPart(r.Context(), u, number, v, offset, length)
 	if err != nil {
 		return err
 	}
 	u.object.encryption.write(r.w.Header())
-	return writeCopyResult(r, "CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
+	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.modified), p.etag, u.shown(p.sum))
 }
 
 // copyRange returns the range of the source, or all of it without the header. Unlike in
@@ -225,15 +229,15 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
 	if !found || fromErr != nil || toErr != nil || to < from {
-		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
-			withMessage("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+		return 0, 0, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
+			WithMessage("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	}
 	if int64(to) >= size {
-		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
-			withMessage("Range specified is not valid for source object of size: %d", size)
+		return 0, 0, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
+			WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
-		return 0, 0, newError("InvalidRequest").withMessage("The specified copy source is not supported as a byte-range copy source")
+		return 0, 0, s3error.New("InvalidRequest").WithMessage("The specified copy source is not supported as a byte-range copy source")
 	}
 	return int64(from), int64(to-from) + 1, nil
 }

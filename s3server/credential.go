@@ -1,9 +1,10 @@
 package s3server
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // DefaultAccountID is the account of a [Credential] that names none.
@@ -48,40 +49,18 @@ func (h *Handler) credential(accessKey, token string) (Credential, error) {
 			return c, nil
 		case token == "":
 			// A temporary key is invalid without its token.
-			return Credential{}, newError("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
+			return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 		}
-		return Credential{}, newError("InvalidToken", "Token-0", token)
+		return Credential{}, s3error.New("InvalidToken", "Token-0", token)
 	}
-	return Credential{}, newError("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
-}
-
-// anonymousID is the canonical id that AWS shows as the owner of what anonymous requests
-// have written.
-const anonymousID = "65a011a29cdf8ec533ec3d1ccaae921c"
-
-// owner is an account as XML shows it.
-type owner struct {
-	ID          string
-	DisplayName string `xml:",omitempty"`
-}
-
-// ownerOf returns the canonical id and the name of an account. "" is the anonymous one.
-func ownerOf(account string) owner {
-	switch account {
-	case "":
-		return owner{ID: anonymousID}
-	case DefaultAccountID:
-		return owner{"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "owner"}
-	}
-	id := sha256.Sum256([]byte(account))
-	return owner{hex.EncodeToString(id[:]), account}
+	return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 }
 
 // accountOf returns the account with a canonical id. It knows the accounts that have a
 // credential.
 func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 	for _, c := range h.config.Credentials {
-		if strings.EqualFold(ownerOf(c.Account).ID, canonicalID) {
+		if strings.EqualFold(accounts.OwnerOf(c.Account).ID, canonicalID) {
 			return c.Account, true
 		}
 	}
@@ -89,9 +68,9 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 }
 
 // owners returns the function that tells the owner of an object in the request's bucket.
-func (r *request) owners() (func(*object) owner, error) {
+func (r *request) owners() (func(*object) accounts.Owner, error) {
 	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
-	return func(o *object) owner { return ownerOf(b.ownerOf(o)) }, err
+	return func(o *object) accounts.Owner { return accounts.OwnerOf(b.ownerOf(o)) }, err
 }
 
 // checkOwner refuses a request that expects another owner of the bucket.
@@ -107,7 +86,7 @@ func checkOwner(r *request) error {
 func (b *bucket) checkOwner(expected ...string) error {
 	for _, account := range expected {
 		if account != "" && account != b.account {
-			return newError("AccessDenied")
+			return s3error.New("AccessDenied")
 		}
 	}
 	return nil

@@ -3,6 +3,10 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // deleteObject returns 204 also for a missing object, as S3 does.
@@ -12,7 +16,7 @@ func deleteObject(r *request) error {
 		return err
 	}
 	if r.Header.Get("If-None-Match") != "" {
-		return newError("NotImplemented", "Header", "If-None-Match")
+		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 	gone, err := remove(r, &removeRequest{
 		versionName: versionName{r.target.bucket, r.target.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: bypasses(r), account: r.caller.account,
@@ -33,23 +37,23 @@ func deleteObject(r *request) error {
 type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 	Object  []struct {
 		Key, ETag              string
-		LastModifiedTime, Size string          // conditions that S3 has only in directory buckets
-		VersionID              string          `xml:"VersionId"`
-		Unknown                unknownElements `xml:",any"`
+		LastModifiedTime, Size string         // conditions that S3 has only in directory buckets
+		VersionID              string         `xml:"VersionId"`
+		Unknown                xmldoc.Unknown `xml:",any"`
 	}
 }
 
 // check refuses what is not in S3's schema.
 func (d *deleteRequest) check(most int) error {
 	if len(d.Object) == 0 || len(d.Object) > most || d.Unknown != nil {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	for _, o := range d.Object {
 		if o.Unknown != nil {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 	}
 	return nil
@@ -63,17 +67,17 @@ type deleteResult struct {
 }
 
 type deletedObject struct {
-	Key                   text
+	Key                   xmldoc.Text
 	VersionID             string `xml:"VersionId,omitempty"`
 	DeleteMarker          bool   `xml:",omitempty"`
 	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
 }
 
 type deleteError struct {
-	Key       text
+	Key       xmldoc.Text
 	VersionID string `xml:"VersionId,omitempty"`
 	Code      string
-	Message   text
+	Message   xmldoc.Text
 }
 
 // deleteObjects returns 200 with a result for each key.
@@ -88,7 +92,7 @@ func deleteObjects(r *request) error {
 	if err := asked.check(r.server.limits.MaxBatch); err != nil {
 		return err
 	}
-	result := deleteResult{Xmlns: namespace}
+	result := deleteResult{Xmlns: xmldoc.Namespace}
 	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil {
 		return err
@@ -102,19 +106,19 @@ func deleteObjects(r *request) error {
 			o.ETag = ""
 		}
 		var gone removal
-		err := error(newError("NotImplemented").withMessage("This server does not implement the conditions LastModifiedTime and Size"))
+		err := error(s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size"))
 		if o.LastModifiedTime == "" && o.Size == "" {
 			gone, err = deleteOne(r, b, o.Key, o.VersionID, o.ETag)
 		}
 		if err != nil {
 			e := asAPIError(err)
-			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})
+			result.Error = append(result.Error, deleteError{xmldoc.Text(o.Key), o.VersionID, e.Code, xmldoc.Text(e.Message)})
 			continue
 		}
 		if asked.Quiet {
 			continue
 		}
-		deleted := deletedObject{Key: text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
+		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
 		if gone.marker {
 			deleted.DeleteMarkerVersionID = gone.id
 		}
@@ -125,20 +129,20 @@ func deleteObjects(r *request) error {
 
 func deleteAction(id string) string {
 	if id != "" {
-		return versionActions["s3:DeleteObject"]
+		return policy.VersionActions["s3:DeleteObject"]
 	}
 	return "s3:DeleteObject"
 }
 
 func deleteOne(r *request, b *bucket, key, id, etag string) (removal, error) {
 	if key == "" {
-		return removal{}, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
+		return removal{}, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
 	}
 	if err := checkKey(key); err != nil {
 		return removal{}, err
 	}
 	if id != "" && !r.server.validVersionID(id) {
-		return removal{}, newError("NoSuchVersion")
+		return removal{}, s3error.New("NoSuchVersion")
 	}
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
 		return removal{}, err

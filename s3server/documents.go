@@ -1,8 +1,10 @@
 package s3server
 
 import (
-	"bytes"
+	"io"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // These bound the memory that XML and JSON documents of requests take.
@@ -17,10 +19,6 @@ const (
 	largeDocuments, anonymousDocuments = 4, 2
 	// documentTimeout is how long a client may take to send a document.
 	documentTimeout = 30 * time.Second
-
-	maxElementTags = 200_000 // a list of 10,000 parts has 80,000
-	maxTagSize     = 8 << 10 // from "<" to ">"
-	maxXMLDepth    = 32
 )
 
 // admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
@@ -49,29 +47,27 @@ func (r *request) leaveDocument() {
 	}
 }
 
-// checkShape refuses XML that would take much more memory than its size: too many or too large
-// tags, or tags in tags. It sees a tag in a comment or in CDATA too, which no client of S3 sends.
-func checkShape(document []byte) error {
-	depth, tags := 0, 0
-	for {
-		from := bytes.IndexByte(document, '<')
-		if from < 0 {
-			return nil
-		}
-		document = document[from:]
-		to := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
-		if tags++; to < 0 || tags > maxElementTags {
-			return newError("MalformedXML")
-		}
-		switch {
-		case document[1] == '/':
-			depth--
-		case document[1] != '?' && document[1] != '!' && document[to-1] != '/':
-			depth++
-		}
-		if depth > maxXMLDepth {
-			return newError("MalformedXML")
-		}
-		document = document[to:]
+// readXML decodes the body into v and checks its digests.
+func (r *request) readXML(v any) error {
+	document, err := r.readDocument()
+	if err != nil {
+		return err
 	}
+	return xmldoc.Parse(document, v)
+}
+
+// readDocument returns a small body.
+func (r *request) readDocument() ([]byte, error) {
+	if r.ContentLength > maxDocument {
+		return nil, tooLarge(r.ContentLength, maxDocument)
+	}
+	if err := admitDocument(r); err != nil {
+		return nil, err
+	}
+	var document []byte
+	_, err := receive(r, maxDocument, func(body io.Reader) (err error) {
+		document, err = io.ReadAll(body)
+		return err
+	})
+	return document, err
 }

@@ -3,6 +3,9 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // This file has the configurations that no bucket of this server has: replication, analytics,
@@ -11,7 +14,7 @@ import (
 
 func getReplication(r *request) error {
 	return r.view(func(b *bucket) error {
-		return newError("ReplicationConfigurationNotFoundError", "BucketName", b.name)
+		return s3error.New("ReplicationConfigurationNotFoundError", "BucketName", b.name)
 	})
 }
 
@@ -22,7 +25,7 @@ func deleteNothing(r *request) error {
 
 // noConfiguration is the response for one configuration by its id.
 func noConfiguration(r *request) error {
-	return r.view(func(*bucket) error { return newError("NoSuchConfiguration") })
+	return r.view(func(*bucket) error { return s3error.New("NoSuchConfiguration") })
 }
 
 type configurationList struct {
@@ -37,6 +40,6 @@ func listNothing(name string) handler {
 		if err := r.view(func(*bucket) error { return nil }); err != nil {
 			return err
 		}
-		return r.writeXML(configurationList{XMLName: xml.Name{Local: name}, Xmlns: namespace})
+		return r.writeXML(configurationList{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace})
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // The headers of encryption. Those of a customer's key have a suffix, also after the prefix of a
@@ -45,17 +47,17 @@ func readEncryption(r *request, header http.Header, rule *encryptionRule) (encry
 	kms := e.algorithm == byKMS || e.algorithm == byKMSTwice
 	switch {
 	case customer != "" && (e.algorithm != "" || e.kmsKey != ""):
-		return e, newError("InvalidArgument").withMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
-	case customer != "" && rule.blocksCustomerKeys(r.server.config.BlockCustomerKeys):
-		return e, newError("AccessDenied")
+		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
+	case customer != "" && rule.blocksCustomerKeys():
+		return e, s3error.New("AccessDenied")
 	case customer != "":
 		return e, nil
 	case !kms && (e.kmsKey != "" || header.Get(kmsContextHeader) != ""):
-		return e, newError("InvalidArgument").withMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
 	case e.algorithm == "":
 		e = rule.standard(e, header.Get(bucketKeyHeader) != "")
 	case !kms && e.algorithm != byStore:
-		return e, newError("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.algorithm)
+		return e, s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.algorithm)
 	}
 	if e.algorithm == byStore {
 		return e, nil
@@ -66,7 +68,7 @@ func readEncryption(r *request, header http.Header, rule *encryptionRule) (encry
 	}
 	setDefault(&e.kmsKey, managed)
 	if keys := r.server.config.KMSKeys; keys != nil && e.kmsKey != managed && !slices.Contains(keys, e.kmsKey) {
-		return e, newError("KMS.NotFoundException").withMessage("Key '%s' does not exist", e.kmsKey)
+		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.kmsKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
 }
@@ -88,7 +90,7 @@ func checkContext(value string) error {
 	text, err := base64.StdEncoding.DecodeString(value)
 	var pairs map[string]string
 	if err != nil || json.Unmarshal(text, &pairs) != nil {
-		return newError("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").withMessage("The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings")
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").WithMessage("The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings")
 	}
 	return nil
 }
@@ -99,16 +101,16 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	if algorithm == "" && key == "" && sum == "" {
 		return "", nil
 	}
-	invalid := func(message string) error { return newError("InvalidArgument").withMessage("%s", message) }
+	invalid := func(message string) error { return s3error.New("InvalidArgument").WithMessage("%s", message) }
 	raw, err := base64.StdEncoding.DecodeString(key)
 	hash := md5.Sum(raw)
 	switch {
 	case r.TLS == nil:
-		return "", newError("InvalidRequest").withMessage("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
+		return "", s3error.New("InvalidRequest").WithMessage("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
 	case algorithm == "":
 		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.")
 	case algorithm != "AES256":
-		return "", newError("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", algorithm)
+		return "", s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", algorithm)
 	case key == "":
 		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.")
 	case err != nil || len(raw) != 32:
@@ -128,11 +130,11 @@ func checkReader(r *request, e encryption, prefix string) error {
 	case given == e.customerMD5:
 		return nil
 	case given == "":
-		return newError("InvalidRequest").withMessage("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
+		return s3error.New("InvalidRequest").WithMessage("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
 	case e.customerMD5 == "":
-		return newError("InvalidRequest").withMessage("The encryption parameters are not applicable to this object.")
+		return s3error.New("InvalidRequest").WithMessage("The encryption parameters are not applicable to this object.")
 	}
-	return newError("AccessDenied")
+	return s3error.New("AccessDenied")
 }
 
 // checkPart fails unless a request of an upload has the upload's key. A completion needs it only if
@@ -152,17 +154,17 @@ func checkPart(r *request, u *upload) error {
 	case given == u.object.encryption.customerMD5:
 		return nil
 	case given == "":
-		return newError("InvalidRequest").withMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+		return s3error.New("InvalidRequest").WithMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
 	}
-	return newError("InvalidRequest").withMessage("The provided encryption parameters did not match the ones used originally.")
+	return s3error.New("InvalidRequest").WithMessage("The provided encryption parameters did not match the ones used originally.")
 }
 
 // noEncryption refuses the headers of a write's encryption with other requests.
 func noEncryption(header http.Header) error {
 	for _, name := range []string{sseHeader, kmsKeyHeader, kmsContextHeader, bucketKeyHeader} {
 		if value := header.Get(name); value != "" {
-			return newError("InvalidArgument", "ArgumentName", strings.ToLower(name), "ArgumentValue", value).
-				withMessage("%s header is not supported for this operation.", strings.ToLower(name))
+			return s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(name), "ArgumentValue", value).
+				WithMessage("%s header is not supported for this operation.", strings.ToLower(name))
 		}
 	}
 	return nil

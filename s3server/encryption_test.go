@@ -81,7 +81,7 @@ func TestACustomersKeyGuardsItsObject(t *testing.T) {
 }
 
 func TestCustomersKeysThatAreRefused(t *testing.T) {
-	s, plain, blocked := startTLS(t, s3server.Config{}), start(t, s3server.Config{}), startTLS(t, s3server.Config{BlockCustomerKeys: true})
+	s, plain := startTLS(t, s3server.Config{}), start(t, s3server.Config{})
 	good, other := newCustomerKey('a'), newCustomerKey('b')
 	short := base64.StdEncoding.EncodeToString([]byte("short"))
 	for name, row := range map[string]struct {
@@ -97,7 +97,6 @@ func TestCustomersKeysThatAreRefused(t *testing.T) {
 		"another algorithm":      {s, customerKey{aws.String("DES"), good.key, good.md5}, http.StatusBadRequest, "InvalidEncryptionAlgorithmError"},
 		"a short key":            {s, customerKey{good.algorithm, &short, good.md5}, http.StatusBadRequest, "InvalidArgument"},
 		"without TLS":            {plain, good, http.StatusBadRequest, "InvalidRequest"},
-		"the bucket blocks them": {blocked, good, http.StatusForbidden, "AccessDenied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := row.store.PutObject(t.Context(), row.key.put("x"))

@@ -5,205 +5,52 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"strings"
-	"syscall"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// An apiError is an error in the form of S3.
-type apiError struct {
-	code    string
-	status  int
-	message string
-	fields  []string // names and values of further elements, alternating
-	header  http.Header
-}
-
-func (e *apiError) Error() string { return e.code + ": " + e.message }
-
-// withMessage replaces the message.
-func (e *apiError) withMessage(format string, args ...any) *apiError {
-	e.message = fmt.Sprintf(format, args...)
-	return e
-}
-
-// withHeader adds a header to the response.
-func (e *apiError) withHeader(name, value string) *apiError {
-	if e.header == nil {
-		e.header = http.Header{}
-	}
-	e.header.Set(name, value)
-	return e
-}
-
-// newError returns the error with this code. fields are names and values of further
-// elements, alternating.
-func newError(code string, fields ...string) *apiError {
-	known, found := errorCatalogue[code]
-	if !found {
-		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
-	}
-	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
-}
-
 // asAPIError returns the S3 error for err, which is not nil.
-func asAPIError(err error) *apiError {
-	e, _ := errors.AsType[*apiError](driverError(err, "")) // which has one
+func asAPIError(err error) *s3error.Error {
+	e, _ := errors.AsType[*s3error.Error](driverError(err, "")) // which has one
 	return e
-}
-
-// systemCause returns what the operating system says about err, without the paths and addresses
-// that err itself tells. ok is false if err is not one of the system.
-func systemCause(err error) (cause string, ok bool) {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err.Error(), true
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return e.Err.Error(), true
-	}
-	if e, ok := errors.AsType[syscall.Errno](err); ok {
-		return e.Error(), true
-	}
-	return "", false
-}
-
-// asErrorCode reports whether an error is one of S3 with this code.
-func asErrorCode(err error, code string) bool {
-	e, ok := errors.AsType[*apiError](err)
-	return ok && e.code == code
-}
-
-type entry struct {
-	status  int
-	message string
-}
-
-var errorCatalogue = map[string]entry{
-	"AccessControlListNotSupported":              {400, "The bucket does not allow ACLs"},
-	"AccessDenied":                               {403, "Access Denied"},
-	"AccessForbidden":                            {403, "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
-	"AuthorizationHeaderMalformed":               {400, "The authorization header is malformed."},
-	"AuthorizationQueryParametersError":          {400, "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."},
-	"BadRequest":                                 {400, "Bad Request"},
-	"BadDigest":                                  {400, "The Content-MD5 you specified did not match what we received."},
-	"BucketAlreadyExists":                        {409, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."},
-	"BucketAlreadyOwnedByYou":                    {409, "Your previous request to create the named bucket succeeded and you already own it."},
-	"BucketNotEmpty":                             {409, "The bucket you tried to delete is not empty"},
-	"ConditionalRequestConflict":                 {409, "The conditional request cannot succeed due to a conflicting operation against this resource."},
-	"EntityTooLarge":                             {400, "Your proposed upload exceeds the maximum allowed size"},
-	"EntityTooSmall":                             {400, "Your proposed upload is smaller than the minimum allowed size"},
-	"IllegalLocationConstraintException":         {400, "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to."},
-	"IllegalVersioningConfigurationException":    {400, "The Versioning element must be specified"},
-	"IncompleteBody":                             {400, "The request body terminated unexpectedly"},
-	"IncorrectNumberOfFilesInPostRequest":        {400, "POST requires exactly one file upload per request."},
-	"InsufficientStorage":                        {507, "The server has no space left for this object: delete some first."},
-	"InternalError":                              {500, "We encountered an internal error. Please try again."},
-	"InvalidAccessKeyId":                         {403, "The AWS Access Key Id you provided does not exist in our records."},
-	"InvalidArgument":                            {400, "Invalid Argument"},
-	"InvalidBucketAclWithBlockPublicAccessError": {400, "Bucket cannot have public ACLs set with BlockPublicAccess enabled"},
-	"InvalidBucketAclWithObjectOwnership":        {400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
-	"InvalidBucketName":                          {400, "The specified bucket is not valid."},
-	"InvalidChunkSizeError":                      {403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
-	"InvalidBucketState":                         {409, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."},
-	"InvalidDigest":                              {400, "The Content-MD5 you specified was invalid."},
-	"InvalidEncryptionAlgorithmError":            {400, "The encryption request that you specified is not valid. The valid value is AES256."},
-	"InvalidLocationConstraint":                  {400, "The specified location-constraint is not valid"},
-	"InvalidObjectState":                         {403, "The operation is not valid for the object's storage class"},
-	"InvalidPart":                                {400, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."},
-	"InvalidPartNumber":                          {416, "The requested partnumber is not satisfiable"},
-	"InvalidPartOrder":                           {400, "The list of parts was not in ascending order. Parts must be ordered by part number."},
-	"InvalidPolicyDocument":                      {400, "The content of the form does not meet the conditions specified in the policy document."},
-	"InvalidRange":                               {416, "The requested range is not satisfiable"},
-	"InvalidRequest":                             {400, "Invalid Request"},
-	"InvalidStorageClass":                        {400, "The storage class you specified is not valid"},
-	"InvalidTag":                                 {400, "The tag provided was not a valid tag."},
-	"InvalidTargetBucketForLogging":              {400, "The target bucket for logging does not exist"},
-	"InvalidToken":                               {400, "The provided token is malformed or otherwise invalid."},
-	"InvalidURI":                                 {400, "Couldn't parse the specified URI."},
-	"KeyTooLongError":                            {400, "Your key is too long"},
-	"KMS.NotFoundException":                      {400, "The KMS key does not exist."},
-	"MalformedACLError":                          {400, "The XML you provided was not well-formed or did not validate against our published schema"},
-	"MalformedPOSTRequest":                       {400, "The body of your POST request is not well-formed multipart/form-data."},
-	"MalformedPolicy":                            {400, "Policies must be valid JSON and the first byte must be '{'"},
-	"MalformedTrailerError":                      {400, "The request contained trailing data that was not well-formed or did not conform to our published schema."},
-	"MalformedXML":                               {400, "The XML you provided was not well-formed or did not validate against our published schema"},
-	"MaxPostPreDataLengthExceededError":          {400, "Your POST request fields preceding the upload file were too large."},
-	"MetadataTooLarge":                           {400, "Your metadata headers exceed the maximum allowed metadata size"},
-	"MethodNotAllowed":                           {405, "The specified method is not allowed against this resource."},
-	"MissingContentLength":                       {411, "You must provide the Content-Length HTTP header."},
-	"MissingSecurityHeader":                      {400, "Your request was missing a required header"},
-	"NoSuchBucket":                               {404, "The specified bucket does not exist"},
-	"NoSuchBucketPolicy":                         {404, "The bucket policy does not exist"},
-	"NoSuchConfiguration":                        {404, "The specified configuration does not exist."},
-	"NoSuchCORSConfiguration":                    {404, "The CORS configuration does not exist"},
-	"NoSuchKey":                                  {404, "The specified key does not exist."},
-	"NoSuchLifecycleConfiguration":               {404, "The lifecycle configuration does not exist"},
-	"NoSuchObjectLockConfiguration":              {404, "The specified object does not have a ObjectLock configuration"},
-	"NoSuchPublicAccessBlockConfiguration":       {404, "The public access block configuration was not found"},
-	"NoSuchTagSet":                               {404, "The TagSet does not exist"},
-	"NoSuchUpload":                               {404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."},
-	"NoSuchVersion":                              {404, "The specified version does not exist."},
-	"NoSuchWebsiteConfiguration":                 {404, "The specified bucket does not have a website configuration"},
-	"NotImplemented":                             {501, "A header you provided implies functionality that is not implemented"},
-	"NotModified":                                {304, "Not Modified"},
-	"ObjectLockConfigurationNotFoundError":       {404, "Object Lock configuration does not exist for this bucket"},
-	"ObjectNotInActiveTierError":                 {403, "The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier."},
-	"OperationAborted":                           {409, "A conflicting conditional operation is currently in progress against this resource. Please try again."},
-	"OwnershipControlsNotFoundError":             {404, "The bucket ownership controls were not found"},
-	"PermanentRedirect":                          {301, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."},
-	"PolicyTooLarge":                             {400, "Policy exceeds the maximum allowed document size."},
-	"PreconditionFailed":                         {412, "At least one of the pre-conditions you specified did not hold"},
-	"ReplicationConfigurationNotFoundError":      {404, "The replication configuration was not found"},
-	"RequestHeaderSectionTooLarge":               {400, "Your request header section exceeds the maximum allowed size."},
-	"RequestTimeTooSkewed":                       {403, "The difference between the request time and the current time is too large."},
-	"RequestTimeout":                             {400, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."},
-	"RestoreAlreadyInProgress":                   {409, "Object restore is already in progress"},
-	"ServiceUnavailable":                         {503, "Service is unable to handle request."},
-	"SignatureDoesNotMatch":                      {403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."},
-	"SlowDown":                                   {503, "Please reduce your request rate."},
-	"TooManyBuckets":                             {400, "You have attempted to create more buckets than allowed"},
-	"TooManyRequests":                            {429, "Please reduce your request rate."},
-	"UnexpectedContent":                          {400, "This request does not support content"},
-	"UnresolvableGrantByEmailAddress":            {400, "The e-mail address you provided does not match any account on record."},
-	"UserKeyMustBeSpecified":                     {400, "Key must be specified"},
-	"XAmzContentSHA256Mismatch":                  {400, "The provided 'x-amz-content-sha256' header does not match what was computed."},
 }
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
-func (r *request) writeError(e *apiError) {
+func (r *request) writeError(e *s3error.Error) {
 	r.leaveDocument() // others need not wait until the client reads
 	header := r.w.Header()
-	for name, values := range e.header {
+	for name, values := range e.Header {
 		header[name] = values
 	}
-	if r.Method == http.MethodHead || e.status == http.StatusNotModified {
-		r.w.WriteHeader(e.status)
+	if r.Method == http.MethodHead || e.Status == http.StatusNotModified {
+		r.w.WriteHeader(e.Status)
 		return
 	}
 	r.refuse(func() {
 		header.Set("Content-Type", "application/xml")
-		r.w.WriteHeader(e.status)
+		r.w.WriteHeader(e.Status)
 		head := xml.Header
-		if e.status == http.StatusOK {
+		if e.Status == http.StatusOK {
 			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
 		}
-		r.send(append([]byte(head), e.body(r)...))
+		r.send(append([]byte(head), errorElement(e, r)...))
 	})
 }
 
-// body returns the Error element.
-func (e *apiError) body(r *request) []byte {
+// errorElement returns the Error element of a response.
+func errorElement(e *s3error.Error, r *request) []byte {
 	var b bytes.Buffer
 	element := func(name, value string) {
-		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(escape(value), "&quot;", `"`), name)
+		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(xmldoc.Escape(value), "&quot;", `"`), name)
 	}
 	b.WriteString("<Error>")
-	element("Code", e.code)
-	element("Message", e.message)
-	for i := 0; i+1 < len(e.fields); i += 2 {
-		element(e.fields[i], e.fields[i+1])
+	element("Code", e.Code)
+	element("Message", e.Message)
+	for i := 0; i+1 < len(e.Fields); i += 2 {
+		element(e.Fields[i], e.Fields[i+1])
 	}
 	element("Resource", r.URL.Path)
 	element("RequestId", r.id)

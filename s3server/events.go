@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // DefaultEventARN is a target of events if Config.EventARNs is nil: the topic "events" of
@@ -68,7 +70,7 @@ type eventRecord struct {
 // receives.
 func (e Event) MarshalJSON() ([]byte, error) {
 	record := eventRecord{
-		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: isoTime(e.Time), EventName: e.Name,
+		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: xmldoc.Time(e.Time), EventName: e.Name,
 		UserIdentity: eventIdentity{"AWS:" + e.Account}, RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
 		ResponseElements: map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
 	}
@@ -163,9 +165,9 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
 			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
 		}
-		for _, rule := range b.notification.all() {
-			if rule.matches(e.Name, e.Key) && h.isTarget(rule.arn()) {
-				e.Configuration, e.TargetARN = rule.ID, rule.arn()
+		for _, rule := range b.notification.All() {
+			if rule.Matches(e.Name, e.Key) && h.isTarget(rule.ARN()) {
+				e.Configuration, e.TargetARN = rule.ID, rule.ARN()
 				h.deliver(e)
 			}
 		}
@@ -182,7 +184,7 @@ func (h *Handler) deliver(e Event) {
 		if err != nil {
 			panic(err) // an event has only texts and numbers
 		}
-		h.webhook.push(body)
+		h.webhook.Push(body)
 	}
 }
 
@@ -196,8 +198,12 @@ func sendTestEvent(r *request) {
 
 		RequestID string `json:"RequestId"`
 		HostID    string `json:"HostId"`
-	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.target.bucket, r.id, hostID})
+	}{"Amazon S3", "s3:TestEvent", xmldoc.Time(r.server.now()), r.target.bucket, r.id, hostID})
 	if err == nil {
-		r.server.webhook.push(body)
+		r.server.webhook.Push(body)
 	}
 }
+
+// LostEvents returns how many events the webhook did not get: it did not accept them, or too many
+// others waited.
+func (h *Handler) LostEvents() int64 { return h.webhook.LostEvents() }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // plainFault is a Fault without the methods that make its JSON.
@@ -79,7 +81,7 @@ func (f *Fault) check() error {
 	if !f.acts() {
 		return errors.New("a fault must do something to a request")
 	}
-	if _, known := errorCatalogue[f.Error]; f.Error != "" && !known && f.Status == 0 {
+	if f.Error != "" && !s3error.Known(f.Error) && f.Status == 0 {
 		return fmt.Errorf("error must be a known code, or status must be set: %q", f.Error)
 	}
 	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {

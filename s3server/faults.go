@@ -7,6 +7,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A Fault makes the server misbehave on purpose. The first fields select requests; the others
@@ -179,7 +183,7 @@ func (s *faults) match(operation, bucket, key string) *Fault {
 }
 
 func (f *Fault) selects(operation, bucket, key string) bool {
-	matches := func(pattern, value string) bool { return pattern == "" || matchPattern(pattern, value) }
+	matches := func(pattern, value string) bool { return pattern == "" || wildcard.Match(pattern, value) }
 	return matches(f.Operation, operation) && matches(f.Bucket, bucket) && matches(f.Key, key)
 }
 
@@ -227,8 +231,8 @@ func (f *Fault) beforeAuth(r *request) error {
 		cutConnection()
 	}
 	if f.Redirect != "" {
-		return newError("PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket).
-			withHeader("X-Amz-Bucket-Region", f.Redirect)
+		return s3error.New("PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket).
+			WithHeader("X-Amz-Bucket-Region", f.Redirect)
 	}
 	return nil
 }
@@ -246,15 +250,15 @@ func (f *Fault) afterAuth(r *request) error {
 	}
 	code := f.Error
 	setDefault(&code, "InternalError")
-	e := newError(code)
+	e := s3error.New(code)
 	if f.Status != 0 {
-		e.status = f.Status
+		e.Status = f.Status
 	}
 	if f.RetryAfter > 0 {
-		e.withHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
+		e.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
 	if f.In200 {
-		e.status = 200
+		e.Status = 200
 	}
 	return e
 }
@@ -272,7 +276,7 @@ func (f *Fault) replaceTags(document []byte) []byte {
 	if f == nil || f.ETag == "" {
 		return document
 	}
-	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+escape(f.ETag)+"</ETag>"))
+	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+xmldoc.Escape(f.ETag)+"</ETag>"))
 }
 
 // denies returns the error for an object that DeleteObjects refuses, or nil.
@@ -284,6 +288,6 @@ func (f *Fault) denies(key, version string) *deleteError {
 	if !denied {
 		return nil
 	}
-	e := newError("AccessDenied")
-	return &deleteError{text(key), version, e.code, text(e.message)}
+	e := s3error.New("AccessDenied")
+	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
 }

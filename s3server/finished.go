@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // maxFinished is the number of completed uploads that a server remembers.
@@ -102,8 +104,8 @@ func (f *finishedUploads) forget(bucket string) {
 
 // finishedBefore returns the upload that c has completed already, if err says that it is gone.
 func finishedBefore(r *request, c *completion, err error) *finishedUpload {
-	var e *apiError
-	if !errors.As(err, &e) || e.code != "NoSuchUpload" {
+	var e *s3error.Error
+	if !errors.As(err, &e) || e.Code != "NoSuchUpload" {
 		return nil
 	}
 	id := r.query.Get("uploadId")

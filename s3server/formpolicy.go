@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A formPolicy says which forms the signer allows.
@@ -30,16 +32,16 @@ type formCondition struct {
 func parseFormPolicy(encoded string) (*formPolicy, error) {
 	document, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid base64.")
+		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid base64.")
 	}
 	var p formPolicy
 	var names map[string]json.RawMessage
 	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() || p.Conditions == nil {
-		return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid JSON.")
+		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	}
 	for name := range names {
 		if name != "expiration" && name != "conditions" { // encoding/json ignores case
-			return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Unexpected: '%s'.", name)
+			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)
 		}
 	}
 	return &p, nil
@@ -67,13 +69,13 @@ func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 				value, given = bucket, true
 			}
 			if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !strings.HasPrefix(value, c.value) {
-				return size, newError("AccessDenied").withMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
+				return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
 			}
 		}
 	}
 	for _, name := range f.names {
 		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
-			return size, newError("AccessDenied").withMessage("Invalid according to Policy: Extra input fields: %s", name)
+			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
 	}
 	return size, nil
@@ -81,7 +83,7 @@ func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 
 // parseFormCondition reads {"field": "value"} or [match, "$field", "value"].
 func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
-	wrong := newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid Condition: %s", raw)
+	wrong := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
 		if len(exact) == 0 {

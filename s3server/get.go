@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // getObject is also HEAD, which differs only in the body. An object that is replaced before it is
@@ -31,7 +34,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	}
 	mode := r.Header.Get("X-Amz-Checksum-Mode")
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
-		return false, newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
+		return false, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
 	v, err := findVersion(r)
 	if err != nil {
@@ -48,7 +51,7 @@ func getVersion(r *request) (replaced bool, err error) {
 		return false, err
 	}
 	if r.server.archived(v) && r.Method == http.MethodGet {
-		return false, newError("InvalidObjectState", "StorageClass", v.object.properties.class)
+		return false, s3error.New("InvalidObjectState", "StorageClass", v.object.properties.class)
 	}
 	s, err := r.span(v, part)
 	if err != nil {
@@ -62,11 +65,11 @@ func getVersion(r *request) (replaced bool, err error) {
 	}
 	if r.Method == http.MethodGet {
 		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
-			return asErrorCode(err, "ServiceUnavailable"), err
+			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
 	if mode != "" {
-		s.sum.write(r.w.Header())
+		s.sum.Write(r.w.Header())
 	}
 	r.w.WriteHeader(s.write(r.w.Header(), v.object.size))
 	if r.Method == http.MethodGet {
@@ -98,7 +101,7 @@ func (r *request) versionID() (string, error) {
 	}
 	id := r.query.Get("versionId")
 	if id == "" {
-		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").withMessage("Version id cannot be the empty string")
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").WithMessage("Version id cannot be the empty string")
 	}
 	if !r.server.validVersionID(id) {
 		return "", invalidVersion(id)
@@ -106,30 +109,30 @@ func (r *request) versionID() (string, error) {
 	return id, nil
 }
 
-func invalidVersion(id string) *apiError {
-	return newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).withMessage("Invalid version id specified")
+func invalidVersion(id string) *s3error.Error {
+	return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).WithMessage("Invalid version id specified")
 }
 
 // sumOf returns the checksum that S3 sends with these bytes. A range has one if it is
 // the whole object or exactly one part of the upload. A client that takes it for the
 // object's checksum compares with the wrong one. For a range, a composite checksum has
 // no "-N".
-func (v *version) sumOf(offset, length int64, partial bool) checksum {
+func (v *version) sumOf(offset, length int64, partial bool) checksum.Sum {
 	if !partial {
 		return v.object.sum
 	}
 	sum := v.object.sum
 	if length == v.object.size {
-		sum.value, _, _ = strings.Cut(sum.value, "-")
+		sum.Value, _, _ = strings.Cut(sum.Value, "-")
 		return sum
 	}
 	for _, p := range v.object.parts {
-		if p.offset == offset && p.size == length && p.sum.kind == sum.kind {
-			sum.value = p.sum.value
+		if p.offset == offset && p.size == length && p.sum.Kind == sum.Kind {
+			sum.Value = p.sum.Value
 			return sum
 		}
 	}
-	return checksum{}
+	return checksum.Sum{}
 }
 
 // describe writes the headers of an object.
@@ -148,7 +151,7 @@ func describe(r *request, v *version) error {
 			continue
 		}
 		if r.caller.anonymous {
-			return newError("InvalidRequest").withMessage("Request specific response headers cannot be used for anonymous GET requests.")
+			return s3error.New("InvalidRequest").WithMessage("Request specific response headers cannot be used for anonymous GET requests.")
 		}
 		header.Set(name, value)
 	}
@@ -161,8 +164,8 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	first, last, dash := strings.Cut(span, "-")
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
-	unsatisfiable := newError("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
-		withHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
+		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil

@@ -3,14 +3,17 @@ package s3server
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A span is the bytes of a version that a read asks for.
 type span struct {
 	offset, length int64
 	partial        bool
-	sum            checksum // of these bytes; kind is nil if S3 shows none
-	parts          int      // of the object; 0 unless the read names one of several
+	sum            checksum.Sum // of these bytes; kind is nil if S3 shows none
+	parts          int          // of the object; 0 unless the read names one of several
 }
 
 // wantedPart returns the number in the parameter partNumber, or 0 without it.
@@ -20,7 +23,7 @@ func wantedPart(r *request) (int, error) {
 	}
 	number, err := partNumber(r)
 	if err == nil && r.Header.Get("Range") != "" {
-		err = newError("InvalidRequest").withMessage("Cannot specify both Range header and partNumber query parameter")
+		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
 	}
 	return number, err
 }
@@ -35,14 +38,14 @@ func (r *request) span(v *version, number int) (span, error) {
 	count := max(1, len(v.object.parts))
 	switch {
 	case number > count:
-		return span{}, newError("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
+		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
 	case len(v.object.parts) == 0: // a PutObject, which is its own only part
 		return span{length: v.object.size, partial: v.object.size > 0, sum: v.object.sum}, nil
 	}
 	p := v.object.parts[number-1]
 	s := span{offset: p.offset, length: p.size, partial: p.size > 0, parts: count}
-	if p.sum.kind == v.object.sum.kind {
-		s.sum = checksum{p.sum.kind, p.sum.value, v.object.sum.covers}
+	if p.sum.Kind == v.object.sum.Kind {
+		s.sum = checksum.Sum{Kind: p.sum.Kind, Value: p.sum.Value, Covers: v.object.sum.Covers}
 	}
 	return s, nil
 }

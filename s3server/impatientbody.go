@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // An impatientBody is the body of a request. It fails with RequestTimeout if the client sends
@@ -34,7 +36,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		// The deadline stays, so that net/http does not wait for the rest of the body.
-		b.err = newError("RequestTimeout").withHeader("Connection", "close")
+		b.err = s3error.New("RequestTimeout").WithHeader("Connection", "close")
 		return n, b.err
 	}
 	if supported {

@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/json"
 	"sync"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A ledger counts the memory of what is kept beside bytes: versions, delete markers, uploads and
@@ -35,7 +37,7 @@ func (l *ledger) add(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.most > 0 && n > 0 && l.used+n > l.most {
-		return newError("InsufficientStorage")
+		return s3error.New("InsufficientStorage")
 	}
 	l.used += n
 	return nil

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // memoryOf returns the store of a server, with a bound on its ledger.
@@ -20,7 +23,7 @@ func memoryOf(t *testing.T, most int64) *memoryStore {
 }
 
 func emptyBody() *body {
-	d := newDigest(defaultChecksum, false)
+	d := checksum.NewDigest(checksum.Default, false)
 	return &body{from: http.NoBody, digest: d, check: func() error { return nil }}
 }
 
@@ -38,10 +41,10 @@ func TestEntriesWithoutBytesAreBounded(t *testing.T) {
 			return err
 		},
 		"uploads": func(s *memoryStore) error {
-			return s.beginUpload(ctx, &upload{bucket: "photos", key: long, kind: defaultChecksum})
+			return s.beginUpload(ctx, &upload{bucket: "photos", key: long, kind: checksum.Default})
 		},
 		"parts": func(s *memoryStore) error {
-			u := &upload{bucket: "photos", key: "k", kind: defaultChecksum}
+			u := &upload{bucket: "photos", key: "k", kind: checksum.Default}
 			if err := s.beginUpload(ctx, u); err != nil {
 				return err
 			}
@@ -101,12 +104,12 @@ func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, _, err := s.change(ctx, versionName{bucket: "photos", key: "a"}, func(_ *bucket, v *version) error {
-		v.object.properties.tags = []tag{{"k", "v"}}
+		v.object.properties.tags = []tagging.Tag{{Key: "k", Value: "v"}}
 		return nil
 	})
 	require.NoError(t, err)
 	for i := range 3 { // one is completed, one aborted, one ends with the bucket
-		u := &upload{bucket: "photos", key: "b", kind: defaultChecksum}
+		u := &upload{bucket: "photos", key: "b", kind: checksum.Default}
 		require.NoError(t, s.beginUpload(ctx, u))
 		for range 2 {
 			_, err = s.putPart(ctx, u, 1, emptyBody())

@@ -3,97 +3,30 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-type lifecycleConfiguration struct {
-	XMLName xml.Name `xml:"LifecycleConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	Rule    []lifecycleRule
-	Unknown unknownElements `xml:",any"`
-	// Least is smallAnywhere or smallByClass, from a header of the request.
-	Least string `xml:"-"`
-}
-
-type lifecycleRule struct {
-	ID                             string
-	Filter                         *lifecycleFilter
-	Prefix                         *text // instead of Filter
-	Status                         string
-	Expiration                     *lifecycleExpiration
-	Transition                     []lifecycleTransition
-	NoncurrentVersionExpiration    *noncurrentExpiration
-	NoncurrentVersionTransition    []noncurrentTransition
-	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation *int }
-	Unknown                        unknownElements `xml:",any"`
-}
-
-// A lifecycleFilter has one condition, or several in And.
-type lifecycleFilter struct {
-	Prefix                *text
-	Tag                   *xmlTag
-	ObjectSizeGreaterThan *int64
-	ObjectSizeLessThan    *int64
-	And                   *struct {
-		Prefix                *text
-		Tag                   []xmlTag
-		ObjectSizeGreaterThan *int64
-		ObjectSizeLessThan    *int64
-		Unknown               unknownElements `xml:",any"`
-	}
-	Unknown unknownElements `xml:",any"`
-}
-
-// A lifecycleExpiration has exactly one of its fields.
-type lifecycleExpiration struct {
-	Date                      lifecycleDate `xml:",omitempty"`
-	Days                      *int
-	ExpiredObjectDeleteMarker *bool
-	Unknown                   unknownElements `xml:",any"`
-}
-
-// A lifecycleTransition has Date or Days.
-type lifecycleTransition struct {
-	Date         lifecycleDate `xml:",omitempty"`
-	Days         *int
-	StorageClass string
-	Unknown      unknownElements `xml:",any"`
-}
-
-type noncurrentExpiration struct {
-	NoncurrentDays          *int
-	NewerNoncurrentVersions *int
-	Unknown                 unknownElements `xml:",any"`
-}
-
-type noncurrentTransition struct {
-	NoncurrentDays          *int
-	NewerNoncurrentVersions *int
-	StorageClass            string
-	Unknown                 unknownElements `xml:",any"`
-}
-
-// The header that says which small objects are not transitioned, and its two values.
-const (
-	leastSizeHeader = "X-Amz-Transition-Default-Minimum-Object-Size"
-	smallAnywhere   = "all_storage_classes_128K"
-	smallByClass    = "varies_by_storage_class"
-)
+// leastSizeHeader says which small objects are not transitioned.
+const leastSizeHeader = "X-Amz-Transition-Default-Minimum-Object-Size"
 
 // putLifecycle replaces the rules. A rule without an ID gets one.
 func putLifecycle(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
-	asked := lifecycleConfiguration{Least: smallAnywhere}
+	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
 	if value := r.Header.Get(leastSizeHeader); value != "" {
-		if asked.Least = value; value != smallAnywhere && value != smallByClass {
-			return newError("InvalidRequest").withMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
+		if asked.Least = value; value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
+			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}
 	}
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if err := asked.check(); err != nil {
+	if err := asked.Check(); err != nil {
 		return err
 	}
 	r.w.Header().Set(leastSizeHeader, asked.Least)
@@ -104,10 +37,10 @@ func putLifecycle(r *request) error {
 }
 
 func getLifecycle(r *request) error {
-	var response lifecycleConfiguration
+	var response lifecycle.Configuration
 	err := r.view(func(b *bucket) error {
 		if b.lifecycle == nil {
-			return newError("NoSuchLifecycleConfiguration", "BucketName", b.name)
+			return s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.name)
 		}
 		response = *b.lifecycle
 		return nil
@@ -116,7 +49,7 @@ func getLifecycle(r *request) error {
 		return err
 	}
 	r.w.Header().Set(leastSizeHeader, response.Least)
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }
 

@@ -7,6 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A listing has the parameters that all lists of keys share.
@@ -17,12 +22,12 @@ type listing struct {
 	now                         time.Time
 }
 
-type commonPrefix struct{ Prefix text }
+type commonPrefix struct{ Prefix xmldoc.Text }
 
 func (r *request) listing(maxParameter string) (listing, error) {
 	l := listing{prefix: r.query.Get("prefix"), delimiter: r.query.Get("delimiter"), encoding: r.query.Get("encoding-type")}
 	if l.encoding != "" && l.encoding != "url" {
-		return l, newError("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).withMessage("Invalid Encoding Method specified in Request")
+		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
 	for name := range strings.SplitSeq(strings.Join(r.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
@@ -30,7 +35,7 @@ func (r *request) listing(maxParameter string) (listing, error) {
 		case "RestoreStatus":
 			l.restores, l.now = true, r.server.now()
 		default:
-			return l, newError("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).withMessage("Invalid attribute name specified")
+			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).WithMessage("Invalid attribute name specified")
 		}
 	}
 	var err error
@@ -47,11 +52,11 @@ func pageSize(r *request, parameter string) (int, error) {
 
 // encode encodes a key as the client asked. S3 encodes as a form does, with a plus sign
 // for a space, but keeps slashes.
-func (l listing) encode(key string) text {
+func (l listing) encode(key string) xmldoc.Text {
 	if l.encoding == "" {
-		return text(key)
+		return xmldoc.Text(key)
 	}
-	return text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
+	return xmldoc.Text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
 // commonPrefix returns the common prefix that contains key, if there is one.
@@ -70,28 +75,28 @@ type objectList struct {
 	XMLName               xml.Name `xml:"ListBucketResult"`
 	Xmlns                 string   `xml:"xmlns,attr"`
 	Name                  string
-	Prefix                text
-	StartAfter            text   `xml:",omitempty"`
-	ContinuationToken     string `xml:",omitempty"`
-	NextContinuationToken string `xml:",omitempty"`
+	Prefix                xmldoc.Text
+	StartAfter            xmldoc.Text `xml:",omitempty"`
+	ContinuationToken     string      `xml:",omitempty"`
+	NextContinuationToken string      `xml:",omitempty"`
 	KeyCount              int
 	MaxKeys               int
-	Delimiter             text   `xml:",omitempty"`
-	EncodingType          string `xml:",omitempty"`
+	Delimiter             xmldoc.Text `xml:",omitempty"`
+	EncodingType          string      `xml:",omitempty"`
 	IsTruncated           bool
 	Contents              []listedObject
 	CommonPrefixes        []commonPrefix
 }
 
 type listedObject struct {
-	Key               text
+	Key               xmldoc.Text
 	LastModified      string
 	ETag              string
 	ChecksumAlgorithm string `xml:",omitempty"`
 	ChecksumType      string `xml:",omitempty"`
 	Size              int64
 	StorageClass      string
-	Owner             *owner
+	Owner             *accounts.Owner
 	RestoreStatus     *restoreStatus
 }
 
@@ -109,14 +114,14 @@ func listObjects(r *request) error {
 		}
 	}
 	result := objectList{
-		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
+		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	var next position
-	if r.server.config.FolderOrder {
+	if r.server.config.folderOrder {
 		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
-	var owners func(*object) owner
+	var owners func(*object) accounts.Owner
 	if r.query.Get("fetch-owner") == "true" {
 		if owners, err = r.owners(); err != nil {
 			return err
@@ -145,10 +150,10 @@ func listObjects(r *request) error {
 	return r.writeXML(result)
 }
 
-func (l listing) entry(v *version, owners func(*object) owner) listedObject {
+func (l listing) entry(v *version, owners func(*object) accounts.Owner) listedObject {
 	o := listedObject{
-		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
-		ChecksumAlgorithm: v.object.sum.algorithm(), ChecksumType: v.object.sum.covers, RestoreStatus: l.restoreStatus(v),
+		Key: l.encode(v.key), LastModified: xmldoc.Time(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
+		ChecksumAlgorithm: v.object.sum.Algorithm(), ChecksumType: v.object.sum.Covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		shown := owners(&v.object)
@@ -169,14 +174,14 @@ func listToken(p position) string {
 		kind = "p"
 	}
 	message := kind + p.key
-	sum := mac(tokenKey, message)
+	sum := sign.MAC(tokenKey, message)
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
 func parseListToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
-		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")
+	if err != nil || len(raw) <= tokenMAC || !sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
+		return position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
 	return position{key: message[1:], prefix: message[0] == 'p'}, nil

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/folderorder"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -113,7 +115,7 @@ func TestArgumentsOfAList(t *testing.T) {
 
 // These listings follow the source of SeaweedFS 4.44.
 func TestListingsLikeADirectoryTree(t *testing.T) {
-	s := start(t, s3server.Config{FolderOrder: true})
+	s := start(t, folderorder.With(s3server.Config{Driver: memstore.NewDriver(memstore.Config{})}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}

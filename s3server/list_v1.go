@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // objectListV1 is the page of a listing that continues after a key, and not after a token.
@@ -10,12 +12,12 @@ type objectListV1 struct {
 	XMLName        xml.Name `xml:"ListBucketResult"`
 	Xmlns          string   `xml:"xmlns,attr"`
 	Name           string
-	Prefix         text
-	Marker         text
-	NextMarker     text `xml:",omitempty"`
+	Prefix         xmldoc.Text
+	Marker         xmldoc.Text
+	NextMarker     xmldoc.Text `xml:",omitempty"`
 	MaxKeys        int
-	Delimiter      text   `xml:",omitempty"`
-	EncodingType   string `xml:",omitempty"`
+	Delimiter      xmldoc.Text `xml:",omitempty"`
+	EncodingType   string      `xml:",omitempty"`
 	IsTruncated    bool
 	Contents       []listedObject
 	CommonPrefixes []commonPrefix
@@ -30,12 +32,12 @@ func listObjectsV1(r *request) error {
 	}
 	marker := r.query.Get("marker")
 	result := objectListV1{
-		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), Marker: l.encode(marker),
+		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), Marker: l.encode(marker),
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	common, rolled := l.commonPrefix(marker)
 	after := position{key: marker, prefix: rolled && common == marker}
-	if r.server.config.FolderOrder {
+	if r.server.config.folderOrder {
 		after.prefix = true // the marker may be the name of a folder
 	}
 	owners, err := r.owners()

@@ -4,6 +4,9 @@ import (
 	"encoding/xml"
 	"net/http"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const (
@@ -26,7 +29,7 @@ func readLock(h *Handler, header http.Header) (lock, error) {
 	l := lock{mode: header.Get(lockMode), hold: header.Get(lockHold)}
 	until := header.Get(lockUntil)
 	wrong := func(name, message string) (lock, error) {
-		return l, newError("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).withMessage("%s", message)
+		return l, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).WithMessage("%s", message)
 	}
 	switch {
 	case (l.mode == "") != (until == ""):
@@ -52,7 +55,7 @@ func readLock(h *Handler, header http.Header) (lock, error) {
 func (l lock) write(header http.Header) {
 	if l.mode != "" {
 		header.Set(lockMode, l.mode)
-		header.Set(lockUntil, isoTime(l.until))
+		header.Set(lockUntil, xmldoc.Time(l.until))
 	}
 	if l.hold != "" {
 		header.Set(lockHold, l.hold)
@@ -73,8 +76,8 @@ func (l lock) checkRemoval(now time.Time, bypass bool) error {
 	return nil
 }
 
-func protected() *apiError {
-	return newError("AccessDenied").withMessage("Access Denied because object protected by object lock.")
+func protected() *s3error.Error {
+	return s3error.New("AccessDenied").WithMessage("Access Denied because object protected by object lock.")
 }
 
 // lockNew checks that the bucket can lock an object that is written, and gives the object the
@@ -82,7 +85,7 @@ func protected() *apiError {
 func (b *bucket) lockNew(o *object, now time.Time) error {
 	switch {
 	case b.locking == nil && o.lock != lock{}:
-		return newError("InvalidRequest").withMessage("Bucket is missing ObjectLockConfiguration")
+		return s3error.New("InvalidRequest").WithMessage("Bucket is missing ObjectLockConfiguration")
 	case b.locking != nil && b.locking.mode != "" && o.lock.mode == "":
 		o.lock.mode, o.lock.until = b.locking.mode, now.AddDate(b.locking.years, 0, b.locking.days)
 	}
@@ -99,7 +102,7 @@ func (r *request) needChecksum(p *expectedBody, l lock, what string) error {
 		if l.mode == "" && l.hold == "" && (b.locking == nil || b.locking.mode == "") {
 			return nil
 		}
-		return newError("InvalidRequest").withMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
+		return s3error.New("InvalidRequest").WithMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
 	})
 }
 
@@ -125,11 +128,11 @@ type lockRule struct {
 }
 
 func getLocking(r *request) error {
-	response := lockConfiguration{Xmlns: namespace, ObjectLockEnabled: enabled}
+	response := lockConfiguration{Xmlns: xmldoc.Namespace, ObjectLockEnabled: enabled}
 	err := r.view(func(b *bucket) error {
 		s := b.locking
 		if s == nil {
-			return newError("ObjectLockConfigurationNotFoundError", "BucketName", b.name)
+			return s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.name)
 		}
 		if s.mode == "" {
 			return nil
@@ -164,7 +167,7 @@ func putLocking(r *request) error {
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if b.versioning != enabled {
-			return newError("InvalidBucketState").withMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+			return s3error.New("InvalidBucketState").WithMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
 		}
 		b.locking = s
 		return nil
@@ -173,14 +176,14 @@ func putLocking(r *request) error {
 
 func (c *lockConfiguration) settings() (*lockSettings, error) {
 	if c.ObjectLockEnabled != enabled {
-		return nil, newError("MalformedXML")
+		return nil, s3error.New("MalformedXML")
 	}
 	if c.Rule == nil {
 		return &lockSettings{}, nil
 	}
 	d := c.Rule.DefaultRetention
 	if d.Mode != governance && d.Mode != compliance || (d.Days == nil) == (d.Years == nil) {
-		return nil, newError("MalformedXML")
+		return nil, s3error.New("MalformedXML")
 	}
 	s := &lockSettings{mode: d.Mode}
 	if d.Days != nil {
@@ -189,7 +192,7 @@ func (c *lockConfiguration) settings() (*lockSettings, error) {
 		s.years = *d.Years
 	}
 	if s.days+s.years < 1 {
-		return nil, newError("InvalidArgument").withMessage("Default retention period must be a positive integer value.")
+		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period must be a positive integer value.")
 	}
 	return s, nil
 }
@@ -229,8 +232,8 @@ func putRetention(r *request) error {
 	})
 }
 
-func missingLocking() *apiError {
-	return newError("InvalidRequest").withMessage("Bucket is missing Object Lock Configuration")
+func missingLocking() *s3error.Error {
+	return s3error.New("InvalidRequest").WithMessage("Bucket is missing Object Lock Configuration")
 }
 
 func (d *retention) lock(now time.Time) (lock, error) {
@@ -239,10 +242,10 @@ func (d *retention) lock(now time.Time) (lock, error) {
 	}
 	until, err := time.Parse(time.RFC3339, d.RetainUntilDate)
 	if d.Mode != governance && d.Mode != compliance || err != nil {
-		return lock{}, newError("MalformedXML")
+		return lock{}, s3error.New("MalformedXML")
 	}
 	if !until.After(now) {
-		return lock{}, newError("InvalidArgument").withMessage("The retain until date must be in the future!")
+		return lock{}, s3error.New("InvalidArgument").WithMessage("The retain until date must be in the future!")
 	}
 	return lock{mode: d.Mode, until: until}, nil
 }
@@ -262,12 +265,12 @@ func viewLock(r *request, f func(*version) error) error {
 }
 
 func getRetention(r *request) error {
-	response := retention{Xmlns: namespace}
+	response := retention{Xmlns: xmldoc.Namespace}
 	err := viewLock(r, func(v *version) error {
 		if v.object.lock.mode == "" {
-			return newError("NoSuchObjectLockConfiguration")
+			return s3error.New("NoSuchObjectLockConfiguration")
 		}
-		response.Mode, response.RetainUntilDate = v.object.lock.mode, isoTime(v.object.lock.until)
+		response.Mode, response.RetainUntilDate = v.object.lock.mode, xmldoc.Time(v.object.lock.until)
 		return nil
 	})
 	if err != nil {
@@ -291,7 +294,7 @@ func putLegalHold(r *request) error {
 		return err
 	}
 	if asked.Status != "ON" && asked.Status != "OFF" {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
 		if b.locking == nil {
@@ -303,10 +306,10 @@ func putLegalHold(r *request) error {
 }
 
 func getLegalHold(r *request) error {
-	response := legalHold{Xmlns: namespace}
+	response := legalHold{Xmlns: xmldoc.Namespace}
 	err := viewLock(r, func(v *version) error {
 		if response.Status = v.object.lock.hold; response.Status == "" {
-			return newError("NoSuchObjectLockConfiguration")
+			return s3error.New("NoSuchObjectLockConfiguration")
 		}
 		return nil
 	})

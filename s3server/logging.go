@@ -3,6 +3,9 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type loggingStatus struct {
@@ -12,9 +15,9 @@ type loggingStatus struct {
 		TargetPrefix          *string
 		TargetGrants          *struct{}
 		TargetObjectKeyFormat *struct{}
-		Unknown               unknownElements `xml:",any"`
+		Unknown               xmldoc.Unknown `xml:",any"`
 	}
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
@@ -25,13 +28,13 @@ func putLogging(r *request) error {
 		return err
 	}
 	var asked loggingStatus
-	if err := parseXML(document, &asked); err != nil {
+	if err := xmldoc.Parse(document, &asked); err != nil {
 		return err
 	}
 	to := asked.LoggingEnabled
 	switch {
 	case len(asked.Unknown) > 0, to != nil && (len(to.Unknown) > 0 || to.TargetBucket == "" || to.TargetPrefix == nil):
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	case to == nil:
 		document = nil
 	}
@@ -50,19 +53,19 @@ func putLogging(r *request) error {
 func checkLogTarget(r *request, name string) error {
 	target, err := r.server.store.bucket(r.Context(), name)
 	if err != nil {
-		return newError("InvalidTargetBucketForLogging", "TargetBucket", name)
+		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name)
 	}
 	return r.view(func(b *bucket) error {
 		if target.account != b.account {
-			return newError("InvalidTargetBucketForLogging", "TargetBucket", name).
-				withMessage("The owner for the bucket to be logged and the target bucket must be the same.")
+			return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name).
+				WithMessage("The owner for the bucket to be logged and the target bucket must be the same.")
 		}
 		return nil
 	})
 }
 
 func getLogging(r *request) error {
-	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + namespace + `"/>`)
+	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + xmldoc.Namespace + `"/>`)
 	err := r.view(func(b *bucket) error {
 		if b.logging != nil {
 			document = b.logging

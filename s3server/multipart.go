@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // An upload collects parts until they become an object.
@@ -14,7 +18,7 @@ type upload struct {
 	initiated       time.Time
 	initiator       string // the account
 	object          object // without bytes
-	kind            *checksumKind
+	kind            *checksum.Kind
 	covers          string
 	asked           bool // the client named the algorithm
 }
@@ -25,22 +29,31 @@ type part struct {
 	etag     string
 	size     int64
 	data     any // where the store has the bytes
-	sum      checksum
+	sum      checksum.Sum
 	modified time.Time
 }
 
-func newPart(u *upload, number int, d *digest, at time.Time) *part {
+func newPart(u *upload, number int, d *checksum.Digest, at time.Time) *part {
 	return &part{
-		number: number, size: d.size, sum: d.checksum(), modified: at,
-		etag: u.object.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`),
+		number: number, size: d.Size, sum: d.Sum(), modified: at,
+		etag: u.object.encryption.tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`),
 	}
+}
+
+// sumsOf returns the checksums of parts.
+func sumsOf(parts []*part) []checksum.Part {
+	sums := make([]checksum.Part, len(parts))
+	for i, p := range parts {
+		sums[i] = checksum.Part{Value: p.sum.Value, Size: p.size}
+	}
+	return sums
 }
 
 // shown returns a checksum if the client named an algorithm. S3 returns other checksums
 // only with the object.
-func (u *upload) shown(sum checksum) checksum {
+func (u *upload) shown(sum checksum.Sum) checksum.Sum {
 	if !u.asked {
-		return checksum{}
+		return checksum.Sum{}
 	}
 	return sum
 }
@@ -49,7 +62,7 @@ type createUploadResult struct {
 	XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
 	Xmlns    string   `xml:"xmlns,attr"`
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	UploadID string `xml:"UploadId"`
 }
 
@@ -71,10 +84,10 @@ func createUpload(r *request) error {
 	u.object.encryption.write(r.w.Header())
 	showAbortion(r, u)
 	if u.asked {
-		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
+		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.Name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
 	}
-	return r.writeXML(createUploadResult{Xmlns: namespace, Bucket: r.target.bucket, Key: text(r.target.key), UploadID: u.id})
+	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.id})
 }
 
 // readChecksum finds out how the upload is checksummed.
@@ -82,26 +95,26 @@ func (u *upload) readChecksum(header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
-			return newError("InvalidRequest").withMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+			return s3error.New("InvalidRequest").WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
-		u.kind, u.covers = defaultChecksum, fullObject
+		u.kind, u.covers = checksum.Default, checksum.FullObject
 		return nil
 	}
 	var err error
-	if u.kind, err = kindNamed(name); err != nil {
+	if u.kind, err = checksum.Named(name); err != nil {
 		return err
 	}
 	u.asked, u.covers = true, covers
 	switch {
-	case covers == "" && u.kind.composite:
-		u.covers = composite
+	case covers == "" && u.kind.Composite:
+		u.covers = checksum.Composite
 	case covers == "":
-		u.covers = fullObject
-	case covers != fullObject && covers != composite:
-		return newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
+		u.covers = checksum.FullObject
+	case covers != checksum.FullObject && covers != checksum.Composite:
+		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	if u.covers == fullObject && !u.kind.full || u.covers == composite && !u.kind.composite {
-		return newError("InvalidRequest").withMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.label())
+	if u.covers == checksum.FullObject && !u.kind.Full || u.covers == checksum.Composite && !u.kind.Composite {
+		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.Label())
 	}
 	return nil
 }
@@ -115,8 +128,8 @@ func partNumber(r *request) (int, error) {
 	value, most := r.query.Get("partNumber"), r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > most {
-		return 0, newError("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
-			withMessage("Part number must be an integer between 1 and %d, inclusive", most)
+		return 0, s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
+			WithMessage("Part number must be an integer between 1 and %d, inclusive", most)
 	}
 	return n, nil
 }
@@ -137,7 +150,7 @@ func uploadPart(r *request) error {
 		return err
 	}
 	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
-		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
 	u, number, err := partTarget(r)
 	if err != nil {
@@ -164,8 +177,8 @@ func uploadPart(r *request) error {
 	u.object.encryption.write(r.w.Header())
 	r.w.Header().Set("Etag", p.etag)
 	if promised.given != nil || u.asked {
-		if p.sum.kind != nil {
-			r.w.Header().Set(p.sum.kind.header, p.sum.value)
+		if p.sum.Kind != nil {
+			r.w.Header().Set(p.sum.Kind.Header, p.sum.Value)
 		}
 	}
 	return r.done(http.StatusOK)
@@ -175,11 +188,11 @@ func uploadPart(r *request) error {
 func (u *upload) checkKind(p *expectedBody) error {
 	given := "null"
 	if p.given != nil {
-		given = p.given.label()
+		given = p.given.Label()
 	}
-	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == composite) || p.named && p.kind != u.kind)
+	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == checksum.Composite) || p.named && p.kind != u.kind)
 	if wrong {
-		return newError("InvalidRequest").withMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
+		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.Label(), given)
 	}
 	if p.given == nil {
 		p.kind = u.kind

@@ -1,203 +1,33 @@
 package s3server
 
 import (
-	"crypto/rand"
 	"encoding/xml"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
-
-type notificationConfiguration struct {
-	XMLName                    xml.Name `xml:"NotificationConfiguration"`
-	Xmlns                      string   `xml:"xmlns,attr,omitempty"`
-	TopicConfiguration         []notificationRule
-	QueueConfiguration         []notificationRule
-	CloudFunctionConfiguration []notificationRule
-	EventBridgeConfiguration   *struct{}
-	Unknown                    unknownElements `xml:",any"`
-}
-
-// A notificationRule sends events to a target. It has one of Topic, Queue and CloudFunction, which
-// is the target's ARN.
-type notificationRule struct {
-	ID            string `xml:"Id"`
-	Topic         string `xml:",omitempty"`
-	Queue         string `xml:",omitempty"`
-	CloudFunction string `xml:",omitempty"`
-	Event         []string
-	Filter        *struct {
-		S3Key struct{ FilterRule []filterRule }
-	}
-	Unknown unknownElements `xml:",any"`
-}
-
-// A filterRule has the name "Prefix" or "Suffix".
-type filterRule struct {
-	Name  string
-	Value *text
-}
-
-// all returns all rules.
-func (c *notificationConfiguration) all() (rules []*notificationRule) {
-	if c == nil {
-		return nil
-	}
-	for _, kind := range [][]notificationRule{c.TopicConfiguration, c.QueueConfiguration, c.CloudFunctionConfiguration} {
-		for i := range kind {
-			rules = append(rules, &kind[i])
-		}
-	}
-	return rules
-}
-
-func (n *notificationRule) arn() string { return n.Topic + n.Queue + n.CloudFunction }
-
-// filter returns the prefix and the suffix of the keys that the rule is about.
-func (n *notificationRule) filter() (prefix, suffix string) {
-	if n.Filter == nil {
-		return "", ""
-	}
-	for _, rule := range n.Filter.S3Key.FilterRule {
-		if rule.Name == "Prefix" {
-			prefix = string(*rule.Value)
-		} else {
-			suffix = string(*rule.Value)
-		}
-	}
-	return prefix, suffix
-}
-
-// matches reports whether the rule is about an event with this name, without "s3:".
-func (n *notificationRule) matches(name, key string) bool {
-	prefix, suffix := n.filter()
-	return strings.HasPrefix(key, prefix) && strings.HasSuffix(key, suffix) && anyWildcardMatch(n.Event, "s3:"+name)
-}
-
-// eventNames are the events that a configuration can name. Those of replication and of
-// intelligent tiering never happen here, like the loss of an object.
-var eventNames = []string{
-	"s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
-	"s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated",
-	"s3:ObjectTagging:*", "s3:ObjectTagging:Put", "s3:ObjectTagging:Delete", "s3:ObjectAcl:Put", "s3:ObjectRetention:Put", "s3:ObjectRestore:Post",
-	"s3:LifecycleExpiration:*", "s3:LifecycleExpiration:Delete", "s3:LifecycleExpiration:DeleteMarkerCreated", "s3:LifecycleTransition",
-	"s3:Replication:*", "s3:Replication:OperationFailedReplication", "s3:Replication:OperationMissedThreshold",
-	"s3:Replication:OperationReplicatedAfterThreshold", "s3:Replication:OperationNotTracked", "s3:IntelligentTiering", "s3:ReducedRedundancyLostObject",
-}
-
-// unsentEvents are events of AWS that this server does not send.
-var unsentEvents = []string{
-	"s3:ObjectRestore:*", "s3:ObjectRestore:Completed", "s3:ObjectRestore:Delete", "s3:ObjectAnnotation:*", "s3:ObjectAnnotation:Put", "s3:ObjectAnnotation:Delete",
-}
-
-// check refuses what AWS refuses, gives an Id to rules without one, and writes the names of
-// filters as AWS does.
-func (c *notificationConfiguration) check() error {
-	if len(c.Unknown) > 0 {
-		return newError("MalformedXML")
-	}
-	if c.EventBridgeConfiguration != nil {
-		return newError("NotImplemented").withMessage("This server sends no events to EventBridge")
-	}
-	for _, kind := range []struct {
-		rules         []notificationRule
-		name, service string
-		arn           func(*notificationRule) string
-	}{
-		{c.TopicConfiguration, "Topic", "sns", func(n *notificationRule) string { return n.Topic }},
-		{c.QueueConfiguration, "Queue", "sqs", func(n *notificationRule) string { return n.Queue }},
-		{c.CloudFunctionConfiguration, "CloudFunction", "lambda", func(n *notificationRule) string { return n.CloudFunction }},
-	} {
-		for i := range kind.rules {
-			rule := &kind.rules[i]
-			parts := strings.SplitN(rule.arn(), ":", 6)
-			if rule.arn() != kind.arn(rule) || len(rule.Unknown) > 0 {
-				return newError("MalformedXML")
-			}
-			if len(parts) < 6 || parts[0] != "arn" || parts[2] != kind.service {
-				return newError("InvalidArgument", "ArgumentName", kind.name, "ArgumentValue", rule.arn()).withMessage("The ARN could not be parsed")
-			}
-			if err := rule.check(); err != nil {
-				return err
-			}
-		}
-	}
-	return c.checkOverlaps()
-}
-
-func (n *notificationRule) check() error {
-	if len(n.Event) == 0 {
-		return newError("MalformedXML")
-	}
-	for _, name := range n.Event {
-		if slices.Contains(unsentEvents, name) {
-			return newError("NotImplemented").withMessage("This server does not send the event %s", name)
-		}
-		if !slices.Contains(eventNames, name) {
-			return newError("InvalidArgument", "ArgumentName", "Event", "ArgumentValue", name).withMessage("A specified event is not supported for notifications.")
-		}
-	}
-	if n.ID == "" {
-		n.ID = rand.Text()
-	}
-	if n.Filter == nil {
-		return nil
-	}
-	given := map[string]bool{}
-	for i := range n.Filter.S3Key.FilterRule {
-		rule := &n.Filter.S3Key.FilterRule[i]
-		name := strings.ToLower(rule.Name)
-		switch {
-		case rule.Name == "" || rule.Value == nil:
-			return newError("MalformedXML")
-		case name != "prefix" && name != "suffix":
-			return newError("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name).withMessage("filter rule name must be either prefix or suffix")
-		case given[name]:
-			return newError("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name).withMessage("Cannot specify more than one %s rule in a filter.", name)
-		}
-		given[name] = true
-		rule.Name = strings.ToUpper(name[:1]) + name[1:]
-	}
-	return nil
-}
-
-// checkOverlaps refuses two rules about the same event of one key.
-func (c *notificationConfiguration) checkOverlaps() error {
-	rules := c.all()
-	for i, one := range rules {
-		for _, other := range rules[:i] {
-			prefix, suffix := one.filter()
-			otherPrefix, otherSuffix := other.filter()
-			keys := (strings.HasPrefix(prefix, otherPrefix) || strings.HasPrefix(otherPrefix, prefix)) &&
-				(strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix))
-			events := slices.ContainsFunc(one.Event, func(a string) bool {
-				return slices.ContainsFunc(other.Event, func(b string) bool { return wildcardMatch(a, b) || wildcardMatch(b, a) })
-			})
-			if keys && events {
-				return newError("InvalidArgument").withMessage("Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.")
-			}
-		}
-	}
-	return nil
-}
 
 // isTarget reports whether an ARN is among Config.EventARNs.
 func (h *Handler) isTarget(arn string) bool {
-	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return matchPattern(pattern, arn) })
+	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return wildcard.Match(pattern, arn) })
 }
 
 // checkTargets refuses ARNs that are not among Config.EventARNs.
-func checkTargets(h *Handler, c *notificationConfiguration) error {
+func checkTargets(h *Handler, c *notification.Configuration) error {
 	var missing []string
-	for _, rule := range c.all() {
-		if !h.sendsEvents() || !h.isTarget(rule.arn()) {
+	for _, rule := range c.All() {
+		if !h.sendsEvents() || !h.isTarget(rule.ARN()) {
 			n := strconv.Itoa(len(missing)/4 + 1)
-			missing = append(missing, "ArgumentName"+n, rule.arn(), "ArgumentValue"+n, "The destination does not exist")
+			missing = append(missing, "ArgumentName"+n, rule.ARN(), "ArgumentValue"+n, "The destination does not exist")
 		}
 	}
 	if missing != nil {
-		return newError("InvalidArgument", missing...).withMessage("Unable to validate the following destination configurations")
+		return s3error.New("InvalidArgument", missing...).WithMessage("Unable to validate the following destination configurations")
 	}
 	return nil
 }
@@ -205,11 +35,11 @@ func checkTargets(h *Handler, c *notificationConfiguration) error {
 // putNotification replaces the configuration; an empty one ends it. Unless the client skips the
 // validation, each topic and queue gets a test event, as on AWS.
 func putNotification(r *request) error {
-	var asked notificationConfiguration
+	var asked notification.Configuration
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if err := asked.check(); err != nil {
+	if err := asked.Check(); err != nil {
 		return err
 	}
 	skip := isTrue(r.Header, "X-Amz-Skip-Destination-Validation")
@@ -231,7 +61,7 @@ func putNotification(r *request) error {
 }
 
 func getNotification(r *request) error {
-	var response notificationConfiguration
+	var response notification.Configuration
 	err := r.view(func(b *bucket) error {
 		if b.notification != nil {
 			response = *b.notification
@@ -241,6 +71,6 @@ func getNotification(r *request) error {
 	if err != nil {
 		return err
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }

@@ -4,6 +4,9 @@ import (
 	"encoding/xml"
 	"net/http"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // ownerEnforced is the ownership of a bucket without access control lists, which is
@@ -39,10 +42,10 @@ type ownershipControls struct {
 }
 
 func getOwnership(r *request) error {
-	response := ownershipControls{Xmlns: namespace}
+	response := ownershipControls{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		if b.ownership == "" {
-			return newError("OwnershipControlsNotFoundError", "BucketName", b.name)
+			return s3error.New("OwnershipControlsNotFoundError", "BucketName", b.name)
 		}
 		response.Rule = []struct{ ObjectOwnership string }{{b.ownership}}
 		return nil
@@ -59,14 +62,14 @@ func putOwnership(r *request) error {
 		return err
 	}
 	if len(asked.Rule) != 1 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if !slices.Contains(ownerships, asked.Rule[0].ObjectOwnership) {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if asked.Rule[0].ObjectOwnership == ownerEnforced && b.acl.grantsOthers(b.account) {
-			return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
+			return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
 		}
 		b.ownership = asked.Rule[0].ObjectOwnership
 		return nil

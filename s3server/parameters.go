@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // missingSubresources are query parameters that select an operation of S3 that this server lacks,
@@ -51,12 +53,12 @@ func checkParameters(r *request) error {
 		return nil
 	}
 	if r.has("versionId") && !slices.Contains(versionedOperations, r.operation) {
-		return newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", r.query.Get("versionId")).
-			withMessage("This operation does not accept a version-id.")
+		return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", r.query.Get("versionId")).
+			WithMessage("This operation does not accept a version-id.")
 	}
 	if r.has("partNumber") && (r.operation == "PutObject" || r.operation == "CopyObject") {
-		return newError("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", r.query.Get("partNumber")).
-			withMessage("This operation does not accept partNumber without uploadId")
+		return s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", r.query.Get("partNumber")).
+			WithMessage("This operation does not accept partNumber without uploadId")
 	}
 	return nil
 }

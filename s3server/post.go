@@ -11,6 +11,12 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const maxFields = 20 << 10 // of a form before its file
@@ -29,21 +35,21 @@ func postObject(r *request) error {
 	r.Body = preamble
 	reader, err := r.MultipartReader()
 	if err != nil {
-		return newError("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
+		return s3error.New("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
 	}
 	f, err := readForm(reader)
 	if preamble.left <= 0 {
-		return newError("MaxPostPreDataLengthExceededError") // whatever the parser made of it
+		return s3error.New("MaxPostPreDataLengthExceededError") // whatever the parser made of it
 	}
 	if err != nil {
 		return err
 	}
 	preamble.left = math.MaxInt64 // the file has its own limits
 	if r.target.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.target.key == "" {
-		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
+		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
 	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
-		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).withMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).WithMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
 	}
 	f.fields["key"] = r.target.key
 	if err := checkKey(r.target.key); err != nil {
@@ -102,14 +108,14 @@ func readForm(reader *multipart.Reader) (*form, error) {
 	for {
 		p, err := reader.NextPart()
 		if errors.Is(err, io.EOF) {
-			return nil, newError("IncorrectNumberOfFilesInPostRequest")
+			return nil, s3error.New("IncorrectNumberOfFilesInPostRequest")
 		}
 		if err != nil {
-			return nil, newError("MalformedPOSTRequest")
+			return nil, s3error.New("MalformedPOSTRequest")
 		}
 		name := strings.ToLower(p.FormName())
 		if name == "" {
-			return nil, newError("MalformedPOSTRequest")
+			return nil, s3error.New("MalformedPOSTRequest")
 		}
 		if name == "file" {
 			f.filename, f.file = p.FileName(), p
@@ -117,10 +123,10 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		}
 		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
 		if err != nil {
-			return nil, newError("MalformedPOSTRequest")
+			return nil, s3error.New("MalformedPOSTRequest")
 		}
 		if total += len(name) + len(value); total > maxFields {
-			return nil, newError("MaxPostPreDataLengthExceededError")
+			return nil, s3error.New("MaxPostPreDataLengthExceededError")
 		}
 		if _, twice := f.fields[name]; !twice {
 			f.names = append(f.names, name)
@@ -156,15 +162,15 @@ func checkFields(r *request, header http.Header) error {
 }
 
 // tags returns the tags of the field "tagging", which is a document.
-func (f *form) tags() ([]tag, error) {
+func (f *form) tags() ([]tagging.Tag, error) {
 	if f.fields["tagging"] == "" {
 		return nil, nil
 	}
-	var asked tagging
-	if err := parseXML([]byte(f.fields["tagging"]), &asked); err != nil {
+	var asked tagging.Document
+	if err := xmldoc.Parse([]byte(f.fields["tagging"]), &asked); err != nil {
 		return nil, err
 	}
-	return asked.tags()
+	return asked.Tags()
 }
 
 // permit checks the form against its policy. A form without a policy is an anonymous
@@ -186,7 +192,7 @@ func permit(r *request, f *form) (sizes, error) {
 		return anySize, err
 	}
 	if !r.now().Before(p.Expiration) {
-		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
+		return anySize, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.target.bucket, anySize)
 }
@@ -207,11 +213,11 @@ func verifyForm(r *request, f *form) error {
 	}
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
-			return newError("InvalidArgument", "ArgumentName", name).withMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
+			return s3error.New("InvalidArgument", "ArgumentName", name).WithMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
 		}
 	}
-	if f.fields["x-amz-algorithm"] != algorithm {
-		return newError("InvalidArgument", "ArgumentName", "x-amz-algorithm").withMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+	if f.fields["x-amz-algorithm"] != sign.Algorithm {
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-algorithm").WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
@@ -220,28 +226,28 @@ func verifyForm(r *request, f *form) error {
 	if err := checkRegion(r, c, wrongCredential); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(c.timestamp, c.scope.date+"T") {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, c.timestamp)
+	if !strings.HasPrefix(c.timestamp, c.scope.Date+"T") {
+		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.timestamp)
 	}
 	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
-	key := signingKey(credential.SecretKey, c.scope)
-	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
-		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
+	key := sign.Key(credential.SecretKey, c.scope)
+	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
+		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm}
 	return nil
 }
 
 // openFile returns a reader of the file, which ignores what follows it in the form.
 func openFile(f *form, header http.Header, size sizes) (*body, error) {
-	asserted, err := headerChecksum(header)
+	asserted, err := checksum.OfHeader(header)
 	if err != nil {
 		return nil, err
 	}
-	kind, err := wantedKind(header, asserted.kind)
+	kind, err := wantedKind(header, asserted.Kind)
 	if err != nil {
 		return nil, err
 	}
@@ -249,19 +255,19 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDigest(kind, false)
+	d := checksum.NewDigest(kind, false)
 	return &body{
 		from: io.TeeReader(io.LimitReader(f.file, size.most+1), d), size: -1, digest: d,
 		check: func() error {
 			switch {
-			case d.size > size.most:
-				return tooLarge(d.size, size.most)
-			case d.size < size.least:
-				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
-			case asserted.kind != nil && asserted.value != d.checksum().value:
+			case d.Size > size.most:
+				return tooLarge(d.Size, size.most)
+			case d.Size < size.least:
+				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+			case asserted.Kind != nil && asserted.Value != d.Sum().Value:
 				return badChecksum(kind)
-			case sum != nil && !bytes.Equal(sum, d.md5.Sum(nil)):
-				return newError("BadDigest")
+			case sum != nil && !bytes.Equal(sum, d.MD5.Sum(nil)):
+				return s3error.New("BadDigest")
 			}
 			return nil
 		},
@@ -270,17 +276,17 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 
 type postResponse struct {
 	XMLName  xml.Name `xml:"PostResponse"`
-	Location text
+	Location xmldoc.Text
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	ETag     string
 }
 
 func writeFormResponse(r *request, f *form, v *version) error {
 	header := r.w.Header()
 	header.Set("Etag", v.object.etag)
-	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
-		v.object.sum.write(header)
+	if asserted, err := checksum.OfHeader(f.header()); err == nil && asserted.Kind != nil {
+		v.object.sum.Write(header)
 	}
 	location := r.location()
 	header.Set("Location", location)
@@ -298,7 +304,7 @@ func writeFormResponse(r *request, f *form, v *version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag})
+		body, err := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag})
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 const (
@@ -28,7 +31,7 @@ var systemHeaders = []string{
 type properties struct {
 	header http.Header // system headers and metadata, as a read returns them
 	class  string
-	tags   []tag
+	tags   []tagging.Tag
 }
 
 // readProperties reads the properties from the headers of a request.
@@ -38,7 +41,7 @@ func readProperties(h *Handler, header http.Header) (properties, error) {
 		p.class = standard
 	}
 	if !slices.Contains(storageClasses, p.class) {
-		return p, newError("InvalidStorageClass", "StorageClassRequested", p.class)
+		return p, s3error.New("InvalidStorageClass", "StorageClassRequested", p.class)
 	}
 	for _, name := range systemHeaders {
 		if value := header.Get(name); value != "" {
@@ -53,7 +56,7 @@ func readProperties(h *Handler, header http.Header) (properties, error) {
 		return p, err
 	}
 	var err error
-	p.tags, err = readTagHeader(header.Get("X-Amz-Tagging"))
+	p.tags, err = tagging.ReadHeader(header.Get("X-Amz-Tagging"))
 	return p, err
 }
 
@@ -80,16 +83,13 @@ func readMetadata(h *Handler, from, to http.Header) error {
 			continue
 		}
 		total += len(name) - len(metadataPrefix) + len(value)
-		if h.config.DashForUnderscore {
-			name = strings.ReplaceAll(name, "_", "-")
-		}
 		to[strings.ToLower(name)] = []string{mailSafe(value)}
 	}
 	if total > h.limits.MaxMetadata {
-		return newError("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
+		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
 	}
 	if all > maxHeaders {
-		return newError("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
+		return s3error.New("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/hex"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 )
 
 // putObject stores a body. It checks the condition under a lock, after the body has
@@ -29,7 +31,7 @@ func putObject(r *request) error {
 	}
 	header := r.w.Header()
 	header.Set("Etag", v.object.etag)
-	v.object.sum.write(header)
+	v.object.sum.Write(header)
 	return r.done(http.StatusOK)
 }
 
@@ -62,9 +64,9 @@ func newObject(r *request, header http.Header) (*object, error) {
 }
 
 // setContent sets what depends on the bytes of the object.
-func (o *object) setContent(d *digest) {
-	o.etag = o.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`)
-	o.size, o.sum = d.size, d.checksum()
+func (o *object) setContent(d *checksum.Digest) {
+	o.etag = o.encryption.tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`)
+	o.size, o.sum = d.Size, d.Sum()
 }
 
 // put makes an object of the request's body. The condition is checked after the body has come.

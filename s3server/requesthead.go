@@ -1,6 +1,10 @@
 package s3server
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
 
 const (
 	// maxRequestHead is the size of a request without its body that [Start] reads.
@@ -12,8 +16,8 @@ const (
 // [http.Server] of a caller may let pass more than Start's.
 func checkHead(r *request) error {
 	if len(r.URL.Path) > maxURI || len(r.URL.RawQuery) > maxURI {
-		e := newError("InvalidURI")
-		e.status = http.StatusRequestURITooLong
+		e := s3error.New("InvalidURI")
+		e.Status = http.StatusRequestURITooLong
 		return e
 	}
 	size := 0
@@ -23,7 +27,7 @@ func checkHead(r *request) error {
 		}
 	}
 	if size > r.server.limits.MaxHeader {
-		return newError("RequestHeaderSectionTooLarge")
+		return s3error.New("RequestHeaderSectionTooLarge")
 	}
 	return nil
 }

@@ -3,6 +3,9 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const payerRequester = "Requester"
@@ -11,11 +14,11 @@ type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Payer   string
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getRequestPayment(r *request) error {
-	response := requestPayment{Xmlns: namespace, Payer: "BucketOwner"}
+	response := requestPayment{Xmlns: xmldoc.Namespace, Payer: "BucketOwner"}
 	err := r.view(func(b *bucket) error {
 		if b.payer != "" {
 			response.Payer = b.payer
@@ -34,7 +37,7 @@ func putRequestPayment(r *request) error {
 		return err
 	}
 	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" || len(asked.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.payer = asked.Payer
@@ -46,11 +49,11 @@ func putRequestPayment(r *request) error {
 const payerHeader, requester = "x-amz-request-payer", "requester"
 
 // checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
-// bucket pays without being asked. [Config.RequesterPays] treats the owner like anybody else.
+// bucket pays without being asked.
 func checkPayer(r *request, header http.Header) error {
 	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
-	must := r.server.config.RequesterPays
-	if !must && r.target.bucket != "" {
+	must := false
+	if r.target.bucket != "" {
 		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation
 			must = b.payer == payerRequester && r.caller.account != b.account
 			agrees = agrees && !r.caller.anonymous // nobody could be charged
@@ -58,7 +61,7 @@ func checkPayer(r *request, header http.Header) error {
 		})
 	}
 	if must && !agrees {
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	if must {
 		r.w.Header().Set("X-Amz-Request-Charged", requester)

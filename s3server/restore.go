@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A restored is the copy of an archived version that can be read for some days.
@@ -43,7 +46,7 @@ func (l listing) restoreStatus(v *version) *restoreStatus {
 	case l.now.Before(v.object.restored.from):
 		return &restoreStatus{IsRestoreInProgress: true}
 	case l.now.Before(v.object.restored.until):
-		return &restoreStatus{RestoreExpiryDate: isoTime(v.object.restored.until)}
+		return &restoreStatus{RestoreExpiryDate: xmldoc.Time(v.object.restored.until)}
 	}
 	return nil
 }
@@ -56,18 +59,18 @@ type restoreRequest struct {
 	Description          string
 	// These belong to a query of an archived object.
 	Type, SelectParameters, OutputLocation *struct{}
-	Unknown                                unknownElements `xml:",any"`
+	Unknown                                xmldoc.Unknown `xml:",any"`
 }
 
 // check refuses a request for anything but a copy for some days.
 func (d *restoreRequest) check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
-		return newError("NotImplemented").withMessage("This server does not implement restore requests of the type SELECT")
+		return s3error.New("NotImplemented").WithMessage("This server does not implement restore requests of the type SELECT")
 	}
 	tiers := []string{"", "Standard", "Bulk", "Expedited"}
 	if d.Unknown != nil || d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
 		d.GlacierJobParameters != nil && !slices.Contains(tiers[1:], d.GlacierJobParameters.Tier) {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return nil
 }
@@ -86,9 +89,9 @@ func restoreObject(r *request) error {
 		now := r.server.now()
 		switch {
 		case !v.object.properties.isArchived():
-			return newError("InvalidObjectState").withMessage("Restore is not allowed for the object's current storage class")
+			return s3error.New("InvalidObjectState").WithMessage("Restore is not allowed for the object's current storage class")
 		case now.Before(v.object.restored.from):
-			return newError("RestoreAlreadyInProgress")
+			return s3error.New("RestoreAlreadyInProgress")
 		case now.Before(v.object.restored.until):
 			status = http.StatusOK
 		default:

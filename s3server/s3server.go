@@ -76,7 +76,10 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
 // These are the credentials and the region of a zero [Config].
@@ -123,22 +126,9 @@ type Config struct {
 	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
 	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
 	MaxBytes int64
-	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
-	// Quincy.
-	DashForUnderscore bool
 	// KMSKeys are the ids of the keys that SSE-KMS knows, beside the account's own. Nil means
 	// every id.
 	KMSKeys []string
-	// BlockCustomerKeys refuses writes with SSE-C, as new buckets do since April 2026.
-	BlockCustomerKeys bool
-	// RequesterPays refuses requests without x-amz-request-payer.
-	RequesterPays bool
-	// CloseConnections closes a connection after each response, so that a test that counts
-	// goroutines sees no idle one.
-	CloseConnections bool
-	// FolderOrder lists objects as SeaweedFS does: like a directory tree, with all of
-	// "a/…" before "a-b", also in pages, with a delimiter and with start-after.
-	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
 	// Notify receives the events that notification configurations of buckets ask for, before the
@@ -187,6 +177,12 @@ type Config struct {
 	TLS    *tls.Config
 	Now    func() time.Time // nil means time.Now; responses have this time as their Date
 	Limits Limits
+
+	folderOrder bool // of listings; see package folderorder
+}
+
+func init() {
+	folderorder.Hook = func(config any) { config.(*Config).folderOrder = true }
 }
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
@@ -238,7 +234,7 @@ type Handler struct {
 	failed    error // of a bucket of Config.Buckets
 
 	finished *finishedUploads
-	webhook  *webhook
+	webhook  *webhook.Webhook
 	sequence atomic.Int64 // of events
 
 	faults                        faults
@@ -269,7 +265,7 @@ func New(c Config) *Handler {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
 	if c.LifecycleDay <= 0 {
-		c.LifecycleDay = fullDay
+		c.LifecycleDay = lifecycle.FullDay
 	}
 	if c.EventARNs == nil {
 		c.EventARNs = []string{"arn:aws:sns:*:*:events"}
@@ -279,7 +275,7 @@ func New(c Config) *Handler {
 	}
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
-		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
+		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: newAnswers(),
 	}

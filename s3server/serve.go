@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
@@ -73,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	if err != nil {
 		r.corsHeaders()
 		failure := asAPIError(err)
-		r.failure = failure.code
+		r.failure = failure.Code
 		r.writeError(failure)
 	}
 	response.finish()
@@ -132,9 +133,9 @@ func (r *request) route() (func(*request) error, error) {
 	name, handle := chooseOperation(r)
 	if handle == nil {
 		if name != "" {
-			return nil, newError("NotImplemented", "Resource", name).withMessage("This server does not implement %s", name)
+			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
 		}
-		return nil, newError("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
+		return nil, s3error.New("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
 	}
 	r.operation = name
 	return handle, nil
@@ -150,10 +151,10 @@ func parseQuery(raw string) (url.Values, error) {
 		name, value, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(name)
 		if err != nil {
-			return nil, newError("InvalidURI")
+			return nil, s3error.New("InvalidURI")
 		}
 		if value, err = url.QueryUnescape(value); err != nil {
-			return nil, newError("InvalidURI")
+			return nil, s3error.New("InvalidURI")
 		}
 		query[name] = append(query[name], value)
 	}
@@ -177,8 +178,8 @@ func (r *request) number(parameter string, fallback int) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return 0, newError("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
-			withMessage("Argument %s must be an integer between 0 and 2147483647", parameter)
+		return 0, s3error.New("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
+			WithMessage("Argument %s must be an integer between 0 and 2147483647", parameter)
 	}
 	return n, nil
 }

@@ -3,6 +3,15 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/cors"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/website"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const (
@@ -13,21 +22,21 @@ const (
 // settings are the settings of a bucket. Their values are replaced and never changed.
 type settings struct {
 	versioning string // "" if it never kept versions
-	cors       *corsConfiguration
-	policy     *policy
+	cors       *cors.Configuration
+	policy     *policy.Policy
 	block      *accessBlock
 	ownership  string // "" means no controls, which is the same as ObjectWriter
-	lifecycle  *lifecycleConfiguration
+	lifecycle  *lifecycle.Configuration
 	acl        accessList
 	locking    *lockSettings // nil if the bucket cannot lock objects
 
-	tags         []tag
+	tags         []tagging.Tag
 	encryption   *encryptionRule // nil means AES256
 	payer        string          // "Requester" if the requester pays
 	acceleration string          // "" if nobody has set it
 	logging      []byte          // as it was sent; nil without logging
-	notification *notificationConfiguration
-	website      *websiteConfiguration
+	notification *notification.Configuration
+	website      *website.Configuration
 }
 
 // defaultSettings are those of a bucket created after April 2023.
@@ -58,12 +67,12 @@ type versioningConfiguration struct {
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Status  string   `xml:",omitempty"`
 	// MfaDelete can only be "Disabled": the server knows no devices.
-	MfaDelete string          `xml:",omitempty"`
-	Unknown   unknownElements `xml:",any"`
+	MfaDelete string         `xml:",omitempty"`
+	Unknown   xmldoc.Unknown `xml:",any"`
 }
 
 func getVersioning(r *request) error {
-	response := versioningConfiguration{Xmlns: namespace}
+	response := versioningConfiguration{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.versioning
 		return nil
@@ -82,20 +91,20 @@ func putVersioning(r *request) error {
 	}
 	switch {
 	case asked.MfaDelete == enabled:
-		return newError("NotImplemented").withMessage("This server does not implement MFA delete")
+		return s3error.New("NotImplemented").WithMessage("This server does not implement MFA delete")
 	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled", len(asked.Unknown) > 0:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	switch asked.Status {
 	case enabled, suspended:
 	case "":
-		return newError("IllegalVersioningConfigurationException")
+		return s3error.New("IllegalVersioningConfigurationException")
 	default:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if b.locking != nil && asked.Status != enabled {
-			return newError("InvalidBucketState")
+			return s3error.New("InvalidBucketState")
 		}
 		b.versioning = asked.Status
 		return nil

@@ -1,6 +1,15 @@
 package s3server
 
-import "time"
+import (
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/cors"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/website"
+)
 
 // A settingsRecord is how a bucket and its settings are stored. It has a field for each field of
 // settings.
@@ -8,23 +17,23 @@ type settingsRecord struct {
 	Account    string
 	Region     string
 	Created    time.Time
-	Changes    []time.Time             `json:",omitempty"` // of versioning
-	Versioning string                  `json:",omitempty"`
-	CORS       *corsConfiguration      `json:",omitempty"`
-	Policy     []byte                  `json:",omitempty"`
-	Block      *accessBlock            `json:",omitempty"`
-	Ownership  string                  `json:",omitempty"`
-	Lifecycle  *lifecycleConfiguration `json:",omitempty"`
-	ACL        accessList              `json:",omitempty"`
-	Locking    *lockRecord             `json:",omitempty"`
+	Changes    []time.Time              `json:",omitempty"` // of versioning
+	Versioning string                   `json:",omitempty"`
+	CORS       *cors.Configuration      `json:",omitempty"`
+	Policy     []byte                   `json:",omitempty"`
+	Block      *accessBlock             `json:",omitempty"`
+	Ownership  string                   `json:",omitempty"`
+	Lifecycle  *lifecycle.Configuration `json:",omitempty"`
+	ACL        accessList               `json:",omitempty"`
+	Locking    *lockRecord              `json:",omitempty"`
 
-	Tags         []tag                      `json:",omitempty"`
-	Encryption   *encryptionRule            `json:",omitempty"`
-	Payer        string                     `json:",omitempty"`
-	Acceleration string                     `json:",omitempty"`
-	Logging      []byte                     `json:",omitempty"`
-	Notification *notificationConfiguration `json:",omitempty"`
-	Website      *websiteConfiguration      `json:",omitempty"`
+	Tags         []tagging.Tag               `json:",omitempty"`
+	Encryption   *encryptionRule             `json:",omitempty"`
+	Payer        string                      `json:",omitempty"`
+	Acceleration string                      `json:",omitempty"`
+	Logging      []byte                      `json:",omitempty"`
+	Notification *notification.Configuration `json:",omitempty"`
+	Website      *website.Configuration      `json:",omitempty"`
 }
 
 type lockRecord struct {
@@ -40,7 +49,7 @@ func recordOf(b *bucket) *settingsRecord {
 		Notification: b.notification, Website: b.website,
 	}
 	if b.policy != nil {
-		r.Policy = b.policy.document
+		r.Policy = b.policy.Text()
 	}
 	if l := b.locking; l != nil {
 		r.Locking = &lockRecord{l.mode, l.days, l.years}
@@ -62,6 +71,6 @@ func (r *settingsRecord) settings(name string) (settings, error) {
 		return s, nil
 	}
 	var err error
-	s.policy, err = parsePolicy(r.Policy, &bucket{name: name}, false)
+	s.policy, err = policy.Parse(r.Policy, name, false)
 	return s, err
 }

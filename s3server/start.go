@@ -10,12 +10,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/s3server/internal/listen"
 )
 
 // A Server is a [Handler] that listens on a port.
@@ -29,7 +31,7 @@ type Server struct {
 	bundle      string            // the file of Env's AWS_CA_BUNDLE; "" without one
 	gone        chan struct{}     // closed by Close
 	served      chan struct{}     // closed when no connection is accepted any more
-	connections *connections
+	connections *listen.Connections
 	background  sync.WaitGroup
 	stop        context.CancelFunc // of what runs in the background
 	close       sync.Once
@@ -66,7 +68,7 @@ func Start(c Config) (*Server, error) {
 	var encryption *tls.Config
 	if c.TLS != nil {
 		var err error
-		if encryption, s.certificate, err = withCertificate(c.TLS, certificateHosts(c.Addr, s.config.Domains)); err != nil {
+		if encryption, s.certificate, err = listen.WithCertificate(c.TLS, listen.Hosts(c.Addr, s.config.Domains)); err != nil {
 			return nil, err
 		}
 	}
@@ -84,8 +86,8 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, err
 	}
-	s.connections = newConnections(s.limits.MaxConnections)
-	listener = limitConnections(listener, s.connections)
+	s.connections = listen.NewConnections(s.limits.MaxConnections)
+	listener = listen.Limit(listener, s.connections)
 	if encryption != nil {
 		listener = tls.NewListener(listener, encryption)
 	}
@@ -95,9 +97,8 @@ func Start(c Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
-		ConnState: s.connections.changed, ErrorLog: log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
+		ConnState: s.connections.Changed, ErrorLog: log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
 	}
-	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
 	go func() {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed
@@ -106,6 +107,15 @@ func Start(c Config) (*Server, error) {
 	s.stop = cancel
 	s.background.Go(func() { s.Run(ctx) })
 	return s, nil
+}
+
+// checkWebhook refuses an address to which nothing can be posted. "" means no webhook.
+func checkWebhook(address string) error {
+	u, err := url.Parse(address)
+	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
+	}
+	return nil
 }
 
 // trustItself makes the client, which trusts the server's certificate, and the file with
@@ -124,7 +134,7 @@ func (s *Server) trustItself() error {
 		return err
 	}
 	s.bundle = file.Name()
-	_, err = file.Write(encodeCertificate(s.certificate))
+	_, err = file.Write(listen.EncodeCertificate(s.certificate))
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
@@ -163,7 +173,7 @@ func (s *Server) end(stop func()) {
 		close(s.gone)
 		stop()
 		<-s.served
-		s.connections.open.Wait()
+		s.connections.Open.Wait()
 		s.stop() // after the last request, whose events are still sent
 		s.background.Wait()
 		s.Handler.Close()

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // nullVersion is the version of an object that was written while the bucket kept no
@@ -52,7 +55,7 @@ type object struct {
 	size       int64
 	data       any          // where the store has the bytes
 	parts      []objectPart // of the upload that made it; nil after a PUT
-	sum        checksum
+	sum        checksum.Sum
 	properties properties
 	account    string // that wrote it; the bucket's ownership may say otherwise
 	acl        accessList
@@ -65,7 +68,7 @@ type object struct {
 // objectPart is a part of a completed upload.
 type objectPart struct {
 	offset, size int64
-	sum          checksum
+	sum          checksum.Sum
 }
 
 func (h *Handler) newBucket(name, account string) *bucket {
@@ -96,14 +99,14 @@ func (r *request) find(name versionName) (v *version, shown string, err error) {
 func readable(v *version, name versionName) error {
 	switch {
 	case v == nil && name.id == "":
-		return newError("NoSuchKey", "Key", name.key)
+		return s3error.New("NoSuchKey", "Key", name.key)
 	case v == nil:
-		return newError("NoSuchVersion", "Key", name.key, "VersionId", name.id)
+		return s3error.New("NoSuchVersion", "Key", name.key, "VersionId", name.id)
 	case v.marker && name.id == "":
-		return newError("NoSuchKey", "Key", name.key).withHeader("X-Amz-Delete-Marker", "true")
+		return s3error.New("NoSuchKey", "Key", name.key).WithHeader("X-Amz-Delete-Marker", "true")
 	case v.marker:
-		return newError("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
-			withHeader("X-Amz-Delete-Marker", "true").withHeader("Allow", "DELETE").withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
+		return s3error.New("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
+			WithHeader("X-Amz-Delete-Marker", "true").WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 	}
 	return nil
 }

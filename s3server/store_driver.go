@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A driverStore keeps everything in the buckets of a storage.ServiceDriver: objects under their
@@ -75,7 +77,7 @@ func (s *driverStore) locate(name string) (*driverBucket, error) {
 	}
 	driver, err := s.service.Driver(name)
 	if err != nil {
-		return nil, newError("NoSuchBucket", "BucketName", name)
+		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
 	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, now: s.now, service: s.service, driver: driver}
 	b.names.bucket, b.uploads.bucket = b, b
@@ -128,7 +130,7 @@ func (s *driverStore) bucketOf(ctx context.Context, name string) (*driverBucket,
 		if err == nil {
 			return b, settings.bucket, nil
 		}
-		if !asErrorCode(err, "NoSuchBucket") {
+		if !s3error.Is(err, "NoSuchBucket") {
 			return nil, nil, err
 		}
 		s.forget(b)
@@ -152,7 +154,7 @@ func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool
 	switch _, err := s.service.CreateBucket(ctx, r); {
 	case storage.CodeOf(err) == storage.BucketExists:
 		if _, err := s.bucket(ctx, b.name); err != nil {
-			return false, newError("BucketAlreadyExists", "BucketName", b.name)
+			return false, s3error.New("BucketAlreadyExists", "BucketName", b.name)
 		}
 		return false, nil
 	case err != nil:
@@ -165,7 +167,7 @@ func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool
 	err = opened.write(ctx, b, &cachedBucket{})
 	switch {
 	case isCode(err, storage.PreconditionFailed), isCode(err, storage.BucketNotFound):
-		err = newError("OperationAborted") // another call has changed or removed the bucket meanwhile
+		err = s3error.New("OperationAborted") // another call has changed or removed the bucket meanwhile
 	case err != nil:
 		s.uncreate(ctx, opened, b)
 	}
@@ -208,18 +210,18 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 			return err
 		}
 	}
-	return newError("OperationAborted")
+	return s3error.New("OperationAborted")
 }
 
 // update tells the driver what it must know about the settings.
 func (b *driverBucket) update(ctx context.Context, old, changed *bucket, now time.Time) error {
 	r := &storage.BucketRequest{Name: b.name}
 	if changed.lifecycle != old.lifecycle && !b.description().Local {
-		return newError("NotImplemented", "Resource", "lifecycle").withMessage("A gateway does not run lifecycle rules")
+		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
 	if changed.versioning != old.versioning {
 		if changed.versioning != enabled && !b.description().Local {
-			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket behind a gateway")
+			return s3error.New("NotImplemented", "Resource", "versioning").WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 		}
 		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
 		// Providers have null versions of their own, or clocks.
@@ -267,7 +269,7 @@ func (b *driverBucket) need(f storage.Features, what string) error {
 	if b.has(f) {
 		return nil
 	}
-	return newError("NotImplemented", "Resource", what).withMessage("The store behind this server has no %s", what)
+	return s3error.New("NotImplemented", "Resource", what).WithMessage("The store behind this server has no %s", what)
 }
 
 func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
@@ -317,7 +319,7 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 		})
 	}
 	if err == nil && found {
-		err = newError("BucketNotEmpty", "BucketName", b.name)
+		err = s3error.New("BucketNotEmpty", "BucketName", b.name)
 	}
 	return err
 }
@@ -333,7 +335,7 @@ func (s *driverStore) listBuckets(ctx context.Context, from string, show func(*b
 				continue
 			}
 			b, err := s.bucket(ctx, info.Name)
-			if asErrorCode(err, "NoSuchBucket") {
+			if s3error.Is(err, "NoSuchBucket") {
 				continue // it was removed meanwhile
 			}
 			if err != nil {
@@ -390,3 +392,13 @@ func (l *keyLocks) lock(key string) (unlock func()) {
 }
 
 func isCode(err error, code storage.Code) bool { return err != nil && errors.Is(err, code) }
+
+// naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
+// names that end in a dot.
+func (b *driverBucket) naming() keyname.Naming {
+	d := b.description()
+	if d.Local {
+		return keyname.Naming{}
+	}
+	return keyname.Naming{Empty: true, Slash: d.Features&storage.LeadingSlashes != 0, Others: d.Provider != "azure"}
+}

@@ -2,9 +2,12 @@ package s3server
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // driverCodes has S3's codes for those of drivers.
@@ -32,7 +35,7 @@ var driverCodes = map[storage.Code]string{
 
 // A driverFailure is S3's error for one of a driver.
 type driverFailure struct {
-	apiError *apiError
+	apiError *s3error.Error
 	cause    error
 }
 
@@ -42,7 +45,7 @@ func (f *driverFailure) Unwrap() []error { return []error{f.apiError, f.cause} }
 
 // driverError returns S3's error for one of a driver. name is that of the bucket or the key.
 func driverError(err error, name string) error {
-	var known *apiError
+	var known *s3error.Error
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
@@ -55,16 +58,16 @@ func driverError(err error, name string) error {
 	case !found:
 		code = "InternalError"
 	}
-	var e *apiError
+	var e *s3error.Error
 	switch code {
 	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
-		e = newError(code, "BucketName", name)
+		e = s3error.New(code, "BucketName", name)
 	case "NoSuchKey":
-		e = newError(code, "Key", name)
+		e = s3error.New(code, "Key", name)
 	case "PreconditionFailed", "NotModified", "InvalidRange":
-		e = newError(code)
+		e = s3error.New(code)
 	default:
-		e = newError(code).withMessage("%s", driverMessage(err))
+		e = s3error.New(code).WithMessage("%s", driverMessage(err))
 		if storage.CodeOf(err) == storage.Locked {
 			e = protected()
 		}
@@ -93,4 +96,19 @@ func driverMessage(err error) string {
 		text += " (" + e.Hint + ")"
 	}
 	return text
+}
+
+// systemCause returns what the operating system says about err, without the paths and addresses
+// that err itself tells. ok is false if err is not one of the system.
+func systemCause(err error) (cause string, ok bool) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e.Error(), true
+	}
+	return "", false
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // A new field of an object that a driver does not get would be forgotten.
@@ -26,12 +28,12 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 		encryption: encryption{algorithm: byKMS, kmsKey: "a key", bucketKey: true, customerMD5: "no"},
 		lock:       lock{mode: governance, until: time.Now().UTC().Add(time.Hour).Truncate(time.Second), hold: "ON"},
 	}
-	o.properties.class, o.properties.tags = "STANDARD_IA", []tag{{"k", "v"}, {"z", ""}}
+	o.properties.class, o.properties.tags = "STANDARD_IA", []tagging.Tag{{Key: "k", Value: "v"}, {Key: "z", Value: ""}}
 	o.properties.header = http.Header{}
 	for _, name := range append(systemHeaders, metadataName+"own") {
 		o.properties.header[name] = []string{"value of " + name}
 	}
-	u := &upload{bucket: "photos", key: "k", object: o, initiator: "210987654321", kind: kindByName("CRC32C"), covers: composite, asked: true}
+	u := &upload{bucket: "photos", key: "k", object: o, initiator: "210987654321", kind: checksum.ByName("CRC32C"), covers: checksum.Composite, asked: true}
 	require.NoError(t, s.beginUpload(ctx, u))
 	found, err := s.upload(ctx, "photos", "k", u.id)
 	require.NoError(t, err)
@@ -44,14 +46,14 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 
 	var parts []*part
 	for n, text := range []string{"first", "last"} {
-		d := newDigest(u.kind, false)
+		d := checksum.NewDigest(u.kind, false)
 		p, err := s.putPart(ctx, u, n+1, &body{from: teeReader(text, d), size: int64(len(text)), digest: d, check: func() error { return nil }})
 		require.NoError(t, err)
 		parts = append(parts, p)
 		o.parts = append(o.parts, objectPart{o.size, p.size, p.sum})
 		o.size += p.size
 	}
-	o.etag, o.sum = `"0123456789abcdef0123456789abcdef-2"`, compositeOf(u.kind, parts)
+	o.etag, o.sum = `"0123456789abcdef0123456789abcdef-2"`, checksum.CompositeOf(u.kind, sumsOf(parts))
 	_, _, err = s.complete(ctx, &write{bucket: "photos", key: "k", object: o}, u, parts)
 	require.NoError(t, err)
 	o.upload = u.id
@@ -76,12 +78,12 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 	require.Equal(t, o, kept)
 }
 
-func teeReader(text string, d *digest) *teed { return &teed{strings.NewReader(text), d} }
+func teeReader(text string, d *checksum.Digest) *teed { return &teed{strings.NewReader(text), d} }
 
 // A teed text is read into a digest.
 type teed struct {
 	from *strings.Reader
-	to   *digest
+	to   *checksum.Digest
 }
 
 func (r *teed) Read(p []byte) (int, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
 // pageLimit is the largest page that a driver is asked for.
@@ -47,7 +48,7 @@ func (n *driverNames) eachName(ctx context.Context, r *storage.ListRequest, f fu
 // A driverListing collects one page.
 type driverListing struct {
 	listing listing
-	names   naming
+	names   keyname.Naming
 	after   string // a common prefix that was shown before this page
 	last    string // that was shown last
 	shown   int
@@ -57,7 +58,7 @@ type driverListing struct {
 // accepts reports whether a key or common prefix is to be shown next, and with which common
 // prefix. It sets more if the page is full.
 func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
-	key, ok = l.names.unescape(name, isPrefix)
+	key, ok = l.names.Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.prefix) {
 		return "", "", false
 	}

@@ -101,7 +101,7 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 
 // storedOf is versionsOf with null versions that were replaced.
 func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
-	name := n.bucket.naming().escape(key)
+	name := n.bucket.naming().Escape(key)
 	return n.eachStored(ctx, &storage.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil

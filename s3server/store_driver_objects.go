@@ -16,6 +16,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // reservedName is the name of the metadata in which this server keeps what a driver has no place
@@ -71,7 +74,7 @@ func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.V
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
 			if own == reservedName {
-				return p, nil, newError("NotImplemented", "Header", name).withMessage("This name of metadata is the server's own")
+				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
 			}
 			p.Metadata[own] = value
 		} else if field := nativeHeaders[name]; field != nil {
@@ -92,7 +95,7 @@ func keepRest(b *driverBucket, o *object, kept url.Values) error {
 	e := o.encryption
 	if e.algorithm != byStore {
 		if !b.description().Local {
-			return newError("NotImplemented", "Header", sseHeader).withMessage("A gateway does not encrypt: it cannot take this encryption")
+			return s3error.New("NotImplemented", "Header", sseHeader).WithMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
 		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, "\n"))
 	}
@@ -117,8 +120,8 @@ func setKeptACL(kept url.Values, o *object) error {
 func (b *driverBucket) keepContent(kept url.Values, o *object, crc storage.CRC32C) {
 	kept.Set(keptETag, strings.Trim(o.etag, `"`))
 	kept.Set(keptCRC, crc.String())
-	if o.sum.kind != nil {
-		kept.Set(keptSum, o.sum.kind.name+":"+o.sum.value+":"+o.sum.covers)
+	if o.sum.Kind != nil {
+		kept.Set(keptSum, o.sum.Kind.Name+":"+o.sum.Value+":"+o.sum.Covers)
 	}
 	if o.parts == nil {
 		return
@@ -157,13 +160,13 @@ func partSizes(parts []objectPart) string {
 func partSums(parts []objectPart) string {
 	sums := make([]string, len(parts))
 	for i, p := range parts {
-		sums[i] = p.sum.value
+		sums[i] = p.sum.Value
 	}
 	return strings.Join(sums, ",")
 }
 
 // readParts is the inverse of partSizes and partSums.
-func readParts(sizes, sums string, kind *checksumKind) (parts []objectPart) {
+func readParts(sizes, sums string, kind *checksum.Kind) (parts []objectPart) {
 	if sizes == "" {
 		return nil
 	}
@@ -183,7 +186,7 @@ func readParts(sizes, sums string, kind *checksumKind) (parts []objectPart) {
 	values := strings.Split(sums, ",")
 	if kind != nil && len(values) == len(parts) {
 		for i := range parts {
-			parts[i].sum = checksum{kind, values[i], fullObject}
+			parts[i].sum = checksum.Sum{Kind: kind, Value: values[i], Covers: checksum.FullObject}
 		}
 	}
 	return parts
@@ -214,10 +217,10 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	}
 	for name, value := range tags {
 		if name != reservedTag {
-			o.properties.tags = append(o.properties.tags, tag{name, value})
+			o.properties.tags = append(o.properties.tags, tagging.Tag{Key: name, Value: value})
 		}
 	}
-	slices.SortFunc(o.properties.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
+	slices.SortFunc(o.properties.tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
 	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)
@@ -264,14 +267,14 @@ func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 		o.etag = b.etagOf(a.ETag, a.Revision)
 	}
 	if fields := strings.SplitN(kept.Get(keptSum), ":", 3); len(fields) == 3 {
-		o.sum = checksum{kindByName(fields[0]), fields[1], fields[2]}
+		o.sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
 	}
-	o.parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.sum.kind)
+	o.parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.sum.Kind)
 }
 
 // sumOfCRC returns the checksum that the driver knows.
-func sumOfCRC(crc storage.CRC32C) checksum {
-	return checksum{kindByName("CRC32C"), base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc.Sum)), fullObject}
+func sumOfCRC(crc storage.CRC32C) checksum.Sum {
+	return checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc.Sum)), Covers: checksum.FullObject}
 }
 
 // owner returns the account of the bucket.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 )
 
 // A partRecord is how a part is stored, under "parts/", the id of the upload, and the number.
@@ -37,12 +38,12 @@ func (s *driverStore) copyPart(ctx context.Context, u *upload, number int, from 
 		return nil, err
 	}
 	defer func() { _ = source.Close() }()
-	d := newDigest(u.kind, false)
+	d := checksum.NewDigest(u.kind, false)
 	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
 }
 
 // writePart stores a part and its record.
-func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from io.Reader, size int64, d *digest) (*part, error) {
+func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from io.Reader, size int64, d *checksum.Digest) (*part, error) {
 	b, _, err := s.bucketOf(ctx, u.bucket)
 	if err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	name := partRecordName(u.id, number)
 	defer s.keys.lock(name)() // so that the record is that of the part
 	begun := u.object.data.(*uploadRecord)
-	r := &storage.PartRequest{Key: b.naming().escape(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
+	r := &storage.PartRequest{Key: b.naming().Escape(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 	stored, err := b.uploads.putPart(ctx, r, from)
 	switch code := storage.CodeOf(err); code {
 	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
@@ -67,9 +68,9 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	}
 	p := newPart(u, number, d, s.now())
 	p.data = &stored
-	record := &partRecord{Number: number, ETag: p.etag, Size: p.size, Sum: p.sum.value, Modified: p.modified, Stored: stored}
-	if p.sum.kind != nil {
-		record.Kind = p.sum.kind.name
+	record := &partRecord{Number: number, ETag: p.etag, Size: p.size, Sum: p.sum.Value, Modified: p.modified, Stored: stored}
+	if p.sum.Kind != nil {
+		record.Kind = p.sum.Kind.Name
 	}
 	if _, err := b.uploads.upload(ctx, u.id); err != nil {
 		return nil, err // it has ended meanwhile
@@ -132,8 +133,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*part, error) {
 			return unless(err, storage.ObjectNotFound)
 		}
 		p := &part{number: record.Number, etag: record.ETag, size: record.Size, modified: record.Modified, data: &record.Stored}
-		if kind := kindByName(record.Kind); kind != nil {
-			p.sum = checksum{kind, record.Sum, fullObject}
+		if kind := checksum.ByName(record.Kind); kind != nil {
+			p.sum = checksum.Sum{Kind: kind, Value: record.Sum, Covers: checksum.FullObject}
 		}
 		parts[i] = p
 		return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 )
 
 // A waitingReader ends when all others of its group are read, too.
@@ -29,7 +30,7 @@ func (r *waitingReader) Read([]byte) (int, error) {
 func TestPartsOfSlowClientsHoldUpNoOthers(t *testing.T) {
 	h := New(Config{Service: memstore.NewServiceDriver(memstore.ServiceConfig{}), Buckets: []string{"photos"}})
 	defer h.Close()
-	u := &upload{bucket: "photos", key: "k", kind: defaultChecksum, covers: fullObject}
+	u := &upload{bucket: "photos", key: "k", kind: checksum.Default, covers: checksum.FullObject}
 	require.NoError(t, h.store.beginUpload(t.Context(), u))
 	u, err := h.store.upload(t.Context(), "photos", "k", u.id)
 	require.NoError(t, err)
@@ -39,7 +40,7 @@ func TestPartsOfSlowClientsHoldUpNoOthers(t *testing.T) {
 	results := make([]error, most)
 	for i := range results {
 		group.Go(func() {
-			d := newDigest(u.kind, false)
+			d := checksum.NewDigest(u.kind, false)
 			_, results[i] = h.store.putPart(t.Context(), u, i+1, &body{from: &waitingReader{all: &all}, digest: d, check: func() error { return nil }})
 		})
 	}

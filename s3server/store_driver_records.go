@@ -10,11 +10,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
 // recordPrefix is the driver's prefix of the records, if they are among the objects of the
 // bucket. No key of S3 has it (see escapeMark), and listings do not show it.
-const recordPrefix = escapeMark + "%s3server/"
+const recordPrefix = keyname.Mark + "%s3server/"
 
 func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 

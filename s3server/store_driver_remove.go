@@ -13,7 +13,7 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		return removal{}, err
 	}
 	defer s.keys.lock(r.bucket + "/" + r.key)()
-	request := &storage.DeleteRequest{Key: b.naming().escape(r.key), BypassGovernance: r.bypass}
+	request := &storage.DeleteRequest{Key: b.naming().Escape(r.key), BypassGovernance: r.bypass}
 	if r.condition != (writeCondition{}) {
 		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
 			return removal{}, err
@@ -79,7 +79,7 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *removeRequest) (rem
 		return removal{}, err
 	}
 	for _, version := range slices.Backward(stored) {
-		err := b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().escape(r.key), Version: version, BypassGovernance: r.bypass})
+		err := b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().Escape(r.key), Version: version, BypassGovernance: r.bypass})
 		if err != nil {
 			return removal{}, driverError(err, r.key)
 		}
@@ -98,7 +98,7 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 		return true, nil
 	})
 	for _, version := range stored {
-		_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().escape(key), Version: version, BypassGovernance: true})
+		_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true})
 	}
 }
 

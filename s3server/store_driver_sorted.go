@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
 // A sortedPage keeps the first entries of a listing in S3's order. It is for delimiters that are not
@@ -13,7 +14,7 @@ import (
 // because only some of them are escaped. Each page reads all names.
 type sortedPage struct {
 	listing listing
-	names   naming
+	names   keyname.Naming
 	isAfter func(key string) bool
 	items   []sortedItem
 }
@@ -25,7 +26,7 @@ type sortedItem struct {
 	listedEntry listedEntry
 }
 
-func newSortedPage(l listing, names naming, isAfter func(key string) bool) *sortedPage {
+func newSortedPage(l listing, names keyname.Naming, isAfter func(key string) bool) *sortedPage {
 	return &sortedPage{listing: l, names: names, isAfter: isAfter}
 }
 
@@ -34,7 +35,7 @@ func (l listing) isSorted() bool { return l.delimiter != "" && l.delimiter != "/
 
 // add adds an entry of the driver. The entries of one key come in their order.
 func (p *sortedPage) add(e *listedEntry) {
-	key, ok := p.names.unescape(e.Key, false)
+	key, ok := p.names.Unescape(e.Key, false)
 	if !ok || isRecord(e.Key) || !strings.HasPrefix(key, p.listing.prefix) || !p.isAfter(key) {
 		return
 	}
@@ -82,7 +83,7 @@ func (n *driverNames) listSorted(ctx context.Context, l listing, after position,
 	page := newSortedPage(l, n.bucket.naming(), func(key string) bool {
 		return key > after.key && (!after.prefix || !strings.HasPrefix(key, after.key))
 	})
-	for _, prefix := range n.bucket.naming().prefixes(l.prefix) {
+	for _, prefix := range n.bucket.naming().Prefixes(l.prefix) {
 		err := n.eachName(ctx, &storage.ListRequest{Prefix: prefix}, func(e *storage.ListEntry) bool {
 			page.add(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
 			return true
@@ -110,10 +111,10 @@ func (n *driverNames) listVersionsSorted(ctx context.Context, l listing, after v
 	page := newSortedPage(l, n.bucket.naming(), func(key string) bool {
 		return key > after.key && !(rolled && common == after.key && strings.HasPrefix(key, after.key)) || key == after.key && after.id != "" && !within
 	})
-	for _, prefix := range n.bucket.naming().prefixes(l.prefix) {
+	for _, prefix := range n.bucket.naming().Prefixes(l.prefix) {
 		err := n.eachVersion(ctx, &storage.ListRequest{Prefix: prefix}, func(e *listedEntry) (bool, error) {
 			page.add(e)
-			if e.id == after.id && e.Key == n.bucket.naming().escape(after.key) {
+			if e.id == after.id && e.Key == n.bucket.naming().Escape(after.key) {
 				within = false
 			}
 			return true, nil

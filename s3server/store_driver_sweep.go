@@ -43,7 +43,7 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if !record.AnyOrder && !m.bucket.description().Local {
 			return true, nil // only the driver that began it knows it
 		}
-		_, err = m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().escape(u.key), Upload: record.Upload, Limit: 1})
+		_, err = m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.key), Upload: record.Upload, Limit: 1})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = m.dropUpload(ctx, u.id)
 		}

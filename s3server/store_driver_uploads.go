@@ -10,6 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // An uploadRecord is how an upload is stored, under "uploads/" and its id.
@@ -40,7 +42,7 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	}
 	anyOrder := b.uploads.takesOpenUploads()
 	if b.has(storage.SequentialParts) && !anyOrder {
-		return newError("NotImplemented").withMessage("The store behind this server takes the parts of an upload only one after the other")
+		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.id, u.initiated = rand.Text()+rand.Text(), s.now()
 	w := &write{bucket: u.bucket, key: u.key, object: u.object}
@@ -60,7 +62,7 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	}
 	record := &uploadRecord{
 		Key: u.key, Initiated: u.initiated, Initiator: u.initiator, Upload: name, AnyOrder: anyOrder, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
-		Kind: u.kind.name, Covers: u.covers, Asked: u.asked,
+		Kind: u.kind.Name, Covers: u.covers, Asked: u.asked,
 	}
 	_, err = records.put(ctx, uploadName(u.id), record, storage.Condition{})
 	return driverError(err, u.key)
@@ -120,7 +122,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*upload, error) 
 	v := m.bucket.version(record.Key, a, record.Tags)
 	u := &upload{
 		bucket: m.bucket.name, key: record.Key, id: id, initiated: record.Initiated, initiator: record.Initiator, object: v.object,
-		kind: kindByName(record.Kind), covers: record.Covers, asked: record.Asked,
+		kind: checksum.ByName(record.Kind), covers: record.Covers, asked: record.Asked,
 	}
 	u.object.data = record
 	return u, nil
@@ -137,7 +139,7 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 	if err != nil || newest.After(limit) {
 		return false, err
 	}
-	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().escape(u.Key), u.Upload); err != nil { // a sweep may come later
+	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil { // a sweep may come later
 		return false, err
 	}
 	return true, m.dropUpload(ctx, id)
@@ -179,7 +181,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	}
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.Changed:
-		return nil, "", newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
+		return nil, "", s3error.New("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
 	}
 	if err != nil {
 		return nil, "", lost(driverError(err, w.key), w.condition)
@@ -196,7 +198,7 @@ func (m *driverUploads) isLost(ctx context.Context, u *upload) bool {
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().escape(u.key), Upload: record.Upload, Limit: 1})
+	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.key), Upload: record.Upload, Limit: 1})
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.id) == nil
 }
 
@@ -211,7 +213,7 @@ func (m *driverUploads) isCompleted(ctx context.Context, u *upload) bool {
 	if v.object.upload != u.id {
 		return false
 	}
-	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.id) == nil
+	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.id) == nil
 }
 
 // dropUpload removes the records of an upload.
@@ -236,7 +238,7 @@ func (s *driverStore) abort(ctx context.Context, u *upload) error {
 	if _, err := b.uploads.upload(ctx, u.id); err != nil {
 		return err
 	}
-	if err := b.driver.AbortParts(ctx, b.naming().escape(u.key), u.object.data.(*uploadRecord).Upload); err != nil {
+	if err := b.driver.AbortParts(ctx, b.naming().Escape(u.key), u.object.data.(*uploadRecord).Upload); err != nil {
 		return driverError(err, u.key)
 	}
 	return driverError(b.uploads.dropUpload(ctx, u.id), u.key)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // listUploads reads the records of all uploads, of which there are few, and keeps one page of them.
@@ -20,7 +22,7 @@ func (s *driverStore) listUploads(ctx context.Context, bucket string, l listing,
 	page := &uploadPage{most: l.max + 1}
 	var marker *upload
 	if after.id != "" {
-		if marker, err = b.uploads.upload(ctx, after.id); asErrorCode(err, "NoSuchUpload") {
+		if marker, err = b.uploads.upload(ctx, after.id); s3error.Is(err, "NoSuchUpload") {
 			err = nil
 		}
 	}
@@ -30,7 +32,7 @@ func (s *driverStore) listUploads(ctx context.Context, bucket string, l listing,
 	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
-			if asErrorCode(err, "NoSuchUpload") {
+			if s3error.Is(err, "NoSuchUpload") {
 				err = nil
 			}
 			return true, err

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // A heldObject is an object that find has returned.
@@ -50,7 +52,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	if err != nil {
 		return nil, err
 	}
-	request := &storage.GetRequest{Key: b.naming().escape(key), Version: version, Length: -1}
+	request := &storage.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
 	if b.description().Local {
 		h.attrs, h.body, err = b.driver.Get(ctx, request)
@@ -108,7 +110,7 @@ func (s *driverStore) prepare(ctx context.Context, v *version, offset, length in
 	}
 	h.next, err = h.open(ctx, offset, length)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
-		return newError("ServiceUnavailable")
+		return s3error.New("ServiceUnavailable")
 	}
 	return err
 }
@@ -185,7 +187,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucke
 	if err != nil {
 		return nil, nil, err
 	}
-	return &storage.PutRequest{Key: b.naming().escape(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+	return &storage.PutRequest{Key: b.naming().Escape(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
 }
 
 func controlsOf(b *driverBucket, o *object) (c storage.Controls, err error) {
@@ -209,7 +211,7 @@ func retentionMode(mode string) storage.RetentionMode {
 	return storage.RetentionMode(strings.ToLower(mode))
 }
 
-func tagMap(tags []tag) map[string]string {
+func tagMap(tags []tagging.Tag) map[string]string {
 	all := make(map[string]string, len(tags))
 	for _, t := range tags {
 		all[t.Key] = t.Value
@@ -250,9 +252,9 @@ func lost(err error, c writeCondition) error {
 		return err
 	}
 	if c.absent {
-		return newError("PreconditionFailed", "Condition", "If-None-Match")
+		return s3error.New("PreconditionFailed", "Condition", "If-None-Match")
 	}
-	return newError("ConditionalRequestConflict")
+	return s3error.New("ConditionalRequestConflict")
 }
 
 func (s *driverStore) put(ctx context.Context, w *write, body *body) (*version, string, error) {
@@ -433,7 +435,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 	}
 	if rest != was.Encode() || b.hasChanges(ctx, r) {
 		if !b.description().Local {
-			return newError("NotImplemented").withMessage("The store behind this server cannot change this of an object")
+			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}
 		tags[reservedTag] = rest
 	}

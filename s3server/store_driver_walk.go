@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
 // A nameWalk goes through the driver's names below one folder in S3's order. The driver lists an
@@ -16,7 +17,7 @@ import (
 // names that are not escaped. It enters an escaped folder with a nameWalk of its own.
 type nameWalk struct {
 	listing   listing
-	names     naming
+	names     keyname.Naming
 	after     string // keys up to this one are left out
 	name, key string // the folder, for the driver and for S3: "", or they end in a slash
 	inner     bool   // the folder is escaped, and this walk part of another one
@@ -63,7 +64,7 @@ func (n *driverNames) walk(l listing, after string, show func(e *listedEntry) (b
 		return cmp.Or(err, failed)
 	}
 	if i := strings.LastIndexByte(l.prefix, '/'); i >= 0 {
-		w.name, w.key = w.names.escape(l.prefix[:i])+"/", l.prefix[:i+1]
+		w.name, w.key = w.names.Escape(l.prefix[:i])+"/", l.prefix[:i+1]
 	}
 	return w
 }
@@ -107,7 +108,7 @@ func (w *nameWalk) last() string {
 // request returns the request for the names that are not escaped, or nil if there are none.
 func (w *nameWalk) request() *storage.ListRequest {
 	last := w.last()
-	if w.names.escapesAll(last) {
+	if w.names.EscapesAll(last) {
 		return nil
 	}
 	r := &storage.ListRequest{Prefix: w.name + last, Delimiter: w.listing.delimiter, Limit: min(w.listing.max+1, pageLimit)}
@@ -146,7 +147,7 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	}
 	rest := w.after[len(w.key):]
 	for end := strings.IndexByte(rest, '/'); end >= 0; {
-		if !w.names.isNatural(rest[:end], w.key == "") {
+		if !w.names.IsNatural(rest[:end], w.key == "") {
 			return nil
 		}
 		if err := w.list(ctx, w.name+rest[:end+1]); err != nil {
@@ -172,7 +173,7 @@ func (w *nameWalk) stream(ctx context.Context, r *storage.ListRequest) (more boo
 				return false, err
 			}
 			if escaped {
-				if to := folder + escapeMark + lastName; w.seeks && e.Key < to && len(to) <= maxName {
+				if to := folder + keyname.Mark + lastName; w.seeks && e.Key < to && len(to) <= maxName {
 					seek = to
 				}
 				return seek == "", nil
@@ -198,7 +199,7 @@ func (w *nameWalk) escapedFolder(name string) (folder string, escaped bool) {
 	end := len(w.name)
 	for {
 		rest := name[end:]
-		if strings.HasPrefix(rest, escapeMark) {
+		if strings.HasPrefix(rest, keyname.Mark) {
 			return name[:end], true
 		}
 		i := strings.IndexByte(rest, '/')
@@ -213,7 +214,7 @@ func (w *nameWalk) escapedFolder(name string) (folder string, escaped bool) {
 // driver lists now or later.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
 	for end := len(w.name); end <= len(folder); {
-		if end == len(folder) && escaped || name[end:] < escapeMark {
+		if end == len(folder) && escaped || name[end:] < keyname.Mark {
 			if err := w.list(ctx, name[:end]); err != nil {
 				return err
 			}
@@ -249,7 +250,7 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 // fill reads the next escaped segments of a folder: as many as a page may need.
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	n.items, n.more = nil, false
-	r := &storage.ListRequest{Prefix: n.name + escapeMark}
+	r := &storage.ListRequest{Prefix: n.name + keyname.Mark}
 	if w.versions == nil {
 		r.Delimiter = "/"
 	}
@@ -258,7 +259,7 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
 			last = last[:i] // perhaps the beginning of a character
 		}
-		r.Prefix += escapeText(last, false)
+		r.Prefix += keyname.EscapeText(last, false)
 	}
 	for {
 		seek := ""
@@ -267,7 +268,7 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 			if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
 				name, isFolder = e.Key[:len(n.name)+i+1], true
 			}
-			key, ok := w.names.unescape(name, isFolder)
+			key, ok := w.names.Unescape(name, isFolder)
 			if ok && !isRecord(name) {
 				n.add(escapedName{key: key, name: name, entry: *e}, w)
 			}

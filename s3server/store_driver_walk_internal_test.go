@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
 // expectedNames is the definition of a listing: keys in byte order, rolled up.
@@ -53,7 +54,7 @@ func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, ke
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {
-		_, err := opened.driver.Put(t.Context(), &storage.PutRequest{Key: naming{}.escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
+		_, err := opened.driver.Put(t.Context(), &storage.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
 		require.NoError(t, err, "%q", key)
 	}
 	return &listedStore{s, keys}

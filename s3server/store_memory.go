@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A memoryStore keeps everything but the bytes in memory.
@@ -35,7 +36,7 @@ var _ store = (*memoryStore)(nil)
 
 func newMemoryStore(c *Config, d storage.Driver) *memoryStore {
 	return &memoryStore{
-		now: func() time.Time { return c.Now().UTC() }, folderOrder: c.FolderOrder, blobs: newBlobs(d, c.MaxBytes),
+		now: func() time.Time { return c.Now().UTC() }, folderOrder: c.folderOrder, blobs: newBlobs(d, c.MaxBytes),
 		ledger: newLedger(c.MaxBytes),
 	}
 }
@@ -44,7 +45,7 @@ func newMemoryStore(c *Config, d storage.Driver) *memoryStore {
 func (s *memoryStore) get(name string) (*memoryBucket, error) {
 	b, found := s.buckets.Get(name)
 	if !found {
-		return nil, newError("NoSuchBucket", "BucketName", name)
+		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
 	return b, nil
 }
@@ -96,7 +97,7 @@ func (s *memoryStore) deleteBucket(_ context.Context, name string) error {
 	var unused []piece
 	err := s.locked(name, func(b *memoryBucket) error {
 		if b.keys.Len() > 0 {
-			return newError("BucketNotEmpty", "BucketName", name)
+			return s3error.New("BucketNotEmpty", "BucketName", name)
 		}
 		for _, u := range b.uploads {
 			unused = append(unused, u.pieces()...)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A memoryUpload has its parts by number. memoryStore.mu guards them.
@@ -37,7 +40,7 @@ func (s *memoryStore) beginUpload(_ context.Context, u *upload) error {
 	})
 }
 
-func noUpload(id string) error { return newError("NoSuchUpload", "UploadId", id) }
+func noUpload(id string) error { return s3error.New("NoSuchUpload", "UploadId", id) }
 
 func (s *memoryStore) upload(_ context.Context, bucket, key, id string) (u *upload, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
@@ -68,7 +71,7 @@ func (s *memoryStore) putPart(ctx context.Context, u *upload, number int, body *
 
 func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {
 	pieces := slices.Clone(slice(from.object.pieces(), offset, length))
-	d := newDigest(u.kind, false)
+	d := checksum.NewDigest(u.kind, false)
 	if err := s.blobs.copyTo(ctx, d, pieces); err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from 
 }
 
 // addPart adds a part, whose pieces are retained, or replaces the part with its number.
-func (s *memoryStore) addPart(u *upload, number int, pieces []piece, d *digest) (*part, error) {
+func (s *memoryStore) addPart(u *upload, number int, pieces []piece, d *checksum.Digest) (*part, error) {
 	p := newPart(u, number, d, s.now())
 	p.data = pieces
 	unused := pieces
@@ -136,7 +139,7 @@ func (s *memoryStore) complete(_ context.Context, w *write, u *upload, parts []*
 		}
 		for _, p := range parts {
 			if of.parts[p.number] != p {
-				return newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
+				return s3error.New("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
 			}
 			joined = append(joined, p.pieces()...)
 		}

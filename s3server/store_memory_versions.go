@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strconv"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // pieces returns where the memory store has the bytes of an object or a part.
@@ -135,7 +137,7 @@ func (s *memoryStore) commit(w *write, from *memoryUpload) (*version, string, er
 	var unused []piece
 	err := s.locked(w.bucket, func(b *memoryBucket) error {
 		if from != nil && b.uploads[from.upload.id] != from {
-			return newError("NoSuchUpload", "UploadId", from.upload.id)
+			return s3error.New("NoSuchUpload", "UploadId", from.upload.id)
 		}
 		if err := w.condition.check(w.key, b.current(w.key)); err != nil {
 			return err

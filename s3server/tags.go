@@ -1,140 +1,16 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf16"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
-
-const (
-	maxTags     = 10
-	maxTagKey   = 128 // UTF-16 units, as S3 counts them
-	maxTagValue = 256
-)
-
-// A tag of an object. A version's tags are replaced and never changed.
-type tag struct{ Key, Value string }
-
-// readTagHeader reads x-amz-tagging, which has the form of a URL's query.
-func readTagHeader(value string) ([]tag, error) {
-	if value == "" {
-		return nil, nil
-	}
-	query, err := url.ParseQuery(value)
-	if err != nil {
-		return nil, newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
-			withMessage("The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
-	}
-	var tags []tag
-	for key, values := range query {
-		for _, v := range values {
-			tags = append(tags, tag{key, v})
-		}
-	}
-	return tags, checkTags(tags)
-}
-
-// checkTags refuses what S3 refuses for an object, and sorts the tags.
-func checkTags(tags []tag) error {
-	if len(tags) > maxTags {
-		return newError("BadRequest").withMessage("Object tags cannot be greater than %d", maxTags)
-	}
-	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
-}
-
-// checkTagSet refuses what S3 refuses for objects and buckets, and sorts the tags. reserved is the
-// message for a key of AWS.
-func checkTagSet(tags []tag, reserved string) error {
-	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
-	for i, t := range tags {
-		switch {
-		case i > 0 && t.Key == tags[i-1].Key:
-			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("Cannot provide multiple Tags with the same key")
-		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("%s", reserved)
-		case t.Key == "" || !validTag(t.Key, maxTagKey):
-			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("The TagKey you have provided is invalid")
-		case !validTag(t.Value, maxTagValue):
-			return newError("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).withMessage("The TagValue you have provided is invalid")
-		}
-	}
-	return nil
-}
-
-// printable returns a text that every XML parser reads.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
-			return unicode.ReplacementChar
-		}
-		return c
-	}, s)
-}
-
-func validTag(text string, most int) bool {
-	return len(utf16.Encode([]rune(text))) <= most && strings.IndexFunc(text, func(c rune) bool {
-		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) && !strings.ContainsRune("_.:/=+-@", c)
-	}) < 0
-}
-
-type tagging struct {
-	XMLName xml.Name `xml:"Tagging"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	TagSet  *struct {
-		Tag []xmlTag
-	}
-	Unknown unknownElements `xml:",any"`
-}
-
-// A xmlTag is a tag in XML, with both elements.
-type xmlTag struct{ Key, Value *text }
-
-// tagsOf returns the tags of elements, unchecked but for their form.
-func tagsOf(elements []xmlTag) ([]tag, error) {
-	var tags []tag
-	for _, e := range elements {
-		if e.Key == nil || e.Value == nil {
-			return nil, newError("MalformedXML")
-		}
-		tags = append(tags, tag{string(*e.Key), string(*e.Value)})
-	}
-	return tags, nil
-}
-
-// tags returns the tags of the document, if an object may have them.
-func (d *tagging) tags() ([]tag, error) {
-	tags, err := d.list()
-	if err != nil {
-		return nil, err
-	}
-	return tags, checkTags(tags)
-}
-
-// list returns the tags of the document unchecked.
-func (d *tagging) list() ([]tag, error) {
-	if d.TagSet == nil || len(d.Unknown) > 0 {
-		return nil, newError("MalformedXML")
-	}
-	return tagsOf(d.TagSet.Tag)
-}
-
-// setTags makes the document one of these tags.
-func (d *tagging) setTags(tags []tag) {
-	d.TagSet = &struct{ Tag []xmlTag }{}
-	for _, t := range tags {
-		key, value := text(t.Key), text(t.Value)
-		d.TagSet.Tag = append(d.TagSet.Tag, xmlTag{&key, &value})
-	}
-}
 
 func getTagging(r *request) error {
-	response := tagging{Xmlns: namespace}
+	response := tagging.Document{Xmlns: xmldoc.Namespace}
 	err := viewVersion(r, func(v *version) error {
-		response.setTags(v.object.properties.tags)
+		response.Set(v.object.properties.tags)
 		return nil
 	})
 	if err != nil {
@@ -147,11 +23,11 @@ func putTagging(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
-	var asked tagging
+	var asked tagging.Document
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	tags, err := asked.tags()
+	tags, err := asked.Tags()
 	if err != nil {
 		return err
 	}

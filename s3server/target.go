@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 // A target is what a URL names: an object, a bucket, or the account.
@@ -30,7 +33,7 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 	// %2B.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
 	if err != nil || !utf8.ValidString(path) {
-		return target{}, newError("InvalidURI")
+		return target{}, s3error.New("InvalidURI")
 	}
 	t := target{bucket: h.hostBucket(r.Host), key: path}
 	if t.bucket == "" {
@@ -78,7 +81,7 @@ func regionalBucket(host string) string {
 
 // location returns the URL of the request's object, in the style of the request.
 func (r *request) location() string {
-	path := "/" + uriEncode(r.target.key)
+	path := "/" + sign.URIEncode(r.target.key)
 	if r.server.hostBucket(r.Host) == "" {
 		path = "/" + r.target.bucket + path
 	}
@@ -95,7 +98,7 @@ func scheme(r *request) string {
 // checkKey refuses keys that S3 refuses.
 func checkKey(key string) error {
 	if len(key) > maxKey {
-		return newError("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
+		return s3error.New("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
 	}
 	// Read from the left, a key must never have gone up more often than down.
 	depth := 0
@@ -108,7 +111,7 @@ func checkKey(key string) error {
 			depth++
 		}
 		if depth < 0 {
-			return newError("InvalidURI")
+			return s3error.New("InvalidURI")
 		}
 	}
 	return nil

@@ -1,12 +1,18 @@
 package s3server
 
-import "encoding/xml"
+import (
+	"encoding/xml"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
 
 type partList struct {
 	XMLName              xml.Name `xml:"ListPartsResult"`
 	Xmlns                string   `xml:"xmlns,attr"`
 	Bucket               string
-	Key                  text
+	Key                  xmldoc.Text
 	UploadID             string `xml:"UploadId"`
 	PartNumberMarker     int
 	NextPartNumberMarker int
@@ -15,7 +21,7 @@ type partList struct {
 	ChecksumAlgorithm    string `xml:",omitempty"`
 	ChecksumType         string `xml:",omitempty"`
 	StorageClass         string
-	Initiator, Owner     owner
+	Initiator, Owner     accounts.Owner
 	Part                 []listedPart
 }
 
@@ -24,7 +30,7 @@ type listedPart struct {
 	LastModified string
 	ETag         string
 	Size         int64
-	checksumElements
+	checksum.Elements
 }
 
 func listParts(r *request) error {
@@ -37,7 +43,7 @@ func listParts(r *request) error {
 		return err
 	}
 	result := partList{
-		Xmlns: namespace, Bucket: r.target.bucket, Key: text(r.target.key), UploadID: r.query.Get("uploadId"),
+		Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: r.query.Get("uploadId"),
 		PartNumberMarker: after, MaxParts: most,
 	}
 	u, err := r.upload()
@@ -54,9 +60,9 @@ func listParts(r *request) error {
 		return err
 	}
 	showAbortion(r, u)
-	result.StorageClass, result.Initiator, result.Owner = u.object.properties.class, ownerOf(u.initiator), owners(&u.object)
+	result.StorageClass, result.Initiator, result.Owner = u.object.properties.class, accounts.OwnerOf(u.initiator), owners(&u.object)
 	if u.asked {
-		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
+		result.ChecksumAlgorithm, result.ChecksumType = u.kind.Name, u.covers
 	}
 	parts, more, err := r.server.store.parts(r.Context(), u, after, most)
 	if err != nil {
@@ -64,7 +70,7 @@ func listParts(r *request) error {
 	}
 	result.IsTruncated = more
 	for _, p := range parts {
-		result.Part = append(result.Part, listedPart{p.number, isoTime(p.modified), p.etag, p.size, elementsOf(u.shown(p.sum))})
+		result.Part = append(result.Part, listedPart{p.number, xmldoc.Time(p.modified), p.etag, p.size, checksum.ElementsOf(u.shown(p.sum))})
 		result.NextPartNumberMarker = p.number
 	}
 	return r.writeXML(result)
@@ -74,13 +80,13 @@ type uploadList struct {
 	XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
 	Xmlns              string   `xml:"xmlns,attr"`
 	Bucket             string
-	KeyMarker          text
-	UploadIDMarker     string `xml:"UploadIdMarker"`
-	NextKeyMarker      text   `xml:",omitempty"`
-	NextUploadIDMarker string `xml:"NextUploadIdMarker,omitempty"`
-	Prefix             text
-	Delimiter          text   `xml:",omitempty"`
-	EncodingType       string `xml:",omitempty"`
+	KeyMarker          xmldoc.Text
+	UploadIDMarker     string      `xml:"UploadIdMarker"`
+	NextKeyMarker      xmldoc.Text `xml:",omitempty"`
+	NextUploadIDMarker string      `xml:"NextUploadIdMarker,omitempty"`
+	Prefix             xmldoc.Text
+	Delimiter          xmldoc.Text `xml:",omitempty"`
+	EncodingType       string      `xml:",omitempty"`
 	MaxUploads         int
 	IsTruncated        bool
 	Upload             []listedUpload
@@ -88,9 +94,9 @@ type uploadList struct {
 }
 
 type listedUpload struct {
-	Key              text
+	Key              xmldoc.Text
 	UploadID         string `xml:"UploadId"`
-	Initiator, Owner owner
+	Initiator, Owner accounts.Owner
 	StorageClass     string
 	Initiated        string
 }
@@ -103,7 +109,7 @@ func listUploads(r *request) error {
 	}
 	key, id := r.query.Get("key-marker"), r.query.Get("upload-id-marker")
 	result := uploadList{
-		Xmlns: namespace, Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.prefix),
+		Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.prefix),
 		Delimiter: l.encode(l.delimiter), EncodingType: l.encoding, MaxUploads: l.max,
 	}
 	owners, err := r.owners()
@@ -117,7 +123,7 @@ func listUploads(r *request) error {
 			return
 		}
 		result.Upload = append(result.Upload, listedUpload{
-			l.encode(u.key), u.id, ownerOf(u.initiator), owners(&u.object), u.object.properties.class, isoTime(u.initiated),
+			l.encode(u.key), u.id, accounts.OwnerOf(u.initiator), owners(&u.object), u.object.properties.class, xmldoc.Time(u.initiated),
 		})
 		result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
 	})

@@ -1,19 +1,25 @@
 package s3server
 
-import "encoding/xml"
+import (
+	"encoding/xml"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
 
 type versionList struct {
 	XMLName             xml.Name `xml:"ListVersionsResult"`
 	Xmlns               string   `xml:"xmlns,attr"`
 	Name                string
-	Prefix              text
-	KeyMarker           text
-	VersionIDMarker     string `xml:"VersionIdMarker"`
-	NextKeyMarker       text   `xml:",omitempty"`
-	NextVersionIDMarker string `xml:"NextVersionIdMarker,omitempty"`
+	Prefix              xmldoc.Text
+	KeyMarker           xmldoc.Text
+	VersionIDMarker     string      `xml:"VersionIdMarker"`
+	NextKeyMarker       xmldoc.Text `xml:",omitempty"`
+	NextVersionIDMarker string      `xml:"NextVersionIdMarker,omitempty"`
 	MaxKeys             int
-	Delimiter           text   `xml:",omitempty"`
-	EncodingType        string `xml:",omitempty"`
+	Delimiter           xmldoc.Text `xml:",omitempty"`
+	EncodingType        string      `xml:",omitempty"`
 	IsTruncated         bool
 	Entries             []listedVersion
 	CommonPrefixes      []commonPrefix
@@ -23,7 +29,7 @@ type versionList struct {
 // one sequence.
 type listedVersion struct {
 	XMLName           xml.Name
-	Key               text
+	Key               xmldoc.Text
 	VersionID         string `xml:"VersionId"`
 	IsLatest          bool
 	LastModified      string
@@ -32,7 +38,7 @@ type listedVersion struct {
 	ChecksumType      string `xml:",omitempty"`
 	Size              *int64
 	StorageClass      string `xml:",omitempty"`
-	Owner             owner
+	Owner             accounts.Owner
 	RestoreStatus     *restoreStatus
 }
 
@@ -44,13 +50,13 @@ func listVersions(r *request) error {
 	}
 	after := versionPosition{r.query.Get("key-marker"), r.query.Get("version-id-marker")}
 	if after.id != "" && after.key == "" {
-		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("A version-id marker cannot be specified without a key marker.")
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).WithMessage("A version-id marker cannot be specified without a key marker.")
 	}
 	if after.id != "" && !r.server.validVersionID(after.id) {
-		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("Invalid version id specified")
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
-		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
+		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	owners, err := r.owners()
@@ -75,16 +81,16 @@ func listVersions(r *request) error {
 	return r.writeXML(result)
 }
 
-func (l listing) versionEntry(v *version, latest bool, owners func(*object) owner) listedVersion {
+func (l listing) versionEntry(v *version, latest bool, owners func(*object) accounts.Owner) listedVersion {
 	e := listedVersion{
 		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.key), VersionID: v.id, IsLatest: latest,
-		LastModified: isoTime(v.modified), Owner: owners(&v.object),
+		LastModified: xmldoc.Time(v.modified), Owner: owners(&v.object),
 	}
 	if v.marker {
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
 	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.object.etag, &v.object.size, v.object.properties.class, l.restoreStatus(v)
-	e.ChecksumAlgorithm, e.ChecksumType = v.object.sum.algorithm(), v.object.sum.covers
+	e.ChecksumAlgorithm, e.ChecksumType = v.object.sum.Algorithm(), v.object.sum.Covers
 	return e
 }

@@ -3,154 +3,18 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
-	"strconv"
-	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/website"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-type websiteConfiguration struct {
-	XMLName               xml.Name `xml:"WebsiteConfiguration"`
-	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
-	IndexDocument         *struct{ Suffix text }
-	ErrorDocument         *struct{ Key text }
-	RedirectAllRequestsTo *struct {
-		HostName string
-		Protocol string `xml:",omitempty"`
-	}
-	RoutingRules *struct{ RoutingRule []routingRule }
-	Unknown      unknownElements `xml:",any"`
-}
-
-// A routingRule redirects the requests that its condition matches, or all without one.
-type routingRule struct {
-	Condition *struct {
-		KeyPrefixEquals             *text
-		HTTPErrorCodeReturnedEquals string          `xml:"HttpErrorCodeReturnedEquals,omitempty"`
-		Unknown                     unknownElements `xml:",any"`
-	}
-	Redirect struct {
-		HostName             string `xml:",omitempty"`
-		HTTPRedirectCode     string `xml:"HttpRedirectCode,omitempty"`
-		Protocol             string `xml:",omitempty"`
-		ReplaceKeyPrefixWith *text
-		ReplaceKeyWith       *text
-		Unknown              unknownElements `xml:",any"`
-	}
-	Unknown unknownElements `xml:",any"`
-}
-
-func (c *websiteConfiguration) check() error {
-	if len(c.Unknown) > 0 {
-		return newError("MalformedXML")
-	}
-	if to := c.RedirectAllRequestsTo; to != nil {
-		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
-			return newError("InvalidArgument", "ArgumentName", "RedirectAllRequestsTo", "ArgumentValue", "not null").
-				withMessage("RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
-		}
-		if to.HostName == "" {
-			return newError("MalformedXML")
-		}
-		return checkProtocol(to.Protocol)
-	}
-	if c.IndexDocument == nil {
-		return newError("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", "null").
-			withMessage("A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
-	}
-	if suffix := string(c.IndexDocument.Suffix); suffix == "" || strings.Contains(suffix, "/") {
-		return newError("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", suffix).withMessage("The IndexDocument Suffix is not well formed")
-	}
-	if c.ErrorDocument != nil && c.ErrorDocument.Key == "" {
-		return newError("MalformedXML")
-	}
-	const maxRules = 50
-	if c.RoutingRules != nil && len(c.RoutingRules.RoutingRule) == 0 {
-		return newError("MalformedXML")
-	}
-	if n := len(c.rules()); n > maxRules {
-		return newError("InvalidRequest").withMessage("%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n, maxRules)
-	}
-	for _, rule := range c.rules() {
-		if err := rule.check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *websiteConfiguration) rules() []routingRule {
-	if c.RoutingRules == nil {
-		return nil
-	}
-	return c.RoutingRules.RoutingRule
-}
-
-func checkProtocol(protocol string) error {
-	if protocol != "" && protocol != "http" && protocol != "https" {
-		return newError("InvalidRequest").withMessage("Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.")
-	}
-	return nil
-}
-
-func (r *routingRule) check() error {
-	if len(r.Unknown) > 0 || len(r.Redirect.Unknown) > 0 || r.Condition != nil && len(r.Condition.Unknown) > 0 {
-		return newError("MalformedXML")
-	}
-	if c := r.Condition; c != nil {
-		if c.KeyPrefixEquals == nil && c.HTTPErrorCodeReturnedEquals == "" {
-			return newError("InvalidRequest").withMessage("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")
-		}
-		if code := c.HTTPErrorCodeReturnedEquals; code != "" && !between(code, 400, 599) {
-			return newError("InvalidRequest").withMessage("The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code)
-		}
-	}
-	if r.Redirect.ReplaceKeyPrefixWith != nil && r.Redirect.ReplaceKeyWith != nil {
-		return newError("InvalidRequest").withMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
-	}
-	if code := r.Redirect.HTTPRedirectCode; code != "" && !between(code, 301, 399) {
-		return newError("InvalidRequest").withMessage("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code)
-	}
-	return checkProtocol(r.Redirect.Protocol)
-}
-
-func between(code string, least, most int) bool {
-	n, err := strconv.Atoi(code)
-	return err == nil && n >= least && n <= most
-}
-
-// matches reports whether the rule redirects requests for a key. status is that of the error that
-// the request has had, or 0 before it is tried.
-func (r *routingRule) matches(key string, status int) bool {
-	code := ""
-	if status != 0 {
-		code = strconv.Itoa(status)
-	}
-	if r.Condition == nil {
-		return status == 0
-	}
-	prefix := r.Condition.KeyPrefixEquals
-	return r.Condition.HTTPErrorCodeReturnedEquals == code && (prefix == nil || strings.HasPrefix(key, string(*prefix)))
-}
-
-// target returns the key to which the rule redirects a key.
-func (r *routingRule) target(key string) string {
-	switch to := r.Redirect; {
-	case to.ReplaceKeyWith != nil:
-		return string(*to.ReplaceKeyWith)
-	case to.ReplaceKeyPrefixWith != nil:
-		if r.Condition != nil && r.Condition.KeyPrefixEquals != nil {
-			key = strings.TrimPrefix(key, string(*r.Condition.KeyPrefixEquals))
-		}
-		return string(*to.ReplaceKeyPrefixWith) + key
-	}
-	return key
-}
-
 func putWebsite(r *request) error {
-	var asked websiteConfiguration
+	var asked website.Configuration
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if err := asked.check(); err != nil {
+	if err := asked.Check(); err != nil {
 		return err
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
@@ -160,7 +24,7 @@ func putWebsite(r *request) error {
 }
 
 func getWebsite(r *request) error {
-	var response websiteConfiguration
+	var response website.Configuration
 	err := r.view(func(b *bucket) error {
 		if b.website == nil {
 			return noWebsite(b.name)
@@ -171,12 +35,12 @@ func getWebsite(r *request) error {
 	if err != nil {
 		return err
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }
 
-func noWebsite(bucket string) *apiError {
-	return newError("NoSuchWebsiteConfiguration", "BucketName", bucket)
+func noWebsite(bucket string) *s3error.Error {
+	return s3error.New("NoSuchWebsiteConfiguration", "BucketName", bucket)
 }
 
 func deleteWebsite(r *request) error {

@@ -9,6 +9,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
@@ -52,8 +56,8 @@ func websiteHandler(r *request) handler {
 
 // serveWebsite serves a request to a website. Its sender is anonymous.
 func serveWebsite(r *request) error {
-	r.caller = caller{anonymous: true, payload: unsignedPayload}
-	c, err := website(r)
+	r.caller = caller{anonymous: true, seal: sign.Seal{Payload: sign.UnsignedPayload}}
+	c, err := websiteOf(r)
 	if err != nil {
 		return writeHTML(r, asAPIError(err), nil)
 	}
@@ -61,7 +65,7 @@ func serveWebsite(r *request) error {
 	if to := c.RedirectAllRequestsTo; to != nil {
 		return redirect(r, http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
 	}
-	if rule := c.rule(asked, 0); rule != nil {
+	if rule := c.Rule(asked, 0); rule != nil {
 		return follow(r, rule, asked)
 	}
 	if asked == "" || strings.HasSuffix(asked, "/") {
@@ -71,57 +75,47 @@ func serveWebsite(r *request) error {
 		return nil
 	}
 	failure := asAPIError(err)
-	if failure.status < http.StatusBadRequest {
+	if failure.Status < http.StatusBadRequest {
 		return failure // not modified
 	}
 	if folder := asked + "/"; r.target.key == asked && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
 		r.w.Header().Set("Location", encodePath(folder))
 		return r.done(http.StatusFound)
 	}
-	if rule := c.rule(asked, failure.status); rule != nil {
+	if rule := c.Rule(asked, failure.Status); rule != nil {
 		return follow(r, rule, asked)
 	}
 	if c.ErrorDocument == nil {
 		return writeHTML(r, failure, nil)
 	}
-	if err := serveErrorDocument(r, string(c.ErrorDocument.Key), failure.status); err != nil {
+	if err := serveErrorDocument(r, string(c.ErrorDocument.Key), failure.Status); err != nil {
 		return writeHTML(r, failure, asAPIError(err))
 	}
 	return nil
 }
 
-// website returns the configuration of the bucket, if the method is allowed.
-func website(r *request) (c *websiteConfiguration, err error) {
+// websiteOf returns the configuration of the bucket, if the method is allowed.
+func websiteOf(r *request) (c *website.Configuration, err error) {
 	err = r.view(func(b *bucket) error {
 		switch c = b.website; {
 		case c == nil:
 			return noWebsite(b.name)
 		case b.payer == payerRequester:
-			return newError("AccessDenied") // nobody could be asked to pay
+			return s3error.New("AccessDenied") // nobody could be asked to pay
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			return newError("MethodNotAllowed", "Method", r.Method, "ResourceType", "OBJECT")
+			return s3error.New("MethodNotAllowed", "Method", r.Method, "ResourceType", "OBJECT")
 		}
 		return nil
 	})
 	return c, err
 }
 
-func (c *websiteConfiguration) rule(key string, status int) *routingRule {
-	rules := c.rules()
-	for i := range rules {
-		if rules[i].matches(key, status) {
-			return &rules[i]
-		}
-	}
-	return nil
-}
-
-func follow(r *request, rule *routingRule, key string) error {
+func follow(r *request, rule *website.RoutingRule, key string) error {
 	code := http.StatusMovedPermanently
 	if value := rule.Redirect.HTTPRedirectCode; value != "" {
 		code, _ = strconv.Atoi(value) // check has parsed it
 	}
-	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.target(key))
+	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 
 // redirect sends the client to a key, by default at the same host.
@@ -135,7 +129,7 @@ func redirect(r *request, code int, protocol, host, key string) error {
 }
 
 // encodePath returns the path of a key in a URL.
-func encodePath(key string) string { return "/" + strings.ReplaceAll(uriEncode(key), "%2F", "/") }
+func encodePath(key string) string { return "/" + strings.ReplaceAll(sign.URIEncode(key), "%2F", "/") }
 
 // mayRead fails unless everyone may read the object of the request.
 func mayRead(r *request) error {
@@ -187,7 +181,7 @@ func serveErrorDocument(r *request, key string, status int) error {
 	}
 	defer r.server.store.release(v)
 	if r.server.archived(v) || v.object.encryption.customerMD5 != "" {
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	if err := describe(r, v); err != nil {
 		return err
@@ -206,18 +200,18 @@ func serveErrorDocument(r *request, key string, status int) error {
 }
 
 // writeHTML writes an error as a page. second is the error of the document for errors, or nil.
-func writeHTML(r *request, e, second *apiError) error {
-	title := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
+func writeHTML(r *request, e, second *s3error.Error) error {
+	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	var b bytes.Buffer
 	item := func(name, value string) {
 		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
 	}
-	list := func(e *apiError) {
+	list := func(e *s3error.Error) {
 		b.WriteString("<ul>\n")
-		item("Code", e.code)
-		item("Message", e.message)
-		for i := 0; i+1 < len(e.fields); i += 2 {
-			item(e.fields[i], e.fields[i+1])
+		item("Code", e.Code)
+		item("Message", e.Message)
+		for i := 0; i+1 < len(e.Fields); i += 2 {
+			item(e.Fields[i], e.Fields[i+1])
 		}
 	}
 	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
@@ -231,12 +225,12 @@ func writeHTML(r *request, e, second *apiError) error {
 		b.WriteString("</ul>\n")
 	}
 	b.WriteString("<hr/>\n</body>\n</html>\n")
-	r.failure = e.code
+	r.failure = e.Code
 	header := r.w.Header()
-	header.Set("X-Amz-Error-Code", e.code)
-	header.Set("X-Amz-Error-Message", e.message)
+	header.Set("X-Amz-Error-Code", e.Code)
+	header.Set("X-Amz-Error-Message", e.Message)
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	r.w.WriteHeader(e.status)
+	r.w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {
 		r.send(b.Bytes())
 	}

@@ -160,6 +160,19 @@ var reconcileCases = []Case{
 		},
 	},
 	{
+		Name: "an update that created the object, which another client then overwrote", Rule: "W7",
+		Explanation: "its object may have been what the other client read: Update is OutcomeUnknown, and does not apply the change twice",
+		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
+		run: func(t *T) {
+			var other storage.Bucket
+			b, other := t.openTwice(beforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
+			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
+			_, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("mine"), nil })
+			t.requireCode(err, storage.OutcomeUnknown)
+			t.requireContent(b, "a", "another's")
+		},
+	},
+	{
 		Name: "an update that another client overwrote", Rule: "W7",
 		Explanation: "if the look finds another client's object, ours may have been there before it: OutcomeUnknown",
 		Needs:       storage.ConditionalUpdate,

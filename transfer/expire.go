@@ -120,7 +120,7 @@ func (e *expiry) check() error {
 		if err := e.checkUploads(r); err != nil {
 			return err
 		}
-		if len(r.Tags) > 0 && (e.tags == nil || storage.Lacks(e.tags, storage.ObjectTags)) {
+		if len(r.Tags) > 0 && (e.tags == nil || !storage.Supports(e.tags, storage.ObjectTags)) {
 			return &storage.Error{Code: storage.Unsupported, Op: "Expire", Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -49,7 +50,7 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 		{"with a profile that lists in order", "unknown", storage.Unsupported},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			b := onServer(t, s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, row.profile)
+			b := onServer(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), row.profile)
 			backup := t.TempDir()
 			for _, key := range keys {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -109,7 +110,7 @@ func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
 func TestAJournalDoesNotContinueAListingInTreeOrder(t *testing.T) {
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {
-			b := onServer(t, s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, profile)
+			b := onServer(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
 			for _, key := range []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)

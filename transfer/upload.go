@@ -66,7 +66,7 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 		return 0, fileError("Upload", src.key, err)
 	}
 	var more map[string]string
-	if !storage.Lacks(u.to, storage.Metadata) { // else compareDeep does without
+	if storage.Supports(u.to, storage.Metadata) { // else compareDeep does without
 		more = map[string]string{mtimeKey: formatMtime(content.modified)}
 	}
 	opts, err := ruleOptions[storage.UploadOption](u.rule, src.key, more)

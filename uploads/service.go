@@ -67,7 +67,7 @@ func New(bucket Bucket, c Config) (*Service, error) {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
 		}
 	}
-	if storage.Lacks(bucket, storage.ContentProperties) {
+	if !storage.Supports(bucket, storage.ContentProperties) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket keeps no content types, so a browser could run what users upload"),
 			Hint: "use a bucket that supports ContentProperties",

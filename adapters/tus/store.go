@@ -81,7 +81,7 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	}
 	if c.Options == nil {
 		c.Options = fileType
-		if storage.Lacks(b, storage.ContentProperties) {
+		if !storage.Supports(b, storage.ContentProperties) {
 			c.Options = func(handler.FileInfo) []storage.WriteOption { return nil }
 		}
 	}

@@ -62,7 +62,7 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	if len(opts) == 0 {
 		opts = append(opts, storage.IfRevision(u.revision))
 	}
-	if !storage.Lacks(u.store.bucket, storage.ContentProperties) {
+	if storage.Supports(u.store.bucket, storage.ContentProperties) {
 		opts = append(opts, storage.WithContentType("application/json"))
 	}
 	attrs, err := u.store.bucket.Upload(ctx, u.stateKey(), bytes.NewReader(text), opts...)

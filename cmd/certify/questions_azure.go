@@ -83,6 +83,18 @@ var azureQuestions = []question{
 		does:    "`Upload` does not tell the class of such an object",
 		cost:    "3 requests",
 		answers: []string{"yes", "no"}, ask: askKeptTier,
+	}, {
+		id: "azure-hierarchical-versions", provider: "azure", account: "with a hierarchical namespace",
+		text:    "With a hierarchical namespace, is a listing with versions a listing or a refusal?",
+		does:    "after a refusal, `DeleteBucket` lists without versions, because such an account has none",
+		cost:    "2 requests",
+		answers: []string{"a listing", "a refusal"}, ask: askHierarchicalVersions,
+	}, {
+		id: "azure-default-immutability", provider: "azure", account: "standard",
+		text:    "Does a container say in its properties whether it has version-level immutability?",
+		does:    "a write with locks asks the container first, and is `Unsupported` if it does not say so",
+		cost:    "1 request",
+		answers: []string{"yes, it has none", "yes, it has it", "no"}, ask: askDefaultImmutability,
 	},
 }
 
@@ -389,4 +401,47 @@ func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	return "no", nil
+}
+
+func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	account, err := client.GetAccountInfo(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	if account.IsHierarchicalNamespaceEnabled == nil || !*account.IsHierarchicalNamespaceEnabled {
+		return "", notHere("the account has no hierarchical namespace")
+	}
+	_, err = client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}}).NextPage(ctx)
+	var refused *azcore.ResponseError
+	switch {
+	case err == nil:
+		return "a listing", nil
+	case errors.As(err, &refused):
+		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		return "a refusal", nil
+	}
+	return "", err
+}
+
+// askDefaultImmutability reads a new container. If the account gives it immutability that keeps it
+// from being deleted, the program has ended at its first bucket.
+func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	found, err := client.GetProperties(ctx, nil)
+	switch {
+	case err != nil:
+		return "", err
+	case found.IsImmutableStorageWithVersioningEnabled == nil:
+		return "no", nil
+	case *found.IsImmutableStorageWithVersioningEnabled:
+		return "yes, it has it", nil
+	}
+	return "yes, it has none", nil
 }

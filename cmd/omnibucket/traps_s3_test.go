@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/s3server"
 )
 
 // SeaweedFS lists like a directory tree: all of a/ before a-b.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, s3server.Config{FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}})
+	s3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
 	backup := t.TempDir()
 	keys := []string{"a-b", "a.json", "a/1", "a/2", "a/3", "z"}
 	for _, key := range keys {

@@ -45,7 +45,7 @@ const (
 	cleanup = 5 * time.Second
 
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
-	releases                 = 3 // attempts to take a decision back
+	releases                 = 3 // attempts to take a decision back, or to remove the parts
 )
 
 // A decision is which call makes the object. The zero value is that none does.
@@ -310,7 +310,13 @@ func notUnknown(err error) error {
 func (c *Completion) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*cleanup)
 	defer cancel()
-	return c.Drop(ctx)
+	for try := 1; ; try++ {
+		err := c.Drop(ctx)
+		var e *storage.Error
+		if !errors.As(err, &e) || !e.Retryable || try == releases || ctxtime.Sleep(ctx, firstPause) != nil {
+			return err
+		}
+	}
 }
 
 // dropMade is drop by the call that has made the object. If the marker stays, it has that.

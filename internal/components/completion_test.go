@@ -70,6 +70,7 @@ type call struct {
 	before    func() // the object is made
 	after     func() error
 	keeps     bool // the marker cannot be removed
+	busy      int  // how often the store is busy when it should be removed
 }
 
 func (s *store) complete(ctx context.Context, c call) error {
@@ -94,6 +95,9 @@ func (s *store) complete(ctx context.Context, c call) error {
 		Drop: func(ctx context.Context) error {
 			if c.keeps {
 				return storage.PermissionDenied
+			}
+			if c.busy--; c.busy >= 0 {
+				return busy
 			}
 			return s.Delete(ctx, &storage.DeleteRequest{Key: components.Marker(s.prefix)})
 		},
@@ -157,6 +161,16 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A store that is busy for a moment does not keep, and bill, the parts.
+func TestPartsAreRemovedAlsoFromABusyStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		require.NoError(t, s.complete(t.Context(), call{name: "one", busy: 2}))
+		_, err := s.Head(t.Context(), &storage.GetRequest{Key: components.Marker(s.prefix), Length: -1})
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
 }
 
 func TestACompletionThatFailedIsRepeated(t *testing.T) {

@@ -45,12 +45,22 @@ var shared = []string{
 	"internal/transport", "internal/urlpath",
 }
 
+// machines are parts of the core that need nothing of the API.
+var machines = []string{"internal/blockcache", "internal/buffer", "internal/metadata", "internal/pace", "internal/rangeplan", "internal/redact", "internal/telemetry", "internal/uploadtoken"}
+
 var rules = []rule{
 	{
 		says:   "the root imports only the standard library and the OpenTelemetry API",
 		covers: func(path string) bool { return path == "." },
 		forbids: func(_, path string) bool {
 			return external(path) && !within(path, telemetry...)
+		},
+	},
+	{
+		says:   "a machine of the core imports only the standard library and other internal packages, and telemetry OpenTelemetry",
+		covers: func(path string) bool { return within(path, machines...) },
+		forbids: func(importer, path string) bool {
+			return path == "." || external(path) && !(importer == "internal/telemetry" && within(path, telemetry...))
 		},
 	},
 	{
@@ -95,6 +105,13 @@ var rules = []rule{
 		covers: func(path string) bool { return within(path, shared...) },
 		forbids: func(_, path string) bool {
 			return within(path, "providers", "memstore") || external(path) && !within(path, telemetry...)
+		},
+	},
+	{
+		says:   "a part of s3server knows neither the server nor a store",
+		covers: func(path string) bool { return within(path, "s3server/internal") },
+		forbids: func(_, path string) bool {
+			return path == "." || path == "s3server" || within(path, "providers", "memstore") || external(path)
 		},
 	},
 	{

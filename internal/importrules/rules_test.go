@@ -19,6 +19,11 @@ func TestRules(t *testing.T) {
 		{"the root and an SDK", module, "github.com/aws/aws-sdk-go-v2/service/s3", "the root imports"},
 		{"the root and the ordered map", module, "github.com/tidwall/btree", "the root imports"},
 		{"the root and testing", module, "testing", "for testing"},
+		{"a machine and the standard library", module + "/internal/pace", "sync/atomic", ""},
+		{"a machine and another internal package", module + "/internal/pace", module + "/internal/ctxtime", ""},
+		{"a machine and the API", module + "/internal/pace", module, "a machine of the core"},
+		{"a machine and telemetry", module + "/internal/pace", "go.opentelemetry.io/otel/trace", "a machine of the core"},
+		{"the machine of telemetry and telemetry", module + "/internal/telemetry", "go.opentelemetry.io/otel/trace", ""},
 		{"memstore and the ordered map", module + "/memstore", "github.com/tidwall/btree", ""},
 		{"memstore and an SDK", module + "/memstore", "cloud.google.com/go/storage", "memstore adds"},
 		{"memstore and a provider", module + "/memstore", module + "/providers/local", "memstore adds"},
@@ -43,6 +48,9 @@ func TestRules(t *testing.T) {
 		{"a shared package and a provider", module + "/internal/address", module + "/providers/s3", "imports no provider and no SDK"},
 		{"a shared package and an SDK", module + "/internal/sdkerror", "github.com/aws/smithy-go", "imports no provider and no SDK"},
 		{"a package for drivers and an SDK", module + "/httpdriver", "github.com/aws/smithy-go", "imports no provider and no SDK"},
+		{"a part of s3server and another", module + "/s3server/internal/policy", module + "/s3server/internal/tagging", ""},
+		{"a part of s3server and the server", module + "/s3server/internal/policy", module + "/s3server", "knows neither"},
+		{"a part of s3server and a store", module + "/s3server/internal/policy", module, "knows neither"},
 		{"a package with a similar name", module + "/memstorefront", "cloud.google.com/go/storage", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

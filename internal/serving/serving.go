@@ -21,6 +21,10 @@ type Directory string
 // are Buckets, as for storage.Overlap, or Directories. The root package sets Below.
 var Below func(inner, outer any) (prefix string, ok bool)
 
+// Reach returns the bucket that storage.New returned and that b is, shows or unwraps to; nil if there
+// is none. The root package sets Reach.
+var Reach func(b any) Bucket
+
 // Beside reports whether two Buckets are known to be folders of one bucket, neither in the other,
 // so that no object is in both. The root package sets Beside.
 var Beside func(a, b any) bool

@@ -34,10 +34,10 @@ type ServedBucket struct {
 
 // OriginOf returns the store of b, past every layer. It returns false if the store serves
 // its signed URLs itself, or if b has no WithSigningBaseURL. It also returns false for a
-// result of Ref or Prefixed, and for a user's own type.
+// result of Ref or Prefixed, and for a user's own type that is no storage.Unwrapper.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
-	own, ok := b.(serving.Bucket)
-	if !ok {
+	own := serving.Reach(b)
+	if own == nil {
 		return ServedBucket{}, false
 	}
 	store, name, base := own.Served(serving.Token{})

@@ -77,8 +77,12 @@ func (bc *blobContainer) readError(ctx context.Context, err error, r *storage.Ge
 	case e.Status == http.StatusNotFound:
 		return bc.notFound(ctx, e)
 	case e.Code == storage.PreconditionFailed && r.Condition.Revision != "":
-		if again := bc.recheck(ctx, r.Key, r.Version); again != nil && again.Status == http.StatusNotFound {
+		switch again := bc.recheck(ctx, r.Key, r.Version); {
+		case again == nil:
+		case again.Status == http.StatusNotFound:
 			return bc.notFound(ctx, again)
+		case again.Retryable:
+			return reads(again) // nothing is known
 		}
 	}
 	return e

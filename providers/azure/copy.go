@@ -54,13 +54,14 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
 	inBlocks := n.key.secret != nil || newNatives(r.Source.Native).key.secret != nil || n.scope != "" && d.account.isBefore(scopeVersion)
 	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
-		return d.copier.copyBlob(ctx, r, n, source, from)
+		attrs, err := d.copier.copyBlob(ctx, r, n, source, from)
+		return attrs, copiedTagsError(err, r.Tags)
 	}
 	ranges, err := d.copier.split(nil, source.Size, r.Source, from)
 	if err != nil {
 		return nil, err
 	}
-	return d.copier.copyRanges(ctx, ranges, &blockList{
+	attrs, err := d.copier.copyRanges(ctx, ranges, &blockList{
 		key:        r.Key,
 		properties: &r.Properties,
 		controls:   &r.Controls,
@@ -68,6 +69,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		crc:        source.CRC32C,
 		size:       source.Size,
 	})
+	return attrs, copiedTagsError(err, r.Tags)
 }
 
 // canAuthorizeSource reports whether the service can be authorized to read a

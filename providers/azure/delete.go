@@ -120,6 +120,9 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *stora
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
 		missing = rm.container.recheck(ctx, r.Key, r.Version)
 	}
+	if missing != nil && missing != e && missing.Retryable {
+		return reads(missing) // nothing is known, and nothing was removed
+	}
 	if missing == nil || missing.Status != http.StatusNotFound || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}

@@ -199,3 +199,36 @@ func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
 	require.Empty(t, s.server.Requests())
 	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
 }
+
+// Some servers check the condition of a missing object first. If the look that tells it from another
+// revision fails for a reason that passes, nothing is known.
+func TestAConditionIsToldOnlyAfterTheLook(t *testing.T) {
+	unmet := refusing(http.StatusPreconditionFailed, "ConditionNotMet")
+	page := said{Status: http.StatusServiceUnavailable, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}
+	condition := storage.Condition{Revision: etag}
+	for name, do := range map[string]func(d *driver) error{
+		"Get": func(d *driver) error {
+			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+			return err
+		},
+		"Delete": func(d *driver) error {
+			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
+		},
+	} {
+		for _, row := range []struct {
+			look said
+			want storage.Code
+		}{
+			{refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
+			{refusing(http.StatusInternalServerError, "OperationTimedOut"), storage.Unavailable},
+			{page, storage.Unavailable},
+			{anObject("x"), storage.PreconditionFailed},
+		} {
+			t.Run(fmt.Sprint(name, " ", row.look.Status, " ", row.want), func(t *testing.T) {
+				err := do(newScript(t, unmet, row.look).driver(t))
+				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was done")
+			})
+		}
+	}
+}

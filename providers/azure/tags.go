@@ -61,6 +61,18 @@ func tagsError(err error) error {
 	return err
 }
 
+// copiedTagsHint is for a copy with tags that is denied. The credential may lack only the permission
+// to write tags, although it could read those of the source.
+const copiedTagsHint = "the copy has tags: to write them, the credential needs the role Storage Blob Data Owner, or the permission t of a shared access signature; WithTags(nil) copies without tags"
+
+// copiedTagsError returns the error for a failed copy with these tags.
+func copiedTagsError(err error, tags map[string]string) error {
+	if len(tags) > 0 && isCode(err, "AuthorizationPermissionMismatch") {
+		return sdkerror.WithHint(err, copiedTagsHint)
+	}
+	return err
+}
+
 // SetTags makes one Set Blob Tags request, which replaces all tags.
 func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {

@@ -183,3 +183,35 @@ func TestACopyOfAScannedObject(t *testing.T) {
 		})
 	}
 }
+
+// A role or a signature may read tags and not write them. The copy then fails, and says why.
+func TestACopyWhoseTagsMayNotBeWritten(t *testing.T) {
+	for name, opts := range map[string][]storage.CopyOption{
+		"by one request": nil,
+		"in blocks":      {storage.WithContentType("text/html")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			s.server.Answer = func(r wiretest.Request) said {
+				switch {
+				case r.Method == http.MethodHead:
+					return anObject("hello", "X-Ms-Tag-Count", "3")
+				case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=tags"):
+					return said{Body: scannedTags}
+				case r.Header.Get("X-Ms-Tags") != "":
+					return refusing(403, "AuthorizationPermissionMismatch")
+				case strings.Contains(r.RawQuery, "comp=block"):
+					return created
+				}
+				return accepted
+			}
+			b := storage.New(s.driver(t))
+			_, err := storage.Copy(t.Context(), b, "to", b, "from", opts...)
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Equal(t, copiedTagsHint, asError(err).Hint)
+
+			_, err = storage.Copy(t.Context(), b, "to", b, "from", append(opts, storage.WithTags(nil))...)
+			require.NoError(t, err, "the hint helps")
+		})
+	}
+}

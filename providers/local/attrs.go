@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // An attrs has the attributes of an object, as an extended attribute or a sidecar stores
@@ -238,14 +239,14 @@ func cutString(b []byte) (string, []byte, bool) {
 }
 
 // matches reports whether a was written for the current state of the file.
-func (a *attrs) matches(m meta) bool {
-	return a != nil && a.size == m.size && a.mtime == m.mtime
+func (a *attrs) matches(m osdir.Meta) bool {
+	return a != nil && a.size == m.Size && a.mtime == m.MTime
 }
 
 // attrsOf returns the attributes of a file for the caller. If a is nil, another program
 // made the file, and the core derives its content type from the key.
-func (r *reader) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
-	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
+func (r *reader) attrsOf(key string, m osdir.Meta, a *attrs) *storage.Attrs {
+	out := &storage.Attrs{Key: key, Size: m.Size, Modified: m.Time()}
 	out.ETag, out.Revision = r.tagOf(m, a).split()
 	if r.tree.keepsVersions() {
 		out.Version = versionOf(m)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // candidates are the directories that can have the object of a key. The caller holds the
@@ -13,34 +14,35 @@ import (
 // causes, the first one is the object: plain, alternate, literal. So a write fills the
 // first possible one before it empties the others, and a removal empties the first last.
 type candidates struct {
-	driver     *driver
 	tree       *tree
 	reader     *reader
 	staging    *staging
 	noncurrent *noncurrent
+	sync       bool
+	visible    bool
 
 	l         location
-	plain     *dir // the caller closes it
-	alternate *dir
-	literal   *dir
+	plain     *osdir.Dir // the caller closes it
+	alternate *osdir.Dir
+	literal   *osdir.Dir
 
 	occupied bool // strict: a file with another spelling has the plain name
 }
 
 // An objectFile is the file of an object.
 type objectFile struct {
-	dir  *dir
+	dir  *osdir.Dir
 	base string
-	meta meta // of the file itself, not of a symbolic link
+	meta osdir.Meta // of the file itself, not of a symbolic link
 }
 
 func (s objectFile) found() bool { return s.dir != nil }
 
 // candidates returns the candidates of the object at l. plain is the directory of its plain name.
-func (o *objects) candidates(l location, plain *dir) *candidates {
+func (o *objects) candidates(l location, plain *osdir.Dir) *candidates {
 	return &candidates{
-		driver: o.driver, tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
-		l: l, plain: plain,
+		tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
+		sync: o.sync, visible: o.visible, l: l, plain: plain,
 	}
 }
 
@@ -79,16 +81,16 @@ func (s *candidates) find() (objectFile, error) {
 	if err != nil {
 		return objectFile{}, err
 	}
-	_, base := split(s.l.literal)
+	_, base := osdir.Split(s.l.literal)
 	return s.reader.statObject(literal, base)
 }
 
 // alternateDir opens the directory of the alternate name. It returns nil if there is none.
-func (s *candidates) alternateDir() (*dir, error) {
+func (s *candidates) alternateDir() (*osdir.Dir, error) {
 	if s.alternate != nil {
 		return s.alternate, nil
 	}
-	if s.plain != nil && s.l.altDir == s.plain.path {
+	if s.plain != nil && s.l.altDir == s.plain.Path {
 		s.alternate = s.plain
 		return s.alternate, nil
 	}
@@ -101,7 +103,7 @@ func (s *candidates) alternateDir() (*dir, error) {
 }
 
 // literalDir opens the directory of the literal name. It returns nil if no file has it.
-func (s *candidates) literalDir() (*dir, error) {
+func (s *candidates) literalDir() (*osdir.Dir, error) {
 	if s.literal != nil || s.l.literal == "" {
 		return s.literal, nil
 	}
@@ -109,21 +111,21 @@ func (s *candidates) literalDir() (*dir, error) {
 	if err != nil || !exact {
 		return nil, err
 	}
-	path, _ := split(s.l.literal)
+	path, _ := osdir.Split(s.l.literal)
 	s.literal, err = s.tree.open(path)
 	return s.literal, failure(err)
 }
 
 // statObject finds an object in d, which may be nil.
-func (r *reader) statObject(d *dir, base string) (objectFile, error) {
+func (r *reader) statObject(d *osdir.Dir, base string) (objectFile, error) {
 	if d == nil {
 		return objectFile{}, nil
 	}
-	m, err := d.stat(base)
-	if err == nil && m.kind == kindLink {
+	m, err := d.Stat(base)
+	if err == nil && m.Kind == osdir.KindLink {
 		m, err = r.tree.statTarget(d, base)
 	}
-	if isNoObject(err) || err == nil && m.kind != kindFile {
+	if osdir.IsNoFile(err) || err == nil && m.Kind != osdir.KindFile {
 		return objectFile{}, nil
 	}
 	if err != nil {
@@ -133,13 +135,13 @@ func (r *reader) statObject(d *dir, base string) (objectFile, error) {
 }
 
 // statTarget returns the meta of the target of a symbolic link, inside the bucket.
-func (t *tree) statTarget(d *dir, base string) (meta, error) {
-	f, err := d.open(base)
+func (t *tree) statTarget(d *osdir.Dir, base string) (osdir.Meta, error) {
+	f, err := d.Open(base)
 	if err != nil {
-		return meta{}, err
+		return osdir.Meta{}, err
 	}
-	defer func() { _ = f.close() }()
-	return f.meta, nil
+	defer func() { _ = f.Close() }()
+	return f.Meta, nil
 }
 
 // install renames the staged file to the plain name or, if a directory with entries has
@@ -149,10 +151,10 @@ func (s *candidates) install(ctx context.Context, st *stagedFile, absent bool) e
 		return argument.Invalid("key", "must not differ only in case from an existing file", "rename the file that differs from the key only in case: this disk folds case")
 	}
 	err := s.moveInto(ctx, s.plain, s.l.base, st, absent)
-	if isObstructed(err) && s.plain.rmdir(s.l.base) == nil {
+	if osdir.IsObstructed(err) && s.plain.Rmdir(s.l.base) == nil {
 		err = s.moveInto(ctx, s.plain, s.l.base, st, absent)
 	}
-	if isObstructed(err) {
+	if osdir.IsObstructed(err) {
 		return s.installAlternate(ctx, st, absent)
 	}
 	if err != nil {
@@ -174,8 +176,8 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.driver.sync && alternate != s.plain {
-		if err := alternate.sync(); err != nil {
+	if s.sync && alternate != s.plain {
+		if err := alternate.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
@@ -184,7 +186,7 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 
 // makeAlternateDir opens the directory of the alternate name, and makes it if it does not
 // exist. If another process removes it meanwhile, it fails with errDirGone.
-func (s *candidates) makeAlternateDir() (*dir, error) {
+func (s *candidates) makeAlternateDir() (*osdir.Dir, error) {
 	alternate, err := s.alternateDir()
 	if alternate != nil || err != nil {
 		return alternate, err
@@ -199,45 +201,45 @@ func (s *candidates) makeAlternateDir() (*dir, error) {
 }
 
 // removeLiteral removes the file with the literal name, as removeStale does.
-func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
+func (s *candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error {
 	literal, err := s.literalDir()
 	if err != nil || literal == nil {
 		return nil
 	}
-	_, base := split(s.l.literal)
+	_, base := osdir.Split(s.l.literal)
 	return s.removeStale(ctx, filled, literal, base)
 }
 
 // removeStale removes a file that is not the object any more, and flushes that. filled is the directory of the new object, or nil for a removal. It is
 // flushed first, so that the object has a name after a power failure. Within a directory,
 // the file system keeps the order.
-func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
-	remove := func() error { return retryInUse(ctx, func() error { return d.unlink(base) }) }
-	if !s.driver.sync || d == filled {
+func (s *candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
+	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
+	if !s.sync || d == filled {
 		_ = remove()
 		return nil
 	}
-	if _, err := d.stat(base); err != nil {
+	if _, err := d.Stat(base); err != nil {
 		return nil
 	}
 	if filled != nil {
-		if err := filled.sync(); err != nil {
+		if err := filled.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
 	if remove() != nil {
 		return nil
 	}
-	return unknownOutcome(d.sync())
+	return unknownOutcome(d.Sync())
 }
 
 // moveInto renames the staged file. With absent, it links the file instead, which fails if
-// the name exists. The lock excludes writers of this package, but not an editor. If a directory has the name, the error satisfies isObstructed.
-func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *stagedFile, absent bool) error {
+// the name exists. The lock excludes writers of this package, but not an editor. If a directory has the name, the error satisfies osdir.IsObstructed.
+func (s *candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, st *stagedFile, absent bool) error {
 	if absent {
-		err := to.link(base, st.dir, st.name)
+		err := to.Link(base, st.dir, st.name)
 		if err == nil {
-			_ = st.dir.unlink(st.name)
+			_ = st.dir.Unlink(st.name)
 			st.markPlaced()
 			return nil
 		}
@@ -252,14 +254,14 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 	if s.exchange(to, base, st) {
 		return nil
 	}
-	err := retryInUse(ctx, func() error { return to.rename(base, st.dir, st.name) })
+	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.dir, st.name) })
 	switch {
 	case err == nil:
 		st.markPlaced()
 		return nil
-	case isObstructed(err):
+	case osdir.IsObstructed(err):
 		return err
-	case isNotExist(err):
+	case osdir.IsNotExist(err):
 		return s.renameError(st)
 	}
 	return failure(err)
@@ -268,7 +270,7 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 // renameError returns the error for a rename that found no file or no directory. Either
 // the staged file vanished, or the directory did, which is then made again.
 func (s *candidates) renameError(st *stagedFile) error {
-	if _, err := st.dir.stat(st.name); err != nil {
+	if _, err := st.dir.Stat(st.name); err != nil {
 		return s.tree.stagedFileError(err)
 	}
 	return errDirGone
@@ -277,17 +279,17 @@ func (s *candidates) renameError(st *stagedFile) error {
 // exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the
 // new data immediately, which costs several times as much as everything else. With sync,
 // the data is flushed already, and exchange does nothing. It reports whether it did it.
-func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
-	if s.driver.sync {
+func (s *candidates) exchange(to *osdir.Dir, base string, st *stagedFile) bool {
+	if s.sync {
 		return false
 	}
-	if m, err := to.stat(base); err != nil || m.kind != kindFile {
+	if m, err := to.Stat(base); err != nil || m.Kind != osdir.KindFile {
 		return false
 	}
-	if to.exchange(base, st.dir, st.name) != nil {
+	if to.Exchange(base, st.dir, st.name) != nil {
 		return false
 	}
-	if err := st.dir.unlink(st.name); err != nil && to.exchange(base, st.dir, st.name) == nil {
+	if err := st.dir.Unlink(st.name); err != nil && to.Exchange(base, st.dir, st.name) == nil {
 		return false // another program has meanwhile made a directory of that name
 	}
 	st.markPlaced()
@@ -301,9 +303,9 @@ func (s *candidates) remove(ctx context.Context) error {
 		return err
 	}
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
-		err := retryInUse(ctx, func() error { return alternate.unlink(s.l.altBase) })
-		if err == nil && s.driver.sync && alternate != s.plain {
-			err = alternate.sync()
+		err := osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.altBase) })
+		if err == nil && s.sync && alternate != s.plain {
+			err = alternate.Sync()
 		}
 		if err := unlessAbsent(err); err != nil {
 			return err
@@ -315,5 +317,5 @@ func (s *candidates) remove(ctx context.Context) error {
 	if at, err := s.reader.statObject(s.plain, s.l.base); err != nil || !at.found() {
 		return err
 	}
-	return unlessAbsent(retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }))
+	return unlessAbsent(osdir.RetryInUse(ctx, func() error { return s.plain.Unlink(s.l.base) }))
 }

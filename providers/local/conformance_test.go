@@ -46,6 +46,18 @@ func TestFurtherConformanceWithoutSync(t *testing.T) {
 	}, opts...)
 }
 
+// A passing bucket is a user's type that everything but the methods of Bucket may pass.
+type passing struct{ storage.Bucket }
+
+func (p passing) Unwrap() storage.Bucket { return p.Bucket }
+
+func TestFurtherConformanceThroughAWrapper(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return passing{served(t, driverOf(t, local.Config{NoSync: true}), opts...)}
+	}, excluded()...)
+}
+
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		return driverOf(t, local.Config{})

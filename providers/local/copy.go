@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // An account is the directory that contains the buckets. Objects are copied as files
@@ -68,23 +69,23 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = source.close() }()
+	defer func() { _ = source.Close() }()
 	st, err := s.staging.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.staging.discard(st)
-	if err := st.append(ctx, source.osFile(r.Source.Key), 0, source.meta.size); err != nil {
+	if err := st.append(ctx, source.OSFile(r.Source.Key), 0, source.Meta.Size); err != nil {
 		return nil, err
 	}
 	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{})
-	if old.matches(source.meta) {
+	if old.matches(source.Meta) {
 		st.attrs.crc = old.crc
 	}
-	if err := source.close(); err != nil { // it may be the file to be replaced
+	if err := source.Close(); err != nil { // it may be the file to be replaced
 		return nil, failure(err)
 	}
 	return s.objects.save(ctx, r.Key, st, r.Condition)
@@ -92,13 +93,13 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 
 // source opens the source of a copy. If it is not the revision that the caller has seen,
 // it fails with Changed.
-func (o *objects) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
+func (o *objects) source(ctx context.Context, ref storage.ObjectRef) (*osdir.File, *attrs, error) {
 	f, a, err := o.openObject(ctx, ref.Key, ref.Version)
 	if err != nil {
 		return nil, nil, missingSource(ref, err)
 	}
-	if ref.Revision != "" && ref.Revision != o.reader.tagOf(f.meta, a).revision() {
-		_ = f.close()
+	if ref.Revision != "" && ref.Revision != o.reader.tagOf(f.Meta, a).revision() {
+		_ = f.Close()
 		return nil, nil, storage.Changed
 	}
 	return f, a, nil
@@ -114,12 +115,12 @@ func missingSource(ref storage.ObjectRef, err error) error {
 }
 
 // checkUnchanged fails with Changed if another program has edited the file in place.
-func checkUnchanged(source *file) error {
-	now, err := source.stat()
+func checkUnchanged(source *osdir.File) error {
+	now, err := source.Stat()
 	if err != nil {
 		return failure(err)
 	}
-	if now.mtime != source.meta.mtime || now.size != source.meta.size {
+	if now.MTime != source.Meta.MTime || now.Size != source.Meta.Size {
 		return storage.Changed
 	}
 	return nil
@@ -162,8 +163,8 @@ func (o *objects) appendSource(ctx context.Context, st *stagedFile, sum io.Write
 	if err != nil {
 		return err
 	}
-	defer func() { _ = source.close() }()
-	bytes := io.NewSectionReader(source.osFile(ref.Key), 0, source.meta.size)
+	defer func() { _ = source.Close() }()
+	bytes := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
 	if err := o.staging.fill(ctx, st.file, io.TeeReader(bytes, sum)); err != nil {
 		return failure(err)
 	}

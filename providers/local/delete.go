@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Delete removes the current object, or the version that the request names. If the
@@ -33,7 +34,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 			return s.tree.notFoundIfBucketGone(err)
 		}
 		if f != nil {
-			_ = f.close()
+			_ = f.Close()
 		}
 		if err := s.tree.initialize(); err != nil {
 			return err
@@ -87,8 +88,8 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *storage.DeleteR
 	if err != nil || !removed {
 		return o.tree.notFoundIfBucketGone(err)
 	}
-	if o.driver.sync && plain != nil {
-		if err := plain.sync(); err != nil {
+	if o.sync && plain != nil {
+		if err := plain.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
@@ -102,12 +103,12 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *storage.DeleteR
 
 // dirOfRemoval opens the directory of the object, which may be nil. If an object may return there,
 // it makes the directory.
-func (o *objects) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteRequest) (*dir, error) {
+func (o *objects) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteRequest) (*osdir.Dir, error) {
 	if isMarker(r.Version) {
 		return o.makeDirs(ctx, r.Key, l)
 	}
 	plain, err := o.tree.open(l.dir)
-	if err != nil && !isNoObject(err) {
+	if err != nil && !osdir.IsNoFile(err) {
 		return nil, failure(err)
 	}
 	if err != nil {
@@ -116,7 +117,7 @@ func (o *objects) dirOfRemoval(ctx context.Context, l location, r *storage.Delet
 	return plain, nil
 }
 
-func (o *objects) deleteLocked(ctx context.Context, plain *dir, l location, r *storage.DeleteRequest) (bool, error) {
+func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location, r *storage.DeleteRequest) (bool, error) {
 	unlock, err := o.locks.lock(ctx, r.Key)
 	if err != nil {
 		return false, err
@@ -164,7 +165,7 @@ func (o *objects) deleteLocked(ctx context.Context, plain *dir, l location, r *s
 	switch {
 	case r.Version != "":
 		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
-		if promoted && err == nil && o.driver.visible {
+		if promoted && err == nil && o.visible {
 			err = at.rewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {

@@ -37,9 +37,8 @@ type driver struct {
 	closed bool
 
 	// For tests: behave as on a file system without extended attributes, with coarse
-	// times, or that folds case; and observe which directories are opened.
+	// times, or that folds case.
 	noXattr, coarseTimes, strictNames bool
-	onOpen                            func(path string)
 }
 
 func newDriver(root string, c Config) (*driver, error) {
@@ -152,7 +151,7 @@ func (d *driver) use() (s *store, opened bool, err error) {
 	if d.live == nil {
 		if d.live, err = newStore(d); err != nil {
 			if d.gone && storage.CodeOf(err) == storage.BucketNotFound {
-				err = d.goneError(err)
+				err = goneError(d.managed, err)
 			}
 			return nil, false, err
 		}

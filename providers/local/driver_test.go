@@ -55,6 +55,10 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 	for _, change := range tweaks {
 		change(d)
 	}
+	if d.live != nil { // a tweak has opened it, before the others
+		d.live.close()
+		d.live = nil
+	}
 	s, err := d.acquire(context.Background())
 	require.NoError(t, err)
 	require.NoError(t, s.sweep(context.Background()))

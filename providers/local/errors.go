@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // interrupted returns an error with the code for a ctx that has ended. Otherwise it
@@ -29,15 +30,15 @@ var failures = []struct {
 	hint string
 }{
 	// Retryable: a full disk may have space again later.
-	{errDiskFull, storage.Unavailable, "free some space: the disk is full"},
-	{errQuota, storage.Unavailable, "raise the disk quota: it is used up"},
-	{errReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
+	{osdir.ErrDiskFull, storage.Unavailable, "free some space: the disk is full"},
+	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
+	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
 	{syscall.EMFILE, storage.Unavailable, "raise the limit of open files of the process (ulimit -n)"},
 	{syscall.ENFILE, storage.Unavailable, "raise the limit of open files of the system"},
-	{errCrossDevice, storage.Unsupported, "unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically"},
+	{osdir.ErrCrossDevice, storage.Unsupported, "unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically"},
 	{fs.ErrPermission, storage.PermissionDenied, "check the owner and mode of the bucket's directory"},
-	{errBusy, storage.Unavailable, "close the file in the program that has it open"},
-	{errNameTooLong, storage.InvalidArgument, "use a shorter key: the file system has a limit on names"},
+	{osdir.ErrBusy, storage.Unavailable, "close the file in the program that has it open"},
+	{osdir.ErrNameTooLong, storage.InvalidArgument, "use a shorter key: the file system has a limit on names"},
 	{fs.ErrClosed, storage.Internal, "open the bucket again: it was closed"},
 }
 
@@ -70,35 +71,12 @@ func unknownOutcome(err error) error {
 	return &marked
 }
 
-// isNotExist also reports true if a parent directory is a file.
-func isNotExist(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || isNotDirectory(err)
-}
-
 func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
-
-// isObstructed reports whether err is from a rename onto a directory. Some systems return
-// another error if the directory has entries.
-func isObstructed(err error) bool {
-	return errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTEMPTY) || isExist(err)
-}
-
-// leadsOutside reports whether os.Root has refused to follow a symbolic link out of the
-// bucket. Package os exports no such error.
-func leadsOutside(err error) bool {
-	var path *fs.PathError
-	return errors.As(err, &path) && path.Err != nil && path.Err.Error() == "path escapes from parent"
-}
-
-// isNoObject reports whether err means that there is no file that can be an object.
-func isNoObject(err error) bool {
-	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || isInvalidName(err)
-}
 
 // unlessAbsent is failure for an error that does not matter if it means that there is no
 // file that can be an object: then it returns nil.
 func unlessAbsent(err error) error {
-	if isNoObject(err) {
+	if osdir.IsNoFile(err) {
 		return nil
 	}
 	return failure(err)

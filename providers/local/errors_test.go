@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 func TestCodesAndHintsOfErrors(t *testing.T) {
@@ -19,12 +20,12 @@ func TestCodesAndHintsOfErrors(t *testing.T) {
 		code storage.Code
 		hint bool
 	}{
-		{"full disk", &fs.PathError{Err: errDiskFull}, storage.Unavailable, true},
-		{"used up quota", errQuota, storage.Unavailable, true},
-		{"read-only file system", errReadOnly, storage.PermissionDenied, true},
+		{"full disk", &fs.PathError{Err: osdir.ErrDiskFull}, storage.Unavailable, true},
+		{"used up quota", osdir.ErrQuota, storage.Unavailable, true},
+		{"read-only file system", osdir.ErrReadOnly, storage.PermissionDenied, true},
 		{"no permission", &fs.PathError{Err: fs.ErrPermission}, storage.PermissionDenied, true},
-		{"mount point inside", &os.LinkError{Err: errCrossDevice}, storage.Unsupported, true},
-		{"name too long", errNameTooLong, storage.InvalidArgument, true},
+		{"mount point inside", &os.LinkError{Err: osdir.ErrCrossDevice}, storage.Unsupported, true},
+		{"name too long", osdir.ErrNameTooLong, storage.InvalidArgument, true},
 		{"anything else", errors.New("x"), storage.Internal, false},
 		{"an error with a code", &storage.Error{Code: storage.Changed}, storage.Changed, false},
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // On a disk that folds case, opening a name may open a file with another spelling. This
@@ -12,15 +13,15 @@ import (
 
 // hasExactName reports whether the file at a plain name has exactly that name.
 func (r *reader) hasExactName(at objectFile) (bool, error) {
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
-	defer func() { _ = f.close() }()
-	return r.fileHasExactName(f, at.dir.name(at.base))
+	defer func() { _ = f.Close() }()
+	return r.fileHasExactName(f, at.dir.PathOf(at.base))
 }
 
-func (r *reader) fileHasExactName(f *file, path string) (bool, error) {
+func (r *reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
 	a, err := r.attrsOfFile(f)
 	if err != nil || a != nil {
 		return a != nil, err
@@ -31,17 +32,17 @@ func (r *reader) fileHasExactName(f *file, path string) (bool, error) {
 // existsExactly reports whether each component of path has exactly that name on the disk.
 func (t *tree) existsExactly(path string) (bool, error) {
 	for path != "" {
-		dir, base := split(path)
+		dir, base := osdir.Split(path)
 		d, err := t.openToRead(dir)
 		if err != nil {
 			return false, unlessAbsent(err)
 		}
 		seen := false
-		err = d.read(func(e dirent) bool {
-			seen = e.name == base
+		err = d.Each(func(e osdir.Entry) bool {
+			seen = e.Name == base
 			return !seen
 		})
-		d.close()
+		d.Close()
 		if err != nil || !seen {
 			return false, failure(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Head returns the attributes of an object.
@@ -20,7 +21,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, err
 	}
-	_ = f.close()
+	_ = f.Close()
 	return attrs, nil
 }
 
@@ -38,25 +39,25 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	}
 	from, to, err := r.Span(attrs.Size)
 	if err != nil {
-		_ = f.close()
+		_ = f.Close()
 		return nil, nil, err
 	}
-	return attrs, newBody(f.osFile(r.Key), from, to-from), nil
+	return attrs, newBody(f.OSFile(r.Key), from, to-from), nil
 }
 
 // openForRead opens the object that r requests, and checks the condition. The caller
 // closes the file.
-func (o *objects) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
+func (o *objects) openForRead(ctx context.Context, r *storage.GetRequest) (*osdir.File, *storage.Attrs, error) {
 	f, a, err := o.openObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, nil, err
 	}
-	attrs := o.reader.attrsOf(r.Key, f.meta, a)
+	attrs := o.reader.attrsOf(r.Key, f.Meta, a)
 	if r.Version != "" {
 		attrs.Version = r.Version
 	}
 	if err := checkRead(attrs.Revision, r.Condition); err != nil {
-		_ = f.close()
+		_ = f.Close()
 		return nil, nil, err
 	}
 	return f, attrs, nil
@@ -73,7 +74,7 @@ func checkRead(revision string, c storage.Condition) error {
 }
 
 // openObject opens the current object, or a version, and reads its attributes.
-func (o *objects) openObject(ctx context.Context, key, version string) (*file, *attrs, error) {
+func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.File, *attrs, error) {
 	if version != "" && !validVersion(version) {
 		return nil, nil, errVersion
 	}
@@ -87,9 +88,9 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*file, *
 			return nil, nil, err
 		}
 		f, err := o.reader.openCurrent(l)
-		if version != "" && (f == nil || versionOf(f.meta) != version) && err == nil {
+		if version != "" && (f == nil || versionOf(f.Meta) != version) && err == nil {
 			if f != nil {
-				_ = f.close()
+				_ = f.Close()
 			}
 			f, err = o.noncurrent.openVersion(key, version)
 		}
@@ -101,7 +102,7 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*file, *
 		}
 		a, err := o.reader.attrsOfFile(f)
 		if err == nil && a == nil && version == "" {
-			a, err = o.reader.visibleAttrs(l, f.meta)
+			a, err = o.reader.visibleAttrs(l, f.Meta)
 			if err == nil && a != nil && !o.reader.isStillCurrent(l, f) {
 				a = nil
 			}
@@ -109,7 +110,7 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*file, *
 		if err == nil && (a != nil || version != "" || o.reader.isStillCurrent(l, f)) {
 			return f, a, nil
 		}
-		_ = f.close()
+		_ = f.Close()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -118,9 +119,10 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*file, *
 
 // A reader finds and describes files of objects.
 type reader struct {
-	driver *driver
-	root   *os.Root
-	tree   *tree
+	root    *os.Root
+	tree    *tree
+	clock   *clock
+	noXattr bool
 
 	cache    listCache
 	sidecars atomic.Bool // sidecars may exist
@@ -128,23 +130,23 @@ type reader struct {
 
 // isStillCurrent reports whether a file without attributes is still the object. If it is
 // not, its sidecar may have been removed with it, and the new file must be read.
-func (r *reader) isStillCurrent(l location, f *file) bool {
+func (r *reader) isStillCurrent(l location, f *osdir.File) bool {
 	again, err := r.openCurrent(l)
 	if err != nil || again == nil {
 		return false
 	}
-	defer func() { _ = again.close() }()
-	return again.meta.ino == f.meta.ino && again.meta.mtime == f.meta.mtime && again.meta.size == f.meta.size
+	defer func() { _ = again.Close() }()
+	return again.Meta.Ino == f.Meta.Ino && again.Meta.MTime == f.Meta.MTime && again.Meta.Size == f.Meta.Size
 }
 
 // openCurrent opens the current object. It returns nil if there is none. It tries the
 // first name twice: the object may be moved back to it while the second is tried.
-func (r *reader) openCurrent(l location) (*file, error) {
+func (r *reader) openCurrent(l location) (*osdir.File, error) {
 	for range 2 {
 		f, err := r.openIn(l.dir, l.base)
 		if f != nil && r.tree.strict.Load() {
-			if mine, err := r.fileHasExactName(f, join(l.dir, l.base)); err != nil || !mine {
-				_ = f.close()
+			if mine, err := r.fileHasExactName(f, osdir.Join(l.dir, l.base)); err != nil || !mine {
+				_ = f.Close()
 				if err != nil {
 					return nil, err
 				}
@@ -164,25 +166,25 @@ func (r *reader) openCurrent(l location) (*file, error) {
 	if exact, err := r.tree.existsExactly(l.literal); err != nil || !exact {
 		return nil, err
 	}
-	return r.openIn(split(l.literal))
+	return r.openIn(osdir.Split(l.literal))
 }
 
 // openIn opens a regular file. It returns nil if there is none of that name.
-func (r *reader) openIn(path, base string) (*file, error) {
+func (r *reader) openIn(path, base string) (*osdir.File, error) {
 	d, err := r.tree.open(path)
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
 	defer r.tree.closeDir(d)
-	f, err := d.open(base)
-	if isNoObject(err) || isNoReader(err) {
+	f, err := d.Open(base)
+	if osdir.IsNoFile(err) || osdir.IsNoReader(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	if f.meta.kind != kindFile {
-		_ = f.close()
+	if f.Meta.Kind != osdir.KindFile {
+		_ = f.Close()
 		return nil, nil
 	}
 	return f, nil

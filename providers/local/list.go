@@ -60,7 +60,7 @@ func (r *reader) listEntry(found item) (storage.ListEntry, error) {
 		return storage.ListEntry{Key: found.key, IsPrefix: true}, nil
 	}
 	m := found.at.meta
-	e := storage.ListEntry{Key: found.key, Size: m.size, Modified: m.time()}
+	e := storage.ListEntry{Key: found.key, Size: m.Size, Modified: m.Time()}
 	t := makeTag(m)
 	if r.tree.coarse.Load() {
 		l, _ := r.tree.names().locate(found.key)
@@ -70,11 +70,11 @@ func (r *reader) listEntry(found item) (storage.ListEntry, error) {
 		}
 		if f != nil {
 			a, err := r.attrsOfFile(f)
-			_ = f.close()
+			_ = f.Close()
 			if err != nil {
 				return e, err
 			}
-			t = r.tagOf(f.meta, a)
+			t = r.tagOf(f.Meta, a)
 		}
 	}
 	e.ETag, e.Revision = t.split()

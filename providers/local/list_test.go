@@ -124,7 +124,7 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var opened []string
-	s.driver.onOpen = func(path string) {
+	s.driver.live.tree.onOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
 		opened = append(opened, path)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A listCache keeps the windows that were read last, so that not every page of a large
@@ -22,7 +24,7 @@ type listCache struct {
 type cachedWindow struct {
 	path, match string
 	noncurrent  bool
-	meta        meta
+	meta        osdir.Meta
 	window      window
 }
 
@@ -34,7 +36,7 @@ const (
 )
 
 // find returns the part of a cached window that begins at an order key.
-func (c *listCache) find(path string, noncurrent bool, m meta, from, match string) (window, bool) {
+func (c *listCache) find(path string, noncurrent bool, m osdir.Meta, from, match string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.items {
@@ -79,16 +81,16 @@ func (c *listCache) add(item cachedWindow) {
 }
 
 // windowOf returns a cached window, or reads it with readWindow.
-func (r *reader) windowOf(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
+func (r *reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
 	if len(dirs) != 1 {
 		return r.readWindow(ctx, dirs, noncurrent, from, match)
 	}
 	d, begun := dirs[0], time.Now()
-	m, err := d.statSelf()
+	m, err := d.StatSelf()
 	if err != nil {
 		return window{}, failure(err)
 	}
-	if w, ok := r.cache.find(d.path, noncurrent, m, from, match); ok {
+	if w, ok := r.cache.find(d.Path, noncurrent, m, from, match); ok {
 		return w, nil
 	}
 	w, err := r.readWindow(ctx, dirs, noncurrent, from, match)
@@ -99,8 +101,8 @@ func (r *reader) windowOf(ctx context.Context, dirs []*dir, noncurrent bool, fro
 	if r.tree.coarse.Load() {
 		settled = coarseFresh
 	}
-	if begun.Sub(m.time()) > settled && !w.nested() {
-		r.cache.add(cachedWindow{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
+	if begun.Sub(m.Time()) > settled && !w.nested() {
+		r.cache.add(cachedWindow{path: d.Path, match: match, noncurrent: noncurrent, meta: m, window: w})
 	}
 	return w, nil
 }

@@ -182,7 +182,7 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 			return nil, err
 		}
 		e := storage.ListEntry{
-			Key: key, Size: at.meta.size, Modified: at.meta.time(),
+			Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
 			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
 		}
 		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})

@@ -50,6 +50,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 const provider = "local"
@@ -180,7 +181,7 @@ func openRoot(path string) (*os.Root, error) {
 	if err == nil {
 		return root, nil
 	}
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err, Hint: "to create the directory, set Config.Create or create=true in the address"}
 	}
 	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // lockSlots is the number of bytes of the lock file among which keys are distributed. Two
@@ -24,7 +25,7 @@ const lockSlots = 256
 // A lock is on a byte of the lock file, and ends with its process. It belongs to the open
 // file, so that two drivers in one process exclude each other as two processes do. Calls
 // on one driver first wait for each other at the slot. If the system has no such locks
-// (see rangesWork), a lock is on the whole file, and all keys share a slot.
+// (see osdir.RangesWork), a lock is on the whole file, and all keys share a slot.
 //
 // The file stays as long as the bucket. If another program removes it, or moves it away
 // with the reserved directory, the next process opens a new one. A lock is therefore only
@@ -39,7 +40,7 @@ type lockTable struct {
 type lockFile struct {
 	os     *os.File
 	ino    uint64
-	ranges bool // rangesWork
+	ranges bool // osdir.RangesWork
 	users  int
 }
 
@@ -108,22 +109,22 @@ func (l *locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 			return nil, false, interrupted(ctx)
 		}
 	}
-	if err := waitForLock(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
+	if err := waitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, at, n) }); err != nil {
 		<-turn
 		l.table.release(f)
 		return nil, false, err
 	}
 	unlock = func() {
-		_ = unlockRange(f.os, at, n)
+		_ = osdir.UnlockRange(f.os, at, n)
 		<-turn
 		l.table.release(f)
 	}
-	m, err := l.tree.top.stat(lockPath)
-	if err != nil && !isNoObject(err) {
+	m, err := l.tree.top.Stat(lockPath)
+	if err != nil && !osdir.IsNoFile(err) {
 		unlock()
 		return nil, false, failure(err)
 	}
-	return unlock, err == nil && m.ino == f.ino, nil
+	return unlock, err == nil && m.Ino == f.ino, nil
 }
 
 func (t *lockTable) slot(number int64) chan struct{} {
@@ -180,7 +181,7 @@ func (t *lockTable) close() {
 
 func (l *locks) openLockFile() (*lockFile, error) {
 	f, err := l.root.OpenFile(lockPath, os.O_RDWR, 0)
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		if err := l.tree.makeLockFile(); err != nil {
 			return nil, err
 		}
@@ -189,12 +190,12 @@ func (l *locks) openLockFile() (*lockFile, error) {
 	if err != nil {
 		return nil, l.tree.pathLostError(err)
 	}
-	ino, err := identity(f)
+	ino, err := osdir.Identity(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, failure(err)
 	}
-	return &lockFile{os: f, ino: ino, ranges: rangesWork(f)}, nil
+	return &lockFile{os: f, ino: ino, ranges: osdir.RangesWork(f)}, nil
 }
 
 // makeLockFile makes the lock file if it does not exist. It first removes the files that
@@ -209,7 +210,7 @@ func (t *tree) makeLockFile() error {
 	}
 	_ = t.root.RemoveAll(formerLocksPath)
 	err := create()
-	if isNotExist(err) { // another program moved the reserved directory away
+	if osdir.IsNotExist(err) { // another program moved the reserved directory away
 		if err := t.makeReservedDir(); err != nil {
 			return err
 		}
@@ -225,7 +226,7 @@ func noLocksError(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it"}
 }
 
-// waitForLock calls try, which is tryLockFile or tryShareFile, until it succeeds. It does
+// waitForLock calls try, such as osdir.TryShare, until it succeeds. It does
 // not wait in a system call, which the end of ctx could not interrupt.
 func waitForLock(ctx context.Context, f *os.File, try func(*os.File) error) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
@@ -233,7 +234,7 @@ func waitForLock(ctx context.Context, f *os.File, try func(*os.File) error) erro
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, errLocked) {
+		if !errors.Is(err, osdir.ErrLocked) {
 			return noLocksError(err)
 		}
 		if ctxtime.Sleep(ctx, pause) != nil {

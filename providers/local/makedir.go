@@ -6,11 +6,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // makeDirs opens the directory of key's object, and makes it if it does not exist. If a
 // file has the name of a parent directory, the file is moved to its alternate name.
-func (o *objects) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
+func (o *objects) makeDirs(ctx context.Context, key string, l location) (*osdir.Dir, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
@@ -20,10 +21,10 @@ func (o *objects) makeDirs(ctx context.Context, key string, l location) (*dir, e
 		if err == nil {
 			return d, nil
 		}
-		if leadsOutside(err) {
+		if osdir.LeadsOutside(err) {
 			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
 		}
-		if !isNotExist(err) {
+		if !osdir.IsNotExist(err) {
 			return nil, failure(err)
 		}
 		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
@@ -67,11 +68,11 @@ func (o *objects) makeParent(ctx context.Context, key string) error {
 	defer o.tree.closeDir(parent)
 	m, err := o.tree.statFollowing(parent, l.base)
 	switch {
-	case err == nil && m.kind == kindDir:
-		return o.tree.checkSpelling(join(l.dir, l.base))
-	case err == nil || leadsOutside(err):
+	case err == nil && m.Kind == osdir.KindDir:
+		return o.tree.checkSpelling(osdir.Join(l.dir, l.base))
+	case err == nil || osdir.LeadsOutside(err):
 		err = o.moveFileAside(ctx, key, parent, l)
-	case isNotExist(err):
+	case osdir.IsNotExist(err):
 		err = o.tree.mkdirIn(parent, l.base)
 	}
 	return retryable(o.tree.dirGoneError(err))
@@ -87,30 +88,30 @@ func retryable(err error) error {
 
 // dirGoneError returns errDirGone if a directory vanished, and otherwise failure(err).
 func (t *tree) dirGoneError(err error) error {
-	if err != nil && isNotExist(err) {
+	if err != nil && osdir.IsNotExist(err) {
 		return errDirGone
 	}
 	return failure(err)
 }
 
-func (t *tree) statFollowing(d *dir, base string) (meta, error) {
-	m, err := d.stat(base)
-	if err == nil && m.kind == kindLink {
+func (t *tree) statFollowing(d *osdir.Dir, base string) (osdir.Meta, error) {
+	m, err := d.Stat(base)
+	if err == nil && m.Kind == osdir.KindLink {
 		return t.statTarget(d, base)
 	}
 	return m, err
 }
 
 // mkdirIn makes one directory, if it does not exist, and flushes its name to the disk.
-func (t *tree) mkdirIn(parent *dir, base string) error {
-	if err := parent.mkdir(base); err != nil {
+func (t *tree) mkdirIn(parent *osdir.Dir, base string) error {
+	if err := parent.Mkdir(base); err != nil {
 		if isExist(err) {
 			return nil
 		}
 		return err
 	}
-	if t.driver.sync {
-		return parent.sync()
+	if t.sync {
+		return parent.Sync()
 	}
 	return nil
 }
@@ -118,19 +119,19 @@ func (t *tree) mkdirIn(parent *dir, base string) error {
 // moveFileAside moves the file that has the name of a future directory to its alternate
 // name. Because of the rename, readers never miss the file: they look for the plain name
 // first, and then for the alternate one.
-func (o *objects) moveFileAside(ctx context.Context, key string, parent *dir, l location) error {
+func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.Dir, l location) error {
 	unlock, err := o.locks.lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	m, err := parent.stat(l.base)
+	m, err := parent.Stat(l.base)
 	switch {
-	case isNotExist(err):
+	case osdir.IsNotExist(err):
 		return o.tree.mkdirIn(parent, l.base)
 	case err != nil:
 		return err
-	case m.kind == kindDir:
+	case m.Kind == osdir.KindDir:
 		return nil
 	}
 	at := o.candidates(l, parent)
@@ -139,11 +140,11 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *dir, l 
 	if err != nil {
 		return err
 	}
-	if err := retryInUse(ctx, func() error { return alternate.rename(l.altBase, parent, l.base) }); err != nil {
+	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if o.driver.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
-		if err := alternate.sync(); err != nil {
+	if o.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
+		if err := alternate.Sync(); err != nil {
 			return err
 		}
 	}
@@ -165,7 +166,7 @@ func (t *tree) mkdirs(path string) error {
 		if i < len(path) && path[i] != '/' {
 			continue
 		}
-		dir, base := split(path[:i])
+		dir, base := osdir.Split(path[:i])
 		if !strings.HasPrefix(base, reserved) && !strings.HasPrefix(path, reserved) {
 			continue
 		}
@@ -186,12 +187,12 @@ func (t *tree) mkdirs(path string) error {
 // directory gone makes it again.
 func (t *tree) prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
-		dir, base := split(path)
+		dir, base := osdir.Split(path)
 		parent, err := t.open(dir)
 		if err != nil {
 			return
 		}
-		err = retryInUse(ctx, func() error { return parent.rmdir(base) })
+		err = osdir.RetryInUse(ctx, func() error { return parent.Rmdir(base) })
 		t.closeDir(parent)
 		if err != nil {
 			return

@@ -65,8 +65,7 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
 			t.Run(row.name+"/"+mode.String(), func(t *testing.T) {
 				for _, sync := range []bool{false, true} {
-					s := open(t)
-					s.driver.sync = sync
+					s := open(t, func(d *driver) { d.sync = sync })
 					path := filepath.Join(s.root, row.there)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
@@ -101,8 +100,7 @@ func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
 			}},
 		} {
 			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
-				s := open(t)
-				s.driver.fileMode = 0o640
+				s := open(t, func(d *driver) { d.fileMode = 0o640 })
 				path := filepath.Join(s.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
@@ -151,12 +149,11 @@ func TestTheModeOfNewFiles(t *testing.T) {
 func TestStagedFilesArePrivate(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.staging.live.dir.path)))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.staging.live.dir.Path)))
 }
 
 func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {
-	s := open(t)
-	withoutXattrs(s.driver)
+	s := open(t, withoutXattrs)
 	sidecars := func() []os.FileMode {
 		var modes []os.FileMode
 		entries, err := os.ReadDir(filepath.Join(s.root, attrsPath))
@@ -170,7 +167,7 @@ func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {
 	s.put("f", "new")
 	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of the replaced file")
 
-	s.driver.fileMode = 0o640
+	s.driver.live.staging.fileMode = 0o640
 	s.put("g", "x")
 	require.Contains(t, sidecars(), os.FileMode(0o640), "the mode of new files")
 }

@@ -3,6 +3,8 @@ package local
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A key is its own path, segment by segment, if the file system can hold it: its plain
@@ -65,10 +67,10 @@ func (n names) locate(key string) (location, bool) {
 	if n.isPlain(last) {
 		l.dir, l.base = dir, last
 	} else {
-		l.dir, l.base = split(join(dir, escaped(n.encode(last), markEscaped)))
+		l.dir, l.base = osdir.Split(osdir.Join(dir, escaped(n.encode(last), markEscaped)))
 	}
-	l.altDir, l.altBase = split(join(dir, escaped(n.encode(last), markAlternate)))
-	if n.strict && join(l.dir, l.base) != key && !hasReserved(key) {
+	l.altDir, l.altBase = osdir.Split(osdir.Join(dir, escaped(n.encode(last), markAlternate)))
+	if n.strict && osdir.Join(l.dir, l.base) != key && !hasReserved(key) {
 		l.literal = key
 	}
 	return l, true
@@ -88,7 +90,7 @@ func (n names) dirPath(key string) (string, bool) {
 	}
 	path := ""
 	for segment := range strings.SplitSeq(key, "/") {
-		path = join(path, n.segment(segment))
+		path = osdir.Join(path, n.segment(segment))
 	}
 	return path, true
 }
@@ -272,20 +274,4 @@ func (n names) parse(chunks, name string) (found, bool) {
 		return found{segment: segment, mark: mark}, true
 	}
 	return found{}, false
-}
-
-// join and split handle paths inside the bucket: with slashes, and "" for the root.
-func join(dir, name string) string {
-	if dir == "" {
-		return name
-	}
-	return dir + "/" + name
-}
-
-func split(path string) (dir, base string) {
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
-		return "", path
-	}
-	return path[:i], path[i+1:]
 }

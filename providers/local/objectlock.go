@@ -25,7 +25,7 @@ func (d *driver) enableObjectLock() {
 // first writes that to them. The caller holds no lock of a key.
 func (s *settings) lockingSettings(ctx context.Context) (bucketSettings, error) {
 	b, err := s.current()
-	if err != nil || b.ObjectLock || !s.driver.locksObjects.Load() {
+	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
 		return b, err
 	}
 	return s.change(ctx, func(b *bucketSettings) error {
@@ -54,7 +54,7 @@ func (s *settings) lockNew(ctx context.Context, a *attrs) error {
 		return err
 	}
 	if b.ObjectLock && a.retention == (storage.Retention{}) {
-		a.retention = objectlock.Default(b.DefaultRetention, s.driver.clock.now())
+		a.retention = objectlock.Default(b.DefaultRetention, s.clock.now())
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (s *settings) lockNew(ctx context.Context, a *attrs) error {
 func (s *settings) learnVersioning() error {
 	b, err := s.current()
 	if err == nil && (b.Versioning || b.ObjectLock) {
-		s.driver.versions.Store(true)
+		s.versions.Store(true)
 	}
 	return err
 }
@@ -73,16 +73,16 @@ func (s *settings) learnVersioning() error {
 // checkRemovable fails with Locked if the file is under a legal hold or retention. The caller
 // holds the lock of its key.
 func (r *reader) checkRemovable(at objectFile, bypass bool) error {
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return r.tree.pathLostError(err)
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	a, err := r.attrsOfFile(f)
 	if a == nil || err != nil {
 		return err
 	}
-	return objectlock.CheckRemoval(a.retention, a.hold, bypass, r.driver.clock.now())
+	return objectlock.CheckRemoval(a.retention, a.hold, bypass, r.clock.now())
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // sumName is the file with the checksum of a part, beside it. It names the tag of the part, so
@@ -52,7 +53,7 @@ func (u *uploads) keepSum(upload string, part storage.Part) {
 	if err == nil {
 		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
 		_ = f.Close()
-		now := u.driver.clock.now() // sweeps compare it with the time of the part
+		now := u.clock.now() // sweeps compare it with the time of the part
 		_ = u.root.Chtimes(path, now, now)
 	}
 }
@@ -109,12 +110,12 @@ func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 	if err != nil {
 		return nil, u.tree.pathLostError(err)
 	}
-	defer d.close()
+	defer d.Close()
 	var numbers []int
-	err = d.read(func(e dirent) bool {
-		_, text, _ := strings.Cut(e.name, "-")
+	err = d.Each(func(e osdir.Entry) bool {
+		_, text, _ := strings.Cut(e.Name, "-")
 		number, err := strconv.Atoi(text)
-		if err == nil && number > after && (e.name == partName(number) || e.name == placedName(number)) {
+		if err == nil && number > after && (e.Name == partName(number) || e.Name == placedName(number)) {
 			numbers = append(numbers, number)
 		}
 		return true
@@ -127,7 +128,7 @@ func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 // replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
 // file CompleteParts has given away stays listed: without it, another CompleteParts would make an
 // object of the others.
-func (u *uploads) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+func (u *uploads) describePart(ctx context.Context, from *osdir.Dir, upload string, number int) (part storage.Part, ok bool, err error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
@@ -147,25 +148,25 @@ func (u *uploads) describePart(ctx context.Context, from *dir, upload string, nu
 
 // findPart returns the part with that number, and its checksum if that was kept. A part in a file
 // of its own counts more than one in a slot.
-func (u *uploads) findPart(from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
-	m, err := from.stat(partName(number))
+func (u *uploads) findPart(from *osdir.Dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	m, err := from.Stat(partName(number))
 	switch {
-	case isNotExist(err):
+	case osdir.IsNotExist(err):
 		part, ok = u.placedPart(from, number)
 		return part, ok, nil
 	case err != nil:
 		return part, false, failure(err)
-	case m.kind != kindFile:
+	case m.Kind != osdir.KindFile:
 		return part, false, nil
 	}
-	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
+	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.Size}
 	record, _ := u.tree.readSmall(uploadPath(upload) + "/" + sumName(number))
 	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
 }
 
 // readPartSum reads a part. If it was replaced, readPartSum fails with InvalidArgument.
-func readPartSum(ctx context.Context, from *dir, part storage.Part) (storage.CRC32C, error) {
+func readPartSum(ctx context.Context, from *osdir.Dir, part storage.Part) (storage.CRC32C, error) {
 	file, offset, size, err := openPart(from, part)
 	if err != nil {
 		return storage.CRC32C{}, err
@@ -228,11 +229,11 @@ func (u *uploads) uploadNames(after string) ([]string, error) {
 	if err != nil {
 		return nil, u.tree.pathLostError(err)
 	}
-	defer uploads.close()
+	defer uploads.Close()
 	var names []string
-	err = uploads.read(func(e dirent) bool {
-		if validUpload(e.name) && e.name > after {
-			names = append(names, e.name)
+	err = uploads.Each(func(e osdir.Entry) bool {
+		if validUpload(e.Name) && e.Name > after {
+			names = append(names, e.Name)
 		}
 		return true
 	})
@@ -246,12 +247,12 @@ func (u *uploads) describeUpload(name string) (entry storage.UploadEntry, ok boo
 		return entry, false
 	}
 	defer u.tree.closeDir(d)
-	f, err := d.open(uploadKeyName)
-	if err != nil || f.meta.kind != kindFile {
+	f, err := d.Open(uploadKeyName)
+	if err != nil || f.Meta.Kind != osdir.KindFile {
 		return entry, false
 	}
-	file := f.osFile(uploadKeyName)
+	file := f.OSFile(uploadKeyName)
 	defer func(file *os.File) { _ = file.Close() }(file)
 	key, err := readKey(file)
-	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.meta.time()}, err == nil
+	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
 }

@@ -49,11 +49,11 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	if a == nil || !a.publicRead {
 		return "", nil
 	}
-	return s.reader.tagOf(f.meta, a).revision(), nil
+	return s.reader.tagOf(f.Meta, a).revision(), nil
 }
 
 // Now returns the time of the clock of Config.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // BeginParts makes a directory for the parts. The directory stays until the upload is
@@ -33,7 +34,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if err := s.staging.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
 		return "", err
 	}
-	if err := st.file.setTime(st.dir, st.name, s.driver.clock.now()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, d.clock.now()); err != nil {
 		return "", s.tree.stagedFileError(err)
 	}
 	if err := s.staging.finish(st); err != nil {
@@ -53,23 +54,23 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 
 // finish closes a staged file that needs no attributes.
 func (s *staging) finish(st *stagedFile) (err error) {
-	if s.driver.sync {
-		err = st.file.sync()
+	if s.sync {
+		err = st.file.Sync()
 	}
-	if st.meta, _ = st.file.stat(); err == nil {
-		err = st.file.close()
+	if st.meta, _ = st.file.Stat(); err == nil {
+		err = st.file.Close()
 		st.file = nil
 	}
 	return failure(err)
 }
 
-func (u *uploads) moveTo(ctx context.Context, to *dir, name string, st *stagedFile) error {
-	if err := retryInUse(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
+func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *stagedFile) error {
+	if err := osdir.RetryInUse(ctx, func() error { return to.Rename(name, st.dir, st.name) }); err != nil {
 		return u.partRenameError(st, err)
 	}
 	st.markPlaced()
-	if u.driver.sync {
-		return failure(to.sync())
+	if u.sync {
+		return failure(to.Sync())
 	}
 	return nil
 }
@@ -77,10 +78,10 @@ func (u *uploads) moveTo(ctx context.Context, to *dir, name string, st *stagedFi
 // partRenameError returns the error for a failed rename into an upload. If the upload was
 // aborted meanwhile, its directory does not exist.
 func (u *uploads) partRenameError(st *stagedFile, err error) error {
-	if !isNotExist(err) {
+	if !osdir.IsNotExist(err) {
 		return failure(err)
 	}
-	if _, err := st.dir.stat(st.name); err != nil {
+	if _, err := st.dir.Stat(st.name); err != nil {
 		return u.tree.stagedFileError(err)
 	}
 	if err := u.tree.notFoundIfBucketGone(nil); err != nil {
@@ -112,7 +113,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 }
 
 // putInFile stores a part in a file of its own.
-func (u *uploads) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) (storage.Part, error) {
+func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (storage.Part, error) {
 	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return storage.Part{}, err
@@ -124,7 +125,7 @@ func (u *uploads) putInFile(ctx context.Context, to *dir, r *storage.PartRequest
 	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
 		return storage.Part{}, err
 	}
-	if err := st.file.setTime(st.dir, st.name, u.driver.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, u.clock.next()); err != nil {
 		return storage.Part{}, u.tree.stagedFileError(err)
 	}
 	if err := u.staging.finish(st); err != nil {
@@ -133,7 +134,7 @@ func (u *uploads) putInFile(ctx context.Context, to *dir, r *storage.PartRequest
 	if err := u.moveTo(ctx, to, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
-	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}
+	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.Size, CRC32C: r.CRC32C}
 	u.keepSum(r.Upload, part)
 	return part, nil
 }
@@ -164,7 +165,7 @@ func (u *uploads) restrictMode(key string, st *stagedFile) error {
 	if err != nil || mode == 0 {
 		return err
 	}
-	return failure(st.file.setMode(mode))
+	return failure(st.file.SetMode(mode))
 }
 
 // privateMode returns the mode of a part of the object of key, if there is an object. Else it
@@ -182,11 +183,11 @@ func (u *uploads) privateMode(key string) (uint32, error) {
 	at := u.objects.candidates(l, plain)
 	defer at.close()
 	old, err := at.find()
-	if err != nil || !old.found() || old.meta.mode == 0 {
+	if err != nil || !old.found() || old.meta.Mode == 0 {
 		return 0, err
 	}
-	mode := old.meta.mode | 0o600 // CompleteParts must be able to read it
-	if old.meta.uid != uint32(os.Geteuid()) {
+	mode := old.meta.Mode | 0o600 // CompleteParts must be able to read it
+	if old.meta.UID != uint32(os.Geteuid()) {
 		mode &= 0o600 // another user chose it
 	}
 	return mode, nil
@@ -202,7 +203,7 @@ func (u *uploads) join(ctx context.Context, r *storage.CompleteRequest) (a *stor
 		if err == nil {
 			return
 		}
-		if _, ended := from.dir.stat(uploadKeyName); isNoObject(ended) {
+		if _, ended := from.dir.Stat(uploadKeyName); osdir.IsNoFile(ended) {
 			_ = u.removeUpload(ctx, r.Upload) // the call that ended it could not remove the files of this one
 		}
 	}()
@@ -222,7 +223,7 @@ func (u *uploads) join(ctx context.Context, r *storage.CompleteRequest) (a *stor
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
-func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Part) error {
+func (st *stagedFile) appendPart(ctx context.Context, from *osdir.Dir, part storage.Part) error {
 	file, offset, size, err := openPart(from, part)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // privateName is the directory of the private objects of a bucket, which is like a bucket.
@@ -47,7 +48,7 @@ func (a *openAccount) makePrivateDir(bucket string) error {
 			case isExist(err):
 				parent = path
 				continue
-			case isNotExist(err):
+			case osdir.IsNotExist(err):
 				return storage.BucketNotFound
 			}
 			return failure(err)

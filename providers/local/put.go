@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Put writes a hidden file with its attributes, and renames it to its place. Readers get
@@ -34,7 +35,6 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 
 // objects writes and removes objects.
 type objects struct {
-	driver     *driver
 	root       *os.Root
 	tree       *tree
 	reader     *reader
@@ -42,6 +42,8 @@ type objects struct {
 	staging    *staging
 	settings   *settings
 	noncurrent *noncurrent
+	sync       bool
+	visible    bool
 }
 
 // save seals a staged file and makes it the object of key.
@@ -52,7 +54,7 @@ func (o *objects) save(ctx context.Context, key string, st *stagedFile, c storag
 	if err := o.staging.seal(st); err != nil {
 		return nil, err
 	}
-	if o.driver.visible {
+	if o.visible {
 		var err error
 		if st.visible, err = o.staging.stageVisible(ctx, &st.attrs, st.meta); err != nil {
 			return nil, err
@@ -82,8 +84,8 @@ func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c stor
 			return err
 		}
 		err = o.placeLocked(ctx, key, target, l, st, c)
-		if err == nil && o.driver.sync {
-			err = unknownOutcome(target.sync())
+		if err == nil && o.sync {
+			err = unknownOutcome(target.Sync())
 		}
 		o.tree.closeDir(target)
 		if err == nil || !errors.Is(err, errDirGone) {
@@ -98,7 +100,7 @@ func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c stor
 // errDirGone means that a directory was removed between its creation and its use.
 var errDirGone = errors.New("the directory is gone")
 
-func (o *objects) placeLocked(ctx context.Context, key string, target *dir, l location, st *stagedFile, c storage.Condition) error {
+func (o *objects) placeLocked(ctx context.Context, key string, target *osdir.Dir, l location, st *stagedFile, c storage.Condition) error {
 	unlock, err := o.locks.lock(ctx, key)
 	if err != nil {
 		return err
@@ -112,7 +114,7 @@ func (o *objects) placeLocked(ctx context.Context, key string, target *dir, l lo
 	if st.upload == nil {
 		return o.placeHere(ctx, key, at, st, c)
 	}
-	if _, err := st.upload.stat(uploadKeyName); isNoObject(err) {
+	if _, err := st.upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
 		return errUpload // another call has completed or aborted it since the parts were joined
 	} else if err != nil {
 		return failure(err)
@@ -179,14 +181,14 @@ func (o *objects) place(ctx context.Context, key string, at *candidates, st *sta
 // keepOrder keeps the current object, if there is one, as a version. It makes the staged file later
 // than all versions of the key.
 func (o *objects) keepOrder(ctx context.Context, key string, old objectFile, st *stagedFile) error {
-	newest := old.meta.mtime
+	newest := old.meta.MTime
 	if !old.found() {
 		var err error
 		if newest, err = o.noncurrent.newestKeptOf(key); err != nil {
 			return err
 		}
 	}
-	if newest >= st.meta.mtime {
+	if newest >= st.meta.MTime {
 		if err := o.staging.restamp(st, newest); err != nil {
 			return err
 		}
@@ -222,14 +224,14 @@ func (r *reader) revisionAt(at objectFile) (string, error) {
 	if !r.tree.coarse.Load() {
 		return makeTag(at.meta).revision(), nil
 	}
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return "", r.tree.pathLostError(err)
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	a, err := r.attrsOfFile(f)
 	if err != nil {
 		return "", err
 	}
-	return r.tagOf(f.meta, a).revision(), nil
+	return r.tagOf(f.Meta, a).revision(), nil
 }

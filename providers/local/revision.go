@@ -1,6 +1,10 @@
 package local
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
 
 // A tag is a revision in the two forms that callers get, in one string:
 // "REVISION"local:REVISION.
@@ -15,14 +19,14 @@ type tag string
 
 const revisionTag = provider + ":"
 
-func makeTag(m meta) tag {
+func makeTag(m osdir.Meta) tag {
 	b := make([]byte, 0, 112)
 	b = append(b, '"')
-	b = strconv.AppendUint(b, m.ino, 16)
+	b = strconv.AppendUint(b, m.Ino, 16)
 	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(m.mtime), 16)
+	b = strconv.AppendUint(b, uint64(m.MTime), 16)
 	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(m.size), 16)
+	b = strconv.AppendUint(b, uint64(m.Size), 16)
 	revision := b[1:]
 	b = append(b, '"')
 	b = append(b, revisionTag...)
@@ -41,7 +45,7 @@ func (t tag) revision() string {
 
 // tagOf returns the tag of a file. On disks whose times are too coarse, each write has a
 // random revision in its attributes, which listings must read. Otherwise it is makeTag.
-func (r *reader) tagOf(m meta, a *attrs) tag {
+func (r *reader) tagOf(m osdir.Meta, a *attrs) tag {
 	if r.tree.coarse.Load() && a.matches(m) && a.unique != "" {
 		return tag(`"` + a.unique + `"` + revisionTag + a.unique)
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // maxRounds is how often a call starts over because another process changed the same
@@ -44,7 +45,7 @@ var errVanished = &storage.Error{
 
 // stagedFileError returns the error for a failed operation on a staged file.
 func (t *tree) stagedFileError(err error) error {
-	if !isNotExist(err) {
+	if !osdir.IsNotExist(err) {
 		return failure(err)
 	}
 	if err := t.notFoundIfBucketGone(nil); err != nil {

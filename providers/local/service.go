@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -138,12 +139,12 @@ func (a *openAccount) hasBucket(name string) bool {
 }
 
 func syncDir(root *os.Root, path string) error {
-	d, err := openDir(root, nil, path)
+	d, err := osdir.Open(root, nil, path)
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	return d.sync()
+	defer d.Close()
+	return d.Sync()
 }
 
 // BucketInfo returns the settings of a bucket. If another program made the directory, it
@@ -236,15 +237,15 @@ func (s *serviceDriver) bucketNames(after string) ([]string, error) {
 		return nil, err
 	}
 	defer a.closeRoot()
-	d, err := openDir(a.root, nil, "")
+	d, err := osdir.Open(a.root, nil, "")
 	if err != nil {
 		return nil, failure(err)
 	}
-	defer d.close()
+	defer d.Close()
 	var names []string
-	err = d.read(func(e dirent) bool {
-		if checkName(e.name) == nil && e.name > after && e.kind != kindFile && e.kind != kindOther {
-			names = append(names, e.name)
+	err = d.Each(func(e osdir.Entry) bool {
+		if checkName(e.Name) == nil && e.Name > after && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther {
+			names = append(names, e.Name)
 		}
 		return true
 	})
@@ -311,22 +312,22 @@ func (t *tree) hasFile(path string) (holds bool, err error) {
 		return false, unlessAbsent(err)
 	}
 	var inner []string
-	err = d.read(func(e dirent) bool {
-		if e.kind == kindUnknown {
-			if m, err := d.stat(e.name); err == nil {
-				e.kind = m.kind
+	err = d.Each(func(e osdir.Entry) bool {
+		if e.Kind == osdir.KindUnknown {
+			if m, err := d.Stat(e.Name); err == nil {
+				e.Kind = m.Kind
 			}
 		}
 		switch {
-		case d.name(e.name) == reserved || strings.HasPrefix(e.name, reserved+string(markVisible)):
-		case e.kind == kindDir:
-			inner = append(inner, d.name(e.name))
+		case d.PathOf(e.Name) == reserved || strings.HasPrefix(e.Name, reserved+string(markVisible)):
+		case e.Kind == osdir.KindDir:
+			inner = append(inner, d.PathOf(e.Name))
 		default:
 			holds = true
 		}
 		return !holds
 	})
-	d.close()
+	d.Close()
 	for _, path := range inner {
 		if holds || err != nil {
 			break
@@ -344,24 +345,24 @@ func (t *tree) removeEmpty(path string) error {
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	defer d.close()
+	defer d.Close()
 	var inner []string
-	if err := d.read(func(e dirent) bool {
+	if err := d.Each(func(e osdir.Entry) bool {
 		switch {
-		case e.kind == kindDir && d.name(e.name) != reserved:
-			inner = append(inner, e.name)
-		case strings.HasPrefix(e.name, reserved+string(markVisible)): // of an object that another program removed
-			_ = d.unlink(e.name)
+		case e.Kind == osdir.KindDir && d.PathOf(e.Name) != reserved:
+			inner = append(inner, e.Name)
+		case strings.HasPrefix(e.Name, reserved+string(markVisible)): // of an object that another program removed
+			_ = d.Unlink(e.Name)
 		}
 		return true
 	}); err != nil {
 		return failure(err)
 	}
 	for _, name := range inner {
-		if err := t.removeEmpty(d.name(name)); err != nil {
+		if err := t.removeEmpty(d.PathOf(name)); err != nil {
 			return err
 		}
-		_ = d.rmdir(name)
+		_ = d.Rmdir(name)
 	}
 	return nil
 }

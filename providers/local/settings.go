@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
 	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // bucketSettings are the settings of a bucket, in the file settingsPath.
@@ -29,17 +30,21 @@ type bucketSettings struct {
 
 // A settingsFile is the file of settings as it was read last.
 type settingsFile struct {
-	meta     meta
+	meta     osdir.Meta
 	settings bucketSettings
 }
 
 // settings has the settings of the bucket and the keys that sign its URLs.
 type settings struct {
-	driver  *driver
-	root    *os.Root
-	tree    *tree
-	locks   *locks
-	staging *staging
+	root         *os.Root
+	tree         *tree
+	locks        *locks
+	staging      *staging
+	clock        *clock
+	sync         bool
+	versions     *atomic.Bool   // the driver's
+	locksObjects *atomic.Bool   // the driver's
+	configKeys   signedurl.Keys // from Config
 
 	known   atomic.Pointer[settingsFile]
 	ownKeys atomic.Pointer[signedurl.Keys] // from the directory, once read
@@ -48,8 +53,8 @@ type settings struct {
 // current returns the settings of the bucket. It reads them again only if their file is
 // another one than last time. Their lists must not be changed.
 func (s *settings) current() (bucketSettings, error) {
-	m, err := s.tree.top.stat(settingsPath)
-	if isNotExist(err) {
+	m, err := s.tree.top.Stat(settingsPath)
+	if osdir.IsNotExist(err) {
 		return bucketSettings{}, nil
 	}
 	if err != nil {
@@ -90,7 +95,7 @@ func (s *settings) change(ctx context.Context, change func(*bucketSettings) erro
 func (s *settings) read() (bucketSettings, error) {
 	var out bucketSettings
 	b, err := s.root.ReadFile(settingsPath)
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return out, nil
 	}
 	if err != nil {
@@ -114,7 +119,7 @@ func (s *settings) save(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.tree.replaceFileSynced(settingsPath, w.dir.path, append(content, '\n'), 0o666, s.driver.sync || b.ObjectLock)
+	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
 }
 
 // apply sets the settings that r has. A bucket that locks objects keeps versions.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"runtime"
 	"strconv"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // sidecarPath returns the path of a file with the attributes of an object. It is used if
@@ -14,12 +16,12 @@ import (
 // object is visible, and removed after the object. It is only used if the object has the
 // size and time that it was written for. The name does not include the device, whose
 // number may change when the disk is mounted again.
-func sidecarPath(m meta) string { return attrsPath + "/" + strconv.FormatUint(m.ino, 16) }
+func sidecarPath(m osdir.Meta) string { return attrsPath + "/" + strconv.FormatUint(m.Ino, 16) }
 
 // attrsOfFile reads the attributes of an open file. It returns nil if there are none.
-func (r *reader) attrsOfFile(f *file) (*attrs, error) {
-	if !r.driver.noXattr {
-		b, err := f.xattr()
+func (r *reader) attrsOfFile(f *osdir.File) (*attrs, error) {
+	if !r.noXattr {
+		b, err := f.Xattr()
 		if err == nil && b != nil {
 			return decodeAttrs(b), nil
 		}
@@ -27,14 +29,14 @@ func (r *reader) attrsOfFile(f *file) (*attrs, error) {
 			return nil, failure(err)
 		}
 	}
-	b, err := r.root.ReadFile(sidecarPath(f.meta))
-	if isNotExist(err) {
+	b, err := r.root.ReadFile(sidecarPath(f.Meta))
+	if osdir.IsNotExist(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	if a := decodeAttrs(b); a.matches(f.meta) {
+	if a := decodeAttrs(b); a.matches(f.Meta) {
 		return a, nil
 	}
 	return nil, nil
@@ -43,10 +45,10 @@ func (r *reader) attrsOfFile(f *file) (*attrs, error) {
 // writeSidecar writes the sidecar of a file that is not visible yet.
 func (s *staging) writeSidecar(st *stagedFile, value []byte) error {
 	s.reader.sidecars.Store(true)
-	mode := fs.FileMode(st.meta.mode & 0o666) // metadata must be as private as the object
+	mode := fs.FileMode(st.meta.Mode & 0o666) // metadata must be as private as the object
 	mode = cmp.Or(mode, 0o666)                // Windows has no modes
-	err := s.tree.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
-	if !isNotExist(err) {
+	err := s.tree.replaceFile(sidecarPath(st.meta), st.dir.Path, value, mode)
+	if !osdir.IsNotExist(err) {
 		return err
 	}
 	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
@@ -55,7 +57,7 @@ func (s *staging) writeSidecar(st *stagedFile, value []byte) error {
 	if err := s.tree.syncDir(reserved); err != nil {
 		return err
 	}
-	return s.tree.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
+	return s.tree.replaceFile(sidecarPath(st.meta), st.dir.Path, value, mode)
 }
 
 // holdInode opens a file that is about to lose its name, so that its inode is not reused
@@ -66,18 +68,18 @@ func (r *reader) holdInode(at objectFile) (release func()) {
 	if !at.found() || !r.sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}
 	}
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return func() {}
 	}
-	return func() { _ = f.close() }
+	return func() { _ = f.Close() }
 }
 
 // dropSidecar removes the sidecar of a file that is no longer visible, but still exists:
 // it is open, or not yet unlinked. If the file has another name, from another program or a
 // crash, it needs its sidecar. A sidecar that is left over describes no other file.
-func (r *reader) dropSidecar(m meta) {
-	if m.ino != 0 && m.links < 2 && r.sidecars.Load() {
+func (r *reader) dropSidecar(m osdir.Meta) {
+	if m.Ino != 0 && m.Links < 2 && r.sidecars.Load() {
 		_ = r.root.Remove(sidecarPath(m))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // SigningKeys are secrets of at least 32 random bytes each. The first one signs, and each
@@ -40,14 +41,14 @@ func (s *settings) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 // verifyingKeys returns the keys of the bucket, or no keys if it has none: then nothing
 // was ever signed. It reads the file once while the bucket is open.
 func (s *settings) verifyingKeys() (signedurl.Keys, error) {
-	if !s.driver.configKeys.Empty() {
-		return s.driver.configKeys, nil
+	if !s.configKeys.Empty() {
+		return s.configKeys, nil
 	}
 	if known := s.ownKeys.Load(); known != nil {
 		return *known, nil
 	}
 	content, err := s.root.ReadFile(signingKeyPath)
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return signedurl.Keys{}, nil
 	}
 	if err != nil {
@@ -89,15 +90,15 @@ func (s *settings) makeSigningKey(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if _, err := s.root.Lstat(signingKeyPath); !isNotExist(err) {
+	if _, err := s.root.Lstat(signingKeyPath); !osdir.IsNotExist(err) {
 		return failure(err)
 	}
-	tmp := w.dir.name(randomName())
+	tmp := w.dir.PathOf(randomName())
 	if err := s.writeSigningKey(tmp, hex.EncodeToString(signedurl.NewSecret())+"\n"); err != nil {
 		_ = s.root.Remove(tmp)
 		return err
 	}
-	if err := retryInUse(ctx, func() error { return s.root.Rename(tmp, signingKeyPath) }); err != nil {
+	if err := osdir.RetryInUse(ctx, func() error { return s.root.Rename(tmp, signingKeyPath) }); err != nil {
 		_ = s.root.Remove(tmp)
 		return failure(err)
 	}
@@ -110,7 +111,7 @@ func (s *settings) writeSigningKey(path, content string) error {
 		return s.tree.pathLostError(err)
 	}
 	_, err = f.WriteString(content)
-	if err == nil && s.driver.sync {
+	if err == nil && s.sync {
 		err = f.Sync()
 	}
 	if closing := f.Close(); err == nil {

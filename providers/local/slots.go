@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Parts of an upload share a file if they can, each at the place that it will have in the
@@ -85,7 +86,7 @@ func validShared(file string) bool {
 
 // putInSlot stores a part in its slot. done is false if it must have a file of its own; its
 // body is then not read.
-func (u *uploads) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) (part storage.Part, done bool, err error) {
+func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (part storage.Part, done bool, err error) {
 	mode, err := u.privateMode(r.Key)
 	if err != nil {
 		return part, false, err
@@ -94,22 +95,22 @@ func (u *uploads) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest
 	if f == nil {
 		return part, false, nil
 	}
-	defer func() { err = errors.Join(err, failure(f.close())) }()
-	if mode != 0 && mode != f.meta.mode || !u.claimSlot(to, r.Number) {
+	defer func() { err = errors.Join(err, failure(f.Close())) }()
+	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(to, r.Number) {
 		return part, false, nil
 	}
 	if err := u.fillSlot(ctx, to, f, at, r); err != nil {
-		_ = to.unlink(slotName(r.Number))
+		_ = to.Unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if u.driver.sync {
-		err = failure(to.sync())
+	if u.sync {
+		err = failure(to.Sync())
 	}
 	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.
-func (u *uploads) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (*file, slot) {
+func (u *uploads) openSlot(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (*osdir.File, slot) {
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
 	}
@@ -117,23 +118,23 @@ func (u *uploads) openSlot(ctx context.Context, to *dir, r *storage.PartRequest)
 	if !ok {
 		return nil, slot{}
 	}
-	f, err := to.edit(l.file)
+	f, err := to.Edit(l.file)
 	if err != nil {
 		return nil, slot{}
 	}
-	f.meta, err = f.stat()
-	at := slot{file: l.file, ino: f.meta.ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
-	usable := err == nil && at.offset <= f.meta.size+maxHole && tryShareFile(f.os) == nil
+	f.Meta, err = f.Stat()
+	at := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
+	usable := err == nil && at.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(at.file)) == nil
 	if usable { // else CompleteParts may have given it away before it was locked
-		named, err := to.stat(l.file)
-		usable = err == nil && named.ino == f.meta.ino && named.ino == l.ino && named.links <= 1
+		named, err := to.Stat(l.file)
+		usable = err == nil && named.Ino == f.Meta.Ino && named.Ino == l.ino && named.Links <= 1
 	}
 	if usable {
-		_, err = f.os.Seek(at.offset, io.SeekStart)
+		_, err = f.OSFile(at.file).Seek(at.offset, io.SeekStart)
 		usable = err == nil
 	}
 	if !usable {
-		_ = f.close()
+		_ = f.Close()
 		return nil, slot{}
 	}
 	return f, at
@@ -141,40 +142,40 @@ func (u *uploads) openSlot(ctx context.Context, to *dir, r *storage.PartRequest)
 
 // claimSlot makes the slot the caller's. It reports false if another writer has it, or if
 // there is a part with that number.
-func (u *uploads) claimSlot(to *dir, number int) bool {
-	f, err := to.create(slotName(number))
+func (u *uploads) claimSlot(to *osdir.Dir, number int) bool {
+	f, err := to.Create(slotName(number))
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.setTime(to, slotName(number), u.driver.clock.now()), f.close())
+	err = errors.Join(f.SetTime(to, slotName(number), u.clock.now()), f.Close())
 	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
-	_ = to.unlink(slotName(number))
+	_ = to.Unlink(slotName(number))
 	return false
 }
 
-func isFree(d *dir, base string) bool {
-	_, err := d.stat(base)
-	return isNotExist(err)
+func isFree(d *osdir.Dir, base string) bool {
+	_, err := d.Stat(base)
+	return osdir.IsNotExist(err)
 }
 
 // fillSlot writes the body, flushes it, and makes it the part.
-func (u *uploads) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *storage.PartRequest) error {
+func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *storage.PartRequest) error {
 	if err := u.staging.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
 		return err
 	}
-	err := f.setTime(to, at.file, u.driver.clock.now())
-	if err == nil && u.driver.sync {
-		err = f.sync()
+	err := f.SetTime(to, at.file, u.clock.now())
+	if err == nil && u.sync {
+		err = f.Sync()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	if err = u.recordSlot(to, at, r.CRC32C, u.driver.sync && r.AnyOrder); err == nil {
-		err = to.rename(placedName(at.number), to, slotName(at.number))
+	if err = u.recordSlot(to, at, r.CRC32C, u.sync && r.AnyOrder); err == nil {
+		err = to.Rename(placedName(at.number), to, slotName(at.number))
 	}
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		if err := u.tree.notFoundIfBucketGone(nil); err != nil {
 			return err
 		}
@@ -185,19 +186,19 @@ func (u *uploads) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *st
 
 // recordSlot writes the tag and the checksum of a part into the file that claims its slot, for
 // ListParts. With flush, ListParts finds the part after a power failure.
-func (u *uploads) recordSlot(to *dir, at slot, crc storage.CRC32C, flush bool) error {
-	f, err := to.edit(slotName(at.number))
+func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush bool) error {
+	f, err := to.Edit(slotName(at.number))
 	if err != nil {
 		return err
 	}
-	_, err = f.os.WriteString(sumRecord(at.tag(), crc))
+	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.setTime(to, slotName(at.number), u.driver.clock.now())
+		err = f.SetTime(to, slotName(at.number), u.clock.now())
 	}
 	if err == nil && flush {
-		err = f.sync()
+		err = f.Sync()
 	}
-	return errors.Join(err, f.close())
+	return errors.Join(err, f.Close())
 }
 
 // An exactBody fails if it has not the announced size, before it delivers a byte too many.
@@ -219,7 +220,7 @@ func (b *exactBody) Read(p []byte) (int, error) {
 }
 
 // layoutFor returns the layout with a slot for a part. Without one, it makes one.
-func (u *uploads) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) (l layout, ok bool) {
+func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (l layout, ok bool) {
 	l, found := u.readLayout(to)
 	if found && r.Size <= l.partSize {
 		return l, true
@@ -231,19 +232,19 @@ func (u *uploads) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest
 	if !u.addFile(ctx, to, made.file, "", true) {
 		return layout{}, false
 	}
-	if m, err := to.stat(made.file); err == nil {
-		made.ino = m.ino
+	if m, err := to.Stat(made.file); err == nil {
+		made.ino = m.Ino
 		if u.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
 			return made, true
 		}
 	}
-	_ = to.unlink(made.file)
+	_ = to.Unlink(made.file)
 	l, found = u.readLayout(to) // of a writer that was faster
 	return l, found && r.Size <= l.partSize
 }
 
-func (u *uploads) readLayout(from *dir) (l layout, ok bool) {
-	content, err := u.root.ReadFile(from.name(layoutName))
+func (u *uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
+	content, err := u.root.ReadFile(from.PathOf(layoutName))
 	if err != nil {
 		return layout{}, false
 	}
@@ -253,19 +254,19 @@ func (u *uploads) readLayout(from *dir) (l layout, ok bool) {
 
 // addFile gives an upload a file with this content at once. With isNew, it fails if there is
 // one with that name.
-func (u *uploads) addFile(ctx context.Context, to *dir, base, content string, isNew bool) bool {
+func (u *uploads) addFile(ctx context.Context, to *osdir.Dir, base, content string, isNew bool) bool {
 	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return false
 	}
 	defer u.staging.discard(st)
-	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, u.driver.clock.now()) != nil {
+	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.clock.now()) != nil {
 		return false
 	}
 	if isNew {
-		return to.link(base, st.dir, st.name) == nil
+		return to.Link(base, st.dir, st.name) == nil
 	}
-	if to.rename(base, st.dir, st.name) != nil {
+	if to.Rename(base, st.dir, st.name) != nil {
 		return false
 	}
 	st.markPlaced()
@@ -275,7 +276,7 @@ func (u *uploads) addFile(ctx context.Context, to *dir, base, content string, is
 // sharedRun returns the file that the first of the parts share, and how many they are, if
 // nothing else is in it. The caller owns the file and may append to it. Without such a file,
 // sharedRun returns nil.
-func (u *uploads) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
+func (u *uploads) sharedRun(from *osdir.Dir, parts []storage.Part) (*stagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
 	}
@@ -283,19 +284,19 @@ func (u *uploads) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) 
 	if !ok {
 		return nil, 0
 	}
-	held, err := from.edit(first.file)
+	held, err := from.Edit(first.file)
 	if err != nil {
 		return nil, 0
 	}
 	run, size := countRun(from, first, parts)
-	st := &stagedFile{dir: from, name: first.file, held: held.os}
-	if tryLockFile(held.os) == nil { // its size is only known then
-		m, err := held.stat()
-		if err == nil && m.ino == first.ino && m.links <= 1 && m.size == size {
-			st.file, err = from.edit(first.file)
+	st := &stagedFile{dir: from, name: first.file, held: held.OSFile(first.file)}
+	if osdir.TryLock(st.held) == nil { // its size is only known then
+		m, err := held.Stat()
+		if err == nil && m.Ino == first.ino && m.Links <= 1 && m.Size == size {
+			st.file, err = from.Edit(first.file)
 		}
 		if err == nil && st.file != nil {
-			_, err = st.file.os.Seek(size, io.SeekStart)
+			_, err = st.file.OSFile(first.file).Seek(size, io.SeekStart)
 		}
 		if err == nil && st.file != nil {
 			return st, run
@@ -307,7 +308,7 @@ func (u *uploads) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) 
 
 // countRun counts the parts that follow one another in the file of the first. size is the
 // number of bytes that they have.
-func countRun(from *dir, first slot, parts []storage.Part) (run int, size int64) {
+func countRun(from *osdir.Dir, first slot, parts []storage.Part) (run int, size int64) {
 	for _, part := range parts {
 		at, ok := slotOf(part)
 		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(from, part.Number) {
@@ -319,14 +320,14 @@ func countRun(from *dir, first slot, parts []storage.Part) (run int, size int64)
 }
 
 // isPlaced reports whether the part in a slot is complete and not replaced.
-func isPlaced(from *dir, number int) bool {
-	m, err := from.stat(placedName(number))
-	return err == nil && m.kind == kindFile && isFree(from, partName(number))
+func isPlaced(from *osdir.Dir, number int) bool {
+	m, err := from.Stat(placedName(number))
+	return err == nil && m.Kind == osdir.KindFile && isFree(from, partName(number))
 }
 
 // placedPart describes the part in a slot. ok is false if there is none.
-func (u *uploads) placedPart(from *dir, number int) (part storage.Part, ok bool) {
-	text, ok := u.tree.readSmall(from.name(placedName(number)))
+func (u *uploads) placedPart(from *osdir.Dir, number int) (part storage.Part, ok bool) {
+	text, ok := u.tree.readSmall(from.PathOf(placedName(number)))
 	tag, _, found := strings.Cut(text, " ")
 	if !ok || !found {
 		return part, false
@@ -341,24 +342,24 @@ func (u *uploads) placedPart(from *dir, number int) (part storage.Part, ok bool)
 }
 
 // openPart opens the file with a part, and returns where it is in there.
-func openPart(from *dir, part storage.Part) (opened *os.File, offset, size int64, err error) {
+func openPart(from *osdir.Dir, part storage.Part) (opened *os.File, offset, size int64, err error) {
 	base, at, shared := partName(part.Number), slot{}, false
 	if at, shared = slotOf(part); shared {
 		base = at.file
 	}
-	f, err := from.open(base)
-	if isNotExist(err) {
+	f, err := from.Open(base)
+	if osdir.IsNotExist(err) {
 		return nil, 0, 0, errPart(part)
 	}
 	if err != nil {
 		return nil, 0, 0, failure(err)
 	}
-	opened = f.osFile(base)
+	opened = f.OSFile(base)
 	switch {
-	case shared && f.meta.ino == at.ino && isPlaced(from, part.Number):
+	case shared && f.Meta.Ino == at.ino && isPlaced(from, part.Number):
 		return opened, at.offset, at.size, nil
-	case !shared && makeTag(f.meta).revision() == part.Tag:
-		return opened, 0, f.meta.size, nil
+	case !shared && makeTag(f.Meta).revision() == part.Tag:
+		return opened, 0, f.Meta.Size, nil
 	}
 	_ = opened.Close()
 	return nil, 0, 0, errPart(part)

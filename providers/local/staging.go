@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A stagingDir is a directory in which one driver writes files that are not visible yet,
@@ -18,17 +19,20 @@ import (
 // process lives. It tells a later sweep which directories are abandoned. The marker is
 // made before the directory and removed after it.
 type stagingDir struct {
-	dir    *dir
+	dir    *osdir.Dir
 	marker *os.File
 	last   atomic.Uint64 // the number of the latest file
 }
 
 // staging makes files that are not visible yet, and changes the attributes of files.
 type staging struct {
-	driver *driver
-	root   *os.Root
-	tree   *tree
-	reader *reader
+	root     *os.Root
+	tree     *tree
+	reader   *reader
+	clock    *clock
+	sync     bool
+	noXattr  bool
+	fileMode uint32 // 0 means 0666 without the umask
 
 	mu     sync.Mutex
 	live   *stagingDir   // nil before the first write
@@ -41,7 +45,7 @@ func (s *staging) close() {
 	s.former, s.live = nil, nil
 	s.mu.Unlock()
 	for _, w := range dirs {
-		w.close()
+		w.close(s.root)
 	}
 }
 
@@ -79,7 +83,7 @@ func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
 func (s *staging) newStagingDir() (*stagingDir, error) {
 	path := tmpPath + "/" + randomName()
 	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		if err := s.tree.makeReservedDir(); err != nil {
 			return nil, err
 		}
@@ -88,9 +92,9 @@ func (s *staging) newStagingDir() (*stagingDir, error) {
 	if err != nil {
 		return nil, failure(err)
 	}
-	if err := tryLockFile(marker); err != nil {
+	if err := osdir.TryLock(marker); err != nil {
 		_ = marker.Close()
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, osdir.ErrLocked) {
 			return nil, nil
 		}
 		_ = s.root.Remove(path + markerSuffix)
@@ -101,28 +105,28 @@ func (s *staging) newStagingDir() (*stagingDir, error) {
 		return nil, s.tree.notFoundIfBucketGone(nil)
 	}
 	if err = s.root.Mkdir(path, 0o700); err == nil { // private: a file written there may replace a private one
-		var d *dir
-		if d, err = openDir(s.root, s.tree.top, path); err == nil {
+		var d *osdir.Dir
+		if d, err = osdir.Open(s.root, s.tree.top, path); err == nil {
 			return &stagingDir{dir: d, marker: marker}, nil
 		}
 	}
 	_ = s.root.Remove(path + markerSuffix)
 	_ = marker.Close()
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return nil, s.tree.notFoundIfBucketGone(nil)
 	}
 	return nil, failure(err)
 }
 
 // close removes the directory and its marker, unless it has files.
-func (w *stagingDir) close() {
+func (w *stagingDir) close(root *os.Root) {
 	if w == nil {
 		return
 	}
-	if w.dir.root.Remove(w.dir.path) == nil {
-		_ = w.dir.root.Remove(w.dir.path + markerSuffix)
+	if root.Remove(w.dir.Path) == nil {
+		_ = root.Remove(w.dir.Path + markerSuffix)
 	}
-	w.dir.close()
+	w.dir.Close()
 	_ = w.marker.Close()
 }
 
@@ -140,11 +144,11 @@ func (s *staging) dropStagingDir(w *stagingDir) {
 
 // A stagedFile becomes complete when it is sealed, and visible when it is placed.
 type stagedFile struct {
-	dir   *dir
+	dir   *osdir.Dir
 	name  string
-	file  *file // nil once sealed
+	file  *osdir.File // nil once sealed
 	attrs attrs
-	meta  meta
+	meta  osdir.Meta
 	// visible is its sealed sidecar with Config.Sidecars, or nil.
 	visible *stagedFile
 	// held is nil, unless the file is one that parts share. Its lock keeps their writers away.
@@ -152,7 +156,7 @@ type stagedFile struct {
 	held *os.File
 	// upload is the directory of the upload whose parts the file has, or nil. Placing the file
 	// ends the upload.
-	upload *dir
+	upload *osdir.Dir
 }
 
 // stage makes an empty staged file.
@@ -167,11 +171,11 @@ func (s *staging) stage(ctx context.Context) (*stagedFile, error) {
 			return nil, err
 		}
 		st := &stagedFile{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
-		st.file, err = w.dir.create(st.name)
+		st.file, err = w.dir.Create(st.name)
 		if err == nil {
 			return s.withMode(st)
 		}
-		if !isNotExist(err) {
+		if !osdir.IsNotExist(err) {
 			return nil, failure(err)
 		}
 		if err := s.tree.notFoundIfBucketGone(nil); err != nil {
@@ -183,10 +187,10 @@ func (s *staging) stage(ctx context.Context) (*stagedFile, error) {
 
 // withMode sets Config.FileMode on a new file.
 func (s *staging) withMode(st *stagedFile) (*stagedFile, error) {
-	if s.driver.fileMode == 0 {
+	if s.fileMode == 0 {
 		return st, nil
 	}
-	if err := st.file.setMode(s.driver.fileMode); err != nil {
+	if err := st.file.SetMode(s.fileMode); err != nil {
 		s.discard(st)
 		return nil, failure(err)
 	}
@@ -196,26 +200,26 @@ func (s *staging) withMode(st *stagedFile) (*stagedFile, error) {
 // keepMode gives a sealed file the mode of the file that it replaces. If that is another user's,
 // who could have chosen any mode, the file does not become more open than a new one.
 func (s *staging) keepMode(st *stagedFile, old objectFile) error {
-	mode := old.meta.mode
-	if old.meta.uid != st.meta.uid {
-		mode = mode&st.meta.mode | 0o600
+	mode := old.meta.Mode
+	if old.meta.UID != st.meta.UID {
+		mode = mode&st.meta.Mode | 0o600
 	}
-	if !old.found() || mode == st.meta.mode {
+	if !old.found() || mode == st.meta.Mode {
 		return nil
 	}
-	f, err := st.dir.open(st.name)
+	f, err := st.dir.Open(st.name)
 	if err != nil {
 		return s.tree.stagedFileError(err)
 	}
-	defer func() { _ = f.close() }() // nothing was written to it
-	if err := f.setMode(mode); err != nil {
+	defer func() { _ = f.Close() }() // nothing was written to it
+	if err := f.SetMode(mode); err != nil {
 		return failure(err)
 	}
 	if s.reader.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
 		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
-	if s.driver.sync {
-		return failure(f.sync())
+	if s.sync {
+		return failure(f.Sync())
 	}
 	return nil
 }
@@ -223,7 +227,7 @@ func (s *staging) keepMode(st *stagedFile, old objectFile) error {
 // discard removes a staged file, unless it was placed.
 func (s *staging) discard(st *stagedFile) {
 	if st.file != nil {
-		_ = st.file.close()
+		_ = st.file.Close()
 		st.file = nil
 	}
 	if st.visible != nil {
@@ -235,7 +239,7 @@ func (s *staging) discard(st *stagedFile) {
 	if st.held != nil {
 		_ = st.held.Close()
 	} else if st.name != "" {
-		_ = st.dir.unlink(st.name)
+		_ = st.dir.Unlink(st.name)
 	}
 }
 
@@ -248,7 +252,7 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return
 const flushStep = 8 << 20
 
 // fill writes the whole body. It returns an error of the body unchanged.
-func (s *staging) fill(ctx context.Context, f *file, body io.Reader) error {
+func (s *staging) fill(ctx context.Context, f *osdir.File, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	unflushed := 0
@@ -273,8 +277,8 @@ func (s *staging) fill(ctx context.Context, f *file, body io.Reader) error {
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		if unflushed += n; s.driver.sync && unflushed >= flushStep {
-			startFlush(f)
+		if unflushed += n; s.sync && unflushed >= flushStep {
+			osdir.StartFlush(f)
 			unflushed = 0
 		}
 	}
@@ -290,7 +294,7 @@ func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		copied, err := io.CopyN(st.file.osFile(st.name), from, min(n, step))
+		copied, err := io.CopyN(st.file.OSFile(st.name), from, min(n, step))
 		n -= copied
 		if err == io.EOF {
 			return storage.Changed // another program truncated it
@@ -308,31 +312,31 @@ func (s *staging) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
 	}
-	if s.driver.sync {
-		if err := st.file.sync(); err != nil {
+	if s.sync {
+		if err := st.file.Sync(); err != nil {
 			return failure(err)
 		}
 	}
-	err := st.file.close()
+	err := st.file.Close()
 	st.file = nil
 	return failure(err)
 }
 
 // stamp sets the time of the file, and its attributes, which include the time.
 func (s *staging) stamp(st *stagedFile) (err error) {
-	if err := st.file.setTime(st.dir, st.name, s.driver.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, s.clock.next()); err != nil {
 		return s.tree.stagedFileError(err)
 	}
-	if st.meta, err = st.file.stat(); err != nil {
+	if st.meta, err = st.file.Stat(); err != nil {
 		return failure(err)
 	}
 	a := &st.attrs
-	a.size, a.mtime = st.meta.size, st.meta.mtime
+	a.size, a.mtime = st.meta.Size, st.meta.MTime
 	if s.tree.coarse.Load() {
 		a.unique = randomName()
 	}
 	value := a.encode()
-	if !s.driver.noXattr && st.file.setXattr(value) == nil {
+	if !s.noXattr && st.file.SetXattr(value) == nil {
 		return nil
 	}
 	return s.tree.stagedFileError(s.writeSidecar(st, value))
@@ -340,9 +344,9 @@ func (s *staging) stamp(st *stagedFile) (err error) {
 
 // restamp gives a sealed file a time later than after.
 func (s *staging) restamp(st *stagedFile, after int64) (err error) {
-	if st.file, err = st.dir.edit(st.name); err != nil {
+	if st.file, err = st.dir.Edit(st.name); err != nil {
 		return s.tree.stagedFileError(err)
 	}
-	s.driver.clock.advance(after)
+	s.clock.advance(after)
 	return s.seal(st)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // The entries of the reserved directory. The first write makes it; reading a bucket does
@@ -44,9 +45,8 @@ type format struct {
 // A store has the open directories of one driver. Each subject is given only what it uses, so
 // that the fields below can be read in order: none uses a later one.
 type store struct {
-	users  int // calls in progress; the driver's mu guards it
-	driver *driver
-	root   *os.Root
+	users int // calls in progress; the driver's mu guards it
+	root  *os.Root
 
 	tree       *tree
 	reader     *reader
@@ -60,9 +60,15 @@ type store struct {
 
 // A tree has the directories of the bucket, and the small files in the reserved directory.
 type tree struct {
-	driver *driver
-	root   *os.Root
-	top    *dir // the directory of the bucket
+	root     *os.Root
+	top      *osdir.Dir // the directory of the bucket
+	path     string     // of the bucket
+	managed  bool       // by a service
+	sync     bool
+	versions *atomic.Bool // whether they are kept
+	like     format       // for tests: behave as on such a disk
+
+	onOpen func(path string) // for tests: called for each directory that is opened, unless it is nil
 
 	ready          atomic.Bool // the reserved directory exists
 	strict, coarse atomic.Bool // from format, once known
@@ -73,13 +79,12 @@ func newStore(d *driver) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	top, err := openDir(root, nil, "")
+	top, err := osdir.Open(root, nil, "")
 	if err != nil {
 		_ = root.Close()
 		return nil, failure(err)
 	}
-	s := &store{driver: d, root: root, tree: &tree{driver: d, root: root, top: top}}
-	s.divide()
+	s := divide(d, root, top)
 	s.tree.strict.Store(d.strictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
 	s.tree.coarse.Store(d.coarseTimes)
 	if _, err := root.Lstat(attrsPath); err == nil {
@@ -92,19 +97,27 @@ func newStore(d *driver) (*store, error) {
 	return s, nil
 }
 
-// divide gives each subject what it uses.
-func (s *store) divide() {
-	d, root, t := s.driver, s.root, s.tree
-	s.reader = &reader{driver: d, root: root, tree: t}
-	s.locks = &locks{root: root, tree: t}
-	s.staging = &staging{driver: d, root: root, tree: t, reader: s.reader}
-	s.settings = &settings{driver: d, root: root, tree: t, locks: s.locks, staging: s.staging}
-	s.noncurrent = &noncurrent{driver: d, root: root, tree: t, reader: s.reader}
-	s.objects = &objects{
-		driver: d, root: root, tree: t, reader: s.reader, locks: s.locks,
-		staging: s.staging, settings: s.settings, noncurrent: s.noncurrent,
+// divide makes the subjects of a store, and gives each what it uses.
+func divide(d *driver, root *os.Root, top *osdir.Dir) *store {
+	t := &tree{
+		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, versions: &d.versions,
+		like: format{Strict: d.strictNames, Coarse: d.coarseTimes},
 	}
-	s.uploads = &uploads{driver: d, root: root, tree: t, staging: s.staging, settings: s.settings, objects: s.objects}
+	s := &store{root: root, tree: t}
+	s.reader = &reader{root: root, tree: t, clock: &d.clock, noXattr: d.noXattr}
+	s.locks = &locks{root: root, tree: t}
+	s.staging = &staging{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync, noXattr: d.noXattr, fileMode: d.fileMode}
+	s.settings = &settings{
+		root: root, tree: t, locks: s.locks, staging: s.staging, clock: &d.clock, sync: d.sync,
+		versions: &d.versions, locksObjects: &d.locksObjects, configKeys: d.configKeys,
+	}
+	s.noncurrent = &noncurrent{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync}
+	s.objects = &objects{
+		root: root, tree: t, reader: s.reader, locks: s.locks, staging: s.staging,
+		settings: s.settings, noncurrent: s.noncurrent, sync: d.sync, visible: d.visible,
+	}
+	s.uploads = &uploads{root: root, tree: t, staging: s.staging, settings: s.settings, objects: s.objects, clock: &d.clock, sync: d.sync}
+	return s
 }
 
 func openBucketRoot(d *driver) (*os.Root, error) {
@@ -113,7 +126,7 @@ func openBucketRoot(d *driver) (*os.Root, error) {
 		if err != nil {
 			return nil, err
 		}
-		root, err = sharedRoot(root)
+		root, err = osdir.ShareRoot(root)
 		return root, failure(err)
 	}
 	account, err := openRoot(filepath.Dir(d.path))
@@ -131,38 +144,38 @@ func openBucketRoot(d *driver) (*os.Root, error) {
 func (s *store) close() {
 	s.staging.close()
 	s.locks.table.close()
-	s.tree.top.close()
+	s.tree.top.Close()
 	_ = s.root.Close()
 }
 
 func (t *tree) names() names { return names{strict: t.strict.Load()} }
 
-func (t *tree) keepsVersions() bool { return t.driver.versions.Load() }
+func (t *tree) keepsVersions() bool { return t.versions.Load() }
 
 // open opens a directory of the bucket. closeDir closes it.
-func (t *tree) open(path string) (*dir, error) {
-	if t.driver.onOpen != nil {
-		t.driver.onOpen(path)
+func (t *tree) open(path string) (*osdir.Dir, error) {
+	if t.onOpen != nil {
+		t.onOpen(path)
 	}
 	if path == "" {
 		return t.top, nil
 	}
-	return openDir(t.root, t.top, path)
+	return osdir.Open(t.root, t.top, path)
 }
 
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
-func (t *tree) openToRead(path string) (*dir, error) {
-	if t.driver.onOpen != nil {
-		t.driver.onOpen(path)
+func (t *tree) openToRead(path string) (*osdir.Dir, error) {
+	if t.onOpen != nil {
+		t.onOpen(path)
 	}
-	return openDir(t.root, t.top, path)
+	return osdir.Open(t.root, t.top, path)
 }
 
 // closeDir closes a directory that open returned.
-func (t *tree) closeDir(d *dir) {
+func (t *tree) closeDir(d *osdir.Dir) {
 	if d != t.top {
-		d.close()
+		d.Close()
 	}
 }
 
@@ -175,9 +188,9 @@ var errReplaced = &storage.Error{
 }
 
 // goneError returns the error for a directory that was open and is not at its path any more.
-func (d *driver) goneError(err error) error {
+func goneError(managed bool, err error) error {
 	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
-	if !d.managed { // otherwise the hint of the core is better
+	if !managed { // otherwise the hint of the core is better
 		e.Hint = "create the bucket's directory again: it was removed or moved"
 	}
 	return e
@@ -186,13 +199,13 @@ func (d *driver) goneError(err error) error {
 // checkPlace fails if the path of the bucket no longer leads to the open directory, with
 // BucketNotFound or errReplaced. Somebody deleted the bucket, or moved its directory away.
 func (t *tree) checkPlace() error {
-	switch there, err := t.top.isAt(t.driver.path); {
+	switch there, err := t.top.IsAt(t.path); {
 	case err == nil && there:
 		return nil
 	case err == nil:
 		return errReplaced
-	case isNotExist(err):
-		return t.driver.goneError(err)
+	case osdir.IsNotExist(err):
+		return goneError(t.managed, err)
 	default:
 		return failure(err)
 	}
@@ -209,7 +222,7 @@ func (t *tree) notFoundError() error {
 // pathLostError returns the error for a failed operation in the bucket's directory. If a
 // path was missing, it returns notFoundError.
 func (t *tree) pathLostError(err error) error {
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return t.notFoundError()
 	}
 	return failure(err)
@@ -218,7 +231,7 @@ func (t *tree) pathLostError(err error) error {
 // readFormat reads the format. It returns false if the bucket was never written.
 func (t *tree) readFormat() (bool, error) {
 	b, err := t.root.ReadFile(formatPath)
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -285,8 +298,8 @@ func (t *tree) makeReservedDir() error {
 }
 
 func (t *tree) applyFormat(f format) {
-	t.strict.Store(f.Strict || t.driver.strictNames)
-	t.coarse.Store(f.Coarse || t.driver.coarseTimes)
+	t.strict.Store(f.Strict || t.like.Strict)
+	t.coarse.Store(f.Coarse || t.like.Coarse)
 	t.ready.Store(true)
 }
 
@@ -327,7 +340,7 @@ func (t *tree) probe() (format, error) {
 // replaceFile atomically writes a small file in the reserved directory. It writes the file
 // in tmp first: a staging directory or, before there is one, tmpPath.
 func (t *tree) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
-	return t.replaceFileSynced(path, tmp, content, mode, t.driver.sync)
+	return t.replaceFileSynced(path, tmp, content, mode, t.sync)
 }
 
 // replaceFileSynced is replaceFile that flushes the file if sync is true, whatever Config.NoSync is.
@@ -345,13 +358,13 @@ func (t *tree) replaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 		err = closing
 	}
 	if err == nil {
-		err = retryInUse(context.Background(), func() error { return t.root.Rename(tmp, path) })
+		err = osdir.RetryInUse(context.Background(), func() error { return t.root.Rename(tmp, path) })
 	}
 	if err != nil {
 		_ = t.root.Remove(tmp)
 		return failure(err)
 	}
-	dir, _ := split(path)
+	dir, _ := osdir.Split(path)
 	if !sync {
 		return nil
 	}
@@ -360,11 +373,11 @@ func (t *tree) replaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 
 // syncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
 func (t *tree) syncDir(path string) error {
-	if !t.driver.sync {
+	if !t.sync {
 		return nil
 	}
 	if path == "" {
-		return unknownOutcome(t.top.sync())
+		return unknownOutcome(t.top.Sync())
 	}
 	return unknownOutcome(durable.SyncDirIn(t.root, path))
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // abandonedAge is the age at which files without a marker are abandoned.
@@ -25,35 +27,35 @@ func (s *staging) sweepStaging() error {
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	defer staging.close()
-	var entries []dirent
-	if err := staging.read(func(e dirent) bool {
+	defer staging.Close()
+	var entries []osdir.Entry
+	if err := staging.Each(func(e osdir.Entry) bool {
 		entries = append(entries, e)
 		return true
 	}); err != nil {
 		return failure(err)
 	}
 	for _, e := range entries {
-		s.sweepEntry(staging, e.name)
+		s.sweepEntry(staging, e.Name)
 	}
 	return nil
 }
 
 // sweepEntry removes an entry, if it is abandoned. If that fails, a later sweep tries again.
-func (s *staging) sweepEntry(staging *dir, name string) {
-	m, err := staging.stat(name)
+func (s *staging) sweepEntry(staging *osdir.Dir, name string) {
+	m, err := staging.Stat(name)
 	if err != nil {
 		return
 	}
-	old := time.Since(m.time()) > abandonedAge
-	if m.kind != kindDir && !strings.HasSuffix(name, markerSuffix) {
+	old := time.Since(m.Time()) > abandonedAge
+	if m.Kind != osdir.KindDir && !strings.HasSuffix(name, markerSuffix) {
 		if old {
-			_ = staging.unlink(name)
+			_ = staging.Unlink(name)
 		}
 		return
 	}
 	name = strings.TrimSuffix(name, markerSuffix)
-	marker, err := s.root.OpenFile(staging.name(name+markerSuffix), os.O_RDWR, 0)
+	marker, err := s.root.OpenFile(staging.PathOf(name+markerSuffix), os.O_RDWR, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) && old {
 			s.sweepStagingDir(staging, name)
@@ -61,33 +63,33 @@ func (s *staging) sweepEntry(staging *dir, name string) {
 		return
 	}
 	defer func() { _ = marker.Close() }()
-	if tryLockFile(marker) == nil {
+	if osdir.TryLock(marker) == nil {
 		s.sweepStagingDir(staging, name)
 	}
 }
 
 // sweepStagingDir removes the files with their sidecars. It removes the marker last, so
 // that a later sweep can continue an interrupted one.
-func (s *staging) sweepStagingDir(staging *dir, name string) {
-	d, err := s.tree.openToRead(staging.name(name))
+func (s *staging) sweepStagingDir(staging *osdir.Dir, name string) {
+	d, err := s.tree.openToRead(staging.PathOf(name))
 	if err == nil {
-		_ = d.read(func(e dirent) bool {
-			if m, err := d.stat(e.name); err == nil {
-				s.sweepFile(d, e.name, m)
+		_ = d.Each(func(e osdir.Entry) bool {
+			if m, err := d.Stat(e.Name); err == nil {
+				s.sweepFile(d, e.Name, m)
 			}
 			return true
 		})
-		d.close()
-		err = staging.rmdir(name)
+		d.Close()
+		err = staging.Rmdir(name)
 	}
-	if err == nil || isNotExist(err) {
-		_ = staging.unlink(name + markerSuffix)
+	if err == nil || osdir.IsNotExist(err) {
+		_ = staging.Unlink(name + markerSuffix)
 	}
 }
 
 // sweepFile removes a file. If its writer linked it to its place before it ended, the
 // object needs the sidecar, and sweepFile keeps it.
-func (s *staging) sweepFile(d *dir, name string, m meta) {
+func (s *staging) sweepFile(d *osdir.Dir, name string, m osdir.Meta) {
 	s.reader.dropSidecar(m)
-	_ = d.unlink(name)
+	_ = d.Unlink(name)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 func TestASweepKeepsAnUploadInProgress(t *testing.T) {
@@ -29,7 +30,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.NoError(t, err, "the part takes eight days")
 
 	done := false
-	s.driver.onOpen = func(path string) {
+	s.driver.live.tree.onOpen = func(path string) {
 		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
 			done = true
 			sweepLater()
@@ -77,9 +78,9 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.driver.onOpen = func(path string) {
+	s.driver.live.tree.onOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
-			s.driver.onOpen = nil
+			s.driver.live.tree.onOpen = nil
 			reopen(t, s.root, clock.tweak)
 		}
 	}
@@ -99,7 +100,7 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	require.NoError(t, err)
 	defer u.close()
 	require.NoError(t, checkKey(u.dir, u.key, "k"))
-	require.NoError(t, u.dir.unlink(uploadKeyName))
+	require.NoError(t, u.dir.Unlink(uploadKeyName))
 	require.Equal(t, error(errUpload), checkKey(u.dir, u.key, "k"))
 }
 
@@ -122,7 +123,7 @@ func TestASweepKeepsUploadsThatItCannotExamine(t *testing.T) {
 		{"a key file that another program has locked", func(t *testing.T, _ *subject, dir string) func() {
 			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
 			require.NoError(t, err)
-			require.NoError(t, tryLockFile(f))
+			require.NoError(t, osdir.TryLock(f))
 			return func() { require.NoError(t, f.Close()) }
 		}},
 	} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // An uploadSweep discards the multipart uploads that package staleupload calls abandoned.
@@ -23,7 +24,7 @@ type uploadSweep struct {
 // sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
 // for long, and opening a bucket of a service does not sweep.
 func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
-	last, now := u.lastSweep.Load(), u.driver.clock.now().UnixNano()
+	last, now := u.lastSweep.Load(), u.clock.now().UnixNano()
 	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
@@ -35,7 +36,7 @@ func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
 func (u *uploads) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{tree: u.tree, settings: u.settings, now: u.driver.clock.now(), minAge: staleupload.Idle}
+	w := &uploadSweep{tree: u.tree, settings: u.settings, now: u.clock.now(), minAge: staleupload.Idle}
 	u.lastSweep.Store(w.now.UnixNano())
 	if fi, err := u.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
@@ -44,11 +45,11 @@ func (u *uploads) sweepUploads(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	defer uploads.close()
+	defer uploads.Close()
 	var names []string
-	_ = uploads.read(func(e dirent) bool {
-		if validUpload(e.name) {
-			names = append(names, e.name)
+	_ = uploads.Each(func(e osdir.Entry) bool {
+		if validUpload(e.Name) {
+			names = append(names, e.Name)
 		}
 		return true
 	})
@@ -85,56 +86,56 @@ func (w *uploadSweep) readRules() {
 
 // expire reports whether the entry name must be removed: an upload that it has just made
 // unknown, or the rest of one.
-func (w *uploadSweep) expire(uploads *dir, name string) bool {
-	m, err := uploads.stat(name)
-	if err != nil || m.kind != kindDir {
+func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
+	m, err := uploads.Stat(name)
+	if err != nil || m.Kind != osdir.KindDir {
 		return false
 	}
-	d, err := w.tree.openToRead(uploads.name(name))
+	d, err := w.tree.openToRead(uploads.PathOf(name))
 	if err != nil {
 		return false
 	}
-	defer d.close()
-	key, err := d.stat(uploadKeyName)
+	defer d.Close()
+	key, err := d.Stat(uploadKeyName)
 	switch {
-	case isNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
-		return time.Since(m.time()) > abandonedAge
-	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.minAge:
+	case osdir.IsNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
+		return time.Since(m.Time()) > abandonedAge
+	case err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < w.minAge:
 		return false
 	}
-	return w.expireUpload(d, key.time())
+	return w.expireUpload(d, key.Time())
 }
 
 // expireUpload removes the key file of an upload that is expired or idle. It locks the
 // file, so that no call is in progress. A call that waits for the lock, or begins later,
 // finds no upload.
-func (w *uploadSweep) expireUpload(d *dir, begun time.Time) bool {
-	f, err := d.edit(uploadKeyName)
+func (w *uploadSweep) expireUpload(d *osdir.Dir, begun time.Time) bool {
+	f, err := d.Edit(uploadKeyName)
 	if err != nil {
 		return false
 	}
-	defer func() { _ = f.close() }()
-	file := f.osFile(uploadKeyName)
-	if tryLockFile(file) != nil {
+	defer func() { _ = f.Close() }()
+	file := f.OSFile(uploadKeyName)
+	if osdir.TryLock(file) != nil {
 		return false
 	}
 	key, err := readKey(file)
 	if err != nil || !staleupload.Expired(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
 		return false
 	}
-	return d.unlink(uploadKeyName) == nil
+	return d.Unlink(uploadKeyName) == nil
 }
 
 // idle reports whether no part was written for too long.
-func (w *uploadSweep) idle(d *dir, begun time.Time) bool {
+func (w *uploadSweep) idle(d *osdir.Dir, begun time.Time) bool {
 	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
 	idle := old(begun)
 	if !idle {
 		return false
 	}
-	err := d.read(func(e dirent) bool {
-		m, err := d.stat(e.name)
-		idle = err == nil && old(m.time())
+	err := d.Each(func(e osdir.Entry) bool {
+		m, err := d.Stat(e.Name)
+		idle = err == nil && old(m.Time())
 		return idle
 	})
 	return err == nil && idle

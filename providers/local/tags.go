@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Tags returns the tags of the current object or a version of it.
@@ -19,7 +20,7 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 	if err != nil {
 		return nil, err
 	}
-	_ = f.close()
+	_ = f.Close()
 	if a == nil {
 		return nil, nil
 	}
@@ -53,7 +54,7 @@ func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(bu
 		return s.tree.notFoundError()
 	}
 	plain, err := s.tree.open(l.dir)
-	if err != nil && !isNoObject(err) {
+	if err != nil && !osdir.IsNoFile(err) {
 		return failure(err)
 	}
 	if err == nil {
@@ -90,7 +91,7 @@ func (o *objects) initializeFor(key string) error {
 	if f == nil {
 		return o.tree.notFoundError()
 	}
-	_ = f.close()
+	_ = f.Close()
 	return o.tree.initialize()
 }
 
@@ -116,24 +117,24 @@ func (o *objects) changeLocked(ctx context.Context, at *candidates, r *storage.C
 	if old == nil {
 		return o.tree.notFoundError()
 	}
-	defer func() { _ = old.close() }()
+	defer func() { _ = old.Close() }()
 	return o.staging.changeFile(ctx, old, func(a *attrs) error { return f(settings, a) }, nil)
 }
 
 // changeCurrent changes the attributes of the current object. Its visible sidecar is removed
 // before and written again afterwards, as by a write.
 func (s *candidates) changeCurrent(ctx context.Context, current objectFile, change func(*attrs) error) error {
-	if err := s.adoptVisible(ctx, current); err != nil && !isNoObject(err) {
+	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
 		return failure(err)
 	}
-	f, err := current.dir.open(current.base)
-	if isNoObject(err) {
+	f, err := current.dir.Open(current.base)
+	if osdir.IsNoFile(err) {
 		return s.tree.notFoundError()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	var visible *stagedFile
 	defer func() {
 		if visible != nil {
@@ -141,8 +142,8 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 		}
 	}()
 	err = s.staging.changeFile(ctx, f, change, func(a *attrs) (err error) {
-		if s.driver.visible {
-			if visible, err = s.staging.stageVisible(ctx, a, f.meta); err != nil {
+		if s.visible {
+			if visible, err = s.staging.stageVisible(ctx, a, f.Meta); err != nil {
 				return err
 			}
 		}
@@ -156,7 +157,7 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 
 // changeFile changes the attributes of a file. It calls before, unless that is nil, just before
 // it replaces them.
-func (s *staging) changeFile(ctx context.Context, f *file, change func(*attrs) error, before func(*attrs) error) error {
+func (s *staging) changeFile(ctx context.Context, f *osdir.File, change func(*attrs) error, before func(*attrs) error) error {
 	a, err := s.reader.attrsOfFile(f)
 	if err != nil {
 		return err
@@ -167,7 +168,7 @@ func (s *staging) changeFile(ctx context.Context, f *file, change func(*attrs) e
 	if err := change(a); err != nil {
 		return err
 	}
-	a.fit(f.meta)
+	a.fit(f.Meta)
 	if before != nil {
 		if err := before(a); err != nil {
 			return err
@@ -178,44 +179,44 @@ func (s *staging) changeFile(ctx context.Context, f *file, change func(*attrs) e
 
 // fit makes a match the file. If another program has changed the file, fit removes checksum and
 // revision, which are those of the written file.
-func (a *attrs) fit(m meta) {
+func (a *attrs) fit(m osdir.Meta) {
 	if !a.matches(m) {
-		a.crc, a.unique, a.size, a.mtime = storage.CRC32C{}, "", m.size, m.mtime
+		a.crc, a.unique, a.size, a.mtime = storage.CRC32C{}, "", m.Size, m.MTime
 	}
 }
 
 // replaceAttrs atomically replaces the attributes of a visible file. A sidecar that is not used
 // any more stays, because a reader may be about to read it.
-func (s *staging) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
+func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) error {
 	value := a.encode()
-	if !s.driver.noXattr && f.setXattr(value) == nil {
+	if !s.noXattr && f.SetXattr(value) == nil {
 		return s.syncAttrs(f)
 	}
 	w, err := s.dir(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value); err != nil {
+	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.Meta}, value); err != nil {
 		return err
 	}
-	if s.driver.noXattr {
+	if s.noXattr {
 		return nil
 	}
-	old, err := f.xattr()
+	old, err := f.Xattr()
 	if old == nil || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}
-	if err := f.removeXattr(); err != nil { // until then, the old attributes are in force
+	if err := f.RemoveXattr(); err != nil { // until then, the old attributes are in force
 		return failure(err)
 	}
 	return s.syncAttrs(f)
 }
 
-func (s *staging) syncAttrs(f *file) error {
-	if !s.driver.sync {
+func (s *staging) syncAttrs(f *osdir.File) error {
+	if !s.sync {
 		return nil
 	}
-	return unknownOutcome(f.sync())
+	return unknownOutcome(f.Sync())
 }
 
 // Restore does nothing: no object is archived.

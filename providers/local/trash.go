@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A trash is a directory beside the buckets. A bucket is atomically moved into it before
@@ -47,14 +48,14 @@ func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 			_ = a.root.Remove(t.path)
 			return nil, failure(err)
 		}
-		err = tryLockFile(t.marker)
+		err = osdir.TryLock(t.marker)
 		if err == nil {
 			if _, err = a.root.Lstat(t.path + "/" + trashMarker); err == nil {
 				return t, nil
 			}
 		}
 		_ = t.marker.Close()
-		if !errors.Is(err, errLocked) && !isNotExist(err) {
+		if !errors.Is(err, osdir.ErrLocked) && !osdir.IsNotExist(err) {
 			_ = a.root.RemoveAll(t.path)
 			return nil, noLocksError(err)
 		}
@@ -78,15 +79,15 @@ func (t *trash) close() {
 
 // names returns the names of the buckets in the trash.
 func (t *trash) names() ([]string, error) {
-	d, err := openDir(t.account.root, nil, t.path)
+	d, err := osdir.Open(t.account.root, nil, t.path)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
+	defer d.Close()
 	var names []string
-	err = d.read(func(e dirent) bool {
-		if e.name != trashMarker {
-			names = append(names, e.name)
+	err = d.Each(func(e osdir.Entry) bool {
+		if e.Name != trashMarker {
+			names = append(names, e.Name)
 		}
 		return true
 	})
@@ -155,10 +156,10 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is a link to a directory"), Hint: "remove the link yourself"}
 	}
 	if err == nil {
-		err = retryInUse(ctx, func() error { return t.account.root.Rename(from, to) })
+		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(from, to) })
 	}
-	if isNotExist(err) {
-		if _, look := t.account.root.Lstat(from); isNotExist(look) { // otherwise the trash is missing
+	if osdir.IsNotExist(err) {
+		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) { // otherwise the trash is missing
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}
@@ -204,35 +205,35 @@ func (b *trashed) closeDriver() {
 // had the bucket open may still write a file, but its call fails with BucketNotFound. A
 // sweep removes that file.
 func (b *trashed) remove(ctx context.Context) {
-	_ = retryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
-	_ = retryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
+	_ = osdir.RetryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
+	_ = osdir.RetryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
 	_ = b.store.tree.removeEmpty("")
 	if runtime.GOOS == "windows" {
 		b.closeDriver()
 	}
-	top, err := openDir(b.trash.account.root, nil, b.trash.path)
+	top, err := osdir.Open(b.trash.account.root, nil, b.trash.path)
 	if err != nil {
 		return
 	}
-	defer top.close()
-	_ = retryInUse(ctx, func() error { return top.rmdir(b.name) })
+	defer top.Close()
+	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(b.name) })
 }
 
 // sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
 // later sweep tries again.
 func (a *openAccount) sweepTrash(ctx context.Context) {
-	d, err := openDir(a.root, nil, "")
+	d, err := osdir.Open(a.root, nil, "")
 	if err != nil {
 		return
 	}
 	var paths []string
-	_ = d.read(func(e dirent) bool {
-		if strings.HasPrefix(e.name, trashPrefix) {
-			paths = append(paths, e.name)
+	_ = d.Each(func(e osdir.Entry) bool {
+		if strings.HasPrefix(e.Name, trashPrefix) {
+			paths = append(paths, e.Name)
 		}
 		return true
 	})
-	d.close()
+	d.Close()
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			return
@@ -243,7 +244,7 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 
 func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	marker, err := a.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
-	if isNotExist(err) { // its process was killed before it made the marker, or is about to make it
+	if osdir.IsNotExist(err) { // its process was killed before it made the marker, or is about to make it
 		if fi, err := a.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
 			_ = a.root.Remove(path)
 		}
@@ -253,7 +254,7 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 		return
 	}
 	t := &trash{account: a, path: path, marker: marker}
-	if tryLockFile(marker) != nil {
+	if osdir.TryLock(marker) != nil {
 		_ = marker.Close()
 		return
 	}
@@ -278,14 +279,14 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	if _, err := b.store.root.Lstat(lockPath); err == nil {
 		if runtime.GOOS != "windows" { // there, no process has it open
 			f, err := b.store.locks.acquireLockFile()
-			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
+			if err != nil || osdir.TryLockRange(f.os, 0, lockSlots) != nil {
 				return // another process is writing
 			}
 			defer b.store.locks.table.release(f)
 		}
 		if b.store.reader.checkEmpty() != nil {
 			b.closeDriver()
-			if _, err := t.account.root.Lstat(name); isNotExist(err) {
+			if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
 				_ = t.rename(ctx, t.path+"/"+name, name)
 			}
 			return

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // createPublicBucket makes a bucket whose settings the tests can recognize.
@@ -163,7 +164,7 @@ func TestInterruptedDeletionsAreCompleted(t *testing.T) {
 			f, err := os.OpenFile(marker, os.O_RDWR, 0)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, f.Close()) })
-			require.NoError(t, tryLockFile(f))
+			require.NoError(t, osdir.TryLock(f))
 		}, false, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {

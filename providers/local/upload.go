@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // uploadKeyName is the file with the key, in the directory of an upload. Its time is that
@@ -29,12 +30,13 @@ func validUpload(upload string) bool {
 
 // uploads has the open multipart uploads and their parts.
 type uploads struct {
-	driver   *driver
 	root     *os.Root
 	tree     *tree
 	staging  *staging
 	settings *settings
 	objects  *objects
+	clock    *clock
+	sync     bool
 
 	lastSweep atomic.Int64 // time of the last sweep, Unix time in nanoseconds
 }
@@ -43,7 +45,7 @@ type uploads struct {
 // file, so that no sweep discards the upload. Other calls share the lock, and a sweep does
 // not wait for it.
 type openUpload struct {
-	dir *dir
+	dir *osdir.Dir
 	key *os.File
 }
 
@@ -53,7 +55,7 @@ func (u *uploads) upload(ctx context.Context, key, upload string) (*openUpload, 
 		return nil, errUpload
 	}
 	d, err := u.tree.open(uploadPath(upload))
-	if isNoObject(err) {
+	if osdir.IsNoFile(err) {
 		if err := u.tree.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
@@ -64,7 +66,7 @@ func (u *uploads) upload(ctx context.Context, key, upload string) (*openUpload, 
 	}
 	f, err := shareKey(ctx, d, key)
 	if err != nil {
-		d.close()
+		d.Close()
 		return nil, err
 	}
 	return &openUpload{d, f}, nil
@@ -72,23 +74,23 @@ func (u *uploads) upload(ctx context.Context, key, upload string) (*openUpload, 
 
 func (u *openUpload) close() {
 	_ = u.key.Close()
-	u.dir.close()
+	u.dir.Close()
 }
 
 // shareKey opens and locks the key file, and checks that it has key. A sweep may have
 // removed the file before it was locked.
-func shareKey(ctx context.Context, d *dir, key string) (*os.File, error) {
-	opened, err := d.open(uploadKeyName)
-	if isNoObject(err) {
+func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
+	opened, err := d.Open(uploadKeyName)
+	if osdir.IsNoFile(err) {
 		return nil, errUpload
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	f := opened.osFile(uploadKeyName)
-	if opened.meta.kind != kindFile {
+	f := opened.OSFile(uploadKeyName)
+	if opened.Meta.Kind != osdir.KindFile {
 		err = errUpload
-	} else if err = waitForLock(ctx, f, tryShareFile); err == nil {
+	} else if err = waitForLock(ctx, f, osdir.TryShare); err == nil {
 		err = checkKey(d, f, key)
 	}
 	if err != nil {
@@ -98,12 +100,12 @@ func shareKey(ctx context.Context, d *dir, key string) (*os.File, error) {
 	return f, nil
 }
 
-func checkKey(d *dir, f *os.File, key string) error {
+func checkKey(d *osdir.Dir, f *os.File, key string) error {
 	of, err := readKey(f)
 	if err != nil {
 		return failure(err)
 	}
-	if _, err = d.stat(uploadKeyName); isNoObject(err) || err == nil && !bytes.Equal(of, []byte(key)) {
+	if _, err = d.Stat(uploadKeyName); osdir.IsNoFile(err) || err == nil && !bytes.Equal(of, []byte(key)) {
 		return errUpload
 	}
 	return failure(err)
@@ -116,13 +118,13 @@ func readKey(f *os.File) ([]byte, error) {
 
 // endUpload removes the key file of an upload whose object was placed in target, once that is
 // durable. The caller holds the lock of the key, so that no other call places the object again.
-func (o *objects) endUpload(upload, target *dir) error {
-	if o.driver.sync {
-		if err := target.sync(); err != nil {
+func (o *objects) endUpload(upload, target *osdir.Dir) error {
+	if o.sync {
+		if err := target.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
-	_ = o.root.Remove(upload.path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
+	_ = o.root.Remove(upload.Path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
 	return nil
 }
 
@@ -130,12 +132,12 @@ func (o *objects) endUpload(upload, target *dir) error {
 // meanwhile, nobody makes an object of those that remain.
 func (u *uploads) removeUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
-	err := retryInUse(ctx, func() error { return u.root.Remove(path + "/" + uploadKeyName) })
+	err := osdir.RetryInUse(ctx, func() error { return u.root.Remove(path + "/" + uploadKeyName) })
 	if err = unlessAbsent(err); err != nil {
 		return err
 	}
-	err = retryInUse(ctx, func() error { return u.root.RemoveAll(path) })
-	if isObstructed(err) { // a call in progress has added a file: a sweep removes the rest
+	err = osdir.RetryInUse(ctx, func() error { return u.root.RemoveAll(path) })
+	if osdir.IsObstructed(err) { // a call in progress has added a file: a sweep removes the rest
 		return nil
 	}
 	return failure(err)

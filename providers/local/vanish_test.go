@@ -170,7 +170,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			s.put("k", "old")
 			at := row.at(s)
 			calls := 0
-			s.driver.onOpen = func(path string) {
+			s.driver.live.tree.onOpen = func(path string) {
 				if path == at {
 					calls++
 					row.meddle(s, at)
@@ -179,7 +179,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			err := row.call(s)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Greater(t, calls, 10, "it must be tried again")
-			s.driver.onOpen = nil
+			s.driver.live.tree.onOpen = nil
 			require.NoError(t, row.call(s))
 		})
 	}
@@ -203,7 +203,7 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 			require.True(t, ok)
 			require.NotEqual(t, l.dir, l.altDir)
 			calls := 0
-			s.driver.onOpen = func(path string) {
+			s.driver.live.tree.onOpen = func(path string) {
 				if path == l.altDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
 					calls++
 				}
@@ -217,7 +217,7 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 				require.True(t, e.Unknown, "the object was stored")
 			}
 			require.Positive(t, calls)
-			s.driver.onOpen = nil
+			s.driver.live.tree.onOpen = nil
 			require.Equal(t, "x", s.get(key))
 		})
 	}

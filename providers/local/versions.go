@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // versionsName is the directory of the noncurrent versions of a key. They are hard links to
@@ -33,9 +34,9 @@ func versionTime(version string) int64 {
 	return int64(at)
 }
 
-func versionOf(m meta) string {
-	b := append(appendTime(make([]byte, 0, 34), m.mtime), '-')
-	return string(strconv.AppendUint(b, m.ino, 16))
+func versionOf(m osdir.Meta) string {
+	b := append(appendTime(make([]byte, 0, 34), m.MTime), '-')
+	return string(strconv.AppendUint(b, m.Ino, 16))
 }
 
 func markerOf(at int64) string {
@@ -63,15 +64,16 @@ func validVersion(version string) bool {
 		return markerOf(int64(at)) == version
 	}
 	number, err := strconv.ParseUint(ino, 16, 64)
-	return err == nil && versionOf(meta{mtime: int64(at), ino: number}) == version
+	return err == nil && versionOf(osdir.Meta{MTime: int64(at), Ino: number}) == version
 }
 
 // noncurrent has the noncurrent versions of objects.
 type noncurrent struct {
-	driver *driver
 	root   *os.Root
 	tree   *tree
 	reader *reader
+	clock  *clock
+	sync   bool
 }
 
 func (n *noncurrent) versionsDir(key string) string {
@@ -82,13 +84,13 @@ func (n *noncurrent) versionsDir(key string) string {
 // keepVersion makes the current object also a noncurrent version. The caller holds the lock of
 // the key.
 func (n *noncurrent) keepVersion(ctx context.Context, key string, current objectFile) error {
-	return n.inVersions(ctx, key, func(to *dir) error { return n.link(to, current) })
+	return n.inVersions(ctx, key, func(to *osdir.Dir) error { return n.link(to, current) })
 }
 
 // markRemoved adds a delete marker. If there is a current object, it also makes that a noncurrent
 // version. The caller holds the lock of the key, and then removes the object.
 func (n *noncurrent) markRemoved(ctx context.Context, key string, current objectFile) error {
-	return n.inVersions(ctx, key, func(to *dir) error {
+	return n.inVersions(ctx, key, func(to *osdir.Dir) error {
 		if current.found() {
 			if err := n.link(to, current); err != nil {
 				return err
@@ -98,17 +100,17 @@ func (n *noncurrent) markRemoved(ctx context.Context, key string, current object
 		if err != nil {
 			return err
 		}
-		at := max(n.driver.clock.next().UnixNano(), newest+1)
+		at := max(n.clock.next().UnixNano(), newest+1)
 		if current.found() {
-			at = max(at, current.meta.mtime+1) // even if its time is in the future
+			at = max(at, current.meta.MTime+1) // even if its time is in the future
 		}
-		return n.writeMarker(to.name(markerOf(at)))
+		return n.writeMarker(to.PathOf(markerOf(at)))
 	})
 }
 
 func (n *noncurrent) writeMarker(path string) error {
 	f, err := n.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && n.driver.sync {
+	if err == nil && n.sync {
 		err = f.Sync()
 	}
 	if f != nil {
@@ -119,7 +121,7 @@ func (n *noncurrent) writeMarker(path string) error {
 
 // inVersions calls f with the directory of the noncurrent versions, which it makes, until f does
 // not find it removed.
-func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*dir) error) error {
+func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.Dir) error) error {
 	path := n.versionsDir(key)
 	var round rounds
 	for {
@@ -130,7 +132,7 @@ func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*dir) er
 			return err
 		}
 		to, err := n.tree.open(path)
-		if isNotExist(err) { // pruned after a removal of versions of another key
+		if osdir.IsNotExist(err) { // pruned after a removal of versions of another key
 			if err := n.tree.notFoundError(); err != storage.ObjectNotFound {
 				return err
 			}
@@ -139,19 +141,19 @@ func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*dir) er
 		if err != nil {
 			return failure(err)
 		}
-		if err = f(to); err == nil && n.driver.sync {
-			err = to.sync()
+		if err = f(to); err == nil && n.sync {
+			err = to.Sync()
 		}
 		n.tree.closeDir(to)
-		if !isNotExist(err) {
+		if !osdir.IsNotExist(err) {
 			return failure(err)
 		}
 	}
 }
 
-func (n *noncurrent) link(to *dir, current objectFile) error {
-	err := to.link(versionOf(current.meta), current.dir, current.base)
-	if err == nil || isNotExist(err) || isExist(err) { // a crash left it
+func (n *noncurrent) link(to *osdir.Dir, current objectFile) error {
+	err := to.Link(versionOf(current.meta), current.dir, current.base)
+	if err == nil || osdir.IsNotExist(err) || isExist(err) { // a crash left it
 		return unlessExist(err)
 	}
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: keeping versions needs them"}
@@ -165,10 +167,10 @@ func unlessExist(err error) error {
 }
 
 // newestKept returns the time of the newest version or marker in d, or 0 if there is none.
-func (n *noncurrent) newestKept(d *dir) (newest int64, err error) {
-	err = d.read(func(e dirent) bool {
-		if validVersion(e.name) {
-			newest = max(newest, versionTime(e.name))
+func (n *noncurrent) newestKept(d *osdir.Dir) (newest int64, err error) {
+	err = d.Each(func(e osdir.Entry) bool {
+		if validVersion(e.Name) {
+			newest = max(newest, versionTime(e.Name))
 		}
 		return true
 	})
@@ -194,9 +196,9 @@ func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]strin
 	}
 	defer n.tree.closeDir(d)
 	var all []string
-	err = d.read(func(e dirent) bool {
-		if validVersion(e.name) && !isLeftover(e.name, current) {
-			all = append(all, e.name)
+	err = d.Each(func(e osdir.Entry) bool {
+		if validVersion(e.Name) && !isLeftover(e.Name, current) {
+			all = append(all, e.Name)
 		}
 		return true
 	})
@@ -207,11 +209,11 @@ func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]strin
 // isLeftover reports whether an interrupted removal of the current object may have left a name
 // among the noncurrent versions.
 func isLeftover(name string, current objectFile) bool {
-	return current.found() && (name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.mtime)
+	return current.found() && (name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.MTime)
 }
 
 // openVersion opens a noncurrent version. It returns nil if it does not exist, and for a marker.
-func (n *noncurrent) openVersion(key, version string) (*file, error) {
+func (n *noncurrent) openVersion(key, version string) (*osdir.File, error) {
 	if isMarker(version) {
 		return nil, nil
 	}
@@ -245,12 +247,12 @@ func (n *noncurrent) deleteVersion(ctx context.Context, r *storage.DeleteRequest
 	return nil
 }
 
-func (n *noncurrent) unlinkVersion(ctx context.Context, d *dir, version string) error {
-	if err := retryInUse(ctx, func() error { return d.unlink(version) }); err != nil {
+func (n *noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version string) error {
+	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
 		return unlessAbsent(err)
 	}
-	if n.driver.sync {
-		return unknownOutcome(d.sync())
+	if n.sync {
+		return unknownOutcome(d.Sync())
 	}
 	return nil
 }
@@ -281,18 +283,18 @@ func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest,
 }
 
 // restore makes a noncurrent version in d the object, of which there is none.
-func (s *candidates) restore(ctx context.Context, d *dir, version string) error {
+func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) error {
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
 	}
-	if s.driver.sync {
-		for _, changed := range [...]*dir{s.plain, d} {
-			if err := changed.sync(); err != nil {
+	if s.sync {
+		for _, changed := range [...]*osdir.Dir{s.plain, d} {
+			if err := changed.Sync(); err != nil {
 				return unknownOutcome(err)
 			}
 		}
 	}
-	if !s.driver.visible {
+	if !s.visible {
 		return nil
 	}
 	at, err := s.find()
@@ -320,13 +322,13 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 		n.tree.prune(ctx, path, versionsPath)
 		return false, err
 	}
-	if err := retryInUse(ctx, func() error { return current.dir.rename(current.base, d, left[0]) }); err != nil {
+	if err := osdir.RetryInUse(ctx, func() error { return current.dir.Rename(current.base, d, left[0]) }); err != nil {
 		return false, failure(err)
 	}
 	n.reader.dropSidecar(current.meta)
-	if n.driver.sync {
-		for _, changed := range [...]*dir{current.dir, d} {
-			if err := changed.sync(); err != nil {
+	if n.sync {
+		for _, changed := range [...]*osdir.Dir{current.dir, d} {
+			if err := changed.Sync(); err != nil {
 				return true, unknownOutcome(err)
 			}
 		}
@@ -336,16 +338,16 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 }
 
 // dropLeftovers removes what a crash may have left of a removal of the current object.
-func (n *noncurrent) dropLeftovers(ctx context.Context, d *dir, current objectFile) error {
+func (n *noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current objectFile) error {
 	var names []string
-	err := d.read(func(e dirent) bool {
-		if validVersion(e.name) && isLeftover(e.name, current) {
-			names = append(names, e.name)
+	err := d.Each(func(e osdir.Entry) bool {
+		if validVersion(e.Name) && isLeftover(e.Name, current) {
+			names = append(names, e.Name)
 		}
 		return true
 	})
 	for _, name := range names {
-		_ = retryInUse(ctx, func() error { return d.unlink(name) })
+		_ = osdir.RetryInUse(ctx, func() error { return d.Unlink(name) })
 	}
 	return failure(err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // history returns all versions, page by page.
@@ -95,7 +96,7 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorIs(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
 		}
-		absent := versionOf(meta{ino: 1, mtime: 1})
+		absent := versionOf(osdir.Meta{Ino: 1, MTime: 1})
 		_, _, err := s.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 		require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: absent}))
@@ -234,8 +235,8 @@ func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	require.Empty(t, s.history(storage.ListRequest{}))
 }
 
-func (s *store) mustStat(t *testing.T, base string) meta {
-	m, err := s.tree.top.stat(base)
+func (s *store) mustStat(t *testing.T, base string) osdir.Meta {
+	m, err := s.tree.top.Stat(base)
 	require.NoError(t, err)
 	return m
 }

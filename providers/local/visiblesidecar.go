@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A visibleSidecar has the attributes of an object in a file beside it, which zip, tar and
@@ -43,7 +44,7 @@ func (l location) visibleName() string {
 }
 
 // stageVisible writes the sidecar of an object as a staged file.
-func (s *staging) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedFile, error) {
+func (s *staging) stageVisible(ctx context.Context, a *attrs, like osdir.Meta) (*stagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
 		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
@@ -57,8 +58,8 @@ func (s *staging) stageVisible(ctx context.Context, a *attrs, like meta) (*stage
 	if err != nil {
 		return nil, err
 	}
-	if err = s.fill(ctx, st.file, bytes.NewReader(append(text, '\n'))); err == nil && like.mode != 0 {
-		err = failure(st.file.setMode(like.mode))
+	if err = s.fill(ctx, st.file, bytes.NewReader(append(text, '\n'))); err == nil && like.Mode != 0 {
+		err = failure(st.file.SetMode(like.Mode))
 	}
 	if err == nil {
 		err = s.finish(st)
@@ -72,19 +73,19 @@ func (s *staging) stageVisible(ctx context.Context, a *attrs, like meta) (*stage
 
 // visibleAttrs reads the visible sidecar of the current object. It returns nil if there is
 // none for a file with meta m.
-func (r *reader) visibleAttrs(l location, m meta) (*attrs, error) {
+func (r *reader) visibleAttrs(l location, m osdir.Meta) (*attrs, error) {
 	f, err := r.openIn(l.altDir, l.visibleName())
 	if f == nil || err != nil {
 		return nil, err
 	}
-	file := f.osFile(l.visibleName())
+	file := f.OSFile(l.visibleName())
 	defer func() { _ = file.Close() }()
 	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
 	if err != nil {
 		return nil, failure(err)
 	}
 	var v visibleSidecar
-	if json.Unmarshal(text, &v) != nil || v.Size != m.size {
+	if json.Unmarshal(text, &v) != nil || v.Size != m.Size {
 		return nil, nil
 	}
 	return &attrs{
@@ -115,12 +116,12 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if err != nil || alternate == nil {
 		return err
 	}
-	err = retryInUse(ctx, func() error { return alternate.unlink(s.l.visibleName()) })
-	if isNoObject(err) {
+	err = osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.visibleName()) })
+	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil && s.driver.sync { // before the object changes: after a power failure, it must not be beside another object
-		err = alternate.sync()
+	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
+		err = alternate.Sync()
 	}
 	return failure(err)
 }
@@ -133,36 +134,36 @@ func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 	if err != nil || alternate == nil {
 		return err
 	}
-	if _, err := alternate.stat(s.l.visibleName()); isNoObject(err) {
+	if _, err := alternate.Stat(s.l.visibleName()); osdir.IsNoFile(err) {
 		return nil
 	}
 	err = s.adoptVisible(ctx, at)
-	if isNoObject(err) || !s.tree.keepsVersions() {
+	if osdir.IsNoFile(err) || !s.tree.keepsVersions() {
 		return nil // a full disk must not prevent a removal
 	}
 	return failure(err)
 }
 
 func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	a, err := s.reader.attrsOfFile(f)
 	if a != nil || err != nil {
 		return err
 	}
-	if a, err = s.reader.visibleAttrs(s.l, f.meta); a == nil || err != nil {
+	if a, err = s.reader.visibleAttrs(s.l, f.Meta); a == nil || err != nil {
 		return err
 	}
-	if !a.matches(f.meta) {
-		a.crc, a.mtime = storage.CRC32C{}, f.meta.mtime
+	if !a.matches(f.Meta) {
+		a.crc, a.mtime = storage.CRC32C{}, f.Meta.MTime
 	}
 	value := a.encode()
-	if !s.driver.noXattr && f.setXattr(value) == nil {
-		if s.driver.sync {
-			return f.sync()
+	if !s.staging.noXattr && f.SetXattr(value) == nil {
+		if s.sync {
+			return f.Sync()
 		}
 		return nil
 	}
@@ -170,7 +171,7 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 	if err != nil {
 		return err
 	}
-	return s.staging.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
+	return s.staging.writeSidecar(&stagedFile{dir: w.dir, meta: f.Meta}, value)
 }
 
 // putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it
@@ -197,32 +198,32 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 	if err != nil {
 		return err
 	}
-	err = retryInUse(ctx, func() error { return alternate.rename(s.l.visibleName(), st.dir, st.name) })
-	if isNotExist(err) {
+	err = osdir.RetryInUse(ctx, func() error { return alternate.Rename(s.l.visibleName(), st.dir, st.name) })
+	if osdir.IsNotExist(err) {
 		return s.renameError(st)
 	}
 	if err != nil {
 		return err
 	}
 	st.markPlaced()
-	if s.driver.sync {
-		return alternate.sync()
+	if s.sync {
+		return alternate.Sync()
 	}
 	return nil
 }
 
 // rewriteVisible writes the sidecar of a version that has become current.
 func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return unknownOutcome(err)
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	a, err := s.reader.attrsOfFile(f)
 	if a == nil || err != nil {
 		return unknownOutcome(err)
 	}
-	st, err := s.staging.stageVisible(ctx, a, f.meta)
+	st, err := s.staging.stageVisible(ctx, a, f.Meta)
 	if err != nil {
 		return unknownOutcome(err)
 	}

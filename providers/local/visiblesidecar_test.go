@@ -77,7 +77,7 @@ func (s *subject) isPublic(key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	return a != nil && a.publicRead, nil
 }
 

@@ -3,6 +3,8 @@ package local
 import (
 	"context"
 	"strings"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A walker iterates over keys in byte order. It holds one window of each directory between
@@ -20,8 +22,8 @@ type walker struct {
 }
 
 type frame struct {
-	prefix string // of the keys in the directory: "", or ends in "/"
-	dirs   []*dir // the directories on disk; entries without a diskName are in the first
+	prefix string       // of the keys in the directory: "", or ends in "/"
+	dirs   []*osdir.Dir // the directories on disk; entries without a diskName are in the first
 	window window
 	next   int
 }
@@ -51,7 +53,7 @@ func (w *walker) open() error {
 	if !ok {
 		return nil
 	}
-	paths := []string{join(base, path)}
+	paths := []string{osdir.Join(base, path)}
 	if path != key && !w.noncurrent && w.tree.strict.Load() && !hasReserved(key) {
 		if exact, err := w.tree.existsExactly(key); err != nil {
 			return err
@@ -71,7 +73,7 @@ func (w *walker) close() {
 func (w *walker) pop() {
 	last := len(w.frames) - 1
 	for _, d := range w.frames[last].dirs {
-		d.close()
+		d.Close()
 	}
 	w.frames = w.frames[:last]
 }
@@ -81,7 +83,7 @@ func (w *walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
 		d, err := w.tree.openToRead(path)
-		if isNoObject(err) {
+		if osdir.IsNoFile(err) {
 			continue
 		}
 		if err != nil {
@@ -229,13 +231,13 @@ func (w *walker) rollUp(common string) (item, bool, error) {
 
 func (w *walker) paths(f *frame, e entry) []string {
 	if e.diskName == nil {
-		return []string{f.dirs[0].name(e.segment)}
+		return []string{f.dirs[0].PathOf(e.segment)}
 	}
 	var paths []string
 	if e.diskName.base != "" {
-		paths = append(paths, join(e.diskName.dir, e.diskName.base))
+		paths = append(paths, osdir.Join(e.diskName.dir, e.diskName.base))
 	} else {
-		paths = append(paths, f.dirs[0].name(e.segment))
+		paths = append(paths, f.dirs[0].PathOf(e.segment))
 	}
 	return append(paths, e.diskName.also...)
 }
@@ -248,12 +250,12 @@ func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 	d, base := f.dirs[0], e.segment
 	if e.diskName != nil {
 		base = e.diskName.base
-		if e.diskName.dir != d.path {
+		if e.diskName.dir != d.Path {
 			return w.reader.statCurrent(key)
 		}
 	}
-	m, err := d.stat(base)
-	if err == nil && m.kind == kindFile {
+	m, err := d.Stat(base)
+	if err == nil && m.Kind == osdir.KindFile {
 		return objectFile{d, base, m}, nil
 	}
 	// It is a link, or was moved or removed since the directory was read.
@@ -263,9 +265,9 @@ func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 // statNoncurrent finds the noncurrent versions of a key.
 func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 	for _, path := range w.paths(f, e) {
-		if _, err := w.tree.root.Lstat(join(path, versionsName)); err == nil {
+		if _, err := w.tree.root.Lstat(osdir.Join(path, versionsName)); err == nil {
 			return objectFile{dir: w.tree.top}, nil
-		} else if !isNoObject(err) {
+		} else if !osdir.IsNoFile(err) {
 			return objectFile{}, failure(err)
 		}
 	}
@@ -282,8 +284,8 @@ func (r *reader) statCurrent(key string) (objectFile, error) {
 	if f == nil || err != nil {
 		return objectFile{}, err
 	}
-	defer func() { _ = f.close() }()
-	return objectFile{dir: r.tree.top, meta: f.meta}, nil
+	defer func() { _ = f.Close() }()
+	return objectFile{dir: r.tree.top, meta: f.Meta}, nil
 }
 
 // hasObject reports whether there is an object in or under a directory: an empty directory
@@ -299,25 +301,25 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
-	defer d.close()
+	defer d.Close()
 	holds := false
 	type under struct{ path, chunks string }
 	var deeper []under
 	var ended error
-	err = d.read(func(e dirent) bool {
+	err = d.Each(func(e osdir.Entry) bool {
 		if ended = interrupted(w.ctx); ended != nil {
 			return false
 		}
-		if w.noncurrent && e.name == versionsName {
+		if w.noncurrent && e.Name == versionsName {
 			holds = self
 			return !holds
 		}
-		f, ok := w.tree.names().parse(chunks, e.name)
+		f, ok := w.tree.names().parse(chunks, e.Name)
 		if !ok {
 			return true
 		}
-		if (e.kind == kindDir || e.kind == kindUnknown) && f.mark != markAlternate {
-			next := under{path: d.name(e.name)}
+		if (e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown) && f.mark != markAlternate {
+			next := under{path: d.PathOf(e.Name)}
 			if f.mark == markChunk {
 				next.chunks = f.segment
 			}
@@ -345,13 +347,13 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 
 // isObject reports whether an entry is an object. It needs no stat if the directory
 // reports a file.
-func (w *walker) isObject(d *dir, e dirent) bool {
-	if e.kind == kindDir || e.kind == kindOther {
+func (w *walker) isObject(d *osdir.Dir, e osdir.Entry) bool {
+	if e.Kind == osdir.KindDir || e.Kind == osdir.KindOther {
 		return false
 	}
-	if e.kind == kindFile {
+	if e.Kind == osdir.KindFile {
 		return true
 	}
-	at, err := w.reader.statObject(d, e.name)
+	at, err := w.reader.statObject(d, e.Name)
 	return err == nil && at.found()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // maxWindow is the number of entries of one directory that are held at a time. A larger
@@ -77,7 +79,7 @@ type windowReader struct {
 }
 
 // readWindow reads a window of a logical directory, which consists of dirs.
-func (r *reader) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
+func (r *reader) readWindow(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
 	w := &windowReader{tree: r.tree, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
 	for i, d := range dirs {
 		if err := w.read(d, "", i == 0); err != nil {
@@ -89,20 +91,20 @@ func (r *reader) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, f
 }
 
 // read adds the names in d. They begin with chunks.
-func (r *windowReader) read(d *dir, chunks string, main bool) error {
+func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	names := r.tree.names()
-	var deeper []dirent
+	var deeper []osdir.Entry
 	var ended error
-	err := d.read(func(e dirent) bool {
+	err := d.Each(func(e osdir.Entry) bool {
 		if ended = interrupted(r.ctx); ended != nil {
 			return false
 		}
-		f, ok := names.parse(chunks, e.name)
+		f, ok := names.parse(chunks, e.Name)
 		if !ok {
 			return true
 		}
 		if f.mark == markChunk {
-			deeper = append(deeper, dirent{name: e.name, kind: e.kind})
+			deeper = append(deeper, osdir.Entry{Name: e.Name, Kind: e.Kind})
 			return true
 		}
 		r.add(d, e, f, main && chunks == "")
@@ -115,14 +117,14 @@ func (r *windowReader) read(d *dir, chunks string, main bool) error {
 		return failure(err)
 	}
 	for _, e := range deeper {
-		sub, err := r.tree.open(d.name(e.name))
-		if isNoObject(err) {
+		sub, err := r.tree.open(d.PathOf(e.Name))
+		if osdir.IsNoFile(err) {
 			continue
 		}
 		if err != nil {
 			return failure(err)
 		}
-		err = r.read(sub, chunks+e.name[len(reserved)+1:], main)
+		err = r.read(sub, chunks+e.Name[len(reserved)+1:], main)
 		r.tree.closeDir(sub)
 		if err != nil {
 			return err
@@ -131,16 +133,16 @@ func (r *windowReader) read(d *dir, chunks string, main bool) error {
 	return nil
 }
 
-func (r *windowReader) add(d *dir, e dirent, f found, main bool) {
-	if e.kind == kindUnknown {
-		m, err := d.stat(e.name)
+func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f found, main bool) {
+	if e.Kind == osdir.KindUnknown {
+		m, err := d.Stat(e.Name)
 		if err != nil {
 			return
 		}
-		e.kind = m.kind
+		e.Kind = m.Kind
 	}
-	out := entry{segment: f.segment, isDir: e.kind == kindDir, link: e.kind == kindLink}
-	if e.kind == kindOther || f.mark == markAlternate && out.isDir {
+	out := entry{segment: f.segment, isDir: e.Kind == osdir.KindDir, link: e.Kind == osdir.KindLink}
+	if e.Kind == osdir.KindOther || f.mark == markAlternate && out.isDir {
 		return
 	}
 	switch {
@@ -150,7 +152,7 @@ func (r *windowReader) add(d *dir, e dirent, f found, main bool) {
 		out.rank = rankLiteral
 	}
 	if !main || f.mark != 0 || f.literal {
-		out.diskName = &diskName{dir: d.path, base: e.name}
+		out.diskName = &diskName{dir: d.Path, base: e.Name}
 	}
 	if !r.noncurrent {
 		r.keep(out)
@@ -219,6 +221,6 @@ func (e *entry) merge(f entry) {
 	if e.diskName != nil {
 		p = *e.diskName
 	}
-	p.also = append(p.also[:len(p.also):len(p.also)], join(f.diskName.dir, f.diskName.base))
+	p.also = append(p.also[:len(p.also):len(p.also)], osdir.Join(f.diskName.dir, f.diskName.base))
 	e.diskName = &p
 }

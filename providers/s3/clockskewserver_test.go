@@ -22,7 +22,7 @@ import (
 func otherClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{
-		Buckets: []string{"photos"}, CloseConnections: true, Now: func() time.Time { return time.Now().Add(ahead) },
+		Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, Now: func() time.Time { return time.Now().Add(ahead) },
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -130,7 +131,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MinPartSize: least}})
+	server, err := s3server.Start(folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}}))
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

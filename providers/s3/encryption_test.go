@@ -252,11 +252,11 @@ func TestR2EncryptsWithACustomersKey(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
 	r.Native = []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
-	d := w.on(t, "r2", func(c *Config) { c.HTTPClient = w.Client() })
-	require.NoError(t, d.checkNative(r.Native[0]))
+	d := w.on(t, "r2", func(c *Config) { c.HTTPClient = w.server.Client() })
+	require.NoError(t, d.bucket.checkNative(r.Native[0]))
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.Last(t).Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
 func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {

@@ -26,7 +26,7 @@ import (
 // ownOverTLS starts our server with TLS.
 func ownOverTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
 	t.Helper()
-	c.CloseConnections = true
+	c.Middleware = wiretest.OneRequestAConnection
 	c.TLS = &tls.Config{}
 	own, err := s3server.Start(c)
 	require.NoError(t, err)
@@ -210,7 +210,7 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 }
 
 func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
-	own, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, CloseConnections: true, TLS: &tls.Config{}})
+	own, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, TLS: &tls.Config{}})
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
 	profile, _ := s3.NamedProfile("aws")
@@ -248,7 +248,7 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 			return needServer(t, "minio"), key, "arn:aws:kms:" + key
 		},
 		"ours": func(t *testing.T) (*testServer, string, string) {
-			own, err := s3server.Start(s3server.Config{Strict: true, KMSKeys: []string{arn}, CloseConnections: true})
+			own, err := s3server.Start(s3server.Config{Strict: true, KMSKeys: []string{arn}, Middleware: wiretest.OneRequestAConnection})
 			require.NoError(t, err)
 			t.Cleanup(own.Close)
 			s := &testServer{name: "aws", endpoint: own.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

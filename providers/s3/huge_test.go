@@ -35,7 +35,7 @@ func (d smallParts) Describe() storage.Description {
 
 func TestTenThousandPartsAndNotOneMore(t *testing.T) {
 	const part, parts = 16, 10_000
-	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}, CloseConnections: false})
+	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

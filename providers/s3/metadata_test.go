@@ -3,6 +3,7 @@ package s3_test
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,11 +15,31 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// A dashWriter sends "-" for "_" in names of metadata.
+type dashWriter struct{ http.ResponseWriter }
+
+func (w dashWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w dashWriter) WriteHeader(status int) {
+	header := w.Header()
+	for name, values := range maps.Clone(header) {
+		if dashed := strings.ReplaceAll(name, "_", "-"); dashed != name && strings.HasPrefix(name, "x-amz-meta-") {
+			delete(header, name)
+			header[dashed] = values
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func dashes(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(dashWriter{w}, r) })
+}
+
 // hyphenServer starts a server that returns "-" for "_" in names of metadata, as Ceph RGW
 // does before Quincy.
 func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
 	t.Helper()
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, DashForUnderscore: true})
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: dashes})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	p, known := s3.NamedProfile(profile)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTheExpectedOwnerIsChecked(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, CloseConnections: true})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -14,13 +17,25 @@ import (
 )
 
 func TestTheRequesterPays(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, RequesterPays: true})
+	guest := s3server.Credential{AccessKeyID: "GUEST", SecretKey: "guest-secret", Account: "210987654321"}
+	owner := s3server.Credential{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey}
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Credentials: []s3server.Credential{owner, guest}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
+	raw := (&testServer{endpoint: server.URL, key: owner.AccessKeyID, secret: owner.SecretKey}).clientOver(withoutKeepAlive())
+	_, err = raw.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: aws.String("photos"), Policy: aws.String(`{
+		"Version": "2012-10-17",
+		"Statement": [{"Effect": "Allow", "Principal": {"AWS": "210987654321"}, "Action": "s3:*", "Resource": ["arn:aws:s3:::photos", "arn:aws:s3:::photos/*"]}]
+	}`)})
+	require.NoError(t, err)
+	_, err = raw.PutBucketRequestPayment(t.Context(), &awss3.PutBucketRequestPaymentInput{
+		Bucket: aws.String("photos"), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
+	})
+	require.NoError(t, err)
 	profile, _ := s3.NamedProfile("aws")
 	config := s3.Config{
 		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		AccessKeyID: guest.AccessKeyID, SecretKey: guest.SecretKey,
 	}
 	for _, row := range []struct {
 		name   string

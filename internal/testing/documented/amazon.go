@@ -31,6 +31,7 @@ var Amazon = []Answer{
 		amazonAPI+"API_PutObject.html", "PutObject if"),
 	amazonRefusal("ConditionalRequestConflict for a copy", http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource.",
 		amazonAPI+"API_CopyObject.html", "CopyObject if"),
+	afterEffect("PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "PUT versioning", "PUT cors"),
 	late("InternalError", amazonAPI+"API_CopyObject.html"),
 	late("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),
 	{
@@ -50,6 +51,15 @@ func amazonError(code string, status int, message, source string, kinds ...strin
 func amazonRefusal(code string, status int, message, source string, kinds ...string) Answer {
 	a := amazonError(code, status, message, source, kinds...)
 	a.NoEffect = true
+	return a
+}
+
+// afterEffect returns an InternalError to requests that were processed all the same. CreateBucket is
+// none of them, because BucketExists is then of unknown outcome.
+func afterEffect(kinds ...string) Answer {
+	a := amazonError("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
+		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html", kinds...)
+	a.Name, a.Done = "InternalError after the effect", true
 	return a
 }
 

@@ -178,6 +178,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind s
 	}
 }
 
+// differing has the parameters that differ in a repeated request: Azure's blocks and Google's
+// sessions begin again under other ids, and Google's SDK writes fields in any order.
+var differing = []string{"blockid", "upload_id", "fields"}
+
 // take returns the answer to a request, or nil if it is passed on.
 func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
 	if b == nil || kind == "" {
@@ -191,8 +195,9 @@ func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
 		b.left[kind] = left
 	}
 	query := r.URL.Query()
-	query.Del("fields")    // Google's SDK writes them in any order
-	query.Del("upload_id") // it is another one after a session that was lost
+	for _, name := range differing {
+		query.Del(name)
+	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
 	if len(left) == 0 || b.made[request] == b.most {
 		return nil

@@ -24,6 +24,11 @@ var (
 		"after an answer that does not exclude an effect, a refusal of the repeated request is OutcomeUnknown, not the refusal",
 		func(method string, a *Answer) bool { return !isRead(method) && !a.NoEffect },
 	}
+	countsVersions = exception{"a write that is repeated makes another version", func(_ string, a *Answer) bool { return a.Done }}
+	undecided      = exception{
+		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
+		func(method string, _ *Answer) bool { return !isRead(method) },
+	}
 	// A page that is fetched ahead waits for its turn.
 	countsPages = exception{"the case counts requests that a throttled bucket holds back", func(method string, a *Answer) bool { return isRead(method) || a.throttles() }}
 )
@@ -58,6 +63,7 @@ var exceptions = map[string]exception{
 	"the write id is the library's own":                                               countsWrites,
 	"an outcome that cannot be reconciled is unknown":                                 countsWrites,
 	"an update that another client overwrote":                                         countsWrites,
+	"an update that created the object, which another client then overwrote":          countsWrites,
 	"a completion whose response was lost needs no body":                              countsWrites,
 	"an interrupted upload is resumed":                                                countsWrites,
 	"an interrupted copy is resumed":                                                  countsWrites,
@@ -75,6 +81,7 @@ var exceptions = map[string]exception{
 	"a conditional removal that another client overtook":                              countsWrites,
 
 	"a listing yields one error, last":                        countsReads,
+	"RemoveMatching removes what matches":                     countsReads,
 	"a write id under an older name is hidden and not copied": countsReads,
 	"a source that changes under a copy is Changed":           countsReads,
 	"a start, a limit and a token in a tree":                  countsReads,
@@ -90,18 +97,31 @@ var exceptions = map[string]exception{
 	"the next page is prefetched":                             countsPages,
 	"a canceled listing makes no further request":             countsPages,
 
-	"IfRevision guards Remove":                                  ambiguous,
-	"exactly one concurrent updater wins":                       ambiguous,
-	"an open upload replaces one revision":                      ambiguous,
-	"a source that changes before the server's copy is Changed": ambiguous,
-	"a bucket without object lock refuses locks":                ambiguous,
-	"a retention in the mode Compliance can only be extended":   ambiguous,
-	"a retention can be ended":                                  ambiguous,
-	"a retention in the mode Governance can be bypassed":        ambiguous,
-	"tags of a missing object":                                  ambiguous,
-	"IfRevision guards the destination of a copy":               ambiguous,
-	"IfRevision replaces only the revision that was read":       ambiguous,
-	"a bucket that locks objects keeps them":                    ambiguous,
+	"a delete marker is removed by its version":       countsVersions,
+	"RemoveVersions removes versions in batches":      countsVersions,
+	"removing a version is permanent":                 countsVersions,
+	"a malformed version is refused":                  countsVersions,
+	"removing without a version keeps older versions": countsVersions,
+	"every write is kept as a version":                countsVersions,
+	"versions under a prefix":                         countsVersions,
+
+	"IfRevision guards Remove":                                   ambiguous,
+	"exactly one concurrent updater wins":                        ambiguous,
+	"an open upload replaces one revision":                       ambiguous,
+	"a source that changes before the server's copy is Changed":  ambiguous,
+	"a bucket without object lock refuses locks":                 ambiguous,
+	"a retention in the mode Compliance can only be extended":    ambiguous,
+	"a legal hold keeps an object":                               ambiguous,
+	"what is under retention stays":                              ambiguous,
+	"a retention can be ended":                                   ambiguous,
+	"a retention in the mode Governance can be bypassed":         ambiguous,
+	"tags of a missing object":                                   ambiguous,
+	"IfRevision guards the destination of a copy":                ambiguous,
+	"IfRevision replaces only the revision that was read":        ambiguous,
+	"a bucket that locks objects keeps them":                     ambiguous,
+	"concurrent updates are all counted":                         ambiguous,
+	"a listed upload keeps its condition if that is given again": undecided,
+	"a fault at every call of Remove of a revision, retried":     ambiguous,
 }
 
 // Skips returns the options that leave out the cases that every transient answer disturbs. also

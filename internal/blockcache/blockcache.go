@@ -1,0 +1,409 @@
+// Package blockcache reads one object in blocks, and keeps them.
+//
+// A read begins to fetch the blocks that it needs and waits for them; others that need the same
+// blocks wait too. Neighboring blocks that are not in memory are one run, which one request
+// fetches in a goroutine. If access is sequential, runs are read ahead, and each is twice as long as
+// the one before it. A series of reads that resembles the last two is fetched at once (scans). A
+// read that needs more than a run is one request into the caller's memory, and is not kept.
+//
+// Blocks take memory of a [buffer.Limit], and give way to transfers. A cache never waits for
+// memory: if it gets none, it reads directly. The lock of the limit guards the cache and its
+// blocks, because a transfer that needs memory evicts blocks of any cache.
+package blockcache
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+const (
+	// blockOverhead is what a block takes in memory besides its bytes, as the cache counts it: 357
+	// bytes were measured for the block, its channel and its places in the map and the lists.
+	blockOverhead = 384
+	// aheadShare is the part of a cache that one request may read ahead. A sequential reader
+	// has two such requests and the blocks that it has just read.
+	aheadShare = 4
+)
+
+var (
+	errClosed   = errors.New("the reader is closed")
+	errPanicked = errors.New("it panicked")
+)
+
+// A Config says what a [Cache] reads, and how much it keeps.
+type Config struct {
+	// Fetch makes one request for length bytes from offset on, and calls read with them. It
+	// fails if read does, or if the bytes are damaged.
+	Fetch func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
+
+	Size      int64         // bytes of the object
+	BlockSize int64         // bytes of a block; the last has the rest too, so that it is not tiny
+	Max       int64         // bytes of the blocks, with their overhead; if 0, none is kept
+	Limit     *buffer.Limit // grants the memory
+}
+
+// A Cache reads an object in blocks.
+type Cache struct {
+	fetch  func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
+	limit  *buffer.Limit
+	length int64 // bytes of the object
+	size   int64 // bytes of a block
+	count  int64 // blocks in the object
+	max    int64 // bytes of the blocks, with their overhead
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  panics.Group
+
+	blocks map[int64]*block // in memory, or being fetched
+	bytes  int64            // of blocks, with their overhead
+	idle   list.List        // of *block: in memory, the least recently used first
+	used   int64            // blocks that were read
+	direct directReads
+	scans  scans
+	closed bool
+}
+
+// A block is a piece of an object, by its number.
+type block struct {
+	cache  *Cache
+	number int64
+	data   []byte
+	done   chan struct{} // closed when data is complete, or failed is set
+	failed error
+	isRead bool  // by a ReadAt
+	since  int64 // Cache.used when it came
+	run    int64 // blocks that came by the same request
+	ahead  int64 // above 0: if the block is read, so many blocks from next on are read ahead
+	next   int64
+
+	inCache, inLimit *list.Element // of idle and of the Limit; nil while it is being fetched
+}
+
+// Memory returns how many bytes the block takes.
+func (b *block) Memory() int64 { return int64(len(b.data)) + blockOverhead }
+
+// New returns an empty Cache, whose requests end with ctx. [Cache.Close] must be called.
+func New(ctx context.Context, config Config) *Cache {
+	c := &Cache{
+		fetch: config.Fetch, limit: config.Limit, length: config.Size, size: config.BlockSize, max: config.Max,
+		count: max(1, config.Size/config.BlockSize), blocks: map[int64]*block{},
+	}
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	return c
+}
+
+// at returns the number of the block with the byte at off.
+func (c *Cache) at(off int64) int64 { return min(off/c.size, c.count-1) }
+
+func (c *Cache) start(number int64) int64 { return number * c.size }
+
+func (c *Cache) end(number int64) int64 {
+	if number == c.count-1 {
+		return c.length
+	}
+	return (number + 1) * c.size
+}
+
+// ReadAt fills p with the bytes of the object from off on, all of which exist. It fails if ctx or
+// that of New ends, or if the cache is closed. A block that it began to fetch is kept for others.
+func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
+	c.limit.Lock()
+	expected := c.scans.add(off, int64(len(p)))
+	c.limit.Unlock()
+	for n < len(p) && err == nil {
+		var k int
+		k, err = c.readSome(ctx, p[n:], off+int64(n), expected)
+		n += k
+	}
+	return n, err
+}
+
+// readSome reads up to the end of a block, or more by one request.
+func (c *Cache) readSome(ctx context.Context, p []byte, off, expected int64) (int, error) {
+	b, direct, err := c.find(off, int64(len(p)), expected)
+	switch {
+	case err != nil:
+		return 0, err
+	case b == nil:
+		return c.readDirect(ctx, p[:direct], off)
+	}
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-c.ctx.Done():
+		return 0, c.ctx.Err()
+	}
+	c.group.Raise()
+	if b.failed != nil {
+		return 0, b.failed
+	}
+	return copy(p, b.data[off-c.start(b.number):]), nil
+}
+
+// readDirect fills p by one request. If ctx or that of the cache ends, it fails.
+func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err error) {
+	within := c.ctx
+	if ctx.Done() != nil {
+		both, cancel := context.WithCancel(c.ctx)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		within = both
+	}
+	err = c.fetch(within, off, int64(len(p)), func(from io.Reader) (err error) {
+		n, err = io.ReadFull(from, p)
+		return err
+	})
+	return n, err
+}
+
+// find returns the block with the byte at off, and begins to fetch it and its neighbors
+// if necessary: up to expected, if the reader will probably read so far. If it returns none, the
+// next direct bytes are to be read directly.
+func (c *Cache) find(off, length, expected int64) (b *block, direct int64, err error) {
+	c.limit.Lock()
+	defer c.limit.Unlock()
+	if c.closed {
+		return nil, 0, errClosed
+	}
+	first := c.at(off)
+	if b := c.blocks[first]; b != nil {
+		c.use(b)
+		return b, 0, nil
+	}
+	needed, last := int64(1), c.at(off+length-1)
+	for first+needed <= last && c.blocks[first+needed] == nil {
+		needed++
+	}
+	direct = min(off+length, c.end(first+needed-1)) - off
+	window := c.window(first)
+	if expected > off {
+		window = c.at(expected-1) - first + 1
+	} else {
+		expected = 0
+	}
+	window = min(window, c.maxAhead())
+	if direct > c.size && needed > window { // a copy would be in vain
+		c.direct.add(first+needed-1, needed)
+		return nil, direct, nil
+	}
+	run := c.reserve(first, needed)
+	if run == nil {
+		return nil, direct, nil
+	}
+	c.fetchRun(append(run, c.reserveAhead(first+needed, window-needed, expected > 0)...), needed, expected)
+	c.use(run[0])
+	return run[0], 0, nil
+}
+
+// memory returns how many bytes n blocks from first on take.
+func (c *Cache) memory(first, n int64) int64 {
+	return c.end(first+n-1) - c.start(first) + n*blockOverhead
+}
+
+// maxBlocks returns how many blocks the cache holds.
+func (c *Cache) maxBlocks() int64 {
+	return c.max / max(c.size, c.size+blockOverhead) // the sum may overflow
+}
+
+// maxAhead returns how many blocks one request may read ahead.
+func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
+
+// window returns how many blocks to fetch from number on if access is sequential: twice as
+// many as came with the block before it. Else it returns 0.
+func (c *Cache) window(number int64) int64 {
+	if before := c.blocks[number-1]; before != nil {
+		return 2 * before.run
+	}
+	return 2 * c.direct.endingAt(number)
+}
+
+// use makes b the most recently used block. The first use of some blocks begins to read
+// ahead, so that the next blocks come while these are used.
+func (c *Cache) use(b *block) {
+	if !b.isRead {
+		b.isRead = true
+		c.used++
+	}
+	if b.inCache != nil {
+		c.idle.MoveToBack(b.inCache)
+		c.limit.Touch(b.inLimit)
+	}
+	if ahead := b.ahead; ahead > 0 {
+		b.ahead = 0
+		c.fetchRun(c.reserveAhead(b.next, ahead, false), 0, 0)
+	}
+}
+
+// reserve adds blocks that a ReadAt needs, to be fetched. It returns nil if there is no
+// memory for all of them.
+func (c *Cache) reserve(first, n int64) []*block {
+	bytes := c.memory(first, n)
+	for c.bytes+bytes > c.max && c.idle.Len() > 0 {
+		c.idle.Front().Value.(*block).evict()
+	}
+	if c.bytes+bytes > c.max || !c.limit.Take(bytes) {
+		return nil
+	}
+	blocks := make([]*block, n)
+	for i := range blocks {
+		blocks[i] = c.add(first + int64(i))
+	}
+	return blocks
+}
+
+// reserveAhead adds up to n blocks to be read ahead. They do not replace an unread block:
+// otherwise several sequential readers would evict what was read ahead for the others. If the
+// new blocks are expected to be read, they replace an unread block that is old.
+func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
+	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
+		bytes := c.memory(number, 1)
+		for c.bytes+bytes > c.max {
+			oldest := c.idle.Front()
+			if oldest == nil || !c.mayReplace(oldest.Value.(*block), expected) {
+				return blocks
+			}
+			oldest.Value.(*block).evict()
+		}
+		if !c.limit.Take(bytes) {
+			return blocks
+		}
+		blocks = append(blocks, c.add(number))
+	}
+	return blocks
+}
+
+// mayReplace reports whether blocks that are read ahead may replace b.
+func (c *Cache) mayReplace(b *block, expected bool) bool {
+	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
+}
+
+func (c *Cache) add(number int64) *block {
+	b := &block{cache: c, number: number, data: make([]byte, c.end(number)-c.start(number)), done: make(chan struct{})}
+	c.blocks[number] = b
+	c.bytes += b.Memory()
+	return b
+}
+
+// fetchRun begins to fetch a run of blocks. Those after the first needed ones are read ahead:
+// when half of them were used, twice as many follow, unless the run reaches what is expected.
+func (c *Cache) fetchRun(run []*block, needed, expected int64) {
+	n := int64(len(run))
+	if n == 0 {
+		return
+	}
+	for _, b := range run {
+		b.run = n
+	}
+	if last := run[n-1].number; n > needed && (expected == 0 || c.end(last) < expected) {
+		b := run[needed+(n-needed)/2]
+		b.ahead, b.next = min(2*n, c.maxAhead()), last+1
+	}
+	fetched := 0
+	settle := func(err error) {
+		c.settle(run[fetched], err)
+		fetched++
+	}
+	c.group.Go(func() { c.download(run, settle) }, func() {
+		for fetched < len(run) {
+			settle(errPanicked)
+		}
+	})
+}
+
+// download fetches a run, and settles each of its blocks.
+func (c *Cache) download(run []*block, settle func(error)) {
+	c.limit.AddInFlight(1)
+	defer c.limit.AddInFlight(-1)
+	first, last := run[0], run[len(run)-1]
+	remaining := len(run)
+	err := c.fetch(c.ctx, c.start(first.number), c.end(last.number)-c.start(first.number), func(from io.Reader) error {
+		for _, b := range run {
+			if _, err := io.ReadFull(from, b.data); err != nil {
+				return err
+			}
+			if b != last { // which may be damaged: Fetch tells
+				settle(nil)
+				remaining--
+			}
+		}
+		return nil
+	})
+	for range remaining {
+		settle(err)
+	}
+}
+
+// settle ends the fetching of a block: it is in memory, or there is none.
+func (c *Cache) settle(b *block, err error) {
+	c.limit.Lock()
+	defer c.limit.Unlock()
+	if b.failed = err; err != nil {
+		b.remove()
+		c.limit.Forget(b.Memory())
+	} else {
+		b.since = c.used
+		b.inCache, b.inLimit = c.idle.PushBack(b), c.limit.Keep(b)
+	}
+	close(b.done)
+}
+
+// evict gives the memory of the block back. A ReadAt may still copy from it.
+func (b *block) evict() {
+	b.cache.limit.Drop(b.inLimit)
+	b.Evicted()
+}
+
+// Evicted removes a block from the cache whose memory the Limit has taken.
+func (b *block) Evicted() {
+	b.cache.idle.Remove(b.inCache)
+	b.remove()
+}
+
+func (b *block) remove() {
+	delete(b.cache.blocks, b.number)
+	b.cache.bytes -= b.Memory()
+}
+
+// Close stops all requests, waits for them and gives the memory back.
+func (c *Cache) Close() {
+	c.limit.Lock()
+	c.closed = true
+	c.limit.Unlock()
+	c.cancel()
+	c.group.Join()
+	defer c.group.Raise()
+	c.limit.Lock()
+	defer c.limit.Unlock()
+	for c.idle.Len() > 0 {
+		c.idle.Front().Value.(*block).evict()
+	}
+}
+
+// directReads remembers where the latest reads ended that bypassed the cache, so that
+// sequential ones are recognized.
+type directReads struct {
+	ends [8]struct{ block, run int64 }
+	next int
+}
+
+func (d *directReads) add(block, run int64) {
+	d.ends[d.next%len(d.ends)].block, d.ends[d.next%len(d.ends)].run = block, run
+	d.next++
+}
+
+// endingAt returns the blocks of a read that ended in the given block or the one before
+// it; 0 if there was none.
+func (d *directReads) endingAt(block int64) int64 {
+	for _, end := range d.ends {
+		if end.run > 0 && (end.block == block || end.block == block-1) {
+			return end.run
+		}
+	}
+	return 0
+}

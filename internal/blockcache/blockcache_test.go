@@ -1,0 +1,344 @@
+package blockcache
+
+import (
+	"context"
+	"io"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/buffer"
+)
+
+const mib = 1 << 20
+
+// A request is one call of Fetch.
+type request struct{ offset, length int64 }
+
+// A generated object has size bytes. Its fetch waits for held, if that is set, and keeps the
+// requests.
+type generated struct {
+	size int64
+	held chan struct{}
+
+	mu       sync.Mutex
+	requests []request
+	broken   any // fetch panics with it
+}
+
+func (g *generated) fetch(ctx context.Context, offset, length int64, read func(io.Reader) error) error {
+	g.mu.Lock()
+	g.requests = append(g.requests, request{offset, length})
+	broken := g.broken
+	g.mu.Unlock()
+	if broken != nil {
+		panic(broken)
+	}
+	if g.held != nil {
+		select {
+		case <-g.held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return read(io.NewSectionReader(numbers{}, offset, length))
+}
+
+// numbers has at each offset a byte of its own.
+type numbers struct{}
+
+func (numbers) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		p[i] = byte((off + int64(i)) % 251)
+	}
+	return len(p), nil
+}
+
+// open returns a cache of g with blocks of size bytes, which keeps up to most bytes.
+func open(t *testing.T, g *generated, m *buffer.Limit, size, most int64) *Cache {
+	t.Helper()
+	c := New(t.Context(), Config{Fetch: g.fetch, Size: g.size, BlockSize: size, Max: most, Limit: m})
+	t.Cleanup(c.Close)
+	return c
+}
+
+func readAt(t *testing.T, c *Cache, at, length int64) {
+	t.Helper()
+	got, want := make([]byte, length), make([]byte, length)
+	n, err := c.ReadAt(context.Background(), got, at)
+	require.NoError(t, err)
+	_, _ = numbers{}.ReadAt(want, at)
+	require.Equal(t, length, int64(n))
+	require.True(t, string(want) == string(got), "other bytes at %d", at)
+}
+
+func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
+	g := &generated{size: 1000}
+	m := &buffer.Limit{Max: mib}
+	const three = 3 * (10 + blockOverhead)
+	r := open(t, g, m, 10, three)
+	for _, at := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
+		readAt(t, r, at, 5)
+	}
+	require.Equal(t, int64(three), m.Used())
+	g.requests = nil
+	for _, at := range []int64{0, 200, 300} {
+		readAt(t, r, at, 5)
+	}
+	require.Empty(t, g.requests)
+	readAt(t, r, 100, 5)
+	require.Equal(t, []request{{100, 10}}, g.requests)
+	r.Close()
+	require.Zero(t, m.Used())
+}
+
+// Most of what such a block takes is not its bytes.
+func TestTheMemoryOfTinyBlocksIsBounded(t *testing.T) {
+	const size, most = 4, 1 << 20
+	m := &buffer.Limit{Max: 8 * mib}
+	r := open(t, &generated{size: 100_000}, m, size, most)
+	before := heap()
+	for at := int64(0); at < r.length; at += size {
+		readAt(t, r, at, size)
+	}
+	require.Less(t, heap()-before, int64(most*11/10))
+	require.Greater(t, r.bytes, int64(most/2), "it keeps what fits")
+	require.LessOrEqual(t, m.Used(), int64(most))
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	var now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&now)
+	return int64(now.HeapAlloc)
+}
+
+func TestTheLastBlockIsNotTiny(t *testing.T) {
+	g := &generated{size: 1003}
+	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
+	readAt(t, r, 1002, 1)
+	readAt(t, r, 990, 13)
+	require.Equal(t, []request{{990, 13}}, g.requests)
+}
+
+func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &generated{size: 10_000}
+		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
+		for at := int64(0); at < 1000; at += 5 {
+			readAt(t, r, at, 5)
+			synctest.Wait()
+		}
+		var lengths []int64
+		next := int64(0)
+		for _, one := range g.requests {
+			require.Equal(t, next, one.offset, "nothing is requested twice, or left out")
+			next += one.length
+			lengths = append(lengths, one.length)
+		}
+		require.Equal(t, []int64{10, 20, 40, 80, 100, 100}, lengths[:6])
+		require.LessOrEqual(t, next, int64(1200))
+	})
+}
+
+func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &generated{size: 100_000}
+		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
+		for at := int64(0); at < 1000; at += 5 {
+			for reader := range int64(8) { // together they would read ahead more than the cache holds
+				readAt(t, r, reader*10_000+at, 5)
+				synctest.Wait()
+			}
+		}
+		requested := int64(0)
+		for _, one := range g.requests {
+			requested += one.length
+		}
+		t.Logf("%d bytes by %d requests", requested, len(g.requests))
+		require.LessOrEqual(t, requested, int64(12_000), "little is read ahead in vain")
+		require.LessOrEqual(t, len(g.requests), 8*1000/10)
+	})
+}
+
+func TestScatteredReadsAreNotReadAhead(t *testing.T) {
+	g := &generated{size: 10_000}
+	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
+	for _, at := range []int64{0, 500, 100, 9000, 300} {
+		readAt(t, r, at, 10)
+	}
+	require.Equal(t, []request{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
+}
+
+// Columns of a table are about as long as one another. After two of them, one request reads all
+// of the next.
+func TestAScanIsExpectedToBeAsLongAsTheTwoBeforeIt(t *testing.T) {
+	const scan = 70
+	for _, row := range []struct {
+		name     string
+		begins   [][]int64 // of scans that are read together
+		length   int64     // of the last scans
+		requests []request // of the last scans
+	}{
+		{"one after the other", [][]int64{{0}, {1000}, {2000}}, scan, []request{{2000, scan}}},
+		{"two at once before it", [][]int64{{0, 1000}, {2000}}, scan, []request{{2000, scan}}},
+		{"a longer one", [][]int64{{0}, {1000}, {2000}}, scan + 10, []request{{2000, scan}, {2000 + scan, 2 * scan}}},
+		{"after one of them", [][]int64{{0}, {1000}}, 10, []request{{1000, 10}}},
+		{"after single reads", [][]int64{{0}, {1000}, {5000, 5100}, {2000}}, 5, []request{{2000, 10}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &generated{size: 10_000}
+				r := open(t, g, &buffer.Limit{Max: mib}, 10, 100*(10+blockOverhead))
+				last := len(row.begins) - 1
+				for i, begins := range row.begins {
+					length := int64(scan)
+					if i == last {
+						g.requests, length = nil, row.length
+					} else if begins[0] == 5000 {
+						length = 5
+					}
+					for at := int64(0); at < length; at += 5 {
+						for _, begin := range begins {
+							readAt(t, r, begin+at, 5)
+							synctest.Wait()
+						}
+					}
+				}
+				require.Equal(t, row.requests, g.requests)
+			})
+		})
+	}
+}
+
+func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
+	m := &buffer.Limit{Max: mib}
+	var readers []*Cache
+	for range 2 {
+		g := &generated{size: 10 * mib}
+		readers = append(readers, open(t, g, m, 64<<10-blockOverhead, 8*mib))
+	}
+	for i := range int64(8) {
+		readAt(t, readers[0], i*mib, 10)
+		readAt(t, readers[1], i*mib, 10)
+	}
+	require.Equal(t, int64(mib), m.Used())
+	_, over, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
+	require.NoError(t, err)
+	require.False(t, over)
+	require.Equal(t, int64(mib), m.Used())
+	require.Len(t, readers[0].blocks, 4, "each has lost its older half")
+	require.Len(t, readers[1].blocks, 4)
+	require.True(t, m.Try(mib/2))
+	readAt(t, readers[0], 0, 10) // without memory, it is read directly
+	require.Equal(t, int64(mib), m.Used())
+	m.Release(mib)
+	require.Zero(t, m.Used())
+}
+
+func TestAWaitingTransferGetsTheMemoryOfABlockThatArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &buffer.Limit{Max: mib}
+		g := &generated{size: mib - blockOverhead, held: make(chan struct{})}
+		r := open(t, g, m, mib, 8*mib)
+		var group sync.WaitGroup
+		group.Go(func() { readAt(t, r, 0, 10) })
+		synctest.Wait()
+		require.Equal(t, int64(mib), m.Used())
+		granted := false
+		group.Go(func() {
+			_, over, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
+			granted = err == nil && !over
+		})
+		synctest.Wait()
+		require.False(t, granted)
+		close(g.held)
+		group.Wait()
+		require.True(t, granted)
+		m.Release(mib / 2)
+		require.Zero(t, m.Used(), "the block was evicted")
+	})
+}
+
+func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
+	m := &buffer.Limit{Max: mib}
+	var readers []*Cache
+	for range 2 {
+		readers = append(readers, open(t, &generated{size: 4*mib + 123}, m, 50_000, mib))
+	}
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 2))
+			r, at := readers[i%2], int64(0)
+			for range 150 {
+				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
+				if at += length; random.IntN(4) == 0 || at+length > r.length {
+					at = random.Int64N(r.length - length)
+				}
+				got, want := make([]byte, length), make([]byte, length)
+				_, _ = numbers{}.ReadAt(want, at)
+				if _, err := r.ReadAt(context.Background(), got, at); err != nil || string(got) != string(want) {
+					t.Errorf("%d bytes at %d: %v", length, at, err)
+				}
+				if random.IntN(8) == 0 && m.Try(mib/2) { // a transfer
+					m.Release(mib / 2)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.LessOrEqual(t, m.Used(), int64(mib))
+	for _, r := range readers {
+		r.Close()
+	}
+	require.Zero(t, m.Used())
+}
+
+func TestAFailedBlockIsFetchedAgain(t *testing.T) {
+	m := &buffer.Limit{Max: mib}
+	g := &generated{size: 100, broken: "boom"}
+	r := open(t, g, m, 10, 8*mib)
+	require.PanicsWithValue(t, "boom", func() { _, _ = r.ReadAt(context.Background(), make([]byte, 1), 0) }, "a panic of the user's Bucket reaches the caller")
+	require.Zero(t, m.Used())
+	g.broken = nil
+	readAt(t, r, 0, 10)
+}
+
+func TestAnyBlockSizeAndCacheSizeWork(t *testing.T) {
+	for _, size := range []int64{1, 7, 1000, 1001, math.MaxInt64} {
+		for _, most := range []int64{0, 1, 50, 1000, math.MaxInt64} {
+			r := open(t, &generated{size: 1000}, &buffer.Limit{Max: mib}, size, most)
+			for _, one := range []request{{0, 1}, {999, 1}, {0, 1000}, {500, 7}, {507, 493}, {990, 10}} {
+				readAt(t, r, one.offset, one.length)
+			}
+		}
+	}
+}
+
+func TestCloseInterruptsReadsAndGivesTheMemoryBack(t *testing.T) {
+	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &buffer.Limit{Max: mib}
+				c := open(t, &generated{size: 10_000, held: make(chan struct{})}, m, 100, 8*mib)
+				var group sync.WaitGroup
+				var err error
+				group.Go(func() { _, err = c.ReadAt(context.Background(), make([]byte, length), 500) })
+				synctest.Wait()
+				c.Close()
+				group.Wait()
+				require.ErrorIs(t, err, context.Canceled)
+				require.Zero(t, m.Used())
+				_, err = c.ReadAt(context.Background(), make([]byte, 1), 0)
+				require.ErrorIs(t, err, errClosed)
+			})
+		})
+	}
+}

@@ -1,0 +1,17 @@
+package buffer
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPartOfWholeMebibytesReservesNoMore(t *testing.T) {
+	limit := &Limit{Max: 64 * mib}
+	b := New(limit, new(atomic.Int32))
+	require.NoError(t, b.Reserve(t.Context(), 8*mib))
+	require.EqualValues(t, 8*mib, limit.used)
+	b.Free()
+	require.Zero(t, limit.used)
+}

@@ -1,0 +1,70 @@
+package buffer
+
+import (
+	"runtime"
+	"sync"
+	"time"
+)
+
+// chunkIdle is how long a chunk is free before it is left to the garbage collector.
+const chunkIdle = 5 * time.Second
+
+// A chunkPool keeps the free chunks of one size for later transfers. A sync.Pool forgets them
+// after two garbage collections, so that each upload would begin with new ones. This pool is
+// trimmed after a collection, too, but only by the chunks that nobody has needed since
+// chunkIdle. A process that is idle collects every two minutes, so it keeps none.
+type chunkPool struct {
+	size    int // bytes of a chunk
+	mu      sync.Mutex
+	free    [][]byte
+	unused  int       // the fewest free chunks since the last trim
+	trimmed time.Time // the last trim
+	watched bool      // trim is called after the next collection
+}
+
+func (p *chunkPool) get() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.free) - 1
+	if last < 0 {
+		return make([]byte, p.size)
+	}
+	c := p.free[last]
+	p.free[last] = nil
+	p.free = p.free[:last]
+	p.unused = min(p.unused, last)
+	return c
+}
+
+func (p *chunkPool) put(c []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, c)
+	p.watch()
+}
+
+// watch has the pool trimmed after the next garbage collection. The caller holds mu.
+func (p *chunkPool) watch() {
+	if p.watched || len(p.free) == 0 {
+		return
+	}
+	p.watched = true
+	runtime.SetFinalizer(&collection{p}, func(c *collection) { c.pool.trim(time.Now()) })
+}
+
+// A collection is garbage from the start.
+type collection struct{ pool *chunkPool }
+
+// trim drops the chunks that nobody has needed since the last trim.
+func (p *chunkPool) trim(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.trimmed) >= chunkIdle {
+		kept := len(p.free) - p.unused
+		clear(p.free[kept:])
+		p.free = p.free[:kept]
+		p.unused, p.trimmed = kept, now
+	}
+	p.watched = false
+	p.watch()
+}

@@ -1,0 +1,228 @@
+package buffer
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const mib = 1 << 20
+
+func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &Limit{Max: 2 * mib}
+		require.False(t, granted(t, m, 2*mib))
+		m.AddInFlight(1) // on its way to the store: waiting will end
+		var order []int
+		var group sync.WaitGroup
+		for i := range 2 {
+			group.Go(func() {
+				_, over, err := m.Acquire(t.Context(), nil, mib, mib)
+				require.NoError(t, err)
+				require.False(t, over)
+				order = append(order, i)
+			})
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour)
+		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
+		m.AddInFlight(-1)
+		m.Release(mib)
+		synctest.Wait()
+		m.Release(mib)
+		group.Wait()
+		require.Equal(t, []int{0, 1}, order)
+	})
+}
+
+func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &Limit{Max: 2 * mib}
+		granted(t, m, 2*mib) // held by writers that only this goroutine fills
+		for range 40 {
+			require.True(t, granted(t, m, mib), "over the limit, and counted")
+		}
+		m.Release(42 * mib)
+		require.False(t, granted(t, m, mib))
+	})
+}
+
+func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &Limit{Max: mib}
+		granted(t, m, mib)
+		m.AddInFlight(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		var err error
+		var group sync.WaitGroup
+		group.Go(func() { _, _, err = m.Acquire(ctx, nil, mib, mib) })
+		synctest.Wait()
+		cancel()
+		group.Wait()
+		require.ErrorIs(t, err, context.Canceled)
+		m.AddInFlight(-1)
+		m.Release(mib)
+		require.Zero(t, m.used)
+		require.Empty(t, m.waiting)
+	})
+}
+
+func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
+	m := &Limit{Max: mib}
+	require.True(t, granted(t, m, 8*mib))
+}
+
+func granted(t *testing.T, m *Limit, bytes int64) (over bool) {
+	t.Helper()
+	_, over, err := m.Acquire(t.Context(), nil, bytes, bytes)
+	require.NoError(t, err)
+	return over
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// Of streams that take one chunk at a time each ends up with a piece of a part,
+// and none can send: every chunk then waits until stillness was noticed.
+func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
+		m := &Limit{Max: 16 * mib}
+		begun := time.Now()
+		var group sync.WaitGroup
+		for range streams {
+			group.Go(func() {
+				for range parts {
+					b := New(m, new(atomic.Int32))
+					require.NoError(t, b.Fill(t.Context(), zeros{}, part))
+					m.AddInFlight(1)
+					time.Sleep(sending)
+					m.AddInFlight(-1)
+					b.Free()
+				}
+			})
+		}
+		group.Wait()
+		require.Zero(t, m.used)
+		// A tenth of what it takes where every chunk waits; how often
+		// stillness is met depends on who runs first.
+		require.Less(t, time.Since(begun), streams*parts*sending+40*stallAfter)
+	})
+}
+
+// A sourceThatStalls delivers some bytes, and no more until the channel is closed.
+type sourceThatStalls struct {
+	left int
+	end  <-chan struct{}
+}
+
+func (s *sourceThatStalls) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		<-s.end
+		return 0, io.EOF
+	}
+	n := min(s.left, len(p))
+	s.left -= n
+	return n, nil
+}
+
+// Clients that send the beginning of a part of unknown length hold little more than they have
+// sent, however many they are. Others proceed.
+func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, sources, sent = 8 * mib, 60, 80 << 10
+		m := &Limit{Max: limit}
+		end := make(chan struct{})
+		var group sync.WaitGroup
+		for range sources {
+			group.Go(func() {
+				b := New(m, new(atomic.Int32))
+				defer b.Free()
+				require.Equal(t, io.EOF, b.Fill(t.Context(), &sourceThatStalls{sent, end}, limit+1))
+				require.EqualValues(t, sent, b.Size())
+			})
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Empty(t, m.waiting)
+		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
+
+		begun := time.Now()
+		b := New(m, new(atomic.Int32))
+		require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
+		require.Less(t, time.Since(begun), 2*stallAfter)
+		require.EqualValues(t, 5*mib, b.Size())
+		b.Free()
+		close(end)
+		group.Wait()
+		require.Zero(t, m.used)
+	})
+}
+
+// A cachedThing counts how often it was evicted.
+type cachedThing struct {
+	bytes   int64
+	evicted int
+}
+
+func (c *cachedThing) Memory() int64 { return c.bytes }
+func (c *cachedThing) Evicted()      { c.evicted++ }
+
+// keep caches memory, if there is some.
+func keep(m *Limit, c *cachedThing) bool {
+	m.Lock()
+	defer m.Unlock()
+	if !m.Take(c.bytes) {
+		return false
+	}
+	m.Keep(c)
+	return true
+}
+
+// Cached memory can be fetched again, so it counts as free for whoever needs memory.
+func TestCachedMemoryGivesWayToEverySmallBuffer(t *testing.T) {
+	m := &Limit{Max: mib}
+	things := make([]cachedThing, 16)
+	for i := range things {
+		things[i].bytes = mib / 16
+		require.True(t, keep(m, &things[i]))
+	}
+	require.Equal(t, int64(mib), m.Used())
+	require.Equal(t, int64(mib/2), m.Reserve(mib), "all of it can be evicted")
+	m.Unreserve(mib / 2)
+	require.True(t, m.Try(firstChunk))
+	require.LessOrEqual(t, m.Used(), int64(mib))
+	require.Equal(t, 1, things[0].evicted, "the least recently used")
+	require.Zero(t, things[1].evicted)
+	m.Release(firstChunk)
+}
+
+func TestCachedMemoryThatFindsNoneEvictsNone(t *testing.T) {
+	m := &Limit{Max: mib}
+	small := &cachedThing{bytes: 64 << 10}
+	require.True(t, keep(m, small))
+	require.False(t, keep(m, &cachedThing{bytes: 2 * mib}))
+	require.True(t, m.Try(mib-64<<10)) // a transfer
+	require.True(t, keep(m, &cachedThing{bytes: 64 << 10}))
+	require.Equal(t, 1, small.evicted)
+	require.False(t, keep(m, &cachedThing{bytes: 64<<10 + 1}))
+}
+
+func TestAGrantOverTheLimitIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &Limit{Max: mib}
+		require.True(t, m.Try(mib))
+		var over atomic.Int32
+		b := New(m, &over)
+		require.NoError(t, b.Reserve(t.Context(), mib))
+		require.Positive(t, over.Load())
+		b.Free()
+	})
+}

@@ -1,0 +1,56 @@
+package metadata
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMetadataSurvivesItsCoding(t *testing.T) {
+	given := map[string]string{"a": "plain", "b": "é"}
+	for _, row := range []struct {
+		name    string
+		coding  Coding
+		writeID string
+		stored  map[string]string
+	}{
+		{"as it is", Coding{}, "", given},
+		{"with a write id", Coding{}, "1", map[string]string{"a": "plain", "b": "é", WriteIDName: "1"}},
+		{"as ASCII", Coding{ASCII: true}, "", map[string]string{"a": "plain", "b": "=?utf-8?b?w6k=?="}},
+	} {
+		stored := row.coding.Encode(given, row.writeID)
+		require.Equal(t, row.stored, stored, row.name)
+		require.Equal(t, given, row.coding.Decode(stored), row.name)
+	}
+}
+
+func TestUsersDoNotSeeTheLibrarysOwnNames(t *testing.T) {
+	stored := Coding{}.Encode(nil, "1")
+	require.Nil(t, Coding{}.Decode(stored))
+	require.True(t, HoldsReserved(stored))
+	require.True(t, HoldsReserved(map[string]string{"OmnibucketWriteId": "1"}))
+	require.False(t, HoldsReserved(map[string]string{"omni": "1"}))
+}
+
+func TestAWriteIDIsFoundByItsOldNamesToo(t *testing.T) {
+	for _, name := range []string{WriteIDName, "omnibucket_write_id", "omnibucket-write-id"} {
+		require.True(t, HoldsWriteID(map[string]string{name: "1"}, "1"), name)
+		require.False(t, HoldsWriteID(map[string]string{name: "1"}, "2"), name)
+		require.False(t, HoldsWriteID(map[string]string{name: ""}, ""), name)
+	}
+}
+
+func TestOnlyASCIILettersAreFolded(t *testing.T) {
+	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
+		Coding{}.Decode(map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "a name of another tool does not hide ours")
+}
+
+func TestNamesOfMetadata(t *testing.T) {
+	for name, valid := range map[string]bool{
+		"a": true, "a-b_1": true, strings.Repeat("a", 64): true,
+		"": false, "1a": false, "-": false, "A": false, "a b": false, "é": false, strings.Repeat("a", 65): false,
+	} {
+		require.Equal(t, valid, ValidName(name), name)
+	}
+}

@@ -1,0 +1,49 @@
+package metadata
+
+import (
+	"encoding/base64"
+	"mime"
+	"strings"
+	"unicode/utf8"
+)
+
+// EncodeValue returns a value as a store keeps it that knows only ASCII: as RFC 2047
+// encoded words, if it is not plain or looks like an encoded word.
+func EncodeValue(value string) string {
+	if strings.Contains(value, "=?") {
+		return encodedWord(value)
+	}
+	for _, c := range []byte(value) {
+		if c < 0x20 || c > 0x7E {
+			return encodedWord(value)
+		}
+	}
+	return value
+}
+
+// encodedWord encodes all of value, also if mime.BEncoding would not: in words of at
+// most 75 characters, as RFC 2047 requires, without cutting a character in two.
+func encodedWord(value string) string {
+	const perWord = 45 // bytes: 60 characters of base64
+	var words []string
+	for value != "" {
+		end := min(perWord, len(value))
+		for end < len(value) && !utf8.RuneStart(value[end]) {
+			end--
+		}
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(value[:end]))+"?=")
+		value = value[end:]
+	}
+	return strings.Join(words, " ")
+}
+
+func decodeValue(value string) string {
+	if !strings.Contains(value, "=?") {
+		return value
+	}
+	decoded, err := new(mime.WordDecoder).DecodeHeader(value)
+	if err != nil {
+		return value
+	}
+	return decoded
+}

@@ -1,0 +1,107 @@
+package pace
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var errRefused = errors.New("slow down")
+
+// send makes requests for a time, as fast as the pace permits. The store serves every request.
+func send(t *testing.T, p *Pace, during time.Duration) (requests int) {
+	t.Helper()
+	for begun := time.Now(); time.Since(begun) < during; requests++ {
+		require.NoError(t, p.Wait(t.Context()))
+		time.Sleep(time.Millisecond)
+		p.Succeeded()
+	}
+	return requests
+}
+
+func TestNothingIsHeldBackBeforeTheFirstRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		require.Equal(t, 5000, send(t, New(true, true, time.Second), 5*time.Second))
+	})
+}
+
+func TestRefusalsSetTheRateToWhatTheStoreServed(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		counts  bool
+		atLeast int
+		atMost  int
+	}{
+		{"with the successes before the first refusal", true, 300, 500},
+		{"without them it is the least rate", false, 1, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := New(true, row.counts, time.Hour)
+				send(t, p, 1500*time.Millisecond)
+				for range 800 {
+					p.Refused(errRefused)
+				}
+				require.True(t, p.Throttled())
+				require.Equal(t, errRefused, p.Refusal())
+				time.Sleep(round)
+				got := send(t, p, time.Second)
+				require.GreaterOrEqual(t, got, row.atLeast)
+				require.LessOrEqual(t, got, row.atMost)
+			})
+		})
+	}
+}
+
+func TestFewRefusalsDoNotCutTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(true, true, time.Second)
+		p.Refused(errRefused)
+		for range 10 {
+			p.Answered()
+		}
+		time.Sleep(round)
+		require.Equal(t, 500, send(t, p, 500*time.Millisecond))
+	})
+}
+
+func TestNothingIsHeldBackTenSecondsAfterTheLastRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(true, true, time.Second)
+		p.Refused(errRefused)
+		time.Sleep(12 * round)
+		require.NoError(t, p.Wait(t.Context()))
+		require.False(t, p.Throttled())
+		require.NoError(t, p.Refusal())
+	})
+}
+
+func TestAPaceThatIsOffOnlyTellsThatTheStoreThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(false, true, time.Second)
+		for range 100 {
+			p.Refused(errRefused)
+		}
+		require.True(t, p.Throttled())
+		time.Sleep(round)
+		require.Equal(t, 1000, send(t, p, time.Second))
+	})
+}
+
+func TestAWaitEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(true, true, time.Hour)
+		for range 100 {
+			p.Refused(errRefused)
+		}
+		time.Sleep(round)
+		require.NoError(t, p.Wait(t.Context()), "the first turn")
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, p.Wait(ctx), context.DeadlineExceeded)
+	})
+}

@@ -1,0 +1,236 @@
+// Package telemetry reports operations to OpenTelemetry.
+//
+// A [Reporter] belongs to one bucket. Each operation is a [Call]: Start begins its span, End adds
+// what came of it and records the metrics. If nobody listens, no attributes are built, and a
+// bucket on this machine has no spans.
+package telemetry
+
+import (
+	"context"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// durationBounds are those of OpenTelemetry's semantic conventions for the duration
+// of HTTP requests, in seconds.
+var durationBounds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+
+const instrumentation = "github.com/omnibucket/storage"
+
+// origin makes times durations: they take a third of a time.Time, and every call has one.
+var origin = time.Now()
+
+// A Config says what a [Reporter] reports, and to whom. A provider that is nil is the global one.
+type Config struct {
+	Tracer           trace.TracerProvider
+	Meter            metric.MeterProvider
+	Provider, Bucket string
+	Location         string // the URL of the store, if it has one
+	Local            bool   // the bucket is on this machine
+}
+
+// A Reporter reports every operation of one bucket or account.
+type Reporter struct {
+	tracer       trace.Tracer
+	startOptions []trace.SpanStartOption // the same for every span of this bucket
+	common       []attribute.KeyValue
+	duration     metric.Float64Histogram
+	bytes        metric.Int64Counter
+	requests     metric.Int64Counter
+	grants       metric.Int64Counter
+
+	// unset is the global provider before anybody has set one, for a bucket on this machine;
+	// else nil.
+	unset trace.TracerProvider
+}
+
+// New returns a Reporter.
+func New(c Config) *Reporter {
+	tracer, meter := c.Tracer, c.Meter
+	if tracer == nil {
+		tracer = otel.GetTracerProvider()
+	}
+	if meter == nil {
+		meter = otel.GetMeterProvider()
+	}
+	common := []attribute.KeyValue{
+		attribute.String("omnibucket.provider", c.Provider),
+		attribute.String("omnibucket.bucket", c.Bucket),
+	}
+	common = append(common, server(c.Location)...)
+	r := &Reporter{
+		tracer: tracer.Tracer(instrumentation),
+		startOptions: []trace.SpanStartOption{
+			trace.WithSpanKind(trace.SpanKindClient),
+			trace.WithAttributes(common...),
+		},
+		common: common,
+	}
+	// If an instrument cannot be made, one that does nothing is returned. The error would be
+	// about a name in this file: no caller could act on it.
+	m := meter.Meter(instrumentation)
+	r.duration, _ = m.Float64Histogram("omnibucket.operation.duration", metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(durationBounds...), metric.WithDescription("How long operations took."))
+	r.bytes, _ = m.Int64Counter("omnibucket.operation.bytes", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of objects that operations moved."))
+	r.requests, _ = m.Int64Counter("omnibucket.operation.requests", metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that operations made to the provider, retries included."))
+	if c.Tracer == nil && c.Local && isPlaceholder(tracer) {
+		r.unset = tracer
+	}
+	r.grants, _ = m.Int64Counter("omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
+		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."))
+	return r
+}
+
+// server returns the attributes of a store that is reached over HTTP.
+func server(location string) []attribute.KeyValue {
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return nil
+	}
+	attributes := []attribute.KeyValue{attribute.String("server.address", u.Hostname())}
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		attributes = append(attributes, attribute.Int("server.port", port))
+	}
+	return attributes
+}
+
+// isPlaceholder reports whether p is what OpenTelemetry hands out until a
+// provider is set.
+func isPlaceholder(p trace.TracerProvider) bool {
+	kind := reflect.TypeOf(p)
+	return kind.Kind() == reflect.Pointer && kind.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
+}
+
+// idle reports whether no span would be recorded. A span that records nothing costs a fifth of a
+// read from memory, so a bucket in memory or a directory has none until a provider is set. For
+// a request over a network that cost is nothing, and tools that instrument a program from
+// outside find the span.
+func (r *Reporter) idle() bool { return r.unset != nil && otel.GetTracerProvider() == r.unset }
+
+// A Call is one operation in progress.
+type Call struct {
+	span     trace.Span    // nil if nobody traces
+	started  time.Duration // since origin, if measured
+	measured bool          // somebody collects metrics
+}
+
+// An Outcome is what came of a call.
+type Outcome struct {
+	Bytes, Requests int64
+	OverGrants      int64 // buffers granted over the limit
+	Failure         Failure
+}
+
+// A Failure is the error of a call; the zero value is none.
+type Failure struct {
+	Err      error
+	Code     string
+	Expected bool // programs expect such a result: nothing went wrong in the operation
+}
+
+// errorType returns the Code as an attribute, with underscores: "object_not_found".
+func (f *Failure) errorType() attribute.KeyValue {
+	return attribute.String("error.type", strings.ReplaceAll(f.Code, " ", "_"))
+}
+
+// Start begins a call. keys is how many it has, or 0 if they are not a list.
+func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int) context.Context {
+	if c.measured = r.measures(ctx); c.measured {
+		c.started = time.Since(origin)
+	}
+	if r.idle() {
+		return ctx
+	}
+	ctx, span := r.tracer.Start(ctx, "storage."+name, r.startOptions...)
+	if span.IsRecording() {
+		if key != "" {
+			span.SetAttributes(attribute.String("omnibucket.key", key))
+		}
+		if keys > 0 {
+			span.SetAttributes(attribute.Int("omnibucket.keys", keys))
+		}
+	}
+	c.span = span
+	return ctx
+}
+
+// measures reports whether anybody collects metrics.
+func (r *Reporter) measures(ctx context.Context) bool {
+	return r.duration.Enabled(ctx) || r.bytes.Enabled(ctx) || r.requests.Enabled(ctx)
+}
+
+// End ends a call.
+func (r *Reporter) End(c *Call, name string, o Outcome) {
+	if c.span != nil {
+		c.end(&o)
+	}
+	if c.measured {
+		r.measure(c, name, &o)
+	}
+}
+
+func (c *Call) end(o *Outcome) {
+	if c.span.IsRecording() {
+		c.span.SetAttributes(
+			attribute.Int64("omnibucket.bytes", o.Bytes),
+			attribute.Int64("omnibucket.requests", o.Requests),
+		)
+		if f := &o.Failure; f.Err != nil {
+			c.span.SetAttributes(f.errorType())
+			if !f.Expected {
+				c.span.SetStatus(codes.Error, f.Err.Error())
+			}
+		}
+	}
+	c.span.End()
+}
+
+func (r *Reporter) measure(c *Call, name string, o *Outcome) {
+	ctx := context.Background() // the caller's may be done
+	attributes := append(make([]attribute.KeyValue, 0, 6), r.common...)
+	attributes = append(attributes, attribute.String("omnibucket.operation", name))
+	if o.Failure.Err != nil {
+		attributes = append(attributes, o.Failure.errorType())
+	}
+	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
+	r.duration.Record(ctx, (time.Since(origin) - c.started).Seconds(), set)
+	if o.Bytes > 0 {
+		r.bytes.Add(ctx, o.Bytes, set)
+	}
+	if o.Requests > 0 {
+		r.requests.Add(ctx, o.Requests, set)
+	}
+	if o.OverGrants > 0 {
+		r.grants.Add(ctx, o.OverGrants, set)
+	}
+}
+
+// Attempt makes one call of a driver in a span. failure describes its error.
+func (r *Reporter) Attempt(ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure, more ...attribute.KeyValue) error {
+	if r.idle() {
+		return next(ctx)
+	}
+	ctx, span := r.tracer.Start(ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.common...))
+	defer span.End()
+	span.SetAttributes(more...)
+	err := next(ctx)
+	if err != nil {
+		f := failure(err)
+		span.SetAttributes(f.errorType())
+		if !f.Expected {
+			span.SetStatus(codes.Error, f.Code)
+		}
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+)
+
+// A recorder keeps the spans that are begun.
+type recorder struct {
+	tracenoop.TracerProvider
+	spans []*recordedSpan
+}
+
+func (r *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer { return tracer{recorder: r} }
+
+type tracer struct {
+	tracenoop.Tracer
+	recorder *recorder
+}
+
+func (t tracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	config := trace.NewSpanStartConfig(opts...)
+	s := &recordedSpan{name: name, attributes: config.Attributes()}
+	t.recorder.spans = append(t.recorder.spans, s)
+	return ctx, s
+}
+
+type recordedSpan struct {
+	tracenoop.Span
+	name       string
+	attributes []attribute.KeyValue
+	code       codes.Code
+	status     string
+	ended      bool
+}
+
+func (s *recordedSpan) IsRecording() bool { return true }
+func (s *recordedSpan) SetAttributes(attributes ...attribute.KeyValue) {
+	s.attributes = append(s.attributes, attributes...)
+}
+func (s *recordedSpan) SetStatus(code codes.Code, status string) { s.code, s.status = code, status }
+func (s *recordedSpan) End(...trace.SpanEndOption)               { s.ended = true }
+
+// all returns the attributes of a span as text.
+func (s *recordedSpan) all() map[string]string {
+	texts := map[string]string{}
+	for _, a := range s.attributes {
+		texts[string(a.Key)] = a.Value.String()
+	}
+	return texts
+}
+
+func TestASpanHasWhatCameOfACall(t *testing.T) {
+	failed := errors.New("not there, said the store")
+	for _, row := range []struct {
+		name    string
+		outcome Outcome
+		more    map[string]string
+		code    codes.Code
+		status  string
+	}{
+		{"a success", Outcome{Bytes: 3, Requests: 2}, map[string]string{"omnibucket.bytes": "3", "omnibucket.requests": "2"}, codes.Unset, ""},
+		{"a failure", Outcome{Failure: Failure{Err: failed, Code: "object not found"}},
+			map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"}, codes.Error, "not there, said the store"},
+		{"a failure that programs expect", Outcome{Failure: Failure{Err: failed, Code: "object not found", Expected: true}},
+			map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"}, codes.Unset, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := &recorder{}
+			reporter := New(Config{Tracer: r, Meter: metricnoop.NewMeterProvider(), Provider: "p", Bucket: "b", Location: "https://h:81/x"})
+			var c Call
+			reporter.Start(t.Context(), &c, "Upload", "k", 0)
+			reporter.End(&c, "Upload", row.outcome)
+			want := map[string]string{
+				"omnibucket.provider": "p", "omnibucket.bucket": "b", "omnibucket.key": "k", "server.address": "h", "server.port": "81",
+			}
+			for name, value := range row.more {
+				want[name] = value
+			}
+			s := r.spans[0]
+			require.Equal(t, "storage.Upload", s.name)
+			require.Equal(t, want, s.all())
+			require.Equal(t, row.code, s.code)
+			require.Equal(t, row.status, s.status)
+			require.True(t, s.ended)
+		})
+	}
+}
+
+func TestABucketOnThisMachineHasNoSpansUntilAProviderIsSet(t *testing.T) {
+	for _, local := range []bool{true, false} {
+		var c Call
+		reporter := New(Config{Local: local})
+		reporter.Start(t.Context(), &c, "Upload", "k", 0)
+		require.Equal(t, local, c.span == nil)
+		reporter.End(&c, "Upload", Outcome{})
+	}
+}

@@ -1,0 +1,129 @@
+package documented
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+const (
+	azureErrors = "https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes"
+	azureBlobs  = "https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes"
+	azureCopies = "https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2#copy-api-error-response"
+	azureTimes  = "https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations"
+)
+
+// Azure has the answers of Blob Storage, without those that last for minutes, which no driver can
+// wait for. These are 403 after a role was granted or a stored access policy was set, and
+// PendingCopyOperation while another client copies to the key. ContainerBeingDeleted to the creation
+// of a container is in TestCreateBucketRequests. 429 is that of the management plane, and
+// AccountBeingCreated that of an account without a container.
+var Azure = []Answer{
+	azureRefusal("ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.", "Azure/azure-sdk-for-go#22139"),
+	azureError("InternalError", http.StatusInternalServerError, "The server encountered an internal error. Please retry the request.", azureErrors),
+	azureError("OperationTimedOut", http.StatusInternalServerError, "The operation could not be completed within the permitted time.", azureErrors),
+	{
+		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0"},
+		Body: func([]byte) string { return "<HTML><BODY><h2>Service Unavailable</h2></BODY></HTML>" },
+		Name: "503 of the front end", Source: "KnpLabs/Gaufrette#210",
+	},
+	applied(azureError("OperationTimedOut", http.StatusInternalServerError, "Operation could not be completed within the specified time.",
+		"MicrosoftDocs/architecture-center#4274", "Put Blob", "Put Block", "Put Block List", "Put Block From URL", "Copy Blob From URL", "DELETE blob", "PUT tags", "Blob Batch")),
+	azureRefusal("CannotVerifyCopySource", http.StatusInternalServerError, "Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
+	unreadable(azureRefusal("CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...)),
+	azureRefusal("CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.", "Azure/azure-sdk-for-net#26416", "Copy Blob From URL"),
+	{
+		Kinds: []string{"Blob Batch"}, Status: http.StatusAccepted, Body: timedOutParts,
+		Header: map[string]string{"X-Ms-Request-Id": "R1", "Content-Type": "multipart/mixed; boundary=batchresponse_1"},
+		Name:   "OperationTimedOut for each key", Source: azureTimes,
+	},
+}
+
+var azureCopying = []string{"Copy Blob From URL", "Put Block From URL"}
+
+func azureError(code string, status int, message, source string, kinds ...string) Answer {
+	return Answer{
+		Kinds: kinds, Status: status, Source: source, Name: fmt.Sprintf("%s (%d)", code, status),
+		Header: map[string]string{"X-Ms-Request-Id": "R1", "X-Ms-Error-Code": code, "Content-Type": "application/xml"},
+		Body:   func([]byte) string { return azureBody(code, message) },
+	}
+}
+
+// azureRefusal returns an error that excludes an effect.
+func azureRefusal(code string, status int, message, source string, kinds ...string) Answer {
+	a := azureError(code, status, message, source, kinds...)
+	a.NoEffect = true
+	return a
+}
+
+// azureBody begins with a byte order mark, as Azure's does.
+func azureBody(code, message string) string {
+	return fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-01-01T00:00:00.0000000Z</Message></Error>", code, message)
+}
+
+// applied returns a for a request that has its effect.
+func applied(a Answer) Answer {
+	a.Done, a.Name = true, a.Name+" after the effect"
+	return a
+}
+
+// unreadable returns a for a source whose server is busy.
+func unreadable(a Answer) Answer {
+	a.Header["X-Ms-Copy-Source-Status-Code"], a.Header["X-Ms-Copy-Source-Error-Code"] = "503", "ServerBusy"
+	return a
+}
+
+// timedOutParts is the response to a batch whose time is over.
+func timedOutParts(request []byte) string {
+	var body strings.Builder
+	for i := range strings.Count(strings.ToLower(string(request)), "content-id:") {
+		fmt.Fprintf(&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\n"+
+			"HTTP/1.1 500 Operation could not be completed within the specified time.\r\nx-ms-error-code: OperationTimedOut\r\nx-ms-request-id: R1\r\nContent-Length: 0\r\n\r\n\r\n", i)
+	}
+	body.WriteString("--batchresponse_1--\r\n")
+	return body.String()
+}
+
+// azureOperations has the names of operations by method and parameter comp; others are named by
+// these two.
+var azureOperations = map[string]string{
+	"PUT ":          "Put Blob",
+	"PUT block":     "Put Block",
+	"PUT blocklist": "Put Block List",
+	"POST batch":    "Blob Batch",
+}
+
+// AzureKind returns the container and the operation of a request to Blob Storage whose path begins
+// with the account and the container. Signed addresses have no kind, because their users do not
+// retry. Nor have requests for the parts of an open upload: one call makes many of them, and is
+// repeated from its start.
+func AzureKind(r *http.Request) (bucket, kind string) {
+	_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	bucket, key, _ := strings.Cut(path, "/")
+	query := r.URL.Query()
+	ofParts := strings.HasPrefix(key, ".omnibucket/") || strings.HasPrefix(query.Get("prefix"), ".omnibucket/")
+	if query.Has("sig") || r.Header.Get("Authorization") == "" || ofParts {
+		return bucket, ""
+	}
+	kind = r.Method + " " + query.Get("comp")
+	switch {
+	case key == "" && kind != "POST batch":
+		return bucket, strings.TrimSpace(r.Method + " container " + query.Get("comp"))
+	case azureOperations[kind] == "" && !query.Has("comp"):
+		return bucket, r.Method + " blob"
+	case azureOperations[kind] == "":
+		return bucket, kind
+	}
+	kind = azureOperations[kind]
+	copies := r.Header.Get("X-Ms-Copy-Source") != ""
+	switch {
+	case kind == "Put Block" && copies:
+		kind = "Put Block From URL"
+	case kind == "Put Blob" && copies:
+		kind = "Copy Blob From URL"
+	}
+	if r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "" {
+		kind += " if"
+	}
+	return bucket, kind
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package local
-
-// startFlush does nothing: only Linux can flush without waiting.
-func startFlush(*file) {}

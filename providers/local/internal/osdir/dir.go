@@ -1,0 +1,107 @@
+// Package osdir is the operating system as package local needs it: open directories, their
+// entries, and open files. It knows nothing of objects, keys or the API of storage.
+//
+// Package os is not enough. Other processes change the directories of a store, too, so a store
+// holds a directory open and acts relative to it. It also swaps two names, locks a range of a
+// file, flushes a directory, and keeps an extended attribute. A Dir and a File do that by system
+// calls on Linux, macOS and FreeBSD, and through os.Root on Windows. Nothing here leaves the
+// root, even through symbolic links.
+//
+// Errors are those of the system. IsNotExist, IsObstructed and the others hide how systems
+// differ: a missing parent, for example, is another error on Windows. If a system lacks a
+// call, it fails with an error that the caller expects, such as errors.ErrUnsupported for
+// attributes.
+//
+// A path is relative to the root and has slashes. It is "" for the root itself.
+package osdir
+
+import (
+	"cmp"
+	"os"
+	"strings"
+	"time"
+)
+
+// A Kind is the kind of an entry of a directory.
+type Kind uint8
+
+// The kinds. A link is a symbolic link.
+const (
+	KindUnknown Kind = iota
+	KindFile
+	KindDir
+	KindLink
+	KindOther
+)
+
+// Meta is the result of a stat.
+type Meta struct {
+	Ino   uint64
+	Size  int64
+	MTime int64 // Unix time in nanoseconds
+	Kind  Kind
+	Mode  uint32 // permissions; 0 on Windows
+	UID   uint32 // owner; 0 on Windows
+	Links int    // number of names of the file; 0 if unknown
+}
+
+// Time returns MTime as a time.
+func (m Meta) Time() time.Time { return time.Unix(0, m.MTime).UTC() }
+
+// A Dir is an open directory below a root. It was opened through os.Root or a system call
+// that cannot leave the root, so it lies inside. Each name that its methods take is one path
+// component, and none of them follows a symbolic link, so that they reach only files inside.
+// Operations relative to a Dir need not resolve the path again.
+type Dir struct {
+	Path   string
+	root   *os.Root
+	handle dirHandle
+}
+
+// An Entry is one name in a directory.
+type Entry struct {
+	Name string
+	Kind Kind // KindUnknown if the file system does not report it
+}
+
+// Open opens a directory below top. top is nil if path is the root itself.
+func Open(root *os.Root, top *Dir, path string) (*Dir, error) {
+	h, err := openHandle(root, top, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{root: root, Path: path, handle: h}, nil
+}
+
+// openDirFile opens a directory through os.Root.
+func openDirFile(root *os.Root, path string) (*os.File, error) {
+	path = cmp.Or(path, ".")
+	return root.OpenFile(path, openDirFlags, 0)
+}
+
+// Close closes the directory. If d is nil, it does nothing.
+func (d *Dir) Close() {
+	if d != nil {
+		d.handle.close()
+	}
+}
+
+// PathOf returns the path of the entry base.
+func (d *Dir) PathOf(base string) string { return Join(d.Path, base) }
+
+// Join returns the path of an entry of a directory.
+func Join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// Split returns the directory of a path and the name in it.
+func Split(path string) (dir, base string) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", path
+	}
+	return path[:i], path[i+1:]
+}

@@ -1,0 +1,50 @@
+//go:build !linux
+
+package osdir
+
+import (
+	"io"
+	"io/fs"
+)
+
+// readEntries reads d through a new descriptor. The descriptor has the position in the
+// directory, and d may be read twice.
+func readEntries(d *Dir, each func(Entry) bool) error {
+	fresh, err := openDirFile(d.root, d.Path)
+	if IsNotExist(err) {
+		return nil // the directory was removed, so it is empty
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = fresh.Close() }()
+	for {
+		entries, err := fresh.ReadDir(1024)
+		for _, e := range entries {
+			if !each(Entry{Name: e.Name(), Kind: kindOfMode(e.Type())}) {
+				return nil
+			}
+		}
+		if err == io.EOF || IsNotExist(err) { // it may have been removed meanwhile
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func kindOfMode(mode fs.FileMode) Kind {
+	switch {
+	case mode.IsRegular():
+		return KindFile
+	case mode.IsDir():
+		return KindDir
+	case mode&fs.ModeSymlink != 0:
+		return KindLink
+	}
+	return KindOther
+}
+
+// StartFlush does nothing: only Linux can flush without waiting.
+func StartFlush(*File) {}

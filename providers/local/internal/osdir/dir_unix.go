@@ -1,0 +1,140 @@
+//go:build linux || darwin || freebsd
+
+package osdir
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/omnibucket/storage/internal/durable"
+)
+
+const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
+
+// retryEINTR repeats a system call that a signal interrupted.
+func retryEINTR(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func metaOf(st *unix.Stat_t) Meta {
+	m := Meta{Ino: uint64(st.Ino), Size: st.Size, MTime: st.Mtim.Nano(), Links: int(st.Nlink), Mode: uint32(st.Mode) & 0o777, UID: st.Uid}
+	switch uint32(st.Mode) & unix.S_IFMT {
+	case unix.S_IFREG:
+		m.Kind = KindFile
+	case unix.S_IFDIR:
+		m.Kind = KindDir
+	case unix.S_IFLNK:
+		m.Kind = KindLink
+	default:
+		m.Kind = KindOther
+	}
+	return m
+}
+
+// A dirHandle is a descriptor, and the os.File that owns it, if there is one.
+type dirHandle struct {
+	fd   int
+	file *os.File
+}
+
+// openHandle opens a directory. The kernel resolves the path in one step, if it can do so
+// without leaving top. Otherwise os.Root does, with a step for each component.
+func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
+	if top != nil {
+		fd, err := openBeneath(top.handle.fd, path)
+		if err == nil || IsNotExist(err) {
+			return dirHandle{fd: fd}, err
+		}
+	}
+	f, err := openDirFile(root, path)
+	if err != nil {
+		return dirHandle{}, err
+	}
+	return dirHandle{fd: int(f.Fd()), file: f}, nil
+}
+
+func (h dirHandle) close() {
+	if h.file != nil {
+		_ = h.file.Close()
+		return
+	}
+	_ = unix.Close(h.fd)
+}
+
+// fd returns the descriptor. It is valid while d is open.
+func (d *Dir) fd() int { return d.handle.fd }
+
+// Stat returns the meta of an entry, and of a symbolic link itself.
+func (d *Dir) Stat(base string) (Meta, error) {
+	var st unix.Stat_t
+	err := retryEINTR(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != nil {
+		return Meta{}, err
+	}
+	return metaOf(&st), nil
+}
+
+// StatSelf returns the meta of d.
+func (d *Dir) StatSelf() (Meta, error) {
+	var st unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
+		return Meta{}, err
+	}
+	return metaOf(&st), nil
+}
+
+// IsAt reports whether path leads to d. While d is open, no other directory has its inode.
+func (d *Dir) IsAt(path string) (bool, error) {
+	var self, there unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil {
+		return false, err
+	}
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &self) }); err != nil {
+		return false, err
+	}
+	return self.Dev == there.Dev && self.Ino == there.Ino, nil
+}
+
+// Mkdir makes one directory.
+func (d *Dir) Mkdir(base string) error {
+	return retryEINTR(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
+}
+
+// Rmdir removes an empty directory and never anything else. Remove of os.Root would also
+// remove a file that another program has just put there.
+func (d *Dir) Rmdir(base string) error {
+	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
+}
+
+// Unlink removes a file or link, but never a directory.
+func (d *Dir) Unlink(base string) error {
+	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
+}
+
+// Rename moves from/fromBase to d/base, and replaces what has that name.
+func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
+	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
+}
+
+// Link gives from/fromBase the additional name d/base, if that does not exist.
+func (d *Dir) Link(base string, from *Dir, fromBase string) error {
+	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
+}
+
+// Sync flushes the entries of d to the disk, if the file system can.
+func (d *Dir) Sync() error {
+	if err := fsync(d.fd()); !durable.Unsupported(err) {
+		return err
+	}
+	return nil
+}
+
+// ShareRoot returns root itself: here, an open directory can be removed and renamed.
+func ShareRoot(root *os.Root) (*os.Root, error) { return root, nil }

@@ -1,0 +1,102 @@
+package osdir
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/windows"
+)
+
+// A File is an open file.
+type File struct {
+	Meta Meta // at the time of opening
+	os   *os.File
+}
+
+// Create makes a new file for writing.
+func (d *Dir) Create(base string) (*File, error) {
+	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &File{os: f}, nil
+}
+
+// Edit opens the file base to change it.
+func (d *Dir) Edit(base string) (*File, error) {
+	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &File{os: f}, nil
+}
+
+// Open opens the entry base for reading. If base is a directory, meta says so. os.Root
+// follows a symbolic link, and stays inside the root.
+func (d *Dir) Open(base string) (*File, error) {
+	opened, err := d.root.Open(d.PathOf(base))
+	if err != nil {
+		return nil, err
+	}
+	f := &File{os: opened}
+	if f.Meta, err = f.Stat(); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Stat returns the meta of the file now.
+func (f *File) Stat() (Meta, error) {
+	fi, err := f.os.Stat()
+	if err != nil {
+		return Meta{}, err
+	}
+	ino, err := Identity(f.os)
+	if err != nil {
+		return Meta{}, err
+	}
+	return metaOfInfo(fi, ino), nil
+}
+
+// Write writes all of p.
+func (f *File) Write(p []byte) (int, error) { return f.os.Write(p) }
+
+// SetTime sets the time through the handle that wrote the file. Otherwise closing that
+// handle would set the time of the last write.
+func (f *File) SetTime(_ *Dir, _ string, at time.Time) error {
+	stamp := windows.NsecToFiletime(at.UnixNano())
+	return windows.SetFileTime(windows.Handle(f.os.Fd()), nil, &stamp, &stamp)
+}
+
+// SetMode does nothing: the permissions of a new file come from its directory.
+func (f *File) SetMode(uint32) error { return nil }
+
+// Sync flushes the file to the disk.
+func (f *File) Sync() error { return f.os.Sync() }
+
+// OSFile returns the os.File.
+func (f *File) OSFile(string) *os.File { return f.os }
+
+// Close closes the file.
+func (f *File) Close() error { return f.os.Close() }
+
+// Xattr always fails with errors.ErrUnsupported.
+func (f *File) Xattr() ([]byte, error) { return nil, errors.ErrUnsupported }
+
+// SetXattr always fails with errors.ErrUnsupported.
+func (f *File) SetXattr([]byte) error { return errors.ErrUnsupported }
+
+// RemoveXattr always fails with errors.ErrUnsupported.
+func (f *File) RemoveXattr() error { return errors.ErrUnsupported }
+
+// Identity returns the number of the file on its volume. NTFS includes a count of uses, so
+// that no number is used twice.
+func Identity(f *os.File) (uint64, error) {
+	var info windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
+		return 0, err
+	}
+	return uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow), nil
+}

@@ -1,0 +1,46 @@
+package osdir
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sys/windows"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+// maxInUse is how long RetryInUse tries. Go's own tools use the same time
+// (cmd/internal/robustio).
+const maxInUse = 2 * time.Second
+
+// RetryInUse repeats a rename or removal of a file that another program has open. Virus
+// scanners, indexers and backups open files for a moment, as do readers if the file
+// system has no POSIX renames. It stops when ctx ends.
+func RetryInUse(ctx context.Context, operation func() error) error {
+	var giveUp time.Time
+	for pause := time.Millisecond; ; pause += rand.N(pause) {
+		err := operation()
+		if err == nil || !inUse(err) {
+			return err
+		}
+		now := time.Now()
+		if giveUp.IsZero() {
+			giveUp = now.Add(maxInUse)
+		}
+		if now.Add(pause).After(giveUp) {
+			return err
+		}
+		if ctxtime.Sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+// inUse reports whether err may mean that a file or directory is open, or is about to be
+// removed. "Access denied" can also be permanent.
+func inUse(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
+		errors.Is(err, windows.ERROR_DELETE_PENDING) || errors.Is(err, windows.ERROR_USER_MAPPED_FILE)
+}

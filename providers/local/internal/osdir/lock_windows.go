@@ -1,0 +1,41 @@
+package osdir
+
+import (
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// ErrLocked is the error of TryLock, TryShare and TryLockRange if another open file has the lock.
+const ErrLocked = windows.ERROR_LOCK_VIOLATION
+
+// TryLock locks the whole file until it is closed.
+func TryLock(f *os.File) error { return TryLockRange(f, 0, 1) }
+
+// TryShare takes a lock that others may share, and that excludes TryLock.
+func TryShare(f *os.File) error { return lockBytes(f, 0, 0, 1) }
+
+func unlock(f *os.File) error { return UnlockRange(f, 0, 1) }
+
+// RangesWork always returns true.
+func RangesWork(*os.File) bool { return true }
+
+// TryLockRange locks n bytes.
+func TryLockRange(f *os.File, at, n int64) error {
+	return lockBytes(f, windows.LOCKFILE_EXCLUSIVE_LOCK, at, n)
+}
+
+func lockBytes(f *os.File, flags uint32, at, n int64) error {
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0, lockedFrom(at))
+}
+
+// UnlockRange ends the lock of TryLockRange.
+func UnlockRange(f *os.File, at, n int64) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
+}
+
+// lockedFrom returns an offset far past the end of every locked file: on Windows, others
+// cannot read locked bytes.
+func lockedFrom(at int64) *windows.Overlapped {
+	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}
+}

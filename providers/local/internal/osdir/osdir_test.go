@@ -1,0 +1,225 @@
+package osdir
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// openTemp opens a temporary directory that has the files a and sub/b.
+func openTemp(t *testing.T) (path string, top *Dir) {
+	path = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(path, "a"), []byte("first"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(path, "sub"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(path, "sub", "b"), []byte("second"), 0o600))
+	root, err := os.OpenRoot(path)
+	require.NoError(t, err)
+	root, err = ShareRoot(root)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = root.Close() })
+	top, err = Open(root, nil, "")
+	require.NoError(t, err)
+	t.Cleanup(top.Close)
+	return path, top
+}
+
+func openSub(t *testing.T, top *Dir) *Dir {
+	sub, err := Open(top.root, top, "sub")
+	require.NoError(t, err)
+	t.Cleanup(sub.Close)
+	return sub
+}
+
+func names(t *testing.T, d *Dir) (found []string) {
+	require.NoError(t, d.Each(func(e Entry) bool {
+		found = append(found, e.Name)
+		return true
+	}))
+	slices.Sort(found)
+	return found
+}
+
+func TestPaths(t *testing.T) {
+	for _, row := range []struct{ path, dir, base string }{
+		{"a", "", "a"},
+		{"a/b", "a", "b"},
+		{"a/b/c", "a/b", "c"},
+	} {
+		dir, base := Split(row.path)
+		require.Equal(t, row.dir, dir)
+		require.Equal(t, row.base, base)
+		require.Equal(t, row.path, Join(dir, base))
+	}
+}
+
+func TestEntriesCanBeReadAgain(t *testing.T) {
+	_, top := openTemp(t)
+	for range 2 {
+		require.Equal(t, []string{"a", "sub"}, names(t, top))
+	}
+	seen := 0
+	require.NoError(t, top.Each(func(Entry) bool { seen++; return false }))
+	require.Equal(t, 1, seen, "it stops when the function returns false")
+}
+
+func TestARemovedDirectoryIsEmpty(t *testing.T) {
+	path, top := openTemp(t)
+	sub := openSub(t, top)
+	if err := os.RemoveAll(filepath.Join(path, "sub")); err != nil {
+		t.Skip("an open directory cannot be removed here:", err)
+	}
+	require.Empty(t, names(t, sub))
+}
+
+func TestLinksOutOfTheRootAreNotFollowed(t *testing.T) {
+	path, top := openTemp(t)
+	outside := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), nil, 0o600))
+	if err := os.Symlink(outside, filepath.Join(path, "link")); err != nil {
+		t.Skip(err)
+	}
+	require.NoError(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(path, "secret")))
+	m, err := top.Stat("link")
+	require.NoError(t, err)
+	require.Equal(t, KindLink, m.Kind)
+	for _, name := range []string{"link", "link/secret"} {
+		_, err = Open(top.root, top, name)
+		require.True(t, IsNoFile(err), "%s: %v", name, err)
+	}
+	_, err = top.Open("secret")
+	require.True(t, IsNoFile(err), "%v", err)
+}
+
+func TestErrorsOfNames(t *testing.T) {
+	_, top := openTemp(t)
+	for _, row := range []struct {
+		name             string
+		notExist, noFile bool
+	}{
+		{"missing", true, true},
+		{strings.Repeat("n", 300), false, true},
+	} {
+		_, err := top.Stat(row.name)
+		require.Equal(t, row.notExist, IsNotExist(err), "%v", err)
+		require.Equal(t, row.noFile, IsNoFile(err), "%v", err)
+	}
+	_, err := Open(top.root, top, "a/below")
+	require.True(t, IsNotExist(err), "a file is no parent: %v", err)
+	_, err = Open(top.root, top, "a")
+	require.True(t, IsNoFile(err), "a file is no directory: %v", err)
+}
+
+func TestRemovalsDoNotMixFilesAndDirectories(t *testing.T) {
+	_, top := openTemp(t)
+	require.Error(t, top.Rmdir("a"))
+	require.Error(t, top.Unlink("sub"))
+	require.Error(t, top.Rmdir("sub"), "it is not empty")
+	require.Equal(t, []string{"a", "sub"}, names(t, top))
+	sub, err := Open(top.root, top, "sub")
+	require.NoError(t, err)
+	require.NoError(t, sub.Unlink("b"))
+	sub.Close()
+	require.NoError(t, top.Rmdir("sub"))
+	require.NoError(t, top.Unlink("a"))
+	require.Empty(t, names(t, top))
+}
+
+func TestNamesOfFiles(t *testing.T) {
+	path, top := openTemp(t)
+	sub := openSub(t, top)
+	require.True(t, IsObstructed(top.Rename("sub", top, "a")), "a directory is not replaced by a file")
+	require.ErrorIs(t, top.Link("a", sub, "b"), fs.ErrExist)
+	require.NoError(t, sub.Link("c", top, "a"))
+	if m, err := top.Stat("a"); runtime.GOOS != "windows" {
+		require.NoError(t, err)
+		require.Equal(t, 2, m.Links)
+	}
+	if err := top.Exchange("a", sub, "b"); runtime.GOOS == "linux" {
+		require.NoError(t, err)
+		content, err := os.ReadFile(filepath.Join(path, "a"))
+		require.NoError(t, err)
+		require.Equal(t, "second", string(content))
+	} else {
+		require.Error(t, err)
+	}
+	require.NoError(t, top.Rename("a", sub, "c"))
+	require.Equal(t, []string{"b"}, names(t, sub))
+	require.NoError(t, sub.Sync())
+}
+
+func TestIsAt(t *testing.T) {
+	path, top := openTemp(t)
+	sub := openSub(t, top)
+	there, err := sub.IsAt(filepath.Join(path, "sub"))
+	require.NoError(t, err)
+	require.True(t, there)
+	if err := os.Rename(filepath.Join(path, "sub"), filepath.Join(path, "moved")); err != nil {
+		t.Skip("an open directory cannot be moved here:", err)
+	}
+	_, err = sub.IsAt(filepath.Join(path, "sub"))
+	require.True(t, IsNotExist(err), "%v", err)
+	require.NoError(t, os.Mkdir(filepath.Join(path, "sub"), 0o700))
+	there, err = sub.IsAt(filepath.Join(path, "sub"))
+	require.NoError(t, err)
+	require.False(t, there)
+}
+
+func TestTheAttributeOfAFile(t *testing.T) {
+	_, top := openTemp(t)
+	f, err := top.Create("new")
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	_, err = top.Create("new")
+	require.ErrorIs(t, err, fs.ErrExist)
+	value, err := f.Xattr()
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.Nil(t, value)
+	for _, size := range []int{0, 100, 1000} {
+		require.NoError(t, f.SetXattr(bytes.Repeat([]byte("x"), size)))
+		value, err = f.Xattr()
+		require.NoError(t, err)
+		require.Len(t, value, size)
+	}
+	require.NoError(t, f.RemoveXattr())
+	value, err = f.Xattr()
+	require.NoError(t, err)
+	require.Nil(t, value)
+}
+
+func TestLocksOfOpenFiles(t *testing.T) {
+	path, _ := openTemp(t)
+	files := [3]*os.File{}
+	for i := range files {
+		f, err := os.OpenFile(filepath.Join(path, "a"), os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer func() { _ = f.Close() }()
+		files[i] = f
+	}
+	if RangesWork(files[0]) {
+		require.NoError(t, TryLockRange(files[0], 0, 2))
+		require.NoError(t, TryLockRange(files[1], 2, 1))
+		require.ErrorIs(t, TryLockRange(files[1], 1, 1), ErrLocked)
+		require.NoError(t, UnlockRange(files[0], 0, 2))
+		require.NoError(t, TryLockRange(files[1], 1, 1))
+		require.NoError(t, UnlockRange(files[1], 1, 1))
+		require.NoError(t, UnlockRange(files[1], 2, 1))
+	}
+	require.NoError(t, TryShare(files[0]))
+	require.NoError(t, TryShare(files[1]))
+	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
+	require.NoError(t, files[0].Close())
+	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
+	require.NoError(t, files[1].Close())
+	require.NoError(t, TryLock(files[2]))
+}

@@ -1,6 +1,0 @@
-package local
-
-import "golang.org/x/sys/unix"
-
-// errNoXattr is the error of a file without the attribute.
-const errNoXattr = unix.ENODATA

@@ -1,0 +1,178 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A generated object has size bytes. Its Download waits for held, if that is set, and
+// counts the requests.
+type generated struct {
+	size int64
+	held chan struct{}
+
+	mu       sync.Mutex
+	requests []Range
+	broken   any // Download panics with it
+}
+
+func (g *generated) Attrs(context.Context, string, ...AttrsOption) (*Attrs, error) {
+	return &Attrs{Key: "k", Size: g.size, Revision: "generated:1"}, nil
+}
+
+func (g *generated) Exists(context.Context, string, ...AttrsOption) (bool, error) { return true, nil }
+
+func (g *generated) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
+	var r GetRequest
+	if err := r.Apply(opts...); err != nil {
+		return nil, err
+	}
+	from, to, err := r.Span(g.size)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	g.requests = append(g.requests, Range{from, to - from})
+	broken := g.broken
+	g.mu.Unlock()
+	if broken != nil {
+		panic(broken)
+	}
+	if g.held != nil {
+		select {
+		case <-g.held:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	attrs, _ := g.Attrs(ctx, key)
+	return NewReader(attrs, from, to-from, io.NopCloser(io.NewSectionReader(numbers{}, from, to-from))), nil
+}
+
+// numbers has at each offset a byte of its own.
+type numbers struct{}
+
+func (numbers) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		p[i] = byte((off + int64(i)) % 251)
+	}
+	return len(p), nil
+}
+
+func openGenerated(t *testing.T, g *generated, opts ...ReaderAtOption) *ReaderAt {
+	t.Helper()
+	r, err := NewReaderAt(t.Context(), g, "k", opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r
+}
+
+func TestCloseInterruptsAReadAt(t *testing.T) {
+	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &generated{size: 10_000, held: make(chan struct{})}
+				r := openGenerated(t, g, WithBlockSize(100))
+				var group sync.WaitGroup
+				var err error
+				group.Go(func() { _, err = r.ReadAt(make([]byte, length), 500) })
+				synctest.Wait()
+				require.NoError(t, r.Close())
+				group.Wait()
+				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
+				require.ErrorContains(t, err, "closed")
+				_, err = r.ReadAt(make([]byte, 1), 0)
+				require.Equal(t, InvalidArgument, CodeOf(err))
+			})
+		})
+	}
+}
+
+func TestAContextEndsOneReadAtAndNoOther(t *testing.T) {
+	for name, row := range map[string]struct {
+		length int
+		opts   []ReaderAtOption
+	}{
+		"of a block":     {10, []ReaderAtOption{WithBlockSize(100)}},
+		"of many":        {1000, []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
+		"without blocks": {10, []ReaderAtOption{WithBlockCache(0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &generated{size: 10_000, held: make(chan struct{})}
+				r := openGenerated(t, g, row.opts...)
+				canceled, cancel := context.WithCancel(t.Context())
+				expired, stop := context.WithTimeout(t.Context(), time.Minute)
+				defer stop()
+				var group sync.WaitGroup
+				read := func(ctx context.Context, err *error) {
+					group.Go(func() { _, *err = r.ReadAtContext(ctx, make([]byte, row.length), 500) })
+				}
+				errs := make([]error, 3)
+				read(canceled, &errs[0])
+				read(expired, &errs[1])
+				read(t.Context(), &errs[2])
+				synctest.Wait()
+				cancel()
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				close(g.held)
+				group.Wait()
+				require.NoError(t, errs[2])
+				for i, code := range []Code{Canceled, DeadlineExceeded} {
+					var e *Error
+					require.ErrorAs(t, errs[i], &e)
+					require.Equal(t, code, e.Code, "%v", e)
+					require.Equal(t, "ReadAt", e.Op)
+					require.Equal(t, "k", e.Key)
+				}
+				_, err := r.ReadAtContext(canceled, make([]byte, 1), 500)
+				require.ErrorIs(t, err, context.Canceled, "what is in memory, too")
+			})
+		})
+	}
+}
+
+func TestAPanicOfABucketReachesTheCallerOfReadAt(t *testing.T) {
+	g := &generated{size: 100, broken: "boom"}
+	r := openGenerated(t, g)
+	require.PanicsWithValue(t, "boom", func() { _, _ = r.ReadAt(make([]byte, 1), 0) })
+	g.broken = nil
+	_, err := r.ReadAt(make([]byte, 1), 0)
+	require.NoError(t, err)
+}
+
+func TestAReadAtPastTheEndReturnsWhatThereIs(t *testing.T) {
+	r := openGenerated(t, &generated{size: 1003}, WithBlockSize(10))
+	n, err := r.ReadAt(make([]byte, 10), 1000)
+	require.Equal(t, 3, n)
+	require.Equal(t, io.EOF, err)
+}
+
+func TestErrorsOfAReaderAtNameIt(t *testing.T) {
+	g := &generated{size: 100}
+	r := openGenerated(t, g)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, err := NewReaderAt(ctx, g, "k")
+	require.NoError(t, err)
+	cancel()
+	require.NoError(t, r.Close())
+	for code, from := range map[Code]*ReaderAt{Canceled: ended, InvalidArgument: r} {
+		var e *Error
+		_, err := from.ReadAt(make([]byte, 1), 0)
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, code, e.Code)
+		require.Equal(t, "ReadAt", e.Op)
+		require.Equal(t, "k", e.Key)
+	}
+	require.NoError(t, ended.Close())
+	_, err = NewReaderAt(t.Context(), g, "k", WithBlockSize(-1))
+	require.True(t, strings.Contains(err.Error(), "WithBlockSize must be at least 1"), err)
+}

@@ -1,0 +1,30 @@
+package checksum
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
+	texts := []string{"", "a", strings.Repeat("part", 5000), "", "the last one"}
+	for _, kind := range Kinds {
+		if !kind.Full {
+			continue
+		}
+		t.Run(kind.Name, func(t *testing.T) {
+			whole := kind.make()
+			var parts []Part
+			for _, text := range texts {
+				h := kind.make()
+				h.Write([]byte(text))
+				whole.Write([]byte(text))
+				parts = append(parts, Part{base64.StdEncoding.EncodeToString(h.Sum(nil)), int64(len(text))})
+			}
+			want := base64.StdEncoding.EncodeToString(whole.Sum(nil))
+			require.Equal(t, Sum{kind, want, FullObject}, JoinedSum(kind, parts))
+		})
+	}
+}

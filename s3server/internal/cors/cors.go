@@ -1,0 +1,104 @@
+// Package cors has the rules by which pages of other origins may use a bucket.
+package cors
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// A Configuration is the document with the rules of a bucket.
+type Configuration struct {
+	XMLName xml.Name       `xml:"CORSConfiguration"`
+	Xmlns   string         `xml:"xmlns,attr,omitempty"`
+	Rules   []Rule         `xml:"CORSRule"`
+	Unknown xmldoc.Unknown `xml:",any"`
+}
+
+// A Rule says which pages may send which requests.
+type Rule struct {
+	ID             string         `xml:",omitempty"`
+	AllowedOrigins []string       `xml:"AllowedOrigin"`
+	AllowedMethods []string       `xml:"AllowedMethod"`
+	AllowedHeaders []string       `xml:"AllowedHeader"`
+	ExposeHeaders  []string       `xml:"ExposeHeader"`
+	MaxAgeSeconds  *int           `xml:",omitempty"`
+	Unknown        xmldoc.Unknown `xml:",any"`
+}
+
+// Check refuses what AWS refuses.
+func (c *Configuration) Check() error {
+	const maxRules = 100
+	if len(c.Rules) == 0 || len(c.Rules) > maxRules || len(c.Unknown) > 0 {
+		return s3error.New("MalformedXML")
+	}
+	for _, rule := range c.Rules {
+		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 || len(rule.Unknown) > 0 {
+			return s3error.New("MalformedXML")
+		}
+		for _, method := range rule.AllowedMethods {
+			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
+				return s3error.New("InvalidRequest").WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
+			}
+		}
+		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
+			if strings.Count(pattern, "*") > 1 {
+				return s3error.New("InvalidRequest").WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
+			}
+		}
+		for _, name := range rule.ExposeHeaders {
+			if strings.Contains(name, "*") {
+				return s3error.New("InvalidRequest").WithMessage("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
+			}
+		}
+	}
+	return nil
+}
+
+// Find returns the first rule that allows this, or nil.
+func (c *Configuration) Find(origin, method string, headers []string) *Rule {
+	for i := range c.Rules {
+		if rule := &c.Rules[i]; rule.allows(origin, method, headers) {
+			return rule
+		}
+	}
+	return nil
+}
+
+// allows reports whether a page of this origin may send the method with the headers,
+// which are in lower case.
+func (c *Rule) allows(origin, method string, headers []string) bool {
+	if !wildcard.AnyOneStar(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
+		return false
+	}
+	for _, name := range headers {
+		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Write adds the headers of a response to a page of origin.
+func (c *Rule) Write(header http.Header, origin string) {
+	if slices.Contains(c.AllowedOrigins, "*") {
+		header.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Allow-Credentials", "true")
+	}
+	header.Set("Access-Control-Allow-Methods", strings.Join(c.AllowedMethods, ", "))
+	if len(c.ExposeHeaders) > 0 {
+		header.Set("Access-Control-Expose-Headers", strings.Join(c.ExposeHeaders, ", "))
+	}
+	if c.MaxAgeSeconds != nil {
+		header.Set("Access-Control-Max-Age", strconv.Itoa(*c.MaxAgeSeconds))
+	}
+	header.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
+}

@@ -1,0 +1,186 @@
+package lifecycle
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// FullDay is the length of a day on AWS.
+const FullDay = 24 * time.Hour
+
+// A Clock says when rules act.
+type Clock struct {
+	Now time.Time
+	Day time.Duration
+}
+
+// after returns when a rule acts that waits for days. AWS adds the days and then waits for the next
+// midnight in UTC. A shorter day has no midnight.
+func (c Clock) after(t time.Time, days int) time.Time {
+	if c.Day == FullDay {
+		t = t.UTC().Truncate(FullDay).Add(FullDay)
+	}
+	return t.Add(time.Duration(days) * c.Day)
+}
+
+// A Version is what rules ask about a version.
+type Version struct {
+	Key      string
+	Marker   bool // a delete marker, without size, class and tags
+	Size     int64
+	Class    string
+	Tags     []tagging.Tag
+	Modified time.Time
+}
+
+// Abortion returns when an upload is removed and by which rule, or a zero time.
+func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first Deadline) {
+	for _, rule := range c.Rules() {
+		if a := rule.AbortIncompleteMultipartUpload; a != nil && strings.HasPrefix(key, rule.scope().prefix) {
+			first = first.orEarlier(Deadline{clock.after(initiated, *a.DaysAfterInitiation), rule.ID})
+		}
+	}
+	return first
+}
+
+// A Deadline is when a rule acts. The zero value is never.
+type Deadline struct {
+	At   time.Time
+	Rule string
+}
+
+func (d Deadline) orEarlier(other Deadline) Deadline {
+	if d.Rule == "" || other.At.Before(d.At) {
+		return other
+	}
+	return d
+}
+
+// IsOver reports whether the Deadline is not after now.
+func (d Deadline) IsOver(now time.Time) bool { return d.Rule != "" && !now.Before(d.At) }
+
+// Rules returns the rules that are enabled.
+func (c *Configuration) Rules() (rules []*Rule) {
+	if c == nil {
+		return nil
+	}
+	for i := range c.Rule {
+		if c.Rule[i].Status == enabled {
+			rules = append(rules, &c.Rule[i])
+		}
+	}
+	return rules
+}
+
+// A Action is what happens to one version. The zero value is nothing.
+type Action struct {
+	Expire bool
+	Class  string // the new storage class
+}
+
+// Action returns what happens to versions[i]. The versions are those of a key, newest first. An
+// expiration wins over a transition, and a colder class over another.
+func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Action) {
+	v := versions[i]
+	for _, rule := range c.Rules() {
+		scope := rule.scope()
+		if !scope.has(v) {
+			continue
+		}
+		if rule.expires(versions, i, clock) {
+			return Action{Expire: true}
+		}
+		for _, class := range rule.transitions(versions, i, clock) {
+			colder := slices.Index(coldness, class) > max(slices.Index(coldness, v.Class), slices.Index(coldness, act.Class))
+			if colder && (scope.sized() || v.Size >= leastSize(class, c.Least)) {
+				act.Class = class
+			}
+		}
+	}
+	return act
+}
+
+// leastSize returns the size in bytes below which an object is not transitioned by a rule without
+// sizes.
+func leastSize(class, least string) int64 {
+	if least == SmallByClass && (class == "GLACIER" || class == "DEEP_ARCHIVE") {
+		return 0
+	}
+	return 128 << 10
+}
+
+// expires reports whether the rule, which is about versions[i], removes it now.
+func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
+	if i > 0 {
+		e := r.NoncurrentVersionExpiration
+		return e != nil && i > count(e.NewerNoncurrentVersions) && !clock.Now.Before(clock.after(versions[i-1].Modified, *e.NoncurrentDays))
+	}
+	e, v := r.Expiration, versions[0]
+	if e == nil || v.Marker && len(versions) > 1 {
+		return false
+	}
+	if v.Marker && e.ExpiredObjectDeleteMarker != nil {
+		return *e.ExpiredObjectDeleteMarker
+	}
+	return r.expiration(v, clock).IsOver(clock.Now)
+}
+
+// expiration returns when the rule removes a version that stays current.
+func (r *Rule) expiration(v Version, clock Clock) Deadline {
+	switch e := r.Expiration; {
+	case e == nil:
+	case e.Days != nil:
+		return Deadline{clock.after(v.Modified, *e.Days), r.ID}
+	case e.Date != "":
+		return Deadline{e.Date.time(), r.ID}
+	}
+	return Deadline{}
+}
+
+// transitions returns the storage classes that the rule, which is about versions[i], gives it by
+// now.
+func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []string) {
+	v := versions[i]
+	if v.Marker {
+		return nil
+	}
+	if i > 0 {
+		for _, t := range r.NoncurrentVersionTransition {
+			if i > count(t.NewerNoncurrentVersions) && !clock.Now.Before(clock.after(versions[i-1].Modified, *t.NoncurrentDays)) {
+				classes = append(classes, t.StorageClass)
+			}
+		}
+		return classes
+	}
+	for _, t := range r.Transition {
+		at := t.Date.time()
+		if t.Days != nil {
+			at = clock.after(v.Modified, *t.Days)
+		}
+		if !clock.Now.Before(at) {
+			classes = append(classes, t.StorageClass)
+		}
+	}
+	return classes
+}
+
+// count returns a count that may be missing.
+func count(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// Expiry returns when the rules remove a version that stays current, or a zero Deadline.
+func (c *Configuration) Expiry(v Version, clock Clock) (first Deadline) {
+	for _, rule := range c.Rules() {
+		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().has(v) {
+			first = first.orEarlier(d)
+		}
+	}
+	return first
+}

@@ -1,0 +1,91 @@
+// Package lifecycle has the rules by which objects expire or change their storage class, and uploads
+// are given up: their document, and what they do to a version at a time.
+package lifecycle
+
+import (
+	"encoding/xml"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// A Configuration is the document with the rules of a bucket.
+type Configuration struct {
+	XMLName xml.Name `xml:"LifecycleConfiguration"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Rule    []Rule
+	Unknown xmldoc.Unknown `xml:",any"`
+	// Least is smallAnywhere or smallByClass, from a header of the request.
+	Least string `xml:"-"`
+}
+
+// A Rule says what happens to which versions and uploads, and when.
+type Rule struct {
+	ID                             string
+	Filter                         *filter
+	Prefix                         *xmldoc.Text // instead of Filter
+	Status                         string
+	Expiration                     *expiration
+	Transition                     []transition
+	NoncurrentVersionExpiration    *noncurrentExpiration
+	NoncurrentVersionTransition    []noncurrentTransition
+	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation *int }
+	Unknown                        xmldoc.Unknown `xml:",any"`
+}
+
+// A filter has one condition, or several in And.
+type filter struct {
+	Prefix                *xmldoc.Text
+	Tag                   *tagging.Element
+	ObjectSizeGreaterThan *int64
+	ObjectSizeLessThan    *int64
+	And                   *struct {
+		Prefix                *xmldoc.Text
+		Tag                   []tagging.Element
+		ObjectSizeGreaterThan *int64
+		ObjectSizeLessThan    *int64
+		Unknown               xmldoc.Unknown `xml:",any"`
+	}
+	Unknown xmldoc.Unknown `xml:",any"`
+}
+
+// A expiration has exactly one of its fields.
+type expiration struct {
+	Date                      date `xml:",omitempty"`
+	Days                      *int
+	ExpiredObjectDeleteMarker *bool
+	Unknown                   xmldoc.Unknown `xml:",any"`
+}
+
+// A transition has Date or Days.
+type transition struct {
+	Date         date `xml:",omitempty"`
+	Days         *int
+	StorageClass string
+	Unknown      xmldoc.Unknown `xml:",any"`
+}
+
+type noncurrentExpiration struct {
+	NoncurrentDays          *int
+	NewerNoncurrentVersions *int
+	Unknown                 xmldoc.Unknown `xml:",any"`
+}
+
+type noncurrentTransition struct {
+	NoncurrentDays          *int
+	NewerNoncurrentVersions *int
+	StorageClass            string
+	Unknown                 xmldoc.Unknown `xml:",any"`
+}
+
+// These are the values of Least.
+const (
+	SmallAnywhere = "all_storage_classes_128K"
+	SmallByClass  = "varies_by_storage_class"
+)
+
+// These are values in rules and versions.
+const (
+	enabled  = "Enabled"
+	standard = "STANDARD"
+)

@@ -1,0 +1,231 @@
+package policy
+
+import (
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+)
+
+// A condition is one operator with one key, which must hold for its statement.
+type condition struct {
+	key      string // in lower case, but for the name of a tag
+	values   []string
+	operator conditionOperator
+	ifExists bool
+	each     string // "", "ForAllValues" or "ForAnyValue"
+	null     bool   // the operator Null, which tests whether the key is there
+}
+
+// A conditionOperator compares a value of a request with one of a policy.
+type conditionOperator struct {
+	match   func(value, wanted string) bool
+	valid   func(wanted string) bool
+	negated bool // no value may match
+}
+
+var conditionOperators = map[string]conditionOperator{
+	"stringequals":              {match: func(v, w string) bool { return v == w }},
+	"stringnotequals":           {match: func(v, w string) bool { return v == w }, negated: true},
+	"stringequalsignorecase":    {match: strings.EqualFold},
+	"stringnotequalsignorecase": {match: strings.EqualFold, negated: true},
+	"stringlike":                {match: func(v, w string) bool { return wildcard.Match(w, v) }},
+	"stringnotlike":             {match: func(v, w string) bool { return wildcard.Match(w, v) }, negated: true},
+	"arnequals":                 {match: arnLike},
+	"arnlike":                   {match: arnLike},
+	"arnnotequals":              {match: arnLike, negated: true},
+	"arnnotlike":                {match: arnLike, negated: true},
+	"binaryequals":              {match: func(v, w string) bool { return v == w }},
+	"bool":                      {match: strings.EqualFold, valid: isBool},
+	"ipaddress":                 {match: inNetwork, valid: isNetwork},
+	"notipaddress":              {match: inNetwork, valid: isNetwork, negated: true},
+	"numericequals":             {match: numeric(func(v, w float64) bool { return v == w }), valid: isNumber},
+	"numericnotequals":          {match: numeric(func(v, w float64) bool { return v == w }), valid: isNumber, negated: true},
+	"numericlessthan":           {match: numeric(func(v, w float64) bool { return v < w }), valid: isNumber},
+	"numericlessthanequals":     {match: numeric(func(v, w float64) bool { return v <= w }), valid: isNumber},
+	"numericgreaterthan":        {match: numeric(func(v, w float64) bool { return v > w }), valid: isNumber},
+	"numericgreaterthanequals":  {match: numeric(func(v, w float64) bool { return v >= w }), valid: isNumber},
+	"dateequals":                {match: dated(func(c int) bool { return c == 0 }), valid: isDate},
+	"datenotequals":             {match: dated(func(c int) bool { return c == 0 }), valid: isDate, negated: true},
+	"datelessthan":              {match: dated(func(c int) bool { return c < 0 }), valid: isDate},
+	"datelessthanequals":        {match: dated(func(c int) bool { return c <= 0 }), valid: isDate},
+	"dategreaterthan":           {match: dated(func(c int) bool { return c > 0 }), valid: isDate},
+	"dategreaterthanequals":     {match: dated(func(c int) bool { return c >= 0 }), valid: isDate},
+}
+
+// conditions are all conditions of a statement.
+type conditions []condition
+
+// UnmarshalJSON reads {operator: {key: value or values}}. It refuses what it does not know.
+func (all *conditions) UnmarshalJSON(data []byte) error {
+	var blocks map[string]map[string]oneOrMany[any]
+	if json.Unmarshal(data, &blocks) != nil || blocks == nil {
+		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
+	}
+	for operator, block := range blocks {
+		if len(block) == 0 {
+			return malformedPolicy("Condition %s has no key", operator)
+		}
+		for key, values := range block {
+			c, err := newCondition(operator, key, values)
+			if err != nil {
+				return err
+			}
+			*all = append(*all, c)
+		}
+	}
+	return nil
+}
+
+func newCondition(operator, key string, values []any) (condition, error) {
+	c := condition{key: conditionKey(key)}
+	name := strings.ToLower(operator)
+	for _, each := range []string{"ForAllValues", "ForAnyValue"} {
+		if rest, found := strings.CutPrefix(name, strings.ToLower(each)+":"); found {
+			c.each, name = each, rest
+		}
+	}
+	if c.null = name == "null"; c.null {
+		c.operator.valid = isBool
+	} else {
+		name, c.ifExists = strings.CutSuffix(name, "ifexists")
+		known := false
+		if c.operator, known = conditionOperators[name]; !known {
+			return c, malformedPolicy("Invalid Condition type : %s", operator)
+		}
+	}
+	if !knownConditionKey(c.key) {
+		return c, malformedPolicy("Policy has an invalid condition key: %s", key)
+	}
+	if len(values) == 0 {
+		return c, malformedPolicy("Condition %s of key %s has no value", operator, key)
+	}
+	for _, value := range values {
+		text, ok := conditionText(value)
+		if !ok || c.operator.valid != nil && !c.operator.valid(text) {
+			return c, malformedPolicy("Invalid value of condition %s with key %s", operator, key)
+		}
+		if c.key == "s3:x-amz-copy-source" {
+			text = strings.TrimPrefix(text, "/")
+		}
+		c.values = append(c.values, text)
+	}
+	return c, nil
+}
+
+// conditionText returns a JSON value as the text that it is compared as.
+func conditionText(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	}
+	return "", false
+}
+
+// holds reports whether the condition is true for a request. A key that a request does
+// not have makes only a negated operator true.
+func (c *condition) holds(r *Request) bool {
+	given, present := r.values(c.key)
+	switch {
+	case c.null:
+		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != present })
+	case !present || len(given) == 0:
+		return c.ifExists || c.each == "ForAllValues" || c.operator.negated && c.each == ""
+	}
+	test := func(value string) bool {
+		matched := slices.ContainsFunc(c.values, func(wanted string) bool { return c.operator.match(value, wanted) })
+		return matched != c.operator.negated
+	}
+	if c.each == "ForAllValues" || c.each == "" && c.operator.negated {
+		return !slices.ContainsFunc(given, func(value string) bool { return !test(value) })
+	}
+	return slices.ContainsFunc(given, test)
+}
+
+// arnLike compares the six parts of an ARN one by one, each with wildcards.
+func arnLike(value, pattern string) bool {
+	values, patterns := strings.SplitN(value, ":", 6), strings.SplitN(pattern, ":", 6)
+	if len(values) != 6 || len(patterns) != 6 {
+		return pattern == "*" || value == pattern
+	}
+	for i := range values {
+		if !wildcard.Match(patterns[i], values[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isBool(text string) bool {
+	return strings.EqualFold(text, "true") || strings.EqualFold(text, "false")
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
+
+func numeric(compare func(value, wanted float64) bool) func(value, wanted string) bool {
+	return func(value, wanted string) bool {
+		v, err := strconv.ParseFloat(value, 64)
+		w, wrong := strconv.ParseFloat(wanted, 64)
+		return err == nil && wrong == nil && compare(v, w)
+	}
+}
+
+// parseDate reads a date of ISO 8601, or seconds since 1970.
+func parseDate(text string) (time.Time, bool) {
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) > 4 {
+		return time.Unix(seconds, 0), true
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", time.DateOnly, "2006-01", "2006"} {
+		if at, err := time.Parse(form, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func isDate(text string) bool {
+	_, ok := parseDate(text)
+	return ok
+}
+
+func dated(accept func(order int) bool) func(value, wanted string) bool {
+	return func(value, wanted string) bool {
+		v, known := parseDate(value)
+		w, valid := parseDate(wanted)
+		return known && valid && accept(v.Compare(w))
+	}
+}
+
+// parseNetwork reads a CIDR block, or an address as a block of its own.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if network, err := netip.ParsePrefix(text); err == nil {
+		return network, true
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(address, address.BitLen()), true
+}
+
+func isNetwork(text string) bool {
+	_, ok := parseNetwork(text)
+	return ok
+}
+
+func inNetwork(value, wanted string) bool {
+	address, err := netip.ParseAddr(value)
+	network, ok := parseNetwork(wanted)
+	return err == nil && ok && network.Contains(address.Unmap().WithZone(""))
+}

@@ -1,0 +1,248 @@
+package policy
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// A Request is what a policy judges: an action of a caller on a bucket or an object.
+type Request struct {
+	Operation string  // AWS's name of the operation
+	Action    string  // as in "s3:GetObject"
+	Resource  string  // the ARN of the bucket or the object
+	VersionID string  // the version that the action is about; "" if none is named
+	Prefix    *string // s3:prefix, if the query has none
+
+	Anonymous bool
+	Account   string // the account of the caller; "" if it is anonymous
+	Owner     string // the account that owns the bucket
+	Region    string // the region of the bucket
+
+	Header     http.Header // the headers of the request, or of the form that has its role
+	Query      url.Values
+	Tags       []tagging.Tag                // the tags that the request's document has
+	ObjectTags func() ([]tagging.Tag, bool) // returns the tags of the object, if there is one
+
+	Now           time.Time
+	TLS           *tls.ConnectionState
+	RemoteAddr    string
+	Algorithm     string // the algorithm of the signature
+	SignedAt      string // the time of the signature
+	SignedByQuery bool   // whether the signature is no header
+}
+
+const (
+	retainUntil = "X-Amz-Object-Lock-Retain-Until-Date"
+	existingTag = "s3:existingobjecttag/"
+	requestTag  = "s3:requestobjecttag/"
+)
+
+// conditionKey returns a key in the form in which it is looked up: in lower case, but for
+// the name of a tag.
+func conditionKey(key string) string {
+	lower := strings.ToLower(key)
+	for _, prefix := range []string{existingTag, requestTag} {
+		if strings.HasPrefix(lower, prefix) {
+			return prefix + key[len(prefix):]
+		}
+	}
+	return lower
+}
+
+// absentKeys are keys of AWS that no request to this server has: it has no networks,
+// organizations, access points, services and temporary sessions.
+var absentKeys = []string{
+	"aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:federatedprovider", "aws:multifactorauthage", "aws:multifactorauthpresent",
+	"aws:principalorgid", "aws:principalorgpaths", "aws:principalservicename", "aws:principalservicenameslist", "aws:resourceorgid",
+	"aws:resourceorgpaths", "aws:sourceaccount", "aws:sourcearn", "aws:sourceidentity", "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourceowner",
+	"aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:tokenissuetime", "aws:username", "aws:vpcsourceip",
+	"s3:accesspointnetworkorigin", "s3:dataaccesspointaccount", "s3:dataaccesspointarn", "s3:jobsuspendedcause",
+}
+
+// headerKeys are the keys whose value is a header of the request.
+var headerKeys = []string{
+	"s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-grant-full-control", "s3:x-amz-grant-read", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write",
+	"s3:x-amz-grant-write-acp", "s3:x-amz-metadata-directive", "s3:x-amz-object-ownership", "s3:x-amz-server-side-encryption",
+	"s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-server-side-encryption-customer-algorithm", "s3:x-amz-storage-class",
+	"s3:x-amz-website-redirect-location", "s3:if-match", "s3:if-none-match",
+}
+
+// renamedHeaders are the keys that have another name than their header.
+var renamedHeaders = map[string]string{
+	"aws:referer":                      "Referer",
+	"aws:useragent":                    "User-Agent",
+	"s3:object-lock-legal-hold":        "X-Amz-Object-Lock-Legal-Hold",
+	"s3:object-lock-mode":              "X-Amz-Object-Lock-Mode",
+	"s3:object-lock-retain-until-date": retainUntil,
+}
+
+// queryKeys are the keys whose value is a parameter of the query.
+var queryKeys = map[string]string{"s3:delimiter": "delimiter", "s3:max-keys": "max-keys", "s3:prefix": "prefix", "s3:versionid": "versionId"}
+
+// knownConditionKey reports whether the server knows what the key means.
+func knownConditionKey(key string) bool {
+	if strings.HasPrefix(key, existingTag) || strings.HasPrefix(key, requestTag) {
+		return true
+	}
+	return slices.Contains(absentKeys, key) || slices.Contains(headerKeys, key) || renamedHeaders[key] != "" || queryKeys[key] != "" || computedKeys[key] != nil
+}
+
+// values returns the values of a key for this request, and whether it has any.
+func (r *Request) values(key string) (values []string, present bool) {
+	switch {
+	case strings.HasPrefix(key, existingTag):
+		tags, _ := r.ObjectTags()
+		return tagValue(tags, key[len(existingTag):])
+	case strings.HasPrefix(key, requestTag):
+		return tagValue(r.requestTags(), key[len(requestTag):])
+	case slices.Contains(headerKeys, key):
+		return r.headerValue(strings.TrimPrefix(key, "s3:"))
+	case renamedHeaders[key] != "":
+		return r.headerValue(renamedHeaders[key])
+	case key == "s3:prefix" && r.Prefix != nil:
+		return []string{*r.Prefix}, true
+	case key == "s3:versionid" && r.VersionID != "": // in a batch and in the source of a copy, it is no parameter
+		return one(r.VersionID)
+	case queryKeys[key] != "":
+		name := queryKeys[key]
+		return []string{r.Query.Get(name)}, r.Query.Has(name) // the value that counts, if there are more
+	case computedKeys[key] != nil:
+		return computedKeys[key](r)
+	}
+	return nil, false
+}
+
+// judgedBefore reports whether CreateMultipartUpload has set what the key is about. The later
+// requests of the upload do not have it.
+func (r *Request) judgedBefore(key string) bool {
+	switch r.Operation {
+	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
+	default:
+		return false
+	}
+	if r.Action != "s3:PutObject" {
+		return false
+	}
+	for _, prefix := range []string{
+		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption", "s3:x-amz-storage-class",
+		"s3:x-amz-website-redirect-location", "s3:object-lock-",
+	} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Request) headerValue(name string) ([]string, bool) {
+	value := r.Header.Get(name)
+	return []string{value}, value != ""
+}
+
+func one(value string) ([]string, bool) { return []string{value}, true }
+
+func tagValue(tags []tagging.Tag, name string) ([]string, bool) {
+	for _, t := range tags {
+		if t.Key == name {
+			return one(t.Value)
+		}
+	}
+	return nil, false
+}
+
+// requestTags returns the tags that a write gives its object.
+func (r *Request) requestTags() []tagging.Tag {
+	if r.Tags != nil {
+		return r.Tags
+	}
+	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging")) // the operation reports an error
+	return tags
+}
+
+// computedKeys are the keys whose value is neither a header nor a parameter.
+var computedKeys = map[string]func(*Request) ([]string, bool){
+	"aws:currenttime": func(r *Request) ([]string, bool) { return one(r.Now.Format(time.RFC3339)) },
+	"aws:epochtime":   func(r *Request) ([]string, bool) { return one(strconv.FormatInt(r.Now.Unix(), 10)) },
+	"aws:principalaccount": func(r *Request) ([]string, bool) {
+		return []string{r.Account}, !r.Anonymous
+	},
+	"aws:principalarn": func(r *Request) ([]string, bool) {
+		return []string{"arn:aws:iam::" + r.Account + ":root"}, !r.Anonymous
+	},
+	"aws:principalisawsservice": func(*Request) ([]string, bool) { return one("false") },
+	"aws:principaltype": func(r *Request) ([]string, bool) {
+		if r.Anonymous {
+			return one("Anonymous")
+		}
+		return one("Account")
+	},
+	"aws:requestedregion": func(r *Request) ([]string, bool) { return one(r.Region) },
+	"aws:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
+	"aws:securetransport": func(r *Request) ([]string, bool) { return one(strconv.FormatBool(r.TLS != nil)) },
+	"aws:sourceip": func(r *Request) ([]string, bool) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		return []string{host}, err == nil
+	},
+	"aws:userid": func(r *Request) ([]string, bool) {
+		if r.Anonymous {
+			return one("anonymous")
+		}
+		return one(r.Account)
+	},
+	"aws:viaawsservice": func(*Request) ([]string, bool) { return one("false") },
+	"s3:authtype": func(r *Request) ([]string, bool) {
+		switch {
+		case r.Anonymous:
+			return nil, false
+		case r.Operation == "PostObject":
+			return one("POST")
+		case r.SignedByQuery:
+			return one("REST-QUERY-STRING")
+		}
+		return one("REST-HEADER")
+	},
+	"s3:locationconstraint": func(r *Request) ([]string, bool) { return one(r.Region) },
+	"s3:object-lock-remaining-retention-days": func(r *Request) ([]string, bool) {
+		until, err := time.Parse(time.RFC3339, r.Header.Get(retainUntil))
+		return []string{strconv.Itoa(int(until.Sub(r.Now) / (24 * time.Hour)))}, err == nil
+	},
+	"s3:objectcreationoperation": func(r *Request) ([]string, bool) {
+		switch r.Operation {
+		case "PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload":
+			return one("true")
+		}
+		return one("false")
+	},
+	"s3:requestobjecttagkeys": func(r *Request) (keys []string, present bool) {
+		for _, t := range r.requestTags() {
+			keys = append(keys, t.Key)
+		}
+		return keys, len(keys) > 0
+	},
+	"s3:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
+	"s3:signatureage": func(r *Request) ([]string, bool) {
+		at, err := time.Parse("20060102T150405Z", r.SignedAt)
+		return []string{strconv.FormatInt(r.Now.Sub(at).Milliseconds(), 10)}, err == nil
+	},
+	"s3:signatureversion": func(r *Request) ([]string, bool) { return []string{r.Algorithm}, !r.Anonymous },
+	"s3:tlsversion": func(r *Request) ([]string, bool) {
+		if r.TLS == nil {
+			return nil, false
+		}
+		const tls10 = 0x0301
+		return one("1." + strconv.Itoa(int(r.TLS.Version)-tls10))
+	},
+	"s3:x-amz-copy-source": func(r *Request) ([]string, bool) {
+		path, _, _ := strings.Cut(r.Header.Get("X-Amz-Copy-Source"), "?")
+		name, err := url.QueryUnescape(path)
+		return []string{strings.TrimPrefix(name, "/")}, path != "" && err == nil
+	},
+}

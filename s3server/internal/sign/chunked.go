@@ -1,0 +1,252 @@
+package sign
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+// These values of x-amz-content-sha256 are no hashes.
+const (
+	UnsignedPayload        = "UNSIGNED-PAYLOAD"
+	UnsignedTrailer        = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	SignedChunks           = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	SignedChunksAndTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+)
+
+const (
+	emptyHash        = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	minChunk         = 8192 // of every chunk but the last, in bytes
+	trailerSignature = "x-amz-trailer-signature"
+)
+
+// IsChunked reports whether the body is in chunks.
+func IsChunked(payload string) bool { return strings.HasPrefix(payload, "STREAMING-") }
+
+// A Seal is the signature of a request, on which those of its chunks depend.
+type Seal struct {
+	Payload   string // the value of x-amz-content-sha256
+	Timestamp string
+	Scope     Scope
+	Key       []byte // the signing key
+	Signature string
+}
+
+// A Reader decodes aws-chunked. Its bytes are valid only after io.EOF, because
+// the signature of a chunk is checked at its end.
+type Reader struct {
+	in      *bufio.Reader
+	seal    Seal
+	signed  bool
+	wants   []string    // announced trailers, in lower case
+	Trailer http.Header // complete at the end
+
+	left      int64 // of the current chunk, in bytes
+	short     bool  // the previous chunk was so small that it must be the last
+	signature string
+	hash      hash.Hash // of the chunk, if it is signed
+	previous  string    // signature of the previous chunk
+	err       error
+}
+
+// NewReader returns a reader of a body. wants are the announced trailers.
+func NewReader(body io.Reader, c Seal, wants []string) *Reader {
+	return &Reader{
+		in:       bufio.NewReader(body),
+		seal:     c,
+		signed:   c.Payload == SignedChunks || c.Payload == SignedChunksAndTrailer,
+		wants:    wants,
+		Trailer:  http.Header{},
+		hash:     sha256.New(),
+		previous: c.Signature,
+	}
+}
+
+func (c *Reader) Read(p []byte) (int, error) {
+	if c.err == nil && c.left == 0 {
+		c.err = c.next()
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	if c.signed {
+		c.hash.Write(p[:n])
+	}
+	if err != nil {
+		c.err = cutShort(err)
+	} else if c.left == 0 {
+		c.err = c.endChunk()
+	}
+	if n > 0 {
+		return n, nil // the next Read returns the error
+	}
+	return n, c.err
+}
+
+// next reads the head of a chunk. It returns io.EOF after the last chunk and its
+// trailers.
+func (c *Reader) next() error {
+	line, err := c.line()
+	if err != nil {
+		return err
+	}
+	size, extension, _ := strings.Cut(line, ";")
+	n, err := strconv.ParseInt(size, 16, 64)
+	if err != nil || n < 0 {
+		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
+	}
+	c.signature = ""
+	if c.signed {
+		var found bool
+		if c.signature, found = strings.CutPrefix(extension, "chunk-signature="); !found {
+			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
+		}
+	}
+	if n > 0 && c.short {
+		return s3error.New("InvalidChunkSizeError")
+	}
+	c.left, c.short = n, n < minChunk
+	c.hash.Reset()
+	if n > 0 {
+		return nil
+	}
+	if err := c.checkChunk(); err != nil {
+		return err
+	}
+	return c.readTrailer()
+}
+
+// endChunk reads the end of a chunk.
+func (c *Reader) endChunk() error {
+	line, err := c.line()
+	if err != nil {
+		return err
+	}
+	if line != "" {
+		return s3error.New("IncompleteBody").WithMessage("A chunk is longer than its header says")
+	}
+	return c.checkChunk()
+}
+
+func (c *Reader) checkChunk() error {
+	if !c.signed {
+		return nil
+	}
+	text := strings.Join([]string{
+		Algorithm + "-PAYLOAD", c.seal.Timestamp, c.seal.Scope.String(), c.previous, emptyHash,
+		hex.EncodeToString(c.hash.Sum(nil)),
+	}, "\n")
+	want := HexMAC(c.seal.Key, text)
+	if !Equal(want, c.signature) {
+		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", c.signature)
+	}
+	c.previous = want
+	return nil
+}
+
+// readTrailer reads the lines after the last chunk, up to an empty one.
+func (c *Reader) readTrailer() error {
+	var signedLines strings.Builder
+	signature := ""
+	for {
+		line, err := c.trailerLine()
+		if errors.Is(err, io.ErrUnexpectedEOF) && c.seal.Payload == SignedChunks {
+			break // a body without trailers may end with the line of the last chunk
+		}
+		if err != nil {
+			return err
+		}
+		if line == "" {
+			break
+		}
+		name, value, found := strings.Cut(line, ":")
+		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+		switch {
+		case found && name == trailerSignature:
+			signature = value
+			continue
+		case !found || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "":
+			return s3error.New("MalformedTrailerError")
+		}
+		c.Trailer.Set(name, value)
+		signedLines.WriteString(name + ":" + value + "\n")
+	}
+	if len(c.Trailer) != len(c.wants) {
+		return s3error.New("MalformedTrailerError")
+	}
+	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
+		return err
+	}
+	if _, err := c.in.ReadByte(); err != io.EOF {
+		return s3error.New("IncompleteBody").WithMessage("The body continues after its end")
+	}
+	return io.EOF
+}
+
+func (c *Reader) checkTrailer(lines, signature string) error {
+	if c.seal.Payload != SignedChunksAndTrailer {
+		if signature != "" {
+			return s3error.New("MalformedTrailerError")
+		}
+		return nil
+	}
+	text := strings.Join([]string{
+		Algorithm + "-TRAILER", c.seal.Timestamp, c.seal.Scope.String(), c.previous, hexSHA256(lines),
+	}, "\n")
+	if !Equal(HexMAC(c.seal.Key, text), signature) {
+		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
+	}
+	return nil
+}
+
+// line returns one line without its end.
+func (c *Reader) line() (string, error) {
+	line, err := c.rawLine()
+	if err != nil {
+		return "", err
+	}
+	text, found := strings.CutSuffix(line, "\r\n")
+	if !found {
+		return "", s3error.New("IncompleteBody").WithMessage("A line of the body does not end in CRLF")
+	}
+	return text, nil
+}
+
+// trailerLine also accepts LF CRLF as the end: a trailer is signed with its LF, and
+// minio-go sends both.
+func (c *Reader) trailerLine() (string, error) {
+	line, err := c.rawLine()
+	if err != nil {
+		return "", err
+	}
+	if text, found := strings.CutSuffix(line, "\r\n"); found {
+		return text, nil
+	}
+	if _, err := c.line(); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(line, "\n"), nil
+}
+
+func (c *Reader) rawLine() (string, error) {
+	line, err := c.in.ReadSlice('\n')
+	return string(line), cutShort(err)
+}
+
+func cutShort(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+// Package tagging has the tags of objects and buckets: the header and the document that set them,
+// and what S3 refuses.
+package tagging
+
+import (
+	"encoding/xml"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+const (
+	maxTags       = 10 // of an object
+	maxBucketTags = 50
+	maxTagKey     = 128 // UTF-16 units, as S3 counts them
+	maxTagValue   = 256
+)
+
+// A Tag of an object. A version's tags are replaced and never changed.
+type Tag struct{ Key, Value string }
+
+// ReadHeader reads x-amz-tagging, which has the form of a URL's query.
+func ReadHeader(value string) ([]Tag, error) {
+	if value == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(value)
+	if err != nil {
+		return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
+			WithMessage("The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+	}
+	var tags []Tag
+	for key, values := range query {
+		for _, v := range values {
+			tags = append(tags, Tag{key, v})
+		}
+	}
+	return tags, Check(tags)
+}
+
+// Check refuses what S3 refuses for an object, and sorts the tags.
+func Check(tags []Tag) error {
+	if len(tags) > maxTags {
+		return s3error.New("BadRequest").WithMessage("Object tags cannot be greater than %d", maxTags)
+	}
+	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
+}
+
+// checkTagSet refuses what S3 refuses for objects and buckets, and sorts the tags. reserved is the
+// message for a key of AWS.
+func checkTagSet(tags []Tag, reserved string) error {
+	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
+	for i, t := range tags {
+		switch {
+		case i > 0 && t.Key == tags[i-1].Key:
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("Cannot provide multiple Tags with the same key")
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("%s", reserved)
+		case t.Key == "" || !validTag(t.Key, maxTagKey):
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("The TagKey you have provided is invalid")
+		case !validTag(t.Value, maxTagValue):
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).WithMessage("The TagValue you have provided is invalid")
+		}
+	}
+	return nil
+}
+
+// printable returns a text that every XML parser reads.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, s)
+}
+
+func validTag(text string, most int) bool {
+	return len(utf16.Encode([]rune(text))) <= most && strings.IndexFunc(text, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) && !strings.ContainsRune("_.:/=+-@", c)
+	}) < 0
+}
+
+// A Document is the document with tags.
+type Document struct {
+	XMLName xml.Name `xml:"Tagging"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	TagSet  *struct {
+		Tag []Element
+	}
+	Unknown xmldoc.Unknown `xml:",any"`
+}
+
+// A Element is a tag in XML, with both elements.
+type Element struct{ Key, Value *xmldoc.Text }
+
+// Of returns the tags of elements, unchecked but for their form.
+func Of(elements []Element) ([]Tag, error) {
+	var tags []Tag
+	for _, e := range elements {
+		if e.Key == nil || e.Value == nil {
+			return nil, s3error.New("MalformedXML")
+		}
+		tags = append(tags, Tag{string(*e.Key), string(*e.Value)})
+	}
+	return tags, nil
+}
+
+// Tags returns the tags of the document, if an object may have them.
+func (d *Document) Tags() ([]Tag, error) {
+	tags, err := d.List()
+	if err != nil {
+		return nil, err
+	}
+	return tags, Check(tags)
+}
+
+// List returns the tags of the document unchecked.
+func (d *Document) List() ([]Tag, error) {
+	if d.TagSet == nil || len(d.Unknown) > 0 {
+		return nil, s3error.New("MalformedXML")
+	}
+	return Of(d.TagSet.Tag)
+}
+
+// Set makes the document one of these tags.
+func (d *Document) Set(tags []Tag) {
+	d.TagSet = &struct{ Tag []Element }{}
+	for _, t := range tags {
+		key, value := xmldoc.Text(t.Key), xmldoc.Text(t.Value)
+		d.TagSet.Tag = append(d.TagSet.Tag, Element{&key, &value})
+	}
+}
+
+// CheckBucket refuses what S3 refuses, and sorts the tags.
+func CheckBucket(tags []Tag) error {
+	if len(tags) > maxBucketTags {
+		return s3error.New("BadRequest").WithMessage("Bucket tag count cannot be greater than %d", maxBucketTags)
+	}
+	return checkTagSet(tags, "System tags cannot be added/updated by requester")
+}

@@ -1,0 +1,163 @@
+// Package website has the settings of a bucket that is a website: its documents and redirections.
+package website
+
+import (
+	"encoding/xml"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// A Configuration is the document that makes a bucket a website.
+type Configuration struct {
+	XMLName               xml.Name `xml:"WebsiteConfiguration"`
+	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
+	IndexDocument         *struct{ Suffix xmldoc.Text }
+	ErrorDocument         *struct{ Key xmldoc.Text }
+	RedirectAllRequestsTo *struct {
+		HostName string
+		Protocol string `xml:",omitempty"`
+	}
+	RoutingRules *struct{ RoutingRule []RoutingRule }
+	Unknown      xmldoc.Unknown `xml:",any"`
+}
+
+// A RoutingRule redirects the requests that its condition matches, or all without one.
+type RoutingRule struct {
+	Condition *struct {
+		KeyPrefixEquals             *xmldoc.Text
+		HTTPErrorCodeReturnedEquals string         `xml:"HttpErrorCodeReturnedEquals,omitempty"`
+		Unknown                     xmldoc.Unknown `xml:",any"`
+	}
+	Redirect struct {
+		HostName             string `xml:",omitempty"`
+		HTTPRedirectCode     string `xml:"HttpRedirectCode,omitempty"`
+		Protocol             string `xml:",omitempty"`
+		ReplaceKeyPrefixWith *xmldoc.Text
+		ReplaceKeyWith       *xmldoc.Text
+		Unknown              xmldoc.Unknown `xml:",any"`
+	}
+	Unknown xmldoc.Unknown `xml:",any"`
+}
+
+// Check refuses what AWS refuses.
+func (c *Configuration) Check() error {
+	if len(c.Unknown) > 0 {
+		return s3error.New("MalformedXML")
+	}
+	if to := c.RedirectAllRequestsTo; to != nil {
+		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
+			return s3error.New("InvalidArgument", "ArgumentName", "RedirectAllRequestsTo", "ArgumentValue", "not null").
+				WithMessage("RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
+		}
+		if to.HostName == "" {
+			return s3error.New("MalformedXML")
+		}
+		return checkProtocol(to.Protocol)
+	}
+	if c.IndexDocument == nil {
+		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", "null").
+			WithMessage("A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
+	}
+	if suffix := string(c.IndexDocument.Suffix); suffix == "" || strings.Contains(suffix, "/") {
+		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", suffix).WithMessage("The IndexDocument Suffix is not well formed")
+	}
+	if c.ErrorDocument != nil && c.ErrorDocument.Key == "" {
+		return s3error.New("MalformedXML")
+	}
+	const maxRules = 50
+	if c.RoutingRules != nil && len(c.RoutingRules.RoutingRule) == 0 {
+		return s3error.New("MalformedXML")
+	}
+	if n := len(c.rules()); n > maxRules {
+		return s3error.New("InvalidRequest").WithMessage("%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n, maxRules)
+	}
+	for _, rule := range c.rules() {
+		if err := rule.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rules returns the routing rules.
+func (c *Configuration) rules() []RoutingRule {
+	if c.RoutingRules == nil {
+		return nil
+	}
+	return c.RoutingRules.RoutingRule
+}
+
+func checkProtocol(protocol string) error {
+	if protocol != "" && protocol != "http" && protocol != "https" {
+		return s3error.New("InvalidRequest").WithMessage("Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.")
+	}
+	return nil
+}
+
+func (r *RoutingRule) check() error {
+	if len(r.Unknown) > 0 || len(r.Redirect.Unknown) > 0 || r.Condition != nil && len(r.Condition.Unknown) > 0 {
+		return s3error.New("MalformedXML")
+	}
+	if c := r.Condition; c != nil {
+		if c.KeyPrefixEquals == nil && c.HTTPErrorCodeReturnedEquals == "" {
+			return s3error.New("InvalidRequest").WithMessage("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")
+		}
+		if code := c.HTTPErrorCodeReturnedEquals; code != "" && !between(code, 400, 599) {
+			return s3error.New("InvalidRequest").WithMessage("The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code)
+		}
+	}
+	if r.Redirect.ReplaceKeyPrefixWith != nil && r.Redirect.ReplaceKeyWith != nil {
+		return s3error.New("InvalidRequest").WithMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
+	}
+	if code := r.Redirect.HTTPRedirectCode; code != "" && !between(code, 301, 399) {
+		return s3error.New("InvalidRequest").WithMessage("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code)
+	}
+	return checkProtocol(r.Redirect.Protocol)
+}
+
+func between(code string, least, most int) bool {
+	n, err := strconv.Atoi(code)
+	return err == nil && n >= least && n <= most
+}
+
+// matches reports whether the rule redirects requests for a key. status is that of the error that
+// the request has had, or 0 before it is tried.
+func (r *RoutingRule) matches(key string, status int) bool {
+	code := ""
+	if status != 0 {
+		code = strconv.Itoa(status)
+	}
+	if r.Condition == nil {
+		return status == 0
+	}
+	prefix := r.Condition.KeyPrefixEquals
+	return r.Condition.HTTPErrorCodeReturnedEquals == code && (prefix == nil || strings.HasPrefix(key, string(*prefix)))
+}
+
+// Target returns the key to which the rule redirects a key.
+func (r *RoutingRule) Target(key string) string {
+	switch to := r.Redirect; {
+	case to.ReplaceKeyWith != nil:
+		return string(*to.ReplaceKeyWith)
+	case to.ReplaceKeyPrefixWith != nil:
+		if r.Condition != nil && r.Condition.KeyPrefixEquals != nil {
+			key = strings.TrimPrefix(key, string(*r.Condition.KeyPrefixEquals))
+		}
+		return string(*to.ReplaceKeyPrefixWith) + key
+	}
+	return key
+}
+
+// Rule returns the first rule that redirects requests for a key, or nil.
+func (c *Configuration) Rule(key string, status int) *RoutingRule {
+	rules := c.rules()
+	for i := range rules {
+		if rules[i].matches(key, status) {
+			return &rules[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+// Package wildcard matches texts with the patterns of S3: those of IAM in policies, and those with
+// one star in CORS rules and names of events.
+package wildcard
+
+import (
+	"slices"
+	"strings"
+)
+
+// Match matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
+// byte. It needs at most len(pattern)*len(value) steps.
+func Match(pattern, value string) bool {
+	star, mark, p, v := -1, 0, 0, 0
+	for v < len(value) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, v
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
+			p++
+			v++
+		case star >= 0: // the last star takes one byte more
+			mark++
+			p, v = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// MatchOneStar matches a pattern of CORS rules and names of events: its one "*" stands for anything,
+// and "?" for itself.
+func MatchOneStar(pattern, value string) bool {
+	head, rest, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return pattern == value
+	}
+	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)
+}
+
+// AnyOneStar reports whether one of the patterns matches as wildcardMatch does.
+func AnyOneStar(patterns []string, value string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return MatchOneStar(pattern, value) })
+}

@@ -1,0 +1,125 @@
+// Package xmldoc reads and writes XML documents as S3 does. It escapes control characters as S3
+// does, which encoding/xml would replace. It refuses a document that would take much more memory than
+// its size, and one with elements that its type does not have.
+package xmldoc
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+const Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+// Text is encoded as S3 does it: a control character is written as a reference, which
+// XML 1.0 forbids and parsers refuse. encoding/xml would replace it.
+type Text string
+
+// MarshalXML writes an element with the text.
+func (t Text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	return e.EncodeElement(struct {
+		Raw string `xml:",innerxml"`
+	}{Escape(string(t))}, start)
+}
+
+func Escape(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		switch {
+		case c == '&':
+			b.WriteString("&amp;")
+		case c == '<':
+			b.WriteString("&lt;")
+		case c == '>':
+			b.WriteString("&gt;")
+		case c == '"':
+			b.WriteString("&quot;")
+		case c < 0x20:
+			b.WriteString("&#x" + strconv.FormatInt(int64(c), 16) + ";")
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// Parse reads a document into v. It fails with MalformedXML.
+func Parse(document []byte, v any) error {
+	if err := checkShape(document); err != nil {
+		return err
+	}
+	decoder := xml.NewDecoder(bytes.NewReader(document))
+	if err := decoder.Decode(v); err != nil {
+		return s3error.New("MalformedXML")
+	}
+	return checkEnd(decoder)
+}
+
+// checkEnd refuses anything after a document but what XML allows there: white space, comments and
+// processing instructions.
+func checkEnd(decoder *xml.Decoder) error {
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return s3error.New("MalformedXML")
+		}
+		switch token := token.(type) {
+		case xml.Comment, xml.ProcInst:
+		case xml.CharData:
+			if len(bytes.Trim(token, " \t\r\n")) > 0 {
+				return s3error.New("MalformedXML")
+			}
+		default:
+			return s3error.New("MalformedXML")
+		}
+	}
+}
+
+// Unknown are the elements that a document has and its type has not, which S3 refuses as
+// MalformedXML.
+type Unknown []struct{ XMLName xml.Name }
+
+// Time returns a time as in S3's XML.
+func Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// These bound what a document may have.
+const (
+	maxElementTags = 200_000 // a list of 10,000 parts has 80,000
+	maxTagSize     = 8 << 10 // from "<" to ">"
+	maxXMLDepth    = 32
+)
+
+// checkShape refuses XML that would take much more memory than its size: too many or too large
+// tags, or tags in tags. It sees a tag in a comment or in CDATA too, which no client of S3 sends.
+func checkShape(document []byte) error {
+	depth, tags := 0, 0
+	for {
+		from := bytes.IndexByte(document, '<')
+		if from < 0 {
+			return nil
+		}
+		document = document[from:]
+		to := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
+		if tags++; to < 0 || tags > maxElementTags {
+			return s3error.New("MalformedXML")
+		}
+		switch {
+		case document[1] == '/':
+			depth--
+		case document[1] != '?' && document[1] != '!' && document[to-1] != '/':
+			depth++
+		}
+		if depth > maxXMLDepth {
+			return s3error.New("MalformedXML")
+		}
+		document = document[to:]
+	}
+}

@@ -1,0 +1,114 @@
+package storage
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// An Unwrapper is a bucket of a type of your own that lets this package pass it. Unwrap returns
+// the bucket that it wraps, which must have the same objects under the same keys.
+//
+// A function that needs more than the methods of [Bucket] looks for an optional interface, such as
+// [Versioner]: on the value that it was given, then on what Unwrap returns, and so on. It fails
+// with Unsupported if none has it. With Unwrap, these functions pass your type: [Versions], [Tags],
+// [SetTags], [SetRetention], [SetLegalHold], [Restore], [SignedUploadForm], [BeginUpload],
+// [ContinueUpload], [ContinueListedUpload], [ListUploads], [AbortUpload], [PutSignedPart],
+// [AbandonUpload], [Supports], [Overlap], [As] and [Close].
+//
+// These pass it too, and then call none of its methods Upload, Download, List and Remove:
+// [Copy] (for the source and for the destination), [Compose], [ListPage], [RemoveAll] and
+// [RemoveVersions]. [RemoveMatching] lists by its List.
+//
+// All other functions, such as [UploadFile], [NewWriter], [Update] and [ReadRanges], call the
+// methods of your type only. A type that guards, counts every object, or changes bytes must not
+// have Unwrap: then no function passes it. Such a type can still implement the optional
+// interfaces that it permits, each by one call of the function on the bucket that it wraps.
+type Unwrapper interface{ Unwrap() Bucket }
+
+// maxWrappers ends a chain of Unwrap that leads back to itself.
+const maxWrappers = 100
+
+// find returns the first T of b and of what it unwraps to.
+func find[T any](b any) (found T, ok bool) {
+	for range maxWrappers {
+		if found, ok = b.(T); ok {
+			return found, true
+		}
+		wrapper, wraps := b.(Unwrapper)
+		if !wraps {
+			break
+		}
+		b = wrapper.Unwrap()
+	}
+	return found, false
+}
+
+// need is find for the function op, which cannot do without.
+func need[T any](b any, op string) (T, *Error) {
+	found, ok := find[T](b)
+	if ok {
+		return found, nil
+	}
+	return found, lacks[T](innermost(b), op)
+}
+
+// innermost returns the last bucket that b shows or unwraps to.
+func innermost(b any) any {
+	for range maxWrappers {
+		switch at := b.(type) {
+		case *view:
+			b = at.to
+		case Unwrapper:
+			b = at.Unwrap()
+		default:
+			return b
+		}
+	}
+	return b
+}
+
+// lacks returns the error of a value that is no T, which the function op needs.
+func lacks[T any](b any, op string) *Error {
+	if b == nil {
+		return unsupported("the bucket is nil: a method Unwrap must return the bucket that is wrapped", "")
+	}
+	missing, own := op, reflect.TypeOf(b)
+	if _, has := own.MethodByName(op); has { // another method of the interface is missing
+		for method := range reflect.TypeFor[T]().Methods() {
+			if of, has := own.MethodByName(method.Name); !has || of.Type.NumIn() != method.Type.NumIn()+1 {
+				missing = method.Name
+			}
+		}
+	}
+	return unsupported(fmt.Sprintf("the value is a %T, which has no %s and no Unwrap", b, missing),
+		"give the type this method, or Unwrap if all functions may pass it; see storage.Unwrapper")
+}
+
+// reachFor is reach for the function op, which only a bucket from New can serve.
+func reachFor(b any, op string) (*bucket, *Error) {
+	if own, ok := reach(b); ok {
+		return own, nil
+	}
+	return nil, unsupported(fmt.Sprintf("%s needs a bucket from storage.New, and the value is a %T, which has no Unwrap", op, innermost(b)), "")
+}
+
+// reach returns the bucket from New that b is, shows or unwraps to.
+func reach(b any) (*bucket, bool) {
+	for range maxWrappers {
+		switch at := b.(type) {
+		case *bucket:
+			return at, true
+		case *view:
+			inner, ok := reach(at.to)
+			if !ok {
+				return nil, false
+			}
+			return inner.in(at.scope), true
+		case Unwrapper:
+			b = at.Unwrap()
+		default:
+			return nil, false
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,187 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"strings"
+)
+
+// A view is what Ref and Prefixed return for a foreign bucket, a type of the user's
+// own. It calls only the bucket's methods, so that what the type overrides stays
+// overridden.
+type view struct {
+	to    Bucket
+	scope scope
+}
+
+func (v *view) check(may permission, op string) error {
+	if e := v.scope.refusal(may); e != nil {
+		refused := *e
+		refused.Op = op
+		return &refused
+	}
+	return nil
+}
+
+// through calls a method of the bucket, if the view permits it.
+func through[T any](v *view, may permission, op string, call func() (T, error)) (result T, err error) {
+	if err = v.check(may, op); err != nil {
+		return result, err
+	}
+	result, err = call()
+	return result, v.outward(err)
+}
+
+// outward removes the prefix from an error's key, and keeps what the user's type has
+// wrapped around the error.
+func (v *view) outward(err error) error {
+	var e *Error
+	if v.scope.prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, v.scope.prefix) {
+		return err
+	}
+	inner := *e
+	inner.Key = strings.TrimPrefix(e.Key, v.scope.prefix)
+	if _, bare := err.(*Error); bare {
+		return &inner
+	}
+	return &viewError{whole: err, from: e, to: &inner}
+}
+
+// A viewError shows one error of this package, within another error, as to.
+type viewError struct {
+	whole    error
+	from, to *Error
+}
+
+func (e *viewError) Error() string {
+	return strings.Replace(e.whole.Error(), e.from.Error(), e.to.Error(), 1)
+}
+
+// Unwrap returns the error that is shown first, so that errors.As finds it.
+func (e *viewError) Unwrap() []error { return []error{e.to, e.whole} }
+
+func (v *view) attrs(a *Attrs) *Attrs {
+	if a == nil || v.scope.prefix == "" {
+		return a
+	}
+	inner := *a
+	inner.Key = strings.TrimPrefix(a.Key, v.scope.prefix)
+	return &inner
+}
+
+func (v *view) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
+	a, err := through(v, mayUpload, "Upload", func() (*Attrs, error) { return v.to.Upload(ctx, v.scope.prefix+key, body, opts...) })
+	return v.attrs(a), err
+}
+
+func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
+	if err := v.check(mayDownload, "Download"); err != nil {
+		return nil, err
+	}
+	r, err := v.to.Download(ctx, v.scope.prefix+key, opts...)
+	if err != nil {
+		return nil, v.outward(err)
+	}
+	if v.scope.prefix == "" {
+		return r, nil
+	}
+	offset, length := r.Range()
+	return NewReader(v.attrs(r.Attrs()), offset, length, &viewBody{r, v}), nil
+}
+
+// A viewBody is a download whose errors have no prefix.
+type viewBody struct {
+	r *Reader
+	v *view
+}
+
+func (b *viewBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	return n, b.v.outward(err)
+}
+
+func (b *viewBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := b.r.WriteTo(w)
+	return n, b.v.outward(err)
+}
+
+func (b *viewBody) Close() error { return b.r.Close() }
+
+func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
+	return listed(v, "List", opts, func(e *ListEntry) *string { return &e.Key }, func(o ListOption) iter.Seq2[ListEntry, error] { return v.to.List(ctx, o) })
+}
+
+// listed yields what a listing yields, as the view shows it. key points to the key of an entry.
+func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, list func(ListOption) iter.Seq2[E, error]) iter.Seq2[E, error] {
+	return func(yield func(E, error) bool) {
+		err := v.check(mayList, op)
+		var r ListRequest
+		if err == nil {
+			err = r.Apply(opts...)
+		}
+		if err != nil {
+			failing[E](err)(yield)
+			return
+		}
+		v.inward(&r)
+		left := r.set.limit // 0: there is none
+		if left > 0 && v.scope.prefix != "" {
+			r.set.limit++ // for the folder marker, which is left out
+		}
+		for entry, err := range list(wholeList(r)) {
+			whole := key(&entry)
+			if err == nil && v.scope.prefix != "" && *whole == v.scope.prefix {
+				continue // a folder marker has no key in the view
+			}
+			*whole = strings.TrimPrefix(*whole, v.scope.prefix)
+			if !yield(entry, v.outward(err)) || err != nil {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (v *view) inward(r *ListRequest) {
+	r.Prefix = v.scope.prefix + r.Prefix
+	if r.StartAfter != "" {
+		r.StartAfter = v.scope.prefix + r.StartAfter
+	}
+}
+
+// wholeList is the request of a listing as one option.
+type wholeList ListRequest
+
+func (o wholeList) applyList(r *ListRequest) { *r = ListRequest(o) }
+
+func (v *view) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
+	a, err := through(v, mayAttrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.scope.prefix+key, opts...) })
+	return v.attrs(a), err
+}
+
+func (v *view) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
+	return through(v, mayExists, "Exists", func() (bool, error) { return v.to.Exists(ctx, v.scope.prefix+key, opts...) })
+}
+
+func (v *view) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
+	if err := v.check(mayRemove, "Remove"); err != nil {
+		return err
+	}
+	return v.outward(v.to.Remove(ctx, v.scope.prefix+key, opts...))
+}
+
+func (v *view) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
+	return through(v, maySignUpload, "SignedUploadURL", func() (*SignedURL, error) { return v.to.SignedUploadURL(ctx, v.scope.prefix+key, opts...) })
+}
+
+func (v *view) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
+	return through(v, maySignDownload, "SignedDownloadURL", func() (*SignedURL, error) { return v.to.SignedDownloadURL(ctx, v.scope.prefix+key, opts...) })
+}
+
+func (v *view) PublicURL(key string) (string, error) {
+	return through(v, mayPublicURL, "PublicURL", func() (string, error) { return v.to.PublicURL(v.scope.prefix + key) })
+}

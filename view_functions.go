@@ -1,0 +1,154 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// A view has all optional interfaces. Each method calls the function of its name on the bucket that
+// is shown, which finds out whether that can do it.
+
+func (v *view) Supports(features Features) bool { return Supports(v.to, features) }
+
+// Close does nothing: the bucket belongs to others too.
+func (v *view) Close() error { return nil }
+
+func (v *view) Versions(ctx context.Context, opts ...ListOption) iter.Seq2[VersionEntry, error] {
+	return listed(v, "Versions", opts, func(e *VersionEntry) *string { return &e.Key }, func(o ListOption) iter.Seq2[VersionEntry, error] { return Versions(ctx, v.to, o) })
+}
+
+func (v *view) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error) {
+	return through(v, mayAttrs, "Tags", func() (map[string]string, error) { return Tags(ctx, v.to, v.scope.prefix+key, opts...) })
+}
+
+func (v *view) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
+	return v.change("SetTags", func() error { return SetTags(ctx, v.to, v.scope.prefix+key, tags, opts...) })
+}
+
+func (v *view) SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error {
+	return v.change("SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.prefix+key, r, opts...) })
+}
+
+func (v *view) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
+	return v.change("SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.prefix+key, hold, opts...) })
+}
+
+func (v *view) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
+	return v.change("Restore", func() error { return Restore(ctx, v.to, v.scope.prefix+key, opts...) })
+}
+
+// change calls a function that changes an object, if the view permits it.
+func (v *view) change(op string, call func() error) error {
+	if err := v.check(mayUpload, op); err != nil {
+		return err
+	}
+	return v.outward(call())
+}
+
+func (v *view) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
+	return through(v, maySignUpload, "SignedUploadForm", func() (*SignedForm, error) {
+		return SignedUploadForm(ctx, v.to, v.scope.prefix+key, minSize, maxSize, opts...)
+	})
+}
+
+func (v *view) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error) {
+	return v.upload("BeginUpload", func() (*MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.prefix+key, opts...) })
+}
+
+func (v *view) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error) {
+	return v.upload("ContinueUpload", func() (*MultipartUpload, error) { return ContinueUpload(ctx, v.to, token, opts...) })
+}
+
+func (v *view) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
+	entry.Key = v.scope.prefix + entry.Key
+	return v.upload("ContinueListedUpload", func() (*MultipartUpload, error) { return ContinueListedUpload(ctx, v.to, entry, opts...) })
+}
+
+// upload calls a function that returns an upload in progress, and returns what the view shows of it.
+func (v *view) upload(op string, call func() (*MultipartUpload, error)) (*MultipartUpload, error) {
+	u, err := through(v, mayUpload, op, call)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(u.Key(), v.scope.prefix) {
+		return nil, located(v, op, "", errOtherUpload())
+	}
+	return &MultipartUpload{bucket: u.bucket.in(v.scope), record: u.record, put: u.put, token: u.token}, nil
+}
+
+func (v *view) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error] {
+	return listed(v, "ListUploads", opts, func(e *UploadEntry) *string { return &e.Key }, func(o ListOption) iter.Seq2[UploadEntry, error] { return ListUploads(ctx, v.to, o) })
+}
+
+func (v *view) AbortUpload(ctx context.Context, entry UploadEntry) error {
+	entry.Key = v.scope.prefix + entry.Key
+	return v.change("AbortUpload", func() error { return AbortUpload(ctx, v.to, entry) })
+}
+
+// CopyFrom leaves the key in an error of the source as it is: that is none of the view.
+func (v *view) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
+	if err := v.check(mayUpload, "Copy"); err != nil {
+		return nil, err
+	}
+	a, err := Copy(ctx, v.to, v.scope.prefix+key, src, srcKey, opts...)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Key == v.scope.prefix+key {
+		err = v.outward(err)
+	}
+	return v.attrs(a), err
+}
+
+func (v *view) Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
+	whole := slices.Clone(srcKeys)
+	for i := range whole {
+		whole[i] = v.scope.prefix + whole[i]
+	}
+	a, err := through(v, mayUpload|mayDownload, "Compose", func() (*Attrs, error) { return Compose(ctx, v.to, v.scope.prefix+key, whole, opts...) })
+	return v.attrs(a), err
+}
+
+func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	to, ok := find[BatchRemover](v.to)
+	if !ok || v.check(mayRemove, "RemoveAll") != nil { // which each key tells
+		return removeKeys(ctx, v, keys)
+	}
+	removed, err = to.RemoveAll(ctx, func(yield func(string) bool) {
+		for key := range keys {
+			if !yield(v.scope.prefix + key) {
+				return
+			}
+		}
+	})
+	return removed, v.eachOutward(err)
+}
+
+func (v *view) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
+	to, ok := find[BatchRemover](v.to)
+	if !ok || v.check(mayRemove, "RemoveVersions") != nil {
+		return removeVersions(ctx, v, versions)
+	}
+	removed, err = to.RemoveVersions(ctx, func(yield func(VersionEntry) bool) {
+		for entry := range versions {
+			entry.Key = v.scope.prefix + entry.Key
+			if !yield(entry) {
+				return
+			}
+		}
+	})
+	return removed, v.eachOutward(err)
+}
+
+// eachOutward is outward for joined errors.
+func (v *view) eachOutward(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return v.outward(err)
+	}
+	errs := slices.Clone(joined.Unwrap())
+	for i := range errs {
+		errs[i] = v.outward(errs[i])
+	}
+	return errors.Join(errs...)
+}
