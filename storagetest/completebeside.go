@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -78,10 +79,12 @@ func (t *T) runBeside(h *history, b storage.Bucket, u *storage.MultipartUpload, 
 func (t *T) recordComplete(u *storage.MultipartUpload) recorded {
 	return func() (string, step) {
 		_, err := u.Complete(t.Context())
-		if storage.CodeOf(err) == storage.ObjectNotFound {
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound && errors.Is(err, storage.OutcomeUnknown):
+			return "Complete: it has ended, outcome unknown", endedUnknown("upload")
+		case storage.CodeOf(err) == storage.ObjectNotFound:
 			return "Complete: it has ended", foundEnded("upload")
-		}
-		if err != nil {
+		case err != nil:
 			t.Errorf("Complete: %v", err)
 		}
 		return "Complete", completedWith("upload")

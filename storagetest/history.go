@@ -22,14 +22,14 @@ type pastCall struct {
 	step       step
 }
 
-// A step returns the state of the key after a call, and whether the call's result is possible in
-// the state before it.
-type step func(keyState) (keyState, bool)
+// A step returns the states that the key may have after a call, or none if the call's result is not
+// possible in the state before it.
+type step func(keyState) []keyState
 
 // A keyState is the state of the key.
 type keyState struct {
 	content   string // "": there is no object
-	completed bool   // the upload has made its object
+	completed bool   // the upload has ended
 }
 
 // A recorded call returns its name, with its result, and its step.
@@ -65,9 +65,10 @@ func explain(calls []*pastCall, from keyState) bool {
 		if call.begun > first {
 			continue
 		}
-		to, possible := call.step(from)
-		if possible && explain(slices.Concat(calls[:i], calls[i+1:]), to) {
-			return true
+		for _, to := range call.step(from) {
+			if explain(slices.Concat(calls[:i], calls[i+1:]), to) {
+				return true
+			}
 		}
 	}
 	return false
@@ -85,22 +86,37 @@ func (h *history) String() string {
 
 // wrote is the step of a write or, with "", of a removal.
 func wrote(content string) step {
-	return func(s keyState) (keyState, bool) { return keyState{content, s.completed}, true }
+	return func(s keyState) []keyState { return []keyState{{content, s.completed}} }
 }
 
 // saw is the step of a read.
 func saw(content string) step {
-	return func(s keyState) (keyState, bool) { return s, s.content == content }
+	return func(s keyState) []keyState { return s.only(s.content == content) }
 }
 
 // completedWith is the step of a call of Complete that succeeded: it made the object, or found it.
 func completedWith(content string) step {
-	return func(s keyState) (keyState, bool) {
-		return keyState{content, true}, !s.completed || s.content == content
+	return func(s keyState) []keyState {
+		return keyState{content, true}.only(!s.completed || s.content == content)
 	}
 }
 
 // foundEnded is the step of a call of Complete that failed because the upload has ended.
 func foundEnded(content string) step {
-	return func(s keyState) (keyState, bool) { return s, s.completed && s.content != content }
+	return func(s keyState) []keyState { return s.only(s.completed && s.content != content) }
+}
+
+// endedUnknown is the step of a call of Complete that ended the upload, and cannot know whether it
+// made the object, because that was replaced or was never there.
+func endedUnknown(content string) step {
+	return func(s keyState) []keyState {
+		return append(foundEnded(content)(s), append(completedWith(content)(s), keyState{s.content, true})...)
+	}
+}
+
+func (s keyState) only(possible bool) []keyState {
+	if !possible {
+		return nil
+	}
+	return []keyState{s}
 }

@@ -25,6 +25,9 @@ func TestHistoriesAreExplained(t *testing.T) {
 			{"", 1, 8, completedWith(upload)}, {"", 2, 3, saw(upload)}, {"", 4, 5, wrote("newer")}, {"", 6, 7, saw("newer")}, {"", 9, 10, saw(upload)},
 		}, false},
 		{"an upload that nobody completed has ended", []*pastCall{{"", 1, 2, wrote("a")}, {"", 3, 4, foundEnded(upload)}}, false},
+		{"an upload that ended may have made nothing", []*pastCall{{"", 1, 4, endedUnknown(upload)}, {"", 2, 3, wrote("a")}, {"", 5, 6, saw("a")}, {"", 7, 8, foundEnded(upload)}}, true},
+		{"an upload that ended may have made its object", []*pastCall{{"", 1, 6, endedUnknown(upload)}, {"", 2, 3, saw(upload)}, {"", 4, 5, wrote("a")}}, true},
+		{"an upload that ended makes no object later", []*pastCall{{"", 1, 2, endedUnknown(upload)}, {"", 3, 4, wrote("a")}, {"", 5, 6, saw(upload)}}, false},
 		{"an upload has ended because its object was replaced", []*pastCall{{"", 1, 6, completedWith(upload)}, {"", 2, 5, wrote("a")}, {"", 3, 4, foundEnded(upload)}}, true},
 	} {
 		h := &history{calls: row.calls}
