@@ -88,7 +88,7 @@ func TestConditionOnAMissingObject(t *testing.T) {
 			"another revision":        {stored, storage.PreconditionFailed},
 			"no bucket":               {noBucket, storage.BucketNotFound},
 			"no permission to see it": {failing(403, "forbidden", "no"), storage.PreconditionFailed},
-			"a server out of service": {failing(503, "backendError", "no"), storage.PreconditionFailed},
+			"a server out of service": {failing(503, "backendError", "no"), storage.Unavailable},
 		} {
 			t.Run(operation+": "+name, func(t *testing.T) {
 				server := newStandIn(t, refusedCondition, row.look)
