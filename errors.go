@@ -88,6 +88,7 @@ type Error struct {
 	absent    bool   // the condition that failed was IfAbsent
 	overtaken bool   // an earlier attempt may have stored the object, before another client's
 	repeated  bool   // an earlier attempt at the request failed
+	doubted   bool   // Unknown was set for the last attempt, and not only for an earlier one
 	words     string // text in place of the Code; "": the Code
 }
 

@@ -162,6 +162,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
+		e.doubted = e.Unknown
 		e.Unknown, e.repeated = unknown, tried.failed > 0
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e

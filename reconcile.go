@@ -91,9 +91,9 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 }
 
 // withoutEffect is for the error of a request that changes no object, as a read or a part, also
-// within a write. If a gateway made it, its 412 is no condition that failed.
+// within a write. If a gateway made the last response, its 412 is no condition that failed.
 func (e *Error) withoutEffect() {
-	if e.Unknown && e.Code == PreconditionFailed {
+	if e.doubted && e.Code == PreconditionFailed {
 		e.Code = Unavailable
 	}
 	e.Unknown = false

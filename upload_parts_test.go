@@ -52,3 +52,27 @@ func TestAStreamThatMayBeTooLongForOnePutGoesInParts(t *testing.T) {
 		})
 	}
 }
+
+// A refusal of a request that changes no object is what it says, also after a response that proves
+// nothing. Only if the refusal itself may be a gateway's, it is none.
+func TestARefusedBeginOfPartsAfterALostResponse(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		refusal storage.Error
+		want    storage.Code
+	}{
+		{"the store's", storage.Error{Code: storage.PreconditionFailed}, storage.PreconditionFailed},
+		{"perhaps a gateway's", storage.Error{Code: storage.PreconditionFailed, Unknown: true}, storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
+			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost), faults.Fail(faults.BeginParts).Nth(2).WithError(&row.refusal))
+			limits := faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
+			b := memstore.New(storage.WithLayer(faults.WithLimits(limits)), storage.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
+			_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
+			require.Equal(t, 2, injected.Count(faults.BeginParts))
+		})
+	}
+}

@@ -81,6 +81,15 @@ const decisionName = "omnibucketdecision" // of the marker's metadata
 // ErrEnded is for an upload that was completed or aborted.
 var ErrEnded = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
 
+// errEndedUnknown is for an upload whose object was made by an earlier attempt and then replaced, or
+// was never made because another write came first.
+func errEndedUnknown() *storage.Error {
+	return &storage.Error{
+		Code: storage.ObjectNotFound, Unknown: true,
+		Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
+	}
+}
+
 // IsOpen reports whether an upload whose marker has this metadata can take parts.
 func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
 
@@ -212,7 +221,7 @@ func (c *Completion) afterFailure(ctx context.Context, m *marker, first bool, fa
 		c.dropMade(ctx, m)
 		return there, false, nil
 	case !first && refused:
-		return nil, false, ErrEnded // the object was made and replaced, or is taken for that
+		return nil, false, errEndedUnknown()
 	case (maybe || !first) && (err != nil || !m.isOf(there)):
 		return nil, false, failed
 	}

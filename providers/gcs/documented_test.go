@@ -2,6 +2,7 @@ package gcs_test
 
 import (
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,13 +51,15 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	t.Cleanup(front.Close)
 	row := setting{"gcs", func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, nil, storagetest.WithName("gcs")}
 	conformOn(t, s, answering.Add, row, append(documented.Skips(undisturbed), storagetest.WithOpener(openPatient))...)
-	answering.RequireAllGiven(t, "GET bucket", "GET media") // of which the suite makes few requests
+	answering.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout") // of which the suite makes few requests
 }
 
-// openPatient opens a bucket. Some operations of an open upload are up to ten requests, each of
-// which may get two answers: then five attempts are too few.
+// patiently has parts of the names of cases whose operations are up to ten requests, or two for
+// each attempt. Each request may get two answers, so that five attempts are too few.
+var patiently = []string{"/U", "open_upload", "a_failed_overwrite"}
+
 func openPatient(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
-	if strings.Contains(t.Name(), "/U") || strings.Contains(t.Name(), "open_upload") {
+	if slices.ContainsFunc(patiently, func(part string) bool { return strings.Contains(t.Name(), part) }) {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 20, MaxDelay: time.Millisecond}))
 	}
 	return storage.New(d, opts...)
