@@ -83,6 +83,7 @@ var memoryCases = []Case{
 			ended := make(chan error, 1)
 			go func() {
 				_, err := b.Upload(t.Context(), "slow", slow, storage.WithPartSize(t.unit))
+				_ = slow.CloseWithError(err) // after a failure, nobody reads
 				ended <- err
 			}()
 			_, err := io.WriteString(feed, text[:t.unit+1])

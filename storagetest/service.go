@@ -88,9 +88,26 @@ func (s *S) create(opts ...storage.BucketOption) string {
 			_, _ = storage.RemoveMatching(ctx, b, nil)
 			_ = storage.Close(b)
 		}
+		s.removeVersions(ctx, name)
 		_ = s.DeleteBucket(ctx, name)
 	})
 	return name
+}
+
+// removeVersions removes what an account that keeps versions has of removed objects. DeleteBucket is
+// BucketNotEmpty while there is any.
+func (s *S) removeVersions(ctx context.Context, name string) {
+	b, err := s.Bucket(name, storage.WithVersions())
+	if err != nil {
+		return
+	}
+	for version, err := range storage.Versions(ctx, b) {
+		if err != nil {
+			break // it keeps none
+		}
+		_ = b.Remove(ctx, version.Key, storage.WithVersion(version.Version))
+	}
+	_ = storage.Close(b)
 }
 
 // unless ends the case if the provider returns Unsupported with a hint. Rule B2 allows
@@ -164,6 +181,7 @@ var serviceCases = []serviceCase{
 			s.T.requireCode(s.DeleteBucket(s.T.Context(), name), storage.BucketNotEmpty)
 			s.T.requireContent(b, "a", "x")
 			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
+			s.removeVersions(s.T.Context(), name)
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 		},
 	},
@@ -201,6 +219,7 @@ var serviceCases = []serviceCase{
 			r, err := b.Download(s.T.Context(), "a")
 			require.NoError(s.T, err)
 			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
+			s.removeVersions(s.T.Context(), name)
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 			require.NoError(s.T, r.Close())
 			for operation, err := range map[string]error{

@@ -87,13 +87,18 @@ func (c *certification) try(ctx context.Context) error {
 }
 
 func (c *certification) tryObject(ctx context.Context, name string) error {
-	bucket, err := c.service.Bucket(name)
+	bucket, err := c.service.Bucket(name, storage.WithVersions())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = storage.Close(bucket) }()
-	if _, err := bucket.Upload(ctx, "try", strings.NewReader("try")); err != nil {
+	attrs, err := bucket.Upload(ctx, "try", strings.NewReader("try"))
+	if err != nil {
 		return err
+	}
+	if attrs.Version == "" && storage.Supports(bucket, storage.Versioning) {
+		_, err := c.service.UpdateBucket(ctx, name, storage.WithVersioning(true))
+		c.unversioned = storage.CodeOf(err) == storage.Unsupported
 	}
 	if _, _, err := storage.ReadAll(ctx, bucket, "try"); err != nil {
 		return err

@@ -269,7 +269,11 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 }
 
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
+	_, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithVersions()) // another shows no version
 	if err != nil {
 		return "", err
 	}

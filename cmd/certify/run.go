@@ -49,6 +49,9 @@ type certification struct {
 	all     []question
 	answers []answer
 
+	// unversioned is true if the account keeps no versions, and only its management plane can change that.
+	unversioned bool
+
 	made        ledger
 	interrupted atomic.Bool
 
@@ -175,7 +178,20 @@ func (c *certification) suite(t *testing.T) {
 	if rules := c.leftOut(); len(rules) > 0 {
 		opts = append(opts, storagetest.SkipRules(notAsked, rules...))
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return c.newBucket(t) }, opts...)
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return c.newBucket(t) }, append(opts, c.withoutVersions()...)...)
+}
+
+// withoutVersions leaves out the cases of versions and locks if the account keeps no versions.
+func (c *certification) withoutVersions() (opts []storagetest.Option) {
+	if !c.unversioned {
+		return nil
+	}
+	for _, k := range c.cases() {
+		if k.Needs&(storage.Versioning|storage.ObjectLock) != 0 {
+			opts = append(opts, storagetest.Skip(k.Name, "the account keeps no versions, which is a setting of the account"))
+		}
+	}
+	return opts
 }
 
 func (c *certification) suiteOfBuckets(t *testing.T) {

@@ -145,9 +145,9 @@ func (k customerKey) addTo(h http.Header) {
 // end. That is at least ttl from now, but not after the end of the key that
 // signs.
 func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
-	second := now.UTC().Truncate(time.Second)
-	g.starts = second.Add(-clockSkew)
-	g.ends = earlier(now.UTC().Add(ttl+time.Second-1).Truncate(time.Second), second.Add(maxSigned))
+	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
+	g.starts = roundedUp(now).Add(-clockSkew) // as the end, so that a policy's limit less clockSkew is a ttl
+	g.ends = earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer
 	switch {

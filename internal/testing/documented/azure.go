@@ -15,9 +15,8 @@ const (
 
 // Azure has the answers of Blob Storage, without those that last for minutes, which no driver can
 // wait for. These are 403 after a role was granted or a stored access policy was set, and
-// PendingCopyOperation while another client copies to the key. ContainerBeingDeleted to the creation
-// of a container is in TestCreateBucketRequests. 429 is that of the management plane, and
-// AccountBeingCreated that of an account without a container.
+// PendingCopyOperation while another client copies to the key. 429 is that of the management plane,
+// and AccountBeingCreated that of an account without a container.
 var Azure = []Answer{
 	azureRefusal("ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.", "Azure/azure-sdk-for-go#22139"),
 	azureError("InternalError", http.StatusInternalServerError, "The server encountered an internal error. Please retry the request.", azureErrors),
@@ -32,6 +31,8 @@ var Azure = []Answer{
 	azureRefusal("CannotVerifyCopySource", http.StatusInternalServerError, "Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
 	unreadable(azureRefusal("CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...)),
 	azureRefusal("CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.", "Azure/azure-sdk-for-net#26416", "Copy Blob From URL"),
+	azureRefusal("ContainerBeingDeleted", http.StatusConflict, "The specified container is being deleted. Try operation later.",
+		"https://learn.microsoft.com/rest/api/storageservices/delete-container", "PUT container"),
 	{
 		Kinds: []string{"Blob Batch"}, Status: http.StatusAccepted, Body: timedOutParts,
 		Header: map[string]string{"X-Ms-Request-Id": "R1", "Content-Type": "multipart/mixed; boundary=batchresponse_1"},
@@ -95,24 +96,30 @@ var azureOperations = map[string]string{
 
 // AzureKind returns the container and the operation of a request to Blob Storage whose path begins
 // with the account and the container. Signed addresses have no kind, because their users do not
-// retry. Nor have requests for the parts of an open upload: one call makes many of them, and is
-// repeated from its start.
+// retry. One call makes many requests for the parts of an open upload, and is repeated from its
+// start: let it make many attempts.
 func AzureKind(r *http.Request) (bucket, kind string) {
-	_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	bucket, key, _ := strings.Cut(path, "/")
+	bucket, key := azureBlob(r)
 	query := r.URL.Query()
-	ofParts := strings.HasPrefix(key, ".omnibucket/") || strings.HasPrefix(query.Get("prefix"), ".omnibucket/")
-	if query.Has("sig") || r.Header.Get("Authorization") == "" || ofParts {
+	if query.Has("sig") || r.Header.Get("Authorization") == "" {
 		return bucket, ""
 	}
-	kind = r.Method + " " + query.Get("comp")
+	if strings.HasPrefix(key, ".omnibucket/") || strings.HasPrefix(query.Get("prefix"), ".omnibucket/") {
+		return bucket, azureOperation(r, key) + ofParts
+	}
+	return bucket, azureOperation(r, key)
+}
+
+func azureOperation(r *http.Request, key string) string {
+	query := r.URL.Query()
+	kind := r.Method + " " + query.Get("comp")
 	switch {
 	case key == "" && kind != "POST batch":
-		return bucket, strings.TrimSpace(r.Method + " container " + query.Get("comp"))
+		return strings.TrimSpace(r.Method + " container " + query.Get("comp"))
 	case azureOperations[kind] == "" && !query.Has("comp"):
-		return bucket, r.Method + " blob"
+		return r.Method + " blob"
 	case azureOperations[kind] == "":
-		return bucket, kind
+		return kind
 	}
 	kind = azureOperations[kind]
 	copies := r.Header.Get("X-Ms-Copy-Source") != ""
@@ -125,5 +132,5 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 	if r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "" {
 		kind += " if"
 	}
-	return bucket, kind
+	return kind
 }

@@ -40,11 +40,15 @@ type Answer struct {
 // isFor reports whether requests of a kind get the answer. " if" at its end is for requests with a
 // condition, which get the answers of others too.
 func (a *Answer) isFor(kind string) bool {
+	kind = strings.TrimSuffix(kind, ofParts)
 	has := func(kinds []string) bool {
 		return slices.Contains(kinds, kind) || slices.Contains(kinds, strings.TrimSuffix(kind, " if"))
 	}
 	return (a.Kinds == nil || has(a.Kinds)) && !has(a.Except)
 }
+
+// ofParts ends the kinds of requests for the parts of open uploads, which get the answers of others.
+const ofParts = " of parts"
 
 func (a *Answer) throttles() bool {
 	return a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
@@ -162,13 +166,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind s
 		s.next.ServeHTTP(w, r)
 		return
 	}
-	var request []byte
 	if a.Done {
 		s.next.ServeHTTP(httptest.NewRecorder(), r)
-	} else {
-		request, _ = io.ReadAll(io.LimitReader(r.Body, 1<<20))
-		_, _ = io.Copy(io.Discard, r.Body)
 	}
+	a.give(w, r)
+}
+
+// give sends the answer, after it has read the rest of the request.
+func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
+	request, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	_, _ = io.Copy(io.Discard, r.Body)
 	for name, value := range a.Header {
 		w.Header().Set(name, value)
 	}

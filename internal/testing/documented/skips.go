@@ -25,7 +25,11 @@ var (
 		func(method string, a *Answer) bool { return !isRead(method) && !a.NoEffect },
 	}
 	countsVersions = exception{"a write that is repeated makes another version", func(_ string, a *Answer) bool { return a.Done }}
-	undecided      = exception{
+	countsUploads  = exception{
+		"a begin that is repeated leaves another upload, and the removal of parts makes three attempts",
+		func(method string, a *Answer) bool { return a.Done || method == http.MethodDelete },
+	}
+	undecided = exception{
 		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
 		func(method string, _ *Answer) bool { return !isRead(method) },
 	}
@@ -104,6 +108,10 @@ var exceptions = map[string]exception{
 	"removing without a version keeps older versions": countsVersions,
 	"every write is kept as a version":                countsVersions,
 	"versions under a prefix":                         countsVersions,
+	"a noncurrent version says since when":            countsVersions,
+
+	"uploads in progress are listed":                 countsUploads,
+	"a listed upload is continued without its token": countsUploads,
 
 	"IfRevision guards Remove":                                   ambiguous,
 	"exactly one concurrent updater wins":                        ambiguous,

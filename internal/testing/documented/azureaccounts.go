@@ -1,0 +1,148 @@
+package documented
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	azureTagging  = "https://learn.microsoft.com/azure/storage/blobs/storage-manage-find-blobs#permissions-and-authorization"
+	azureArchive  = "https://learn.microsoft.com/azure/storage/blobs/archive-blob"
+	azurePolicy   = "https://learn.microsoft.com/azure/storage/common/sas-expiration-policy"
+	azureVersions = "https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services"
+	azureScanning = "https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning"
+)
+
+// AzureSASPolicy is an account whose SAS expiration policy blocks. It refuses a signature without a
+// start, and one for longer than limit, also if it is that of the source of a copy.
+func AzureSASPolicy(limit time.Duration) Peculiarity {
+	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
+		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
+	violated.Body = func([]byte) string {
+		return strings.Replace(azureBody("AuthenticationFailed", "Server failed to authenticate the request."), "</Error>",
+			"<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term.</AuthenticationErrorDetail></Error>", 1)
+	}
+	return Peculiarity{Name: "a SAS expiration policy", Source: azurePolicy, wrap: refusing(func(r *http.Request) *Answer {
+		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+		switch {
+		case violates(r.URL.Query(), limit):
+			return &violated
+		case err == nil && violates(source.Query(), limit):
+			return azureUnread()
+		}
+		return nil
+	})}
+}
+
+func violates(signature url.Values, limit time.Duration) bool {
+	starts, err := time.Parse(time.RFC3339, signature.Get("st"))
+	ends, _ := time.Parse(time.RFC3339, signature.Get("se"))
+	return signature.Has("sig") && (err != nil || ends.Sub(starts) > limit)
+}
+
+// AzurePrivate is an account with private endpoints, which the service itself may not use: it reads
+// no source of a copy.
+func AzurePrivate() Peculiarity {
+	return Peculiarity{Name: "private endpoints", Source: "Azure/azure-storage-python#720", wrap: refusing(func(r *http.Request) *Answer {
+		if r.Header.Get("X-Ms-Copy-Source") == "" {
+			return nil
+		}
+		return azureUnread()
+	})}
+}
+
+func azureUnread() *Answer {
+	a := azureRefusal("CannotVerifyCopySource", http.StatusForbidden, "Forbidden", "Azure/azure-storage-python#720")
+	return &a
+}
+
+// AzureContributor is a credential with the role Storage Blob Data Contributor, which may neither
+// read nor write tags.
+func AzureContributor() Peculiarity {
+	denied := azureRefusal("AuthorizationPermissionMismatch", http.StatusForbidden,
+		"This request is not authorized to perform this operation using this permission.", "microsoft/AzureStorageExplorer#6709")
+	return Peculiarity{Name: "a role that may not read tags", Source: azureTagging, wrap: refusing(func(r *http.Request) *Answer {
+		if r.URL.Query().Get("comp") != "tags" && r.Header.Get("X-Ms-Tags") == "" {
+			return nil
+		}
+		return &denied
+	})}
+}
+
+// AzureDefender is an account that Microsoft Defender for Storage scans. tag adds the tags of the
+// verdict to a blob, as the scanner does soon after each upload.
+func AzureDefender(tag func(container, key string)) Peculiarity {
+	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watching(func(r *http.Request) {
+		if container, key := azureBlob(r); azureWrites(r) {
+			tag(container, key)
+		}
+	})}
+}
+
+// AzureVerdict has the tags of Defender for a blob without malware.
+var AzureVerdict = map[string]string{"Malware Scanning scan result": "No threats found", "Malware Scanning scan time UTC": "2026-11-22 12:00:00Z"}
+
+// AzureArchive is an account that keeps archived blobs from being overwritten, as emulators do not.
+func AzureArchive() Peculiarity {
+	refused := azureRefusal("BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.", "rclone/rclone#3982")
+	var archived sync.Map
+	return Peculiarity{Name: "archived blobs", Source: azureArchive, wrap: func(next http.Handler) http.Handler {
+		note := watching(func(r *http.Request) {
+			sets := azureWrites(r) || r.URL.Query().Get("comp") == "tier"
+			switch {
+			case sets && r.Header.Get("X-Ms-Access-Tier") == "Archive":
+				archived.Store(r.URL.Path, true)
+			case sets || r.Method == http.MethodDelete:
+				archived.Delete(r.URL.Path)
+			}
+		})
+		return refusing(func(r *http.Request) *Answer {
+			if _, is := archived.Load(r.URL.Path); is && azureWrites(r) {
+				return &refused
+			}
+			return nil
+		})(note(next))
+	}}
+}
+
+// AzureOlder is a service, such as Azure Stack Hub, whose newest version is version: it refuses
+// later ones, and what they have brought.
+func AzureOlder(version string) Peculiarity {
+	header := azureRefusal("InvalidHeaderValue", http.StatusBadRequest, "The value for one of the HTTP headers is not in the correct format.", azureVersions)
+	header.Body = func([]byte) string {
+		return strings.Replace(azureBody("InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."), "</Error>",
+			"<HeaderName>x-ms-version</HeaderName></Error>", 1)
+	}
+	parameter := azureRefusal("InvalidQueryParameterValue", http.StatusBadRequest, "Value for one of the query parameters specified in the request URI is invalid.", azureVersions)
+	unknown := azureRefusal("UnsupportedHeader", http.StatusBadRequest, "One of the HTTP headers specified in the request is not supported.", azureVersions)
+	return Peculiarity{Name: "an older service version", Source: azureVersions, wrap: refusing(func(r *http.Request) *Answer {
+		query := r.URL.Query()
+		switch {
+		case r.Header.Get("X-Ms-Version") > version:
+			return &header
+		case query.Get("sv") > version,
+			version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") || strings.Contains(query.Get("include"), "versions")):
+			return &parameter
+		case version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "":
+			return &unknown // Azure would ignore it
+		}
+		return nil
+	})}
+}
+
+// azureBlob returns the container and the key of a request whose path begins with the account.
+func azureBlob(r *http.Request) (container, key string) {
+	_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	container, key, _ = strings.Cut(path, "/")
+	return container, key
+}
+
+// azureWrites reports whether a request makes a blob.
+func azureWrites(r *http.Request) bool {
+	_, key := azureBlob(r)
+	comp := r.URL.Query().Get("comp")
+	return key != "" && r.Method == http.MethodPut && (comp == "" || comp == "blocklist")
+}

@@ -1,0 +1,328 @@
+package documented
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// AzureVersions is an account that keeps versions: what a write replaces and a removal removes stays
+// as a version until that is removed. Emulators keep none, so that this account keeps them in memory.
+// access is the query of a shared access signature for the whole account. A copy of a noncurrent
+// version is refused, as by a service that may not read it.
+func AzureVersions(access url.Values) Peculiarity {
+	return Peculiarity{
+		Name: "versions", Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
+		wrap: func(next http.Handler) http.Handler {
+			return &versionedAccount{next: next, access: access, ids: map[string]map[string]string{}, blobs: map[string]map[string]*azureHistory{}}
+		},
+	}
+}
+
+type versionedAccount struct {
+	next   http.Handler
+	access url.Values
+
+	mu    sync.Mutex
+	last  time.Time                           // that a version has
+	ids   map[string]map[string]string        // of versions, by path and ETag
+	blobs map[string]map[string]*azureHistory // by container and key
+}
+
+// An azureHistory has the versions of one key.
+type azureHistory struct {
+	writing sync.Mutex // held by a request that makes a version
+
+	// Guarded by versionedAccount.mu.
+	current string          // version; "" if there is no blob
+	old     []*azureVersion // oldest first
+}
+
+// An azureVersion is a noncurrent one.
+type azureVersion struct {
+	id     string
+	header http.Header // of a response to GET
+	body   []byte
+	tags   []byte // a document
+}
+
+func (a *versionedAccount) history(container, key string) *azureHistory {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.blobs[container] == nil {
+		a.blobs[container] = map[string]*azureHistory{}
+	}
+	h := a.blobs[container][key]
+	if h == nil {
+		h = &azureHistory{}
+		a.blobs[container][key] = h
+	}
+	return h
+}
+
+func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	container, key := azureBlob(r)
+	query := r.URL.Query()
+	comp := query.Get("comp")
+	source, _ := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+	switch {
+	case comp == "batch":
+		a.batch(w, r)
+	case key == "" && comp == "list" && strings.Contains(query.Get("include"), "versions") && !query.Has("delimiter"):
+		a.list(w, r, container)
+	case key == "" && r.Method == http.MethodDelete:
+		a.mu.Lock()
+		delete(a.blobs, container)
+		a.mu.Unlock()
+		a.next.ServeHTTP(w, r)
+	case key == "":
+		a.next.ServeHTTP(w, r)
+	case source != nil && source.Query().Has("versionid"):
+		azureUnread().give(w, r)
+	case query.Has("versionid"):
+		a.version(w, r, a.history(container, key), query.Get("versionid"))
+	case azureWrites(r), r.Method == http.MethodPut && comp == "metadata", r.Method == http.MethodDelete:
+		a.write(w, r, a.history(container, key))
+	default:
+		a.next.ServeHTTP(&versionWriter{ResponseWriter: w, id: func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) }}, r)
+	}
+}
+
+// id returns the version of a blob with this ETag, or "" while a request writes it. A change that
+// makes no version, such as of a tier, may have changed the ETag.
+func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
+	written := h.writing.TryLock() // it may wait for this response: a copy onto its source
+	if written {
+		defer h.writing.Unlock()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if id := a.ids[path][etag]; id != "" || !written {
+		return id
+	}
+	return h.current
+}
+
+// A versionWriter adds the version to the response to a read.
+type versionWriter struct {
+	http.ResponseWriter
+	id func(etag string) string
+}
+
+func (w *versionWriter) WriteHeader(status int) {
+	if etag := w.Header().Get("Etag"); etag != "" && status < http.StatusMultipleChoices {
+		if id := w.id(etag); id != "" {
+			w.Header().Set("X-Ms-Version-Id", id)
+			w.Header().Set("X-Ms-Is-Current-Version", "true")
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *versionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// write keeps what a write or a removal replaces.
+func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azureHistory) {
+	body, err := io.ReadAll(r.Body) // before the others wait
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	var before *azureVersion
+	if h.current != "" && r.Header.Get("If-None-Match") != "*" {
+		before = a.read(r)
+	}
+	response := httptest.NewRecorder()
+	a.next.ServeHTTP(response, r.WithContext(context.WithoutCancel(r.Context())))
+	if response.Code < http.StatusMultipleChoices {
+		a.mu.Lock()
+		if before != nil {
+			before.id = h.current
+			h.old = append(h.old, before)
+		}
+		h.current = ""
+		if r.Method != http.MethodDelete {
+			a.last = later(a.last, time.Now().UTC().Truncate(100*time.Nanosecond))
+			h.current = a.last.Format("2006-01-02T15:04:05.0000000Z")
+			if a.ids[r.URL.Path] == nil {
+				a.ids[r.URL.Path] = map[string]string{}
+			}
+			a.ids[r.URL.Path][response.Header().Get("Etag")] = h.current
+			response.Header().Set("X-Ms-Version-Id", h.current)
+		}
+		a.mu.Unlock()
+	}
+	relay(w, response)
+}
+
+// later returns now, or a time just after last if that is not before it.
+func later(last, now time.Time) time.Time {
+	if now.After(last) {
+		return now
+	}
+	return last.Add(100 * time.Nanosecond)
+}
+
+func relay(w http.ResponseWriter, response *httptest.ResponseRecorder) {
+	for name, values := range response.Header() {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(response.Code)
+	_, _ = response.Body.WriteTo(w)
+}
+
+// read returns the blob of a request, or nil.
+func (a *versionedAccount) read(r *http.Request) *azureVersion {
+	blob := a.ask(r, http.MethodGet, url.Values{})
+	if blob.Code != http.StatusOK {
+		return nil
+	}
+	tags := a.ask(r, http.MethodGet, url.Values{"comp": {"tags"}})
+	return &azureVersion{header: blob.Header(), body: blob.Body.Bytes(), tags: tags.Body.Bytes()}
+}
+
+// ask makes a request of its own to the path of r.
+func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
+	asked := httptest.NewRequestWithContext(context.WithoutCancel(r.Context()), method, "http://"+r.Host+r.URL.EscapedPath()+"?"+a.granted(query), nil)
+	asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
+	response := httptest.NewRecorder()
+	a.next.ServeHTTP(response, asked)
+	return response
+}
+
+// granted returns a query with access.
+func (a *versionedAccount) granted(query url.Values) string {
+	for name, values := range a.access {
+		query[name] = values
+	}
+	return query.Encode()
+}
+
+// version serves a request for one version.
+func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
+	a.mu.Lock()
+	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
+	current := h.current == id
+	var v azureVersion
+	if i >= 0 {
+		v = *h.old[i]
+	}
+	a.mu.Unlock()
+	comp := r.URL.Query().Get("comp")
+	switch {
+	case current && r.Method == http.MethodDelete:
+		refused := azureRefusal("OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.", "Azure/azure-sdk-for-java#48716")
+		refused.give(w, r)
+	case current:
+		r = r.Clone(r.Context())
+		query := r.URL.Query()
+		query.Del("versionid")
+		if !query.Has("sig") {
+			r.Header.Del("Authorization")
+			r.URL.RawQuery = a.granted(query)
+		}
+		a.ServeHTTP(w, r)
+	case i < 0:
+		missing := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
+		missing.give(w, r)
+	case r.Method == http.MethodDelete, comp == "tags" && r.Method == http.MethodPut:
+		a.changeVersion(w, r, h, id)
+	case comp == "tags":
+		w.Header().Set("Content-Type", "application/xml")
+		w.Header().Set("X-Ms-Request-Id", "R1")
+		_, _ = w.Write(v.tags)
+	default:
+		v.serve(w, r)
+	}
+}
+
+// changeVersion removes a noncurrent version, or replaces its tags.
+func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
+	body, _ := io.ReadAll(r.Body)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
+	switch match := r.Header.Get("If-Match"); {
+	case i >= 0 && match != "" && match != h.old[i].header.Get("Etag"):
+		failed := azureRefusal("ConditionNotMet", http.StatusPreconditionFailed, "The condition specified using HTTP conditional header(s) is not met.", azureBlobs)
+		failed.give(w, r)
+		return
+	case i >= 0 && r.Method == http.MethodDelete:
+		h.old = slices.Delete(h.old, i, i+1)
+	case i >= 0:
+		changed := *h.old[i]
+		changed.tags = body
+		h.old[i] = &changed
+	}
+	w.Header().Set("X-Ms-Request-Id", "R1")
+	if r.Method == http.MethodDelete {
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// serve serves a noncurrent version.
+func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
+	for name, values := range v.header {
+		if name != "Content-Length" && name != "Date" && name != "Transfer-Encoding" {
+			w.Header()[name] = values
+		}
+	}
+	w.Header().Set("X-Ms-Version-Id", v.id)
+	w.Header().Del("X-Ms-Tag-Count")
+	if count := bytes.Count(v.tags, []byte("<Tag>")); count > 0 {
+		w.Header().Set("X-Ms-Tag-Count", fmt.Sprint(count))
+	}
+	if asked := r.Header.Get("X-Ms-Range"); asked != "" {
+		r.Header.Set("Range", asked)
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.body))
+}
+
+// batch makes the requests of a batch one after the other.
+func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
+	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	parts := multipart.NewReader(r.Body, parameters["boundary"])
+	var body bytes.Buffer
+	for {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			break
+		}
+		asked, err := http.ReadRequest(bufio.NewReader(part))
+		if err != nil {
+			break
+		}
+		asked = asked.WithContext(context.WithoutCancel(r.Context()))
+		asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
+		asked.Header.Del("Authorization")
+		asked.Host, asked.RequestURI, asked.URL.RawQuery = r.Host, "", a.granted(asked.URL.Query())
+		response := httptest.NewRecorder()
+		a.ServeHTTP(response, asked)
+		fmt.Fprintf(&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\nHTTP/1.1 %d %s\r\n", part.Header.Get("Content-Id"), response.Code, http.StatusText(response.Code))
+		response.Header().Del("Content-Length")
+		response.Header().Del("Transfer-Encoding")
+		_ = response.Header().Write(&body)
+		fmt.Fprintf(&body, "Content-Length: %d\r\n\r\n%s\r\n", response.Body.Len(), response.Body.Bytes())
+	}
+	body.WriteString("--batchresponse_1--\r\n")
+	w.Header().Set("X-Ms-Request-Id", "R1")
+	w.Header().Set("Content-Type", "multipart/mixed; boundary=batchresponse_1")
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = body.WriteTo(w)
+}

@@ -1,0 +1,188 @@
+package azure_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/documented"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/azure"
+)
+
+// access returns the query of a shared access signature for everything.
+func (s *azuriteServer) access(t *testing.T) url.Values {
+	t.Helper()
+	address, err := s.raw.GetSASURL(sas.AccountResourceTypes{Service: true, Container: true, Object: true},
+		sas.AccountPermissions{Read: true, Write: true, Delete: true, List: true, Add: true, Create: true, Tag: true}, time.Now().Add(24*time.Hour), nil)
+	require.NoError(t, err)
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	return u.Query()
+}
+
+// scan returns a scanner that adds its verdict to the tags of a blob, if there is room.
+func (s *azuriteServer) scan(t *testing.T) func(container, key string) {
+	t.Helper()
+	return func(container, key string) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // after the request may be canceled
+		defer cancel()
+		blob := s.raw.NewContainerClient(container).NewBlobClient(key)
+		has, err := blob.GetTags(ctx, nil)
+		if err != nil {
+			return // another client has removed it
+		}
+		tags := maps.Clone(documented.AzureVerdict)
+		for _, tag := range has.BlobTagSet {
+			tags[*tag.Key] = *tag.Value
+		}
+		if len(tags) <= 10 {
+			_, _ = blob.SetTags(ctx, tags, nil)
+		}
+	}
+}
+
+// accountOf opens a new container of an account with peculiarities.
+func accountOf(t *testing.T, play func(s *azuriteServer) documented.Peculiarity, opts ...storage.OpenOption) (s *azuriteServer, c azure.Config, b storage.Bucket) {
+	t.Helper()
+	s, handler, path, closeIdle := emulated(t)
+	t.Cleanup(closeIdle)
+	front := httptest.NewServer(documented.Before(handler, play(s)))
+	t.Cleanup(front.Close)
+	c = azure.Config{Bucket: s.container(t), Endpoint: front.URL + path}
+	b, err := azure.Open(t.Context(), c, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return s, c, b
+}
+
+// An archived object is replaced only after it was removed.
+// https://learn.microsoft.com/azure/storage/blobs/archive-blob
+func TestArchivedObjectsOfAnAccount(t *testing.T) {
+	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureArchive() })
+	ctx := t.Context()
+	upload := func(opts ...storage.UploadOption) error {
+		_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 3<<20)), opts...)
+		return err
+	}
+	require.NoError(t, upload(storage.WithStorageClass("Archive")))
+	_, err := b.Upload(ctx, "source", strings.NewReader("x"))
+	require.NoError(t, err)
+	for name, row := range map[string]struct {
+		err  error
+		want storage.Code
+	}{
+		"Upload":              {upload(storage.WithStorageClass("Archive")), storage.Archived},
+		"Upload if absent":    {upload(storage.IfAbsent()), storage.PreconditionFailed},
+		"in parts":            {upload(storage.WithPartSize(1 << 20)), storage.Archived},
+		"in parts, if absent": {upload(storage.WithPartSize(1<<20), storage.IfAbsent()), storage.PreconditionFailed},
+		"Copy":                {second(storage.Copy(ctx, b, "a", b, "source")), storage.Archived},
+		"Copy if absent":      {second(storage.Copy(ctx, b, "a", b, "source", storage.IfAbsent())), storage.PreconditionFailed},
+	} {
+		require.Equal(t, row.want, storage.CodeOf(row.err), "%s: %v", name, row.err)
+		if row.want == storage.Archived {
+			require.ErrorContains(t, row.err, "remove", name)
+		}
+	}
+	require.NoError(t, b.Remove(ctx, "a"))
+	require.NoError(t, upload(storage.IfAbsent()))
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A signature without a start, and one for too long, are refused; a copy and the parts of an open
+// upload are not.
+// https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
+func TestSignaturesOfAnAccountWithASASPolicy(t *testing.T) {
+	const limit = 2 * time.Hour
+	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureSASPolicy(limit) })
+	ctx := t.Context()
+	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	status := func(ttl time.Duration, change func(url.Values)) int {
+		signed, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(ttl))
+		require.NoError(t, err)
+		u, err := url.Parse(signed.URL)
+		require.NoError(t, err)
+		query := u.Query()
+		change(query)
+		u.RawQuery = query.Encode()
+		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: u.String()}, "").Status
+	}
+	same := func(url.Values) {}
+	require.Equal(t, http.StatusOK, status(time.Minute, same))
+	require.Equal(t, http.StatusOK, status(limit-15*time.Minute, same), "as docs/stores.md says")
+	require.Equal(t, http.StatusForbidden, status(limit, same), "it begins 15 minutes ago")
+	require.Equal(t, http.StatusForbidden, status(time.Minute, func(q url.Values) { q.Del("st") }))
+	_, err = storage.Copy(ctx, b, "b", b, "a")
+	require.NoError(t, err)
+	completeParts(t, b, "c")
+}
+
+func completeParts(t *testing.T, b storage.Bucket, key string) {
+	t.Helper()
+	u := begin(t, b, key)
+	for i, text := range []string{"one ", "two"} {
+		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	_, err := u.Complete(t.Context())
+	require.NoError(t, err)
+	data, _, err := storage.ReadAll(t.Context(), b, key)
+	require.NoError(t, err)
+	require.Equal(t, "one two", string(data))
+}
+
+// The parts of an open upload leave no version, so that the container can be deleted.
+// https://learn.microsoft.com/azure/storage/blobs/versioning-overview
+func TestPartsLeaveNoVersions(t *testing.T) {
+	_, c, b := accountOf(t, func(s *azuriteServer) documented.Peculiarity { return documented.AzureVersions(s.access(t)) }, storage.WithVersions())
+	completeParts(t, b, "a")
+	aborted := begin(t, b, "b")
+	for range 2 { // the first becomes a noncurrent version
+		_, err := aborted.PutPart(t.Context(), 1, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, aborted.Abort(t.Context()))
+	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(".omnibucket//")) {
+		require.NoError(t, err)
+		require.Fail(t, "a version of a part stays", entry.Key)
+	}
+	for entry, err := range storage.Versions(t.Context(), b) {
+		require.NoError(t, err)
+		require.NoError(t, b.Remove(t.Context(), entry.Key, storage.WithVersion(entry.Version)))
+	}
+	name := c.Bucket
+	c.Bucket = ""
+	service, err := azure.NewService(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	require.NoError(t, service.DeleteBucket(t.Context(), name))
+	_, err = service.CreateBucket(t.Context(), name) // the test deletes it
+	require.NoError(t, err)
+}
+
+// Without api_version=, an older service refuses everything, and the hint names the parameter.
+// https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services
+func TestAnOlderServiceNeedsItsVersion(t *testing.T) {
+	_, c, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureOlder("2019-07-07") })
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	require.ErrorContains(t, err, "api_version=")
+	c.APIVersion = "2019-07-07"
+	old, err := azure.Open(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
+	_, err = old.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	completeParts(t, old, "b")
+}
