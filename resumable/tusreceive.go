@@ -46,7 +46,7 @@ type receiver struct {
 	c      *call
 	ctx    context.Context // of requests to the store
 	s      *session
-	upload *storage.MultipartUpload // nil if the file fits one part
+	upload storage.MultipartUpload // nil if the file fits one part
 	sum    *checksum                // nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it

@@ -34,7 +34,7 @@ type upload struct {
 	id       string
 	state    state
 	revision string                   // of the state object
-	parts    *storage.MultipartUpload // of state.Token; nil until it is needed
+	parts    storage.MultipartUpload // of state.Token; nil until it is needed
 }
 
 func (u *upload) stateKey() string { return u.id + ".info" }

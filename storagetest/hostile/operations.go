@@ -25,7 +25,7 @@ type operation struct {
 	lists   bool                                                  // pages of objects
 	pages   bool                                                  // of something else
 	marked  bool                                                  // the bucket is opened with versions
-	account func(context.Context, *suite, *storage.Service) error // in place of do
+	account func(context.Context, *suite, storage.Service) error // in place of do
 	keyed   bool                                                  // it carries a customer's key: only what the first request shows
 	prepare func(context.Context, storage.Bucket) error           // on the honest server
 	undo    func(context.Context, storage.Bucket) error           // what prepare did, on the honest server
@@ -102,7 +102,7 @@ func operations(s *Store, desc *storage.Description) []operation {
 			}},
 	}...)
 	if s.OpenService != nil {
-		all = append(all, operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service *storage.Service) error {
+		all = append(all, operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service storage.Service) error {
 			for bucket, err := range service.Buckets(ctx) {
 				if err != nil || bucket.Name == s.desc.Bucket {
 					return err
