@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -20,19 +21,19 @@ func putCORS(r *request) error {
 	if err := asked.Check(); err != nil {
 		return err
 	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		b.cors = &asked
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.CORS = &asked
 		return nil
 	})
 }
 
 func getCORS(r *request) error {
 	var response cors.Configuration
-	err := r.view(func(b *bucket) error {
-		if b.cors == nil {
-			return s3error.New("NoSuchCORSConfiguration", "BucketName", b.name)
+	err := r.view(func(b *state.Bucket) error {
+		if b.CORS == nil {
+			return s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
 		}
-		response.Rules = b.cors.Rules
+		response.Rules = b.CORS.Rules
 		return nil
 	})
 	if err != nil {
@@ -43,19 +44,19 @@ func getCORS(r *request) error {
 }
 
 func deleteCORS(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.cors = nil
+	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
+		b.CORS = nil
 		return nil
 	})
 }
 
 // matchingRule returns the first rule that allows this, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
-	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
-	if err != nil || b.cors == nil {
+	b, err := r.server.store.Bucket(r.Context(), r.target.bucket)
+	if err != nil || b.CORS == nil {
 		return nil
 	}
-	return b.cors.Find(origin, method, headers)
+	return b.CORS.Find(origin, method, headers)
 }
 
 // corsHeaders lets the page that sent the request read the response, if a rule allows
@@ -89,8 +90,8 @@ func requestedHeaders(r *request) []string {
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
 func corsRefusal(r *request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
-	err := r.view(func(b *bucket) error {
-		if b.cors == nil {
+	err := r.view(func(b *state.Bucket) error {
+		if b.CORS == nil {
 			refusal.Message = "CORSResponse: CORS is not enabled for this bucket."
 		}
 		return nil
