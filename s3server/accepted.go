@@ -166,10 +166,10 @@ func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
 		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) || name == checksum.SDKAlgorithmHeader
-		if !strings.HasPrefix(name, amzPrefix) || checksum || r.Header[name] != nil {
+		if !strings.HasPrefix(name, amzPrefix) || checksum || r.in.Header[name] != nil {
 			continue
 		}
-		r.Header[name] = values
+		r.in.Header[name] = values
 	}
 }
 
@@ -192,7 +192,7 @@ var plainParameters = []string{
 // "DELETE /bucket?unknown" would delete the bucket. S3 ignores one in a read of an object, and one
 // with a value.
 func missingSubresource(r *request) string {
-	readsObject := r.target.kind() == "OBJECT" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
 	for _, name := range slices.Sorted(maps.Keys(r.query)) {
 		known := slices.Contains(subresources, name) || slices.Contains(plainParameters, name) ||
 			strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), amzPrefix)
@@ -236,13 +236,13 @@ const (
 // checkHead refuses a request line and headers that are larger than the limits. An
 // [http.Server] of a caller may let pass more than Start's.
 func checkHead(r *request) error {
-	if len(r.URL.Path) > maxURI || len(r.URL.RawQuery) > maxURI {
+	if len(r.in.URL.Path) > maxURI || len(r.in.URL.RawQuery) > maxURI {
 		e := s3error.New("InvalidURI")
 		e.Status = http.StatusRequestURITooLong
 		return e
 	}
 	size := 0
-	for name, values := range r.Header {
+	for name, values := range r.in.Header {
 		for _, value := range values {
 			size += len(name) + len(value)
 		}

@@ -37,7 +37,7 @@ func (r *request) authorize() error {
 	if slices.Contains(authorizesItself, r.operation) {
 		return nil
 	}
-	return r.authorizeWith(r.Header, nil)
+	return r.authorizeWith(r.in.Header, nil)
 }
 
 // authorizeWith checks the permission for the operation with headers, and with tags that
@@ -63,11 +63,11 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 
 // authorizeSource checks the permission to read the source of a copy.
 func authorizeSource(r *request, from state.VersionName) error {
-	b, err := r.server.store.Bucket(r.Context(), from.Bucket)
+	b, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
 	if err != nil {
 		return err
 	}
-	if err := b.CheckOwner(r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+	if err := b.CheckOwner(r.in.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
 		return err
 	}
 	action := "s3:GetObject"
@@ -83,7 +83,7 @@ func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error
 	if len(tags) == 0 {
 		return nil
 	}
-	source, err := r.server.store.Bucket(r.Context(), from.Bucket)
+	source, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error
 
 // access returns an access that the request makes. id names a version, or is "".
 func (r *request) access(b *state.Bucket, action, key, id string) *access {
-	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.Header}
+	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.in.Header}
 }
 
 // check checks the permission.
@@ -145,7 +145,7 @@ func (a *access) version() *state.Version {
 	if a.key != "" && !a.searched {
 		a.searched = true
 		name := state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id}
-		v, _, err := a.request.server.store.Find(a.request.Context(), name)
+		v, _, err := a.request.server.store.Find(a.request.in.Context(), name)
 		a.request.server.store.Release(v) // only its properties are needed
 		if err != nil {
 			a.failed = err
@@ -210,7 +210,7 @@ func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
 	}
-	u, err := a.request.server.store.Upload(a.request.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"))
+	u, err := a.request.server.store.Upload(a.request.in.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"))
 	return err == nil && u.Initiator == a.caller.account
 }
 

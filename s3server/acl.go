@@ -109,7 +109,7 @@ func readACL(r *request) (*askedACL, error) {
 	if err != nil {
 		return nil, err
 	}
-	inHeader := r.Header.Get("X-Amz-Acl") != "" || acl.SetsGrants(r.Header)
+	inHeader := r.in.Header.Get("X-Amz-Acl") != "" || acl.SetsGrants(r.in.Header)
 	switch {
 	case len(document) == 0 && !inHeader:
 		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
@@ -133,7 +133,7 @@ func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.
 	if a.document != nil {
 		list, err = a.document.List(a.request.server.accountOf, account)
 	} else {
-		list, _, err = acl.OfHeader(a.request.server.accountOf, a.request.Header, account, b.Account, object)
+		list, _, err = acl.OfHeader(a.request.server.accountOf, a.request.in.Header, account, b.Account, object)
 	}
 	if err == nil && list.Public() && b.Block != nil && b.Block.BlockPublicAcls {
 		err = s3error.New("AccessDenied")

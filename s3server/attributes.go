@@ -50,11 +50,11 @@ type attributePart struct {
 }
 
 func getAttributes(r *request) error {
-	asked, err := askedAttributes(r.Header)
+	asked, err := askedAttributes(r.in.Header)
 	if err != nil {
 		return err
 	}
-	if err := noEncryption(r.Header); err != nil {
+	if err := noEncryption(r.in.Header); err != nil {
 		return err
 	}
 	response := attributes{Xmlns: xmldoc.Namespace}
@@ -62,7 +62,7 @@ func getAttributes(r *request) error {
 		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return err
 		}
-		if err := checkRead(r.Header, v); err != nil {
+		if err := checkRead(r.in.Header, v); err != nil {
 			return err
 		}
 		r.w.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
@@ -138,7 +138,7 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 // countHeader returns a header that is a count, or fallback without it. Like S3, it ignores any
 // other value.
 func countHeader(r *request, name string, fallback int) int {
-	n, err := strconv.Atoi(r.Header.Get(name))
+	n, err := strconv.Atoi(r.in.Header.Get(name))
 	if err != nil || n < 0 {
 		return fallback
 	}

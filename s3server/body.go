@@ -52,9 +52,9 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
 	}
-	from, trailer := io.Reader(r.Body), http.Header{}
+	from, trailer := io.Reader(r.in.Body), http.Header{}
 	if sign.IsChunked(p.payload) {
-		chunked := sign.NewReader(r.Body, r.caller.seal, p.trailers)
+		chunked := sign.NewReader(r.in.Body, r.caller.seal, p.trailers)
 		from, trailer = chunked, chunked.Trailer
 	}
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
@@ -76,15 +76,15 @@ func tooLarge(size, most int64) *s3error.Error {
 
 // expectBody reads the headers about the body.
 func (r *request) expectBody() (*expectedBody, error) {
-	p := &expectedBody{payload: r.caller.seal.Payload, size: r.ContentLength}
+	p := &expectedBody{payload: r.caller.seal.Payload, size: r.in.ContentLength}
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
 	var err error
-	if p.md5, err = headerMD5(r.Header); err != nil {
+	if p.md5, err = headerMD5(r.in.Header); err != nil {
 		return nil, err
 	}
-	if p.sum, err = checksum.OfHeader(r.Header); err != nil {
+	if p.sum, err = checksum.OfHeader(r.in.Header); err != nil {
 		return nil, err
 	}
 	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
@@ -99,7 +99,7 @@ func (r *request) expectBody() (*expectedBody, error) {
 	} else if announced != nil {
 		return nil, checksum.MultipleChecksums()
 	}
-	return p, p.resolveChecksum(r.Header)
+	return p, p.resolveChecksum(r.in.Header)
 }
 
 // headerMD5 returns the digest in Content-MD5, or nil without one.
@@ -117,7 +117,7 @@ func headerMD5(header http.Header) ([]byte, error) {
 
 // readPayload reads x-amz-content-sha256 and the lengths.
 func (p *expectedBody) readPayload(r *request) error {
-	trailers := r.Header.Get("X-Amz-Trailer")
+	trailers := r.in.Header.Get("X-Amz-Trailer")
 	switch p.payload {
 	case sign.UnsignedTrailer, sign.SignedChunksAndTrailer:
 		if trailers == "" {
@@ -142,7 +142,7 @@ func (p *expectedBody) readPayload(r *request) error {
 		}
 		return nil
 	}
-	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+	size, err := strconv.ParseInt(r.in.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || size < 0 {
 		return s3error.New("MissingContentLength")
 	}
@@ -216,10 +216,10 @@ func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 
 // needDigest refuses a body without a digest or checksum.
 func (r *request) needDigest() error {
-	if len(r.Header.Values("Content-Md5")) > 0 || r.Header.Get("X-Amz-Trailer") != "" {
+	if len(r.in.Header.Values("Content-Md5")) > 0 || r.in.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
-	if sum, err := checksum.OfHeader(r.Header); err != nil || sum.Kind != nil {
+	if sum, err := checksum.OfHeader(r.in.Header); err != nil || sum.Kind != nil {
 		return err
 	}
 	return s3error.New("InvalidRequest").WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")

@@ -48,16 +48,16 @@ func createBucket(r *request) error {
 	if b.Tags, err = asked.tags(); err != nil {
 		return err
 	}
-	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
+	if value := r.in.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		if !slices.Contains(state.Ownerships, value) {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).WithMessage("Invalid x-amz-object-ownership header: %s", value)
 		}
 		b.Ownership = value
 	}
-	if isTrue(r.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
+	if isTrue(r.in.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
 		b.Locking, b.Versioning = &state.LockSettings{}, state.Enabled
 	}
-	if err := setNewACL(r.server, b, r.Header); err != nil {
+	if err := setNewACL(r.server, b, r.in.Header); err != nil {
 		return err
 	}
 	if err := addBucket(r, b); err != nil {
@@ -71,11 +71,11 @@ func addBucket(r *request, b *state.Bucket) error {
 	if err := checkBuckets(r); err != nil {
 		return err
 	}
-	created, err := r.server.store.CreateBucket(r.Context(), b)
+	created, err := r.server.store.CreateBucket(r.in.Context(), b)
 	if err != nil || created {
 		return err
 	}
-	return r.server.store.ChangeBucket(r.Context(), b.Name, func(old *state.Bucket) error {
+	return r.server.store.ChangeBucket(r.in.Context(), b.Name, func(old *state.Bucket) error {
 		switch {
 		case old.Account != b.Account:
 			return s3error.New("BucketAlreadyExists", "BucketName", b.Name)
@@ -90,7 +90,7 @@ func addBucket(r *request, b *state.Bucket) error {
 // checkBuckets refuses a bucket more than Limits.MaxBuckets.
 func checkBuckets(r *request) error {
 	buckets, here := 0, false
-	err := r.server.store.ListBuckets(r.Context(), "", func(b *state.Bucket) bool {
+	err := r.server.store.ListBuckets(r.in.Context(), "", func(b *state.Bucket) bool {
 		buckets++
 		here = here || b.Name == r.target.bucket
 		return true
@@ -170,7 +170,7 @@ func headBucket(r *request) error {
 // deleteBucket fails while there is an object, an older version or a delete marker.
 // Uploads are deleted with the bucket.
 func deleteBucket(r *request) error {
-	if err := r.server.store.DeleteBucket(r.Context(), r.target.bucket); err != nil {
+	if err := r.server.store.DeleteBucket(r.in.Context(), r.target.bucket); err != nil {
 		return err
 	}
 	r.server.finished.forget(r.target.bucket)
@@ -227,7 +227,7 @@ func listBuckets(r *request) error {
 	result := bucketList{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
-	err = r.server.store.ListBuckets(r.Context(), max(string(after), result.Prefix), func(b *state.Bucket) bool {
+	err = r.server.store.ListBuckets(r.in.Context(), max(string(after), result.Prefix), func(b *state.Bucket) bool {
 		if token != "" && b.Name == string(after) || b.Account != r.caller.account || only != "" && b.Region != only {
 			return true
 		}

@@ -67,7 +67,7 @@ func (d *bucketDriver) enableVersions() {
 // request returns a request for a key that no client has sent.
 func (d *bucketDriver) request(ctx context.Context, key string) *request {
 	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
-	return &request{Request: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}}
+	return &request{in: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}}
 }
 
 // Put checks the properties as PutObject does.

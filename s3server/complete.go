@@ -51,7 +51,7 @@ type completeResult struct {
 // completeUpload makes an object of the parts and ends the upload. A second completion with the
 // same parts returns the result of the first.
 func completeUpload(r *request) error {
-	condition, err := writeConditionOf(r.Header)
+	condition, err := writeConditionOf(r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	if err := join(&o, c, parts); err != nil {
 		return nil, err
 	}
-	v, shown, err := r.server.store.Complete(r.Context(), r.write(&o, condition), c.upload, parts)
+	v, shown, err := r.server.store.Complete(r.in.Context(), r.write(&o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
 	}
@@ -105,18 +105,18 @@ func (r *request) completeResult(v *state.Version) completeResult {
 // readCompletion reads the request. A checksum in its headers is that of the object, and
 // not of its own body.
 func readCompletion(r *request) (*completion, error) {
-	c := &completion{size: -1, covers: r.Header.Get("X-Amz-Checksum-Type")}
+	c := &completion{size: -1, covers: r.in.Header.Get("X-Amz-Checksum-Type")}
 	var err error
-	if c.sum, err = checksum.OfHeader(r.Header); err != nil {
+	if c.sum, err = checksum.OfHeader(r.in.Header); err != nil {
 		return nil, err
 	}
 	if c.sum.Kind != nil {
-		r.Header.Del(c.sum.Kind.Header)
-		r.Header.Del(checksum.SDKAlgorithmHeader)
+		r.in.Header.Del(c.sum.Kind.Header)
+		r.in.Header.Del(checksum.SDKAlgorithmHeader)
 	}
-	r.Header.Del(checksum.AlgorithmHeader)
-	r.Header.Del(checksum.TypeHeader)
-	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
+	r.in.Header.Del(checksum.AlgorithmHeader)
+	r.in.Header.Del(checksum.TypeHeader)
+	if value := r.in.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
 			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
@@ -138,7 +138,7 @@ func findUpload(r *request, c *completion) (err error) {
 	if c.upload, err = r.upload(); err != nil {
 		return err
 	}
-	if c.upload.Asked || r.Header.Get(state.CustomerPrefix+"-Key") != "" {
+	if c.upload.Asked || r.in.Header.Get(state.CustomerPrefix+"-Key") != "" {
 		return checkPart(r, c.upload)
 	}
 	return nil
@@ -146,7 +146,7 @@ func findUpload(r *request, c *completion) (err error) {
 
 // chosen returns the parts in the request.
 func chosen(r *request, c *completion) ([]*state.Part, error) {
-	all, _, err := r.server.store.Parts(r.Context(), c.upload, 0, r.server.limits.MaxParts)
+	all, _, err := r.server.store.Parts(r.in.Context(), c.upload, 0, r.server.limits.MaxParts)
 	if err != nil {
 		return nil, err
 	}

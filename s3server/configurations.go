@@ -127,7 +127,7 @@ func putLogging(r *request) error {
 
 // checkLogTarget fails unless a bucket of the same owner has this name.
 func checkLogTarget(r *request, name string) error {
-	target, err := r.server.store.Bucket(r.Context(), name)
+	target, err := r.server.store.Bucket(r.in.Context(), name)
 	if err != nil {
 		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name)
 	}

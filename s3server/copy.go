@@ -16,9 +16,9 @@ const copySource = "X-Amz-Copy-Source"
 
 // origin reads x-amz-copy-source, which the client must escape as a path.
 func origin(r *request) (state.VersionName, error) {
-	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
+	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.in.Header.Get(copySource)).
 		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-	path, query, versioned := strings.Cut(r.Header.Get(copySource), "?")
+	path, query, versioned := strings.Cut(r.in.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
 		return state.VersionName{}, wrong
@@ -68,7 +68,7 @@ func checkCopySource(r *request, v *state.Version) error {
 	if err := checkReader(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
 	}
-	if err := checkSource(r.Header, v); err != nil {
+	if err := checkSource(r.in.Header, v); err != nil {
 		return err
 	}
 	if r.server.archived(v) {
@@ -97,7 +97,7 @@ func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
 // it takes those of the request and no others.
 func copyObject(r *request) error {
-	condition, err := writeConditionOf(r.Header)
+	condition, err := writeConditionOf(r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := newObject(r, r.Header)
+	o, err := newObject(r, r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	itself := from == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
-	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(state.SSEHeader) == "" && o.Encryption.CustomerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
+	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.in.Header.Get(state.SSEHeader) == "" && o.Encryption.CustomerMD5 == "" && r.in.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
 		return s3error.New("InvalidRequest").WithMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := source(r, from)
@@ -141,7 +141,7 @@ func copyObject(r *request) error {
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
-	copied, shown, err := r.server.store.Copy(r.Context(), r.write(o, condition), v)
+	copied, shown, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func copyObject(r *request) error {
 }
 
 func directive(r *request, header, of string) (replace bool, err error) {
-	switch value := r.Header.Get(header); value {
+	switch value := r.in.Header.Get(header); value {
 	case "", "COPY":
 		return false, nil
 	case "REPLACE":
@@ -167,7 +167,7 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	if kind == nil { // nobody has computed one
 		kind = checksum.Default
 	}
-	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
+	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
 		if kind, err = checksum.Named(name); err != nil {
 			return err
@@ -178,7 +178,7 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 		return nil
 	}
 	d := checksum.NewDigest(kind, false)
-	if err := r.server.store.Read(r.Context(), v, 0, v.Object.Size, d); err != nil {
+	if err := r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, d); err != nil {
 		return err
 	}
 	o.SetContent(d)
@@ -187,7 +187,7 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 
 // copyPart makes a part of an object, or of a range of one.
 func copyPart(r *request) error {
-	if err := noWriteCondition(r.Header); err != nil {
+	if err := noWriteCondition(r.in.Header); err != nil {
 		return err
 	}
 	u, number, err := partTarget(r)
@@ -210,7 +210,7 @@ func copyPart(r *request) error {
 	if length > r.server.limits.MaxPartSize {
 		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
 	}
-	p, err := r.server.store.CopyPart(r.Context(), u, number, v, offset, length)
+	p, err := r.server.store.CopyPart(r.in.Context(), u, number, v, offset, length)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func copyPart(r *request) error {
 // copyRange returns the range of the source, or all of it without the header. Unlike in
 // a read, the range must be complete and inside the object.
 func copyRange(r *request, size int64) (offset, length int64, err error) {
-	value := r.Header.Get("X-Amz-Copy-Source-Range")
+	value := r.in.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {
 		return 0, size, nil
 	}

@@ -52,7 +52,7 @@ func deleteCORS(r *request) error {
 
 // matchingRule returns the first rule that allows this, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
-	b, err := r.server.store.Bucket(r.Context(), r.target.bucket)
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	if err != nil || b.CORS == nil {
 		return nil
 	}
@@ -62,13 +62,13 @@ func matchingRule(r *request, origin, method string, headers []string) *cors.Rul
 // corsHeaders lets the page that sent the request read the response, if a rule allows
 // it. Without a rule, the browser fails and not the request.
 func (r *request) corsHeaders() {
-	origin := r.Header.Get("Origin")
+	origin := r.in.Header.Get("Origin")
 	if origin == "" || r.operation == "Preflight" {
 		return
 	}
 	// S3 goes by the headers of a preflight request in other requests, too.
-	method := r.Method
-	if asked := r.Header.Get("Access-Control-Request-Method"); asked != "" {
+	method := r.in.Method
+	if asked := r.in.Header.Get("Access-Control-Request-Method"); asked != "" {
 		method = asked
 	}
 	if rule := matchingRule(r, origin, method, requestedHeaders(r)); rule != nil {
@@ -79,7 +79,7 @@ func (r *request) corsHeaders() {
 // requestedHeaders returns the headers of Access-Control-Request-Headers, in lower case.
 func requestedHeaders(r *request) []string {
 	var headers []string
-	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
+	for name := range strings.SplitSeq(r.in.Header.Get("Access-Control-Request-Headers"), ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
 			headers = append(headers, name)
 		}
@@ -105,7 +105,7 @@ func corsRefusal(r *request, method string) error {
 // preflight answers a browser that asks before it sends a request. It needs no
 // signature.
 func preflight(r *request) error {
-	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
+	origin, method := r.in.Header.Get("Origin"), r.in.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
 		return s3error.New("BadRequest").WithMessage("Insufficient information. Origin request header needed.")
 	}

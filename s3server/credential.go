@@ -71,14 +71,14 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 
 // owners returns the function that tells the owner of an object in the request's bucket.
 func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
-	b, err := r.server.store.Bucket(r.Context(), r.target.bucket)
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err
 }
 
 // checkOwner refuses a request that expects another owner of the bucket.
 func checkOwner(r *request) error {
 	const header = "x-amz-expected-bucket-owner"
-	expected := []string{r.Header.Get(header), r.query.Get(header)}
+	expected := []string{r.in.Header.Get(header), r.query.Get(header)}
 	if expected[0]+expected[1] == "" || r.target.bucket == "" {
 		return nil
 	}

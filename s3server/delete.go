@@ -16,11 +16,11 @@ func deleteObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	if r.Header.Get("If-None-Match") != "" {
+	if r.in.Header.Get("If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 	gone, err := remove(r, &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, Condition: state.WriteCondition{Match: r.Header.Get("If-Match")}, Bypass: bypasses(r), Account: r.caller.account,
+		VersionName: state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, Condition: state.WriteCondition{Match: r.in.Header.Get("If-Match")}, Bypass: bypasses(r), Account: r.caller.account,
 	})
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func deleteObjects(r *request) error {
 		return err
 	}
 	result := deleteResult{Xmlns: xmldoc.Namespace}
-	b, err := r.server.store.Bucket(r.Context(), r.target.bucket)
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}

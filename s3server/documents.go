@@ -33,7 +33,7 @@ const (
 // admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
 func admitDocument(r *request) error {
 	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
-	if r.slot != nil || r.ContentLength >= 0 && r.ContentLength <= smallDocument {
+	if r.slot != nil || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument {
 		return nil
 	}
 	slots := r.server.documents
@@ -44,8 +44,8 @@ func admitDocument(r *request) error {
 	case slots <- struct{}{}:
 		r.slot = slots
 		return nil
-	case <-r.Context().Done():
-		return r.Context().Err()
+	case <-r.in.Context().Done():
+		return r.in.Context().Err()
 	}
 }
 
@@ -67,8 +67,8 @@ func (r *request) readXML(v any) error {
 
 // readDocument returns a small body.
 func (r *request) readDocument() ([]byte, error) {
-	if r.ContentLength > maxDocument {
-		return nil, tooLarge(r.ContentLength, maxDocument)
+	if r.in.ContentLength > maxDocument {
+		return nil, tooLarge(r.in.ContentLength, maxDocument)
 	}
 	if err := admitDocument(r); err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func listingOf(list handler) handler {
 		select {
 		case r.server.answers.listing <- struct{}{}:
 			r.lists = true
-		case <-r.Context().Done():
-			return r.Context().Err()
+		case <-r.in.Context().Done():
+			return r.in.Context().Err()
 		}
 		defer leaveListing(r)
 		return list(r)
@@ -175,7 +175,7 @@ func (r *request) writeError(e *s3error.Error) {
 	for name, values := range e.Header {
 		header[name] = values
 	}
-	if r.Method == http.MethodHead || e.Status == http.StatusNotModified {
+	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		r.w.WriteHeader(e.Status)
 		return
 	}
@@ -202,7 +202,7 @@ func errorElement(e *s3error.Error, r *request) []byte {
 	for i := 0; i+1 < len(e.Fields); i += 2 {
 		element(e.Fields[i], e.Fields[i+1])
 	}
-	element("Resource", r.URL.Path)
+	element("Resource", r.in.URL.Path)
 	element("RequestId", r.id)
 	element("HostId", hostID)
 	b.WriteString("</Error>")

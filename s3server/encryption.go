@@ -89,7 +89,7 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	raw, err := base64.StdEncoding.DecodeString(key)
 	hash := md5.Sum(raw)
 	switch {
-	case r.TLS == nil:
+	case r.in.TLS == nil:
 		return "", s3error.New("InvalidRequest").WithMessage("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
 	case algorithm == "":
 		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.")
@@ -107,7 +107,7 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 
 // checkReader fails unless the headers that begin with prefix have the key of the object.
 func checkReader(r *request, e state.Encryption, prefix string) error {
-	given, err := readCustomerKey(r, r.Header, prefix)
+	given, err := readCustomerKey(r, r.in.Header, prefix)
 	switch {
 	case err != nil:
 		return err
@@ -125,13 +125,13 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 // the upload has a checksum.
 func checkPart(r *request, u *state.Upload) error {
 	// MinIO takes the algorithm of the upload again.
-	again := r.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm && strings.HasSuffix(u.Object.Encryption.KMSKey, r.Header.Get(state.KmsKeyHeader))
+	again := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm && strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
 	if r.server.config.Strict || !again {
-		if err := noEncryption(r.Header); err != nil {
+		if err := noEncryption(r.in.Header); err != nil {
 			return err
 		}
 	}
-	given, err := readCustomerKey(r, r.Header, state.CustomerPrefix)
+	given, err := readCustomerKey(r, r.in.Header, state.CustomerPrefix)
 	switch {
 	case err != nil:
 		return err

@@ -131,7 +131,7 @@ func (r *request) note(v *state.Version, shown string) {
 
 // remove removes a version and keeps the event of it.
 func remove(r *request, request *state.RemoveRequest) (state.Removal, error) {
-	gone, err := r.server.store.Remove(r.Context(), request)
+	gone, err := r.server.store.Remove(r.in.Context(), request)
 	if err == nil && !gone.Missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))
 	}
@@ -155,11 +155,11 @@ func publish(r *request) {
 	if len(r.events) == 0 {
 		return
 	}
-	source, _, _ := net.SplitHostPort(r.RemoteAddr)
+	source, _, _ := net.SplitHostPort(r.in.RemoteAddr)
 	for i := range r.events {
 		r.events[i].RequestID, r.events[i].SourceIP, r.events[i].Account = r.id, source, r.caller.account
 	}
-	r.server.publish(context.WithoutCancel(r.Context()), r.target.bucket, r.events)
+	r.server.publish(context.WithoutCancel(r.in.Context()), r.target.bucket, r.events)
 }
 
 // publish sends events to the targets that the bucket's configuration names for them.
@@ -246,7 +246,7 @@ func putNotification(r *request) error {
 	if err := asked.Check(); err != nil {
 		return err
 	}
-	skip := isTrue(r.Header, "X-Amz-Skip-Destination-Validation")
+	skip := isTrue(r.in.Header, "X-Amz-Skip-Destination-Validation")
 	if !skip {
 		if err := checkTargets(r.server, &asked); err != nil {
 			return err

@@ -33,7 +33,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	mode := r.Header.Get("X-Amz-Checksum-Mode")
+	mode := r.in.Header.Get("X-Amz-Checksum-Mode")
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
 		return false, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
@@ -42,16 +42,16 @@ func getVersion(r *request) (replaced bool, err error) {
 		return false, err
 	}
 	defer r.server.store.Release(v)
-	if err := noEncryption(r.Header); err != nil {
+	if err := noEncryption(r.in.Header); err != nil {
 		return false, err
 	}
 	if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 		return false, err
 	}
-	if err := checkRead(r.Header, v); err != nil {
+	if err := checkRead(r.in.Header, v); err != nil {
 		return false, err
 	}
-	if r.server.archived(v) && r.Method == http.MethodGet {
+	if r.server.archived(v) && r.in.Method == http.MethodGet {
 		return false, s3error.New("InvalidObjectState", "StorageClass", v.Object.Properties.Class)
 	}
 	s, err := r.span(v, part)
@@ -64,8 +64,8 @@ func getVersion(r *request) (replaced bool, err error) {
 	if !r.has("versionId") {
 		showExpiration(r, v)
 	}
-	if r.Method == http.MethodGet {
-		if err := r.server.store.Prepare(r.Context(), v, s.offset, s.length); err != nil {
+	if r.in.Method == http.MethodGet {
+		if err := r.server.store.Prepare(r.in.Context(), v, s.offset, s.length); err != nil {
 			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
@@ -73,9 +73,9 @@ func getVersion(r *request) (replaced bool, err error) {
 		s.sum.Write(r.w.Header())
 	}
 	r.w.WriteHeader(s.write(r.w.Header(), v.Object.Size))
-	if r.Method == http.MethodGet {
+	if r.in.Method == http.MethodGet {
 		// The status is already sent: if this fails, the client gets a short body.
-		_ = r.server.store.Read(r.Context(), v, s.offset, s.length, r.w)
+		_ = r.server.store.Read(r.in.Context(), v, s.offset, s.length, r.w)
 	}
 	return false, nil
 }
@@ -178,7 +178,7 @@ func wantedPart(r *request) (int, error) {
 		return 0, nil
 	}
 	number, err := partNumber(r)
-	if err == nil && r.Header.Get("Range") != "" {
+	if err == nil && r.in.Header.Get("Range") != "" {
 		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
 	}
 	return number, err
@@ -188,7 +188,7 @@ func wantedPart(r *request) (int, error) {
 // header.
 func (r *request) span(v *state.Version, number int) (span, error) {
 	if number == 0 {
-		offset, length, partial, err := parseRange(r.Header.Get("Range"), v.Object.Size)
+		offset, length, partial, err := parseRange(r.in.Header.Get("Range"), v.Object.Size)
 		return span{offset: offset, length: length, partial: partial, sum: v.SumOf(offset, length, partial)}, err
 	}
 	count := max(1, len(v.Object.Parts))
@@ -223,7 +223,7 @@ func (s span) write(header http.Header, size int64) int {
 // reader gets if there is none or it is a delete marker. The caller must release the version,
 // also with an error.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
-	v, shown, err = r.server.store.Find(r.Context(), name)
+	v, shown, err = r.server.store.Find(r.in.Context(), name)
 	if err == nil {
 		err = state.Readable(v, name)
 	}

@@ -24,7 +24,7 @@ func putLifecycle(r *request) error {
 		return err
 	}
 	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
-	if value := r.Header.Get(leastSizeHeader); value != "" {
+	if value := r.in.Header.Get(leastSizeHeader); value != "" {
 		if asked.Least = value; value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
 			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}

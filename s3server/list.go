@@ -30,7 +30,7 @@ func (r *request) listing(maxParameter string) (listRequest, error) {
 	if l.encoding != "" && l.encoding != "url" {
 		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
-	for name := range strings.SplitSeq(strings.Join(r.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
+	for name := range strings.SplitSeq(strings.Join(r.in.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
 		case "":
 		case "RestoreStatus":
@@ -180,14 +180,14 @@ func parseListToken(token string) (state.Position, error) {
 // objects that the request's fault conceals, and fills the page with those after them.
 func (r *request) list(l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
 	if r.fault == nil || r.fault.Stale <= 0 || l.Max == 0 {
-		return r.server.store.List(r.Context(), r.target.bucket, l, after, show)
+		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
 	}
 	newest := r.server.now().Add(-r.fault.Stale)
 	left := l.Max
 	for more = true; more && left > 0; {
 		page := l
 		page.Max = left
-		more, err = r.server.store.List(r.Context(), r.target.bucket, page, after, func(v *state.Version, common string) {
+		more, err = r.server.store.List(r.in.Context(), r.target.bucket, page, after, func(v *state.Version, common string) {
 			if v == nil {
 				after = state.Position{Key: common, Prefix: true}
 			} else {

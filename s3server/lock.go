@@ -39,7 +39,7 @@ func readLock(h *Handler, header http.Header) (state.Lock, error) {
 
 // bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
 func bypasses(r *request) bool {
-	return isTrue(r.Header, "X-Amz-Bypass-Governance-Retention")
+	return isTrue(r.in.Header, "X-Amz-Bypass-Governance-Retention")
 }
 
 // needChecksum requires that something vouches for the body of a write in a bucket with a
@@ -196,7 +196,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 // viewLock is viewVersion in a bucket that can lock objects.
 func viewLock(r *request, f func(*state.Version) error) error {
 	return viewVersion(r, func(v *state.Version) error {
-		b, err := r.server.store.Bucket(r.Context(), r.target.bucket)
+		b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 		switch {
 		case err != nil:
 			return err

@@ -21,18 +21,18 @@ type createUploadResult struct {
 }
 
 func createUpload(r *request) error {
-	if err := noWriteCondition(r.Header); err != nil {
+	if err := noWriteCondition(r.in.Header); err != nil {
 		return err
 	}
-	o, err := newObject(r, r.Header)
+	o, err := newObject(r, r.in.Header)
 	if err != nil {
 		return err
 	}
 	u := &state.Upload{Bucket: r.target.bucket, Key: r.target.key, Initiator: r.caller.account, Object: *o}
-	if err := readUploadChecksum(u, r.Header); err != nil {
+	if err := readUploadChecksum(u, r.in.Header); err != nil {
 		return err
 	}
-	if err := r.server.store.BeginUpload(r.Context(), u); err != nil {
+	if err := r.server.store.BeginUpload(r.in.Context(), u); err != nil {
 		return err
 	}
 	u.Object.Encryption.Write(r.w.Header())
@@ -75,7 +75,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 
 // upload returns the upload that a request names.
 func (r *request) upload() (*state.Upload, error) {
-	return r.server.store.Upload(r.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
+	return r.server.store.Upload(r.in.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
 }
 
 func partNumber(r *request) (int, error) {
@@ -100,10 +100,10 @@ func partTarget(r *request) (u *state.Upload, number int, err error) {
 }
 
 func uploadPart(r *request) error {
-	if err := noWriteCondition(r.Header); err != nil {
+	if err := noWriteCondition(r.in.Header); err != nil {
 		return err
 	}
-	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
+	if value := r.in.Header.Get("X-Amz-Tagging"); value != "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
 	u, number, err := partTarget(r)
@@ -124,7 +124,7 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.server.store.PutPart(r.Context(), u, number, b)
+	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)
 	if err != nil {
 		return b.Blame(err)
 	}
@@ -159,7 +159,7 @@ func abortUpload(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.server.store.Abort(r.Context(), u); err != nil {
+	if err := r.server.store.Abort(r.in.Context(), u); err != nil {
 		return err
 	}
 	return r.done(http.StatusNoContent)
@@ -207,7 +207,7 @@ func listParts(r *request) error {
 	if err != nil {
 		return err
 	}
-	if r.Header.Get(state.CustomerPrefix+"-Key") != "" {
+	if r.in.Header.Get(state.CustomerPrefix+"-Key") != "" {
 		if err := checkPart(r, u); err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func listParts(r *request) error {
 	if u.Asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.Kind.Name, u.Covers
 	}
-	parts, more, err := r.server.store.Parts(r.Context(), u, after, most)
+	parts, more, err := r.server.store.Parts(r.in.Context(), u, after, most)
 	if err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func listUploads(r *request) error {
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.ListUploads(r.Context(), r.target.bucket, l.Listing, state.UploadPosition{Key: key, ID: id}, func(u *state.Upload, common string) {
+	result.IsTruncated, err = r.server.store.ListUploads(r.in.Context(), r.target.bucket, l.Listing, state.UploadPosition{Key: key, ID: id}, func(u *state.Upload, common string) {
 		if u == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""

@@ -19,8 +19,8 @@ func (a *access) judge() (allowed, denied bool) {
 		Operation: a.request.operation, Action: a.action, Resource: a.resource(), VersionID: a.id, Prefix: a.prefix,
 		Anonymous: a.caller.anonymous, Account: a.caller.account, Owner: a.bucket.Account, Region: a.bucket.Region,
 		Header: a.header, Query: a.request.query, Tags: a.tags, ObjectTags: a.objectTags,
-		Now: a.request.server.now(), TLS: a.request.TLS, RemoteAddr: a.request.RemoteAddr,
-		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp, SignedByQuery: a.request.Header.Get("Authorization") == "",
+		Now: a.request.server.now(), TLS: a.request.in.TLS, RemoteAddr: a.request.in.RemoteAddr,
+		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp, SignedByQuery: a.request.in.Header.Get("Authorization") == "",
 	})
 }
 

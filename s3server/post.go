@@ -32,9 +32,9 @@ type form struct {
 
 // postObject stores the file of a form, if its policy allows it.
 func postObject(r *request) error {
-	preamble := &formPreamble{ReadCloser: r.Body, left: maxPreamble}
-	r.Body = preamble
-	reader, err := r.MultipartReader()
+	preamble := &formPreamble{ReadCloser: r.in.Body, left: maxPreamble}
+	r.in.Body = preamble
+	reader, err := r.in.MultipartReader()
 	if err != nil {
 		return s3error.New("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
 	}
@@ -78,7 +78,7 @@ func postObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.Put(r.Context(), r.write(o, state.WriteCondition{}), b)
+	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, state.WriteCondition{}), b)
 	if err != nil {
 		return b.Blame(err)
 	}

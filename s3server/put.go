@@ -15,11 +15,11 @@ import (
 // putObject stores a body. It checks the condition under a lock, after the body has
 // come, so that one of many creators wins.
 func putObject(r *request) error {
-	condition, err := writeConditionOf(r.Header)
+	condition, err := writeConditionOf(r.in.Header)
 	if err != nil {
 		return err
 	}
-	o, err := newObject(r, r.Header)
+	o, err := newObject(r, r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func put(r *request, o *state.Object, p *expectedBody, c state.WriteCondition) (
 	if err != nil {
 		return nil, err
 	}
-	v, shown, err := r.server.store.Put(r.Context(), r.write(o, c), b)
+	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, c), b)
 	if err != nil {
 		return nil, b.Blame(err)
 	}

@@ -49,8 +49,8 @@ func (c *recorder) begin(r *request) *Request {
 		return nil
 	}
 	kept := &Request{
-		Operation: r.operation, Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
-		Query: maps.Clone(r.query), Header: r.Header.Clone(), Trailers: r.Header.Get("X-Amz-Trailer") != "",
+		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
+		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) < c.limit {
 		c.latest = append(c.latest, kept)
@@ -148,14 +148,14 @@ func (r *request) logged() (end func(*responseWriter)) {
 		return func(*responseWriter) {}
 	}
 	began, at := time.Now(), r.server.now()
-	received := &loggedBody{ReadCloser: r.Body}
-	r.Request = r.WithContext(r.Context()) // a copy, because a handler must not change the original
-	r.Body = received
+	received := &loggedBody{ReadCloser: r.in.Body}
+	r.in = r.in.WithContext(r.in.Context()) // a copy, because a handler must not change the original
+	r.in.Body = received
 	return func(w *responseWriter) {
 		log(Entry{
-			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.RemoteAddr, AccessKeyID: r.caller.accessKey,
-			Operation: r.operation, Method: r.Method, Bucket: r.target.bucket, Key: r.target.key,
-			Status: w.status, Error: r.failure, Received: received.n.Load(), Sent: w.sent, UserAgent: r.UserAgent(),
+			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.in.RemoteAddr, AccessKeyID: r.caller.accessKey,
+			Operation: r.operation, Method: r.in.Method, Bucket: r.target.bucket, Key: r.target.key,
+			Status: w.status, Error: r.failure, Received: received.n.Load(), Sent: w.sent, UserAgent: r.in.UserAgent(),
 		})
 	}
 }

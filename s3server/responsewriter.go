@@ -35,7 +35,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.Header().Del(name)
 		delete(w.Header(), strings.ToLower(name)) // metadata
 	}
-	if w.request.Header.Get("Expect") != "" && !w.request.body.read {
+	if w.request.in.Header.Get("Expect") != "" && !w.request.body.read {
 		// The client waits for this response before it sends the body, and net/http would
 		// wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
@@ -150,7 +150,7 @@ func transferTime(n int, bandwidth int64) time.Duration {
 // wait returns after d, or if the client or the server goes away. With 0, it waits only
 // for that.
 func (r *request) wait(d time.Duration) {
-	ctx := r.Context()
+	ctx := r.in.Context()
 	if d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)

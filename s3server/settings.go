@@ -11,7 +11,7 @@ import (
 
 // setting changes the bucket of the request and returns this status.
 func (r *request) setting(status int, f func(*state.Bucket) error) error {
-	if err := r.server.store.ChangeBucket(r.Context(), r.target.bucket, f); err != nil {
+	if err := r.server.store.ChangeBucket(r.in.Context(), r.target.bucket, f); err != nil {
 		return err
 	}
 	return r.done(status)
@@ -72,7 +72,7 @@ func (h *Handler) newBucket(name, account string) *state.Bucket {
 
 // view calls f with the request's bucket, which f must not change.
 func (r *request) view(f func(*state.Bucket) error) error {
-	b, err := r.server.store.Bucket(r.Context(), r.target.bucket)
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}

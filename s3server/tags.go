@@ -33,7 +33,7 @@ func putTagging(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.authorizeWith(r.Header, tags); err != nil {
+	if err := r.authorizeWith(r.in.Header, tags); err != nil {
 		return err
 	}
 	return changeVersion(r, http.StatusOK, func(_ *state.Bucket, v *state.Version) error {
@@ -73,7 +73,7 @@ func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) err
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.Change(r.Context(), state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f)
+	v, shown, err := r.server.store.Change(r.in.Context(), state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f)
 	if err != nil {
 		return err
 	}

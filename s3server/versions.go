@@ -64,7 +64,7 @@ func listVersions(r *request) error {
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.ListVersions(r.Context(), r.target.bucket, l.Listing, after, func(v *state.Version, latest bool, common string) {
+	result.IsTruncated, err = r.server.store.ListVersions(r.in.Context(), r.target.bucket, l.Listing, after, func(v *state.Version, latest bool, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""

@@ -62,13 +62,13 @@ func deleteWebsite(r *request) error {
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
 // target.
 func locateWebsite(r *request) bool {
-	bucket, found := r.server.hostWebsite(r.Host)
+	bucket, found := r.server.hostWebsite(r.in.Host)
 	if !found {
 		return false
 	}
-	key, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
+	key, err := url.PathUnescape(strings.TrimPrefix(r.in.URL.EscapedPath(), "/"))
 	if err != nil {
-		key = r.URL.EscapedPath() // nobody has stored it
+		key = r.in.URL.EscapedPath() // nobody has stored it
 	}
 	r.target, r.query = target{bucket, key}, url.Values{}
 	return true
@@ -90,7 +90,7 @@ func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
 
 // websiteHandler sets the operation and returns its handler.
 func websiteHandler(r *request) handler {
-	if r.Method == http.MethodOptions {
+	if r.in.Method == http.MethodOptions {
 		r.operation = "Preflight"
 		return preflight
 	}
@@ -146,8 +146,8 @@ func websiteOf(r *request) (c *website.Configuration, err error) {
 			return noWebsite(b.Name)
 		case b.Payer == payerRequester:
 			return s3error.New("AccessDenied") // nobody could be asked to pay
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			return s3error.New("MethodNotAllowed", "Method", r.Method, "ResourceType", "OBJECT")
+		case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
+			return s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
 		}
 		return nil
 	})
@@ -165,7 +165,7 @@ func follow(r *request, rule *website.RoutingRule, key string) error {
 // redirect sends the client to a key, by default at the same host.
 func redirect(r *request, code int, protocol, host, key string) error {
 	if host == "" {
-		host = r.Host
+		host = r.in.Host
 	}
 	setDefault(&protocol, scheme(r))
 	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
@@ -230,15 +230,15 @@ func serveErrorDocument(r *request, key string, status int) error {
 	if err := describe(r, v); err != nil {
 		return err
 	}
-	if r.Method == http.MethodGet {
-		if err := r.server.store.Prepare(r.Context(), v, 0, v.Object.Size); err != nil {
+	if r.in.Method == http.MethodGet {
+		if err := r.server.store.Prepare(r.in.Context(), v, 0, v.Object.Size); err != nil {
 			return err
 		}
 	}
 	r.w.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
 	r.w.WriteHeader(status)
-	if r.Method == http.MethodGet {
-		_ = r.server.store.Read(r.Context(), v, 0, v.Object.Size, r.w) // the status is already sent
+	if r.in.Method == http.MethodGet {
+		_ = r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, r.w) // the status is already sent
 	}
 	return nil
 }
@@ -275,7 +275,7 @@ func writeHTML(r *request, e, second *s3error.Error) error {
 	header.Set("X-Amz-Error-Message", e.Message)
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	r.w.WriteHeader(e.Status)
-	if r.Method != http.MethodHead {
+	if r.in.Method != http.MethodHead {
 		r.send(b.Bytes())
 	}
 	return nil
