@@ -32,7 +32,7 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	conform(t, s, func(d storage.Driver) storage.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
 		append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t)
-	storagetest.RunService(t, func(t *testing.T) *storage.Service {
+	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		front := httptest.NewTLSServer(answering.For(t))
 		t.Cleanup(front.Close)
 		service, err := s3.NewService(t.Context(), amazonAt(t, front.URL), // at its own hosts, which have blocks of public access
