@@ -47,7 +47,7 @@ type receiver struct {
 	ctx    context.Context // of requests to the store
 	s      *session
 	upload storage.MultipartUpload // nil if the file fits one part
-	sum    *checksum                // nil: none
+	sum    *checksum               // nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int

@@ -33,7 +33,7 @@ type upload struct {
 	store    *Store
 	id       string
 	state    state
-	revision string                   // of the state object
+	revision string                  // of the state object
 	parts    storage.MultipartUpload // of state.Token; nil until it is needed
 }
 
