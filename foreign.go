@@ -14,7 +14,7 @@ import (
 // listForeignPage lists a page of a foreign Lister, and one entry more to know whether
 // it is the last page. It passes no limit: the Lister may count entries that it hides.
 func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
-	var r ListRequest
+	var r ListOptions
 	err := r.Apply(opts...)
 	if err == nil {
 		if e := checkPageOptions(&r, token); e != nil {
@@ -24,9 +24,8 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 	if err != nil {
 		return nil, located(b, "ListPage", "", ownError(err))
 	}
-	size := r.set.pageSize
-	size = cmp.Or(size, defaultPageSize)
-	r.set.pageSize = size + 1
+	size := cmp.Or(r.PageSize, defaultPageSize)
+	r.PageSize = size + 1
 	if token != "" {
 		r.StartAfter = token
 	}
@@ -57,7 +56,7 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, c *copyOp, opt
 // composeForeign streams between the methods of a foreign bucket.
 func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, c *composeOp, given []CopyOption) (*Attrs, error) {
 	var natives []DownloadOption
-	for _, n := range c.req.set.sourceNatives {
+	for _, n := range c.given.set.sourceNatives {
 		natives = append(natives, nativeOption(n))
 	}
 	first, err := src.Download(ctx, c.srcKeys[0], natives...)

@@ -74,9 +74,9 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	}
 }
 
-func checkPageOptions(r *ListRequest, token string) *Error {
+func checkPageOptions(r *ListOptions, token string) *Error {
 	switch {
-	case r.set.limit > 0:
+	case r.Limit > 0:
 		return invalid("WithLimit", "does not fit ListPage, which takes WithPageSize")
 	case token != "" && r.StartAfter != "":
 		return invalid("WithStartAfter", "does not fit beside a token")
@@ -85,7 +85,7 @@ func checkPageOptions(r *ListRequest, token string) *Error {
 }
 
 func (l *listOp) openPage(token string) *Error {
-	if e := checkPageOptions(&l.req, token); e != nil {
+	if e := checkPageOptions(&l.given, token); e != nil {
 		return e
 	}
 	l.req.Limit = l.pageSize(defaultPageSize)

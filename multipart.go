@@ -23,6 +23,8 @@ type MultipartUpload struct {
 	record uploadtoken.Record
 	put    PutRequest // for BeginParts and CompleteParts; never changed
 	token  string
+	// attributed says that options gave attributes, tags or locks.
+	attributed bool
 
 	mu   sync.Mutex
 	sent map[int]Part // by this value, with checksums that the store may not tell
@@ -99,21 +101,25 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartO
 // resolve checks everything that can be checked before the upload begins.
 func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 	r, c := &u.put, o.core
-	r.Key, r.Size, r.AnyOrder = o.key, -1, true
-	if err := each(&r.set, opts, func(o MultipartOption) { o.applyMultipart(r) }); err != nil {
+	given := UploadOptions{Size: -1}
+	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
 		return ownError(err)
 	}
+	*r = putOf(&given)
+	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
+	set := &given.set
+	u.attributed = set.given != 0 || r.PublicRead || set.tags || set.lock
 	if e := c.need(MultipartUploads|OpenUploads, "BeginUpload"); e != nil {
 		return e
 	}
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
 		return e
 	}
-	if e := c.checkSize(max(r.Size, r.set.maxSize)); e != nil {
+	if e := c.checkSize(max(r.Size, set.maxSize)); e != nil {
 		return e
 	}
 	r.ContentType = contentType(r.ContentType, r.Key, nil)
-	u.record = newUploadRecord(c, r)
+	u.record = newUploadRecord(c, r, set.maxSize)
 	u.finishRequest()
 	return nil
 }

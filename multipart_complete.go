@@ -9,14 +9,6 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// completeOptions are the options of Complete.
-type completeOptions struct {
-	size  int64 // bytes; -1: not declared
-	crc   CRC32C
-	parts []UploadedPart // nil: all that the store has
-	set   settings
-}
-
 type partsOption []UploadedPart
 
 func (o partsOption) applyComplete(r *completeOptions) {

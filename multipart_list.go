@@ -31,7 +31,7 @@ func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[
 	return func(yield func(UploadEntry, error) bool) {
 		const name = "ListUploads"
 		o := &operation{}
-		var r ListRequest
+		var r ListOptions
 		e := o.prepare(b, mayList, name, "")
 		if e == nil {
 			e = optionFailure(r.Apply(opts...))
@@ -63,8 +63,8 @@ func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[
 }
 
 // onlyPrefix refuses options of a listing that do not fit ListUploads.
-func onlyPrefix(r *ListRequest) *Error {
-	if r.Delimiter != "" || r.StartAfter != "" || r.set.limit != 0 || r.set.pageSize != 0 {
+func onlyPrefix(r *ListOptions) *Error {
+	if r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0 {
 		return invalid("options", "must be WithPrefix only")
 	}
 	return nil

@@ -47,8 +47,7 @@ func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, op
 func (u *MultipartUpload) adopt(upload string) *Error {
 	r, record := &u.put, &u.record
 	if u.bucket.core.desc.AttributesAtBegin {
-		c := &r.Controls
-		if r.set.given != 0 || c.PublicRead || r.set.tags || r.set.lock {
+		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
 		r.Properties, record.Type = Properties{}, ""

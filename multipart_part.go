@@ -6,28 +6,19 @@ import (
 	"io"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// partOptions are the options of one part.
-type partOptions struct {
-	size int64 // bytes; -1: not declared
-	crc  CRC32C
-	ttl  time.Duration
-	set  settings
-}
+type multipartOption func(*UploadOptions)
 
-type multipartOption func(*PutRequest)
-
-func (o multipartOption) applyMultipart(r *PutRequest) { o(r) }
+func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 
 // WithMaxSize bounds the size of an object in bytes that [BeginUpload] begins. Complete of more is
 // InvalidArgument and aborts the upload. Below 1, BeginUpload fails with InvalidArgument.
 func WithMaxSize(bytes int64) MultipartOption {
-	return multipartOption(func(r *PutRequest) {
+	return multipartOption(func(r *UploadOptions) {
 		if bytes < 1 {
 			r.set.fail("WithMaxSize", "must be at least 1")
 		}
@@ -40,7 +31,7 @@ func WithMaxSize(bytes int64) MultipartOption {
 // parts and object, and verifies only what TLS does. Stores that compute it keep it all the
 // same.
 func WithUncheckedParts() MultipartOption {
-	return multipartOption(func(r *PutRequest) { r.UncheckedParts = true })
+	return multipartOption(func(r *UploadOptions) { r.UncheckedParts = true })
 }
 
 // PutPart stores part number of the upload, from 1. A part that is there is replaced; of two at

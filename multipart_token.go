@@ -11,14 +11,14 @@ import (
 )
 
 // newUploadRecord describes an upload that r begins; Upload is set when it has begun.
-func newUploadRecord(c *core, r *PutRequest) uploadtoken.Record {
+func newUploadRecord(c *core, r *PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
 		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
 		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
 		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
 		Tags: r.Tags, Mode: string(r.Retention.Mode), Hold: r.LegalHold, Public: r.PublicRead,
 		Absent: r.Condition.Absent, Revision: r.Condition.Revision,
-		MaxSize: r.set.maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
+		MaxSize: maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
 	}
 	if !r.Retention.Until.IsZero() {
 		u.Until = r.Retention.Until.Unix()
@@ -113,7 +113,7 @@ func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), checkWriteKey(record.Key) != nil:
 		return errOtherUpload()
 	}
-	var given PutRequest
+	var given UploadOptions
 	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
 		return ownError(err)
 	}

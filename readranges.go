@@ -56,10 +56,10 @@ type rangesRead struct {
 	from     Downloader
 	key      string
 	ranges   []Range
-	req      GetRequest // with the options
-	gap      int64      // bytes; see WithMaxGap
-	limit    int64      // bytes of one request
-	claimed  int64      // bytes that the results have before any came
+	req      DownloadOptions // with the options
+	gap      int64           // bytes; see WithMaxGap
+	limit    int64           // bytes of one request
+	claimed  int64           // bytes that the results have before any came
 	results  [][]byte
 	progress *progress
 
@@ -93,7 +93,7 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	spans := make([]rangeplan.Span, len(ranges))
 	for i, one := range ranges {
-		var r GetRequest
+		var r DownloadOptions
 		WithRange(one.Offset, one.Length).applyDownload(&r)
 		from, to, err := r.Span(size)
 		if err != nil {

@@ -22,14 +22,19 @@ const (
 
 // Remove deletes the object.
 func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
-	o := &operation{}
-	r := &DeleteRequest{}
+	call := &struct { // one allocation
+		op    operation
+		req   DeleteRequest
+		given RemoveOptions
+	}{}
+	o, r, given := &call.op, &call.req, &call.given
 	e := o.prepare(b, mayRemove, "Remove", key)
 	if e == nil {
-		e = optionFailure(r.Apply(opts...))
+		e = optionFailure(given.Apply(opts...))
 	}
 	if e == nil {
-		e = b.core.resolveRemove(o.key, r)
+		*r = DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
+		e = b.core.resolveRemove(o.key, r, &given.set)
 	}
 	if e == nil {
 		ctx, e = o.begin(ctx)
@@ -41,12 +46,12 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) e
 }
 
 // resolveRemove checks a removal, and completes its request.
-func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
+func (c *core) resolveRemove(key string, r *DeleteRequest, set *settings) *Error {
 	if e := c.checkReadKey(key); e != nil {
 		return e
 	}
 	r.Key = key
-	if e := c.needVersion(&r.set); e != nil {
+	if e := c.needVersion(set); e != nil {
 		return e
 	}
 	if r.BypassGovernance {
@@ -57,7 +62,7 @@ func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
 	if e := c.condition(&r.Condition, ConditionalRemove); e != nil {
 		return e
 	}
-	native, e := c.natives(r.set.natives)
+	native, e := c.natives(set.natives)
 	r.Native = native
 	return e
 }
