@@ -84,7 +84,7 @@ type ServiceConfig struct {
 }
 
 // NewService returns a new account without buckets.
-func NewService(c ServiceConfig, opts ...storage.OpenOption) *storage.Service {
+func NewService(c ServiceConfig, opts ...storage.OpenOption) storage.Service {
 	return storage.NewService(NewServiceDriver(c), opts...)
 }
 

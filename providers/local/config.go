@@ -133,7 +133,7 @@ type ServiceConfig struct {
 
 // NewService returns a service whose buckets are the directories in root. It fails with
 // the errors of [Open].
-func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*storage.Service, error) {
+func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(root, c)
 	if err != nil {
 		return nil, err

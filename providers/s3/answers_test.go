@@ -304,7 +304,7 @@ var calls = map[string]call{
 	"read the default retention": {http.MethodGet, photos, "object-lock", wiretest.ReadBucket},
 }
 
-func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func uploadInParts(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	u, err := storage.BeginUpload(ctx, b, "k")
 	if err != nil {
 		return err
@@ -317,7 +317,7 @@ func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) er
 	return err
 }
 
-func uploadUnchecked(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func uploadUnchecked(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	u, err := storage.BeginUpload(ctx, b, "k", storage.WithUncheckedParts())
 	if err == nil {
 		_, err = u.PutPart(ctx, 1, strings.NewReader("hello"))
@@ -325,15 +325,15 @@ func uploadUnchecked(ctx context.Context, b storage.Bucket, _ *storage.Service) 
 	return err
 }
 
-func setRetention(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func setRetention(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
 }
 
-func restore(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func restore(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return storage.Restore(ctx, b, "k")
 }
 
-func endVersions(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+func endVersions(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.UpdateBucket(ctx, "photos", storage.WithVersioning(false))
 	return err
 }
