@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
@@ -21,7 +22,7 @@ func TestEveryOperationHasAnAction(t *testing.T) {
 	for from, to := range policy.VersionActions {
 		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)
 	}
-	for action := range objectPermissions {
+	for action := range acl.ObjectPermissions {
 		require.True(t, policy.OnObjects(action) && slices.Contains(policy.Actions, action), action)
 	}
 	for _, action := range []string{"s3:GetBucketObjectLockConfiguration", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"} {

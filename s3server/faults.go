@@ -225,7 +225,7 @@ func (f *Fault) beforeAuth(r *request) error {
 		r.wait(f.Latency)
 	}
 	if f.Bandwidth > 0 {
-		r.Body = &slowBody{r.Body, r, f.Bandwidth}
+		r.in.Body = &slowBody{r.in.Body, r, f.Bandwidth}
 	}
 	if f.DropConnection {
 		cutConnection()
@@ -243,7 +243,7 @@ func (f *Fault) afterAuth(r *request) error {
 		return nil
 	}
 	for _, name := range f.Ignore {
-		r.Header.Del(name)
+		r.in.Header.Del(name)
 	}
 	if f.Error == "" && f.Status == 0 {
 		return nil

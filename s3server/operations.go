@@ -118,7 +118,7 @@ var operations = map[string]operation{
 // chooseOperation returns the operation. A name without a handler is one that this
 // server does not implement.
 func chooseOperation(r *request) (string, handler) {
-	if r.Method == http.MethodOptions {
+	if r.in.Method == http.MethodOptions {
 		return "Preflight", preflight
 	}
 	if missing := missingSubresource(r); missing != "" {
@@ -132,12 +132,12 @@ func chooseOperation(r *request) (string, handler) {
 		}
 	}
 	kind := r.target.kind()
-	if kind == "BUCKET" && r.Method == http.MethodGet && subresource == "" {
+	if kind == "BUCKET" && r.in.Method == http.MethodGet && subresource == "" {
 		if r.query.Get("list-type") == "2" {
 			subresource = "list-type"
 		}
 	}
-	if copying := r.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.Method == http.MethodPut {
+	if copying := r.in.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.in.Method == http.MethodPut {
 		switch subresource {
 		case "":
 			return "CopyObject", copyObject
@@ -151,7 +151,7 @@ func chooseOperation(r *request) (string, handler) {
 			subresource += " id"
 		}
 	}
-	chosen, found := operations[strings.Join([]string{kind, r.Method, subresource}, " ")]
+	chosen, found := operations[strings.Join([]string{kind, r.in.Method, subresource}, " ")]
 	if !found {
 		return subresource, nil
 	}

@@ -78,7 +78,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/memory"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
@@ -230,7 +233,7 @@ type Handler struct {
 	anyRegion bool
 	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
-	store     store
+	store     state.Store
 	failed    error // of a bucket of Config.Buckets
 
 	finished *finishedUploads
@@ -282,9 +285,9 @@ func New(c Config) *Handler {
 	h.admin = newAdmin(h)
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	if c.Service != nil {
-		h.store = newDriverStore(&h.config)
+		h.store = driverstore.New(driverstore.Config{Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region, Natural: state.NewSettings(c.Strict)})
 	} else {
-		h.store = newMemoryStore(&h.config, c.Driver)
+		h.store = memory.New(memory.Config{Driver: c.Driver, Now: h.now, MaxBytes: c.MaxBytes, FolderOrder: c.folderOrder})
 	}
 	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
 	return h
@@ -293,7 +296,7 @@ func New(c Config) *Handler {
 // createBuckets creates Config.Buckets that do not exist.
 func (h *Handler) createBuckets() error {
 	for _, name := range h.config.Buckets {
-		if _, err := h.store.createBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
+		if _, err := h.store.CreateBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
 			return fmt.Errorf("creating bucket %q: %w", name, err)
 		}
 	}
@@ -302,8 +305,8 @@ func (h *Handler) createBuckets() error {
 
 // Close closes the buckets of [Config].Service that are open. No request may be in progress.
 func (h *Handler) Close() {
-	if s, ok := h.store.(*driverStore); ok {
-		s.close()
+	if s, ok := h.store.(*driverstore.Store); ok {
+		s.Close()
 	}
 }
 

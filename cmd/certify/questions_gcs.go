@@ -309,7 +309,7 @@ func removeFolders(ctx context.Context, service *raw.Service, bucket string) err
 }
 
 // completed makes an object of an open upload, and returns the upload.
-func completed(ctx context.Context, b storage.Bucket) (*storage.MultipartUpload, error) {
+func completed(ctx context.Context, b storage.Bucket) (storage.MultipartUpload, error) {
 	u, err := storage.BeginUpload(ctx, b, "a")
 	if err == nil {
 		_, err = u.PutPart(ctx, 1, strings.NewReader("text"))

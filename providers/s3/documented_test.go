@@ -21,7 +21,7 @@ const leastPart = 64 << 10 // of an upload, in the servers of these tests
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	s, answering := answeringServer(t, "aws", documented.Amazon)
 	conform(t, s, withSmallParts, append(documented.Skips(nil), storagetest.WithName("s3"))...)
-	storagetest.RunService(t, func(t *testing.T) *storage.Service {
+	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		front := httptest.NewTLSServer(answering.For(t))
 		t.Cleanup(front.Close)
 		service, err := s3.NewService(t.Context(), amazonAt(t, front.URL), // at its own hosts, which have blocks of public access
