@@ -51,7 +51,7 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	t.Run("plain", func(t *testing.T) {
 		answering := conformWithAnswers(t, nil, 2, undisturbed)
-		storagetest.RunService(t, func(t *testing.T) *storage.Service {
+		storagetest.RunService(t, func(t *testing.T) storage.Service {
 			front := httptest.NewServer(answering.For(t))
 			t.Cleanup(front.Close)
 			account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: front.URL, Project: "project"},
