@@ -22,11 +22,7 @@ func Compose(ctx context.Context, b interface {
 	if to, ok := find[ServerCopier](b); ok {
 		return to.Compose(ctx, dstKey, srcKeys, opts...)
 	}
-	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
-	if err := c.apply(opts); err != nil {
-		return nil, located(b, "Compose", dstKey, ownError(err))
-	}
-	return composeForeign(ctx, b, b, dstKey, c, opts)
+	return composeForeign(ctx, b, b, dstKey, slices.Clone(srcKeys), opts)
 }
 
 func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
@@ -39,16 +35,21 @@ func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts
 type composeOp struct {
 	op      operation
 	req     CopyRequest
+	given   copyOptions
 	srcKeys []string // whole, once opened
 	sources []*Attrs
 }
 
 // apply reads the options.
 func (c *composeOp) apply(opts []CopyOption) error {
-	if err := c.req.apply(opts); err != nil {
+	if err := readCopyOptions(&c.req, &c.given, opts); err != nil {
 		return err
 	}
-	if len(c.srcKeys) == 0 || c.req.set.version {
+	return checkSources(c.srcKeys, &c.given)
+}
+
+func checkSources(srcKeys []string, given *copyOptions) error {
+	if len(srcKeys) == 0 || given.set.version {
 		return invalid("srcKeys", "must name at least one object, and options no version")
 	}
 	return nil
@@ -59,10 +60,10 @@ func (c *composeOp) open(b *bucket, key string, failed error) *Error {
 	if e := c.op.prepare(b, mayUpload|mayDownload, "Compose", key); e != nil {
 		return e
 	}
-	if e := b.core.resolveCopy(c.op.key, &c.req, failed); e != nil {
+	if e := b.core.resolveCopy(c.op.key, &c.req, &c.given.set, failed); e != nil {
 		return e
 	}
-	native, e := b.core.natives(c.req.set.sourceNatives)
+	native, e := b.core.natives(c.given.set.sourceNatives)
 	if e != nil {
 		return e
 	}
@@ -134,8 +135,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	}
 	writeID := ""
 	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
-	if c.req.Condition != (Condition{}) || c.req.set.writeID != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = core.newWriteID(c.req.set.writeID)
+	if c.req.Condition != (Condition{}) || c.given.set.writeID != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = core.newWriteID(c.given.set.writeID)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	if known {
@@ -143,13 +144,13 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
 		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
-		writeID: writeID, named: c.req.set.writeID != "",
+		writeID: writeID, named: c.given.set.writeID != "",
 	})
 }
 
 // streamCompose streams the sources, one after the other, into one upload.
 func (c *composeOp) streamCompose(ctx context.Context) (*Attrs, *Error) {
-	r := c.req.put()
+	r := putOfCopy(&c.req)
 	for _, source := range c.sources {
 		r.Size += source.Size
 	}
@@ -160,7 +161,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*Attrs, *Error) {
 		return openPinned(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1, Condition: Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
 	}}
 	defer body.close()
-	return storeSource(ctx, &c.op, r, body)
+	return storeSource(ctx, &c.op, r, c.given.set.ofCopy(), body)
 }
 
 // openPinned opens an object whose revision is pinned, within the operation o.

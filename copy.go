@@ -29,19 +29,15 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 	if to, ok := find[ServerCopier](dst); ok {
 		return to.CopyFrom(ctx, dstKey, src, srcKey, opts...)
 	}
-	c := &copyOp{src: src, srcKey: srcKey}
-	if err := c.req.apply(opts); err != nil {
-		return nil, located(dst, "Copy", dstKey, ownError(err))
-	}
-	return copyToForeign(ctx, dst, dstKey, c, opts)
+	return copyToForeign(ctx, dst, dstKey, src, srcKey, opts)
 }
 
 func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	c := &copyOp{src: src, srcKey: srcKey}
-	failed := c.req.apply(opts)
+	failed := readCopyOptions(&c.req, &c.given, opts)
 	e := c.op.prepare(b, mayUpload, "Copy", key)
 	if e == nil {
-		e = b.core.resolveCopy(c.op.key, &c.req, failed)
+		e = b.core.resolveCopy(c.op.key, &c.req, &c.given.set, failed)
 	}
 	return run(ctx, &c.op, e, c.run)
 }
@@ -50,18 +46,26 @@ func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKe
 type copyOp struct {
 	op     operation
 	req    CopyRequest
+	given  copyOptions
 	src    Downloader
 	srcKey string
 	source *Reader // of a bucket from New, with an operation of its own: a Download
 }
 
+// readCopyOptions reads the options of Copy and Compose.
+func readCopyOptions(r *CopyRequest, given *copyOptions, opts []CopyOption) error {
+	err := given.apply(opts)
+	r.Source.Version, r.Properties, r.Controls, r.Condition = given.version, given.Properties, given.Controls, given.condition
+	return err
+}
+
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 // failed is how reading the options went.
-func (c *core) resolveCopy(key string, r *CopyRequest, failed error) (e *Error) {
+func (c *core) resolveCopy(key string, r *CopyRequest, set *settings, failed error) (e *Error) {
 	if e = optionFailure(failed); e != nil {
 		return e
 	}
-	if e = c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
+	if e = c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
 		return e
 	}
 	r.Key = key
@@ -100,10 +104,10 @@ func (c *copyOp) openSource(ctx context.Context, src *bucket) *Error {
 	d := &c.source.d
 	e := d.op.prepare(src, mayDownload, "Download", c.srcKey)
 	if e == nil {
-		d.req.Length, d.req.Version, d.req.set.version = -1, c.req.Source.Version, c.req.set.version
-		d.req.set.concurrency = c.req.set.concurrency
-		d.req.set.natives = c.req.set.sourceNatives
-		e = src.core.resolveRead(d.op.key, &d.req)
+		d.req.Length, d.req.Version, d.given.set.version = -1, c.req.Source.Version, c.given.set.version
+		d.given.set.concurrency = c.given.set.concurrency
+		d.given.set.natives = c.given.set.sourceNatives
+		e = src.core.resolveRead(d.op.key, &d.req, &d.given.set)
 	}
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
@@ -128,7 +132,7 @@ func sourceError(err error) *Error {
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
 // sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && !c.req.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
+	return mayHave && !c.given.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
@@ -178,7 +182,7 @@ func (c *copyOp) checkSource(read *Attrs) *Error {
 // provider would refuse it, or take it for a class of its own; the provider of a
 // user's own type is not known.
 func (c *copyOp) keepsClass() bool {
-	if c.req.set.given&propStorageClass != 0 {
+	if c.given.set.given&propStorageClass != 0 {
 		return true
 	}
 	return c.source != nil && c.op.core.has(StorageClasses) && c.source.d.op.core.desc.Provider == c.op.core.desc.Provider

@@ -27,7 +27,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r.Source = from
 	marked := metadata.HoldsReserved(source.Metadata)
 	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
-	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
+	merged := mergeProperties(source.Properties, r.Properties, c.given.set.given)
 	c.op.core.dropProperties(&merged)
 	if !c.op.core.has(ContentProperties) {
 		merged.ContentType = contentType("", c.op.key, nil)
@@ -42,17 +42,17 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 			return nil, e
 		}
 	}
-	r.ReplaceTags = r.set.tags
+	r.ReplaceTags = c.given.set.tags
 	writeID := ""
-	if r.Condition != (Condition{}) || r.set.writeID != "" || c.replacesSource(&from) {
-		writeID = c.op.core.newWriteID(r.set.writeID)
+	if r.Condition != (Condition{}) || c.given.set.writeID != "" || c.replacesSource(&from) {
+		writeID = c.op.core.newWriteID(c.given.set.writeID)
 	}
 	r.Properties = merged
 	r.Metadata = c.op.core.metadata.Encode(merged.Metadata, writeID)
-	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
+	r.Replace = c.given.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
 		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition,
-		writeID: writeID, named: r.set.writeID != "",
+		writeID: writeID, named: c.given.set.writeID != "",
 	})
 }
 
@@ -68,7 +68,7 @@ func (c *copyOp) replacesSource(from *ObjectRef) bool {
 // both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && r.set.withoutAttrs && r.set.given == 0 && r.Condition == (Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && c.given.set.withoutAttrs && c.given.set.given == 0 && r.Condition == (Condition{}) &&
 		target.has(Metadata|ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
@@ -77,7 +77,7 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
-	r.Source, r.ReplaceTags = from, r.set.tags
+	r.Source, r.ReplaceTags = from, c.given.set.tags
 	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 	if a != nil {
 		a.ContentType = "" // that of the source, which was not read

@@ -14,8 +14,8 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	}
 	defer func() { _ = from.Close() }()
 	source := from.Attrs()
-	r := c.req.put()
-	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.req.set.given)
+	r := putOfCopy(&c.req)
+	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.given.set.given)
 	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
 	c.op.core.dropProperties(&r.Properties)
 	if !c.keepsClass() {
@@ -32,24 +32,26 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 		}
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
-	return storeSource(ctx, &c.op, r, &sourceBody{from: from})
+	return storeSource(ctx, &c.op, r, c.given.set.ofCopy(), &sourceBody{from: from})
 }
 
-// put returns the request that stores what r copies, without what the source decides.
-func (r *CopyRequest) put() PutRequest {
-	return PutRequest{
-		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls,
-		set: settings{concurrency: r.set.concurrency, progress: r.set.progress, resumeFile: r.set.resumeFile, writeID: r.set.writeID},
-	}
+// putOfCopy returns the request that stores what r copies, without what the source decides.
+func putOfCopy(r *CopyRequest) PutRequest {
+	return PutRequest{Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls}
+}
+
+// ofCopy returns what holds for the upload of a copy.
+func (s *settings) ofCopy() settings {
+	return settings{concurrency: s.concurrency, progress: s.progress, resumeFile: s.resumeFile, writeID: s.writeID}
 }
 
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r PutRequest, body interface {
+func storeSource(ctx context.Context, o *operation, r PutRequest, set settings, body interface {
 	io.Reader
 	sourceFailure() error
 }) (*Attrs, *Error) {
 
-	w := &write{op: o, req: r}
+	w := &write{op: o, req: r, given: UploadOptions{set: set}}
 	if e := w.open(body); e != nil {
 		return nil, e
 	}
@@ -69,21 +71,26 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 		r.present()
 		return r, nil
 	}
+	return openForeignSource(ctx, c.src, c.srcKey, &c.given)
+}
+
+// openForeignSource opens the source of a copy by its Download.
+func openForeignSource(ctx context.Context, src Downloader, key string, given *copyOptions) (*Reader, *Error) {
 	var opts []DownloadOption
-	if c.req.set.version {
-		opts = append(opts, WithVersion(c.req.Source.Version))
+	if given.set.version {
+		opts = append(opts, WithVersion(given.version))
 	}
-	for _, n := range c.req.set.sourceNatives {
+	for _, n := range given.set.sourceNatives {
 		opts = append(opts, nativeOption(n))
 	}
-	if c.req.set.concurrency > 0 {
-		opts = append(opts, WithConcurrency(int(c.req.set.concurrency)))
+	if given.set.concurrency > 0 {
+		opts = append(opts, WithConcurrency(int(given.set.concurrency)))
 	}
-	r, err := c.src.Download(ctx, c.srcKey, opts...)
+	r, err := src.Download(ctx, key, opts...)
 	if err != nil {
 		e := asError(ctx, err)
 		e.Op = "Copy"
-		e.Key = cmp.Or(e.Key, c.srcKey)
+		e.Key = cmp.Or(e.Key, key)
 		if e.Code == PreconditionFailed { // not a condition of this call
 			e.Code, e.Err = Changed, bodyError{err}
 		}

@@ -33,7 +33,7 @@ func storeOf(provider string) storage.Bucket {
 type usersBucket struct{ storage.Bucket }
 
 // asked keeps what an Upload is asked for.
-type asked struct{ of storage.PutRequest }
+type asked struct{ of storage.UploadOptions }
 
 func (a *asked) Upload(_ context.Context, _ string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	_, _ = io.Copy(io.Discard, body)

@@ -7,18 +7,20 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/progress"
 )
 
 // A download is one call of Download, from its first request to Close.
 type download struct {
 	op       operation
 	req      GetRequest
+	given    DownloadOptions
 	ctx      context.Context // the caller's, after the hooks
 	attrs    *Attrs          // of the first response
 	revision string          // of the first response, without its tag
 	offset   int64           // of what is delivered
 	length   int64           // likewise, in bytes
-	progress *progress
+	progress *progress.Counter
 
 	stream  stream       // one connection at a time
 	ranges  *rangeReader // or parallel ranges; nil: none
@@ -38,10 +40,10 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 	d := &r.d
 	e := d.op.prepare(b, mayDownload, "Download", key)
 	if e == nil {
-		e = optionFailure(d.req.Apply(opts...))
+		e = optionFailure(d.apply(opts))
 	}
 	if e == nil {
-		e = b.core.resolveRead(d.op.key, &d.req)
+		e = b.core.resolveRead(d.op.key, &d.req, &d.given.set)
 	}
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
@@ -56,9 +58,16 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 	return r, nil
 }
 
+// apply reads the options.
+func (d *download) apply(opts []DownloadOption) error {
+	err := d.given.Apply(opts...)
+	d.req = getOf(&d.given)
+	return err
+}
+
 // open makes the first request, and determines what is delivered.
 func (d *download) open() *Error {
-	if d.req.set.concurrency > 1 && d.canSplit() {
+	if d.given.set.concurrency > 1 && d.canSplit() {
 		return d.openRanges()
 	}
 	if d.req.Length == 0 { // no provider has a range of 0 bytes
@@ -68,7 +77,7 @@ func (d *download) open() *Error {
 		return e
 	}
 	d.stream.pin(d.revision, d.offset, d.length)
-	d.growth.on = d.req.set.concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
+	d.growth.on = d.given.set.concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
 	return nil
 }
 
@@ -117,7 +126,7 @@ func (d *download) start(attrs *Attrs) *Error {
 	}
 	d.left = d.length
 	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
-	d.progress = newProgress(d.req.set.progress, d.length)
+	d.progress = progress.New(d.given.set.progress, d.length)
 	return nil
 }
 
@@ -173,7 +182,7 @@ func (d *download) deliver(p []byte) {
 
 func (d *download) count(n int64) {
 	d.op.bytes.Add(n)
-	d.progress.add(n)
+	d.progress.Add(n)
 }
 
 // finish returns io.EOF after the last byte, if the checksum is right.

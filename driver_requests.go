@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// The core fills requests from options, and drivers read them. Only the core reads the
-// unexported fields.
+// The core fills requests from options, and drivers read them.
 type (
 	// A PutRequest stores one object.
 	PutRequest struct {
@@ -28,8 +27,6 @@ type (
 		// UncheckedParts is set, with AnyOrder, if clients send parts without a checksum: SignPart
 		// then gets no CRC32C, and the store must take such parts.
 		UncheckedParts bool
-
-		set settings
 	}
 	// A PartRequest stores one part of an upload.
 	PartRequest struct {
@@ -108,8 +105,6 @@ type (
 		// response was lost: an option in Native that does not fit Head is not a mistake. A copy
 		// sets it for Tags, which then leave out those that a service of the store has set.
 		Auxiliary bool
-
-		set settings
 	}
 	// A ListRequest asks for one page.
 	ListRequest struct {
@@ -117,8 +112,6 @@ type (
 		Limit                                int // entries in the page; never 0 for a driver
 		// Entries has memory that Page.Entries may use: the previous page's slice.
 		Entries []ListEntry
-
-		set listSettings
 	}
 	// A DeleteRequest removes one object or version.
 	DeleteRequest struct {
@@ -126,8 +119,6 @@ type (
 		Condition        Condition
 		BypassGovernance bool
 		Native           []any
-
-		set settings
 	}
 	// A ChangeRequest changes something of an object that is there, by the method that gets it.
 	ChangeRequest struct {
@@ -139,8 +130,6 @@ type (
 		RestoreDays      int               // Restore
 		RestoreTier      string            // Restore: the provider's word; "": its standard
 		Native           []any
-
-		set settings
 	}
 	// A CopyRequest copies inside the provider.
 	CopyRequest struct {
@@ -153,8 +142,6 @@ type (
 		ReplaceTags bool
 		Condition   Condition // of the destination
 		Resume      string    // the driver's own: how far a failed attempt came; "" at first
-
-		set settings
 	}
 	// A ComposeRequest joins objects of one bucket.
 	ComposeRequest struct {
@@ -180,16 +167,8 @@ type (
 		ResponseName     string // of an attachment; see ResponseDisposition
 		// ResponseContentDisposition is the whole header; "": ResponseName decides.
 		ResponseContentDisposition string
-
-		set settings
 	}
 
-	// A Condition holds at most one field.
-	Condition struct {
-		Absent      bool
-		Revision    string
-		NotRevision string
-	}
 	// An ObjectRef names an object for a server-side copy. Account is comparable, and equal
 	// if one credential reaches both objects; nil means nowhere.
 	ObjectRef struct {
@@ -215,13 +194,5 @@ type (
 // past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is
 // for drivers that have the size.
 func (r *GetRequest) Span(size int64) (from, to int64, err error) {
-	switch {
-	case r.Suffix > 0:
-		return max(0, size-r.Suffix), size, nil
-	case r.Offset > size:
-		return 0, 0, RangeNotSatisfiable
-	case r.Length < 0 || r.Length > size-r.Offset:
-		return r.Offset, size, nil
-	}
-	return r.Offset, r.Offset + r.Length, nil
+	return span(r.Offset, r.Length, r.Suffix, size)
 }

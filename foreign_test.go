@@ -27,7 +27,7 @@ type foreign struct {
 }
 
 func (f foreign) Download(_ context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	var r storage.GetRequest
+	var r storage.DownloadOptions
 	if err := r.Apply(opts...); err != nil {
 		return nil, err
 	}

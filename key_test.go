@@ -57,12 +57,12 @@ func FuzzRange(f *testing.F) {
 		if size < 0 {
 			t.Skip("no object has such a size")
 		}
-		var r GetRequest
+		var r DownloadOptions
 		if r.Apply(WithRange(offset, length)) != nil {
 			require.True(t, offset < 0 && length >= 0)
 			return
 		}
-		d := &download{req: r, attrs: &Attrs{Size: size}}
+		d := &download{req: getOf(&r), attrs: &Attrs{Size: size}}
 		if e := d.setRange(); e != nil {
 			require.Equal(t, RangeNotSatisfiable, e.Code)
 			require.Greater(t, offset, size)

@@ -16,9 +16,10 @@ const (
 
 // A listOp is one call that lists.
 type listOp struct {
-	op   operation
-	req  ListRequest
-	last string // the greatest key or prefix so far
+	op    operation
+	given ListOptions
+	req   ListRequest
+	last  string // the greatest key or prefix so far
 	// after is the key of WithStartAfter or of a token. Entries up to it are dropped, also if the
 	// driver is not asked to.
 	after string
@@ -75,7 +76,8 @@ var errStopped = &Error{Code: Canceled}
 // open checks the request, and adds the prefix of the view.
 func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	r := &l.req
-	applied := r.Apply(opts...)
+	applied := l.given.Apply(opts...)
+	r.Prefix, r.Delimiter, r.StartAfter = l.given.Prefix, l.given.Delimiter, l.given.StartAfter
 	if e := l.op.prepare(b, mayList, op, r.Prefix); e != nil {
 		return e
 	}
@@ -111,7 +113,7 @@ func (c *core) maxPage() int {
 // pageSize returns how many entries one request asks for.
 func (l *listOp) pageSize(standard int) int {
 	maximum := l.op.core.maxPage()
-	size := l.req.set.pageSize
+	size := l.given.PageSize
 	if size == 0 {
 		size = min(standard, maximum)
 	}
@@ -125,7 +127,7 @@ func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *E
 		return l.eachDerived(ctx, yield)
 	}
 	size := l.pageSize(defaultMaxPage)
-	left := l.req.set.limit // 0: there is none
+	left := l.given.Limit
 	bounded := left > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()

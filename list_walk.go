@@ -208,7 +208,7 @@ func (v *level) pass(entry ListEntry) *Error {
 
 // eachDerived is each for a listing that derives.
 func (l *listOp) eachDerived(ctx context.Context, yield func(ListEntry, error) bool) *Error {
-	left := l.req.set.limit // 0: there is none
+	left := l.given.Limit
 	l.req.Limit = l.pageSize(defaultMaxPage)
 	if left > 0 {
 		l.req.Limit = min(l.req.Limit, left+1) // a prefix waits for the entry after it

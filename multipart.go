@@ -1,14 +1,12 @@
 package storage
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"iter"
-	"sync"
-
-	"github.com/omnibucket/storage/internal/uploadtoken"
+	"slices"
+	"time"
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
@@ -18,14 +16,86 @@ import (
 // such uploads, and transfer.Expire removes them by age.
 //
 // Its methods are safe for concurrent use. It holds no connection and needs no Close.
-type MultipartUpload struct {
-	bucket *bucket
-	record uploadtoken.Record
-	put    PutRequest // for BeginParts and CompleteParts; never changed
-	token  string
+type MultipartUpload interface {
+	// Key returns the key of the object.
+	Key() string
 
-	mu   sync.Mutex
-	sent map[int]Part // by this value, with checksums that the store may not tell
+	// String returns the key, and neither the token nor the store's name of the upload.
+	String() string
+
+	// Token returns what another process needs to continue the upload with [ContinueUpload]. It has
+	// letters, digits, "-" and "_": some 400 characters, and more with metadata. It holds the
+	// attributes of the object and no secret, but whoever has it and the bucket can write this
+	// object: keep it on the server. It is the same for the life of the upload.
+	Token() string
+
+	// Limits returns the bounds of the parts. They hold on this store; a program for every store
+	// chooses parts of at least 5 MiB.
+	Limits() PartLimits
+
+	// PutPart stores part number of the upload, from 1. A part that is there is replaced; of two at
+	// once, one wins. It is retried, and sent with its checksum.
+	//
+	// A body that Upload reads in place is read in place, also one with Seek and [WithSize]. Any other is read whole into memory, as far
+	// as the [BufferLimit] of the bucket allows: if it is larger than the limit, PutPart fails with
+	// TooLarge. [WithSize] declares its size, so that no more memory is taken, and [WithCRC32C] its
+	// checksum. A body of another size fails with BodyFailed, one of another checksum with
+	// ChecksumMismatch. Both leave the part as it was.
+	//
+	// A number or a size outside of Limits is InvalidArgument. If the upload was completed, aborted or
+	// dropped, PutPart fails with ObjectNotFound.
+	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
+
+	// SignPart returns a request that anyone can make, until it expires, to store part number, from
+	// 1: the method is PUT and the body is the part. It can store this part and nothing else, as often
+	// as the holder likes until Complete; see [SignedUploader]. [WithTTL] sets how long it is valid.
+	//
+	// The store enforces the checksum of [WithCRC32C] if it has [SignedPartChecksums], else SignPart
+	// fails with Unsupported. Without a checksum it fails with InvalidArgument, unless the upload has
+	// [WithUncheckedParts]; with that, WithCRC32C is InvalidArgument. [WithSize] binds the size of the part if the store has [SignedSize], else it
+	// is Unsupported. Complete checks the size of the whole.
+	//
+	// SignPart makes no request to the store, so that it succeeds for an upload that is gone. It needs
+	// the permission of [SignedUploader] too. If the store lacks [SignedParts], it fails with
+	// Unsupported.
+	SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error)
+
+	// Parts returns the parts that the store has, by number.
+	//
+	// If the upload was completed, aborted or dropped, Parts fails with ObjectNotFound.
+	Parts(ctx context.Context) ([]UploadedPart, error)
+
+	// Complete makes the object of the parts: of all that the store has, or of those of [WithParts].
+	// Their numbers must be 1, 2, 3 and so on. The object appears whole or not at all.
+	//
+	// Complete fails with InvalidArgument, before the last request, if parts are missing, have another
+	// ETag or are outside of Limits. So it does if the sum of sizes is not that of [WithSize], given
+	// here or to [BeginUpload], or exceeds [WithMaxSize]. If there is too much, the client lied: the
+	// upload is aborted. If a checksum was declared, another one of the
+	// whole is ChecksumMismatch. If the store does not tell the checksums of parts, a declared
+	// checksum is Unsupported. After any other error than too much the upload stays, and Complete may
+	// be called again.
+	//
+	// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed. If S3
+	// cannot decide it because of another write at the same time, Complete fails with Unavailable and
+	// Status 409: the parts are of no more use, and a new upload is needed. If
+	// another call replaces a part meanwhile, Complete takes the newer one; with its ETag in WithParts,
+	// Complete fails with InvalidArgument.
+	//
+	// Complete is idempotent: if this upload was completed, in whatever process, it returns the
+	// Attrs of the object while the object is there. If the upload was aborted or dropped, or its
+	// object was replaced or removed, Complete fails with ObjectNotFound. A store without [Metadata]
+	// cannot tell, so that a second Complete is ObjectNotFound. A lost response is reconciled, as for
+	// Upload; if that fails, errors.Is(err, OutcomeUnknown), and Complete may be called again.
+	//
+	// On Google and Azure, a process can end after the decision that its call makes the object and before
+	// the object is there. If the key has no object then, nobody can know whether it was made and removed.
+	// Later calls of Complete wait ten seconds for that process, and fail with ObjectNotFound.
+	Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error)
+
+	// Abort drops the upload and its parts. If it was completed, aborted or dropped already, Abort
+	// succeeds and changes nothing: a completed object stays.
+	Abort(ctx context.Context) error
 }
 
 // PartLimits are the bounds of the parts of one upload.
@@ -46,14 +116,14 @@ type UploadedPart struct {
 }
 
 // A MultipartUploader is a bucket that takes uploads in parts: one from [New], or a type of your
-// own, for which the functions of these names call its methods. Only a bucket from New makes a
-// [MultipartUpload]: a type of your own returns that of the bucket that it wraps.
+// own, for which the functions of these names call its methods.
 type MultipartUploader interface {
-	BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error)
-	ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error)
-	ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error)
+	BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error)
+	ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error)
+	ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error)
 	ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error]
 	AbortUpload(ctx context.Context, entry UploadEntry) error
+	PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 }
 
 // BeginUpload begins an upload of one object in parts. The options are those of the object:
@@ -63,7 +133,7 @@ type MultipartUploader interface {
 //
 // If the store lacks [OpenUploads], or b is no [MultipartUploader], BeginUpload fails with
 // Unsupported. The other errors are those of Upload.
-func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (*MultipartUpload, error) {
+func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "BeginUpload")
 	if e != nil {
 		return nil, located(b, "BeginUpload", key, e)
@@ -71,172 +141,120 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 	return m.BeginUpload(ctx, key, opts...)
 }
 
-func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error) {
-	u := &MultipartUpload{bucket: b}
-	o := &operation{}
-	e := o.prepare(b, mayUpload, "BeginUpload", key)
-	o.writes = false // an upload that was begun is not the object
-	if e == nil {
-		e = u.resolve(o, opts)
-	}
-	return run(ctx, o, e, func(ctx context.Context) (*MultipartUpload, *Error) {
-		id, e := beginParts(ctx, o, &u.put)
-		if e != nil {
-			return nil, e
-		}
-		if ctx.Err() != nil {
-			e := asError(ctx, ctx.Err())
-			m := &multipart{w: &write{op: o}, id: id}
-			m.abort(ctx, e)
-			return nil, e
-		}
-		u.record.Upload = id
-		u.token = u.record.Token()
-		return u, nil
-	})
-}
-
-// resolve checks everything that can be checked before the upload begins.
-func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
-	r, c := &u.put, o.core
-	r.Key, r.Size, r.AnyOrder = o.key, -1, true
-	if err := each(&r.set, opts, func(o MultipartOption) { o.applyMultipart(r) }); err != nil {
-		return ownError(err)
-	}
-	if e := c.need(MultipartUploads|OpenUploads, "BeginUpload"); e != nil {
-		return e
-	}
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
-		return e
-	}
-	if e := c.checkSize(max(r.Size, r.set.maxSize)); e != nil {
-		return e
-	}
-	r.ContentType = contentType(r.ContentType, r.Key, nil)
-	u.record = newUploadRecord(c, r)
-	u.finishRequest()
-	return nil
-}
-
-// finishRequest makes put a request for the driver.
-func (u *MultipartUpload) finishRequest() {
-	r := &u.put
-	r.Size, r.CRC32C = u.record.DeclaredSize(), CRC32C{}
-	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
-}
-
-// Key returns the key of the object.
-func (u *MultipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.prefix):] }
-
-// String returns the key, and neither the token nor the store's name of the upload.
-func (u *MultipartUpload) String() string { return "upload of " + quoted(u.Key()) }
-
-// GoString returns String.
-func (u *MultipartUpload) GoString() string { return u.String() }
-
-// Limits returns the bounds of the parts. They hold on this store; a program for every store
-// chooses parts of at least 5 MiB.
-func (u *MultipartUpload) Limits() PartLimits {
-	d := &u.bucket.core.desc
-	if d.OpenUploadLimits != nil {
-		return *d.OpenUploadLimits
-	}
-	return PartLimits{
-		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
-		Equal: u.bucket.core.has(EqualParts), MaxParts: d.MaxParts,
-	}
-}
-
-// prepare begins a call on the upload.
-func (u *MultipartUpload) prepare(o *operation, may permission, name string) *Error {
-	return o.prepare(u.bucket, may, name, u.Key())
-}
-
-// Parts returns the parts that the store has, by number.
+// ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes no
+// request: whether the upload is still there shows at the next call.
 //
-// If the upload was completed, aborted or dropped, Parts fails with ObjectNotFound.
-func (u *MultipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
-	o := &operation{}
-	e := u.prepare(o, mayUpload, "Parts")
-	o.writes = false
-	parts, err := run(ctx, o, e, func(ctx context.Context) (*[]Part, *Error) {
-		parts, e := u.listParts(ctx, o)
-		return &parts, e
+// Options are only those of [WithNative] that BeginUpload had: the token does not hold a key that
+// the object is encrypted with. A token that was changed, or that is of another bucket or of a
+// key outside of b's prefix, is InvalidArgument; so is another option, or one that is missing.
+// If b is no [MultipartUploader], ContinueUpload fails with Unsupported.
+func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
+	m, e := need[MultipartUploader](b, "ContinueUpload")
+	if e != nil {
+		return nil, located(b, "ContinueUpload", "", e)
+	}
+	return m.ContinueUpload(ctx, token, opts...)
+}
+
+// ContinueListedUpload returns an upload that [ListUploads] has yielded, for a program that has lost
+// its token. It makes no request: whether the upload is still there shows at the next call. Its
+// Token continues it in other processes, too.
+//
+// The store does not tell how the upload was begun. Most stores get the attributes, tags and locks
+// with Complete: give those options of [BeginUpload] again, or the object has none. S3 has them
+// already, so that there they are InvalidArgument. On all stores, give the condition, [WithSize],
+// [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and native options again.
+//
+// If S3 loses the response of Complete, the error is OutcomeUnknown, and a second Complete fails
+// with ObjectNotFound. The other errors are those of BeginUpload.
+func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
+	m, e := need[MultipartUploader](b, "ContinueListedUpload")
+	if e != nil {
+		return nil, located(b, "ContinueListedUpload", entry.Key, e)
+	}
+	return m.ContinueListedUpload(ctx, entry, opts...)
+}
+
+// An UploadEntry is a multipart upload that was begun and neither completed nor aborted: one of
+// [BeginUpload], or one that a crash or a lost connection has left. [ContinueListedUpload] continues
+// it, and [AbortUpload] drops it.
+type UploadEntry struct {
+	Key    string
+	Upload string    // the store's name of the upload
+	Begun  time.Time // UTC; on some stores the time of its first or latest part
+}
+
+// ListUploads yields the multipart uploads of the bucket in progress, in no order; see List for
+// the error. Only [WithPrefix] fits; any other option is InvalidArgument. If the store
+// lacks [ListedUploads], or b is no [MultipartUploader], the error is Unsupported.
+func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
+	m, e := need[MultipartUploader](b, "ListUploads")
+	if e != nil {
+		return failing[UploadEntry](located(b, "ListUploads", "", e))
+	}
+	return m.ListUploads(ctx, opts...)
+}
+
+// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is none, it
+// succeeds. A call that still sends parts of it fails.
+func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
+	m, e := need[MultipartUploader](b, "AbortUpload")
+	if e != nil {
+		return located(b, "AbortUpload", entry.Key, e)
+	}
+	return m.AbortUpload(ctx, entry)
+}
+
+type multipartOption func(*UploadOptions)
+
+func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
+
+// WithMaxSize bounds the size of an object in bytes that [BeginUpload] begins. Complete of more is
+// InvalidArgument and aborts the upload. Below 1, BeginUpload fails with InvalidArgument.
+func WithMaxSize(bytes int64) MultipartOption {
+	return multipartOption(func(r *UploadOptions) {
+		if bytes < 1 {
+			r.set.fail("WithMaxSize", "must be at least 1")
+		}
+		r.set.maxSize = bytes
 	})
-	if err != nil {
-		return nil, err
-	}
-	uploaded := make([]UploadedPart, len(*parts))
-	for i := range *parts {
-		uploaded[i] = (*parts)[i].uploaded()
-	}
-	return uploaded, nil
 }
 
-// uploaded returns the part as the user sees it.
-func (p *Part) uploaded() UploadedPart {
-	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
+// WithUncheckedParts permits [MultipartUpload.SignPart] without [WithCRC32C], for clients that
+// compute no checksum before they ask for an address, such as Uppy. S3 then keeps no CRC32C of
+// parts and object, and verifies only what TLS does. Stores that compute it keep it all the
+// same.
+func WithUncheckedParts() MultipartOption {
+	return multipartOption(func(r *UploadOptions) { r.UncheckedParts = true })
 }
 
-// partsPage is how many parts one request lists, as on S3.
-const partsPage = 1000
+type partsOption []UploadedPart
 
-// listParts returns what the store has, with the checksums that are known.
-func (u *MultipartUpload) listParts(ctx context.Context, o *operation) ([]Part, *Error) {
-	r := &ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
-	var parts []Part
-	for {
-		page, e := request(ctx, o, func(ctx context.Context) (*PartPage, error) { return o.core.driver.ListParts(ctx, r) })
-		if e != nil {
-			e.withoutEffect()
-			if e.Code == ObjectNotFound {
-				return nil, errUploadGone(e)
-			}
-			return nil, e
-		}
-		for _, part := range page.Parts {
-			if part.Number <= r.After {
-				return nil, &Error{Code: Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After)}
-			}
-			r.After = part.Number
-			parts = append(parts, part)
-		}
-		if !page.More {
-			break
-		}
-		if len(page.Parts) == 0 {
-			return nil, &Error{Code: Unavailable, Err: errors.New("the store listed no part, and says that there are more")}
+func (o partsOption) applyComplete(r *completeOptions) {
+	if len(o) == 0 {
+		r.set.fail("WithParts", "must have at least one part")
+	}
+	for i, part := range o {
+		if part.Number != i+1 {
+			r.set.fail("WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
 		}
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for i := range parts {
-		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag && sent.Size == parts[i].Size {
-			parts[i].CRC32C = sent.CRC32C
-		}
+	r.parts = slices.Clone(o)
+}
+
+// WithParts makes [MultipartUpload.Complete] join exactly these parts, numbered 1, 2, 3 and so on.
+// The store must have each of them, with this ETag unless it is "". Parts with greater numbers are
+// dropped. Sizes and checksums are the store's: those in parts are not read.
+func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
+
+// PutSignedPart stores a part for a client that was given a request by
+// [MultipartUpload.SignPart]. It is for handlers that answer such requests, as package serve
+// does, and have verified the signature: upload is [SignPartRequest].Upload. It fails as
+// [MultipartUpload.PutPart] does, and with Unsupported if b is no [MultipartUploader].
+func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+	m, e := need[MultipartUploader](b, "PutSignedPart")
+	if e != nil {
+		return nil, located(b, "PutSignedPart", key, e)
 	}
-	return parts, nil
-}
-
-func errUploadGone(cause error) *Error {
-	return &Error{
-		Code: ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause),
-		Hint: "begin a new upload",
-	}
-}
-
-// Abort drops the upload and its parts. If it was completed, aborted or dropped already, Abort
-// succeeds and changes nothing: a completed object stays.
-func (u *MultipartUpload) Abort(ctx context.Context) error {
-	o := &operation{}
-	e := u.prepare(o, mayUpload, "AbortUpload")
-	return abortUpload(ctx, o, e, u.record.Upload)
-}
-
-func abortUpload(ctx context.Context, o *operation, e *Error, upload string) error {
-	o.writes = false
-	_, err := run(ctx, o, e, func(ctx context.Context) (*struct{}, *Error) {
-		return nil, o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
-	})
-	return err
+	return m.PutSignedPart(ctx, key, upload, number, body, opts...)
 }

@@ -9,60 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// completeOptions are the options of Complete.
-type completeOptions struct {
-	size  int64 // bytes; -1: not declared
-	crc   CRC32C
-	parts []UploadedPart // nil: all that the store has
-	set   settings
-}
-
-type partsOption []UploadedPart
-
-func (o partsOption) applyComplete(r *completeOptions) {
-	if len(o) == 0 {
-		r.set.fail("WithParts", "must have at least one part")
-	}
-	for i, part := range o {
-		if part.Number != i+1 {
-			r.set.fail("WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
-		}
-	}
-	r.parts = slices.Clone(o)
-}
-
-// WithParts makes [MultipartUpload.Complete] join exactly these parts, numbered 1, 2, 3 and so on.
-// The store must have each of them, with this ETag unless it is "". Parts with greater numbers are
-// dropped. Sizes and checksums are the store's: those in parts are not read.
-func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
-
-// Complete makes the object of the parts: of all that the store has, or of those of [WithParts].
-// Their numbers must be 1, 2, 3 and so on. The object appears whole or not at all.
-//
-// Complete fails with InvalidArgument, before the last request, if parts are missing, have another
-// ETag or are outside of Limits. So it does if the sum of sizes is not that of [WithSize], given
-// here or to [BeginUpload], or exceeds [WithMaxSize]. If there is too much, the client lied: the
-// upload is aborted. If a checksum was declared, another one of the
-// whole is ChecksumMismatch. If the store does not tell the checksums of parts, a declared
-// checksum is Unsupported. After any other error than too much the upload stays, and Complete may
-// be called again.
-//
-// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed. If S3
-// cannot decide it because of another write at the same time, Complete fails with Unavailable and
-// Status 409: the parts are of no more use, and a new upload is needed. If
-// another call replaces a part meanwhile, Complete takes the newer one; with its ETag in WithParts,
-// Complete fails with InvalidArgument.
-//
-// Complete is idempotent: if this upload was completed, in whatever process, it returns the
-// Attrs of the object while the object is there. If the upload was aborted or dropped, or its
-// object was replaced or removed, Complete fails with ObjectNotFound. A store without [Metadata]
-// cannot tell, so that a second Complete is ObjectNotFound. A lost response is reconciled, as for
-// Upload; if that fails, errors.Is(err, OutcomeUnknown), and Complete may be called again.
-//
-// On Google and Azure, a process can end after the decision that its call makes the object and before
-// the object is there. If the key has no object then, nobody can know whether it was made and removed.
-// Later calls of Complete wait ten seconds for that process, and fail with ObjectNotFound.
-func (u *MultipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
+func (u *multipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
 	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(metadata.WriteIDLength / 2)}
 	e := u.prepare(&c.op, mayUpload, "CompleteUpload")
 	if e == nil {
@@ -74,7 +21,7 @@ func (u *MultipartUpload) Complete(ctx context.Context, opts ...CompleteOption) 
 // A completion is one call of Complete.
 type completion struct {
 	op      operation
-	upload  *MultipartUpload
+	upload  *multipartUpload
 	options completeOptions
 	call    string // CompleteRequest.Call
 	stale   bool   // the store refused parts as if they were replaced since they were listed

@@ -4,34 +4,13 @@ import (
 	"context"
 	"iter"
 	"strings"
-	"time"
 )
-
-// An UploadEntry is a multipart upload that was begun and neither completed nor aborted: one of
-// [BeginUpload], or one that a crash or a lost connection has left. [ContinueListedUpload] continues
-// it, and [AbortUpload] drops it.
-type UploadEntry struct {
-	Key    string
-	Upload string    // the store's name of the upload
-	Begun  time.Time // UTC; on some stores the time of its first or latest part
-}
-
-// ListUploads yields the multipart uploads of the bucket in progress, in no order; see List for
-// the error. Only [WithPrefix] fits; any other option is InvalidArgument. If the store
-// lacks [ListedUploads], or b is no [MultipartUploader], the error is Unsupported.
-func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
-	m, e := need[MultipartUploader](b, "ListUploads")
-	if e != nil {
-		return failing[UploadEntry](located(b, "ListUploads", "", e))
-	}
-	return m.ListUploads(ctx, opts...)
-}
 
 func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error] {
 	return func(yield func(UploadEntry, error) bool) {
 		const name = "ListUploads"
 		o := &operation{}
-		var r ListRequest
+		var r ListOptions
 		e := o.prepare(b, mayList, name, "")
 		if e == nil {
 			e = optionFailure(r.Apply(opts...))
@@ -63,8 +42,8 @@ func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[
 }
 
 // onlyPrefix refuses options of a listing that do not fit ListUploads.
-func onlyPrefix(r *ListRequest) *Error {
-	if r.Delimiter != "" || r.StartAfter != "" || r.set.limit != 0 || r.set.pageSize != 0 {
+func onlyPrefix(r *ListOptions) *Error {
+	if r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0 {
 		return invalid("options", "must be WithPrefix only")
 	}
 	return nil
@@ -97,16 +76,6 @@ func listUploads(ctx context.Context, o *operation, yield func(UploadEntry) bool
 		}
 		r.Token = page.Token
 	}
-}
-
-// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is none, it
-// succeeds. A call that still sends parts of it fails.
-func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	m, e := need[MultipartUploader](b, "AbortUpload")
-	if e != nil {
-		return located(b, "AbortUpload", entry.Key, e)
-	}
-	return m.AbortUpload(ctx, entry)
 }
 
 func (b *bucket) AbortUpload(ctx context.Context, entry UploadEntry) error {

@@ -2,26 +2,7 @@ package storage
 
 import "context"
 
-// ContinueListedUpload returns an upload that [ListUploads] has yielded, for a program that has lost
-// its token. It makes no request: whether the upload is still there shows at the next call. Its
-// Token continues it in other processes, too.
-//
-// The store does not tell how the upload was begun. Most stores get the attributes, tags and locks
-// with Complete: give those options of [BeginUpload] again, or the object has none. S3 has them
-// already, so that there they are InvalidArgument. On all stores, give the condition, [WithSize],
-// [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and native options again.
-//
-// If S3 loses the response of Complete, the error is OutcomeUnknown, and a second Complete fails
-// with ObjectNotFound. The other errors are those of BeginUpload.
-func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "ContinueListedUpload")
-	if e != nil {
-		return nil, located(b, "ContinueListedUpload", entry.Key, e)
-	}
-	return m.ContinueListedUpload(ctx, entry, opts...)
-}
-
-func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
+func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
 	o := &operation{}
 	e := o.prepare(b, mayUpload, "ContinueListedUpload", entry.Key)
 	if e == nil && ctx.Err() != nil {
@@ -30,7 +11,7 @@ func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, op
 	if e == nil && entry.Upload == "" {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}
-	u := &MultipartUpload{bucket: b}
+	u := &multipartUpload{bucket: b}
 	if e == nil {
 		e = u.resolve(o, opts)
 	}
@@ -44,11 +25,10 @@ func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, op
 }
 
 // adopt makes u the upload of that name, which this value has not begun.
-func (u *MultipartUpload) adopt(upload string) *Error {
+func (u *multipartUpload) adopt(upload string) *Error {
 	r, record := &u.put, &u.record
 	if u.bucket.core.desc.AttributesAtBegin {
-		c := &r.Controls
-		if r.set.given != 0 || c.PublicRead || r.set.tags || r.set.lock {
+		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
 		r.Properties, record.Type = Properties{}, ""

@@ -6,55 +6,13 @@ import (
 	"io"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// partOptions are the options of one part.
-type partOptions struct {
-	size int64 // bytes; -1: not declared
-	crc  CRC32C
-	ttl  time.Duration
-	set  settings
-}
-
-type multipartOption func(*PutRequest)
-
-func (o multipartOption) applyMultipart(r *PutRequest) { o(r) }
-
-// WithMaxSize bounds the size of an object in bytes that [BeginUpload] begins. Complete of more is
-// InvalidArgument and aborts the upload. Below 1, BeginUpload fails with InvalidArgument.
-func WithMaxSize(bytes int64) MultipartOption {
-	return multipartOption(func(r *PutRequest) {
-		if bytes < 1 {
-			r.set.fail("WithMaxSize", "must be at least 1")
-		}
-		r.set.maxSize = bytes
-	})
-}
-
-// WithUncheckedParts permits [MultipartUpload.SignPart] without [WithCRC32C], for clients that
-// compute no checksum before they ask for an address, such as Uppy. S3 then keeps no CRC32C of
-// parts and object, and verifies only what TLS does. Stores that compute it keep it all the
-// same.
-func WithUncheckedParts() MultipartOption {
-	return multipartOption(func(r *PutRequest) { r.UncheckedParts = true })
-}
-
-// PutPart stores part number of the upload, from 1. A part that is there is replaced; of two at
-// once, one wins. It is retried, and sent with its checksum.
-//
-// A body that Upload reads in place is read in place, also one with Seek and [WithSize]. Any other is read whole into memory, as far
-// as the [BufferLimit] of the bucket allows: if it is larger than the limit, PutPart fails with
-// TooLarge. [WithSize] declares its size, so that no more memory is taken, and [WithCRC32C] its
-// checksum. A body of another size fails with BodyFailed, one of another checksum with
-// ChecksumMismatch. Both leave the part as it was.
-//
-// A number or a size outside of Limits is InvalidArgument. If the upload was completed, aborted or
-// dropped, PutPart fails with ObjectNotFound.
-func (u *MultipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, mayUpload, "PutPart")
 	part, err := u.putPart(ctx, o, e, number, body, opts)
@@ -71,25 +29,16 @@ func (u *MultipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 	return &uploaded, nil
 }
 
-// PutSignedPart stores a part for a client that was given a request by
-// [MultipartUpload.SignPart]. It is for handlers that answer such requests, as package serve
-// does, and have verified the signature: upload is [SignPartRequest].Upload. It fails as
-// [MultipartUpload.PutPart] does.
-func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	const name = "PutPart"
-	own, e := reachFor(b, name)
-	if e != nil {
-		return nil, located(b, name, key, e)
-	}
-	u := &MultipartUpload{bucket: own, record: uploadtoken.Record{Key: own.scope.prefix + key, Upload: upload}}
+func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.prefix + key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
-	e = o.prepare(own, mayUpload, name, key)
+	e := o.prepare(b, mayUpload, "PutPart", key)
 	if e == nil {
 		e = checkWriteKey(o.key)
 	}
 	if e == nil {
-		e = own.core.need(MultipartUploads|OpenUploads, "open uploads")
+		e = b.core.need(MultipartUploads|OpenUploads, "open uploads")
 	}
 	part, err := u.putPart(ctx, o, e, number, body, opts)
 	if err != nil {
@@ -100,7 +49,7 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 }
 
 // putPart is PutPart after prepare, which failed with e.
-func (u *MultipartUpload) putPart(ctx context.Context, o *operation, e *Error, number int, body io.Reader, opts []PartOption) (*Part, error) {
+func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *Error, number int, body io.Reader, opts []PartOption) (*Part, error) {
 	o.writes = false // a part is not the object
 	p := &partUpload{upload: u, number: number, options: partOptions{size: -1}}
 	if e == nil {
@@ -111,7 +60,7 @@ func (u *MultipartUpload) putPart(ctx context.Context, o *operation, e *Error, n
 
 // A partUpload is one call of PutPart.
 type partUpload struct {
-	upload  *MultipartUpload
+	upload  *multipartUpload
 	number  int
 	options partOptions
 	write   write
@@ -133,12 +82,12 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *E
 	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
 		return partTooLarge(o.core.bufferLimit.Max)
 	}
-	w.progress = newProgress(p.options.set.progress, w.src.size)
+	w.progress = progress.New(p.options.set.progress, w.src.size)
 	return p.upload.checkPart(p.number, w.src.size)
 }
 
 // checkPart checks the number and size of a part; size -1 is not known yet.
-func (u *MultipartUpload) checkPart(number int, size int64) *Error {
+func (u *multipartUpload) checkPart(number int, size int64) *Error {
 	limits := u.Limits()
 	if most := limits.MaxParts; number < 1 || most > 0 && number > most {
 		rule := "must be at least 1"
@@ -240,7 +189,7 @@ func (p *partUpload) verify(section *io.SectionReader, crc *CRC32C) *Error {
 }
 
 // orGone returns e, or that the upload is gone if the store refused e's request for that reason.
-func (u *MultipartUpload) orGone(ctx context.Context, o *operation, e *Error) *Error {
+func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *Error) *Error {
 	if e.Code == ObjectNotFound {
 		return errUploadGone(e)
 	}

@@ -7,19 +7,7 @@ import (
 	"time"
 )
 
-// SignPart returns a request that anyone can make, until it expires, to store part number, from
-// 1: the method is PUT and the body is the part. It can store this part and nothing else, as often
-// as the holder likes until Complete; see [SignedUploader]. [WithTTL] sets how long it is valid.
-//
-// The store enforces the checksum of [WithCRC32C] if it has [SignedPartChecksums], else SignPart
-// fails with Unsupported. Without a checksum it fails with InvalidArgument, unless the upload has
-// [WithUncheckedParts]; with that, WithCRC32C is InvalidArgument. [WithSize] binds the size of the part if the store has [SignedSize], else it
-// is Unsupported. Complete checks the size of the whole.
-//
-// SignPart makes no request to the store, so that it succeeds for an upload that is gone. It needs
-// the permission of [SignedUploader] too. If the store lacks [SignedParts], it fails with
-// Unsupported.
-func (u *MultipartUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
+func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
 	o := &operation{signs: true}
 	p := &partOptions{size: -1}
 	e := u.prepare(o, mayUpload|maySignUpload, "SignPart")
@@ -41,7 +29,7 @@ func (u *MultipartUpload) SignPart(ctx context.Context, number int, opts ...Sign
 	})
 }
 
-func (u *MultipartUpload) checkSignedPart(o *operation, number int, p *partOptions, opts []SignedPartOption) *Error {
+func (u *multipartUpload) checkSignedPart(o *operation, number int, p *partOptions, opts []SignedPartOption) *Error {
 	if err := each(&p.set, opts, func(o SignedPartOption) { o.applySignedPart(p) }); err != nil {
 		return ownError(err)
 	}

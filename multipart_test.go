@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func beginUpload(t *testing.T, b storage.Uploader, opts ...storage.MultipartOption) *storage.MultipartUpload {
+func beginUpload(t *testing.T, b storage.Uploader, opts ...storage.MultipartOption) storage.MultipartUpload {
 	t.Helper()
 	u, err := storage.BeginUpload(t.Context(), b, "key", opts...)
 	require.NoError(t, err)
@@ -316,7 +316,7 @@ func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
 		replaced.Driver = d
 		return replaced
 	}))
-	begin := func() (u *storage.MultipartUpload, part *storage.UploadedPart) {
+	begin := func() (u storage.MultipartUpload, part *storage.UploadedPart) {
 		u = beginUpload(t, b)
 		part, err := u.PutPart(t.Context(), 1, strings.NewReader("old "))
 		require.NoError(t, err)

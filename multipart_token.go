@@ -11,14 +11,14 @@ import (
 )
 
 // newUploadRecord describes an upload that r begins; Upload is set when it has begun.
-func newUploadRecord(c *core, r *PutRequest) uploadtoken.Record {
+func newUploadRecord(c *core, r *PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
 		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
 		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
 		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
 		Tags: r.Tags, Mode: string(r.Retention.Mode), Hold: r.LegalHold, Public: r.PublicRead,
 		Absent: r.Condition.Absent, Revision: r.Condition.Revision,
-		MaxSize: r.set.maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
+		MaxSize: maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
 	}
 	if !r.Retention.Until.IsZero() {
 		u.Until = r.Retention.Until.Unix()
@@ -67,34 +67,15 @@ func fingerprintsOf(natives []any) string {
 	return uploadtoken.Hash(texts...)
 }
 
-// Token returns what another process needs to continue the upload with [ContinueUpload]. It has
-// letters, digits, "-" and "_": some 400 characters, and more with metadata. It holds the
-// attributes of the object and no secret, but whoever has it and the bucket can write this
-// object: keep it on the server. It is the same for the life of the upload.
-func (u *MultipartUpload) Token() string { return u.token }
+func (u *multipartUpload) Token() string { return u.token }
 
-// ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes no
-// request: whether the upload is still there shows at the next call.
-//
-// Options are only those of [WithNative] that BeginUpload had: the token does not hold a key that
-// the object is encrypted with. A token that was changed, or that is of another bucket or of a
-// key outside of b's prefix, is InvalidArgument; so is another option, or one that is missing.
-// If b is no [MultipartUploader], ContinueUpload fails with Unsupported.
-func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (*MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "ContinueUpload")
-	if e != nil {
-		return nil, located(b, "ContinueUpload", "", e)
-	}
-	return m.ContinueUpload(ctx, token, opts...)
-}
-
-func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error) {
+func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error) {
 	o := &operation{}
 	e := o.prepare(b, mayUpload, "ContinueUpload", "")
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
-	u := &MultipartUpload{bucket: b, token: token}
+	u := &multipartUpload{bucket: b, token: token}
 	if e == nil {
 		e = u.restore(o, opts)
 	}
@@ -105,7 +86,7 @@ func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...Multi
 }
 
 // restore makes u the upload of its token.
-func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
+func (u *multipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	record, ok := uploadtoken.Parse(u.token)
 	switch {
 	case !ok || record.Upload == "":
@@ -113,7 +94,7 @@ func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), checkWriteKey(record.Key) != nil:
 		return errOtherUpload()
 	}
-	var given PutRequest
+	var given UploadOptions
 	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
 		return ownError(err)
 	}

@@ -23,13 +23,13 @@ func (o revisionOption) guard(c *Condition, s *settings) {
 	}
 	s.guard(c, Condition{Revision: string(o)})
 }
-func (o revisionOption) applyUpload(r *PutRequest)        { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
-func (o revisionOption) applyCopy(r *CopyRequest)         { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyDownload(r *GetRequest)      { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyAttrs(r *GetRequest)         { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
+func (o revisionOption) applyCopy(r *copyOptions)         { o.guard(&r.condition, &r.set) }
+func (o revisionOption) applyDownload(r *DownloadOptions) { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }
-func (o revisionOption) applyRemove(r *DeleteRequest)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.set) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
 // revision than this [Attrs].Revision. An empty revision does not mean "no condition": it is
@@ -40,14 +40,14 @@ func IfRevision(revision string) RevisionOption { return revisionOption(revision
 
 type revisionNotOption string
 
-func (o revisionNotOption) guard(r *GetRequest) {
+func (o revisionNotOption) guard(r *DownloadOptions) {
 	if o == "" {
 		r.set.fail("IfRevisionNot", "must not be empty")
 	}
 	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
 }
-func (o revisionNotOption) applyDownload(r *GetRequest)      { o.guard(r) }
-func (o revisionNotOption) applyAttrs(r *GetRequest)         { o.guard(r) }
+func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.guard(r) }
+func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.guard(r) }
 func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.get) }
 
 // IfRevisionNot makes a read fail with NotModified if the object still has that revision.

@@ -16,25 +16,25 @@ type written struct {
 
 type writeOption func(written)
 
-func (o writeOption) applyUpload(r *PutRequest) {
+func (o writeOption) applyUpload(r *UploadOptions) {
 	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
-func (o writeOption) applyMultipart(r *PutRequest) { o.applyUpload(r) }
-func (o writeOption) applyCopy(r *CopyRequest) {
-	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
+func (o writeOption) applyMultipart(r *UploadOptions) { o.applyUpload(r) }
+func (o writeOption) applyCopy(r *copyOptions) {
+	o(written{&r.Properties, &r.Controls, &r.condition, &r.set})
 }
-func (o writeOption) applySignedUpload(r *SignRequest) {
-	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
+func (o writeOption) applySignedUpload(r *signOptions) {
+	o(written{&r.Properties, &r.Controls, &r.condition, &r.set})
 }
 
 // A writeIDOption is the option of package writeid.
 type writeIDOption string
 
-func (o writeIDOption) applyUpload(r *PutRequest)      { r.set.writeID = string(o) }
-func (o writeIDOption) applyMultipart(*PutRequest)     {} // an open upload has an id of its own
-func (o writeIDOption) applyCopy(r *CopyRequest)       { r.set.writeID = string(o) }
-func (o writeIDOption) applySignedUpload(*SignRequest) {}
-func (o writeIDOption) applyAttrs(r *GetRequest)       { r.set.writeID = string(o) }
+func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.writeID = string(o) }
+func (o writeIDOption) applyMultipart(*UploadOptions)  {} // an open upload has an id of its own
+func (o writeIDOption) applyCopy(r *copyOptions)       { r.set.writeID = string(o) }
+func (o writeIDOption) applySignedUpload(*signOptions) {}
+func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.writeID = string(o) }
 
 func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
 
@@ -108,15 +108,12 @@ func (o sizeOption) bytes(s *settings) int64 {
 	}
 	return int64(o)
 }
-func (o sizeOption) applyUpload(r *PutRequest)        { r.Size = o.bytes(&r.set) }
-func (o sizeOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
+func (o sizeOption) applyUpload(r *UploadOptions)     { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
 func (o sizeOption) applyPart(r *partOptions)         { r.size = o.bytes(&r.set) }
 func (o sizeOption) applySignedPart(r *partOptions)   { o.applyPart(r) }
 func (o sizeOption) applyComplete(r *completeOptions) { r.size = o.bytes(&r.set) }
-func (o sizeOption) applySignedUpload(r *SignRequest) {
-	r.MinSize = o.bytes(&r.set)
-	r.MaxSize = r.MinSize
-}
+func (o sizeOption) applySignedUpload(r *signOptions) { r.size = o.bytes(&r.set) }
 
 // WithSize declares the length of the body in bytes. A body of another length stores
 // nothing, and Upload fails with BodyFailed. If the store cannot enforce the length of a
@@ -125,12 +122,12 @@ func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
 
 type crcOption uint32
 
-func (o crcOption) applyUpload(r *PutRequest)        { r.CRC32C = KnownCRC32C(uint32(o)) }
-func (o crcOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
+func (o crcOption) applyUpload(r *UploadOptions)     { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
 func (o crcOption) applyPart(r *partOptions)         { r.crc = KnownCRC32C(uint32(o)) }
 func (o crcOption) applySignedPart(r *partOptions)   { o.applyPart(r) }
 func (o crcOption) applyComplete(r *completeOptions) { r.crc = KnownCRC32C(uint32(o)) }
-func (o crcOption) applySignedUpload(r *SignRequest) { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applySignedUpload(r *signOptions) { r.crc = KnownCRC32C(uint32(o)) }
 
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
 // stores nothing, and the upload fails with ChecksumMismatch.
@@ -139,18 +136,18 @@ func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
 type nativeOption native
 
 func (o nativeOption) add(s *settings)                    { s.natives = append(s.natives, native(o)) }
-func (o nativeOption) applyUpload(r *PutRequest)          { o.add(&r.set) }
-func (o nativeOption) applyMultipart(r *PutRequest)       { o.add(&r.set) }
-func (o nativeOption) applyDownload(r *GetRequest)        { o.add(&r.set) }
-func (o nativeOption) applyAttrs(r *GetRequest)           { o.add(&r.set) }
+func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.set) }
+func (o nativeOption) applyMultipart(r *UploadOptions)    { o.add(&r.set) }
+func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.set) }
+func (o nativeOption) applyAttrs(r *DownloadOptions)      { o.add(&r.set) }
 func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.get.set) }
-func (o nativeOption) applyCopy(r *CopyRequest)           { o.add(&r.set) }
-func (o nativeOption) applyRemove(r *DeleteRequest)       { o.add(&r.set) }
-func (o nativeOption) applySignedUpload(r *SignRequest)   { o.add(&r.set) }
-func (o nativeOption) applySignedDownload(r *SignRequest) { o.add(&r.set) }
-func (o nativeOption) applySet(r *ChangeRequest)          { o.add(&r.set) }
-func (o nativeOption) applyRetention(r *ChangeRequest)    { o.add(&r.set) }
-func (o nativeOption) applyRestore(r *ChangeRequest)      { o.add(&r.set) }
+func (o nativeOption) applyCopy(r *copyOptions)           { o.add(&r.set) }
+func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.set) }
+func (o nativeOption) applySignedUpload(r *signOptions)   { o.add(&r.set) }
+func (o nativeOption) applySignedDownload(r *signOptions) { o.add(&r.set) }
+func (o nativeOption) applySet(r *changeOptions)          { o.add(&r.set) }
+func (o nativeOption) applyRetention(r *changeOptions)    { o.add(&r.set) }
+func (o nativeOption) applyRestore(r *changeOptions)      { o.add(&r.set) }
 
 // WithNative makes an option of a provider's package. On a bucket of another provider the
 // operation fails with Unsupported.
@@ -160,7 +157,7 @@ func WithNative(provider string, value any) NativeOption {
 
 type sourceNativeOption native
 
-func (o sourceNativeOption) applyCopy(r *CopyRequest) {
+func (o sourceNativeOption) applyCopy(r *copyOptions) {
 	r.set.sourceNatives = append(r.set.sourceNatives, native(o))
 }
 
@@ -173,7 +170,7 @@ func WithSourceNative(provider string, value any) CopyOption {
 
 type withoutAttrsOption struct{}
 
-func (withoutAttrsOption) applyCopy(r *CopyRequest) { r.set.withoutAttrs = true }
+func (withoutAttrsOption) applyCopy(r *copyOptions) { r.set.withoutAttrs = true }
 
 // WithoutAttrs lets [Copy] leave the attributes of the source unread. On S3, a copy inside the
 // store is then one request instead of two, unless another option sets a condition or replaces
@@ -185,8 +182,8 @@ func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
 type nativeAttrsOption struct{}
 
-func (nativeAttrsOption) applyDownload(r *GetRequest) { r.NativeAttrs = true }
-func (nativeAttrsOption) applyAttrs(r *GetRequest)    { r.NativeAttrs = true }
+func (nativeAttrsOption) applyDownload(r *DownloadOptions) { r.NativeAttrs = true }
+func (nativeAttrsOption) applyAttrs(r *DownloadOptions)    { r.NativeAttrs = true }
 
 // WithNativeAttrs keeps the provider's own answer in [Attrs], for [AttrsAs]. It may cost a slower
 // way to make the request. A provider without answers of its own ignores it.
@@ -194,10 +191,10 @@ func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
 
 type transferOption func(*settings)
 
-func (o transferOption) applyUpload(r *PutRequest)   { o(&r.set) }
-func (o transferOption) applyPart(r *partOptions)    { o(&r.set) }
-func (o transferOption) applyDownload(r *GetRequest) { o(&r.set) }
-func (o transferOption) applyCopy(r *CopyRequest)    { o(&r.set) }
+func (o transferOption) applyUpload(r *UploadOptions)     { o(&r.set) }
+func (o transferOption) applyPart(r *partOptions)         { o(&r.set) }
+func (o transferOption) applyDownload(r *DownloadOptions) { o(&r.set) }
+func (o transferOption) applyCopy(r *copyOptions)         { o(&r.set) }
 
 // WithPartSize sets the size of an upload's parts in bytes. A longer body is sent in parts
 // of this size. The default is that of [WithDefaultPartSize]; without it, it depends on the
@@ -241,15 +238,15 @@ func WithProgress(report func(done, total int64)) TransferOption {
 	return transferOption(func(s *settings) { s.progress = report })
 }
 
-type downloadOption func(*GetRequest)
+type downloadOption func(*DownloadOptions)
 
-func (o downloadOption) applyDownload(r *GetRequest) { o(r) }
+func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 
 // WithRange reads length bytes from offset, or fewer if the object ends earlier. A length
 // below 0 reads to the end. An offset below 0, which needs a length below 0, reads the last
 // -offset bytes. If the offset is past the end, Download fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
-	return downloadOption(func(r *GetRequest) {
+	return downloadOption(func(r *DownloadOptions) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
 		switch {
 		case offset < 0 && length >= 0:
@@ -270,14 +267,14 @@ func WithRange(offset, length int64) DownloadOption {
 // to the disk. That is faster, but after a power failure there may be an empty file in place
 // of the old one. Other downloads ignore it.
 func WithNoSync() DownloadOption {
-	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
+	return downloadOption(func(r *DownloadOptions) { r.set.noSync = true })
 }
 
 // WithMaxGap sets how large a gap between two ranges may be, in bytes, for [ReadRanges] to read both
 // ranges and the gap by one request. The default is 128 KiB; 0 merges only ranges that touch or overlap. Below 0 the
 // operation fails with InvalidArgument. Other downloads ignore it.
 func WithMaxGap(bytes int64) DownloadOption {
-	return downloadOption(func(r *GetRequest) {
+	return downloadOption(func(r *DownloadOptions) {
 		if bytes < 0 {
 			r.set.fail("WithMaxGap", "must not be negative")
 		}
@@ -322,59 +319,59 @@ func (o versionOption) check(s *settings) {
 		s.fail("WithVersion", "must not be empty")
 	}
 }
-func (o versionOption) applyDownload(r *GetRequest)        { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyAttrs(r *GetRequest)           { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyDownload(r *DownloadOptions)   { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyAttrs(r *DownloadOptions)      { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.get) }
-func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
-func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applySet(r *ChangeRequest)          { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyRetention(r *ChangeRequest)    { o.applySet(r) }
-func (o versionOption) applyRestore(r *ChangeRequest)      { o.applySet(r) }
+func (o versionOption) applyRemove(r *RemoveOptions)       { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyCopy(r *copyOptions)           { o.check(&r.set); r.version = string(o) }
+func (o versionOption) applySignedDownload(r *signOptions) { o.check(&r.set); r.version = string(o) }
+func (o versionOption) applySet(r *changeOptions)          { o.check(&r.set); r.version = string(o) }
+func (o versionOption) applyRetention(r *changeOptions)    { o.applySet(r) }
+func (o versionOption) applyRestore(r *changeOptions)      { o.applySet(r) }
 
 // WithVersion selects one kept version, by [Attrs].Version or [VersionEntry].Version. If it
 // is empty or malformed, the operation fails with InvalidArgument; if the bucket keeps no
 // versions, with Unsupported.
 func WithVersion(version string) VersionOption { return versionOption(version) }
 
-type listOption func(*ListRequest)
+type listOption func(*ListOptions)
 
-func (o listOption) applyList(r *ListRequest) { o(r) }
+func (o listOption) applyList(r *ListOptions) { o(r) }
 
 // WithPrefix lists the keys that begin with prefix, which may end within a segment.
 func WithPrefix(prefix string) ListOption {
-	return listOption(func(r *ListRequest) { r.Prefix = prefix })
+	return listOption(func(r *ListOptions) { r.Prefix = prefix })
 }
 
 // WithDelimiter lists all keys that have one common prefix up to a delimiter as one entry,
 // like a folder. The delimiter is usually "/".
 func WithDelimiter(delimiter string) ListOption {
-	return listOption(func(r *ListRequest) { r.Delimiter = delimiter })
+	return listOption(func(r *ListOptions) { r.Delimiter = delimiter })
 }
 
 // WithStartAfter lists only entries, prefixes too, whose Key is greater than key.
 func WithStartAfter(key string) ListOption {
-	return listOption(func(r *ListRequest) { r.StartAfter = key })
+	return listOption(func(r *ListOptions) { r.StartAfter = key })
 }
 
 // WithLimit ends the listing after n entries. If n is below 1, the operation fails with
 // InvalidArgument.
 func WithLimit(n int) ListOption {
-	return listOption(func(r *ListRequest) {
+	return listOption(func(r *ListOptions) {
 		if n < 1 {
-			r.set.settings.fail("WithLimit", "must be at least 1")
+			r.set.fail("WithLimit", "must be at least 1")
 		}
-		r.set.limit = n
+		r.Limit = n
 	})
 }
 
 // WithPageSize sets how many entries one request returns, up to the provider's maximum.
 // If n is below 1, the operation fails with InvalidArgument.
 func WithPageSize(n int) ListOption {
-	return listOption(func(r *ListRequest) {
+	return listOption(func(r *ListOptions) {
 		if n < 1 {
-			r.set.settings.fail("WithPageSize", "must be at least 1")
+			r.set.fail("WithPageSize", "must be at least 1")
 		}
-		r.set.pageSize = n
+		r.PageSize = n
 	})
 }

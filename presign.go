@@ -24,8 +24,8 @@ func (o ttlOption) check(s *settings) time.Duration {
 	}
 	return time.Duration(o)
 }
-func (o ttlOption) applySignedUpload(r *SignRequest)   { r.TTL = o.check(&r.set) }
-func (o ttlOption) applySignedDownload(r *SignRequest) { r.TTL = o.check(&r.set) }
+func (o ttlOption) applySignedUpload(r *signOptions)   { r.ttl = o.check(&r.set) }
+func (o ttlOption) applySignedDownload(r *signOptions) { r.ttl = o.check(&r.set) }
 func (o ttlOption) applySignedPart(r *partOptions)     { r.ttl = o.check(&r.set) }
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, else signing
@@ -37,18 +37,18 @@ func (o ttlOption) applySignedPart(r *partOptions)     { r.ttl = o.check(&r.set)
 // with its session. Set AWS_CREDENTIAL_EXPIRATION to that time.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
-type signedDownloadOption func(*SignRequest)
+type signedDownloadOption func(*signOptions)
 
-func (o signedDownloadOption) applySignedDownload(r *SignRequest) { o(r) }
+func (o signedDownloadOption) applySignedDownload(r *signOptions) { o(r) }
 
 // WithResponseContentType makes the store serve the object with this media type. If it is not
 // type/subtype, signing fails with InvalidArgument.
 func WithResponseContentType(mediaType string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
+	return signedDownloadOption(func(r *signOptions) {
 		if !validMediaType(mediaType) {
 			r.set.fail("WithResponseContentType", "must be type/subtype")
 		}
-		r.ResponseType = mediaType
+		r.responseType = mediaType
 	})
 }
 
@@ -56,11 +56,11 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 // attachment, RFC 6266). [WithInlineName] makes it show the object. WithDownloadName,
 // WithInlineName and [WithResponseContentDisposition] exclude each other: the last one wins.
 func WithDownloadName(filename string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
+	return signedDownloadOption(func(r *signOptions) {
 		if !validFileName(filename) {
 			r.set.fail("WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
 		}
-		r.ResponseName, r.ResponseContentDisposition = filename, ""
+		r.responseName, r.responseContentDisposition = filename, ""
 	})
 }
 
@@ -69,12 +69,12 @@ func WithDownloadName(filename string) SignedDownloadOption {
 // attachment what a browser could execute. WithInlineName, [WithDownloadName] and
 // [WithResponseContentDisposition] exclude each other: the last one wins.
 func WithInlineName(filename string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
+	return signedDownloadOption(func(r *signOptions) {
 		if !validFileName(filename) {
 			r.set.fail("WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
 			return
 		}
-		r.ResponseName, r.ResponseContentDisposition = "", disposition("inline", filename)
+		r.responseName, r.responseContentDisposition = "", disposition("inline", filename)
 	})
 }
 
@@ -88,11 +88,11 @@ func validFileName(name string) bool {
 // begin with a disposition type, else signing fails with InvalidArgument. The handler of
 // package serve still serves as an attachment what a browser could execute.
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
+	return signedDownloadOption(func(r *signOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !validHeader(disposition) {
 			r.set.fail("WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
 		}
-		r.ResponseName, r.ResponseContentDisposition = "", disposition
+		r.responseName, r.responseContentDisposition = "", disposition
 	})
 }
 
@@ -101,24 +101,24 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 // bytes; if the store cannot enforce that (Azure), signing fails with Unsupported. Sign one
 // address for each method: S3 refuses HEAD at an address for GET.
 func WithMethod(method string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
+	return signedDownloadOption(func(r *signOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
 			r.set.fail("WithMethod", "must be GET or HEAD")
 		}
-		r.Method = method
+		r.method = method
 	})
 }
 
 // A signOp is one call that signs.
 type signOp struct {
-	op  operation
-	req SignRequest
+	op    operation
+	req   SignRequest
+	given signOptions
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
 func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	s := &signOp{}
-	s.req.MinSize, s.req.MaxSize = -1, -1
+	s := &signOp{given: signOptions{size: -1}}
 	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.core.need(SignedSize, "WithSize on a signed upload")
@@ -128,11 +128,10 @@ func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...Signed
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
 func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	s := &signOp{}
+	s := &signOp{given: signOptions{size: -1}}
 	r := &s.req
-	r.MinSize, r.MaxSize = -1, -1
-	_ = each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) }) // open returns it
-	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
+	_ = each(&s.given.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(&s.given) }) // open returns it
+	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(s.given.method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
 	}
@@ -142,10 +141,10 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 		}
 	}
 	if e == nil {
-		e = s.op.core.needVersion(&r.set)
+		e = s.op.core.needVersion(&s.given.set)
 	}
 	if e == nil {
-		r.Native, e = s.op.core.natives(r.set.natives)
+		r.Native, e = s.op.core.natives(s.given.set.natives)
 	}
 	return s.sign(ctx, e)
 }
@@ -169,8 +168,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 }
 
 func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	s := &signOp{}
-	s.req.MinSize, s.req.MaxSize = -1, -1
+	s := &signOp{given: signOptions{size: -1}}
 	e := s.openUpload(b, "SignedUploadForm", key, http.MethodPost, opts)
 	switch {
 	case e != nil:
@@ -194,8 +192,14 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 	if e := s.op.prepare(b, may, op, key); e != nil {
 		return e
 	}
-	if r.set.err != nil {
-		return ownError(r.set.err)
+	given := &s.given
+	if given.set.err != nil {
+		return ownError(given.set.err)
+	}
+	*r = SignRequest{
+		Version: given.version, TTL: given.ttl, Properties: given.Properties, Controls: given.Controls, Condition: given.condition,
+		MinSize: given.size, MaxSize: given.size, CRC32C: given.crc,
+		ResponseType: given.responseType, ResponseName: given.responseName, ResponseContentDisposition: given.responseContentDisposition,
 	}
 	if e := s.op.core.needSigning(SignedURLs, op); e != nil {
 		return e
@@ -219,11 +223,11 @@ func (c *core) needSigning(f Features, what string) *Error {
 
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
-	_ = each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) }) // open returns it
+	_ = each(&s.given.set, opts, func(o SignedUploadOption) { o.applySignedUpload(&s.given) }) // open returns it
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, &s.given.set); e != nil {
 		return e
 	}
 	if r.Condition.Absent {

@@ -145,7 +145,7 @@ func TestMemoryFollowsTheBytesThatCome(t *testing.T) {
 			require.NoError(t, r.run(t.Context(), nil))
 			require.Len(t, r.results, len(ranges))
 			for i, one := range ranges {
-				var req GetRequest
+				var req DownloadOptions
 				WithRange(one.Offset, one.Length).applyDownload(&req)
 				from, to, err := req.Span(total)
 				require.NoError(t, err)

@@ -17,7 +17,7 @@ type pinnedObject struct {
 
 // pinObject pins the revision of attrs, which a read with the options in r has returned. If the
 // bucket has no revisions, nothing is pinned.
-func pinObject(from Downloader, key string, r *GetRequest, attrs *Attrs) *pinnedObject {
+func pinObject(from Downloader, key string, r *DownloadOptions, attrs *Attrs) *pinnedObject {
 	o := &pinnedObject{from: from, key: key, attrs: attrs}
 	switch {
 	case r.Version != "":
@@ -25,7 +25,7 @@ func pinObject(from Downloader, key string, r *GetRequest, attrs *Attrs) *pinned
 	case attrs.Revision != "":
 		o.pin = append(o.pin, IfRevision(attrs.Revision))
 	}
-	if r.Auxiliary {
+	if r.set.auxiliary {
 		o.pin = append(o.pin, auxiliaryReads(r.set.natives)...)
 		return o
 	}

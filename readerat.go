@@ -53,7 +53,7 @@ func NewReaderAt(ctx context.Context, b interface {
 
 // A readerAtRequest is what the options of NewReaderAt ask for.
 type readerAtRequest struct {
-	get                   GetRequest
+	get                   DownloadOptions
 	blockSize, cacheBytes int64
 }
 

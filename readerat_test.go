@@ -30,7 +30,7 @@ func (g *generated) Attrs(context.Context, string, ...AttrsOption) (*Attrs, erro
 func (g *generated) Exists(context.Context, string, ...AttrsOption) (bool, error) { return true, nil }
 
 func (g *generated) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	var r GetRequest
+	var r DownloadOptions
 	if err := r.Apply(opts...); err != nil {
 		return nil, err
 	}

@@ -158,7 +158,7 @@ type waitingBucket struct {
 }
 
 func (w *waitingBucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	var req storage.GetRequest
+	var req storage.DownloadOptions
 	if err := req.Apply(opts...); err != nil {
 		return nil, err
 	}

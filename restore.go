@@ -3,27 +3,27 @@ package storage
 import "context"
 
 // A RestoreOption fits Restore: WithRestoreDays, WithRestoreTier, WithVersion, WithNative.
-type RestoreOption interface{ applyRestore(*ChangeRequest) }
+type RestoreOption interface{ applyRestore(*changeOptions) }
 
-type restoreOption func(*ChangeRequest)
+type restoreOption func(*changeOptions)
 
-func (o restoreOption) applyRestore(r *ChangeRequest) { o(r) }
+func (o restoreOption) applyRestore(r *changeOptions) { o(r) }
 
 // WithRestoreDays sets for how many days S3 keeps the restored copy; the default is 1. Below 1
 // Restore fails with InvalidArgument. Other providers restore for good, and ignore it.
 func WithRestoreDays(days int) RestoreOption {
-	return restoreOption(func(r *ChangeRequest) {
+	return restoreOption(func(r *changeOptions) {
 		if days < 1 {
 			r.set.fail("WithRestoreDays", "must be at least 1")
 		}
-		r.RestoreDays = days
+		r.restoreDays = days
 	})
 }
 
 // WithRestoreTier sets how fast the object is restored, by the provider's own word: Expedited,
 // Standard or Bulk on S3, High or Standard on Azure. The default is Standard.
 func WithRestoreTier(tier string) RestoreOption {
-	return restoreOption(func(r *ChangeRequest) { r.RestoreTier = tier })
+	return restoreOption(func(r *changeOptions) { r.restoreTier = tier })
 }
 
 // A Restorer is a bucket that restores archived objects: one from [New], or a type of your own, for
@@ -48,7 +48,8 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 }
 
 func (b *bucket) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
-	c := &changeOp{req: ChangeRequest{RestoreDays: 1}}
-	applied := each(&c.req.set, opts, func(o RestoreOption) { o.applyRestore(&c.req) })
+	c := &changeOp{given: changeOptions{restoreDays: 1}}
+	applied := each(&c.given.set, opts, func(o RestoreOption) { o.applyRestore(&c.given) })
+	c.req.RestoreDays, c.req.RestoreTier = c.given.restoreDays, c.given.restoreTier
 	return c.run(ctx, b, "Restore", key, Restoring, applied, nil, Driver.Restore)
 }

@@ -44,7 +44,7 @@ func (r Retention) check(argument string, now time.Time) *Error {
 }
 
 // A RetentionOption fits SetRetention: WithVersion, WithGovernanceBypass, WithNative.
-type RetentionOption interface{ applyRetention(*ChangeRequest) }
+type RetentionOption interface{ applyRetention(*changeOptions) }
 
 // A BypassOption fits Remove and SetRetention: WithGovernanceBypass.
 type BypassOption interface {
@@ -54,8 +54,8 @@ type BypassOption interface {
 
 type bypassOption struct{}
 
-func (bypassOption) applyRemove(r *DeleteRequest)    { r.BypassGovernance = true }
-func (bypassOption) applyRetention(r *ChangeRequest) { r.BypassGovernance = true }
+func (bypassOption) applyRemove(r *RemoveOptions)    { r.BypassGovernance = true }
+func (bypassOption) applyRetention(r *changeOptions) { r.bypassGovernance = true }
 
 // WithGovernanceBypass lets a caller who has the provider's permission remove an object under
 // [Governance], or end or shorten its retention. It neither ends a legal hold nor a retention in
@@ -94,7 +94,7 @@ func (b *bucket) SetRetention(ctx context.Context, key string, r Retention, opts
 		checked = r.check("retention", time.Now())
 	}
 	c.req.Retention = r
-	applied := each(&c.req.set, opts, func(o RetentionOption) { o.applyRetention(&c.req) })
+	applied := each(&c.given.set, opts, func(o RetentionOption) { o.applyRetention(&c.given) })
 	return c.run(ctx, b, "SetRetention", key, ObjectLock, applied, checked, Driver.SetRetention)
 }
 
@@ -110,6 +110,6 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 
 func (b *bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
 	c := &changeOp{req: ChangeRequest{LegalHold: hold}}
-	applied := each(&c.req.set, opts, func(o SetOption) { o.applySet(&c.req) })
+	applied := each(&c.given.set, opts, func(o SetOption) { o.applySet(&c.given) })
 	return c.run(ctx, b, "SetLegalHold", key, ObjectLock, applied, nil, Driver.SetLegalHold)
 }

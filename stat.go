@@ -27,16 +27,18 @@ func (b *bucket) Exists(ctx context.Context, key string, opts ...AttrsOption) (b
 // stat is Attrs and Exists.
 func (b *bucket) stat(ctx context.Context, may permission, name, key string, opts []AttrsOption) (*Attrs, error) {
 	s := &struct { // one allocation
-		op  operation
-		req GetRequest
+		op    operation
+		req   GetRequest
+		given DownloadOptions
 	}{}
 	o, r := &s.op, &s.req
 	e := o.prepare(b, may, name, key)
 	if e == nil {
-		e = optionFailure(r.ApplyAttrs(opts...))
+		e = optionFailure(s.given.ApplyAttrs(opts...))
 	}
 	if e == nil {
-		e = b.core.resolveRead(o.key, r)
+		*r = getOf(&s.given)
+		e = b.core.resolveRead(o.key, r, &s.given.set)
 	}
 	if e == nil {
 		ctx, e = o.begin(ctx)
@@ -45,7 +47,7 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 	if e == nil {
 		a, e = head(ctx, o, r)
 	}
-	if e == nil && r.set.writeID != "" && !metadata.HoldsWriteID(a.Metadata, r.set.writeID) {
+	if e == nil && s.given.set.writeID != "" && !metadata.HoldsWriteID(a.Metadata, s.given.set.writeID) {
 		e = &Error{Code: ObjectNotFound, Err: errors.New("the object is of another write")}
 	}
 	if e != nil {
@@ -68,18 +70,26 @@ func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
 	return a, e
 }
 
+// getOf returns what the options of a read ask for.
+func getOf(given *DownloadOptions) GetRequest {
+	return GetRequest{
+		Version: given.Version, Offset: given.Offset, Length: given.Length, Suffix: given.Suffix, Condition: given.Condition,
+		NativeAttrs: given.NativeAttrs, Auxiliary: given.set.auxiliary,
+	}
+}
+
 // resolveRead checks what all reads have in common, and completes the request.
-func (c *core) resolveRead(key string, r *GetRequest) (e *Error) {
+func (c *core) resolveRead(key string, r *GetRequest, set *settings) (e *Error) {
 	if e = c.checkReadKey(key); e != nil {
 		return e
 	}
 	r.Key = key
-	if e = c.needVersion(&r.set); e != nil {
+	if e = c.needVersion(set); e != nil {
 		return e
 	}
 	if e = c.condition(&r.Condition, 0); e != nil {
 		return e
 	}
-	r.Native, e = c.natives(r.set.natives)
+	r.Native, e = c.natives(set.natives)
 	return e
 }

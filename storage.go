@@ -59,7 +59,7 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 
 // OpenService opens an account by address, without a bucket's name. It fails as [Open]
 // does.
-func OpenService(ctx context.Context, address string, opts ...OpenOption) (*Service, error) {
+func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
 	d, all, err := open(ctx, "OpenService", address, opts, func(o Opener) func(context.Context, *url.URL) (ServiceDriver, error) { return o.Service })
 	if err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 )
 
 // A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
-type SetOption interface{ applySet(*ChangeRequest) }
+type SetOption interface{ applySet(*changeOptions) }
 
 // A Tagger is a bucket whose objects have tags: one from [New], or a type of your own, for which
 // [Tags] and [SetTags] call these methods.
@@ -27,13 +27,14 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 }
 
 func (b *bucket) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error) {
-	o, r := &operation{}, &GetRequest{}
+	o, r, given := &operation{}, &GetRequest{}, &DownloadOptions{}
 	e := o.prepare(b, mayAttrs, "Tags", key)
 	if e == nil {
-		e = optionFailure(r.ApplyAttrs(opts...))
+		e = optionFailure(given.ApplyAttrs(opts...))
 	}
 	if e == nil {
-		e = b.core.resolveRead(o.key, r)
+		*r = getOf(given)
+		e = b.core.resolveRead(o.key, r, &given.set)
 	}
 	if e == nil {
 		e = b.core.need(ObjectTags, "Tags")
@@ -78,14 +79,15 @@ func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string
 
 func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
 	c := &changeOp{req: ChangeRequest{Tags: maps.Clone(tags)}}
-	applied := each(&c.req.set, opts, func(o SetOption) { o.applySet(&c.req) })
+	applied := each(&c.given.set, opts, func(o SetOption) { o.applySet(&c.given) })
 	return c.run(ctx, b, "SetTags", key, ObjectTags, applied, checkTags("tags", tags), Driver.SetTags)
 }
 
 // A changeOp is one call that changes what is kept with an object.
 type changeOp struct {
-	op  operation
-	req ChangeRequest
+	op    operation
+	req   ChangeRequest
+	given changeOptions
 }
 
 // run checks the request and makes it. applied and checked are how reading the options and
@@ -100,7 +102,7 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need Fe
 		e = checked
 	}
 	if e == nil {
-		e = b.core.resolveChange(o.key, r)
+		e = b.core.resolveChange(o.key, r, &c.given)
 	}
 	if e == nil {
 		e = b.core.need(need, name)
@@ -118,14 +120,14 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need Fe
 }
 
 // resolveChange checks the key and the options, and completes the request.
-func (c *core) resolveChange(key string, r *ChangeRequest) (e *Error) {
+func (c *core) resolveChange(key string, r *ChangeRequest, given *changeOptions) (e *Error) {
 	if e = c.checkReadKey(key); e != nil {
 		return e
 	}
-	r.Key = key
-	if e = c.needVersion(&r.set); e != nil {
+	r.Key, r.Version, r.BypassGovernance = key, given.version, given.bypassGovernance
+	if e = c.needVersion(&given.set); e != nil {
 		return e
 	}
-	r.Native, e = c.natives(r.set.natives)
+	r.Native, e = c.natives(given.set.natives)
 	return e
 }

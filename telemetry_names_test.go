@@ -25,12 +25,12 @@ import (
 // A traced is what one row of spanCalls calls: an account with one bucket, which locks objects
 // and has the object "k".
 type traced struct {
-	service *storage.Service
+	service storage.Service
 	b       storage.Bucket
 	file    string // a path without a file
 }
 
-func (w *traced) begin(ctx context.Context) *storage.MultipartUpload {
+func (w *traced) begin(ctx context.Context) storage.MultipartUpload {
 	u, err := storage.BeginUpload(ctx, w.b, "parts")
 	if err != nil {
 		panic(err)

@@ -39,7 +39,7 @@ func Update(ctx context.Context, b interface {
 	fail := func(e *Error) (*Attrs, error) {
 		return nil, located(b, "Update", key, e)
 	}
-	var r PutRequest
+	var r UploadOptions
 	if err := r.Apply(opts...); err != nil {
 		return fail(ownError(err))
 	}
@@ -133,7 +133,7 @@ func auxiliaryReads(natives []native) (opts []DownloadOption) {
 // An auxiliaryOption holds for reads of another operation, whose requests it need not fit.
 type auxiliaryOption native
 
-func (o auxiliaryOption) applyDownload(r *GetRequest) {
+func (o auxiliaryOption) applyDownload(r *DownloadOptions) {
 	nativeOption(o).applyDownload(r)
-	r.Auxiliary = true
+	r.set.auxiliary = true
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/progress"
 )
 
 const (
@@ -53,10 +54,11 @@ func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ..
 type write struct {
 	op       *operation
 	req      PutRequest
+	given    UploadOptions
 	src      source
 	metadata map[string]string // the user's; req.Metadata is as the store keeps it
 	writeID  string
-	progress *progress
+	progress *progress.Counter
 	journal  *journal.Journal // nil without WithResume
 	content  sectionBody      // of one Put
 	first    buffer.Buffer    // of a stream
@@ -65,17 +67,23 @@ type write struct {
 // resolve checks everything that can be checked before a request.
 func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
 	r, c := &w.req, w.op.core
-	if err := r.Apply(opts...); err != nil {
+	if err := w.given.Apply(opts...); err != nil {
 		return ownError(err)
 	}
+	*r = putOf(&w.given)
 	r.Key = w.op.key
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &w.given.set); e != nil {
 		return e
 	}
-	if e := c.checkPartSize("WithPartSize", r.set.partSize); e != nil {
+	if e := c.checkPartSize("WithPartSize", w.given.set.partSize); e != nil {
 		return e
 	}
 	return w.open(body)
+}
+
+// putOf returns what the options of an upload ask for.
+func putOf(given *UploadOptions) PutRequest {
+	return PutRequest{Size: given.Size, CRC32C: given.CRC32C, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition}
 }
 
 // open looks at the body, and refuses one that is too large for the provider.
@@ -160,13 +168,13 @@ func (c *core) checkSize(size int64) *Error {
 func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 	r := &w.req
 	w.metadata = r.Metadata
-	w.progress = newProgress(r.set.progress, w.src.size)
+	w.progress = progress.New(w.given.set.progress, w.src.size)
 	sniff := w.src.sniff
 	if !w.op.core.has(ContentProperties) {
 		sniff = nil
 	}
 	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
-	if r.set.resumeFile != "" {
+	if w.given.set.resumeFile != "" {
 		return w.storeResumable(ctx)
 	}
 	return w.storeBody(ctx)
@@ -174,8 +182,8 @@ func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 
 // storeBody chooses between one Put and parts by what is known of the body.
 func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
-	if (w.req.Condition != (Condition{}) || w.req.set.writeID != "") && w.writeID == "" {
-		w.writeID = w.op.core.newWriteID(w.req.set.writeID)
+	if (w.req.Condition != (Condition{}) || w.given.set.writeID != "") && w.writeID == "" {
+		w.writeID = w.op.core.newWriteID(w.given.set.writeID)
 	}
 	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 	if w.src.at == nil {
@@ -207,8 +215,8 @@ func (w *write) singleBound() int64 {
 	}
 	switch {
 	case !c.has(MultipartUploads):
-	case w.req.set.partSize > 0:
-		bound = min(bound, w.req.set.partSize)
+	case w.given.set.partSize > 0:
+		bound = min(bound, w.given.set.partSize)
 	case !c.has(StreamingPut):
 		bound = min(bound, cmp.Or(c.partSize, singleLimit))
 	}
@@ -240,7 +248,7 @@ func (w *write) storeStream(ctx context.Context) (*Attrs, *Error) {
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.core.has(StreamingPut) && w.req.set.partSize == 0 && (fits || !w.op.core.has(MultipartUploads))
+	return w.op.core.has(StreamingPut) && w.given.set.partSize == 0 && (fits || !w.op.core.has(MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
@@ -282,7 +290,7 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*Attrs, *Error
 func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc CRC32C) (*Attrs, *Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
-	content.body.onBytes = w.progress.counter()
+	content.body.onBytes = w.progress.Func()
 	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
@@ -309,7 +317,7 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*Attrs, *E
 		limit:   w.op.core.desc.MaxPutSize,
 		want:    r.CRC32C,
 		sum:     &r.CRC32C,
-		onBytes: w.progress.counter(),
+		onBytes: w.progress.Func(),
 	}
 	r.CRC32C, r.Size, r.Body = CRC32C{}, -1, content
 	return w.put(ctx, content, content)
@@ -335,7 +343,7 @@ func (w *write) finish(ctx context.Context, a *Attrs, e *Error, size int64) (*At
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
 		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
-		writeID: w.writeID, named: w.req.set.writeID != "",
+		writeID: w.writeID, named: w.given.set.writeID != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

@@ -51,8 +51,8 @@ func (o resumeOption) apply(s *settings) {
 	s.resumeFile = string(o)
 }
 
-func (o resumeOption) applyUpload(r *PutRequest) { o.apply(&r.set) }
-func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
+func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
+func (o resumeOption) applyCopy(r *copyOptions)     { o.apply(&r.set) }
 
 // AbandonUpload abandons the upload that [WithResume] recorded in the file at path:
 // it removes the parts from the store, and then the file. If there is no such file,
@@ -123,7 +123,7 @@ func journalFailed(err error) *Error {
 
 // storeResumable is storeBody with a journal.
 func (w *write) storeResumable(ctx context.Context) (*Attrs, *Error) {
-	j, err := journal.Open(w.req.set.resumeFile)
+	j, err := journal.Open(w.given.set.resumeFile)
 	if err != nil {
 		return nil, journalFailed(err)
 	}
@@ -178,7 +178,7 @@ func (w *write) fingerprint() string {
 		Size       int64
 		PartSize   int64
 		Natives    []string
-	}{w.op.key, properties, controls, r.Condition, w.src.size, r.set.partSize, natives})
+	}{w.op.key, properties, controls, r.Condition, w.src.size, w.given.set.partSize, natives})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

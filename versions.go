@@ -42,7 +42,7 @@ func (l *listOp) openVersions(b *bucket, opts []ListOption) *Error {
 }
 
 func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error) bool) *Error {
-	left := l.req.set.limit
+	left := l.given.Limit
 	var newer VersionEntry
 	for {
 		if err := ctx.Err(); err != nil {

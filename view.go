@@ -117,7 +117,7 @@ func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry
 func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, list func(ListOption) iter.Seq2[E, error]) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		err := v.check(mayList, op)
-		var r ListRequest
+		var r ListOptions
 		if err == nil {
 			err = r.Apply(opts...)
 		}
@@ -126,9 +126,9 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 			return
 		}
 		v.inward(&r)
-		left := r.set.limit // 0: there is none
+		left := r.Limit // 0: there is none
 		if left > 0 && v.scope.prefix != "" {
-			r.set.limit++ // for the folder marker, which is left out
+			r.Limit++ // for the folder marker, which is left out
 		}
 		for entry, err := range list(wholeList(r)) {
 			whole := key(&entry)
@@ -146,7 +146,7 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 	}
 }
 
-func (v *view) inward(r *ListRequest) {
+func (v *view) inward(r *ListOptions) {
 	r.Prefix = v.scope.prefix + r.Prefix
 	if r.StartAfter != "" {
 		r.StartAfter = v.scope.prefix + r.StartAfter
@@ -154,9 +154,9 @@ func (v *view) inward(r *ListRequest) {
 }
 
 // wholeList is the request of a listing as one option.
-type wholeList ListRequest
+type wholeList ListOptions
 
-func (o wholeList) applyList(r *ListRequest) { *r = ListRequest(o) }
+func (o wholeList) applyList(r *ListOptions) { *r = ListOptions(o) }
 
 func (v *view) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
 	a, err := through(v, mayAttrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.scope.prefix+key, opts...) })

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -15,6 +16,39 @@ func (v *view) Supports(features Features) bool { return Supports(v.to, features
 
 // Close does nothing: the bucket belongs to others too.
 func (v *view) Close() error { return nil }
+
+func (v *view) ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error) {
+	to, ok := find[PageLister](v.to)
+	if !ok || v.check(mayList, "ListPage") != nil { // which List tells
+		return listForeignPage(ctx, v, token, opts)
+	}
+	var r ListOptions
+	if err := r.Apply(opts...); err != nil {
+		return nil, err
+	}
+	v.inward(&r)
+	for {
+		page, err := to.ListPage(ctx, token, wholeList(r))
+		if err != nil {
+			return nil, v.outward(err)
+		}
+		if v.scope.prefix == "" {
+			return page, nil
+		}
+		kept := page.Entries[:0]
+		for _, entry := range page.Entries {
+			if entry.Key != v.scope.prefix { // a folder marker has no key in the view
+				entry.Key = strings.TrimPrefix(entry.Key, v.scope.prefix)
+				kept = append(kept, entry)
+			}
+		}
+		page.Entries = kept
+		if len(kept) > 0 || page.Token == "" {
+			return page, nil
+		}
+		token, r.StartAfter = page.Token, ""
+	}
+}
 
 func (v *view) Versions(ctx context.Context, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return listed(v, "Versions", opts, func(e *VersionEntry) *string { return &e.Key }, func(o ListOption) iter.Seq2[VersionEntry, error] { return Versions(ctx, v.to, o) })
@@ -54,21 +88,21 @@ func (v *view) SignedUploadForm(ctx context.Context, key string, minSize, maxSiz
 	})
 }
 
-func (v *view) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (*MultipartUpload, error) {
-	return v.upload("BeginUpload", func() (*MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.prefix+key, opts...) })
+func (v *view) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error) {
+	return v.upload("BeginUpload", func() (MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.prefix+key, opts...) })
 }
 
-func (v *view) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (*MultipartUpload, error) {
-	return v.upload("ContinueUpload", func() (*MultipartUpload, error) { return ContinueUpload(ctx, v.to, token, opts...) })
+func (v *view) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error) {
+	return v.upload("ContinueUpload", func() (MultipartUpload, error) { return ContinueUpload(ctx, v.to, token, opts...) })
 }
 
-func (v *view) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
+func (v *view) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
 	entry.Key = v.scope.prefix + entry.Key
-	return v.upload("ContinueListedUpload", func() (*MultipartUpload, error) { return ContinueListedUpload(ctx, v.to, entry, opts...) })
+	return v.upload("ContinueListedUpload", func() (MultipartUpload, error) { return ContinueListedUpload(ctx, v.to, entry, opts...) })
 }
 
 // upload calls a function that returns an upload in progress, and returns what the view shows of it.
-func (v *view) upload(op string, call func() (*MultipartUpload, error)) (*MultipartUpload, error) {
+func (v *view) upload(op string, call func() (MultipartUpload, error)) (MultipartUpload, error) {
 	u, err := through(v, mayUpload, op, call)
 	if err != nil {
 		return nil, err
@@ -76,7 +110,47 @@ func (v *view) upload(op string, call func() (*MultipartUpload, error)) (*Multip
 	if !strings.HasPrefix(u.Key(), v.scope.prefix) {
 		return nil, located(v, op, "", errOtherUpload())
 	}
-	return &MultipartUpload{bucket: u.bucket.in(v.scope), record: u.record, put: u.put, token: u.token}, nil
+	return &viewUpload{MultipartUpload: u, view: v}, nil
+}
+
+// PutSignedPart is PutPart of an upload in progress.
+func (v *view) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+	return through(v, mayUpload, "PutPart", func() (*UploadedPart, error) {
+		return PutSignedPart(ctx, v.to, v.scope.prefix+key, upload, number, body, opts...)
+	})
+}
+
+// A viewUpload is what a view shows of an upload in progress.
+type viewUpload struct {
+	MultipartUpload
+	view *view
+}
+
+func (u *viewUpload) Key() string {
+	return strings.TrimPrefix(u.MultipartUpload.Key(), u.view.scope.prefix)
+}
+
+func (u *viewUpload) String() string { return "upload of " + quoted(u.Key()) }
+
+func (u *viewUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+	return through(u.view, mayUpload, "PutPart", func() (*UploadedPart, error) { return u.MultipartUpload.PutPart(ctx, number, body, opts...) })
+}
+
+func (u *viewUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
+	return through(u.view, mayUpload|maySignUpload, "SignPart", func() (*SignedURL, error) { return u.MultipartUpload.SignPart(ctx, number, opts...) })
+}
+
+func (u *viewUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
+	return through(u.view, mayUpload, "Parts", func() ([]UploadedPart, error) { return u.MultipartUpload.Parts(ctx) })
+}
+
+func (u *viewUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
+	a, err := through(u.view, mayUpload, "CompleteUpload", func() (*Attrs, error) { return u.MultipartUpload.Complete(ctx, opts...) })
+	return u.view.attrs(a), err
+}
+
+func (u *viewUpload) Abort(ctx context.Context) error {
+	return u.view.change("AbortUpload", func() error { return u.MultipartUpload.Abort(ctx) })
 }
 
 func (v *view) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error] {

@@ -102,7 +102,7 @@ func (h *companion) beginParts(c *call) error {
 
 // beginSignable begins the store's upload. If the store does not verify checksums of signed
 // parts, none are needed. If it signs no parts, they pass through the handler.
-func (h *companion) beginSignable(ctx context.Context, s *session) (*storage.MultipartUpload, error) {
+func (h *companion) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size >= 0 {
 		opts = append(opts, storage.WithSize(s.Size))
@@ -140,7 +140,7 @@ func (h *companion) beginSignable(ctx context.Context, s *session) (*storage.Mul
 }
 
 // abandon drops an upload whose session could not be saved.
-func (k *keeper) abandon(ctx context.Context, upload *storage.MultipartUpload) {
+func (k *keeper) abandon(ctx context.Context, upload storage.MultipartUpload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	_ = upload.Abort(ctx)
@@ -162,7 +162,7 @@ func (h *companion) loadParts(c *call) (*session, error) {
 
 // openParts reads the session, and continues its upload, which must be open. If a call that
 // completes the upload failed or was killed, openParts completes it.
-func (h *companion) openParts(c *call) (*session, *storage.MultipartUpload, error) {
+func (h *companion) openParts(c *call) (*session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {
 	case err != nil:
@@ -213,7 +213,7 @@ func (h *companion) listParts(c *call) error {
 }
 
 // uploadParts lists the parts. If the store has dropped the upload, it is not found.
-func uploadParts(ctx context.Context, upload *storage.MultipartUpload) ([]storage.UploadedPart, error) {
+func uploadParts(ctx context.Context, upload storage.MultipartUpload) ([]storage.UploadedPart, error) {
 	parts, err := upload.Parts(ctx)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, notFound()

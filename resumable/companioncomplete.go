@@ -184,7 +184,7 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (h *companion) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+func (h *companion) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
 	listed, err := uploadParts(ctx, upload)
 	if err != nil {
 		return nil, err

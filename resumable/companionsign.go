@@ -72,7 +72,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *companion) sign(c *call, s *session, upload *storage.MultipartUpload, field, text string) (*signedPart, error) {
+func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
 	limits := upload.Limits()
 	number, err := partNumber(field, text, limits)
 	if err != nil {

@@ -203,7 +203,7 @@ func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) 
 }
 
 // beginUpload begins the multipart upload of a session in the store.
-func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (*storage.MultipartUpload, error) {
+func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
 	opts := more
 	for _, o := range k.writeOptions(s) {
 		opts = append(opts, o)

@@ -342,7 +342,7 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 			})
 			require.Error(t, err)
 			before := offset // a reset may lose what the server has not read yet
-			require.Eventually(t, func() bool { offset = s.offset(at); return offset > before || before == 0 }, 10*time.Second, 50*time.Millisecond)
+			require.Eventually(t, func() bool { offset = s.offset(at); return offset > before || before == 0 }, time.Minute, 50*time.Millisecond)
 			require.LessOrEqual(t, offset, cut)
 		}
 		var a *answer
@@ -350,7 +350,7 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 			offset = s.offset(at)
 			a = s.tus("PATCH", at, data[offset:], "Upload-Offset", itoa(offset))
 			return a.StatusCode != http.StatusLocked && a.StatusCode != http.StatusConflict
-		}, 10*time.Second, 50*time.Millisecond)
+		}, time.Minute, 50*time.Millisecond)
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 		s.stored("files/alice/file", data)
 	})

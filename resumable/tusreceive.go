@@ -46,8 +46,8 @@ type receiver struct {
 	c      *call
 	ctx    context.Context // of requests to the store
 	s      *session
-	upload *storage.MultipartUpload // nil if the file fits one part
-	sum    *checksum                // nil: none
+	upload storage.MultipartUpload // nil if the file fits one part
+	sum    *checksum               // nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int

@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
@@ -14,15 +17,15 @@ type access struct {
 	request *request
 	caller  *caller
 	action  string
-	bucket  *bucket
+	bucket  *state.Bucket
 	key, id string        // of the object
 	header  http.Header   // of the request, or of the form that has its role
 	tags    []tagging.Tag // that the request's document has
 	prefix  *string       // for s3:prefix, if the query has none
 
 	searched bool
-	found    *version // the object, or nil
-	failed   error    // of the search
+	found    *state.Version // the object, or nil
+	failed   error          // of the search
 }
 
 // authorizesItself are the operations that ask for permission after they have read their
@@ -34,7 +37,7 @@ func (r *request) authorize() error {
 	if slices.Contains(authorizesItself, r.operation) {
 		return nil
 	}
-	return r.authorizeWith(r.Header, nil)
+	return r.authorizeWith(r.in.Header, nil)
 }
 
 // authorizeWith checks the permission for the operation with headers, and with tags that
@@ -47,7 +50,7 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 		}
 		return nil
 	}
-	err := r.view(func(b *bucket) error {
+	err := r.view(func(b *state.Bucket) error {
 		a := r.access(b, action(r), r.target.key, r.query.Get("versionId"))
 		a.header, a.tags = header, tags
 		return a.checkAll()
@@ -59,39 +62,39 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 }
 
 // authorizeSource checks the permission to read the source of a copy.
-func authorizeSource(r *request, from versionName) error {
-	b, err := r.server.store.bucket(r.Context(), from.bucket)
+func authorizeSource(r *request, from state.VersionName) error {
+	b, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
 	if err != nil {
 		return err
 	}
-	if err := b.checkOwner(r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+	if err := b.CheckOwner(r.in.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
 		return err
 	}
 	action := "s3:GetObject"
-	if from.id != "" {
+	if from.ID != "" {
 		action = policy.VersionActions[action]
 	}
-	return r.access(b, action, from.key, from.id).check()
+	return r.access(b, action, from.Key, from.ID).check()
 }
 
 // authorizeTags checks the permission to read the tags of the source of a copy, and to give them
 // to the copy.
-func authorizeTags(r *request, from versionName, tags []tagging.Tag) error {
+func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	source, err := r.server.store.bucket(r.Context(), from.bucket)
+	source, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
 	if err != nil {
 		return err
 	}
 	action := "s3:GetObjectTagging"
-	if from.id != "" {
+	if from.ID != "" {
 		action = policy.VersionActions[action]
 	}
-	if err := r.access(source, action, from.key, from.id).check(); err != nil {
+	if err := r.access(source, action, from.Key, from.ID).check(); err != nil {
 		return err
 	}
-	return r.view(func(b *bucket) error {
+	return r.view(func(b *state.Bucket) error {
 		a := r.access(b, "s3:PutObjectTagging", r.target.key, "")
 		a.tags = tags
 		return a.checkFurther(furtherAction{a.action, true})
@@ -99,8 +102,8 @@ func authorizeTags(r *request, from versionName, tags []tagging.Tag) error {
 }
 
 // access returns an access that the request makes. id names a version, or is "".
-func (r *request) access(b *bucket, action, key, id string) *access {
-	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.Header}
+func (r *request) access(b *state.Bucket, action, key, id string) *access {
+	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.in.Header}
 }
 
 // check checks the permission.
@@ -138,15 +141,15 @@ func (a *access) checkFurther(further furtherAction) error {
 
 // version returns the object that the access is about, or nil. It asks the store once, and
 // only if the answer matters.
-func (a *access) version() *version {
+func (a *access) version() *state.Version {
 	if a.key != "" && !a.searched {
 		a.searched = true
-		name := versionName{bucket: a.bucket.name, key: a.key, id: a.id}
-		v, _, err := a.request.server.store.find(a.request.Context(), name)
-		a.request.server.store.release(v) // only its properties are needed
+		name := state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id}
+		v, _, err := a.request.server.store.Find(a.request.in.Context(), name)
+		a.request.server.store.Release(v) // only its properties are needed
 		if err != nil {
 			a.failed = err
-		} else if v != nil && !v.marker {
+		} else if v != nil && !v.Marker {
 			a.found = v
 		}
 	}
@@ -157,7 +160,7 @@ func (a *access) version() *version {
 // Then the owner of the bucket, the owner of the object, a policy or a list may allow it.
 func (a *access) permitted() bool {
 	b := a.bucket
-	owner := !a.caller.anonymous && a.caller.account == b.account
+	owner := !a.caller.anonymous && a.caller.account == b.Account
 	allowed, denied := a.judge()
 	if owner && slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
 		denied = false
@@ -165,20 +168,20 @@ func (a *access) permitted() bool {
 	if denied || a.caller.readOnly && !policy.ReadsOnly(a.action) {
 		return false
 	}
-	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.Public()) {
+	if !owner && (a.action == "" || allowed && b.Block != nil && b.Block.RestrictPublicBuckets && b.Policy.Public()) {
 		allowed = false
 	}
 	switch {
-	case owner && (b.ownership == ownerEnforced || hasOneAccount(a.request.server)):
+	case owner && (b.Ownership == state.OwnerEnforced || hasOneAccount(a.request.server)):
 		return true
 	case a.key == "" || !policy.OnObjects(a.action):
 		return owner || allowed || a.listed()
 	case a.needsObject() && a.version() == nil:
 		// A caller without permission to list is not told that a key is missing.
 		return owner || a.mayList()
-	case objectPermissions[a.action] != "" && a.needsObject():
+	case acl.ObjectPermissions[a.action] != "" && a.needsObject():
 		// Only the owner of the object gives permissions to read it and its list.
-		if objectOwner := b.ownerOf(&a.version().object); objectOwner != b.account {
+		if objectOwner := b.OwnerOf(&a.version().Object); objectOwner != b.Account {
 			return a.caller.account == objectOwner || a.listed()
 		}
 	}
@@ -207,20 +210,82 @@ func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
 	}
-	u, err := a.request.server.store.upload(a.request.Context(), a.bucket.name, a.key, a.request.query.Get("uploadId"))
-	return err == nil && u.initiator == a.caller.account
+	u, err := a.request.server.store.Upload(a.request.in.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"))
+	return err == nil && u.Initiator == a.caller.account
 }
 
 // resource returns the ARN that policies name.
 func (a *access) resource() string {
 	if a.key == "" || !policy.OnObjects(a.action) {
-		return "arn:aws:s3:::" + a.bucket.name
+		return "arn:aws:s3:::" + a.bucket.Name
 	}
-	return "arn:aws:s3:::" + a.bucket.name + "/" + a.key
+	return "arn:aws:s3:::" + a.bucket.Name + "/" + a.key
 }
 
 // hasOneAccount reports whether nobody but the owner of all buckets has a key. Unless the
 // server is strict, that account may then read what anonymous requests have written.
 func hasOneAccount(h *Handler) bool {
 	return !h.config.Strict && !slices.ContainsFunc(h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account })
+}
+
+// action returns the action of the request's operation, or "" if there is none.
+func action(r *request) string {
+	action := policy.OperationActions[r.operation]
+	if versioned := policy.VersionActions[action]; versioned != "" && r.has("versionId") {
+		return versioned
+	}
+	return action
+}
+
+// A furtherAction is an action that a header of a request needs.
+type furtherAction struct {
+	action   string
+	optional bool // unless the server is strict, it only must not be denied
+}
+
+// further returns the actions that headers need beside the operation's own.
+func (a *access) further() (all []furtherAction) {
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return a.header.Get(name) != "" })
+	}
+	switch a.request.operation {
+	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
+		if has("X-Amz-Acl") || acl.SetsGrants(a.header) {
+			all = append(all, furtherAction{"s3:PutObjectAcl", !a.grantsOthers()})
+		}
+		if has("X-Amz-Tagging") || a.tags != nil {
+			all = append(all, furtherAction{"s3:PutObjectTagging", true})
+		}
+		if has(state.LockMode, state.LockUntil) {
+			all = append(all, furtherAction{action: "s3:PutObjectRetention"})
+		}
+		if has(state.LockHold) {
+			all = append(all, furtherAction{action: "s3:PutObjectLegalHold"})
+		}
+	case "GetObjectAttributes":
+		all = append(all, furtherAction{action: a.action + "Attributes"})
+	case "DeleteObject", "DeleteObjects", "PutObjectRetention":
+		if isTrue(a.header, "X-Amz-Bypass-Governance-Retention") {
+			all = append(all, furtherAction{action: "s3:BypassGovernanceRetention"})
+		}
+	}
+	return all
+}
+
+// grantsOthers reports whether the headers give permissions to anybody but the caller and the
+// owner of the bucket. Policies that let other accounts write often ask for
+// bucket-owner-full-control, and allow s3:PutObject only.
+func (a *access) grantsOthers() bool {
+	switch a.header.Get("X-Amz-Acl") {
+	case "":
+	case "private", "bucket-owner-read", "bucket-owner-full-control":
+		return false
+	default:
+		return true
+	}
+	list, err := acl.ReadGrants(a.request.server.accountOf, a.header)
+	return err != nil || slices.ContainsFunc(list, func(g acl.Grant) bool {
+		ofCaller := !a.caller.anonymous && g.Grantee == accounts.OwnerOf(a.caller.account).ID
+		return !ofCaller && g.Grantee != accounts.OwnerOf(a.bucket.Account).ID
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // A stuckReader is a client that does not read a document before the test lets it.
@@ -58,7 +59,7 @@ func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
 		key := fmt.Sprintf("%03d", i) + strings.Repeat("&", 1000)
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
-		require.NoError(t, h.store.beginUpload(context.Background(), &upload{bucket: "photos", key: key}))
+		require.NoError(t, h.store.BeginUpload(context.Background(), &state.Upload{Bucket: "photos", Key: key}))
 		fmt.Fprintf(&document, "<Object><Key>x%s</Key></Object>", strings.Repeat("&amp;", 1000))
 	}
 	document.WriteString("</Delete>")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -49,38 +50,38 @@ type attributePart struct {
 }
 
 func getAttributes(r *request) error {
-	asked, err := askedAttributes(r.Header)
+	asked, err := askedAttributes(r.in.Header)
 	if err != nil {
 		return err
 	}
-	if err := noEncryption(r.Header); err != nil {
+	if err := noEncryption(r.in.Header); err != nil {
 		return err
 	}
 	response := attributes{Xmlns: xmldoc.Namespace}
-	err = viewVersion(r, func(v *version) error {
-		if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
+	err = viewVersion(r, func(v *state.Version) error {
+		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return err
 		}
-		if err := checkRead(r.Header, v); err != nil {
+		if err := checkRead(r.in.Header, v); err != nil {
 			return err
 		}
-		r.w.Header().Set("Last-Modified", v.modified.Format(http.TimeFormat))
+		r.w.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 		for _, name := range asked {
 			switch name {
 			case "ETag":
-				response.ETag = strings.Trim(v.object.etag, `"`)
+				response.ETag = strings.Trim(v.Object.ETag, `"`)
 			case "Checksum":
-				if v.object.sum.Kind == nil {
+				if v.Object.Sum.Kind == nil {
 					continue // nobody has computed one
 				}
-				value, _, _ := strings.Cut(v.object.sum.Value, "-")
-				response.Checksum = &attributeChecksum{checksum.ElementsOf(checksum.Sum{Kind: v.object.sum.Kind, Value: value, Covers: v.object.sum.Covers}), v.object.sum.Covers}
+				value, _, _ := strings.Cut(v.Object.Sum.Value, "-")
+				response.Checksum = &attributeChecksum{checksum.ElementsOf(checksum.Sum{Kind: v.Object.Sum.Kind, Value: value, Covers: v.Object.Sum.Covers}), v.Object.Sum.Covers}
 			case "ObjectParts":
 				response.ObjectParts = partsOf(r, v)
 			case "StorageClass":
-				response.StorageClass = v.object.properties.class
+				response.StorageClass = v.Object.Properties.Class
 			case "ObjectSize":
-				response.ObjectSize = &v.object.size
+				response.ObjectSize = &v.Object.Size
 			}
 		}
 		return nil
@@ -110,12 +111,12 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 
 // partsOf returns the parts of an object, or nil if it was not uploaded in parts. S3 lists
 // them only if they have the checksums that the object's own is made of.
-func partsOf(r *request, v *version) *attributeParts {
-	if v.object.parts == nil {
+func partsOf(r *request, v *state.Version) *attributeParts {
+	if v.Object.Parts == nil {
 		return nil
 	}
-	list := &attributeParts{PartsCount: len(v.object.parts)}
-	if v.object.sum.Covers != checksum.Composite {
+	list := &attributeParts{PartsCount: len(v.Object.Parts)}
+	if v.Object.Sum.Covers != checksum.Composite {
 		return list
 	}
 	page := &attributePage{
@@ -123,12 +124,12 @@ func partsOf(r *request, v *version) *attributeParts {
 		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
 	}
 	list.attributePage, page.NextPartNumberMarker = page, page.PartNumberMarker
-	for i := page.PartNumberMarker; i < len(v.object.parts); i++ {
+	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
 		if len(page.Part) == page.MaxParts {
 			page.IsTruncated = true
 			break
 		}
-		page.Part = append(page.Part, attributePart{i + 1, v.object.parts[i].size, checksum.ElementsOf(v.object.parts[i].sum)})
+		page.Part = append(page.Part, attributePart{i + 1, v.Object.Parts[i].Size, checksum.ElementsOf(v.Object.Parts[i].Sum)})
 		page.NextPartNumberMarker = i + 1
 	}
 	return list
@@ -137,7 +138,7 @@ func partsOf(r *request, v *version) *attributeParts {
 // countHeader returns a header that is a count, or fallback without it. Like S3, it ignores any
 // other value.
 func countHeader(r *request, name string, fallback int) int {
-	n, err := strconv.Atoi(r.Header.Get(name))
+	n, err := strconv.Atoi(r.in.Header.Get(name))
 	if err != nil || n < 0 {
 		return fallback
 	}

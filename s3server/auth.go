@@ -38,7 +38,7 @@ type claim struct {
 // authenticate checks the signature in the header or the query. Without one the caller
 // is anonymous.
 func (r *request) authenticate() error {
-	inHeader, inQuery := r.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
+	inHeader, inQuery := r.in.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
 	lenient := !r.server.config.Strict
 	var c *claim
 	var err error
@@ -55,7 +55,7 @@ func (r *request) authenticate() error {
 	case inQuery:
 		c, err = queryClaim(r)
 	default:
-		r.caller = caller{anonymous: true, seal: sign.Seal{Payload: r.Header.Get("X-Amz-Content-Sha256")}}
+		r.caller = caller{anonymous: true, seal: sign.Seal{Payload: r.in.Header.Get("X-Amz-Content-Sha256")}}
 		setDefault(&r.caller.seal.Payload, sign.UnsignedPayload)
 		return nil
 	}
@@ -84,7 +84,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 			return nil, malformed("missing equal-sign in key=value pair or missing %s", name)
 		}
 	}
-	c := &claim{signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"), payload: r.Header.Get("X-Amz-Content-Sha256")}
+	c := &claim{signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"), payload: r.in.Header.Get("X-Amz-Content-Sha256")}
 	if err := c.credential(fields["Credential"], malformed); err != nil {
 		return nil, err
 	}
@@ -113,9 +113,9 @@ func malformed(format string, args ...any) *s3error.Error {
 
 // headerTime returns the time of the signature from the headers.
 func headerTime(r *request) (time.Time, error) {
-	value, forms := r.Header.Get("X-Amz-Date"), []string{sign.TimestampForm, http.TimeFormat}
+	value, forms := r.in.Header.Get("X-Amz-Date"), []string{sign.TimestampForm, http.TimeFormat}
 	if value == "" {
-		value = r.Header.Get("Date")
+		value = r.in.Header.Get("Date")
 	}
 	for _, form := range forms {
 		if at, err := time.Parse(form, value); err == nil {
@@ -157,7 +157,7 @@ func checkRegion(r *request, c *claim, wrong func(string, ...any) *s3error.Error
 
 // verifySignature checks the claim with the secret.
 func verifySignature(r *request, c *claim) error {
-	token := r.Header.Get("X-Amz-Security-Token")
+	token := r.in.Header.Get("X-Amz-Security-Token")
 	if c.presigned {
 		token = r.query.Get("X-Amz-Security-Token")
 	}
@@ -168,7 +168,7 @@ func verifySignature(r *request, c *claim) error {
 	if err := checkSigned(r, c); err != nil {
 		return err
 	}
-	canonical := sign.CanonicalRequest(r.Request, r.query, c.signed, c.payload)
+	canonical := sign.CanonicalRequest(r.in, r.query, c.signed, c.payload)
 	text, key := sign.StringToSign(c.timestamp, c.scope, canonical), sign.Key(credential.SecretKey, c.scope)
 	if !sign.Equal(sign.HexMAC(key, text), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
@@ -187,7 +187,7 @@ func checkSigned(r *request, c *claim) error {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
 	}
 	var open []string
-	for name := range r.Header {
+	for name := range r.in.Header {
 		name = strings.ToLower(name)
 		must := strings.HasPrefix(name, "x-amz-") && name != "x-amz-content-sha256"
 		if must && !slices.Contains(c.signed, name) {
@@ -197,6 +197,77 @@ func checkSigned(r *request, c *claim) error {
 	if len(open) > 0 {
 		slices.Sort(open)
 		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).WithMessage("There were headers present in the request which were not signed")
+	}
+	return nil
+}
+
+const longestTTL = 7 * 24 * 60 * 60 // seconds
+
+// queryClaim reads a signature in the query.
+func queryClaim(r *request) (*claim, error) {
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
+		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
+			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
+		}
+	}
+	if r.query.Get("X-Amz-Algorithm") != sign.Algorithm {
+		return nil, wrongQuery("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
+	}
+	c := &claim{
+		presigned: true,
+		timestamp: r.query.Get("X-Amz-Date"),
+		signature: r.query.Get("X-Amz-Signature"),
+		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
+		payload:   sign.UnsignedPayload,
+	}
+	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
+		return nil, err
+	}
+	// A client may still sign a hash, in a header or a parameter.
+	if hash := r.in.Header.Get("X-Amz-Content-Sha256"); hash != "" {
+		c.payload = hash
+	} else if hash := r.query.Get("X-Amz-Content-Sha256"); hash != "" {
+		c.payload = hash
+	}
+	if err := checkRegion(r, c, wrongCredential); err != nil {
+		return nil, err
+	}
+	return c, checkExpiry(r, c)
+}
+
+func wrongQuery(format string, args ...any) *s3error.Error {
+	return s3error.New("AuthorizationQueryParametersError").WithMessage(format, args...)
+}
+
+func wrongCredential(format string, args ...any) *s3error.Error {
+	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
+}
+
+// checkExpiry refuses a presigned URL before and after its time.
+func checkExpiry(r *request, c *claim) error {
+	at, err := time.Parse(sign.TimestampForm, c.timestamp)
+	if err != nil {
+		return wrongQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+	}
+	if date := c.timestamp[:8]; date != c.scope.Date {
+		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
+	}
+	ttl, err := strconv.Atoi(r.query.Get("X-Amz-Expires"))
+	switch {
+	case err != nil:
+		return wrongQuery("X-Amz-Expires should be a number")
+	case ttl < 0:
+		return wrongQuery("X-Amz-Expires must be non-negative")
+	case ttl > longestTTL:
+		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
+	}
+	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)
+	if at.Sub(now) > maxSkew {
+		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).WithMessage("Request is not valid yet")
+	}
+	if now.After(end) {
+		return s3error.New("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),
+			"ServerTime", now.Format(time.RFC3339)).WithMessage("Request has expired")
 	}
 	return nil
 }

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // An expectedBody is what the headers of a request say about its body.
@@ -27,45 +30,6 @@ type expectedBody struct {
 	payload  string
 }
 
-// A body is the body of a request. At its end it fails if it is not what the headers say.
-type body struct {
-	from   io.Reader
-	size   int64            // -1 if it is not announced
-	digest *checksum.Digest // complete at the end
-	check  func() error
-	ended  bool
-	failed error // its own error, if it has failed
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	if err == nil {
-		if b.size < 0 || b.digest.Size <= b.size {
-			return n, nil
-		}
-		err = io.EOF // it is too long: the rest does not matter
-	}
-	switch {
-	case b.failed != nil:
-	case err != io.EOF:
-		b.failed = bodyError(err)
-	case !b.ended:
-		b.ended, b.failed = true, b.check()
-	}
-	if b.failed != nil {
-		err = b.failed
-	}
-	return n, err
-}
-
-// blame returns the body's own error if it has failed, and else err.
-func (b *body) blame(err error) error {
-	if b.failed != nil {
-		return b.failed
-	}
-	return err
-}
-
 // receive passes the body to sink and checks it against the headers. If it returns an
 // error, the bytes in sink must not be used.
 func receive(r *request, most int64, sink func(io.Reader) error) (*checksum.Digest, error) {
@@ -78,26 +42,26 @@ func receive(r *request, most int64, sink func(io.Reader) error) (*checksum.Dige
 		return nil, err
 	}
 	if err := sink(b); err != nil {
-		return nil, b.blame(err)
+		return nil, b.Blame(err)
 	}
-	return b.digest, nil
+	return b.Digest, nil
 }
 
 // openBody returns a reader of the body, which checks it against the headers.
-func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
+func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
 	}
-	from, trailer := io.Reader(r.Body), http.Header{}
+	from, trailer := io.Reader(r.in.Body), http.Header{}
 	if sign.IsChunked(p.payload) {
-		chunked := sign.NewReader(r.Body, r.caller.seal, p.trailers)
+		chunked := sign.NewReader(r.in.Body, r.caller.seal, p.trailers)
 		from, trailer = chunked, chunked.Trailer
 	}
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
-	return &body{
+	return &state.Body{
 		// One byte more than expected shows that a body is too long.
-		from: io.TeeReader(io.LimitReader(from, p.size+1), d), size: p.size, digest: d,
-		check: func() error {
+		From: io.TeeReader(io.LimitReader(from, p.size+1), d), Size: p.size, Digest: d,
+		Check: func() error {
 			if d.Size != p.size {
 				return s3error.New("IncompleteBody").WithMessage("The request body is not the announced %d bytes long", p.size)
 			}
@@ -106,29 +70,21 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 	}, nil
 }
 
-// bodyError distinguishes a client that disconnected from an error in this server.
-func bodyError(err error) error {
-	if e, ok := errors.AsType[*s3error.Error](err); ok && e.Code != "InternalError" {
-		return e
-	}
-	return s3error.New("IncompleteBody").WithMessage("%v", err)
-}
-
 func tooLarge(size, most int64) *s3error.Error {
 	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
 }
 
 // expectBody reads the headers about the body.
 func (r *request) expectBody() (*expectedBody, error) {
-	p := &expectedBody{payload: r.caller.seal.Payload, size: r.ContentLength}
+	p := &expectedBody{payload: r.caller.seal.Payload, size: r.in.ContentLength}
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
 	var err error
-	if p.md5, err = headerMD5(r.Header); err != nil {
+	if p.md5, err = headerMD5(r.in.Header); err != nil {
 		return nil, err
 	}
-	if p.sum, err = checksum.OfHeader(r.Header); err != nil {
+	if p.sum, err = checksum.OfHeader(r.in.Header); err != nil {
 		return nil, err
 	}
 	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
@@ -143,7 +99,7 @@ func (r *request) expectBody() (*expectedBody, error) {
 	} else if announced != nil {
 		return nil, checksum.MultipleChecksums()
 	}
-	return p, p.resolveChecksum(r.Header)
+	return p, p.resolveChecksum(r.in.Header)
 }
 
 // headerMD5 returns the digest in Content-MD5, or nil without one.
@@ -161,7 +117,7 @@ func headerMD5(header http.Header) ([]byte, error) {
 
 // readPayload reads x-amz-content-sha256 and the lengths.
 func (p *expectedBody) readPayload(r *request) error {
-	trailers := r.Header.Get("X-Amz-Trailer")
+	trailers := r.in.Header.Get("X-Amz-Trailer")
 	switch p.payload {
 	case sign.UnsignedTrailer, sign.SignedChunksAndTrailer:
 		if trailers == "" {
@@ -186,7 +142,7 @@ func (p *expectedBody) readPayload(r *request) error {
 		}
 		return nil
 	}
-	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+	size, err := strconv.ParseInt(r.in.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || size < 0 {
 		return s3error.New("MissingContentLength")
 	}
@@ -260,10 +216,10 @@ func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 
 // needDigest refuses a body without a digest or checksum.
 func (r *request) needDigest() error {
-	if len(r.Header.Values("Content-Md5")) > 0 || r.Header.Get("X-Amz-Trailer") != "" {
+	if len(r.in.Header.Values("Content-Md5")) > 0 || r.in.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
-	if sum, err := checksum.OfHeader(r.Header); err != nil || sum.Kind != nil {
+	if sum, err := checksum.OfHeader(r.in.Header); err != nil || sum.Kind != nil {
 		return err
 	}
 	return s3error.New("InvalidRequest").WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
@@ -271,4 +227,39 @@ func (r *request) needDigest() error {
 
 func badChecksum(kind *checksum.Kind) *s3error.Error {
 	return s3error.New("BadDigest").WithMessage("The %s you specified did not match the calculated checksum.", kind.Name)
+}
+
+// An impatientBody is the body of a request. It fails with RequestTimeout if the client sends
+// nothing for some time.
+type impatientBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	idle    time.Duration
+	until   time.Time // of all reads; zero means no limit
+	read    bool      // whether a read was tried
+	err     error
+}
+
+// Read has a deadline only while it waits: else net/http, which looks for the end of the
+// connection, would take the deadline for it.
+func (b *impatientBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	b.read = true
+	deadline := time.Now().Add(b.idle)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	supported := b.control.SetReadDeadline(deadline) == nil
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// The deadline stays, so that net/http does not wait for the rest of the body.
+		b.err = s3error.New("RequestTimeout").WithHeader("Connection", "close")
+		return n, b.err
+	}
+	if supported {
+		_ = b.control.SetReadDeadline(time.Time{}) // as before
+	}
+	return n, err
 }

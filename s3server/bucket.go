@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -43,20 +44,20 @@ func createBucket(r *request) error {
 		return err
 	}
 	b := r.server.newBucket(r.target.bucket, r.caller.account)
-	b.region = newRegion(r, asked.LocationConstraint)
-	if b.tags, err = asked.tags(); err != nil {
+	b.Region = newRegion(r, asked.LocationConstraint)
+	if b.Tags, err = asked.tags(); err != nil {
 		return err
 	}
-	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
-		if !slices.Contains(ownerships, value) {
+	if value := r.in.Header.Get("X-Amz-Object-Ownership"); value != "" {
+		if !slices.Contains(state.Ownerships, value) {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).WithMessage("Invalid x-amz-object-ownership header: %s", value)
 		}
-		b.ownership = value
+		b.Ownership = value
 	}
-	if isTrue(r.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
-		b.locking, b.versioning = &lockSettings{}, enabled
+	if isTrue(r.in.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
+		b.Locking, b.Versioning = &state.LockSettings{}, state.Enabled
 	}
-	if err := setNewACL(r.server, b, r.Header); err != nil {
+	if err := setNewACL(r.server, b, r.in.Header); err != nil {
 		return err
 	}
 	if err := addBucket(r, b); err != nil {
@@ -66,22 +67,22 @@ func createBucket(r *request) error {
 	return r.done(http.StatusOK)
 }
 
-func addBucket(r *request, b *bucket) error {
+func addBucket(r *request, b *state.Bucket) error {
 	if err := checkBuckets(r); err != nil {
 		return err
 	}
-	created, err := r.server.store.createBucket(r.Context(), b)
+	created, err := r.server.store.CreateBucket(r.in.Context(), b)
 	if err != nil || created {
 		return err
 	}
-	return r.server.store.changeBucket(r.Context(), b.name, func(old *bucket) error {
+	return r.server.store.ChangeBucket(r.in.Context(), b.Name, func(old *state.Bucket) error {
 		switch {
-		case old.account != b.account:
-			return s3error.New("BucketAlreadyExists", "BucketName", b.name)
-		case old.region != usEast1:
-			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.name)
+		case old.Account != b.Account:
+			return s3error.New("BucketAlreadyExists", "BucketName", b.Name)
+		case old.Region != usEast1:
+			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.Name)
 		}
-		old.acl = b.acl // as in us-east-1
+		old.ACL = b.ACL // as in us-east-1
 		return nil
 	})
 }
@@ -89,9 +90,9 @@ func addBucket(r *request, b *bucket) error {
 // checkBuckets refuses a bucket more than Limits.MaxBuckets.
 func checkBuckets(r *request) error {
 	buckets, here := 0, false
-	err := r.server.store.listBuckets(r.Context(), "", func(b *bucket) bool {
+	err := r.server.store.ListBuckets(r.in.Context(), "", func(b *state.Bucket) bool {
 		buckets++
-		here = here || b.name == r.target.bucket
+		here = here || b.Name == r.target.bucket
 		return true
 	})
 	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
@@ -150,8 +151,8 @@ func newRegion(r *request, location string) string {
 
 // region returns the region of the bucket.
 func region(r *request) (region string, err error) {
-	err = r.view(func(b *bucket) error {
-		region = b.region
+	err = r.view(func(b *state.Bucket) error {
+		region = b.Region
 		return nil
 	})
 	return region, err
@@ -169,7 +170,7 @@ func headBucket(r *request) error {
 // deleteBucket fails while there is an object, an older version or a delete marker.
 // Uploads are deleted with the bucket.
 func deleteBucket(r *request) error {
-	if err := r.server.store.deleteBucket(r.Context(), r.target.bucket); err != nil {
+	if err := r.server.store.DeleteBucket(r.in.Context(), r.target.bucket); err != nil {
 		return err
 	}
 	r.server.finished.forget(r.target.bucket)
@@ -226,18 +227,18 @@ func listBuckets(r *request) error {
 	result := bucketList{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
-	err = r.server.store.listBuckets(r.Context(), max(string(after), result.Prefix), func(b *bucket) bool {
-		if token != "" && b.name == string(after) || b.account != r.caller.account || only != "" && b.region != only {
+	err = r.server.store.ListBuckets(r.in.Context(), max(string(after), result.Prefix), func(b *state.Bucket) bool {
+		if token != "" && b.Name == string(after) || b.Account != r.caller.account || only != "" && b.Region != only {
 			return true
 		}
-		if !strings.HasPrefix(b.name, result.Prefix) {
-			return b.name < result.Prefix
+		if !strings.HasPrefix(b.Name, result.Prefix) {
+			return b.Name < result.Prefix
 		}
 		if len(*page) == most {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
 			return false
 		}
-		*page = append(*page, listedBucket{b.name, xmldoc.Time(b.created), b.region})
+		*page = append(*page, listedBucket{b.Name, xmldoc.Time(b.Created), b.Region})
 		return true
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
@@ -48,8 +49,8 @@ func (d *bucketDriver) Describe() storage.Description {
 	} else {
 		features |= storage.OrderedListing
 	}
-	if b, err := d.handler.store.bucket(context.Background(), d.bucket); err == nil {
-		description.Versioned = b.versioning != ""
+	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
+		description.Versioned = b.Versioning != ""
 	}
 	description.Features = features
 	return description
@@ -57,8 +58,8 @@ func (d *bucketDriver) Describe() storage.Description {
 
 // enableVersions leaves it to the first operation to say that there is no bucket.
 func (d *bucketDriver) enableVersions() {
-	_ = d.handler.store.changeBucket(context.Background(), d.bucket, func(b *bucket) error {
-		b.versioning = enabled
+	_ = d.handler.store.ChangeBucket(context.Background(), d.bucket, func(b *state.Bucket) error {
+		b.Versioning = state.Enabled
 		return nil
 	})
 }
@@ -66,7 +67,7 @@ func (d *bucketDriver) enableVersions() {
 // request returns a request for a key that no client has sent.
 func (d *bucketDriver) request(ctx context.Context, key string) *request {
 	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
-	return &request{Request: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}}
+	return &request{in: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}}
 }
 
 // Put checks the properties as PutObject does.
@@ -75,8 +76,8 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	if err := checkKey(in.Key); err != nil {
 		return nil, storageError(err)
 	}
-	if b, err := r.server.store.bucket(ctx, d.bucket); err == nil {
-		r.caller.account = b.account // the object is the bucket owner's
+	if b, err := r.server.store.Bucket(ctx, d.bucket); err == nil {
+		r.caller.account = b.Account // the object is the bucket owner's
 	}
 	o, err := newObject(r, headersOf(in))
 	if err != nil {
@@ -84,7 +85,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	}
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
 	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
-	b := &body{from: io.TeeReader(limited, digest), size: in.Size, digest: digest, check: func() error {
+	b := &state.Body{From: io.TeeReader(limited, digest), Size: in.Size, Digest: digest, Check: func() error {
 		switch {
 		case limited.N <= 0:
 			return tooLarge(digest.Size, r.server.limits.MaxPutSize)
@@ -93,11 +94,11 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 		}
 		return nil
 	}}
-	c := writeCondition{absent: in.Condition.Absent, match: in.Condition.Revision}
-	v, shown, err := r.server.store.put(ctx, r.write(o, c), b)
+	c := state.WriteCondition{Absent: in.Condition.Absent, Match: in.Condition.Revision}
+	v, shown, err := r.server.store.Put(ctx, r.write(o, c), b)
 	if err != nil {
-		if b.failed != nil {
-			err = b.failed
+		if b.Failed != nil {
+			err = b.Failed
 		}
 		if code(err) == "NoSuchKey" {
 			return nil, storage.PreconditionFailed // there is nothing that could have the revision
@@ -132,28 +133,28 @@ func headersOf(in *storage.PutRequest) http.Header {
 }
 
 func (d *bucketDriver) checkVersion(id string) error {
-	if id != "" && !d.handler.validVersionID(id) {
+	if id != "" && !d.handler.store.ValidID(id) {
 		return storage.InvalidArgument
 	}
 	return nil
 }
 
 // find returns the object that a read asks for. The caller must release it.
-func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *version, shown string, err error) {
+func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *state.Version, shown string, err error) {
 	if err := d.checkVersion(in.Version); err != nil {
 		return nil, "", err
 	}
-	v, shown, err = d.request(ctx, in.Key).find(versionName{d.bucket, in.Key, in.Version})
+	v, shown, err = d.request(ctx, in.Key).find(state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version})
 	if err == nil {
 		switch {
-		case in.Condition.Revision != "" && in.Condition.Revision != v.object.etag:
+		case in.Condition.Revision != "" && in.Condition.Revision != v.Object.ETag:
 			err = storage.PreconditionFailed
-		case in.Condition.NotRevision != "" && in.Condition.NotRevision == v.object.etag:
+		case in.Condition.NotRevision != "" && in.Condition.NotRevision == v.Object.ETag:
 			err = storage.NotModified
 		}
 	}
 	if err != nil {
-		d.handler.store.release(v)
+		d.handler.store.Release(v)
 		return nil, "", storageError(err)
 	}
 	return v, shown, nil
@@ -165,15 +166,15 @@ func (d *bucketDriver) Get(ctx context.Context, in *storage.GetRequest) (*storag
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := in.Span(v.object.size)
+	from, to, err := in.Span(v.Object.Size)
 	if err == nil && d.handler.archived(v) {
 		err = storage.Archived
 	}
 	if err == nil {
-		err = storageError(d.handler.store.prepare(ctx, v, from, to-from))
+		err = storageError(d.handler.store.Prepare(ctx, v, from, to-from))
 	}
 	if err != nil {
-		d.handler.store.release(v)
+		d.handler.store.Release(v)
 		return nil, nil, err
 	}
 	return attrsOf(v, shown), d.open(ctx, v, from, to-from), nil
@@ -185,13 +186,13 @@ type storedBody struct {
 	done chan struct{}
 }
 
-func (d *bucketDriver) open(ctx context.Context, v *version, offset, length int64) io.ReadCloser {
+func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, length int64) io.ReadCloser {
 	reader, writer := io.Pipe()
 	b := &storedBody{reader, make(chan struct{})}
 	go func() {
 		defer close(b.done)
-		defer d.handler.store.release(v)
-		writer.CloseWithError(d.handler.store.read(ctx, v, offset, length, writer))
+		defer d.handler.store.Release(v)
+		writer.CloseWithError(d.handler.store.Read(ctx, v, offset, length, writer))
 	}()
 	return b
 }
@@ -209,7 +210,7 @@ func (d *bucketDriver) Head(ctx context.Context, in *storage.GetRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
-	defer d.handler.store.release(v)
+	defer d.handler.store.Release(v)
 	return attrsOf(v, shown), nil
 }
 
@@ -218,8 +219,8 @@ func (d *bucketDriver) Delete(ctx context.Context, in *storage.DeleteRequest) er
 	if err := d.checkVersion(in.Version); err != nil {
 		return err
 	}
-	_, err := d.handler.store.remove(ctx, &removeRequest{
-		versionName: versionName{d.bucket, in.Key, in.Version}, condition: writeCondition{match: in.Condition.Revision}, bypass: in.BypassGovernance,
+	_, err := d.handler.store.Remove(ctx, &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
 	})
 	switch code(err) {
 	case "NoSuchKey", "NoSuchVersion":
@@ -236,9 +237,9 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 	if err != nil {
 		return nil, err
 	}
-	defer d.handler.store.release(v)
+	defer d.handler.store.Release(v)
 	tags := map[string]string{}
-	for _, t := range v.object.properties.tags {
+	for _, t := range v.Object.Properties.Tags {
 		tags[t.Key] = t.Value
 	}
 	return tags, nil
@@ -256,8 +257,8 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) e
 	if err := d.checkVersion(in.Version); err != nil {
 		return err
 	}
-	_, _, err := d.handler.store.change(ctx, versionName{d.bucket, in.Key, in.Version}, func(_ *bucket, v *version) error {
-		v.object.properties.tags = tags
+	_, _, err := d.handler.store.Change(ctx, state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version}, func(_ *state.Bucket, v *state.Version) error {
+		v.Object.Properties.Tags = tags
 		return nil
 	})
 	return storageError(err)
@@ -265,19 +266,19 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) e
 
 // List has the position of its last entry as its token.
 func (d *bucketDriver) List(ctx context.Context, in *storage.ListRequest) (*storage.Page, error) {
-	after, kind := position{key: in.StartAfter}, ""
+	after, kind := state.Position{Key: in.StartAfter}, ""
 	if in.Token != "" {
-		kind, after.key = in.Token[:1], in.Token[1:]
-		after.prefix = kind == "p"
+		kind, after.Key = in.Token[:1], in.Token[1:]
+		after.Prefix = kind == "p"
 	}
 	page, last := &storage.Page{Entries: in.Entries[:0]}, ""
-	l := listing{prefix: in.Prefix, delimiter: in.Delimiter, max: in.Limit}
-	more, err := d.handler.store.list(ctx, d.bucket, l, after, func(v *version, common string) {
+	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
+	more, err := d.handler.store.List(ctx, d.bucket, l, after, func(v *state.Version, common string) {
 		if v == nil {
 			page.Entries, last = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true}), "p"+common
 			return
 		}
-		page.Entries, last = append(page.Entries, entryOf(v)), "k"+v.key
+		page.Entries, last = append(page.Entries, entryOf(v)), "k"+v.Key
 	})
 	if err != nil {
 		return nil, storageError(err)
@@ -290,53 +291,53 @@ func (d *bucketDriver) List(ctx context.Context, in *storage.ListRequest) (*stor
 
 // ListVersions has the position of its last entry as its token.
 func (d *bucketDriver) ListVersions(ctx context.Context, in *storage.ListRequest) (*storage.VersionPage, error) {
-	after := versionPosition{key: in.StartAfter}
+	after := state.VersionPosition{Key: in.StartAfter}
 	if in.Token != "" {
-		after.id, after.key, _ = strings.Cut(in.Token, " ") // an id has no space
+		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // an id has no space
 	}
-	page, last := &storage.VersionPage{}, versionPosition{}
-	var newer *version // the entry before
-	l := listing{prefix: in.Prefix, delimiter: in.Delimiter, max: in.Limit}
-	more, err := d.handler.store.listVersions(ctx, d.bucket, l, after, func(v *version, latest bool, common string) {
+	page, last := &storage.VersionPage{}, state.VersionPosition{}
+	var newer *state.Version // the entry before
+	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
+	more, err := d.handler.store.ListVersions(ctx, d.bucket, l, after, func(v *state.Version, latest bool, common string) {
 		if v == nil {
-			page.Entries, last = append(page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}), versionPosition{key: common}
+			page.Entries, last = append(page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}), state.VersionPosition{Key: common}
 			return
 		}
-		entry := storage.VersionEntry{ListEntry: entryOf(v), Version: v.id, Current: latest, IsDeleteMarker: v.marker}
-		if newer != nil && newer.key == v.key {
-			entry.NoncurrentSince = newer.modified
+		entry := storage.VersionEntry{ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker}
+		if newer != nil && newer.Key == v.Key {
+			entry.NoncurrentSince = newer.Modified
 		}
 		page.Entries, newer = append(page.Entries, entry), v
-		last = versionPosition{v.key, v.id}
+		last = state.VersionPosition{Key: v.Key, ID: v.ID}
 	})
 	if err != nil {
 		return nil, storageError(err)
 	}
 	if more {
-		page.Token = last.id + " " + last.key
+		page.Token = last.ID + " " + last.Key
 	}
 	return page, ctx.Err()
 }
 
-func entryOf(v *version) storage.ListEntry {
-	return storage.ListEntry{Key: v.key, Size: v.object.size, ETag: v.object.etag, Revision: v.object.etag, Modified: v.modified}
+func entryOf(v *state.Version) storage.ListEntry {
+	return storage.ListEntry{Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified}
 }
 
 // attrsOf returns what package storage knows about a version.
-func attrsOf(v *version, shown string) *storage.Attrs {
+func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
-		Key: v.key, Size: v.object.size, ETag: v.object.etag, Revision: v.object.etag, Version: shown, Modified: v.modified,
-		CRC32C: crc32cOf(v.object.sum), TagCount: len(v.object.properties.tags), LegalHold: v.object.lock.hold == "ON",
+		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,
+		CRC32C: crc32cOf(v.Object.Sum), TagCount: len(v.Object.Properties.Tags), LegalHold: v.Object.Lock.Hold == "ON",
 		Properties: storage.Properties{
-			ContentType: v.object.properties.header.Get("Content-Type"), ContentEncoding: v.object.properties.header.Get("Content-Encoding"),
-			ContentDisposition: v.object.properties.header.Get("Content-Disposition"), ContentLanguage: v.object.properties.header.Get("Content-Language"),
-			CacheControl: v.object.properties.header.Get("Cache-Control"),
+			ContentType: v.Object.Properties.Header.Get("Content-Type"), ContentEncoding: v.Object.Properties.Header.Get("Content-Encoding"),
+			ContentDisposition: v.Object.Properties.Header.Get("Content-Disposition"), ContentLanguage: v.Object.Properties.Header.Get("Content-Language"),
+			CacheControl: v.Object.Properties.Header.Get("Cache-Control"),
 		},
 	}
-	if v.object.properties.class != standard {
-		a.StorageClass = v.object.properties.class
+	if v.Object.Properties.Class != state.Standard {
+		a.StorageClass = v.Object.Properties.Class
 	}
-	for name, values := range v.object.properties.header {
+	for name, values := range v.Object.Properties.Header {
 		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(metadataPrefix)); found {
 			if a.Metadata == nil {
 				a.Metadata = map[string]string{}

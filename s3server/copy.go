@@ -8,53 +8,54 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const copySource = "X-Amz-Copy-Source"
 
 // origin reads x-amz-copy-source, which the client must escape as a path.
-func origin(r *request) (versionName, error) {
-	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
+func origin(r *request) (state.VersionName, error) {
+	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.in.Header.Get(copySource)).
 		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-	path, query, versioned := strings.Cut(r.Header.Get(copySource), "?")
+	path, query, versioned := strings.Cut(r.in.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
-		return versionName{}, wrong
+		return state.VersionName{}, wrong
 	}
 	bucket, key, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if !found || bucket == "" || key == "" {
-		return versionName{}, wrong
+		return state.VersionName{}, wrong
 	}
 	if err := checkKey(key); err != nil {
-		return versionName{}, err
+		return state.VersionName{}, err
 	}
-	from := versionName{bucket: bucket, key: key}
+	from := state.VersionName{Bucket: bucket, Key: key}
 	if !versioned {
 		return from, nil
 	}
 	values, err := url.ParseQuery(query)
-	from.id = values.Get("versionId")
-	if err != nil || !r.server.validVersionID(from.id) {
-		return versionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").WithMessage("Invalid version id specified")
+	from.ID = values.Get("versionId")
+	if err != nil || !r.server.store.ValidID(from.ID) {
+		return state.VersionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").WithMessage("Invalid version id specified")
 	}
 	return from, nil
 }
 
 // source finds the version that a copy reads, and checks its conditions. The caller must release
 // the version.
-func source(r *request, from versionName) (*version, error) {
+func source(r *request, from state.VersionName) (*state.Version, error) {
 	if err := authorizeSource(r, from); err != nil {
 		return nil, err
 	}
 	v, shown, err := r.find(from)
 	if err == nil {
 		err = checkCopySource(r, v)
-	} else if v != nil && from.id != "" {
+	} else if v != nil && from.ID != "" {
 		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
 	if err != nil {
-		r.server.store.release(v)
+		r.server.store.Release(v)
 		return nil, err
 	}
 	if shown != "" {
@@ -63,11 +64,11 @@ func source(r *request, from versionName) (*version, error) {
 	return v, nil
 }
 
-func checkCopySource(r *request, v *version) error {
-	if err := checkReader(r, v.object.encryption, sourcePrefix); err != nil {
+func checkCopySource(r *request, v *state.Version) error {
+	if err := checkReader(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
 	}
-	if err := checkSource(r.Header, v); err != nil {
+	if err := checkSource(r.in.Header, v); err != nil {
 		return err
 	}
 	if r.server.archived(v) {
@@ -96,7 +97,7 @@ func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
 // it takes those of the request and no others.
 func copyObject(r *request) error {
-	condition, err := writeConditionOf(r.Header)
+	condition, err := writeConditionOf(r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := newObject(r, r.Header)
+	o, err := newObject(r, r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -112,44 +113,44 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	itself := from == versionName{bucket: r.target.bucket, key: r.target.key}
-	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
+	itself := from == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
+	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.in.Header.Get(state.SSEHeader) == "" && o.Encryption.CustomerMD5 == "" && r.in.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
 		return s3error.New("InvalidRequest").WithMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := source(r, from)
 	if err != nil {
 		return err
 	}
-	defer r.server.store.release(v)
-	if v.object.size > r.server.limits.MaxCopySize {
+	defer r.server.store.Release(v)
+	if v.Object.Size > r.server.limits.MaxCopySize {
 		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace {
-		o.properties.header = v.object.properties.header
+		o.Properties.Header = v.Object.Properties.Header
 	}
 	replaceTags, err := directive(r, "X-Amz-Tagging-Directive", "tagging")
 	if err != nil {
 		return err
 	}
 	if !replaceTags {
-		if err := authorizeTags(r, from, v.object.properties.tags); err != nil {
+		if err := authorizeTags(r, from, v.Object.Properties.Tags); err != nil {
 			return err
 		}
-		o.properties.tags = v.object.properties.tags
+		o.Properties.Tags = v.Object.Properties.Tags
 	}
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
-	copied, shown, err := r.server.store.copy(r.Context(), r.write(o, condition), v)
+	copied, shown, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
 	if err != nil {
 		return err
 	}
 	written(r, copied, shown)
-	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.modified), copied.object.etag, copied.object.sum)
+	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.Modified), copied.Object.ETag, copied.Object.Sum)
 }
 
 func directive(r *request, header, of string) (replace bool, err error) {
-	switch value := r.Header.Get(header); value {
+	switch value := r.in.Header.Get(header); value {
 	case "", "COPY":
 		return false, nil
 	case "REPLACE":
@@ -161,32 +162,32 @@ func directive(r *request, header, of string) (replace bool, err error) {
 
 // describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
 // parts, o is one piece for a reader: entity tag and checksum cover all of it.
-func describeCopy(r *request, o *object, v *version) error {
-	kind := v.object.sum.Kind
+func describeCopy(r *request, o *state.Object, v *state.Version) error {
+	kind := v.Object.Sum.Kind
 	if kind == nil { // nobody has computed one
 		kind = checksum.Default
 	}
-	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
+	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
 		if kind, err = checksum.Named(name); err != nil {
 			return err
 		}
 	}
-	if v.object.parts == nil && kind == v.object.sum.Kind && o.encryption == v.object.encryption {
-		o.size, o.etag, o.sum = v.object.size, v.object.etag, v.object.sum
+	if v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
+		o.Size, o.ETag, o.Sum = v.Object.Size, v.Object.ETag, v.Object.Sum
 		return nil
 	}
 	d := checksum.NewDigest(kind, false)
-	if err := r.server.store.read(r.Context(), v, 0, v.object.size, d); err != nil {
+	if err := r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, d); err != nil {
 		return err
 	}
-	o.setContent(d)
+	o.SetContent(d)
 	return nil
 }
 
 // copyPart makes a part of an object, or of a range of one.
 func copyPart(r *request) error {
-	if err := noWriteCondition(r.Header); err != nil {
+	if err := noWriteCondition(r.in.Header); err != nil {
 		return err
 	}
 	u, number, err := partTarget(r)
@@ -201,26 +202,26 @@ func copyPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	defer r.server.store.release(v)
-	offset, length, err := copyRange(r, v.object.size)
+	defer r.server.store.Release(v)
+	offset, length, err := copyRange(r, v.Object.Size)
 	if err != nil {
 		return err
 	}
 	if length > r.server.limits.MaxPartSize {
 		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
 	}
-	p, err := r.server.store.copyPart(r.Context(), u, number, v, offset, length)
+	p, err := r.server.store.CopyPart(r.in.Context(), u, number, v, offset, length)
 	if err != nil {
 		return err
 	}
-	u.object.encryption.write(r.w.Header())
-	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.modified), p.etag, u.shown(p.sum))
+	u.Object.Encryption.Write(r.w.Header())
+	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.Modified), p.ETag, u.Shown(p.Sum))
 }
 
 // copyRange returns the range of the source, or all of it without the header. Unlike in
 // a read, the range must be complete and inside the object.
 func copyRange(r *request, size int64) (offset, length int64, err error) {
-	value := r.Header.Get("X-Amz-Copy-Source-Range")
+	value := r.in.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {
 		return 0, size, nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -20,54 +21,41 @@ func putCORS(r *request) error {
 	if err := asked.Check(); err != nil {
 		return err
 	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		b.cors = &asked
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.CORS = &asked
 		return nil
 	})
 }
 
-func getCORS(r *request) error {
+func getCORS(b *state.Bucket) (any, error) {
 	var response cors.Configuration
-	err := r.view(func(b *bucket) error {
-		if b.cors == nil {
-			return s3error.New("NoSuchCORSConfiguration", "BucketName", b.name)
-		}
-		response.Rules = b.cors.Rules
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.CORS == nil {
+		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
 	}
+	response.Rules = b.CORS.Rules
 	response.Xmlns = xmldoc.Namespace
-	return r.writeXML(response)
-}
-
-func deleteCORS(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.cors = nil
-		return nil
-	})
+	return response, nil
 }
 
 // matchingRule returns the first rule that allows this, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
-	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
-	if err != nil || b.cors == nil {
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	if err != nil || b.CORS == nil {
 		return nil
 	}
-	return b.cors.Find(origin, method, headers)
+	return b.CORS.Find(origin, method, headers)
 }
 
 // corsHeaders lets the page that sent the request read the response, if a rule allows
 // it. Without a rule, the browser fails and not the request.
 func (r *request) corsHeaders() {
-	origin := r.Header.Get("Origin")
+	origin := r.in.Header.Get("Origin")
 	if origin == "" || r.operation == "Preflight" {
 		return
 	}
 	// S3 goes by the headers of a preflight request in other requests, too.
-	method := r.Method
-	if asked := r.Header.Get("Access-Control-Request-Method"); asked != "" {
+	method := r.in.Method
+	if asked := r.in.Header.Get("Access-Control-Request-Method"); asked != "" {
 		method = asked
 	}
 	if rule := matchingRule(r, origin, method, requestedHeaders(r)); rule != nil {
@@ -78,7 +66,7 @@ func (r *request) corsHeaders() {
 // requestedHeaders returns the headers of Access-Control-Request-Headers, in lower case.
 func requestedHeaders(r *request) []string {
 	var headers []string
-	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
+	for name := range strings.SplitSeq(r.in.Header.Get("Access-Control-Request-Headers"), ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
 			headers = append(headers, name)
 		}
@@ -89,8 +77,8 @@ func requestedHeaders(r *request) []string {
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
 func corsRefusal(r *request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
-	err := r.view(func(b *bucket) error {
-		if b.cors == nil {
+	err := r.view(func(b *state.Bucket) error {
+		if b.CORS == nil {
 			refusal.Message = "CORSResponse: CORS is not enabled for this bucket."
 		}
 		return nil
@@ -104,7 +92,7 @@ func corsRefusal(r *request, method string) error {
 // preflight answers a browser that asks before it sends a request. It needs no
 // signature.
 func preflight(r *request) error {
-	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
+	origin, method := r.in.Header.Get("Origin"), r.in.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
 		return s3error.New("BadRequest").WithMessage("Insufficient information. Origin request header needed.")
 	}

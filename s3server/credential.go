@@ -1,10 +1,12 @@
 package s3server
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // DefaultAccountID is the account of a [Credential] that names none.
@@ -68,26 +70,57 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 }
 
 // owners returns the function that tells the owner of an object in the request's bucket.
-func (r *request) owners() (func(*object) accounts.Owner, error) {
-	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
-	return func(o *object) accounts.Owner { return accounts.OwnerOf(b.ownerOf(o)) }, err
+func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err
 }
 
 // checkOwner refuses a request that expects another owner of the bucket.
 func checkOwner(r *request) error {
 	const header = "x-amz-expected-bucket-owner"
-	expected := []string{r.Header.Get(header), r.query.Get(header)}
+	expected := []string{r.in.Header.Get(header), r.query.Get(header)}
 	if expected[0]+expected[1] == "" || r.target.bucket == "" {
 		return nil
 	}
-	return r.view(func(b *bucket) error { return b.checkOwner(expected...) })
+	return r.view(func(b *state.Bucket) error { return b.CheckOwner(expected...) })
 }
 
-func (b *bucket) checkOwner(expected ...string) error {
-	for _, account := range expected {
-		if account != "" && account != b.account {
-			return s3error.New("AccessDenied")
-		}
+// Env returns variables for the AWS SDKs of all languages, the AWS command and other clients
+// that read them: address, credentials, region and, with TLS, a file with the certificate,
+// which ends with the server. Append it to [os.Environ] for a subprocess. Clients find
+// buckets by path, because the address has no name.
+func (s *Server) Env() []string {
+	c := s.Credentials()
+	env := []string{
+		"AWS_ENDPOINT_URL=" + s.URL,
+		"AWS_ENDPOINT_URL_S3=" + s.URL,
+		"AWS_ACCESS_KEY_ID=" + c.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + c.SecretKey,
+		"AWS_REGION=" + s.config.Region,
+		"AWS_DEFAULT_REGION=" + s.config.Region,
 	}
-	return nil
+	if c.SessionToken != "" {
+		env = append(env, "AWS_SESSION_TOKEN="+c.SessionToken)
+	}
+	if s.bundle != "" {
+		env = append(env, "AWS_CA_BUNDLE="+s.bundle)
+	}
+	return env
+}
+
+// Address returns the address of a bucket for [storage.Open]. It has no credentials:
+// storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] has. Its
+// profile is omnibucket, which declares Amazon's rules.
+func (s *Server) Address(bucket string) string {
+	query := url.Values{"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}, "profile": {"omnibucket"}}
+	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
+}
+
+// Credentials returns the first of Config.Credentials, or the default. It is zero if the server
+// has none and takes only anonymous requests.
+func (h *Handler) Credentials() Credential {
+	if len(h.config.Credentials) == 0 {
+		return Credential{}
+	}
+	return h.config.Credentials[0]
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -15,21 +16,21 @@ func deleteObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	if r.Header.Get("If-None-Match") != "" {
+	if r.in.Header.Get("If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := remove(r, &removeRequest{
-		versionName: versionName{r.target.bucket, r.target.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: bypasses(r), account: r.caller.account,
+	gone, err := remove(r, &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, Condition: state.WriteCondition{Match: r.in.Header.Get("If-Match")}, Bypass: bypasses(r), Account: r.caller.account,
 	})
 	if err != nil {
 		return err
 	}
 	header := r.w.Header()
-	if gone.marker {
+	if gone.Marker {
 		header.Set("X-Amz-Delete-Marker", "true")
 	}
-	if gone.id != "" {
-		header.Set("X-Amz-Version-Id", gone.id)
+	if gone.ID != "" {
+		header.Set("X-Amz-Version-Id", gone.ID)
 	}
 	return r.done(http.StatusNoContent)
 }
@@ -93,7 +94,7 @@ func deleteObjects(r *request) error {
 		return err
 	}
 	result := deleteResult{Xmlns: xmldoc.Namespace}
-	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func deleteObjects(r *request) error {
 		if r.fault.ignores("ETag") {
 			o.ETag = ""
 		}
-		var gone removal
+		var gone state.Removal
 		err := error(s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size"))
 		if o.LastModifiedTime == "" && o.Size == "" {
 			gone, err = deleteOne(r, b, o.Key, o.VersionID, o.ETag)
@@ -118,9 +119,9 @@ func deleteObjects(r *request) error {
 		if asked.Quiet {
 			continue
 		}
-		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
-		if gone.marker {
-			deleted.DeleteMarkerVersionID = gone.id
+		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.Marker}
+		if gone.Marker {
+			deleted.DeleteMarkerVersionID = gone.ID
 		}
 		result.Deleted = append(result.Deleted, deleted)
 	}
@@ -134,20 +135,20 @@ func deleteAction(id string) string {
 	return "s3:DeleteObject"
 }
 
-func deleteOne(r *request, b *bucket, key, id, etag string) (removal, error) {
+func deleteOne(r *request, b *state.Bucket, key, id, etag string) (state.Removal, error) {
 	if key == "" {
-		return removal{}, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
+		return state.Removal{}, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
 	}
 	if err := checkKey(key); err != nil {
-		return removal{}, err
+		return state.Removal{}, err
 	}
-	if id != "" && !r.server.validVersionID(id) {
-		return removal{}, s3error.New("NoSuchVersion")
+	if id != "" && !r.server.store.ValidID(id) {
+		return state.Removal{}, s3error.New("NoSuchVersion")
 	}
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
-		return removal{}, err
+		return state.Removal{}, err
 	}
-	return remove(r, &removeRequest{
-		versionName: versionName{r.target.bucket, key, id}, condition: writeCondition{match: etag}, bypass: bypasses(r), account: r.caller.account,
+	return remove(r, &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: etag}, Bypass: bypasses(r), Account: r.caller.account,
 	})
 }

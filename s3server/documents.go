@@ -1,9 +1,18 @@
 package s3server
 
 import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/driverstore"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -24,7 +33,7 @@ const (
 // admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
 func admitDocument(r *request) error {
 	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
-	if r.slot != nil || r.ContentLength >= 0 && r.ContentLength <= smallDocument {
+	if r.slot != nil || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument {
 		return nil
 	}
 	slots := r.server.documents
@@ -35,8 +44,8 @@ func admitDocument(r *request) error {
 	case slots <- struct{}{}:
 		r.slot = slots
 		return nil
-	case <-r.Context().Done():
-		return r.Context().Err()
+	case <-r.in.Context().Done():
+		return r.in.Context().Err()
 	}
 }
 
@@ -58,8 +67,8 @@ func (r *request) readXML(v any) error {
 
 // readDocument returns a small body.
 func (r *request) readDocument() ([]byte, error) {
-	if r.ContentLength > maxDocument {
-		return nil, tooLarge(r.ContentLength, maxDocument)
+	if r.in.ContentLength > maxDocument {
+		return nil, tooLarge(r.in.ContentLength, maxDocument)
 	}
 	if err := admitDocument(r); err != nil {
 		return nil, err
@@ -70,4 +79,132 @@ func (r *request) readDocument() ([]byte, error) {
 		return err
 	})
 	return document, err
+}
+
+// These bound the memory that documents in responses take.
+const (
+	// listers is the number of listings that are made at a time. Each is a page in memory, which
+	// no client can hold up.
+	listers = 16
+	// maxHeld bounds the bytes of all large documents that clients are reading.
+	maxHeld = 64 << 20
+	// smallAnswer is the size of a document that is not counted.
+	smallAnswer = 64 << 10
+)
+
+// answers counts the documents in responses.
+type answers struct {
+	listing chan struct{} // has one value for each listing that is being made
+	held    atomic.Int64  // bytes of large documents
+	most    int64         // that may be held
+}
+
+func newAnswers() answers { return answers{listing: make(chan struct{}, listers), most: maxHeld} }
+
+// listingOf limits how many listings are made at a time.
+func listingOf(list handler) handler {
+	return func(r *request) error {
+		select {
+		case r.server.answers.listing <- struct{}{}:
+			r.lists = true
+		case <-r.in.Context().Done():
+			return r.in.Context().Err()
+		}
+		defer leaveListing(r)
+		return list(r)
+	}
+}
+
+func leaveListing(r *request) {
+	if r.lists {
+		<-r.server.answers.listing
+		r.lists = false
+	}
+}
+
+// hold counts n bytes until release is called. It fails if clients read too many already.
+func (a *answers) hold(n int) (release func(), err error) {
+	if n <= smallAnswer {
+		return func() {}, nil
+	}
+	if a.held.Add(int64(n)) > a.most {
+		a.held.Add(-int64(n))
+		return nil, s3error.New("SlowDown")
+	}
+	return func() { a.held.Add(-int64(n)) }, nil
+}
+
+// writeXML returns 200 with v. While the client reads, it holds only the document and none of what
+// limits other requests.
+func (r *request) writeXML(v any) error {
+	document, err := encodeXML(v)
+	if err != nil {
+		return err
+	}
+	document = r.fault.replaceTags(document)
+	release, err := r.server.answers.hold(cap(document))
+	if err != nil {
+		return err
+	}
+	defer release()
+	leaveListing(r)
+	r.leaveDocument()
+	r.w.Header().Set("Content-Type", "application/xml")
+	r.w.WriteHeader(http.StatusOK)
+	r.send(document)
+	return nil
+}
+
+func encodeXML(v any) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	err := xml.NewEncoder(&b).Encode(v)
+	return b.Bytes(), err
+}
+
+// asAPIError returns the S3 error for err, which is not nil.
+func asAPIError(err error) *s3error.Error {
+	e, _ := errors.AsType[*s3error.Error](driverstore.ErrorOf(err, "")) // which has one
+	return e
+}
+
+// writeError returns e to the client. A response to HEAD, and a 304, have no body.
+func (r *request) writeError(e *s3error.Error) {
+	r.leaveDocument() // others need not wait until the client reads
+	header := r.w.Header()
+	for name, values := range e.Header {
+		header[name] = values
+	}
+	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
+		r.w.WriteHeader(e.Status)
+		return
+	}
+	r.refuse(func() {
+		header.Set("Content-Type", "application/xml")
+		r.w.WriteHeader(e.Status)
+		head := xml.Header
+		if e.Status == http.StatusOK {
+			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
+		}
+		r.send(append([]byte(head), errorElement(e, r)...))
+	})
+}
+
+// errorElement returns the Error element of a response.
+func errorElement(e *s3error.Error, r *request) []byte {
+	var b bytes.Buffer
+	element := func(name, value string) {
+		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(xmldoc.Escape(value), "&quot;", `"`), name)
+	}
+	b.WriteString("<Error>")
+	element("Code", e.Code)
+	element("Message", e.Message)
+	for i := 0; i+1 < len(e.Fields); i += 2 {
+		element(e.Fields[i], e.Fields[i+1])
+	}
+	element("Resource", r.in.URL.Path)
+	element("RequestId", r.id)
+	element("HostId", hostID)
+	b.WriteString("</Error>")
+	return b.Bytes()
 }

@@ -2,81 +2,65 @@ package s3server
 
 import (
 	"crypto/md5"
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
+	"encoding/xml"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-)
-
-// The headers of encryption. Those of a customer's key have a suffix, also after the prefix of a
-// copy's source.
-const (
-	sseHeader        = "X-Amz-Server-Side-Encryption"
-	kmsKeyHeader     = sseHeader + "-Aws-Kms-Key-Id"
-	kmsContextHeader = sseHeader + "-Context"
-	bucketKeyHeader  = sseHeader + "-Bucket-Key-Enabled"
-	customerPrefix   = sseHeader + "-Customer"
-	sourcePrefix     = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const (
-	byStore, byKMS, byKMSTwice = "AES256", "aws:kms", "aws:kms:dsse"
+	kmsContextHeader = state.SSEHeader + "-Context"
+	// sourcePrefix begins the headers of the customer's key of a copy's source.
+	sourcePrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
 )
-
-// An encryption says how an object is encrypted, which it is not: only the rules are kept.
-type encryption struct {
-	algorithm   string // byStore, byKMS or byKMSTwice; "" with a customer's key
-	kmsKey      string
-	bucketKey   bool
-	customerMD5 string // of the customer's key, in base64
-}
 
 // readEncryption reads how a write wants its object encrypted. If it does not say, the rule of the
 // bucket decides.
-func readEncryption(r *request, header http.Header, rule *encryptionRule) (encryption, error) {
-	customer, err := readCustomerKey(r, header, customerPrefix)
+func readEncryption(r *request, header http.Header, rule *state.EncryptionRule) (state.Encryption, error) {
+	customer, err := readCustomerKey(r, header, state.CustomerPrefix)
 	if err != nil {
-		return encryption{}, err
+		return state.Encryption{}, err
 	}
-	e := encryption{algorithm: header.Get(sseHeader), kmsKey: header.Get(kmsKeyHeader), customerMD5: customer, bucketKey: isTrue(header, bucketKeyHeader)}
-	kms := e.algorithm == byKMS || e.algorithm == byKMSTwice
+	e := state.Encryption{Algorithm: header.Get(state.SSEHeader), KMSKey: header.Get(state.KmsKeyHeader), CustomerMD5: customer, BucketKey: isTrue(header, state.BucketKeyHeader)}
+	kms := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
-	case customer != "" && (e.algorithm != "" || e.kmsKey != ""):
+	case customer != "" && (e.Algorithm != "" || e.KMSKey != ""):
 		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
-	case customer != "" && rule.blocksCustomerKeys():
+	case customer != "" && rule.BlocksCustomerKeys():
 		return e, s3error.New("AccessDenied")
 	case customer != "":
 		return e, nil
-	case !kms && (e.kmsKey != "" || header.Get(kmsContextHeader) != ""):
+	case !kms && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
 		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
-	case e.algorithm == "":
-		e = rule.standard(e, header.Get(bucketKeyHeader) != "")
-	case !kms && e.algorithm != byStore:
-		return e, s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.algorithm)
+	case e.Algorithm == "":
+		e = rule.Standard(e, header.Get(state.BucketKeyHeader) != "")
+	case !kms && e.Algorithm != state.ByStore:
+		return e, s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.Algorithm)
 	}
-	if e.algorithm == byStore {
+	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
 	managed, err := managedKey(r)
 	if err != nil {
 		return e, err
 	}
-	setDefault(&e.kmsKey, managed)
-	if keys := r.server.config.KMSKeys; keys != nil && e.kmsKey != managed && !slices.Contains(keys, e.kmsKey) {
-		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.kmsKey)
+	setDefault(&e.KMSKey, managed)
+	if keys := r.server.config.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
+		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
 }
 
 // managedKey returns AWS's own key in the account of the bucket.
 func managedKey(r *request) (key string, err error) {
-	err = r.view(func(b *bucket) error {
-		key = "arn:aws:kms:" + b.region + ":" + b.account + ":alias/aws/s3"
+	err = r.view(func(b *state.Bucket) error {
+		key = "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
 		return nil
 	})
 	return key, err
@@ -105,7 +89,7 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	raw, err := base64.StdEncoding.DecodeString(key)
 	hash := md5.Sum(raw)
 	switch {
-	case r.TLS == nil:
+	case r.in.TLS == nil:
 		return "", s3error.New("InvalidRequest").WithMessage("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
 	case algorithm == "":
 		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.")
@@ -122,16 +106,16 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 }
 
 // checkReader fails unless the headers that begin with prefix have the key of the object.
-func checkReader(r *request, e encryption, prefix string) error {
-	given, err := readCustomerKey(r, r.Header, prefix)
+func checkReader(r *request, e state.Encryption, prefix string) error {
+	given, err := readCustomerKey(r, r.in.Header, prefix)
 	switch {
 	case err != nil:
 		return err
-	case given == e.customerMD5:
+	case given == e.CustomerMD5:
 		return nil
 	case given == "":
 		return s3error.New("InvalidRequest").WithMessage("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
-	case e.customerMD5 == "":
+	case e.CustomerMD5 == "":
 		return s3error.New("InvalidRequest").WithMessage("The encryption parameters are not applicable to this object.")
 	}
 	return s3error.New("AccessDenied")
@@ -139,19 +123,19 @@ func checkReader(r *request, e encryption, prefix string) error {
 
 // checkPart fails unless a request of an upload has the upload's key. A completion needs it only if
 // the upload has a checksum.
-func checkPart(r *request, u *upload) error {
+func checkPart(r *request, u *state.Upload) error {
 	// MinIO takes the algorithm of the upload again.
-	again := r.Header.Get(sseHeader) == u.object.encryption.algorithm && strings.HasSuffix(u.object.encryption.kmsKey, r.Header.Get(kmsKeyHeader))
+	again := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm && strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
 	if r.server.config.Strict || !again {
-		if err := noEncryption(r.Header); err != nil {
+		if err := noEncryption(r.in.Header); err != nil {
 			return err
 		}
 	}
-	given, err := readCustomerKey(r, r.Header, customerPrefix)
+	given, err := readCustomerKey(r, r.in.Header, state.CustomerPrefix)
 	switch {
 	case err != nil:
 		return err
-	case given == u.object.encryption.customerMD5:
+	case given == u.Object.Encryption.CustomerMD5:
 		return nil
 	case given == "":
 		return s3error.New("InvalidRequest").WithMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
@@ -161,7 +145,7 @@ func checkPart(r *request, u *upload) error {
 
 // noEncryption refuses the headers of a write's encryption with other requests.
 func noEncryption(header http.Header) error {
-	for _, name := range []string{sseHeader, kmsKeyHeader, kmsContextHeader, bucketKeyHeader} {
+	for _, name := range []string{state.SSEHeader, state.KmsKeyHeader, kmsContextHeader, state.BucketKeyHeader} {
 		if value := header.Get(name); value != "" {
 			return s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(name), "ArgumentValue", value).
 				WithMessage("%s header is not supported for this operation.", strings.ToLower(name))
@@ -170,33 +154,79 @@ func noEncryption(header http.Header) error {
 	return nil
 }
 
-// write writes the headers of a response.
-func (e encryption) write(header http.Header) {
-	if e.customerMD5 != "" {
-		header.Set(customerPrefix+"-Algorithm", "AES256")
-		header.Set(customerPrefix+"-Key-Md5", e.customerMD5)
-		return
-	}
-	header.Set(sseHeader, e.algorithm)
-	if e.kmsKey != "" {
-		header.Set(kmsKeyHeader, e.kmsKey)
-	}
-	if e.bucketKey {
-		header.Set(bucketKeyHeader, "true")
-	}
+type encryptionConfiguration struct {
+	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Rule    []state.EncryptionRule
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
-// tag returns the entity tag of an encrypted object or part, whose MD5 is md5 in quotes: with KMS or
-// a customer's key it is not the MD5.
-func (e encryption) tag(md5 string) string {
-	if e.customerMD5 == "" && e.algorithm == byStore {
-		return md5
+func (c *encryptionConfiguration) check() error {
+	if len(c.Rule) != 1 || len(c.Unknown) > 0 || len(c.Rule[0].Unknown) > 0 {
+		return s3error.New("MalformedXML")
 	}
-	random := make([]byte, 16)
-	_, _ = rand.Read(random)
-	_, count, _ := strings.Cut(strings.Trim(md5, `"`), "-")
-	if count != "" {
-		count = "-" + count
+	if b := c.Rule[0].BlockedEncryptionTypes; b != nil {
+		for _, kind := range b.EncryptionType {
+			if kind != "SSE-C" && kind != "NONE" || kind == "NONE" && len(b.EncryptionType) > 1 {
+				return s3error.New("MalformedXML")
+			}
+		}
 	}
-	return `"` + hex.EncodeToString(random) + count + `"`
+	d := c.Rule[0].ApplyServerSideEncryptionByDefault
+	switch {
+	case d == nil:
+		return nil
+	case d.SSEAlgorithm != state.ByStore && d.SSEAlgorithm != state.ByKMS && d.SSEAlgorithm != state.ByKMSTwice, len(d.Unknown) > 0:
+		return s3error.New("MalformedXML")
+	case d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "":
+		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
+			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+	}
+	return nil
+}
+
+// getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
+// bucket without encryption.
+func getBucketEncryption(b *state.Bucket) (any, error) {
+	response := encryptionConfiguration{Xmlns: xmldoc.Namespace}
+	var rule state.EncryptionRule
+	if b.Encryption != nil {
+		rule = *b.Encryption
+	}
+	if rule.ApplyServerSideEncryptionByDefault == nil {
+		rule.ApplyServerSideEncryptionByDefault = &struct {
+			SSEAlgorithm   string
+			KMSMasterKeyID string         `xml:",omitempty"`
+			Unknown        xmldoc.Unknown `xml:",any"`
+		}{SSEAlgorithm: state.ByStore}
+	}
+	response.Rule = []state.EncryptionRule{rule}
+	return response, nil
+}
+
+func putBucketEncryption(r *request) error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked encryptionConfiguration
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if err := asked.check(); err != nil {
+		return err
+	}
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.Encryption = &asked.Rule[0]
+		return nil
+	})
+}
+
+// hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets
+// an object be copied to itself.
+func hasEncryptionRule(r *request) (has bool) {
+	_ = r.view(func(b *state.Bucket) error {
+		has = b.Encryption != nil
+		return nil
+	})
+	return has
 }

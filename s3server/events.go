@@ -3,12 +3,20 @@ package s3server
 import (
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -115,25 +123,25 @@ var eventOf = map[string]string{
 
 // note keeps the event of a write, if the operation has one, until the request has succeeded.
 // shown is the x-amz-version-id of the response.
-func (r *request) note(v *version, shown string) {
+func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
-		r.events = append(r.events, Event{Name: name, Key: v.key, Size: v.object.size, ETag: strings.Trim(v.object.etag, `"`), VersionID: shown})
+		r.events = append(r.events, Event{Name: name, Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(v.Object.ETag, `"`), VersionID: shown})
 	}
 }
 
 // remove removes a version and keeps the event of it.
-func remove(r *request, request *removeRequest) (removal, error) {
-	gone, err := r.server.store.remove(r.Context(), request)
-	if err == nil && !gone.missing && r.server.sendsEvents() {
+func remove(r *request, request *state.RemoveRequest) (state.Removal, error) {
+	gone, err := r.server.store.Remove(r.in.Context(), request)
+	if err == nil && !gone.Missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))
 	}
 	return gone, err
 }
 
 // removedEvent returns the event of a removal. kind is the first word of its name.
-func removedEvent(kind string, request *removeRequest, gone removal) Event {
-	e := Event{Name: kind + ":Delete", Key: request.key, VersionID: gone.id}
-	if gone.marker && request.id == "" {
+func removedEvent(kind string, request *state.RemoveRequest, gone state.Removal) Event {
+	e := Event{Name: kind + ":Delete", Key: request.Key, VersionID: gone.ID}
+	if gone.Marker && request.ID == "" {
 		e.Name, e.ETag = kind+":DeleteMarkerCreated", emptyMD5
 	}
 	return e
@@ -147,25 +155,25 @@ func publish(r *request) {
 	if len(r.events) == 0 {
 		return
 	}
-	source, _, _ := net.SplitHostPort(r.RemoteAddr)
+	source, _, _ := net.SplitHostPort(r.in.RemoteAddr)
 	for i := range r.events {
 		r.events[i].RequestID, r.events[i].SourceIP, r.events[i].Account = r.id, source, r.caller.account
 	}
-	r.server.publish(context.WithoutCancel(r.Context()), r.target.bucket, r.events)
+	r.server.publish(context.WithoutCancel(r.in.Context()), r.target.bucket, r.events)
 }
 
 // publish sends events to the targets that the bucket's configuration names for them.
 func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
-	b, err := h.store.bucket(ctx, bucket)
+	b, err := h.store.Bucket(ctx, bucket)
 	if err != nil {
 		return // it was deleted meanwhile, with its configuration
 	}
 	for _, e := range events {
-		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.account, h.now(), b.region
+		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.Account, h.now(), b.Region
 		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
 			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
 		}
-		for _, rule := range b.notification.All() {
+		for _, rule := range b.Notification.All() {
 			if rule.Matches(e.Name, e.Key) && h.isTarget(rule.ARN()) {
 				e.Configuration, e.TargetARN = rule.ID, rule.ARN()
 				h.deliver(e)
@@ -207,3 +215,60 @@ func sendTestEvent(r *request) {
 // LostEvents returns how many events the webhook did not get: it did not accept them, or too many
 // others waited.
 func (h *Handler) LostEvents() int64 { return h.webhook.LostEvents() }
+
+// isTarget reports whether an ARN is among Config.EventARNs.
+func (h *Handler) isTarget(arn string) bool {
+	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return wildcard.Match(pattern, arn) })
+}
+
+// checkTargets refuses ARNs that are not among Config.EventARNs.
+func checkTargets(h *Handler, c *notification.Configuration) error {
+	var missing []string
+	for _, rule := range c.All() {
+		if !h.sendsEvents() || !h.isTarget(rule.ARN()) {
+			n := strconv.Itoa(len(missing)/4 + 1)
+			missing = append(missing, "ArgumentName"+n, rule.ARN(), "ArgumentValue"+n, "The destination does not exist")
+		}
+	}
+	if missing != nil {
+		return s3error.New("InvalidArgument", missing...).WithMessage("Unable to validate the following destination configurations")
+	}
+	return nil
+}
+
+// putNotification replaces the configuration; an empty one ends it. Unless the client skips the
+// validation, each topic and queue gets a test event, as on AWS.
+func putNotification(r *request) error {
+	var asked notification.Configuration
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if err := asked.Check(); err != nil {
+		return err
+	}
+	skip := isTrue(r.in.Header, "X-Amz-Skip-Destination-Validation")
+	if !skip {
+		if err := checkTargets(r.server, &asked); err != nil {
+			return err
+		}
+	}
+	err := r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.Notification = &asked
+		return nil
+	})
+	if err == nil && !skip {
+		for range len(asked.TopicConfiguration) + len(asked.QueueConfiguration) {
+			sendTestEvent(r)
+		}
+	}
+	return err
+}
+
+func getNotification(b *state.Bucket) (any, error) {
+	var response notification.Configuration
+	if b.Notification != nil {
+		response = *b.Notification
+	}
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
+	return response, nil
+}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // maxFinished is the number of completed uploads that a server remembers.
@@ -118,13 +119,13 @@ func finishedBefore(r *request, c *completion, err error) *finishedUpload {
 // finishedObject returns the upload that made the current object, if the store knows its id: the
 // upload may have been completed before the server was restarted.
 func finishedObject(r *request, c *completion, id string) *finishedUpload {
-	v, shown, err := r.find(versionName{bucket: r.target.bucket, key: r.target.key})
-	defer r.server.store.release(v)
-	if err != nil || v.object.upload != id || v.object.parts != nil && len(v.object.parts) != len(c.parts) { // a gateway keeps no parts
+	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
+	defer r.server.store.Release(v)
+	if err != nil || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) { // a gateway keeps no parts
 		return nil
 	}
 	r.showID(shown)
-	v.object.encryption.write(r.w.Header())
+	v.Object.Encryption.Write(r.w.Header())
 	showExpiration(r, v)
 	return &finishedUpload{result: r.completeResult(v), header: finishedHeader(r)}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // getObject is also HEAD, which differs only in the body. An object that is replaced before it is
@@ -32,7 +33,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	mode := r.Header.Get("X-Amz-Checksum-Mode")
+	mode := r.in.Header.Get("X-Amz-Checksum-Mode")
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
 		return false, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
@@ -40,18 +41,18 @@ func getVersion(r *request) (replaced bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer r.server.store.release(v)
-	if err := noEncryption(r.Header); err != nil {
+	defer r.server.store.Release(v)
+	if err := noEncryption(r.in.Header); err != nil {
 		return false, err
 	}
-	if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
+	if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 		return false, err
 	}
-	if err := checkRead(r.Header, v); err != nil {
+	if err := checkRead(r.in.Header, v); err != nil {
 		return false, err
 	}
-	if r.server.archived(v) && r.Method == http.MethodGet {
-		return false, s3error.New("InvalidObjectState", "StorageClass", v.object.properties.class)
+	if r.server.archived(v) && r.in.Method == http.MethodGet {
+		return false, s3error.New("InvalidObjectState", "StorageClass", v.Object.Properties.Class)
 	}
 	s, err := r.span(v, part)
 	if err != nil {
@@ -63,32 +64,32 @@ func getVersion(r *request) (replaced bool, err error) {
 	if !r.has("versionId") {
 		showExpiration(r, v)
 	}
-	if r.Method == http.MethodGet {
-		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
+	if r.in.Method == http.MethodGet {
+		if err := r.server.store.Prepare(r.in.Context(), v, s.offset, s.length); err != nil {
 			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
 	if mode != "" {
 		s.sum.Write(r.w.Header())
 	}
-	r.w.WriteHeader(s.write(r.w.Header(), v.object.size))
-	if r.Method == http.MethodGet {
+	r.w.WriteHeader(s.write(r.w.Header(), v.Object.Size))
+	if r.in.Method == http.MethodGet {
 		// The status is already sent: if this fails, the client gets a short body.
-		_ = r.server.store.read(r.Context(), v, s.offset, s.length, r.w)
+		_ = r.server.store.Read(r.in.Context(), v, s.offset, s.length, r.w)
 	}
 	return false, nil
 }
 
 // findVersion returns the version that a read asks for. The caller must release it.
-func findVersion(r *request) (*version, error) {
+func findVersion(r *request) (*state.Version, error) {
 	id, err := r.versionID()
 	if err != nil {
 		return nil, err
 	}
-	v, shown, err := r.find(versionName{r.target.bucket, r.target.key, id})
+	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id})
 	r.showID(shown)
 	if err != nil {
-		r.server.store.release(v)
+		r.server.store.Release(v)
 		return nil, err
 	}
 	return v, nil
@@ -103,7 +104,7 @@ func (r *request) versionID() (string, error) {
 	if id == "" {
 		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").WithMessage("Version id cannot be the empty string")
 	}
-	if !r.server.validVersionID(id) {
+	if !r.server.store.ValidID(id) {
 		return "", invalidVersion(id)
 	}
 	return id, nil
@@ -113,37 +114,15 @@ func invalidVersion(id string) *s3error.Error {
 	return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).WithMessage("Invalid version id specified")
 }
 
-// sumOf returns the checksum that S3 sends with these bytes. A range has one if it is
-// the whole object or exactly one part of the upload. A client that takes it for the
-// object's checksum compares with the wrong one. For a range, a composite checksum has
-// no "-N".
-func (v *version) sumOf(offset, length int64, partial bool) checksum.Sum {
-	if !partial {
-		return v.object.sum
-	}
-	sum := v.object.sum
-	if length == v.object.size {
-		sum.Value, _, _ = strings.Cut(sum.Value, "-")
-		return sum
-	}
-	for _, p := range v.object.parts {
-		if p.offset == offset && p.size == length && p.sum.Kind == sum.Kind {
-			sum.Value = p.sum.Value
-			return sum
-		}
-	}
-	return checksum.Sum{}
-}
-
 // describe writes the headers of an object.
-func describe(r *request, v *version) error {
+func describe(r *request, v *state.Version) error {
 	header := r.w.Header()
-	v.object.properties.write(header)
-	v.object.encryption.write(header)
-	v.object.lock.write(header)
-	v.object.restored.write(header, r.server.now())
-	header.Set("Etag", v.object.etag)
-	header.Set("Last-Modified", v.modified.Format(http.TimeFormat))
+	v.Object.Properties.Write(header)
+	v.Object.Encryption.Write(header)
+	v.Object.Lock.Write(header)
+	v.Object.Restored.Write(header, r.server.now())
+	header.Set("Etag", v.Object.ETag)
+	header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
 	for _, name := range []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"} {
 		value := r.query.Get("response-" + strings.ToLower(name))
@@ -183,4 +162,70 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 		return int64(from), size - int64(from), true, nil
 	}
 	return int64(from), int64(to-from) + 1, true, nil
+}
+
+// A span is the bytes of a version that a read asks for.
+type span struct {
+	offset, length int64
+	partial        bool
+	sum            checksum.Sum // of these bytes; kind is nil if S3 shows none
+	parts          int          // of the object; 0 unless the read names one of several
+}
+
+// wantedPart returns the number in the parameter partNumber, or 0 without it.
+func wantedPart(r *request) (int, error) {
+	if !r.has("partNumber") {
+		return 0, nil
+	}
+	number, err := partNumber(r)
+	if err == nil && r.in.Header.Get("Range") != "" {
+		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
+	}
+	return number, err
+}
+
+// span returns the bytes of the part with this number. With 0, it returns those of the Range
+// header.
+func (r *request) span(v *state.Version, number int) (span, error) {
+	if number == 0 {
+		offset, length, partial, err := parseRange(r.in.Header.Get("Range"), v.Object.Size)
+		return span{offset: offset, length: length, partial: partial, sum: v.SumOf(offset, length, partial)}, err
+	}
+	count := max(1, len(v.Object.Parts))
+	switch {
+	case number > count:
+		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
+	case len(v.Object.Parts) == 0: // a PutObject, which is its own only part
+		return span{length: v.Object.Size, partial: v.Object.Size > 0, sum: v.Object.Sum}, nil
+	}
+	p := v.Object.Parts[number-1]
+	s := span{offset: p.Offset, length: p.Size, partial: p.Size > 0, parts: count}
+	if p.Sum.Kind == v.Object.Sum.Kind {
+		s.sum = checksum.Sum{Kind: p.Sum.Kind, Value: p.Sum.Value, Covers: v.Object.Sum.Covers}
+	}
+	return s, nil
+}
+
+// write writes the headers of a response and returns its status.
+func (s span) write(header http.Header, size int64) int {
+	header.Set("Content-Length", strconv.FormatInt(s.length, 10))
+	if s.parts > 0 {
+		header.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(s.parts))
+	}
+	if !s.partial {
+		return http.StatusOK
+	}
+	header.Set("Content-Range", "bytes "+strconv.FormatInt(s.offset, 10)+"-"+strconv.FormatInt(s.offset+s.length-1, 10)+"/"+strconv.FormatInt(size, 10))
+	return http.StatusPartialContent
+}
+
+// find returns the version that the request names, or the current one, and the error that a
+// reader gets if there is none or it is a delete marker. The caller must release the version,
+// also with an error.
+func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
+	v, shown, err = r.server.store.Find(r.in.Context(), name)
+	if err == nil {
+		err = state.Readable(v, name)
+	}
+	return v, shown, err
 }

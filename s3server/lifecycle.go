@@ -1,11 +1,17 @@
 package s3server
 
 import (
+	"context"
 	"encoding/xml"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -18,7 +24,7 @@ func putLifecycle(r *request) error {
 		return err
 	}
 	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
-	if value := r.Header.Get(leastSizeHeader); value != "" {
+	if value := r.in.Header.Get(leastSizeHeader); value != "" {
 		if asked.Least = value; value != lifecycle.SmallAnywhere && value != lifecycle.SmallByClass {
 			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}
@@ -30,19 +36,19 @@ func putLifecycle(r *request) error {
 		return err
 	}
 	r.w.Header().Set(leastSizeHeader, asked.Least)
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		b.lifecycle = &asked
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.Lifecycle = &asked
 		return nil
 	})
 }
 
 func getLifecycle(r *request) error {
 	var response lifecycle.Configuration
-	err := r.view(func(b *bucket) error {
-		if b.lifecycle == nil {
-			return s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.name)
+	err := r.view(func(b *state.Bucket) error {
+		if b.Lifecycle == nil {
+			return s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.Name)
 		}
-		response = *b.lifecycle
+		response = *b.Lifecycle
 		return nil
 	})
 	if err != nil {
@@ -53,9 +59,172 @@ func getLifecycle(r *request) error {
 	return r.writeXML(response)
 }
 
-func deleteLifecycle(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.lifecycle = nil
+// headerClock counts days of 24 hours, whatever Config.LifecycleDay is.
+var headerClock = lifecycle.Clock{Day: lifecycle.FullDay}
+
+// RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It
+// removes objects, versions, delete markers and uploads, and changes storage classes. It skips
+// versions that an object lock protects. [Handler.Run] calls it 24 times a day.
+func (h *Handler) RunLifecycle() { h.runLifecycle(context.Background()) }
+
+func (h *Handler) runLifecycle(ctx context.Context) {
+	var all []*state.Bucket
+	_ = h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool { // a later run sees what this one misses
+		if b.Lifecycle.Rules() != nil {
+			all = append(all, b)
+		}
+		return true
+	})
+	clock := lifecycle.Clock{Now: h.now(), Day: h.config.LifecycleDay}
+	for _, b := range all {
+		run := lifecycleRun{h, ctx, b, clock}
+		run.expireUploads()
+		run.expireVersions()
+	}
+}
+
+// keepLifecycle runs the rules until ctx ends.
+func (h *Handler) keepLifecycle(ctx context.Context) {
+	ticker := time.NewTicker(max(h.config.LifecycleDay/24, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			h.runLifecycle(ctx)
+		}
+	}
+}
+
+// A lifecycleRun applies the rules of one bucket. Whatever fails is left to a later run.
+type lifecycleRun struct {
+	server *Handler
+	ctx    context.Context
+	bucket *state.Bucket
+	clock  lifecycle.Clock
+}
+
+// lifecyclePage is the number of versions or uploads that are read at once.
+const lifecyclePage = 1000
+
+// expireUploads removes uploads that have waited too long.
+func (l lifecycleRun) expireUploads() {
+	var after state.UploadPosition
+	for more := true; more; {
+		var page []*state.Upload
+		var err error
+		more, err = l.server.store.ListUploads(l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after, func(u *state.Upload, _ string) { page = append(page, u) })
+		if err != nil || len(page) == 0 {
+			return
+		}
+		last := page[len(page)-1]
+		after = state.UploadPosition{Key: last.Key, ID: last.ID}
+		for _, u := range page {
+			if l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now) {
+				_ = l.server.store.Abort(l.ctx, u)
+			}
+		}
+	}
+}
+
+// expireVersions applies the rules to each key, with all of its versions.
+func (l lifecycleRun) expireVersions() {
+	var after state.VersionPosition
+	var versions []*state.Version // of one key, newest first
+	for more := true; more; {
+		var page []*state.Version
+		var err error
+		more, err = l.server.store.ListVersions(l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after, func(v *state.Version, _ bool, _ string) { page = append(page, v) })
+		if err != nil {
+			return
+		}
+		for _, v := range page {
+			if len(versions) > 0 && versions[0].Key != v.Key {
+				l.expireKey(versions)
+				versions = nil
+			}
+			versions = append(versions, v)
+			after = state.VersionPosition{Key: v.Key, ID: v.ID}
+		}
+	}
+	l.expireKey(versions)
+}
+
+// expireKey applies the rules to the versions of a key, newest first. It begins with the oldest,
+// because a delete marker expires when it is alone.
+func (l lifecycleRun) expireKey(versions []*state.Version) {
+	facts := make([]lifecycle.Version, len(versions))
+	for i, v := range versions {
+		facts[i] = lifecycleFacts(v)
+	}
+	for i := len(versions) - 1; i >= 0; i-- {
+		act := l.bucket.Lifecycle.Action(facts, i, l.clock)
+		switch {
+		case act.Expire && l.expire(versions[i], i == 0):
+			versions, facts = slices.Delete(versions, i, i+1), slices.Delete(facts, i, i+1)
+		case act.Class != "":
+			l.setClass(versions[i], act.Class)
+		}
+	}
+}
+
+// lifecycleFacts returns what rules ask about a version.
+func lifecycleFacts(v *state.Version) lifecycle.Version {
+	o := &v.Object
+	return lifecycle.Version{Key: v.Key, Marker: v.Marker, Size: o.Size, Class: o.Properties.Class, Tags: o.Properties.Tags, Modified: v.Modified}
+}
+
+// expire removes a version for good, or the current object as a client would. It reports whether
+// it has done so.
+func (l lifecycleRun) expire(v *state.Version, current bool) bool {
+	r := &state.RemoveRequest{VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Account: l.bucket.Account}
+	if current && !v.Marker {
+		r.ID, r.Condition.Match = "", v.Object.ETag
+	}
+	gone, err := l.server.store.Remove(l.ctx, r)
+	if err == nil && !gone.Missing {
+		l.server.publish(l.ctx, l.bucket.Name, []Event{removedEvent("LifecycleExpiration", r, gone)})
+	}
+	return err == nil
+}
+
+// setClass changes the storage class of a version, unless it was replaced meanwhile.
+func (l lifecycleRun) setClass(v *state.Version, class string) {
+	changed, shown, err := l.server.store.Change(l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, func(_ *state.Bucket, changed *state.Version) error {
+		if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
+			return s3error.New("PreconditionFailed")
+		}
+		changed.Object.Properties.Class, changed.Object.Restored = class, state.Restored{}
 		return nil
 	})
+	if err == nil {
+		l.server.publish(l.ctx, l.bucket.Name, []Event{{
+			Name: "LifecycleTransition", Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(changed.Object.ETag, `"`), VersionID: shown,
+		}})
+	}
+}
+
+// showExpiration writes the header that tells when a version expires that is current.
+func showExpiration(r *request, v *state.Version) {
+	if d := lifecycleOf(r).Expiry(lifecycleFacts(v), headerClock); d.Rule != "" {
+		r.w.Header().Set("X-Amz-Expiration", `expiry-date="`+d.At.Format(http.TimeFormat)+`", rule-id="`+url.QueryEscape(d.Rule)+`"`)
+	}
+}
+
+// showAbortion writes the headers that tell when an upload is removed.
+func showAbortion(r *request, u *state.Upload) {
+	if d := lifecycleOf(r).Abortion(u.Key, u.Initiated, headerClock); d.Rule != "" {
+		r.w.Header().Set("X-Amz-Abort-Date", d.At.Format(http.TimeFormat))
+		r.w.Header().Set("X-Amz-Abort-Rule-Id", url.QueryEscape(d.Rule))
+	}
+}
+
+// lifecycleOf returns the rules of the bucket, or nil.
+func lifecycleOf(r *request) (c *lifecycle.Configuration) {
+	_ = r.view(func(b *state.Bucket) error {
+		c = b.Lifecycle
+		return nil
+	})
+	return c
 }

@@ -11,25 +11,26 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A listing has the parameters that all lists of keys share.
-type listing struct {
-	prefix, delimiter, encoding string
-	max                         int
-	restores                    bool // shows the restored copies
-	now                         time.Time
+// A listRequest has the parameters that all lists of keys share.
+type listRequest struct {
+	state.Listing
+	encoding string
+	restores bool // shows the restored copies
+	now      time.Time
 }
 
 type commonPrefix struct{ Prefix xmldoc.Text }
 
-func (r *request) listing(maxParameter string) (listing, error) {
-	l := listing{prefix: r.query.Get("prefix"), delimiter: r.query.Get("delimiter"), encoding: r.query.Get("encoding-type")}
+func (r *request) listing(maxParameter string) (listRequest, error) {
+	l := listRequest{Listing: state.Listing{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter")}, encoding: r.query.Get("encoding-type")}
 	if l.encoding != "" && l.encoding != "url" {
 		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
-	for name := range strings.SplitSeq(strings.Join(r.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
+	for name := range strings.SplitSeq(strings.Join(r.in.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
 		case "":
 		case "RestoreStatus":
@@ -39,7 +40,7 @@ func (r *request) listing(maxParameter string) (listing, error) {
 		}
 	}
 	var err error
-	l.max, err = pageSize(r, maxParameter)
+	l.Max, err = pageSize(r, maxParameter)
 	return l, err
 }
 
@@ -52,23 +53,11 @@ func pageSize(r *request, parameter string) (int, error) {
 
 // encode encodes a key as the client asked. S3 encodes as a form does, with a plus sign
 // for a space, but keeps slashes.
-func (l listing) encode(key string) xmldoc.Text {
+func (l listRequest) encode(key string) xmldoc.Text {
 	if l.encoding == "" {
 		return xmldoc.Text(key)
 	}
 	return xmldoc.Text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
-}
-
-// commonPrefix returns the common prefix that contains key, if there is one.
-func (l listing) commonPrefix(key string) (string, bool) {
-	if l.delimiter == "" || !strings.HasPrefix(key, l.prefix) {
-		return "", false
-	}
-	i := strings.Index(key[len(l.prefix):], l.delimiter)
-	if i < 0 {
-		return "", false
-	}
-	return key[:len(l.prefix)+i+len(l.delimiter)], true
 }
 
 type objectList struct {
@@ -107,34 +96,34 @@ func listObjects(r *request) error {
 		return err
 	}
 	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
-	after := position{key: startAfter}
+	after := state.Position{Key: startAfter}
 	if r.has("continuation-token") {
 		if after, err = parseListToken(token); err != nil {
 			return err
 		}
 	}
 	result := objectList{
-		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
-		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
+		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.Prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
+		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
 	}
-	var next position
+	var next state.Position
 	if r.server.config.folderOrder {
-		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
+		after.Prefix = after.Prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
-	var owners func(*object) accounts.Owner
+	var owners func(*state.Object) accounts.Owner
 	if r.query.Get("fetch-owner") == "true" {
 		if owners, err = r.owners(); err != nil {
 			return err
 		}
 	}
-	result.IsTruncated, err = r.list(l, after, func(v *version, common string) {
+	result.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-			next = position{key: common, prefix: true}
+			next = state.Position{Key: common, Prefix: true}
 			return
 		}
 		result.Contents = append(result.Contents, l.entry(v, owners))
-		next = position{key: v.key}
+		next = state.Position{Key: v.Key}
 	})
 	if err != nil {
 		return err
@@ -150,13 +139,13 @@ func listObjects(r *request) error {
 	return r.writeXML(result)
 }
 
-func (l listing) entry(v *version, owners func(*object) accounts.Owner) listedObject {
+func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
 	o := listedObject{
-		Key: l.encode(v.key), LastModified: xmldoc.Time(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
-		ChecksumAlgorithm: v.object.sum.Algorithm(), ChecksumType: v.object.sum.Covers, RestoreStatus: l.restoreStatus(v),
+		Key: l.encode(v.Key), LastModified: xmldoc.Time(v.Modified), ETag: v.Object.ETag, Size: v.Object.Size, StorageClass: v.Object.Properties.Class,
+		ChecksumAlgorithm: v.Object.Sum.Algorithm(), ChecksumType: v.Object.Sum.Covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
-		shown := owners(&v.object)
+		shown := owners(&v.Object)
 		o.Owner = &shown
 	}
 	return o
@@ -168,21 +157,110 @@ const tokenMAC = 8 // bytes
 var tokenKey = []byte("continuation-token")
 
 // listToken returns an opaque token.
-func listToken(p position) string {
+func listToken(p state.Position) string {
 	kind := "k"
-	if p.prefix {
+	if p.Prefix {
 		kind = "p"
 	}
-	message := kind + p.key
+	message := kind + p.Key
 	sum := sign.MAC(tokenKey, message)
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
-func parseListToken(token string) (position, error) {
+func parseListToken(token string) (state.Position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC || !sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
-		return position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
+		return state.Position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
-	return position{key: message[1:], prefix: message[0] == 'p'}, nil
+	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
+}
+
+// list shows one page of current objects and common prefixes, as [state.Store] does. It leaves out
+// objects that the request's fault conceals, and fills the page with those after them.
+func (r *request) list(l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+	if r.fault == nil || r.fault.Stale <= 0 || l.Max == 0 {
+		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
+	}
+	newest := r.server.now().Add(-r.fault.Stale)
+	left := l.Max
+	for more = true; more && left > 0; {
+		page := l
+		page.Max = left
+		more, err = r.server.store.List(r.in.Context(), r.target.bucket, page, after, func(v *state.Version, common string) {
+			if v == nil {
+				after = state.Position{Key: common, Prefix: true}
+			} else {
+				after = state.Position{Key: v.Key}
+			}
+			if v == nil || !v.Modified.After(newest) {
+				left--
+				show(v, common)
+			}
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// objectListV1 is the page of a listing that continues after a key, and not after a token.
+type objectListV1 struct {
+	XMLName        xml.Name `xml:"ListBucketResult"`
+	Xmlns          string   `xml:"xmlns,attr"`
+	Name           string
+	Prefix         xmldoc.Text
+	Marker         xmldoc.Text
+	NextMarker     xmldoc.Text `xml:",omitempty"`
+	MaxKeys        int
+	Delimiter      xmldoc.Text `xml:",omitempty"`
+	EncodingType   string      `xml:",omitempty"`
+	IsTruncated    bool
+	Contents       []listedObject
+	CommonPrefixes []commonPrefix
+}
+
+// listObjectsV1 is ListObjects. Like AWS, it names the last entry of a page only in a listing
+// with a delimiter; without one, the client continues after the last key.
+func listObjectsV1(r *request) error {
+	l, err := r.listing("max-keys")
+	if err != nil {
+		return err
+	}
+	marker := r.query.Get("marker")
+	result := objectListV1{
+		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.Prefix), Marker: l.encode(marker),
+		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
+	}
+	common, rolled := l.CommonPrefix(marker)
+	after := state.Position{Key: marker, Prefix: rolled && common == marker}
+	if r.server.config.folderOrder {
+		after.Prefix = true // the marker may be the name of a folder
+	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	last := ""
+	result.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
+		if v == nil {
+			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+			last = common
+			return
+		}
+		result.Contents = append(result.Contents, l.entry(v, owners))
+		last = v.Key
+	})
+	if err != nil {
+		return err
+	}
+	if result.IsTruncated && l.Delimiter != "" {
+		result.NextMarker = l.encode(last)
+	}
+	if r.fault.reverses() {
+		slices.Reverse(result.Contents)
+		slices.Reverse(result.CommonPrefixes)
+	}
+	return r.writeXML(result)
 }

@@ -6,111 +6,54 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-const (
-	governance = "GOVERNANCE"
-	compliance = "COMPLIANCE"
-	lockMode   = "X-Amz-Object-Lock-Mode"
-	lockUntil  = "X-Amz-Object-Lock-Retain-Until-Date"
-	lockHold   = "X-Amz-Object-Lock-Legal-Hold"
-)
-
-// A lock keeps a version from being removed.
-type lock struct {
-	mode  string // "" without a retention
-	until time.Time
-	hold  string // "ON", "OFF", or "" if nobody has set it
-}
-
 // readLock reads the headers of a write.
-func readLock(h *Handler, header http.Header) (lock, error) {
-	l := lock{mode: header.Get(lockMode), hold: header.Get(lockHold)}
-	until := header.Get(lockUntil)
-	wrong := func(name, message string) (lock, error) {
+func readLock(h *Handler, header http.Header) (state.Lock, error) {
+	l := state.Lock{Mode: header.Get(state.LockMode), Hold: header.Get(state.LockHold)}
+	until := header.Get(state.LockUntil)
+	wrong := func(name, message string) (state.Lock, error) {
 		return l, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).WithMessage("%s", message)
 	}
 	switch {
-	case (l.mode == "") != (until == ""):
-		return wrong(lockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
-	case l.mode != "" && l.mode != governance && l.mode != compliance:
-		return wrong(lockMode, "Unknown wormMode directive.")
-	case l.hold != "" && l.hold != "ON" && l.hold != "OFF":
-		return wrong(lockHold, "Legal Hold must be either of 'ON' or 'OFF'")
-	case l.mode == "":
+	case (l.Mode == "") != (until == ""):
+		return wrong(state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
+	case l.Mode != "" && l.Mode != state.Governance && l.Mode != state.Compliance:
+		return wrong(state.LockMode, "Unknown wormMode directive.")
+	case l.Hold != "" && l.Hold != "ON" && l.Hold != "OFF":
+		return wrong(state.LockHold, "Legal Hold must be either of 'ON' or 'OFF'")
+	case l.Mode == "":
 		return l, nil
 	}
 	var err error
-	if l.until, err = time.Parse(time.RFC3339, until); err != nil {
-		return wrong(lockUntil, "The retain until date must be provided in ISO 8601 format")
+	if l.Until, err = time.Parse(time.RFC3339, until); err != nil {
+		return wrong(state.LockUntil, "The retain until date must be provided in ISO 8601 format")
 	}
-	if !l.until.After(h.now()) {
-		return wrong(lockUntil, "The retain until date must be in the future!")
+	if !l.Until.After(h.now()) {
+		return wrong(state.LockUntil, "The retain until date must be in the future!")
 	}
 	return l, nil
 }
 
-// write writes the headers of a read.
-func (l lock) write(header http.Header) {
-	if l.mode != "" {
-		header.Set(lockMode, l.mode)
-		header.Set(lockUntil, xmldoc.Time(l.until))
-	}
-	if l.hold != "" {
-		header.Set(lockHold, l.hold)
-	}
-}
-
 // bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
 func bypasses(r *request) bool {
-	return isTrue(r.Header, "X-Amz-Bypass-Governance-Retention")
-}
-
-// checkRemoval fails if the lock keeps its version.
-func (l lock) checkRemoval(now time.Time, bypass bool) error {
-	retained := now.Before(l.until) && !(l.mode == governance && bypass)
-	if l.hold == "ON" || retained {
-		return protected()
-	}
-	return nil
-}
-
-func protected() *s3error.Error {
-	return s3error.New("AccessDenied").WithMessage("Access Denied because object protected by object lock.")
-}
-
-// lockNew checks that the bucket can lock an object that is written, and gives the object the
-// bucket's default retention if it has none.
-func (b *bucket) lockNew(o *object, now time.Time) error {
-	switch {
-	case b.locking == nil && o.lock != lock{}:
-		return s3error.New("InvalidRequest").WithMessage("Bucket is missing ObjectLockConfiguration")
-	case b.locking != nil && b.locking.mode != "" && o.lock.mode == "":
-		o.lock.mode, o.lock.until = b.locking.mode, now.AddDate(b.locking.years, 0, b.locking.days)
-	}
-	return nil
+	return isTrue(r.in.Header, "X-Amz-Bypass-Governance-Retention")
 }
 
 // needChecksum requires that something vouches for the body of a write in a bucket with a
 // default retention, or with a lock of its own. what is "Object" or "Part".
-func (r *request) needChecksum(p *expectedBody, l lock, what string) error {
+func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error {
 	if p.given != nil || p.md5 != nil {
 		return nil
 	}
-	return r.view(func(b *bucket) error {
-		if l.mode == "" && l.hold == "" && (b.locking == nil || b.locking.mode == "") {
+	return r.view(func(b *state.Bucket) error {
+		if l.Mode == "" && l.Hold == "" && (b.Locking == nil || b.Locking.Mode == "") {
 			return nil
 		}
 		return s3error.New("InvalidRequest").WithMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
 	})
-}
-
-// lockSettings are those of a bucket that can lock objects. mode, days and years are the
-// default retention.
-type lockSettings struct {
-	mode        string
-	days, years int
 }
 
 type lockConfiguration struct {
@@ -127,29 +70,23 @@ type lockRule struct {
 	}
 }
 
-func getLocking(r *request) error {
-	response := lockConfiguration{Xmlns: xmldoc.Namespace, ObjectLockEnabled: enabled}
-	err := r.view(func(b *bucket) error {
-		s := b.locking
-		if s == nil {
-			return s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.name)
-		}
-		if s.mode == "" {
-			return nil
-		}
-		response.Rule = &lockRule{}
-		d := &response.Rule.DefaultRetention
-		if d.Mode = s.mode; s.days > 0 {
-			d.Days = &s.days
-		} else {
-			d.Years = &s.years
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+func getLocking(b *state.Bucket) (any, error) {
+	response := lockConfiguration{Xmlns: xmldoc.Namespace, ObjectLockEnabled: state.Enabled}
+	s := b.Locking
+	if s == nil {
+		return nil, s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.Name)
 	}
-	return r.writeXML(response)
+	if s.Mode == "" {
+		return response, nil
+	}
+	response.Rule = &lockRule{}
+	d := &response.Rule.DefaultRetention
+	if d.Mode = s.Mode; s.Days > 0 {
+		d.Days = &s.Days
+	} else {
+		d.Years = &s.Years
+	}
+	return response, nil
 }
 
 // putLocking enables object lock, which cannot be disabled, and replaces the default retention.
@@ -165,33 +102,33 @@ func putLocking(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		if b.versioning != enabled {
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		if b.Versioning != state.Enabled {
 			return s3error.New("InvalidBucketState").WithMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
 		}
-		b.locking = s
+		b.Locking = s
 		return nil
 	})
 }
 
-func (c *lockConfiguration) settings() (*lockSettings, error) {
-	if c.ObjectLockEnabled != enabled {
+func (c *lockConfiguration) settings() (*state.LockSettings, error) {
+	if c.ObjectLockEnabled != state.Enabled {
 		return nil, s3error.New("MalformedXML")
 	}
 	if c.Rule == nil {
-		return &lockSettings{}, nil
+		return &state.LockSettings{}, nil
 	}
 	d := c.Rule.DefaultRetention
-	if d.Mode != governance && d.Mode != compliance || (d.Days == nil) == (d.Years == nil) {
+	if d.Mode != state.Governance && d.Mode != state.Compliance || (d.Days == nil) == (d.Years == nil) {
 		return nil, s3error.New("MalformedXML")
 	}
-	s := &lockSettings{mode: d.Mode}
+	s := &state.LockSettings{Mode: d.Mode}
 	if d.Days != nil {
-		s.days = *d.Days
+		s.Days = *d.Days
 	} else {
-		s.years = *d.Years
+		s.Years = *d.Years
 	}
-	if s.days+s.years < 1 {
+	if s.Days+s.Years < 1 {
 		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period must be a positive integer value.")
 	}
 	return s, nil
@@ -217,17 +154,17 @@ func putRetention(r *request) error {
 	if err != nil {
 		return err
 	}
-	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
-		if b.locking == nil {
+	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
+		if b.Locking == nil {
 			return missingLocking()
 		}
-		was := v.object.lock
-		extends := changed.mode == was.mode && !changed.until.Before(was.until)
-		bypassed := was.mode == governance && bypasses(r)
-		if r.server.now().Before(was.until) && !extends && !bypassed {
-			return protected()
+		was := v.Object.Lock
+		extends := changed.Mode == was.Mode && !changed.Until.Before(was.Until)
+		bypassed := was.Mode == state.Governance && bypasses(r)
+		if r.server.now().Before(was.Until) && !extends && !bypassed {
+			return state.Protected()
 		}
-		v.object.lock.mode, v.object.lock.until = changed.mode, changed.until
+		v.Object.Lock.Mode, v.Object.Lock.Until = changed.Mode, changed.Until
 		return nil
 	})
 }
@@ -236,28 +173,28 @@ func missingLocking() *s3error.Error {
 	return s3error.New("InvalidRequest").WithMessage("Bucket is missing Object Lock Configuration")
 }
 
-func (d *retention) lock(now time.Time) (lock, error) {
+func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
-		return lock{}, nil
+		return state.Lock{}, nil
 	}
 	until, err := time.Parse(time.RFC3339, d.RetainUntilDate)
-	if d.Mode != governance && d.Mode != compliance || err != nil {
-		return lock{}, s3error.New("MalformedXML")
+	if d.Mode != state.Governance && d.Mode != state.Compliance || err != nil {
+		return state.Lock{}, s3error.New("MalformedXML")
 	}
 	if !until.After(now) {
-		return lock{}, s3error.New("InvalidArgument").WithMessage("The retain until date must be in the future!")
+		return state.Lock{}, s3error.New("InvalidArgument").WithMessage("The retain until date must be in the future!")
 	}
-	return lock{mode: d.Mode, until: until}, nil
+	return state.Lock{Mode: d.Mode, Until: until}, nil
 }
 
 // viewLock is viewVersion in a bucket that can lock objects.
-func viewLock(r *request, f func(*version) error) error {
-	return viewVersion(r, func(v *version) error {
-		b, err := r.server.store.bucket(r.Context(), r.target.bucket)
+func viewLock(r *request, f func(*state.Version) error) error {
+	return viewVersion(r, func(v *state.Version) error {
+		b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 		switch {
 		case err != nil:
 			return err
-		case b.locking == nil:
+		case b.Locking == nil:
 			return missingLocking()
 		}
 		return f(v)
@@ -266,11 +203,11 @@ func viewLock(r *request, f func(*version) error) error {
 
 func getRetention(r *request) error {
 	response := retention{Xmlns: xmldoc.Namespace}
-	err := viewLock(r, func(v *version) error {
-		if v.object.lock.mode == "" {
+	err := viewLock(r, func(v *state.Version) error {
+		if v.Object.Lock.Mode == "" {
 			return s3error.New("NoSuchObjectLockConfiguration")
 		}
-		response.Mode, response.RetainUntilDate = v.object.lock.mode, xmldoc.Time(v.object.lock.until)
+		response.Mode, response.RetainUntilDate = v.Object.Lock.Mode, xmldoc.Time(v.Object.Lock.Until)
 		return nil
 	})
 	if err != nil {
@@ -296,19 +233,19 @@ func putLegalHold(r *request) error {
 	if asked.Status != "ON" && asked.Status != "OFF" {
 		return s3error.New("MalformedXML")
 	}
-	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
-		if b.locking == nil {
+	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
+		if b.Locking == nil {
 			return missingLocking()
 		}
-		v.object.lock.hold = asked.Status
+		v.Object.Lock.Hold = asked.Status
 		return nil
 	})
 }
 
 func getLegalHold(r *request) error {
 	response := legalHold{Xmlns: xmldoc.Namespace}
-	err := viewLock(r, func(v *version) error {
-		if response.Status = v.object.lock.hold; response.Status == "" {
+	err := viewLock(r, func(v *state.Version) error {
+		if response.Status = v.Object.Lock.Hold; response.Status == "" {
 			return s3error.New("NoSuchObjectLockConfiguration")
 		}
 		return nil

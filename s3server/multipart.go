@@ -1,62 +1,16 @@
 package s3server
 
 import (
-	"encoding/hex"
 	"encoding/xml"
 	"net/http"
 	"strconv"
-	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
-
-// An upload collects parts until they become an object.
-type upload struct {
-	bucket, key, id string
-	initiated       time.Time
-	initiator       string // the account
-	object          object // without bytes
-	kind            *checksum.Kind
-	covers          string
-	asked           bool // the client named the algorithm
-}
-
-// A part is replaced and never changed.
-type part struct {
-	number   int
-	etag     string
-	size     int64
-	data     any // where the store has the bytes
-	sum      checksum.Sum
-	modified time.Time
-}
-
-func newPart(u *upload, number int, d *checksum.Digest, at time.Time) *part {
-	return &part{
-		number: number, size: d.Size, sum: d.Sum(), modified: at,
-		etag: u.object.encryption.tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`),
-	}
-}
-
-// sumsOf returns the checksums of parts.
-func sumsOf(parts []*part) []checksum.Part {
-	sums := make([]checksum.Part, len(parts))
-	for i, p := range parts {
-		sums[i] = checksum.Part{Value: p.sum.Value, Size: p.size}
-	}
-	return sums
-}
-
-// shown returns a checksum if the client named an algorithm. S3 returns other checksums
-// only with the object.
-func (u *upload) shown(sum checksum.Sum) checksum.Sum {
-	if !u.asked {
-		return checksum.Sum{}
-	}
-	return sum
-}
 
 type createUploadResult struct {
 	XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
@@ -67,61 +21,61 @@ type createUploadResult struct {
 }
 
 func createUpload(r *request) error {
-	if err := noWriteCondition(r.Header); err != nil {
+	if err := noWriteCondition(r.in.Header); err != nil {
 		return err
 	}
-	o, err := newObject(r, r.Header)
+	o, err := newObject(r, r.in.Header)
 	if err != nil {
 		return err
 	}
-	u := &upload{bucket: r.target.bucket, key: r.target.key, initiator: r.caller.account, object: *o}
-	if err := u.readChecksum(r.Header); err != nil {
+	u := &state.Upload{Bucket: r.target.bucket, Key: r.target.key, Initiator: r.caller.account, Object: *o}
+	if err := readUploadChecksum(u, r.in.Header); err != nil {
 		return err
 	}
-	if err := r.server.store.beginUpload(r.Context(), u); err != nil {
+	if err := r.server.store.BeginUpload(r.in.Context(), u); err != nil {
 		return err
 	}
-	u.object.encryption.write(r.w.Header())
+	u.Object.Encryption.Write(r.w.Header())
 	showAbortion(r, u)
-	if u.asked {
-		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.Name)
-		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
+	if u.Asked {
+		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
+		r.w.Header().Set("X-Amz-Checksum-Type", u.Covers)
 	}
-	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.id})
+	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.ID})
 }
 
-// readChecksum finds out how the upload is checksummed.
-func (u *upload) readChecksum(header http.Header) error {
+// readUploadChecksum finds out how the upload is checksummed.
+func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
 			return s3error.New("InvalidRequest").WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
-		u.kind, u.covers = checksum.Default, checksum.FullObject
+		u.Kind, u.Covers = checksum.Default, checksum.FullObject
 		return nil
 	}
 	var err error
-	if u.kind, err = checksum.Named(name); err != nil {
+	if u.Kind, err = checksum.Named(name); err != nil {
 		return err
 	}
-	u.asked, u.covers = true, covers
+	u.Asked, u.Covers = true, covers
 	switch {
-	case covers == "" && u.kind.Composite:
-		u.covers = checksum.Composite
+	case covers == "" && u.Kind.Composite:
+		u.Covers = checksum.Composite
 	case covers == "":
-		u.covers = checksum.FullObject
+		u.Covers = checksum.FullObject
 	case covers != checksum.FullObject && covers != checksum.Composite:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	if u.covers == checksum.FullObject && !u.kind.Full || u.covers == checksum.Composite && !u.kind.Composite {
-		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.Label())
+	if u.Covers == checksum.FullObject && !u.Kind.Full || u.Covers == checksum.Composite && !u.Kind.Composite {
+		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
 	}
 	return nil
 }
 
 // upload returns the upload that a request names.
-func (r *request) upload() (*upload, error) {
-	return r.server.store.upload(r.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
+func (r *request) upload() (*state.Upload, error) {
+	return r.server.store.Upload(r.in.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
 }
 
 func partNumber(r *request) (int, error) {
@@ -135,7 +89,7 @@ func partNumber(r *request) (int, error) {
 }
 
 // partTarget returns the upload and the number of a part that is written.
-func partTarget(r *request) (u *upload, number int, err error) {
+func partTarget(r *request) (u *state.Upload, number int, err error) {
 	if number, err = partNumber(r); err != nil {
 		return nil, 0, err
 	}
@@ -146,10 +100,10 @@ func partTarget(r *request) (u *upload, number int, err error) {
 }
 
 func uploadPart(r *request) error {
-	if err := noWriteCondition(r.Header); err != nil {
+	if err := noWriteCondition(r.in.Header); err != nil {
 		return err
 	}
-	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
+	if value := r.in.Header.Get("X-Amz-Tagging"); value != "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
 	u, number, err := partTarget(r)
@@ -160,42 +114,42 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := u.checkKind(promised); err != nil {
+	if err := checkKind(u, promised); err != nil {
 		return err
 	}
-	if err := r.needChecksum(promised, u.object.lock, "Part"); err != nil {
+	if err := r.needChecksum(promised, u.Object.Lock, "Part"); err != nil {
 		return err
 	}
 	b, err := r.openBody(promised, r.server.limits.MaxPartSize)
 	if err != nil {
 		return err
 	}
-	p, err := r.server.store.putPart(r.Context(), u, number, b)
+	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)
 	if err != nil {
-		return b.blame(err)
+		return b.Blame(err)
 	}
-	u.object.encryption.write(r.w.Header())
-	r.w.Header().Set("Etag", p.etag)
-	if promised.given != nil || u.asked {
-		if p.sum.Kind != nil {
-			r.w.Header().Set(p.sum.Kind.Header, p.sum.Value)
+	u.Object.Encryption.Write(r.w.Header())
+	r.w.Header().Set("Etag", p.ETag)
+	if promised.given != nil || u.Asked {
+		if p.Sum.Kind != nil {
+			r.w.Header().Set(p.Sum.Kind.Header, p.Sum.Value)
 		}
 	}
 	return r.done(http.StatusOK)
 }
 
 // checkKind refuses a part with another checksum algorithm than its upload.
-func (u *upload) checkKind(p *expectedBody) error {
+func checkKind(u *state.Upload, p *expectedBody) error {
 	given := "null"
 	if p.given != nil {
 		given = p.given.Label()
 	}
-	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == checksum.Composite) || p.named && p.kind != u.kind)
+	wrong := u.Asked && (p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
 	if wrong {
-		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.Label(), given)
+		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(), given)
 	}
 	if p.given == nil {
-		p.kind = u.kind
+		p.kind = u.Kind
 	}
 	return nil
 }
@@ -205,8 +159,136 @@ func abortUpload(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.server.store.abort(r.Context(), u); err != nil {
+	if err := r.server.store.Abort(r.in.Context(), u); err != nil {
 		return err
 	}
 	return r.done(http.StatusNoContent)
+}
+
+type partList struct {
+	XMLName              xml.Name `xml:"ListPartsResult"`
+	Xmlns                string   `xml:"xmlns,attr"`
+	Bucket               string
+	Key                  xmldoc.Text
+	UploadID             string `xml:"UploadId"`
+	PartNumberMarker     int
+	NextPartNumberMarker int
+	MaxParts             int
+	IsTruncated          bool
+	ChecksumAlgorithm    string `xml:",omitempty"`
+	ChecksumType         string `xml:",omitempty"`
+	StorageClass         string
+	Initiator, Owner     accounts.Owner
+	Part                 []listedPart
+}
+
+type listedPart struct {
+	PartNumber   int
+	LastModified string
+	ETag         string
+	Size         int64
+	checksum.Elements
+}
+
+func listParts(r *request) error {
+	most, err := pageSize(r, "max-parts")
+	if err != nil {
+		return err
+	}
+	after, err := r.number("part-number-marker", 0)
+	if err != nil {
+		return err
+	}
+	result := partList{
+		Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: r.query.Get("uploadId"),
+		PartNumberMarker: after, MaxParts: most,
+	}
+	u, err := r.upload()
+	if err != nil {
+		return err
+	}
+	if r.in.Header.Get(state.CustomerPrefix+"-Key") != "" {
+		if err := checkPart(r, u); err != nil {
+			return err
+		}
+	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	showAbortion(r, u)
+	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(u.Initiator), owners(&u.Object)
+	if u.Asked {
+		result.ChecksumAlgorithm, result.ChecksumType = u.Kind.Name, u.Covers
+	}
+	parts, more, err := r.server.store.Parts(r.in.Context(), u, after, most)
+	if err != nil {
+		return err
+	}
+	result.IsTruncated = more
+	for _, p := range parts {
+		result.Part = append(result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))})
+		result.NextPartNumberMarker = p.Number
+	}
+	return r.writeXML(result)
+}
+
+type uploadList struct {
+	XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
+	Xmlns              string   `xml:"xmlns,attr"`
+	Bucket             string
+	KeyMarker          xmldoc.Text
+	UploadIDMarker     string      `xml:"UploadIdMarker"`
+	NextKeyMarker      xmldoc.Text `xml:",omitempty"`
+	NextUploadIDMarker string      `xml:"NextUploadIdMarker,omitempty"`
+	Prefix             xmldoc.Text
+	Delimiter          xmldoc.Text `xml:",omitempty"`
+	EncodingType       string      `xml:",omitempty"`
+	MaxUploads         int
+	IsTruncated        bool
+	Upload             []listedUpload
+	CommonPrefixes     []commonPrefix
+}
+
+type listedUpload struct {
+	Key              xmldoc.Text
+	UploadID         string `xml:"UploadId"`
+	Initiator, Owner accounts.Owner
+	StorageClass     string
+	Initiated        string
+}
+
+// listUploads lists uploads by key, and by time for one key.
+func listUploads(r *request) error {
+	l, err := r.listing("max-uploads")
+	if err != nil {
+		return err
+	}
+	key, id := r.query.Get("key-marker"), r.query.Get("upload-id-marker")
+	result := uploadList{
+		Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.Prefix),
+		Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding, MaxUploads: l.Max,
+	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	result.IsTruncated, err = r.server.store.ListUploads(r.in.Context(), r.target.bucket, l.Listing, state.UploadPosition{Key: key, ID: id}, func(u *state.Upload, common string) {
+		if u == nil {
+			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
+			return
+		}
+		result.Upload = append(result.Upload, listedUpload{
+			l.encode(u.Key), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class, xmldoc.Time(u.Initiated),
+		})
+		result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.Key), u.ID
+	})
+	if err != nil {
+		return err
+	}
+	if !result.IsTruncated {
+		result.NextKeyMarker, result.NextUploadIDMarker = "", ""
+	}
+	return r.writeXML(result)
 }

@@ -3,6 +3,8 @@ package s3server
 import (
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 type handler = func(*request) error
@@ -37,47 +39,47 @@ var operations = map[string]operation{
 	"BUCKET GET location":             {"GetBucketLocation", getLocation},
 	"BUCKET POST delete":              {"DeleteObjects", deleteObjects},
 	"BUCKET POST ":                    {"PostObject", postObject},
-	"BUCKET GET versioning":           {"GetBucketVersioning", getVersioning},
+	"BUCKET GET versioning":           {"GetBucketVersioning", show(getVersioning)},
 	"BUCKET PUT versioning":           {"PutBucketVersioning", putVersioning},
-	"BUCKET GET cors":                 {"GetBucketCors", getCORS},
+	"BUCKET GET cors":                 {"GetBucketCors", show(getCORS)},
 	"BUCKET PUT cors":                 {"PutBucketCors", putCORS},
-	"BUCKET DELETE cors":              {"DeleteBucketCors", deleteCORS},
+	"BUCKET DELETE cors":              {"DeleteBucketCors", reset(func(b *state.Bucket) { b.CORS = nil })},
 	"BUCKET GET policy":               {"GetBucketPolicy", getPolicy},
 	"BUCKET PUT policy":               {"PutBucketPolicy", putPolicy},
-	"BUCKET DELETE policy":            {"DeleteBucketPolicy", deletePolicy},
+	"BUCKET DELETE policy":            {"DeleteBucketPolicy", reset(func(b *state.Bucket) { b.Policy = nil })},
 	"BUCKET GET policyStatus":         {"GetBucketPolicyStatus", getPolicyStatus},
-	"BUCKET GET publicAccessBlock":    {"GetPublicAccessBlock", getAccessBlock},
+	"BUCKET GET publicAccessBlock":    {"GetPublicAccessBlock", show(getAccessBlock)},
 	"BUCKET PUT publicAccessBlock":    {"PutPublicAccessBlock", putAccessBlock},
-	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", deleteAccessBlock},
-	"BUCKET GET ownershipControls":    {"GetBucketOwnershipControls", getOwnership},
+	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", reset(func(b *state.Bucket) { b.Block = nil })},
+	"BUCKET GET ownershipControls":    {"GetBucketOwnershipControls", show(getOwnership)},
 	"BUCKET PUT ownershipControls":    {"PutBucketOwnershipControls", putOwnership},
-	"BUCKET DELETE ownershipControls": {"DeleteBucketOwnershipControls", deleteOwnership},
+	"BUCKET DELETE ownershipControls": {"DeleteBucketOwnershipControls", reset(func(b *state.Bucket) { b.Ownership = "" })},
 	"BUCKET GET lifecycle":            {"GetBucketLifecycleConfiguration", getLifecycle},
 	"BUCKET PUT lifecycle":            {"PutBucketLifecycleConfiguration", putLifecycle},
-	"BUCKET DELETE lifecycle":         {"DeleteBucketLifecycle", deleteLifecycle},
+	"BUCKET DELETE lifecycle":         {"DeleteBucketLifecycle", reset(func(b *state.Bucket) { b.Lifecycle = nil })},
 	"BUCKET GET acl":                  {"GetBucketAcl", getACL},
 	"BUCKET PUT acl":                  {"PutBucketAcl", putBucketACL},
-	"BUCKET GET object-lock":          {"GetObjectLockConfiguration", getLocking},
+	"BUCKET GET object-lock":          {"GetObjectLockConfiguration", show(getLocking)},
 	"BUCKET PUT object-lock":          {"PutObjectLockConfiguration", putLocking},
-	"BUCKET GET tagging":              {"GetBucketTagging", getBucketTagging},
+	"BUCKET GET tagging":              {"GetBucketTagging", show(getBucketTagging)},
 	"BUCKET PUT tagging":              {"PutBucketTagging", putBucketTagging},
-	"BUCKET DELETE tagging":           {"DeleteBucketTagging", deleteBucketTagging},
-	"BUCKET GET encryption":           {"GetBucketEncryption", getBucketEncryption},
+	"BUCKET DELETE tagging":           {"DeleteBucketTagging", reset(func(b *state.Bucket) { b.Tags = nil })},
+	"BUCKET GET encryption":           {"GetBucketEncryption", show(getBucketEncryption)},
 	"BUCKET PUT encryption":           {"PutBucketEncryption", putBucketEncryption},
-	"BUCKET DELETE encryption":        {"DeleteBucketEncryption", deleteBucketEncryption},
-	"BUCKET GET requestPayment":       {"GetBucketRequestPayment", getRequestPayment},
+	"BUCKET DELETE encryption":        {"DeleteBucketEncryption", reset(func(b *state.Bucket) { b.Encryption = nil })},
+	"BUCKET GET requestPayment":       {"GetBucketRequestPayment", show(getRequestPayment)},
 	"BUCKET PUT requestPayment":       {"PutBucketRequestPayment", putRequestPayment},
-	"BUCKET GET accelerate":           {"GetBucketAccelerateConfiguration", getAcceleration},
+	"BUCKET GET accelerate":           {"GetBucketAccelerateConfiguration", show(getAcceleration)},
 	"BUCKET PUT accelerate":           {"PutBucketAccelerateConfiguration", putAcceleration},
 	"BUCKET GET logging":              {"GetBucketLogging", getLogging},
 	"BUCKET PUT logging":              {"PutBucketLogging", putLogging},
-	"BUCKET GET notification":         {"GetBucketNotificationConfiguration", getNotification},
+	"BUCKET GET notification":         {"GetBucketNotificationConfiguration", show(getNotification)},
 	"BUCKET PUT notification":         {"PutBucketNotificationConfiguration", putNotification},
-	"BUCKET GET website":              {"GetBucketWebsite", getWebsite},
+	"BUCKET GET website":              {"GetBucketWebsite", show(getWebsite)},
 	"BUCKET PUT website":              {"PutBucketWebsite", putWebsite},
-	"BUCKET DELETE website":           {"DeleteBucketWebsite", deleteWebsite},
+	"BUCKET DELETE website":           {"DeleteBucketWebsite", reset(func(b *state.Bucket) { b.Website = nil })},
 	"BUCKET GET replication":          {"GetBucketReplication", getReplication},
-	"BUCKET DELETE replication":       {"DeleteBucketReplication", deleteNothing},
+	"BUCKET DELETE replication":       {"DeleteBucketReplication", reset(func(*state.Bucket) {})}, // AWS does not mind that there is none
 
 	// With an id, these name one configuration, and else all.
 	"BUCKET GET analytics":                 {"ListBucketAnalyticsConfigurations", listNothing("ListBucketAnalyticsConfigurationResult")},
@@ -118,7 +120,7 @@ var operations = map[string]operation{
 // chooseOperation returns the operation. A name without a handler is one that this
 // server does not implement.
 func chooseOperation(r *request) (string, handler) {
-	if r.Method == http.MethodOptions {
+	if r.in.Method == http.MethodOptions {
 		return "Preflight", preflight
 	}
 	if missing := missingSubresource(r); missing != "" {
@@ -132,12 +134,12 @@ func chooseOperation(r *request) (string, handler) {
 		}
 	}
 	kind := r.target.kind()
-	if kind == "BUCKET" && r.Method == http.MethodGet && subresource == "" {
+	if kind == "BUCKET" && r.in.Method == http.MethodGet && subresource == "" {
 		if r.query.Get("list-type") == "2" {
 			subresource = "list-type"
 		}
 	}
-	if copying := r.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.Method == http.MethodPut {
+	if copying := r.in.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.in.Method == http.MethodPut {
 		switch subresource {
 		case "":
 			return "CopyObject", copyObject
@@ -151,7 +153,7 @@ func chooseOperation(r *request) (string, handler) {
 			subresource += " id"
 		}
 	}
-	chosen, found := operations[strings.Join([]string{kind, r.Method, subresource}, " ")]
+	chosen, found := operations[strings.Join([]string{kind, r.in.Method, subresource}, " ")]
 	if !found {
 		return subresource, nil
 	}

@@ -3,21 +3,24 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+	"slices"
 
+	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // judge asks the policy of the bucket whether it allows or denies the access.
 func (a *access) judge() (allowed, denied bool) {
-	return a.bucket.policy.Judge(&policy.Request{
+	return a.bucket.Policy.Judge(&policy.Request{
 		Operation: a.request.operation, Action: a.action, Resource: a.resource(), VersionID: a.id, Prefix: a.prefix,
-		Anonymous: a.caller.anonymous, Account: a.caller.account, Owner: a.bucket.account, Region: a.bucket.region,
+		Anonymous: a.caller.anonymous, Account: a.caller.account, Owner: a.bucket.Account, Region: a.bucket.Region,
 		Header: a.header, Query: a.request.query, Tags: a.tags, ObjectTags: a.objectTags,
-		Now: a.request.server.now(), TLS: a.request.TLS, RemoteAddr: a.request.RemoteAddr,
-		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp, SignedByQuery: a.request.Header.Get("Authorization") == "",
+		Now: a.request.server.now(), TLS: a.request.in.TLS, RemoteAddr: a.request.in.RemoteAddr,
+		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp, SignedByQuery: a.request.in.Header.Get("Authorization") == "",
 	})
 }
 
@@ -27,7 +30,7 @@ func (a *access) objectTags() ([]tagging.Tag, bool) {
 	if v == nil {
 		return nil, false
 	}
-	return v.object.properties.tags, true
+	return v.Object.Properties.Tags, true
 }
 
 func putPolicy(r *request) error {
@@ -35,26 +38,26 @@ func putPolicy(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		p, err := policy.Parse(document, b.name, r.server.config.Strict)
+	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
+		p, err := policy.Parse(document, b.Name, r.server.config.Strict)
 		if err != nil {
 			return err
 		}
-		if p.Public() && b.block != nil && b.block.BlockPublicPolicy {
+		if p.Public() && b.Block != nil && b.Block.BlockPublicPolicy {
 			return s3error.New("AccessDenied").WithMessage("User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
 		}
-		b.policy = p
+		b.Policy = p
 		return nil
 	})
 }
 
 func getPolicy(r *request) error {
 	var document []byte
-	err := r.view(func(b *bucket) error {
-		if b.policy == nil {
-			return s3error.New("NoSuchBucketPolicy", "BucketName", b.name)
+	err := r.view(func(b *state.Bucket) error {
+		if b.Policy == nil {
+			return s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
 		}
-		document = b.policy.Text()
+		document = b.Policy.Text()
 		return nil
 	})
 	if err != nil {
@@ -64,13 +67,6 @@ func getPolicy(r *request) error {
 	r.w.WriteHeader(http.StatusOK)
 	r.send(document)
 	return nil
-}
-
-func deletePolicy(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.policy = nil
-		return nil
-	})
 }
 
 // policyStatus says whether the policy makes the bucket public. Unless the server is
@@ -83,15 +79,71 @@ type policyStatus struct {
 
 func getPolicyStatus(r *request) error {
 	response := policyStatus{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *bucket) error {
-		if b.policy == nil && r.server.config.Strict {
-			return s3error.New("NoSuchBucketPolicy", "BucketName", b.name)
+	err := r.view(func(b *state.Bucket) error {
+		if b.Policy == nil && r.server.config.Strict {
+			return s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
 		}
-		response.IsPublic = b.policy.Public() || !r.server.config.Strict && b.acl.public()
+		response.IsPublic = b.Policy.Public() || !r.server.config.Strict && b.ACL.Public()
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	return r.writeXML(response)
+}
+
+func getAccessBlock(b *state.Bucket) (any, error) {
+	var response acl.Block
+	if b.Block == nil {
+		return nil, s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
+	}
+	response = *b.Block
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
+	return response, nil
+}
+
+func putAccessBlock(r *request) error {
+	var asked acl.Block
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.Block = &asked
+		return nil
+	})
+}
+
+type ownershipControls struct {
+	XMLName xml.Name `xml:"OwnershipControls"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Rule    []struct{ ObjectOwnership string }
+}
+
+func getOwnership(b *state.Bucket) (any, error) {
+	response := ownershipControls{Xmlns: xmldoc.Namespace}
+	if b.Ownership == "" {
+		return nil, s3error.New("OwnershipControlsNotFoundError", "BucketName", b.Name)
+	}
+	response.Rule = []struct{ ObjectOwnership string }{{b.Ownership}}
+	return response, nil
+}
+
+func putOwnership(r *request) error {
+	var asked ownershipControls
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if len(asked.Rule) != 1 {
+		return s3error.New("MalformedXML")
+	}
+	if !slices.Contains(state.Ownerships, asked.Rule[0].ObjectOwnership) {
+		return s3error.New("MalformedXML")
+	}
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		if asked.Rule[0].ObjectOwnership == state.OwnerEnforced && b.ACL.GrantsOthers(b.Account) {
+			return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.Name)
+		}
+		b.Ownership = asked.Rule[0].ObjectOwnership
+		return nil
+	})
 }

@@ -13,8 +13,10 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/formpolicy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -31,9 +33,9 @@ type form struct {
 
 // postObject stores the file of a form, if its policy allows it.
 func postObject(r *request) error {
-	preamble := &formPreamble{ReadCloser: r.Body, left: maxPreamble}
-	r.Body = preamble
-	reader, err := r.MultipartReader()
+	preamble := &formPreamble{ReadCloser: r.in.Body, left: maxPreamble}
+	r.in.Body = preamble
+	reader, err := r.in.MultipartReader()
 	if err != nil {
 		return s3error.New("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
 	}
@@ -70,16 +72,16 @@ func postObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	if o.properties.tags, err = f.tags(); err != nil {
+	if o.Properties.Tags, err = f.tags(); err != nil {
 		return err
 	}
 	b, err := openFile(f, header, size)
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.put(r.Context(), r.write(o, writeCondition{}), b)
+	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, state.WriteCondition{}), b)
 	if err != nil {
-		return b.blame(err)
+		return b.Blame(err)
 	}
 	written(r, v, shown)
 	return writeFormResponse(r, f, v)
@@ -158,7 +160,7 @@ func checkFields(r *request, header http.Header) error {
 	if owner == "" {
 		return nil
 	}
-	return r.view(func(b *bucket) error { return b.checkOwner(owner) })
+	return r.view(func(b *state.Bucket) error { return b.CheckOwner(owner) })
 }
 
 // tags returns the tags of the field "tagging", which is a document.
@@ -175,8 +177,8 @@ func (f *form) tags() ([]tagging.Tag, error) {
 
 // permit checks the form against its policy. A form without a policy is an anonymous
 // write.
-func permit(r *request, f *form) (sizes, error) {
-	anySize := sizes{0, r.server.limits.MaxPutSize}
+func permit(r *request, f *form) (formpolicy.Sizes, error) {
+	anySize := formpolicy.Sizes{Most: r.server.limits.MaxPutSize}
 	if f.fields["policy"] == "" {
 		r.caller = caller{anonymous: true}
 		return anySize, authorizeForm(r, f)
@@ -187,14 +189,14 @@ func permit(r *request, f *form) (sizes, error) {
 	if err := authorizeForm(r, f); err != nil {
 		return anySize, err
 	}
-	p, err := parseFormPolicy(f.fields["policy"])
+	p, err := formpolicy.Parse(f.fields["policy"])
 	if err != nil {
 		return anySize, err
 	}
 	if !r.now().Before(p.Expiration) {
 		return anySize, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy expired.")
 	}
-	return p.check(f, r.target.bucket, anySize)
+	return p.Check(f.names, f.fields, r.target.bucket, anySize)
 }
 
 // authorizeForm checks the permission for the write that the form asks for.
@@ -242,7 +244,7 @@ func verifyForm(r *request, f *form) error {
 }
 
 // openFile returns a reader of the file, which ignores what follows it in the form.
-func openFile(f *form, header http.Header, size sizes) (*body, error) {
+func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
 	asserted, err := checksum.OfHeader(header)
 	if err != nil {
 		return nil, err
@@ -256,14 +258,14 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 		return nil, err
 	}
 	d := checksum.NewDigest(kind, false)
-	return &body{
-		from: io.TeeReader(io.LimitReader(f.file, size.most+1), d), size: -1, digest: d,
-		check: func() error {
+	return &state.Body{
+		From: io.TeeReader(io.LimitReader(f.file, size.Most+1), d), Size: -1, Digest: d,
+		Check: func() error {
 			switch {
-			case d.Size > size.most:
-				return tooLarge(d.Size, size.most)
-			case d.Size < size.least:
-				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+			case d.Size > size.Most:
+				return tooLarge(d.Size, size.Most)
+			case d.Size < size.Least:
+				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.Least, 10))
 			case asserted.Kind != nil && asserted.Value != d.Sum().Value:
 				return badChecksum(kind)
 			case sum != nil && !bytes.Equal(sum, d.MD5.Sum(nil)):
@@ -282,16 +284,16 @@ type postResponse struct {
 	ETag     string
 }
 
-func writeFormResponse(r *request, f *form, v *version) error {
+func writeFormResponse(r *request, f *form, v *state.Version) error {
 	header := r.w.Header()
-	header.Set("Etag", v.object.etag)
+	header.Set("Etag", v.Object.ETag)
 	if asserted, err := checksum.OfHeader(f.header()); err == nil && asserted.Kind != nil {
-		v.object.sum.Write(header)
+		v.Object.Sum.Write(header)
 	}
 	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(r.target.key) + "&etag=" + url.QueryEscape(v.object.etag)
+		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(r.target.key) + "&etag=" + url.QueryEscape(v.Object.ETag)
 		if target.RawQuery != "" {
 			query = target.RawQuery + "&" + query
 		}
@@ -304,7 +306,7 @@ func writeFormResponse(r *request, f *form, v *version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, err := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag})
+		body, err := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag})
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,13 @@
 package s3server
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Request is a request and the status of its response, for tests of the wire format.
@@ -47,8 +49,8 @@ func (c *recorder) begin(r *request) *Request {
 		return nil
 	}
 	kept := &Request{
-		Operation: r.operation, Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
-		Query: maps.Clone(r.query), Header: r.Header.Clone(), Trailers: r.Header.Get("X-Amz-Trailer") != "",
+		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
+		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) < c.limit {
 		c.latest = append(c.latest, kept)
@@ -107,4 +109,53 @@ func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
 	h.recorder.latest, h.recorder.oldest, h.recorder.counts, h.recorder.total = nil, 0, nil, 0
+}
+
+// An Entry describes a request and its response, for logs and metrics. It has no secret:
+// no signature, no header with a key, and no query.
+type Entry struct {
+	Time        time.Time // of the request
+	Duration    time.Duration
+	RequestID   string // x-amz-request-id
+	RemoteAddr  string
+	AccessKeyID string // of a valid signature
+	Operation   string // AWS's name; "Unknown" if there is none
+	Method      string
+	Bucket, Key string
+	Status      int    // 0: the connection was closed without a response
+	Error       string // S3's code
+	Received    int64  // bytes of the request's body
+	Sent        int64  // bytes of the response's body
+	UserAgent   string
+}
+
+// A loggedBody counts what is read of a request's body.
+type loggedBody struct {
+	io.ReadCloser
+	n atomic.Int64
+}
+
+func (b *loggedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}
+
+// logged prepares a request for [Config.Log], and returns what calls it at the end.
+func (r *request) logged() (end func(*responseWriter)) {
+	log := r.server.config.Log
+	if log == nil {
+		return func(*responseWriter) {}
+	}
+	began, at := time.Now(), r.server.now()
+	received := &loggedBody{ReadCloser: r.in.Body}
+	r.in = r.in.WithContext(r.in.Context()) // a copy, because a handler must not change the original
+	r.in.Body = received
+	return func(w *responseWriter) {
+		log(Entry{
+			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.in.RemoteAddr, AccessKeyID: r.caller.accessKey,
+			Operation: r.operation, Method: r.in.Method, Bucket: r.target.bucket, Key: r.target.key,
+			Status: w.status, Error: r.failure, Received: received.n.Load(), Sent: w.sent, UserAgent: r.in.UserAgent(),
+		})
+	}
 }

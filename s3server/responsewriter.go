@@ -1,6 +1,8 @@
 package s3server
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -33,7 +35,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.Header().Del(name)
 		delete(w.Header(), strings.ToLower(name)) // metadata
 	}
-	if w.request.Header.Get("Expect") != "" && !w.request.body.read {
+	if w.request.in.Header.Get("Expect") != "" && !w.request.body.read {
 		// The client waits for this response before it sends the body, and net/http would
 		// wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
@@ -121,3 +123,41 @@ func (w *responseWriter) expectReader() {
 
 // cutConnection aborts the request with the panic that net/http provides for this.
 func cutConnection() { panic(http.ErrAbortHandler) }
+
+// A slowBody is the body of a request that arrives at a bandwidth.
+type slowBody struct {
+	io.ReadCloser
+	request   *request
+	bandwidth int64
+}
+
+// Read reads a few bytes and waits as long as they would have needed.
+func (b *slowBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p[:min(len(p), slowBlock(b.bandwidth))])
+	if n > 0 {
+		b.request.wait(transferTime(n, b.bandwidth))
+	}
+	return n, err
+}
+
+// slowBlock returns the number of bytes that pass at a time: those of a 20th of a second.
+func slowBlock(bandwidth int64) int { return int(min(max(bandwidth/20, 1), 32<<10)) }
+
+func transferTime(n int, bandwidth int64) time.Duration {
+	return time.Duration(float64(n) / float64(bandwidth) * float64(time.Second))
+}
+
+// wait returns after d, or if the client or the server goes away. With 0, it waits only
+// for that.
+func (r *request) wait(d time.Duration) {
+	ctx := r.in.Context()
+	if d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	select {
+	case <-ctx.Done():
+	case <-r.server.ended:
+	}
+}

@@ -7,29 +7,14 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A restored is the copy of an archived version that can be read for some days.
-type restored struct{ from, until time.Time } // zero: nobody has asked for one
-
 // archived reports whether a version must be restored before it can be read.
-func (h *Handler) archived(v *version) bool {
+func (h *Handler) archived(v *state.Version) bool {
 	now := h.now()
-	return v.object.properties.isArchived() && (now.Before(v.object.restored.from) || !now.Before(v.object.restored.until))
-}
-
-// isArchived reports whether reading takes a restored copy.
-func (p properties) isArchived() bool { return p.class == "GLACIER" || p.class == "DEEP_ARCHIVE" }
-
-// write writes the header of a read.
-func (c restored) write(header http.Header, now time.Time) {
-	switch {
-	case now.Before(c.from):
-		header.Set("X-Amz-Restore", `ongoing-request="true"`)
-	case now.Before(c.until):
-		header.Set("X-Amz-Restore", `ongoing-request="false", expiry-date="`+c.until.Format(http.TimeFormat)+`"`)
-	}
+	return v.Object.Properties.IsArchived() && (now.Before(v.Object.Restored.From) || !now.Before(v.Object.Restored.Until))
 }
 
 // A restoreStatus is a restored copy in a listing.
@@ -39,14 +24,14 @@ type restoreStatus struct {
 }
 
 // restoreStatus returns the copy of a version if the client asks for it, or nil.
-func (l listing) restoreStatus(v *version) *restoreStatus {
+func (l listRequest) restoreStatus(v *state.Version) *restoreStatus {
 	switch {
 	case !l.restores:
 		return nil
-	case l.now.Before(v.object.restored.from):
+	case l.now.Before(v.Object.Restored.From):
 		return &restoreStatus{IsRestoreInProgress: true}
-	case l.now.Before(v.object.restored.until):
-		return &restoreStatus{RestoreExpiryDate: xmldoc.Time(v.object.restored.until)}
+	case l.now.Before(v.Object.Restored.Until):
+		return &restoreStatus{RestoreExpiryDate: xmldoc.Time(v.Object.Restored.Until)}
 	}
 	return nil
 }
@@ -85,19 +70,19 @@ func restoreObject(r *request) error {
 		return err
 	}
 	status := http.StatusAccepted
-	err := replaceVersion(r, func(_ *bucket, v *version) error {
+	err := replaceVersion(r, func(_ *state.Bucket, v *state.Version) error {
 		now := r.server.now()
 		switch {
-		case !v.object.properties.isArchived():
+		case !v.Object.Properties.IsArchived():
 			return s3error.New("InvalidObjectState").WithMessage("Restore is not allowed for the object's current storage class")
-		case now.Before(v.object.restored.from):
+		case now.Before(v.Object.Restored.From):
 			return s3error.New("RestoreAlreadyInProgress")
-		case now.Before(v.object.restored.until):
+		case now.Before(v.Object.Restored.Until):
 			status = http.StatusOK
 		default:
-			v.object.restored.from = now.Add(r.server.config.RestoreTime)
+			v.Object.Restored.From = now.Add(r.server.config.RestoreTime)
 		}
-		v.object.restored.until = maxTime(now, v.object.restored.from).AddDate(0, 0, asked.Days)
+		v.Object.Restored.Until = maxTime(now, v.Object.Restored.From).AddDate(0, 0, asked.Days)
 		return nil
 	})
 	if err != nil {

@@ -78,7 +78,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/driverstore"
+	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/memory"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
@@ -230,14 +234,15 @@ type Handler struct {
 	anyRegion bool
 	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
-	store     store
+	store     state.Store
 	failed    error // of a bucket of Config.Buckets
 
 	finished *finishedUploads
 	webhook  *webhook.Webhook
 	sequence atomic.Int64 // of events
 
-	faults                        faults
+	faults                        *faults.List[Fault]
+	ended                         <-chan struct{} // closed when the server ends; nil if it has no listener
 	recorder                      recorder
 	documents, anonymousDocuments chan struct{} // large ones in use
 	answers                       answers
@@ -275,16 +280,16 @@ func New(c Config) *Handler {
 	}
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
-		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
+		faults: faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: newAnswers(),
 	}
 	h.admin = newAdmin(h)
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	if c.Service != nil {
-		h.store = newDriverStore(&h.config)
+		h.store = driverstore.New(driverstore.Config{Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region, Natural: state.NewSettings(c.Strict)})
 	} else {
-		h.store = newMemoryStore(&h.config, c.Driver)
+		h.store = memory.New(memory.Config{Driver: c.Driver, Now: h.now, MaxBytes: c.MaxBytes, FolderOrder: c.folderOrder})
 	}
 	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
 	return h
@@ -293,7 +298,7 @@ func New(c Config) *Handler {
 // createBuckets creates Config.Buckets that do not exist.
 func (h *Handler) createBuckets() error {
 	for _, name := range h.config.Buckets {
-		if _, err := h.store.createBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
+		if _, err := h.store.CreateBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
 			return fmt.Errorf("creating bucket %q: %w", name, err)
 		}
 	}
@@ -302,8 +307,8 @@ func (h *Handler) createBuckets() error {
 
 // Close closes the buckets of [Config].Service that are open. No request may be in progress.
 func (h *Handler) Close() {
-	if s, ok := h.store.(*driverStore); ok {
-		s.close()
+	if s, ok := h.store.(*driverstore.Store); ok {
+		s.Close()
 	}
 }
 

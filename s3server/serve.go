@@ -16,7 +16,7 @@ const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
 
 // A request is one request in progress.
 type request struct {
-	*http.Request
+	in        *http.Request
 	server    *Handler
 	w         http.ResponseWriter
 	id        string
@@ -39,7 +39,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		h.admin.ServeHTTP(w, in)
 		return
 	}
-	r := &request{Request: in, server: h, w: w, id: newRequestID()}
+	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
 	header.Set("Server", "AmazonS3 (omnibucket)")             // package s3 knows its profile by it
 	header.Set("Date", h.now().UTC().Format(http.TimeFormat)) // the clock that signatures are compared with
@@ -48,13 +48,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	log := r.logged()
 	handle, err := r.route()
-	r.fault = h.faults.match(r.operation, r.target.bucket, r.target.key)
+	r.fault = h.faults.Match(r.operation, r.target.bucket, r.target.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
-	if r.Body == nil {
-		r.Body = http.NoBody // the caller is no server
+	if r.in.Body == nil {
+		r.in.Body = http.NoBody // the caller is no server
 	}
-	r.body = &impatientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
-	r.Body = r.body
+	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
+	r.in.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
@@ -96,14 +96,14 @@ func (r *request) run(handle func(*request) error) error {
 		if err := checkOwner(r); err != nil {
 			return err
 		}
-		if err := checkPayer(r, r.Header); err != nil {
+		if err := checkPayer(r, r.in.Header); err != nil {
 			return err
 		}
 	}
 	if err := r.fault.afterAuth(r); err != nil {
 		return err
 	}
-	if err := r.server.checkHeaders(r.operation, r.Header); err != nil {
+	if err := r.server.checkHeaders(r.operation, r.in.Header); err != nil {
 		return err
 	}
 	if err := checkParameters(r); err != nil {
@@ -124,10 +124,10 @@ func (r *request) route() (func(*request) error, error) {
 	if locateWebsite(r) {
 		return websiteHandler(r), nil
 	}
-	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
+	if r.query, err = parseQuery(r.in.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	if r.target, err = r.server.locate(r.Request); err != nil {
+	if r.target, err = r.server.locate(r.in); err != nil {
 		return nil, err
 	}
 	name, handle := chooseOperation(r)
@@ -135,7 +135,7 @@ func (r *request) route() (func(*request) error, error) {
 		if name != "" {
 			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
 		}
-		return nil, s3error.New("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
+		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", r.target.kind())
 	}
 	r.operation = name
 	return handle, nil
@@ -197,13 +197,13 @@ func (r *request) done(status int) error {
 // response and no connection reset. A client that waits for "100 Continue" sends nothing.
 func (r *request) refuse(respond func()) {
 	const most = 64 << 20
-	waits := r.Header.Get("Expect") != "" && !r.body.read
+	waits := r.in.Header.Get("Expect") != "" && !r.body.read
 	drops := r.fault != nil && r.fault.DropResponse
 	if waits || drops || r.body.err != nil || r.body.ReadCloser == http.NoBody {
 		respond()
 		return
 	}
-	drain.Respond(r.Context(), r.w, r.body.ReadCloser, most, respond)
+	drain.Respond(r.in.Context(), r.w, r.body.ReadCloser, most, respond)
 }
 
 // now is the time of the server, which a fault may move.

@@ -4,62 +4,43 @@ import (
 	"encoding/xml"
 	"net/http"
 
-	"github.com/omnibucket/storage/s3server/internal/cors"
-	"github.com/omnibucket/storage/s3server/internal/lifecycle"
-	"github.com/omnibucket/storage/s3server/internal/notification"
-	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/tagging"
-	"github.com/omnibucket/storage/s3server/internal/website"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-const (
-	enabled   = "Enabled"
-	suspended = "Suspended"
-)
-
-// settings are the settings of a bucket. Their values are replaced and never changed.
-type settings struct {
-	versioning string // "" if it never kept versions
-	cors       *cors.Configuration
-	policy     *policy.Policy
-	block      *accessBlock
-	ownership  string // "" means no controls, which is the same as ObjectWriter
-	lifecycle  *lifecycle.Configuration
-	acl        accessList
-	locking    *lockSettings // nil if the bucket cannot lock objects
-
-	tags         []tagging.Tag
-	encryption   *encryptionRule // nil means AES256
-	payer        string          // "Requester" if the requester pays
-	acceleration string          // "" if nobody has set it
-	logging      []byte          // as it was sent; nil without logging
-	notification *notification.Configuration
-	website      *website.Configuration
-}
-
-// defaultSettings are those of a bucket created after April 2023.
-var defaultSettings = settings{
-	block:     &accessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
-	ownership: ownerEnforced,
-}
-
-// newSettings returns the settings of a new bucket. Only a strict server blocks public access to it.
-func newSettings(c *Config) settings {
-	s := defaultSettings
-	if !c.Strict {
-		s.ownership, s.block = "", nil
-	}
-	return s
-}
-
 // setting changes the bucket of the request and returns this status.
-func (r *request) setting(status int, f func(*bucket) error) error {
-	if err := r.server.store.changeBucket(r.Context(), r.target.bucket, f); err != nil {
+func (r *request) setting(status int, f func(*state.Bucket) error) error {
+	if err := r.server.store.ChangeBucket(r.in.Context(), r.target.bucket, f); err != nil {
 		return err
 	}
 	return r.done(status)
+}
+
+// show returns a handler that sends the document that f returns about the bucket, which f must not
+// change.
+func show(f func(*state.Bucket) (any, error)) handler {
+	return func(r *request) error {
+		var document any
+		err := r.view(func(b *state.Bucket) (err error) {
+			document, err = f(b)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return r.writeXML(document)
+	}
+}
+
+// reset returns a handler that removes settings of the bucket.
+func reset(f func(*state.Bucket)) handler {
+	return func(r *request) error {
+		return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
+			f(b)
+			return nil
+		})
+	}
 }
 
 type versioningConfiguration struct {
@@ -71,16 +52,10 @@ type versioningConfiguration struct {
 	Unknown   xmldoc.Unknown `xml:",any"`
 }
 
-func getVersioning(r *request) error {
+func getVersioning(b *state.Bucket) (any, error) {
 	response := versioningConfiguration{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *bucket) error {
-		response.Status = b.versioning
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML(response)
+	response.Status = b.Versioning
+	return response, nil
 }
 
 // putVersioning enables or suspends versioning, which cannot be turned off again.
@@ -90,23 +65,36 @@ func putVersioning(r *request) error {
 		return err
 	}
 	switch {
-	case asked.MfaDelete == enabled:
+	case asked.MfaDelete == state.Enabled:
 		return s3error.New("NotImplemented").WithMessage("This server does not implement MFA delete")
 	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled", len(asked.Unknown) > 0:
 		return s3error.New("MalformedXML")
 	}
 	switch asked.Status {
-	case enabled, suspended:
+	case state.Enabled, state.Suspended:
 	case "":
 		return s3error.New("IllegalVersioningConfigurationException")
 	default:
 		return s3error.New("MalformedXML")
 	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		if b.locking != nil && asked.Status != enabled {
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		if b.Locking != nil && asked.Status != state.Enabled {
 			return s3error.New("InvalidBucketState")
 		}
-		b.versioning = asked.Status
+		b.Versioning = asked.Status
 		return nil
 	})
+}
+
+func (h *Handler) newBucket(name, account string) *state.Bucket {
+	return &state.Bucket{Name: name, Account: account, Region: h.config.Region, Created: h.now(), Settings: state.NewSettings(h.config.Strict)}
+}
+
+// view calls f with the request's bucket, which f must not change.
+func (r *request) view(f func(*state.Bucket) error) error {
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	if err != nil {
+		return err
+	}
+	return f(b)
 }

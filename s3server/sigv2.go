@@ -37,11 +37,11 @@ func authenticateHeaderV2(r *request, value string) error {
 		return s3error.New("RequestTimeTooSkewed", "RequestTime", at.Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
 			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 	}
-	date := r.Header.Get("Date")
-	if r.Header.Get("X-Amz-Date") != "" {
+	date := r.in.Header.Get("Date")
+	if r.in.Header.Get("X-Amz-Date") != "" {
 		date = "" // it is signed as a header
 	}
-	return verifySignatureV2(r, accessKey, signature, date, r.Header.Get("X-Amz-Security-Token"))
+	return verifySignatureV2(r, accessKey, signature, date, r.in.Header.Get("X-Amz-Security-Token"))
 }
 
 // authenticateQueryV2 checks a presigned URL.
@@ -71,17 +71,17 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 	if err != nil {
 		return err
 	}
-	path, bucket := r.URL.EscapedPath(), r.server.hostBucket(r.Host)
-	text := sign.StringToSignV2(r.Request, r.query, bucket, date, path)
+	path, bucket := r.in.URL.EscapedPath(), r.server.hostBucket(r.in.Host)
+	text := sign.StringToSignV2(r.in, r.query, bucket, date, path)
 	right := sign.Equal(sign.MACV2(credential.SecretKey, text), signature)
 	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
-		right = sign.Equal(sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.Request, r.query, bucket, date, path+"/")), signature) // as boto3 signs a bucket
+		right = sign.Equal(sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature) // as boto3 signs a bucket
 	}
 	if !right {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
-	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", seal: sign.Seal{Payload: r.Header.Get("X-Amz-Content-Sha256")}}
+	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", seal: sign.Seal{Payload: r.in.Header.Get("X-Amz-Content-Sha256")}}
 	setDefault(&r.caller.seal.Payload, sign.UnsignedPayload)
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/listen"
 )
 
@@ -64,7 +65,7 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, s.failed
 	}
-	s.faults.gone = s.gone
+	s.ended = s.gone
 	var encryption *tls.Config
 	if c.TLS != nil {
 		var err error
@@ -226,4 +227,42 @@ func urlOf(address net.Addr, encrypted bool) string {
 		host = netip.AddrPortFrom(loopback, at.Port()).String()
 	}
 	return scheme + host
+}
+
+// Run does until ctx ends what happens without a request: it applies lifecycle rules 24 times in
+// each Config.LifecycleDay, and sends events to Config.WebhookURL. First, it removes what the server
+// has stored about uploads that ended while an earlier server was killed. A [Server] calls Run. It
+// returns within about a second after the end of ctx.
+func (h *Handler) Run(ctx context.Context) {
+	var parts sync.WaitGroup
+	if s, ok := h.store.(*driverstore.Store); ok {
+		parts.Go(func() { s.SweepUploads(ctx) })
+	}
+	parts.Go(func() { h.keepLifecycle(ctx) })
+	parts.Go(func() { h.webhook.Run(ctx) })
+	parts.Wait()
+}
+
+// A TB is what [ForTest] needs of a test, such as *testing.T.
+type TB interface {
+	Helper()
+	Cleanup(f func())
+	Fatalf(format string, args ...any)
+}
+
+// testRecord is Config.Record in tests.
+const testRecord = 10_000
+
+// ForTest starts a server that ends with the test. It ends the test if the server cannot
+// start. If c.Record is 0, [Handler.Requests] returns the latest 10,000 requests.
+func ForTest(t TB, c Config) *Server {
+	t.Helper()
+	setDefault(&c.Record, testRecord)
+	s, err := Start(c)
+	if err != nil {
+		t.Fatalf("s3server: %v", err)
+		return nil
+	}
+	t.Cleanup(s.Close)
+	return s
 }

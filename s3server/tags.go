@@ -3,14 +3,16 @@ package s3server
 import (
 	"net/http"
 
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 func getTagging(r *request) error {
 	response := tagging.Document{Xmlns: xmldoc.Namespace}
-	err := viewVersion(r, func(v *version) error {
-		response.Set(v.object.properties.tags)
+	err := viewVersion(r, func(v *state.Version) error {
+		response.Set(v.Object.Properties.Tags)
 		return nil
 	})
 	if err != nil {
@@ -31,34 +33,34 @@ func putTagging(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.authorizeWith(r.Header, tags); err != nil {
+	if err := r.authorizeWith(r.in.Header, tags); err != nil {
 		return err
 	}
-	return changeVersion(r, http.StatusOK, func(_ *bucket, v *version) error {
-		v.object.properties.tags = tags
+	return changeVersion(r, http.StatusOK, func(_ *state.Bucket, v *state.Version) error {
+		v.Object.Properties.Tags = tags
 		return nil
 	})
 }
 
 func deleteTagging(r *request) error {
-	return changeVersion(r, http.StatusNoContent, func(_ *bucket, v *version) error {
-		v.object.properties.tags = nil
+	return changeVersion(r, http.StatusNoContent, func(_ *state.Bucket, v *state.Version) error {
+		v.Object.Properties.Tags = nil
 		return nil
 	})
 }
 
 // viewVersion calls f with the version that the request names, which f must not change.
-func viewVersion(r *request, f func(*version) error) error {
+func viewVersion(r *request, f func(*state.Version) error) error {
 	v, err := findVersion(r)
 	if err != nil {
 		return err
 	}
-	defer r.server.store.release(v)
+	defer r.server.store.Release(v)
 	return f(v)
 }
 
 // changeVersion is replaceVersion, and returns this status.
-func changeVersion(r *request, status int, f func(*bucket, *version) error) error {
+func changeVersion(r *request, status int, f func(*state.Bucket, *state.Version) error) error {
 	if err := replaceVersion(r, f); err != nil {
 		return err
 	}
@@ -66,16 +68,46 @@ func changeVersion(r *request, status int, f func(*bucket, *version) error) erro
 }
 
 // replaceVersion replaces the version that the request names by a copy that f has changed.
-func replaceVersion(r *request, f func(*bucket, *version) error) error {
+func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) error {
 	id, err := r.versionID()
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.change(r.Context(), versionName{r.target.bucket, r.target.key, id}, f)
+	v, shown, err := r.server.store.Change(r.in.Context(), state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f)
 	if err != nil {
 		return err
 	}
 	r.note(v, shown)
 	r.showID(shown)
 	return nil
+}
+
+func getBucketTagging(b *state.Bucket) (any, error) {
+	response := tagging.Document{Xmlns: xmldoc.Namespace}
+	if len(b.Tags) == 0 {
+		return nil, s3error.New("NoSuchTagSet", "BucketName", b.Name)
+	}
+	response.Set(b.Tags)
+	return response, nil
+}
+
+func putBucketTagging(r *request) error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked tagging.Document
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	tags, err := asked.List()
+	if err != nil {
+		return err
+	}
+	if err := tagging.CheckBucket(tags); err != nil {
+		return err
+	}
+	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
+		b.Tags = tags
+		return nil
+	})
 }

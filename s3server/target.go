@@ -82,14 +82,14 @@ func regionalBucket(host string) string {
 // location returns the URL of the request's object, in the style of the request.
 func (r *request) location() string {
 	path := "/" + sign.URIEncode(r.target.key)
-	if r.server.hostBucket(r.Host) == "" {
+	if r.server.hostBucket(r.in.Host) == "" {
 		path = "/" + r.target.bucket + path
 	}
-	return scheme(r) + "://" + r.Host + path
+	return scheme(r) + "://" + r.in.Host + path
 }
 
 func scheme(r *request) string {
-	if r.TLS != nil {
+	if r.in.TLS != nil {
 		return "https"
 	}
 	return "http"

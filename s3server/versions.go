@@ -5,6 +5,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -48,29 +49,29 @@ func listVersions(r *request) error {
 	if err != nil {
 		return err
 	}
-	after := versionPosition{r.query.Get("key-marker"), r.query.Get("version-id-marker")}
-	if after.id != "" && after.key == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).WithMessage("A version-id marker cannot be specified without a key marker.")
+	after := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
+	if after.ID != "" && after.Key == "" {
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
 	}
-	if after.id != "" && !r.server.validVersionID(after.id) {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).WithMessage("Invalid version id specified")
+	if after.ID != "" && !r.server.store.ValidID(after.ID) {
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
-		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
-		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
+		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.Prefix), KeyMarker: l.encode(after.Key), VersionIDMarker: after.ID,
+		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
 	}
 	owners, err := r.owners()
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.listVersions(r.Context(), r.target.bucket, l, after, func(v *version, latest bool, common string) {
+	result.IsTruncated, err = r.server.store.ListVersions(r.in.Context(), r.target.bucket, l.Listing, after, func(v *state.Version, latest bool, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
 			return
 		}
 		result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
-		result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.key), v.id
+		result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.Key), v.ID
 	})
 	if err != nil {
 		return err
@@ -81,16 +82,16 @@ func listVersions(r *request) error {
 	return r.writeXML(result)
 }
 
-func (l listing) versionEntry(v *version, latest bool, owners func(*object) accounts.Owner) listedVersion {
+func (l listRequest) versionEntry(v *state.Version, latest bool, owners func(*state.Object) accounts.Owner) listedVersion {
 	e := listedVersion{
-		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.key), VersionID: v.id, IsLatest: latest,
-		LastModified: xmldoc.Time(v.modified), Owner: owners(&v.object),
+		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.Key), VersionID: v.ID, IsLatest: latest,
+		LastModified: xmldoc.Time(v.Modified), Owner: owners(&v.Object),
 	}
-	if v.marker {
+	if v.Marker {
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
-	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.object.etag, &v.object.size, v.object.properties.class, l.restoreStatus(v)
-	e.ChecksumAlgorithm, e.ChecksumType = v.object.sum.Algorithm(), v.object.sum.Covers
+	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.Object.ETag, &v.Object.Size, v.Object.Properties.Class, l.restoreStatus(v)
+	e.ChecksumAlgorithm, e.ChecksumType = v.Object.Sum.Algorithm(), v.Object.Sum.Covers
 	return e
 }

@@ -1,10 +1,19 @@
 package s3server
 
 import (
+	"bytes"
 	"encoding/xml"
+	"fmt"
+	"html"
+	"net"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
+	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/website"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -17,35 +26,244 @@ func putWebsite(r *request) error {
 	if err := asked.Check(); err != nil {
 		return err
 	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		b.website = &asked
+	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+		b.Website = &asked
 		return nil
 	})
 }
 
-func getWebsite(r *request) error {
+func getWebsite(b *state.Bucket) (any, error) {
 	var response website.Configuration
-	err := r.view(func(b *bucket) error {
-		if b.website == nil {
-			return noWebsite(b.name)
-		}
-		response = *b.website
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.Website == nil {
+		return nil, noWebsite(b.Name)
 	}
+	response = *b.Website
 	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return r.writeXML(response)
+	return response, nil
 }
 
 func noWebsite(bucket string) *s3error.Error {
 	return s3error.New("NoSuchWebsiteConfiguration", "BucketName", bucket)
 }
 
-func deleteWebsite(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.website = nil
+// locateWebsite reports whether the request is for a website, by its host, and then sets its
+// target.
+func locateWebsite(r *request) bool {
+	bucket, found := r.server.hostWebsite(r.in.Host)
+	if !found {
+		return false
+	}
+	key, err := url.PathUnescape(strings.TrimPrefix(r.in.URL.EscapedPath(), "/"))
+	if err != nil {
+		key = r.in.URL.EscapedPath() // nobody has stored it
+	}
+	r.target, r.query = target{bucket, key}, url.Values{}
+	return true
+}
+
+// hostWebsite returns the bucket whose website has this host.
+func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(host)
+	for _, domain := range h.config.WebsiteDomains {
+		if bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
+			return bucket, true
+		}
+	}
+	return "", false
+}
+
+// websiteHandler sets the operation and returns its handler.
+func websiteHandler(r *request) handler {
+	if r.in.Method == http.MethodOptions {
+		r.operation = "Preflight"
+		return preflight
+	}
+	r.operation = "GetWebsiteDocument" // not a name of AWS: the API has no websites
+	return serveWebsite
+}
+
+// serveWebsite serves a request to a website. Its sender is anonymous.
+func serveWebsite(r *request) error {
+	r.caller = caller{anonymous: true, seal: sign.Seal{Payload: sign.UnsignedPayload}}
+	c, err := websiteOf(r)
+	if err != nil {
+		return writeHTML(r, asAPIError(err), nil)
+	}
+	asked := r.target.key
+	if to := c.RedirectAllRequestsTo; to != nil {
+		return redirect(r, http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
+	}
+	if rule := c.Rule(asked, 0); rule != nil {
+		return follow(r, rule, asked)
+	}
+	if asked == "" || strings.HasSuffix(asked, "/") {
+		r.target.key += string(c.IndexDocument.Suffix)
+	}
+	if err = serveDocument(r); err == nil {
+		return nil
+	}
+	failure := asAPIError(err)
+	if failure.Status < http.StatusBadRequest {
+		return failure // not modified
+	}
+	if folder := asked + "/"; r.target.key == asked && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
+		r.w.Header().Set("Location", encodePath(folder))
+		return r.done(http.StatusFound)
+	}
+	if rule := c.Rule(asked, failure.Status); rule != nil {
+		return follow(r, rule, asked)
+	}
+	if c.ErrorDocument == nil {
+		return writeHTML(r, failure, nil)
+	}
+	if err := serveErrorDocument(r, string(c.ErrorDocument.Key), failure.Status); err != nil {
+		return writeHTML(r, failure, asAPIError(err))
+	}
+	return nil
+}
+
+// websiteOf returns the configuration of the bucket, if the method is allowed.
+func websiteOf(r *request) (c *website.Configuration, err error) {
+	err = r.view(func(b *state.Bucket) error {
+		switch c = b.Website; {
+		case c == nil:
+			return noWebsite(b.Name)
+		case b.Payer == payerRequester:
+			return s3error.New("AccessDenied") // nobody could be asked to pay
+		case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
+			return s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
+		}
 		return nil
 	})
+	return c, err
+}
+
+func follow(r *request, rule *website.RoutingRule, key string) error {
+	code := http.StatusMovedPermanently
+	if value := rule.Redirect.HTTPRedirectCode; value != "" {
+		code, _ = strconv.Atoi(value) // check has parsed it
+	}
+	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
+}
+
+// redirect sends the client to a key, by default at the same host.
+func redirect(r *request, code int, protocol, host, key string) error {
+	if host == "" {
+		host = r.in.Host
+	}
+	setDefault(&protocol, scheme(r))
+	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
+	return r.done(code)
+}
+
+// encodePath returns the path of a key in a URL.
+func encodePath(key string) string { return "/" + strings.ReplaceAll(sign.URIEncode(key), "%2F", "/") }
+
+// mayRead fails unless everyone may read the object of the request.
+func mayRead(r *request) error {
+	operation := r.operation
+	r.operation = "GetObject"
+	defer func() { r.operation = operation }()
+	return r.authorize()
+}
+
+// readableDocument reports whether everyone may read an object, and it exists.
+func readableDocument(r *request, key string) bool {
+	was := r.target.key
+	r.target.key = key
+	defer func() { r.target.key = was }()
+	if mayRead(r) != nil {
+		return false
+	}
+	v, _, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: key, ID: ""})
+	r.server.store.Release(v)
+	return err == nil
+}
+
+// serveDocument is GetObject for everyone, with the redirection of the object.
+func serveDocument(r *request) error {
+	if err := mayRead(r); err != nil {
+		return err
+	}
+	v, err := findVersion(r)
+	if err != nil {
+		return err
+	}
+	defer r.server.store.Release(v)
+	if location := v.Object.Properties.Header.Get("X-Amz-Website-Redirect-Location"); location != "" {
+		r.w.Header().Set("Location", location)
+		return r.done(http.StatusMovedPermanently)
+	}
+	return getObject(r)
+}
+
+// serveErrorDocument serves the document for errors with the status of the error.
+func serveErrorDocument(r *request, key string, status int) error {
+	r.target.key = key
+	if err := mayRead(r); err != nil {
+		return err
+	}
+	v, err := findVersion(r)
+	if err != nil {
+		return err
+	}
+	defer r.server.store.Release(v)
+	if r.server.archived(v) || v.Object.Encryption.CustomerMD5 != "" {
+		return s3error.New("AccessDenied")
+	}
+	if err := describe(r, v); err != nil {
+		return err
+	}
+	if r.in.Method == http.MethodGet {
+		if err := r.server.store.Prepare(r.in.Context(), v, 0, v.Object.Size); err != nil {
+			return err
+		}
+	}
+	r.w.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
+	r.w.WriteHeader(status)
+	if r.in.Method == http.MethodGet {
+		_ = r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, r.w) // the status is already sent
+	}
+	return nil
+}
+
+// writeHTML writes an error as a page. second is the error of the document for errors, or nil.
+func writeHTML(r *request, e, second *s3error.Error) error {
+	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	var b bytes.Buffer
+	item := func(name, value string) {
+		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
+	}
+	list := func(e *s3error.Error) {
+		b.WriteString("<ul>\n")
+		item("Code", e.Code)
+		item("Message", e.Message)
+		for i := 0; i+1 < len(e.Fields); i += 2 {
+			item(e.Fields[i], e.Fields[i+1])
+		}
+	}
+	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
+	list(e)
+	item("RequestId", r.id)
+	item("HostId", hostID)
+	b.WriteString("</ul>\n")
+	if second != nil {
+		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
+		list(second)
+		b.WriteString("</ul>\n")
+	}
+	b.WriteString("<hr/>\n</body>\n</html>\n")
+	r.failure = e.Code
+	header := r.w.Header()
+	header.Set("X-Amz-Error-Code", e.Code)
+	header.Set("X-Amz-Error-Message", e.Message)
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	r.w.WriteHeader(e.Status)
+	if r.in.Method != http.MethodHead {
+		r.send(b.Bytes())
+	}
+	return nil
 }

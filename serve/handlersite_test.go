@@ -22,7 +22,7 @@ const siteBase = "http://files.example.com/files"
 type site struct {
 	*testing.T
 	now     time.Time
-	service *storage.Service
+	service storage.Service
 	bucket  storage.Bucket
 	handler http.Handler
 }

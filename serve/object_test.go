@@ -29,7 +29,7 @@ func (d downloading) Download(ctx context.Context, key string, opts ...storage.D
 // bodied is an object that returns body, whatever its attributes say.
 func bodied(attrs storage.Attrs, body func() io.Reader) downloading {
 	return func(_ context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-		var r storage.GetRequest
+		var r storage.DownloadOptions
 		if err := r.Apply(opts...); err != nil {
 			return nil, err
 		}

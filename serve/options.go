@@ -55,7 +55,7 @@ func flawOf(opts []storage.DownloadOption) error {
 	if len(opts) == 0 {
 		return nil
 	}
-	var r storage.GetRequest
+	var r storage.DownloadOptions
 	if err := r.Apply(opts...); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (s *source) seek(r byteRange) error {
 
 // pinned reports whether the caller's options name a version.
 func (s *source) pinned() bool {
-	var r storage.GetRequest
+	var r storage.DownloadOptions
 	_ = r.Apply(s.opts...) // an invalid option has failed before
 	return r.Version != ""
 }

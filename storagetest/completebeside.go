@@ -51,7 +51,7 @@ func (t *T) runCompletionsBeside(completions int) {
 }
 
 // runBeside runs completions beside a write, a removal and a read.
-func (t *T) runBeside(h *history, b storage.Bucket, u *storage.MultipartUpload, completions, round int) {
+func (t *T) runBeside(h *history, b storage.Bucket, u storage.MultipartUpload, completions, round int) {
 	var group sync.WaitGroup
 	run := func(calls ...recorded) {
 		group.Go(func() {
@@ -76,7 +76,7 @@ func (t *T) runBeside(h *history, b storage.Bucket, u *storage.MultipartUpload, 
 	group.Wait()
 }
 
-func (t *T) recordComplete(u *storage.MultipartUpload) recorded {
+func (t *T) recordComplete(u storage.MultipartUpload) recorded {
 	return func() (string, step) {
 		_, err := u.Complete(t.Context())
 		switch {

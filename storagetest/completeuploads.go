@@ -137,7 +137,7 @@ var completeUploadCases = []Case{
 				t.putPart(u, 1, body(t.unit, 1))
 				t.putPart(u, 2, "end")
 				var group sync.WaitGroup
-				callers := []*storage.MultipartUpload{u, u, t.continued(b, u), t.continued(b, u)}
+				callers := []storage.MultipartUpload{u, u, t.continued(b, u), t.continued(b, u)}
 				made, errs := make([]*storage.Attrs, len(callers)), make([]error, len(callers))
 				for i, caller := range callers {
 					group.Go(func() { made[i], errs[i] = caller.Complete(t.Context()) })

@@ -17,7 +17,7 @@ import (
 )
 
 // begin begins an open upload.
-func (t *T) begin(b storage.Uploader, key string, opts ...storage.MultipartOption) *storage.MultipartUpload {
+func (t *T) begin(b storage.Uploader, key string, opts ...storage.MultipartOption) storage.MultipartUpload {
 	t.Helper()
 	u, err := storage.BeginUpload(t.Context(), b, key, opts...)
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func (t *T) begin(b storage.Uploader, key string, opts ...storage.MultipartOptio
 }
 
 // putPart stores a part of an open upload.
-func (t *T) putPart(u *storage.MultipartUpload, number int, text string) *storage.UploadedPart {
+func (t *T) putPart(u storage.MultipartUpload, number int, text string) *storage.UploadedPart {
 	t.Helper()
 	part, err := u.PutPart(t.Context(), number, strings.NewReader(text))
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func (t *T) putPart(u *storage.MultipartUpload, number int, text string) *storag
 }
 
 // continued returns the upload as another process has it.
-func (t *T) continued(b storage.Uploader, u *storage.MultipartUpload) *storage.MultipartUpload {
+func (t *T) continued(b storage.Uploader, u storage.MultipartUpload) storage.MultipartUpload {
 	t.Helper()
 	again, err := storage.ContinueUpload(t.Context(), b, u.Token())
 	require.NoError(t, err)
@@ -281,7 +281,7 @@ var openUploadCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			require.Empty(t, t.uploadKeys(b))
-			var open []*storage.MultipartUpload
+			var open []storage.MultipartUpload
 			for _, key := range []string{"a/1", "a/2", "b/1", "b/1"} {
 				u := t.begin(b, key)
 				t.putPart(u, 1, "x")
@@ -328,7 +328,7 @@ var openUploadCases = []Case{
 			t.putPart(begun, 1, first)
 			sub := storage.Prefixed(b, "a/")
 			entry := t.onlyUpload(sub)
-			var u *storage.MultipartUpload
+			var u storage.MultipartUpload
 			t.requireNoRequests(func() {
 				_, err = storage.ContinueListedUpload(t.Context(), sub, storage.UploadEntry{Key: entry.Key})
 				t.requireCode(err, storage.InvalidArgument)

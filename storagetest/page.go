@@ -181,7 +181,7 @@ func (d *longPages) List(ctx context.Context, r *storage.ListRequest) (*storage.
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 	kept := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {
-		var r storage.ListRequest
+		var r storage.ListOptions
 		if r.Apply(opt) == nil && r.StartAfter == "" {
 			kept = append(kept, opt)
 		}

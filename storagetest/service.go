@@ -18,7 +18,7 @@ import (
 // RunService proves the rules for a [storage.Service]. open opens an account. If cases
 // share the account, each uses buckets of its own, whose names begin with
 // "storagetest-", and deletes them.
-func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...Option) {
+func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
 	cases := make([]Case, len(serviceCases))
@@ -56,9 +56,9 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 // An S is a running case with a Service.
 type S struct {
 	*T
-	*storage.Service
+	storage.Service
 
-	open     func(t *testing.T) *storage.Service
+	open     func(t *testing.T) storage.Service
 	provider string
 }
 

@@ -83,7 +83,7 @@ var signedPartCases = []Case{
 				change.change(t, &altered)
 				require.GreaterOrEqual(t, t.do(&altered, strings.NewReader("evil"), nil).status, 400, change.name)
 			}
-			for _, upload := range []*storage.MultipartUpload{u, other} {
+			for _, upload := range []storage.MultipartUpload{u, other} {
 				parts, err := upload.Parts(t.Context())
 				require.NoError(t, err)
 				require.Empty(t, parts)
@@ -99,7 +99,7 @@ var signedPartCases = []Case{
 			b := t.open()
 			u := t.begin(b, "a")
 			crc := storage.WithCRC32C(sum([]byte("text")))
-			refused := func(code storage.Code, u *storage.MultipartUpload, number int, opts ...storage.SignedPartOption) {
+			refused := func(code storage.Code, u storage.MultipartUpload, number int, opts ...storage.SignedPartOption) {
 				t.Helper()
 				t.requireNoRequests(func() {
 					_, err := u.SignPart(t.Context(), number, opts...)

@@ -29,7 +29,7 @@ func TestRunDriverOnMemory(t *testing.T) {
 }
 
 func TestRunServiceOnMemory(t *testing.T) {
-	storagetest.RunService(t, func(*testing.T) *storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
+	storagetest.RunService(t, func(*testing.T) storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
 }
 
 // unlisted keeps stores that exist only in tests out of the support table.

@@ -262,7 +262,7 @@ func listingFromTheStart(t *T) {
 	for _, opts := range [][]storage.ListOption{
 		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")}, {storage.WithPrefix("a/2b/")}, {storage.WithPrefix("c")},
 	} {
-		var r storage.ListRequest
+		var r storage.ListOptions
 		require.NoError(t, r.Apply(opts...))
 		for _, after := range []string{"a", "a-", "a-b", "a.c", "a/2", "a0", "z"} {
 			want := model(aroundAFolder, r.Prefix, r.Delimiter, after)

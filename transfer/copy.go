@@ -133,7 +133,7 @@ func (c *bucketCopier) lockOptions(ctx context.Context, key string) ([]storage.C
 // ruleOptions returns the options of the rule. If they replace the metadata, they keep the mtime
 // of the source.
 func (c *bucketCopier) ruleOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var r storage.PutRequest
+	var r storage.UploadOptions
 	for _, o := range c.rule(key) {
 		_ = r.Apply(o) // ruleOptions returns the error
 	}

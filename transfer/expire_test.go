@@ -127,7 +127,7 @@ func TestALifecycleIsApplied(t *testing.T) {
 	now := func() time.Time { return clock }
 	localService, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true, Now: now})
 	require.NoError(t, err)
-	for name, service := range map[string]*storage.Service{
+	for name, service := range map[string]storage.Service{
 		"memory": memstore.NewService(memstore.ServiceConfig{Now: now}),
 		"local":  localService,
 	} {

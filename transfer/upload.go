@@ -91,7 +91,7 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 	if rule != nil {
 		given = rule(key)
 	}
-	var r storage.PutRequest
+	var r storage.UploadOptions
 	opts := make([]O, 0, len(given)+4)
 	for _, o := range given {
 		if err := r.Apply(o); err != nil {

@@ -150,7 +150,7 @@ func (c *Config) problem() (field, rule string) {
 	case c.TokenKey != nil && len(c.TokenKey) < minTokenKey:
 		return "Config.TokenKey", "must have at least 16 bytes"
 	}
-	if err := new(storage.PutRequest).Apply(storage.WithTags(c.Tags)); err != nil {
+	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
 	if p, rule := parsePattern(c.PendingPrefix + "{random}"); rule != "" || len(p.values) > 0 || !strings.HasSuffix(c.PendingPrefix, "/") {

@@ -70,14 +70,14 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 
 // abandon drops an upload and its parts, even if the sender has gone. If that fails, they stay
 // until a lifecycle rule removes them.
-func abandon(ctx context.Context, upload *storage.MultipartUpload) {
+func abandon(ctx context.Context, upload storage.MultipartUpload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = upload.Abort(ctx)
 }
 
 // decodeParts returns a ticket in parts and its upload.
-func (s *Service) decodeParts(ctx context.Context, token string, v Values) (ticket, *storage.MultipartUpload, *Error) {
+func (s *Service) decodeParts(ctx context.Context, token string, v Values) (ticket, storage.MultipartUpload, *Error) {
 	if e := s.checkValues(v); e != nil {
 		return ticket{}, nil, e
 	}
@@ -96,7 +96,7 @@ func (s *Service) decodeParts(ctx context.Context, token string, v Values) (tick
 }
 
 // continueParts returns the upload of a ticket in parts. It makes no request.
-func (s *Service) continueParts(ctx context.Context, t ticket) (*storage.MultipartUpload, *Error) {
+func (s *Service) continueParts(ctx context.Context, t ticket) (storage.MultipartUpload, *Error) {
 	upload, err := storage.ContinueUpload(ctx, s.bucket, t.upload)
 	switch {
 	case storage.CodeOf(err) == storage.InvalidArgument: // it is of another bucket
@@ -132,7 +132,7 @@ func noSuchPart(field string, p Parts) *Error {
 	return refuseField(field, InvalidValue, fmt.Sprintf("The parts of this file are numbered from 1 to %d.", p.Count))
 }
 
-func (s *Service) signPart(ctx context.Context, t ticket, upload *storage.MultipartUpload, number int) (*storage.SignedURL, error) {
+func (s *Service) signPart(ctx context.Context, t ticket, upload storage.MultipartUpload, number int) (*storage.SignedURL, error) {
 	left := s.tokens.end(t).Sub(s.config.Now()).Truncate(time.Second)
 	if left < minTTL {
 		return nil, ticketTooOld().about(t.name)

@@ -79,7 +79,7 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 // Download returns the content to the first Read, if it is at the start. Read asks for all that
 // follows, and ReadAt, which may be called at the same time, never does.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	var r storage.GetRequest
+	var r storage.DownloadOptions
 	if err := r.Apply(opts...); err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ type upload struct {
 	store    *Store
 	id       string
 	state    state
-	revision string                   // of the state object
-	parts    *storage.MultipartUpload // of state.Token; nil until it is needed
+	revision string                  // of the state object
+	parts    storage.MultipartUpload // of state.Token; nil until it is needed
 }
 
 func (u *upload) stateKey() string { return u.id + ".info" }

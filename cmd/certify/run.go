@@ -39,7 +39,7 @@ const notAsked = "not asked for"
 // A certification is one run of the program.
 type certification struct {
 	settings
-	service *storage.Service
+	service storage.Service
 	driver  storage.ServiceDriver // of the same account
 	name    string                // every bucket of the suite begins with it
 	plan    string
@@ -109,7 +109,7 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 func (c *certification) asksQuestions() bool { return c.questions || c.rules == "" }
 
 // open opens the account. The ledger has the buckets that are created there.
-func (c *certification) open(ctx context.Context) (*storage.Service, error) {
+func (c *certification) open(ctx context.Context) (storage.Service, error) {
 	driver, err := storage.OpenServiceDriver(ctx, c.address)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (c *certification) withoutVersions() (opts []storagetest.Option) {
 
 func (c *certification) suiteOfBuckets(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
-	storagetest.RunService(t, func(t *testing.T) *storage.Service {
+	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		t.Cleanup(func() { c.note(t) })
 		c.skipIfInterrupted(t)
 		service, err := c.open(t.Context())

@@ -143,7 +143,7 @@ func (p *program) bucket(ctx context.Context, text string, opts []storage.Bucket
 	if len(opts) == 0 {
 		return p.statBucket(ctx, l, p.global.json)
 	}
-	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+	return p.useService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.UpdateBucket(ctx, bucket, opts...)
 		if err = ofDryRun(err); err == nil && p.global.dryRun {
 			_, err = s.BucketInfo(ctx, bucket)

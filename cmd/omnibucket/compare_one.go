@@ -18,7 +18,7 @@ type oneObject struct {
 }
 
 func (o oneObject) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	var r storage.ListRequest
+	var r storage.ListOptions
 	failed := r.Apply(opts...)
 	return func(yield func(storage.ListEntry, error) bool) {
 		if failed != nil {

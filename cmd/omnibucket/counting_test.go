@@ -16,7 +16,7 @@ type counting struct {
 }
 
 func (c *counting) List(_ context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	var r storage.ListRequest
+	var r storage.ListOptions
 	for _, o := range opts {
 		_ = r.Apply(o)
 	}

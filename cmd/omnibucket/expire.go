@@ -86,7 +86,7 @@ func (p *program) expire(ctx context.Context, f *expireFlags, text string) error
 func (p *program) expireRules(ctx context.Context, f *expireFlags, l location) ([]transfer.ExpireRule, error) {
 	if f.lifecycle {
 		var rules []transfer.ExpireRule
-		err := p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+		err := p.useService(ctx, l, func(s storage.Service, bucket string) error {
 			info, err := s.BucketInfo(ctx, bucket)
 			if err == nil {
 				rules = transfer.ExpireRules(info.Lifecycle...)

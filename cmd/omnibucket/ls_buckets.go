@@ -24,7 +24,7 @@ func (p *program) lsBuckets(ctx context.Context, f *lsFlags, l location) (result
 	case f.limit != nil && f.limitCount < 1:
 		return invalid("--limit must be at least 1", "")
 	}
-	service, err := inRegion(ctx, l, func(l location) (*storage.Service, error) { return p.openService(ctx, l.address()) })
+	service, err := inRegion(ctx, l, func(l location) (storage.Service, error) { return p.openService(ctx, l.address()) })
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 	if err != nil {
 		return err
 	}
-	return p.useService(ctx, l, func(s *storage.Service, bucket string) (err error) {
+	return p.useService(ctx, l, func(s storage.Service, bucket string) (err error) {
 		_, err = s.CreateBucket(ctx, bucket, opts...)
 		if err = ofDryRun(err); err == nil && p.global.dryRun {
 			err = mustBeMissing(ctx, s, bucket)
@@ -57,7 +57,7 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 }
 
 // mustBeMissing fails if a bucket exists, as creating it would.
-func mustBeMissing(ctx context.Context, s *storage.Service, bucket string) error {
+func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
 	switch info, err := s.BucketInfo(ctx, bucket); {
 	case err == nil:
 		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}

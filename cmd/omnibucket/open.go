@@ -90,7 +90,7 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 }
 
 // openService opens the account at an address.
-func (p *program) openService(ctx context.Context, address string) (*storage.Service, error) {
+func (p *program) openService(ctx context.Context, address string) (storage.Service, error) {
 	scheme, _, _ := strings.Cut(address, ":")
 	if err := p.checkMemory(scheme); err != nil {
 		return nil, err
@@ -103,9 +103,9 @@ func (p *program) openService(ctx context.Context, address string) (*storage.Ser
 }
 
 // useService calls do with the account of a bucket, and the bucket's name.
-func (p *program) useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
+func (p *program) useService(ctx context.Context, l location, do func(s storage.Service, bucket string) error) error {
 	bucket := ""
-	service, err := inRegion(ctx, l, func(l location) (*storage.Service, error) {
+	service, err := inRegion(ctx, l, func(l location) (storage.Service, error) {
 		address, name, err := l.splitAccount()
 		if err != nil {
 			return nil, err

@@ -30,7 +30,7 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	if err != nil {
 		return err
 	}
-	return p.useService(ctx, l, func(s *storage.Service, bucket string) (err error) {
+	return p.useService(ctx, l, func(s storage.Service, bucket string) (err error) {
 		defer func() {
 			if err == nil {
 				p.emit(event{Event: "removed", Key: bucket}, "removed "+p.printable(bucket))
@@ -47,7 +47,7 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 		if !force || !errors.Is(err, storage.BucketNotEmpty) {
 			return err
 		}
-		for _, empty := range []func(context.Context, *storage.Service, string) error{removeObjects, removeVersions} {
+		for _, empty := range []func(context.Context, storage.Service, string) error{removeObjects, removeVersions} {
 			if err := empty(ctx, s, bucket); err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo
 }
 
 // useBucket opens a bucket of an account while it calls do.
-func useBucket(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
+func useBucket(s storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
 	bucket, err := s.Bucket(name, opts...)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func useBucket(s *storage.Service, name string, do func(storage.Bucket) error, o
 	return errors.Join(do(bucket), storage.Close(bucket))
 }
 
-func removeObjects(ctx context.Context, s *storage.Service, name string) error {
+func removeObjects(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		_, err := storage.RemoveMatching(ctx, b, nil)
 		return err
@@ -98,7 +98,7 @@ func removeObjects(ctx context.Context, s *storage.Service, name string) error {
 
 // removeVersions removes all versions of a bucket that has them. Only a bucket that
 // is not empty without its objects is opened with versions.
-func removeVersions(ctx context.Context, s *storage.Service, name string) error {
+func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.Versioning) {
 			return nil

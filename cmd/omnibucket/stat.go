@@ -176,7 +176,7 @@ type infoLine struct {
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
-	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+	return p.useService(ctx, l, func(s storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:

@@ -143,7 +143,7 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 func (p *program) mustKeepVersions(ctx context.Context, l location, scope storage.Bucket) error {
 	if l.scheme == "gs" { // which has a version of any object
 		l.key, l.prefix = "", ""
-		return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+		return p.useService(ctx, l, func(s storage.Service, bucket string) error {
 			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning {
 				return errNoVersions
 			}

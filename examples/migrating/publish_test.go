@@ -34,7 +34,7 @@ type publish func(ctx context.Context, bucket, name, report string) ([]string, e
 // Each program and the one that it becomes see and guard the same objects of one server.
 func TestBothProgramsDoTheSame(t *testing.T) {
 	for name, row := range map[string]struct {
-		open      func(t *testing.T) (publish, *storage.Service)
+		open      func(t *testing.T) (publish, storage.Service)
 		published error
 	}{
 		"minio-go": {onMinIO, minio.ErrPublished},
@@ -77,7 +77,7 @@ func variable(t *testing.T, name string) string {
 	return testserver.Need(t, "OMNIBUCKET_TEST_"+name)
 }
 
-func minioService(t *testing.T) *storage.Service {
+func minioService(t *testing.T) storage.Service {
 	t.Helper()
 	profile, _ := ours3.NamedProfile("minio")
 	service, err := ours3.NewService(t.Context(), ours3.Config{
@@ -88,7 +88,7 @@ func minioService(t *testing.T) *storage.Service {
 	return service
 }
 
-func onMinIO(t *testing.T) (publish, *storage.Service) {
+func onMinIO(t *testing.T) (publish, storage.Service) {
 	t.Helper()
 	endpoint, err := url.Parse(variable(t, "MINIO"))
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func onMinIO(t *testing.T) (publish, *storage.Service) {
 	}, minioService(t)
 }
 
-func onAWS(t *testing.T) (publish, *storage.Service) {
+func onAWS(t *testing.T) (publish, storage.Service) {
 	t.Helper()
 	c := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: new(variable(t, "MINIO")), UsePathStyle: true,
@@ -112,7 +112,7 @@ func onAWS(t *testing.T) (publish, *storage.Service) {
 	}, minioService(t)
 }
 
-func onGoogle(t *testing.T) (publish, *storage.Service) {
+func onGoogle(t *testing.T) (publish, storage.Service) {
 	t.Helper()
 	c, err := gcssdk.NewClient(t.Context(), option.WithEndpoint(variable(t, "GCS")+"/storage/v1/"), option.WithoutAuthentication())
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func onGoogle(t *testing.T) (publish, *storage.Service) {
 	}, service
 }
 
-func onAzure(t *testing.T) (publish, *storage.Service) {
+func onAzure(t *testing.T) (publish, storage.Service) {
 	t.Helper()
 	account, key := variable(t, "AZURITE_ACCOUNT"), variable(t, "AZURITE_KEY")
 	credential, err := azblob.NewSharedKeyCredential(account, key)

@@ -37,6 +37,9 @@ var telemetry = []string{
 
 var jobs = []string{"uploads", "transfer", "files", "resumable", "serve"}
 
+// s3Stores are where s3server keeps buckets.
+var s3Stores = []string{"s3server/internal/memory", "s3server/internal/driverstore"}
+
 // shared lists the packages that several providers use.
 var shared = []string{
 	"httpdriver",
@@ -46,7 +49,7 @@ var shared = []string{
 }
 
 // machines are parts of the core that need nothing of the API.
-var machines = []string{"internal/blockcache", "internal/buffer", "internal/metadata", "internal/pace", "internal/rangeplan", "internal/redact", "internal/telemetry", "internal/uploadtoken"}
+var machines = []string{"internal/blockcache", "internal/buffer", "internal/metadata", "internal/pace", "internal/progress", "internal/rangeplan", "internal/redact", "internal/telemetry", "internal/uploadtoken"}
 
 var rules = []rule{
 	{
@@ -109,9 +112,16 @@ var rules = []rule{
 	},
 	{
 		says:   "a part of s3server knows neither the server nor a store",
-		covers: func(path string) bool { return within(path, "s3server/internal") },
+		covers: func(path string) bool { return within(path, "s3server/internal") && !within(path, s3Stores...) },
 		forbids: func(_, path string) bool {
 			return path == "." || path == "s3server" || within(path, "providers", "memstore") || external(path)
+		},
+	},
+	{
+		says:   "a store of s3server takes a driver from its caller",
+		covers: func(path string) bool { return within(path, s3Stores...) },
+		forbids: func(_, path string) bool {
+			return path == "s3server" || within(path, "providers", "memstore")
 		},
 	},
 	{

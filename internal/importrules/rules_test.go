@@ -51,6 +51,8 @@ func TestRules(t *testing.T) {
 		{"a part of s3server and another", module + "/s3server/internal/policy", module + "/s3server/internal/tagging", ""},
 		{"a part of s3server and the server", module + "/s3server/internal/policy", module + "/s3server", "knows neither"},
 		{"a part of s3server and a store", module + "/s3server/internal/policy", module, "knows neither"},
+		{"a store of s3server and the root", module + "/s3server/internal/memory", module, ""},
+		{"a store of s3server and a driver", module + "/s3server/internal/memory", module + "/memstore", "takes a driver from its caller"},
 		{"a package with a similar name", module + "/memstorefront", "cloud.google.com/go/storage", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

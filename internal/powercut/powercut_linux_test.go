@@ -121,7 +121,7 @@ func bucket(t *testing.T, root string, c local.Config) storage.Bucket {
 	return b
 }
 
-func service(t *testing.T, root string) *storage.Service {
+func service(t *testing.T, root string) storage.Service {
 	s, err := local.NewService(filepath.Join(root, "made", "service"), local.ServiceConfig{Create: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

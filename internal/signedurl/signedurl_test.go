@@ -35,7 +35,7 @@ func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
 
 	opts, err := g.UploadOptions()
 	require.NoError(t, err)
-	var put storage.PutRequest
+	var put storage.UploadOptions
 	require.NoError(t, put.Apply(opts...))
 	want := upload()
 	require.Equal(t, want.Properties, put.Properties)

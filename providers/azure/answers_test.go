@@ -182,7 +182,7 @@ var answeredCalls = map[string]answeredCall{
 	"upload if unchanged":     {`^PUT /photos/k$`, wiretest.Upload(storage.IfRevision(anyRevision))},
 	"part":                    {`^PUT /photos/k\?blockid=.*comp=block$`, uploadInParts},
 	"complete":                {`^PUT /photos/k\?comp=blocklist$`, uploadInParts},
-	"tags": {`^GET /photos/k\?comp=tags$`, func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+	"tags": {`^GET /photos/k\?comp=tags$`, func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := storage.Tags(ctx, b, "k")
 		return err
 	}},
@@ -196,7 +196,7 @@ var answeredCalls = map[string]answeredCall{
 	"delete a bucket":         {`^DELETE /photos\?restype=container`, wiretest.DeleteBucket},
 }
 
-func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func uploadInParts(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	body := strings.NewReader(strings.Repeat("x", 3<<20))
 	_, err := b.Upload(ctx, "k", body, storage.WithPartSize(1<<20), storage.WithConcurrency(1), storage.IfRevision(anyRevision))
 	return err

@@ -37,7 +37,7 @@ func openBucket(t *testing.T) (*azuriteServer, string, storage.Bucket) {
 	return s, name, b
 }
 
-func begin(t *testing.T, b storage.Bucket, key string, opts ...storage.MultipartOption) *storage.MultipartUpload {
+func begin(t *testing.T, b storage.Bucket, key string, opts ...storage.MultipartOption) storage.MultipartUpload {
 	t.Helper()
 	u, err := storage.BeginUpload(t.Context(), b, key, opts...)
 	require.NoError(t, err)
@@ -57,14 +57,14 @@ func keysOf(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string
 func TestOpenUploadsToOneKeyDoNotDisturbEachOther(t *testing.T) {
 	s, name, b := openBucket(t)
 	one, other, third := begin(t, b, "a"), begin(t, b, "a"), begin(t, b, "a", storage.IfAbsent())
-	for u, text := range map[*storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
+	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
 		part, err := u.PutPart(t.Context(), 1, strings.NewReader(text))
 		require.NoError(t, err)
 		require.Regexp(t, `^".+"$`, part.ETag)
 	}
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
-	for u, text := range map[*storage.MultipartUpload]string{one: "one", other: "other"} {
+	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other"} {
 		attrs, err := u.Complete(t.Context())
 		require.NoError(t, err)
 		require.True(t, attrs.CRC32C.Known)

@@ -33,7 +33,7 @@ func with(a said, status int) said {
 
 var once = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
-func (s *script) open(t *testing.T) (storage.Bucket, *storage.Service) {
+func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 	t.Helper()
 	c := Config{Endpoint: s.server.URL + "/" + emulatorAccount}
 	service, err := NewService(t.Context(), c, once)
@@ -62,40 +62,40 @@ func TestAPageIsNoAnswer(t *testing.T) {
 		"BucketInfo":   {wiretest.ReadBucket, reads},
 		"SetTags":      {wiretest.SetTags, changes},
 		"Copy":         {wiretest.Copy, reads}, // the attributes of the source come first
-		"an update": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"an update": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return storage.SetLegalHold(ctx, b, "k", true)
 		}, changes},
-		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: until})
 		}, reads},
-		"Restore": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"Restore": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return storage.Restore(ctx, b, "k")
 		}, reads},
-		"Tags": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"Tags": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			_, err := storage.Tags(ctx, b, "k")
 			return err
 		}, reads},
-		"ListBuckets": {func(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+		"ListBuckets": {func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 			for _, err := range s.Buckets(ctx) {
 				return err
 			}
 			return nil
 		}, reads},
-		"ListVersions": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"ListVersions": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			for _, err := range storage.Versions(ctx, b) {
 				return err
 			}
 			return nil
 		}, reads},
-		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"}))
 			return err
 		}, changes},
-		"parts": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"parts": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20))
 			return err
 		}, reads}, // a block is not the object
-		"ListUploads": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"ListUploads": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			for _, err := range storage.ListUploads(ctx, b) {
 				return err
 			}

@@ -31,7 +31,7 @@ type serviceDriver struct {
 // WithDefaultRetention are Unsupported. Credentials are Unsupported too. After a
 // bucket is deleted, its name is free half a minute or more later; until then
 // CreateBucket fails with Unavailable.
-func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
+func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
 		return nil, err

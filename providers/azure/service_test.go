@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func (s *standIn) service(t *testing.T) *storage.Service {
+func (s *standIn) service(t *testing.T) storage.Service {
 	t.Helper()
 	account, err := NewService(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 
 // signingService opens the account of the emulator that "make test" has started
 // (see testservers).
-func signingService(t *testing.T) *storage.Service {
+func signingService(t *testing.T) storage.Service {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	s, err := NewService(t.Context(), Config{Endpoint: endpoint})
@@ -34,7 +34,7 @@ func nextBucket() string { return fmt.Sprintf("account-%d-%d", os.Getpid(), sign
 
 // createBucket creates a container, and removes it after the test if it still
 // exists.
-func createBucket(t *testing.T, s *storage.Service, name string, opts ...storage.BucketOption) string {
+func createBucket(t *testing.T, s storage.Service, name string, opts ...storage.BucketOption) string {
 	t.Helper()
 	_, err := s.CreateBucket(t.Context(), name, opts...)
 	require.NoError(t, err)

@@ -163,12 +163,12 @@ var answeredCalls = map[string]answeredCall{
 	"update a bucket":     {`^PATCH /storage/v1/b/photos\?`, false, updateBucket},
 }
 
-func compose(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func compose(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	_, err := storage.Compose(ctx, b, "k", []string{"s", "t"})
 	return err
 }
 
-func updateBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+func updateBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.UpdateBucket(ctx, "photos", storage.WithVersioning(true))
 	return err
 }

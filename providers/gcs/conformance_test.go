@@ -243,7 +243,7 @@ func TestServiceConformance(t *testing.T) {
 	for name, reason := range unmanaged {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
-	storagetest.RunService(t, func(t *testing.T) *storage.Service {
+	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: s.endpoint, Project: "project"})
 		require.NoError(t, err)
 		return account

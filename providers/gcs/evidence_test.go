@@ -40,21 +40,21 @@ func TestAPageIsNoAnswer(t *testing.T) {
 		"BucketInfo":   {wiretest.ReadBucket, false},
 		"SetTags":      {wiretest.SetTags, false}, // the attributes come first
 		"Copy":         {wiretest.Copy, false},    // the attributes of the source come first
-		"SetLegalHold": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"SetLegalHold": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return storage.SetLegalHold(ctx, b, "k", true)
 		}, true},
-		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: until})
 		}, true},
-		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"}))
 			return err
 		}, true},
-		"parts": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"parts": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20))
 			return err
 		}, false}, // a session is not the object
-		"Versions": {func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		"Versions": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			for _, err := range storage.Versions(ctx, b) {
 				return err
 			}

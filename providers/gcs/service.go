@@ -34,7 +34,7 @@ type serviceDriver struct{ account *account }
 //
 // [storage.BucketInfo.Public] comes from the bucket's IAM policy. It is false if
 // the credentials may not read the policy (storage.buckets.getIamPolicy).
-func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
+func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
 		return nil, err

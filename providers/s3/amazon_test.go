@@ -44,7 +44,7 @@ func amazonAt(t *testing.T, address string) s3.Config {
 }
 
 func TestServiceOfAmazon(t *testing.T) {
-	storagetest.RunService(t, func(t *testing.T) *storage.Service {
+	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		_, c := amazon(t, s3server.Config{Strict: true})
 		service, err := s3.NewService(t.Context(), c)
 		require.NoError(t, err)

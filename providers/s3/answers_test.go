@@ -304,7 +304,7 @@ var calls = map[string]call{
 	"read the default retention": {http.MethodGet, photos, "object-lock", wiretest.ReadBucket},
 }
 
-func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func uploadInParts(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	u, err := storage.BeginUpload(ctx, b, "k")
 	if err != nil {
 		return err
@@ -317,7 +317,7 @@ func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) er
 	return err
 }
 
-func uploadUnchecked(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func uploadUnchecked(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	u, err := storage.BeginUpload(ctx, b, "k", storage.WithUncheckedParts())
 	if err == nil {
 		_, err = u.PutPart(ctx, 1, strings.NewReader("hello"))
@@ -325,15 +325,15 @@ func uploadUnchecked(ctx context.Context, b storage.Bucket, _ *storage.Service) 
 	return err
 }
 
-func setRetention(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func setRetention(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
 }
 
-func restore(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func restore(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return storage.Restore(ctx, b, "k")
 }
 
-func endVersions(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+func endVersions(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.UpdateBucket(ctx, "photos", storage.WithVersioning(false))
 	return err
 }
@@ -387,13 +387,13 @@ func TestAnswersOfServices(t *testing.T) {
 		for _, a := range answers[service] {
 			rows++
 			name := strings.TrimSpace(fmt.Sprintf("%s, %s: %d %s %s", service, a.call, a.status, a.code, a.message))
-			eachClient(t, name, func(t *testing.T, use func(*driver) *driver) { testAnswer(t, service, &a, use) })
+			t.Run(name, func(t *testing.T) { testAnswer(t, service, &a) })
 		}
 	}
 	require.GreaterOrEqual(t, rows, 150)
 }
 
-func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driver) {
+func testAnswer(t *testing.T, service string, a *answer) {
 	c, known := calls[a.call]
 	require.True(t, known, a.call)
 	require.NotEmpty(t, a.source)
@@ -406,7 +406,7 @@ func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driv
 		answered.Add(1)
 		return a.reply()
 	}
-	d := use(w.on(t, service))
+	d := w.on(t, service)
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	err := c.make(t.Context(), storage.New(d, once, storage.WithVersions()), storage.NewService(newServiceDriver(d.account), once))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())

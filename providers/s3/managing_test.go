@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-func (s *testServer) service(t *testing.T) *storage.Service {
+func (s *testServer) service(t *testing.T) storage.Service {
 	t.Helper()
 	service, err := s3.NewService(t.Context(), s.config(t, ""))
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestService(t *testing.T) {
 }
 
 // createBucket creates a bucket with the service, and removes it after the test.
-func (s *testServer) createBucket(t *testing.T, service *storage.Service, opts ...storage.BucketOption) (string, storage.Bucket) {
+func (s *testServer) createBucket(t *testing.T, service storage.Service, opts ...storage.BucketOption) (string, storage.Bucket) {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	name = "omnibucket-" + name[max(0, len(name)-40):]

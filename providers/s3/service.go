@@ -34,7 +34,7 @@ type serviceDriver struct {
 
 // NewService opens the account of a Config without a bucket, and sends no request. It
 // fails with InvalidArgument as [Open] does.
-func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
+func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
 		return nil, err

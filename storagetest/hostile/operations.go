@@ -16,19 +16,19 @@ import (
 type operation struct {
 	name    string
 	needs   storage.Features
-	single  bool                                                  // its first response decides
-	reads   bool                                                  // bytes of an object: a body without an end is theirs
-	large   bool                                                  // it sends much: only the faults that matter most
-	every   bool                                                  // the sweep tries every status, not only the usual ones
-	sweeps  bool                                                  // only the sweep of statuses has it
-	beside  func(context.Context, storage.Bucket) error           // another writer, between the effect and the response
-	lists   bool                                                  // pages of objects
-	pages   bool                                                  // of something else
-	marked  bool                                                  // the bucket is opened with versions
-	account func(context.Context, *suite, *storage.Service) error // in place of do
-	keyed   bool                                                  // it carries a customer's key: only what the first request shows
-	prepare func(context.Context, storage.Bucket) error           // on the honest server
-	undo    func(context.Context, storage.Bucket) error           // what prepare did, on the honest server
+	single  bool                                                 // its first response decides
+	reads   bool                                                 // bytes of an object: a body without an end is theirs
+	large   bool                                                 // it sends much: only the faults that matter most
+	every   bool                                                 // the sweep tries every status, not only the usual ones
+	sweeps  bool                                                 // only the sweep of statuses has it
+	beside  func(context.Context, storage.Bucket) error          // another writer, between the effect and the response
+	lists   bool                                                 // pages of objects
+	pages   bool                                                 // of something else
+	marked  bool                                                 // the bucket is opened with versions
+	account func(context.Context, *suite, storage.Service) error // in place of do
+	keyed   bool                                                 // it carries a customer's key: only what the first request shows
+	prepare func(context.Context, storage.Bucket) error          // on the honest server
+	undo    func(context.Context, storage.Bucket) error          // what prepare did, on the honest server
 	do      func(ctx context.Context, b storage.Bucket) error
 	// done reports whether the operation took effect. It fails if the bucket has neither what was
 	// there before nor what there should be. Nil means that nothing is changed.
@@ -102,7 +102,7 @@ func operations(s *Store, desc *storage.Description) []operation {
 			}},
 	}...)
 	if s.OpenService != nil {
-		all = append(all, operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service *storage.Service) error {
+		all = append(all, operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service storage.Service) error {
 			for bucket, err := range service.Buckets(ctx) {
 				if err != nil || bucket.Name == s.desc.Bucket {
 					return err

@@ -48,7 +48,7 @@ func theirs(ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *con
 	c.CreateContainer(ctx, name, nil)
 }
 
-func ours(ctx context.Context, b storage.Bucket, service *storage.Service, u *storage.MultipartUpload, account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader, tags map[string]string, err error) {
+func ours(ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload, account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader, tags map[string]string, err error) {
 	ourazure.Open(ctx, ourazure.Config{Account: account, Bucket: name})
 	b.Upload(ctx, key, r)
 	storage.UploadFile(ctx, b, key, path)

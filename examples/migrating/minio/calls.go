@@ -47,7 +47,7 @@ func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, 
 	c.ListIncompleteUploads(ctx, bucket, p, true)
 }
 
-func ours(ctx context.Context, b storage.Bucket, service *storage.Service, bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader, keys iter.Seq[string], sources []string, t map[string]string, err error) {
+func ours(ctx context.Context, b storage.Bucket, service storage.Service, bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader, keys iter.Seq[string], sources []string, t map[string]string, err error) {
 	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
 	service.CreateBucket(ctx, bucket)
 	b.Upload(ctx, key, r)

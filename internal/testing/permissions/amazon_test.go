@@ -48,7 +48,7 @@ func startAmazon(t *testing.T, c s3server.Config) *amazonServer {
 	return a
 }
 
-func (a *amazonServer) service(t *testing.T, key, secret string) *storage.Service {
+func (a *amazonServer) service(t *testing.T, key, secret string) storage.Service {
 	t.Helper()
 	pathStyle := true
 	service, err := s3.NewService(t.Context(), s3.Config{
@@ -60,7 +60,7 @@ func (a *amazonServer) service(t *testing.T, key, secret string) *storage.Servic
 }
 
 // create makes the bucket of a row.
-func create(t *testing.T, service *storage.Service, kind permissions.Kind) {
+func create(t *testing.T, service storage.Service, kind permissions.Kind) {
 	t.Helper()
 	setting := map[permissions.Kind][]storage.BucketOption{
 		permissions.Versions: {storage.WithVersioning(true)},
@@ -103,7 +103,7 @@ func TestThePoliciesOfAmazonSuffice(t *testing.T) {
 }
 
 // grant gives the bucket a policy.
-func grant(t *testing.T, service *storage.Service, policy string) {
+func grant(t *testing.T, service storage.Service, policy string) {
 	t.Helper()
 	b, err := service.Bucket("photos")
 	require.NoError(t, err)

@@ -44,8 +44,8 @@ const (
 // account of its own.
 type Account struct {
 	Recorder *Recorder
-	Service  *storage.Service
-	Owner    *storage.Service    // does what precedes a row; nil means Service
+	Service  storage.Service
+	Owner    storage.Service     // does what precedes a row; nil means Service
 	Bucket   string              // one of the row's kind, which exists
 	Key      storage.WriteOption // encrypts with a key of the provider's key management service
 	Archive  string              // a storage class whose objects must be restored; "" means none

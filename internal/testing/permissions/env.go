@@ -19,7 +19,7 @@ import (
 type env struct {
 	t        *testing.T
 	account  Account
-	service  *storage.Service
+	service  storage.Service
 	opts     []storage.OpenOption // of the bucket
 	bucket   storage.Bucket
 	progress string // the file of WithResume

@@ -12,11 +12,11 @@ import (
 
 // A Call makes one operation on the bucket, or on its account. The tables of what services are
 // known to answer name them.
-type Call func(ctx context.Context, b storage.Bucket, s *storage.Service) error
+type Call func(ctx context.Context, b storage.Bucket, s storage.Service) error
 
 // Attrs reads the attributes of "k".
 func Attrs(opts ...storage.AttrsOption) Call {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := b.Attrs(ctx, "k", opts...)
 		return err
 	}
@@ -24,7 +24,7 @@ func Attrs(opts ...storage.AttrsOption) Call {
 
 // Download reads "k".
 func Download(opts ...storage.DownloadOption) Call {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, _, err := storage.ReadAll(ctx, b, "k", opts...)
 		return err
 	}
@@ -32,7 +32,7 @@ func Download(opts ...storage.DownloadOption) Call {
 
 // Upload stores "k".
 func Upload(opts ...storage.UploadOption) Call {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("hello"), opts...)
 		return err
 	}
@@ -40,19 +40,19 @@ func Upload(opts ...storage.UploadOption) Call {
 
 // Remove removes "k".
 func Remove(opts ...storage.RemoveOption) Call {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		return b.Remove(ctx, "k", opts...)
 	}
 }
 
 // Copy copies "s" onto "k".
-func Copy(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func Copy(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	_, err := storage.Copy(ctx, b, "k", b, "s")
 	return err
 }
 
 // List lists up to the first entry.
-func List(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func List(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	for _, err := range b.List(ctx) {
 		return err
 	}
@@ -60,23 +60,23 @@ func List(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
 }
 
 // SetTags gives "k" a tag.
-func SetTags(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+func SetTags(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return storage.SetTags(ctx, b, "k", map[string]string{"a": "b"})
 }
 
 // CreateBucket creates the bucket "photos".
-func CreateBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+func CreateBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.CreateBucket(ctx, "photos")
 	return err
 }
 
 // DeleteBucket deletes the bucket "photos".
-func DeleteBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+func DeleteBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	return s.DeleteBucket(ctx, "photos")
 }
 
 // ReadBucket describes the bucket "photos".
-func ReadBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
+func ReadBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.BucketInfo(ctx, "photos")
 	return err
 }

@@ -1,0 +1,95 @@
+// Package memstore keeps buckets in memory. Use it for tests, which then need no server
+// and no cleanup, and for programs that want an object store without a server. It has
+// every feature of package storage and follows the same rules as the cloud drivers.
+// Signed and public URLs need the handler of package serve, at the base URL that
+// [storage.WithSigningBaseURL] sets.
+//
+// A test uses a new bucket:
+//
+//	func TestReport(t *testing.T) {
+//		bucket := memstore.New()
+//		if err := WriteReport(t.Context(), bucket); err != nil {
+//			t.Fatal(err)
+//		}
+//		report, _, err := storage.ReadAll(t.Context(), bucket, "reports/1.txt")
+//		if err != nil || string(report) != "all is well" {
+//			t.Errorf("report is %q, %v", report, err)
+//		}
+//	}
+//
+// Importing the package registers the scheme of its addresses. The address mem://name
+// opens the bucket of that name in this process, and creates it if it does not exist.
+// The address mem:// opens the account of these buckets, with [storage.OpenService].
+package memstore
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// Config configures a bucket in an account of its own. The zero value is a bucket named
+// "memory" that keeps no versions.
+type Config struct {
+	// Bucket is the name. If it is "", the name is "memory".
+	Bucket string
+	// Versioned keeps objects that are overwritten or removed as noncurrent versions.
+	Versioned bool
+	// Now is the clock of [storage.Attrs].Modified, of signed URLs and of the age of
+	// multipart uploads. If it is nil, it is [time.Now].
+	Now func() time.Time
+	// SigningKeys sign URLs and forms. If it is nil, the bucket has a random key that
+	// no other bucket has.
+	SigningKeys SigningKeys
+	// ArchiveClasses are the storage classes whose objects must be restored before they can be
+	// read. Until [storage.Restore] has finished, reading or copying one fails with Archived. If
+	// it is nil, no object is archived.
+	ArchiveClasses []string
+	// RestoreTime is how long Restore takes, by the clock Now.
+	RestoreTime time.Duration
+	// CORS are the rules by which the handler of package serve admits pages of other
+	// origins. For a bucket of a Service, [storage.WithCORS] sets them.
+	CORS []storage.CORSRule
+}
+
+// New returns a new, empty bucket that nothing else can reach. It need not be closed: the
+// garbage collector frees it. For CORS rules, versions or a clock, use [storage.New] with
+// [NewDriver].
+func New(opts ...storage.OpenOption) storage.Bucket {
+	return storage.New(NewDriver(Config{}), opts...)
+}
+
+// NewDriver returns a driver for [storage.New], with a new, empty bucket in an account of
+// its own.
+func NewDriver(c Config) storage.Driver {
+	c.Bucket = cmp.Or(c.Bucket, "memory")
+	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime})
+	info := &a.findOrCreate(c.Bucket).info
+	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
+	return &driver{account: a, bucket: c.Bucket}
+}
+
+// ServiceConfig configures an account.
+type ServiceConfig struct {
+	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of
+	// signed URLs and of the age of multipart uploads. If it is nil, it is [time.Now].
+	Now func() time.Time
+	// SigningKeys sign URLs and forms. If it is nil, the account has a random key that
+	// no other account has.
+	SigningKeys SigningKeys
+	// ArchiveClasses and RestoreTime are those of [Config], for all buckets.
+	ArchiveClasses []string
+	RestoreTime    time.Duration
+}
+
+// NewService returns a new account without buckets.
+func NewService(c ServiceConfig, opts ...storage.OpenOption) storage.Service {
+	return storage.NewService(NewServiceDriver(c), opts...)
+}
+
+// NewServiceDriver returns a driver for [storage.NewService], of a new account without
+// buckets.
+func NewServiceDriver(c ServiceConfig) storage.ServiceDriver {
+	return &serviceDriver{account: newAccount(c)}
+}

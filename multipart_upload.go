@@ -1,0 +1,195 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/omnibucket/storage/internal/uploadtoken"
+)
+
+// A multipartUpload is the MultipartUpload of a bucket from New.
+type multipartUpload struct {
+	bucket *bucket
+	record uploadtoken.Record
+	put    PutRequest // for BeginParts and CompleteParts; never changed
+	token  string
+	// attributed says that options gave attributes, tags or locks.
+	attributed bool
+
+	mu   sync.Mutex
+	sent map[int]Part // by this value, with checksums that the store may not tell
+}
+
+func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error) {
+	u := &multipartUpload{bucket: b}
+	o := &operation{}
+	e := o.prepare(b, mayUpload, "BeginUpload", key)
+	o.writes = false // an upload that was begun is not the object
+	if e == nil {
+		e = u.resolve(o, opts)
+	}
+	begun, err := run(ctx, o, e, func(ctx context.Context) (*multipartUpload, *Error) {
+		id, e := beginParts(ctx, o, &u.put)
+		if e != nil {
+			return nil, e
+		}
+		if ctx.Err() != nil {
+			e := asError(ctx, ctx.Err())
+			m := &multipart{w: &write{op: o}, id: id}
+			m.abort(ctx, e)
+			return nil, e
+		}
+		u.record.Upload = id
+		u.token = u.record.Token()
+		return u, nil
+	})
+	if err != nil {
+		return nil, err // not a nil *multipartUpload
+	}
+	return begun, nil
+}
+
+// resolve checks everything that can be checked before the upload begins.
+func (u *multipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
+	r, c := &u.put, o.core
+	given := UploadOptions{Size: -1}
+	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
+		return ownError(err)
+	}
+	*r = putOf(&given)
+	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
+	set := &given.set
+	u.attributed = set.given != 0 || r.PublicRead || set.tags || set.lock
+	if e := c.need(MultipartUploads|OpenUploads, "BeginUpload"); e != nil {
+		return e
+	}
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
+		return e
+	}
+	if e := c.checkSize(max(r.Size, set.maxSize)); e != nil {
+		return e
+	}
+	r.ContentType = contentType(r.ContentType, r.Key, nil)
+	u.record = newUploadRecord(c, r, set.maxSize)
+	u.finishRequest()
+	return nil
+}
+
+// finishRequest makes put a request for the driver.
+func (u *multipartUpload) finishRequest() {
+	r := &u.put
+	r.Size, r.CRC32C = u.record.DeclaredSize(), CRC32C{}
+	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
+}
+
+// Key returns the key of the object.
+func (u *multipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.prefix):] }
+
+// String returns the key, and neither the token nor the store's name of the upload.
+func (u *multipartUpload) String() string { return "upload of " + quoted(u.Key()) }
+
+// GoString returns String.
+func (u *multipartUpload) GoString() string { return u.String() }
+
+func (u *multipartUpload) Limits() PartLimits {
+	d := &u.bucket.core.desc
+	if d.OpenUploadLimits != nil {
+		return *d.OpenUploadLimits
+	}
+	return PartLimits{
+		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
+		Equal: u.bucket.core.has(EqualParts), MaxParts: d.MaxParts,
+	}
+}
+
+// prepare begins a call on the upload.
+func (u *multipartUpload) prepare(o *operation, may permission, name string) *Error {
+	return o.prepare(u.bucket, may, name, u.Key())
+}
+
+func (u *multipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
+	o := &operation{}
+	e := u.prepare(o, mayUpload, "Parts")
+	o.writes = false
+	parts, err := run(ctx, o, e, func(ctx context.Context) (*[]Part, *Error) {
+		parts, e := u.listParts(ctx, o)
+		return &parts, e
+	})
+	if err != nil {
+		return nil, err
+	}
+	uploaded := make([]UploadedPart, len(*parts))
+	for i := range *parts {
+		uploaded[i] = (*parts)[i].uploaded()
+	}
+	return uploaded, nil
+}
+
+// uploaded returns the part as the user sees it.
+func (p *Part) uploaded() UploadedPart {
+	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
+}
+
+// partsPage is how many parts one request lists, as on S3.
+const partsPage = 1000
+
+// listParts returns what the store has, with the checksums that are known.
+func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]Part, *Error) {
+	r := &ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
+	var parts []Part
+	for {
+		page, e := request(ctx, o, func(ctx context.Context) (*PartPage, error) { return o.core.driver.ListParts(ctx, r) })
+		if e != nil {
+			e.withoutEffect()
+			if e.Code == ObjectNotFound {
+				return nil, errUploadGone(e)
+			}
+			return nil, e
+		}
+		for _, part := range page.Parts {
+			if part.Number <= r.After {
+				return nil, &Error{Code: Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After)}
+			}
+			r.After = part.Number
+			parts = append(parts, part)
+		}
+		if !page.More {
+			break
+		}
+		if len(page.Parts) == 0 {
+			return nil, &Error{Code: Unavailable, Err: errors.New("the store listed no part, and says that there are more")}
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range parts {
+		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag && sent.Size == parts[i].Size {
+			parts[i].CRC32C = sent.CRC32C
+		}
+	}
+	return parts, nil
+}
+
+func errUploadGone(cause error) *Error {
+	return &Error{
+		Code: ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause),
+		Hint: "begin a new upload",
+	}
+}
+
+func (u *multipartUpload) Abort(ctx context.Context) error {
+	o := &operation{}
+	e := u.prepare(o, mayUpload, "AbortUpload")
+	return abortUpload(ctx, o, e, u.record.Upload)
+}
+
+func abortUpload(ctx context.Context, o *operation, e *Error, upload string) error {
+	o.writes = false
+	_, err := run(ctx, o, e, func(ctx context.Context) (*struct{}, *Error) {
+		return nil, o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
+	})
+	return err
+}

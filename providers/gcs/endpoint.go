@@ -1,0 +1,113 @@
+package gcs
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+
+	"cloud.google.com/go/auth"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A universe is a cloud that runs Google's software, with its own domain,
+// accounts and credentials. Almost all credentials belong to this one.
+const googleUniverse = "googleapis.com"
+
+// universeOf returns the universe of a Config's credentials as far as it is known
+// without a request. It comes from their file, or from the environment variable
+// that Google's libraries use.
+func universeOf(c Config) string {
+	file := c.CredentialsJSON
+	if file == nil {
+		if named := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); named != "" || c.TokenSource != nil {
+			return cmp.Or(named, googleUniverse)
+		}
+		file, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")) // if the file cannot be read, the first request fails
+	}
+	var f struct {
+		Universe string `json:"universe_domain"`
+	}
+	_ = json.Unmarshal(file, &f) // newCredentials refuses a file that is not JSON
+	return cmp.Or(f.Universe, googleUniverse)
+}
+
+// isHostOf reports whether the endpoint is a host of the universe, including
+// regional and private hosts.
+func isHostOf(universe string, u *url.URL) bool {
+	host := u.Hostname()
+	return u.Scheme == "https" && (host == universe || strings.HasSuffix(host, "."+universe))
+}
+
+// checkUniverse returns an error if the credentials belong to another universe.
+// The universe of a machine's credentials is not known earlier.
+func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials) error {
+	if c.universe == "" || c.checked.Load() {
+		return nil
+	}
+	own, err := found.UniverseDomain(ctx)
+	switch {
+	case err != nil:
+		return tokenError(ctx, err)
+	case own != c.universe:
+		return &storage.Error{
+			Code: storage.Unauthenticated,
+			Err:  errors.New("the credentials belong to the universe " + own + ", the endpoint to " + c.universe),
+			Hint: "set endpoint=https://storage." + own + ", or use credentials of " + c.universe,
+		}
+	}
+	c.checked.Store(true)
+	return nil
+}
+
+// resolveEndpoint sets the endpoint and the universe. The emulator of the
+// environment gets no credentials, and a server that is not Google's gets none
+// from the environment.
+func (a *account) resolveEndpoint(c Config) error {
+	endpoint, emulator := c.Endpoint, ""
+	if endpoint == "" {
+		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
+		if endpoint = emulator; emulator != "" && !strings.Contains(emulator, "://") {
+			endpoint = "http://" + emulator
+		}
+	}
+	a.emulator = emulator != ""
+	a.universe = googleUniverse
+	if c.Client == nil && !c.Anonymous && emulator == "" {
+		a.universe = universeOf(c)
+	}
+	if endpoint == "" {
+		if a.universe == googleUniverse {
+			return nil
+		}
+		endpoint = "https://storage." + a.universe
+	}
+	u, ok := address.Endpoint(endpoint)
+	if !ok || strings.Trim(u.Path, "/") != "" {
+		return argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+	}
+	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	given := c.CredentialsJSON != nil || c.TokenSource != nil
+	switch {
+	case c.Client != nil || a.anonymous:
+	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
+		a.anonymous = true
+	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
+		return argument.Invalid("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
+	}
+	return nil
+}
+
+// root returns the server's URL without a slash at its end.
+func (a *account) root() string {
+	if a.endpoint == nil {
+		return "https://storage.googleapis.com"
+	}
+	return a.endpoint.String()
+}

@@ -1,0 +1,204 @@
+package gcs
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"strings"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// An open upload (storage.PutRequest.AnyOrder) is a composite upload with a marker in front of
+// its parts. Google's own multipart uploads, which the XML API has, take no condition.
+// https://cloud.google.com/storage/docs/multipart-uploads
+
+func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
+
+// begin stores the marker of a new upload.
+func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
+	if err := checkJoined(attrs); err != nil {
+		return "", err
+	}
+	upload := openMark + newCompositeUpload(attrs.StorageClass)
+	name, err := parseCompositeUpload(upload)
+	if err != nil {
+		return "", err // of a storage class that no name can have
+	}
+	marker := &resource{
+		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
+		CRC32C: httpheader.EncodeCRC32C(0), EventBasedHold: new(bool),
+	}
+	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
+	stored, err := cs.bucket.put(ctx, query, marker, bytes.NewReader(nil), 0, nil)
+	if err != nil {
+		return "", err
+	}
+	if stored.KeptUntil != "" {
+		return "", &storage.Error{Code: storage.Unsupported, Hint: keptPartsHint}
+	}
+	return upload, nil
+}
+
+// keptPartsHint is for a bucket whose objects can be neither removed nor replaced for a time, as
+// parts and the marker must be.
+// https://cloud.google.com/storage/docs/bucket-lock
+const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
+
+// checkOpen returns an error if an upload was completed or aborted before its new part was stored,
+// and removes the part.
+func (cs *composites) checkOpen(ctx context.Context, name *compositeUpload, part, generation string) error {
+	open, err := cs.hasMarker(ctx, name)
+	switch {
+	case err != nil:
+		return translate(err)
+	case open:
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = cs.objects.Delete(ctx, &storage.DeleteRequest{Key: part, Version: generation})
+	return components.ErrEnded
+}
+
+// hasMarker reports whether an upload is open.
+func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
+	found, err := cs.listMarker(ctx, name)
+	return found != nil && components.IsOpen(found.Metadata), err
+}
+
+// listMarker returns the marker of an upload, or nil.
+func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
+	found, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// completeOpen makes the object of an open upload. Then it removes all objects of the upload, because
+// clients may have sent other parts.
+func (cs *composites) completeOpen(ctx context.Context, r *storage.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
+	target := cs.bucket.handle().Object(r.Put.Key)
+	completion := components.Completion{
+		Store: cs.objects, Marker: name.marker(),
+		Prepare: func(ctx context.Context) error {
+			if err := c.reduce(ctx); err != nil {
+				return cs.joinError(ctx, err, name, &r.Put.Controls)
+			}
+			return nil
+		},
+		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
+			if c.target, err = withCondition(c.call.key.on(target), condition); err == nil {
+				attrs, err = c.join(ctx)
+			}
+			if err != nil {
+				return nil, cs.joinError(ctx, err, name, &r.Put.Controls)
+			}
+			return attrs, nil
+		},
+		Drop: func(ctx context.Context) error { return cs.remove(ctx, r.Upload) },
+	}
+	return completion.Run(ctx, r)
+}
+
+// listedParts are the fields of a part that a listing requests.
+var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
+
+// ListParts makes one request. The first page begins with the marker.
+func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	name, err := parseCompositeUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	query := &gcs.Query{Prefix: name.prefix, StartOffset: name.marker(), Projection: gcs.ProjectionNoACL}
+	limit := r.Limit + 1
+	if r.After > 0 {
+		query.StartOffset, limit = name.key(r.After+1), r.Limit
+	}
+	found, token, err := d.bucket.page(ctx, query, listedParts, limit, "")
+	if err != nil {
+		return nil, err
+	}
+	if r.After == 0 {
+		if len(found) == 0 || found[0].Name != name.marker() || !components.IsOpen(found[0].Metadata) {
+			return nil, components.ErrEnded
+		}
+		found = found[1:]
+	}
+	page := &storage.PartPage{More: token != ""}
+	for _, o := range found {
+		number, ok := components.Number(name.prefix, o.Name)
+		if !ok { // an intermediate object, after all parts
+			page.More = false
+			break
+		}
+		page.Parts = append(page.Parts, listedPart(number, o))
+	}
+	return page, nil
+}
+
+func listedPart(number int, o *gcs.ObjectAttrs) storage.Part {
+	a := attrsOf(o)
+	return storage.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C}
+}
+
+// partsLostError returns the error for parts that are not there when they are composed. An open
+// upload tells a part that was replaced meanwhile from an upload that is gone; any other restarts.
+func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
+	if !name.open {
+		return sessionLostError(e)
+	}
+	switch open, err := cs.hasMarker(ctx, name); {
+	case err != nil:
+		return translate(err)
+	case !open:
+		return components.ErrEnded
+	}
+	return e
+}
+
+// ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process
+// left without one are an upload of their prefix. Sessions, which nobody can list, end after a week.
+func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
+	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*storage.UploadEntry, len(found))
+	err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) (err error) {
+		entries[i], err = d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
+		return err
+	})
+	if err != nil {
+		return nil, translate(err)
+	}
+	page := &storage.UploadPage{Token: token}
+	for _, entry := range entries {
+		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
+			page.Uploads = append(page.Uploads, *entry)
+		}
+	}
+	return page, nil
+}
+
+// entry returns nil if there is no such upload (any more).
+func (cs *composites) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
+	name, err := parseCompositeUpload(upload)
+	if err != nil {
+		return nil, nil // this package has no such upload
+	}
+	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
+	first, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")
+	if err != nil || len(first) == 0 {
+		return nil, err
+	}
+	key := components.Key(first[0].Metadata)
+	return &storage.UploadEntry{Key: cmp.Or(key, strings.TrimSuffix(name.prefix, "/")), Upload: upload, Begun: first[0].Created}, nil
+}

@@ -1,0 +1,99 @@
+package acl
+
+import (
+	"encoding/xml"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
+
+type response struct {
+	XMLName           xml.Name `xml:"AccessControlPolicy"`
+	Xmlns             string   `xml:"xmlns,attr"`
+	Owner             accounts.Owner
+	AccessControlList struct{ Grant []shownGrant }
+}
+
+type shownGrant struct {
+	Grantee    shownGrantee
+	Permission string
+}
+
+type shownGrantee struct {
+	Xsi         string `xml:"xmlns:xsi,attr"`
+	Type        string `xml:"xsi:type,attr"`
+	ID          string `xml:",omitempty"`
+	DisplayName string `xml:",omitempty"`
+	URI         string `xml:",omitempty"`
+}
+
+// ResponseOf returns the document of a list, which an account owns.
+func ResponseOf(list List, account string, known Accounts) any {
+	response := response{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(account)}
+	for _, g := range list.shown(account) {
+		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
+		if !strings.HasPrefix(g.Grantee, groupPrefix) {
+			grantee = shownGrantee{Xsi: schemaInstance, Type: "CanonicalUser", ID: g.Grantee, DisplayName: displayName(known, g.Grantee)}
+		}
+		response.AccessControlList.Grant = append(response.AccessControlList.Grant, shownGrant{grantee, g.Permission})
+	}
+	return response
+}
+
+// displayName returns the name of an account with a canonical id, or "".
+func displayName(known Accounts, canonicalID string) string {
+	account, found := known(canonicalID)
+	if !found {
+		return ""
+	}
+	return accounts.OwnerOf(account).DisplayName
+}
+
+// A Document is the document with which a client sets a list.
+type Document struct {
+	XMLName           xml.Name `xml:"AccessControlPolicy"`
+	Owner             *struct{ ID string }
+	AccessControlList *struct {
+		Grant []struct {
+			Grantee struct {
+				ID, URI, EmailAddress string
+			}
+			Permission string
+		}
+	}
+}
+
+// List returns the list of the document, for a bucket or an object of an account.
+func (d *Document) List(known Accounts, account string) (List, error) {
+	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
+		return nil, s3error.New("MalformedACLError")
+	}
+	if !strings.EqualFold(d.Owner.ID, accounts.OwnerOf(account).ID) {
+		return nil, s3error.New("AccessDenied")
+	}
+	list := List{}
+	for _, g := range d.AccessControlList.Grant {
+		kind, name := "id", g.Grantee.ID
+		switch {
+		case g.Grantee.URI != "":
+			kind, name = "uri", g.Grantee.URI
+		case g.Grantee.EmailAddress != "":
+			kind, name = "emailAddress", g.Grantee.EmailAddress
+		}
+		switch g.Permission {
+		case PermitRead, PermitWrite, permitReadACL, permitWriteACL, PermitAll:
+		default:
+			return nil, s3error.New("MalformedACLError")
+		}
+		grantee, err := known.grantee(kind, name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Grant{grantee, g.Permission})
+	}
+	return list, nil
+}

@@ -1,0 +1,119 @@
+package acl
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+// Accounts returns the account with a canonical id, if there is one.
+type Accounts func(canonicalID string) (account string, found bool)
+
+// listNamed returns the list with a name, for a bucket or an object of an account.
+func listNamed(name, account, bucketAccount string, object bool) (List, error) {
+	owner, full := accounts.OwnerOf(account).ID, Grant{accounts.OwnerOf(account).ID, PermitAll}
+	bucketOwner := accounts.OwnerOf(bucketAccount).ID
+	switch name {
+	case "private":
+		return nil, nil
+	case "public-read":
+		return List{{AllUsers, PermitRead}, full}, nil
+	case "public-read-write":
+		return List{{AllUsers, PermitRead}, {AllUsers, PermitWrite}, full}, nil
+	case "authenticated-read":
+		return List{{authenticatedUsers, PermitRead}, full}, nil
+	case "aws-exec-read":
+		return nil, s3error.New("NotImplemented", "Header", "x-amz-acl").WithMessage("This server does not implement the canned ACL aws-exec-read")
+	case "bucket-owner-read", "bucket-owner-full-control":
+		if !object || owner == bucketOwner {
+			return nil, nil // AWS ignores it for buckets
+		}
+		permission := map[string]string{"bucket-owner-read": PermitRead, "bucket-owner-full-control": PermitAll}[name]
+		return List{full, {bucketOwner, permission}}, nil
+	case "log-delivery-write":
+		if !object {
+			return List{{logDelivery, PermitWrite}, {logDelivery, permitReadACL}, full}, nil
+		}
+	}
+	return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
+}
+
+// grantHeaders are the headers that grant, in the order in which their grants are shown.
+var grantHeaders = []struct{ name, permission string }{
+	{"X-Amz-Grant-Read", PermitRead},
+	{"X-Amz-Grant-Write", PermitWrite},
+	{"X-Amz-Grant-Read-Acp", permitReadACL},
+	{"X-Amz-Grant-Write-Acp", permitWriteACL},
+	{"X-Amz-Grant-Full-Control", PermitAll},
+}
+
+// SetsGrants reports whether a header grants anything.
+func SetsGrants(header http.Header) bool {
+	return slices.ContainsFunc(grantHeaders, func(h struct{ name, permission string }) bool { return header.Get(h.name) != "" })
+}
+
+// ReadGrants reads the headers that grant.
+func ReadGrants(known Accounts, header http.Header) (List, error) {
+	list := List{}
+	for _, granting := range grantHeaders {
+		value := header.Get(granting.name)
+		if value == "" {
+			continue
+		}
+		for entry := range strings.SplitSeq(value, ",") {
+			kind, name, found := strings.Cut(strings.TrimSpace(entry), "=")
+			if !found {
+				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(granting.name), "ArgumentValue", value).WithMessage("Argument format not recognized")
+			}
+			grantee, err := known.grantee(kind, strings.Trim(name, `"`))
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, Grant{grantee, granting.permission})
+		}
+	}
+	if len(list) > maxGrants {
+		return nil, s3error.New("InvalidRequest").WithMessage("A list has %d grants at most", maxGrants)
+	}
+	return list, nil
+}
+
+// grantee checks the receiver of a grant.
+func (known Accounts) grantee(kind, name string) (string, error) {
+	switch strings.ToLower(kind) {
+	case "id":
+		if _, found := known(name); found {
+			return strings.ToLower(name), nil
+		}
+		return "", s3error.New("InvalidArgument", "ArgumentName", "id", "ArgumentValue", name).WithMessage("Invalid id")
+	case "uri":
+		if slices.Contains([]string{AllUsers, authenticatedUsers, logDelivery}, name) {
+			return name, nil
+		}
+		return "", s3error.New("InvalidArgument", "ArgumentName", "uri", "ArgumentValue", name).WithMessage("Invalid group uri")
+	case "emailaddress":
+		// Since October 2025, AWS takes none; the accounts of this server have none.
+		return "", s3error.New("UnresolvableGrantByEmailAddress")
+	}
+	return "", s3error.New("InvalidArgument", "ArgumentName", kind, "ArgumentValue", name).WithMessage("Argument format not recognized")
+}
+
+// OfHeader reads the list that the headers of a write set for an object of an account, or
+// for a bucket. Without such headers it returns nil, and that it is not given.
+func OfHeader(known Accounts, header http.Header, account, bucketAccount string, object bool) (list List, given bool, err error) {
+	canned, grants := header.Get("X-Amz-Acl"), SetsGrants(header)
+	switch {
+	case canned == "" && !grants:
+		return nil, false, nil
+	case canned != "" && grants:
+		return nil, true, s3error.New("InvalidRequest").WithMessage("Specifying both Canned ACLs and Header Grants is not allowed")
+	case grants:
+		list, err = ReadGrants(known, header)
+	default:
+		list, err = listNamed(canned, account, bucketAccount, object)
+	}
+	return list, true, err
+}

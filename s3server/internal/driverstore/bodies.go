@@ -1,0 +1,77 @@
+package driverstore
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// A summedBody computes the CRC32C of a body, and calls ended at its end.
+type summedBody struct {
+	from  io.Reader
+	sum   uint32
+	size  int64
+	ended func(crc storage.CRC32C) error // nil after the call
+}
+
+func newSummedBody(from io.Reader, ended func(crc storage.CRC32C) error) *summedBody {
+	return &summedBody{from: from, ended: ended}
+}
+
+func (b *summedBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.sum = crc32c.Update(b.sum, p[:n])
+	b.size += int64(n)
+	if err == io.EOF && b.ended != nil {
+		ended := b.ended
+		b.ended = nil
+		if failed := ended(b.crc()); failed != nil {
+			err = failed
+		}
+	}
+	return n, err
+}
+
+func (b *summedBody) crc() storage.CRC32C { return storage.KnownCRC32C(b.sum) }
+
+// Seek fails: drivers that read a body only once never call it.
+func (b *summedBody) Seek(int64, int) (int64, error) {
+	return 0, errors.New("the body of a request cannot be read again")
+}
+
+// A spooled body lies in a temporary file, because the driver must be able to read it again, or to
+// know it before it begins.
+type spooled struct {
+	*os.File
+	size int64
+	crc  storage.CRC32C
+}
+
+// spool reads a body to its end. The caller must close the result.
+func spool(from io.Reader) (*spooled, error) {
+	file, err := os.CreateTemp("", "s3server-")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(file.Name()) // fails on Windows, where close removes it
+	body := newSummedBody(from, nil)
+	_, err = io.Copy(file, body)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		closeSpool(file)
+		return nil, err
+	}
+	return &spooled{file, body.size, body.crc()}, nil
+}
+
+func (s *spooled) close() { closeSpool(s.File) }
+
+func closeSpool(file *os.File) {
+	_ = file.Close()
+	_ = os.Remove(file.Name())
+}

@@ -1,0 +1,115 @@
+package driverstore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// driverCodes has S3's codes for those of drivers.
+var driverCodes = map[storage.Code]string{
+	storage.ObjectNotFound:      "NoSuchKey",
+	storage.BucketNotFound:      "NoSuchBucket",
+	storage.BucketExists:        "BucketAlreadyExists",
+	storage.BucketNotEmpty:      "BucketNotEmpty",
+	storage.PreconditionFailed:  "PreconditionFailed",
+	storage.Changed:             "ConditionalRequestConflict",
+	storage.NotModified:         "NotModified",
+	storage.InvalidArgument:     "InvalidArgument",
+	storage.RangeNotSatisfiable: "InvalidRange",
+	storage.PermissionDenied:    "AccessDenied",
+	storage.Unauthenticated:     "AccessDenied",
+	storage.ChecksumMismatch:    "InternalError", // damage behind the server, which checks the client's sums itself
+	storage.TooLarge:            "EntityTooLarge",
+	storage.Archived:            "InvalidObjectState",
+	storage.Locked:              "AccessDenied",
+	storage.RateLimited:         "SlowDown",
+	storage.Unavailable:         "ServiceUnavailable",
+	storage.DeadlineExceeded:    "ServiceUnavailable",
+	storage.Unsupported:         "NotImplemented",
+}
+
+// A driverFailure is S3's error for one of a driver.
+type driverFailure struct {
+	apiError *s3error.Error
+	cause    error
+}
+
+func (f *driverFailure) Error() string { return f.apiError.Error() }
+
+func (f *driverFailure) Unwrap() []error { return []error{f.apiError, f.cause} }
+
+// ErrorOf returns S3's error for one of a driver. name is that of the bucket or the key.
+func ErrorOf(err error, name string) error {
+	var known *s3error.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	code, found := driverCodes[storage.CodeOf(err)]
+	switch {
+	case errors.Is(err, storage.OutcomeUnknown):
+		code = "InternalError"
+	case errors.Is(err, syscall.ENOSPC):
+		code = "InsufficientStorage"
+	case !found:
+		code = "InternalError"
+	}
+	var e *s3error.Error
+	switch code {
+	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
+		e = s3error.New(code, "BucketName", name)
+	case "NoSuchKey":
+		e = s3error.New(code, "Key", name)
+	case "PreconditionFailed", "NotModified", "InvalidRange":
+		e = s3error.New(code)
+	default:
+		e = s3error.New(code).WithMessage("%s", driverMessage(err))
+		if storage.CodeOf(err) == storage.Locked {
+			e = state.Protected()
+		}
+	}
+	return &driverFailure{e, err}
+}
+
+// driverMessage tells the cause, without the names and paths that the driver uses.
+func driverMessage(err error) string {
+	cause, ofSystem := systemCause(err)
+	e, ok := errors.AsType[*storage.Error](err)
+	switch {
+	case !ok && !ofSystem:
+		return string(storage.Internal)
+	case !ok:
+		return cause
+	}
+	text := string(e.Code)
+	switch {
+	case ofSystem:
+		text += ": " + cause
+	case e.Err != nil:
+		text += ": " + e.Err.Error()
+	}
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}
+
+// systemCause returns what the operating system says about err, without the paths and addresses
+// that err itself tells. ok is false if err is not one of the system.
+func systemCause(err error) (cause string, ok bool) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e.Error(), true
+	}
+	return "", false
+}

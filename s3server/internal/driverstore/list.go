@@ -1,0 +1,231 @@
+package driverstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// pageLimit is the largest page that a driver is asked for.
+const pageLimit = 1000
+
+// pageOf returns the largest page that a driver takes.
+func pageOf(d *storage.Description) int {
+	if d.MaxPage > 0 {
+		return min(pageLimit, d.MaxPage)
+	}
+	return pageLimit
+}
+
+// driverNames lists the objects of a bucket.
+type driverNames struct{ bucket *driverBucket }
+
+// eachName calls f with the entries of a driver's listing until f returns false.
+func (n *driverNames) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
+	limit := pageOf(n.bucket.description())
+	if r.Limit == 0 || r.Limit > limit {
+		r.Limit = limit
+	}
+	for {
+		page, err := n.bucket.driver.List(ctx, r)
+		if err != nil {
+			return ErrorOf(err, n.bucket.name)
+		}
+		for i := range page.Entries {
+			if !f(&page.Entries[i]) {
+				return nil
+			}
+		}
+		if r.Token = page.Token; r.Token == "" {
+			return nil
+		}
+		r.Entries = page.Entries
+	}
+}
+
+// A driverListing collects one page.
+type driverListing struct {
+	listing state.Listing
+	names   keyname.Naming
+	after   string // a common prefix that was shown before this page
+	last    string // that was shown last
+	shown   int
+	more    bool
+}
+
+// accepts reports whether a key or common prefix is to be shown next, and with which common
+// prefix. It sets more if the page is full.
+func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
+	key, ok = l.names.Unescape(name, isPrefix)
+	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
+		return "", "", false
+	}
+	common, rolled := l.listing.CommonPrefix(key)
+	if rolled && (common == l.last || common == l.after) || l.after != "" && strings.HasPrefix(key, l.after) {
+		return "", "", false
+	}
+	if l.shown == l.listing.Max {
+		l.more = true
+		return "", "", false
+	}
+	l.shown++
+	l.last = common
+	return key, common, true
+}
+
+func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+	b, _, err := s.bucketOf(ctx, bucket)
+	if err != nil {
+		return false, err
+	}
+	page := &driverListing{listing: l, names: b.naming()}
+	if l.Max == 0 {
+		return false, nil
+	}
+	if isSorted(l) {
+		return b.names.listSorted(ctx, l, after, show)
+	}
+	if after.Prefix {
+		page.after = after.Key
+	}
+	if err := b.names.finishPrefix(ctx, page, after, show); err != nil {
+		return false, err
+	}
+	_, err = b.names.walk(l, after.Key, func(e *listedEntry) (bool, error) {
+		key, common, ok := page.accepts(e.Key, e.IsPrefix)
+		if !ok {
+			return !page.more, nil
+		}
+		if common != "" {
+			show(nil, common)
+			return true, nil
+		}
+		v, err := b.names.entry(ctx, key, e.VersionEntry)
+		if v == nil { // removed meanwhile
+			page.shown--
+			return err == nil, err
+		}
+		show(v, "")
+		return true, nil
+	}).run(ctx)
+	return page.more, err
+}
+
+// finishPrefix shows the common prefix of a key once more after which a page begins, if there are
+// later keys with the prefix. The walk leaves it out, because it is less than the key.
+func (n *driverNames) finishPrefix(ctx context.Context, page *driverListing, after state.Position, show func(v *state.Version, common string)) error {
+	common, rolled := page.listing.CommonPrefix(after.Key)
+	if !rolled || after.Prefix {
+		return nil
+	}
+	page.after = common
+	_, err := n.walk(state.Listing{Prefix: common, Max: 1}, after.Key, func(*listedEntry) (bool, error) {
+		page.shown++
+		show(nil, common)
+		return false, nil
+	}).run(ctx)
+	return err
+}
+
+// entry returns the version of an entry. On this machine it reads the object, which has the entity
+// tag and the checksum; nil if it is gone.
+func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
+	if !n.bucket.keepsETags() {
+		v := &state.Version{Key: key, ID: n.bucket.shownVersion(e.Version, e.Modified), Modified: shownTime(e.Modified)}
+		v.Object.Size, v.Object.ETag, v.Object.Properties.Class, v.Object.Account = e.Size, n.bucket.etagOf(e.ETag, e.Revision), state.Standard, n.bucket.owner()
+		return v, nil
+	}
+	a, err := n.bucket.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, ErrorOf(err, key)
+	}
+	tags, err := n.bucket.tags(ctx, a, &storage.GetRequest{Key: e.Key, Version: e.Version})
+	if err != nil {
+		return nil, unless(ErrorOf(err, key), storage.ObjectNotFound)
+	}
+	return n.bucket.version(key, a, tags), nil
+}
+
+func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool, err error) {
+	b, settings, err := s.bucketOf(ctx, bucket)
+	if err != nil || l.Max == 0 {
+		return false, err
+	}
+	if !b.has(storage.Versioning) || settings.Versioning == "" && !b.description().Local {
+		return s.List(ctx, bucket, l, state.Position{Key: after.Key, Prefix: false}, func(v *state.Version, common string) {
+			if v != nil {
+				v.ID = state.NullVersion
+			}
+			show(v, true, common)
+		})
+	}
+	if isSorted(l) {
+		return b.names.listVersionsSorted(ctx, l, after, show)
+	}
+	p := &versionListing{driverListing: driverListing{listing: l, names: b.naming()}, bucket: b, show: show}
+	if common, rolled := l.CommonPrefix(after.Key); rolled && common == after.Key {
+		p.driverListing.after = common
+	}
+	if after.ID != "" && p.driverListing.after == "" && strings.HasPrefix(after.Key, l.Prefix) {
+		if err := p.rest(ctx, after); err != nil || p.driverListing.more {
+			return p.driverListing.more, err
+		}
+	}
+	_, err = b.names.walkVersions(l, after.Key, func(e *listedEntry) (bool, error) { return p.add(ctx, e) }).run(ctx)
+	return p.driverListing.more, err
+}
+
+// A versionListing collects one page of versions.
+type versionListing struct {
+	driverListing driverListing
+	bucket        *driverBucket
+	show          func(v *state.Version, latest bool, common string)
+}
+
+// rest shows the versions of a key after one of them.
+func (p *versionListing) rest(ctx context.Context, after state.VersionPosition) error {
+	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
+	return p.bucket.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
+		switch {
+		case found:
+			return p.add(ctx, e)
+		case e.id == after.ID:
+			found = true
+			return true, nil
+		case ordered && after.ID != state.NullVersion && e.Version < after.ID: // that version is gone
+			found = true
+			return p.add(ctx, e)
+		}
+		return true, nil
+	})
+}
+
+func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) {
+	key, common, ok := p.driverListing.accepts(e.Key, e.IsPrefix)
+	switch {
+	case !ok:
+		return !p.driverListing.more, nil
+	case common != "":
+		p.show(nil, false, common)
+		return true, nil
+	case e.marker:
+		p.show(e.markerVersion(key), e.latest, "")
+		return true, nil
+	}
+	v, err := p.bucket.names.entry(ctx, key, e.VersionEntry)
+	if err != nil {
+		return false, err
+	}
+	if v == nil {
+		p.driverListing.shown--
+		return true, nil
+	}
+	p.show(v, e.latest, "")
+	return true, nil
+}

@@ -1,0 +1,185 @@
+package driverstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A driver may have no delete markers: its removed objects are noncurrent versions, and no version
+// of their key is current. The same holds for a file that another program has removed. S3 shows a
+// marker there, whose id is that of the removed version with this suffix. To remove the marker is to
+// restore the version, by a copy onto its key, which is a new version.
+const markerSuffix = ".d"
+
+func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
+
+// A listedEntry is a version of the driver, or a marker that it implies.
+type listedEntry struct {
+	*storage.VersionEntry
+	id       string
+	marker   bool
+	at       time.Time
+	latest   bool
+	replaced bool   // a null version above which another one is: for S3 it is gone
+	account  string // of the bucket
+}
+
+// eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
+func (n *driverNames) eachVersion(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+	return n.eachStored(ctx, r, func(e *listedEntry) (bool, error) {
+		if e.replaced {
+			return true, nil
+		}
+		return f(e)
+	})
+}
+
+// eachStored is eachVersion with null versions that were replaced.
+func (n *driverNames) eachStored(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+	var newer *storage.VersionEntry
+	null := false // the key has had a null version
+	r.Limit = pageLimit
+	for {
+		page, err := n.bucket.driver.ListVersions(ctx, r)
+		if err != nil {
+			return ErrorOf(err, n.bucket.name)
+		}
+		for i := range page.Entries {
+			e := &page.Entries[i]
+			if newer != nil && newer.Key != e.Key {
+				newer, null = nil, false
+			}
+			if isRecord(e.Key) {
+				continue
+			}
+			shown := listedEntry{VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil, account: n.bucket.owner()}
+			shown.replaced = null && shown.id == state.NullVersion
+			null = null || shown.id == state.NullVersion
+			if more, err := showVersions(&shown, newer, f); err != nil || !more {
+				return err
+			}
+			newer = e
+		}
+		if r.Token = page.Token; r.Token == "" {
+			return nil
+		}
+	}
+}
+
+// showVersions shows a version after the marker that it implies, if it is the newest of its key.
+func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
+	if e.IsPrefix || newer != nil || e.Current || e.marker {
+		return f(e)
+	}
+	marker := *e
+	marker.id, marker.marker, marker.at = e.id+markerSuffix, true, e.NoncurrentSince
+	if marker.at.IsZero() {
+		marker.at = e.Modified
+	}
+	if more, err := f(&marker); err != nil || !more {
+		return false, err
+	}
+	e.latest = false
+	return f(e)
+}
+
+// versionsOf calls f with the versions of one key, the newest first.
+func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+	if !n.bucket.has(storage.Versioning) {
+		return nil
+	}
+	return n.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.replaced {
+			return true, nil
+		}
+		return f(e)
+	})
+}
+
+// storedOf is versionsOf with null versions that were replaced.
+func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+	name := n.bucket.naming().Escape(key)
+	return n.eachStored(ctx, &storage.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
+		if e.Key != name {
+			return e.Key < name, nil
+		}
+		return f(e)
+	})
+}
+
+// currentMarker returns the delete marker of a key without a current object, or nil.
+func (n *driverNames) currentMarker(ctx context.Context, key string) (found *state.Version, err error) {
+	if !n.bucket.keepsVersions() {
+		return nil, nil
+	}
+	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.marker {
+			found = e.markerVersion(key)
+		}
+		return false, nil
+	})
+	return found, err
+}
+
+// findMarker returns the delete marker with an id, or nil.
+func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
+	if !n.bucket.keepsVersions() {
+		return nil, nil
+	}
+	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.marker && e.id == id {
+			found = e.markerVersion(key)
+		}
+		return found == nil, nil
+	})
+	return found, err
+}
+
+func (e *listedEntry) markerVersion(key string) *state.Version {
+	return &state.Version{Key: key, ID: e.id, Modified: shownTime(e.at), Marker: true, Object: state.Object{Account: e.account}}
+}
+
+// removeImplied removes a marker that the driver does not have: it restores the version that was
+// removed. That is only possible while its key has no current object.
+func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest, now time.Time) (state.Removal, error) {
+	current, err := b.names.currentMarker(ctx, r.Key)
+	if err != nil {
+		return state.Removal{}, err
+	}
+	if current == nil || current.ID != r.ID {
+		return state.Removal{ID: r.ID, Missing: true}, nil
+	}
+	v, err := b.find(ctx, r.Key, strings.TrimSuffix(r.ID, markerSuffix))
+	if err != nil || v == nil {
+		return state.Removal{ID: r.ID}, err
+	}
+	defer held(v).close()
+	if err := b.restoreVersion(ctx, v, now); err != nil {
+		return state.Removal{}, ErrorOf(err, r.Key)
+	}
+	return state.Removal{Marker: true, ID: r.ID}, nil
+}
+
+// restoreVersion makes a noncurrent version the current one: a copy, which replaces it unless a lock
+// keeps it.
+func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version, now time.Time) error {
+	a := held(v).attrs
+	tags, err := b.tags(ctx, a, &storage.GetRequest{Key: a.Key, Version: a.Version})
+	if err != nil {
+		return err
+	}
+	source := b.driver.Locate(a.Key)
+	source.Version, source.Revision, source.Attrs = a.Version, a.Revision, a
+	_, err = b.driver.Copy(ctx, &storage.CopyRequest{
+		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
+		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
+	})
+	if err != nil || v.Object.Lock.CheckRemoval(now, true) != nil {
+		return err
+	}
+	return b.driver.Delete(ctx, &storage.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})
+}

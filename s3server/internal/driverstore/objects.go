@@ -1,0 +1,394 @@
+package driverstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// reservedName is the name of the metadata in which this server keeps what a driver has no place
+// for, and reservedTag that of the tag. Clients never see them, and S3 lets no client set a tag with
+// the prefix "aws:".
+const (
+	reservedName = "s3server"
+	reservedTag  = "aws:s3server"
+)
+
+// The entries of the reserved metadata, in the form of a URL's query.
+const (
+	keptETag       = "e" // MD5, perhaps with "-N"
+	keptCRC        = "c" // the CRC32C of the bytes that e, s and p are about
+	keptSum        = "s" // NAME:VALUE:COVERS
+	keptParts      = "p" // sizes
+	keptPartSums   = "q" // checksums of the parts
+	keptEncryption = "n"
+	keptACL        = "a"
+	keptHold       = "l"
+	keptUpload     = "u"  // the upload that made the object
+	keptHeader     = "h." // and a name
+	keptRestored   = "r"
+	keptClass      = "k"
+	keptAccount    = "o"
+)
+
+// maxKeptParts is the longest list of parts that is kept with an object on another machine, in
+// bytes. Providers keep 2 KiB of metadata.
+const maxKeptParts = 1000
+
+// nativeHeaders are the headers that drivers keep.
+var nativeHeaders = map[string]func(*storage.Properties) *string{
+	"Content-Type":        func(p *storage.Properties) *string { return &p.ContentType },
+	"Content-Encoding":    func(p *storage.Properties) *string { return &p.ContentEncoding },
+	"Content-Disposition": func(p *storage.Properties) *string { return &p.ContentDisposition },
+	"Content-Language":    func(p *storage.Properties) *string { return &p.ContentLanguage },
+	"Cache-Control":       func(p *storage.Properties) *string { return &p.CacheControl },
+}
+
+const metadataName = "x-amz-meta-"
+
+// propertiesOf returns the driver's properties of an object, and what remains to be kept. The
+// metadata map has room for it under reservedName.
+func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
+	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
+		if err := b.need(feature, what); err != nil { // the server keeps most of an object in them
+			return p, nil, err
+		}
+	}
+	p.Metadata, kept = map[string]string{}, url.Values{}
+	for name, values := range o.Properties.Header {
+		value := strings.Join(values, ",")
+		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
+			if own == reservedName {
+				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
+			}
+			p.Metadata[own] = value
+		} else if field := nativeHeaders[name]; field != nil {
+			*field(&p) = value
+		} else {
+			kept.Set(keptHeader+name, value)
+		}
+	}
+	if o.Properties.Class != state.Standard {
+		if p.StorageClass = o.Properties.Class; !b.has(storage.StorageClasses) {
+			return p, nil, b.need(storage.StorageClasses, "storage class "+o.Properties.Class)
+		}
+	}
+	return p, kept, keepRest(b, o, kept)
+}
+
+func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
+	e := o.Encryption
+	if e.Algorithm != state.ByStore {
+		if !b.description().Local {
+			return s3error.New("NotImplemented", "Header", state.SSEHeader).WithMessage("A gateway does not encrypt: it cannot take this encryption")
+		}
+		kept.Set(keptEncryption, strings.Join([]string{e.Algorithm, e.KMSKey, strconv.FormatBool(e.BucketKey), e.CustomerMD5}, "\n"))
+	}
+	if o.Account != b.owner() {
+		kept.Set(keptAccount, o.Account)
+	}
+	if o.Lock.Hold == "OFF" {
+		kept.Set(keptHold, "OFF")
+	}
+	return setKeptACL(kept, o)
+}
+
+func setKeptACL(kept url.Values, o *state.Object) error {
+	document, err := json.Marshal(o.ACL)
+	if err == nil && string(document) != `""` && string(document) != "null" {
+		kept.Set(keptACL, string(document))
+	}
+	return err
+}
+
+// keepContent adds what depends on the bytes of an object.
+func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage.CRC32C) {
+	kept.Set(keptETag, strings.Trim(o.ETag, `"`))
+	kept.Set(keptCRC, crc.String())
+	if o.Sum.Kind != nil {
+		kept.Set(keptSum, o.Sum.Kind.Name+":"+o.Sum.Value+":"+o.Sum.Covers)
+	}
+	if o.Parts == nil {
+		return
+	}
+	sizes, sums := partSizes(o.Parts), partSums(o.Parts)
+	local := b.description().Local
+	if local || len(sizes) <= maxKeptParts {
+		kept.Set(keptParts, sizes)
+		if local || len(sizes)+len(sums) <= maxKeptParts {
+			kept.Set(keptPartSums, sums)
+		}
+	}
+}
+
+// partSizes returns the sizes of the parts: "5242880*3,17" stands for four.
+func partSizes(parts []state.ObjectPart) string {
+	var b strings.Builder
+	for i := 0; i < len(parts); {
+		same := i + 1
+		for same < len(parts) && parts[same].Size == parts[i].Size {
+			same++
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(parts[i].Size, 10))
+		if same-i > 1 {
+			b.WriteString("*" + strconv.Itoa(same-i))
+		}
+		i = same
+	}
+	return b.String()
+}
+
+// partSums returns the checksums of the parts, which are all of one kind.
+func partSums(parts []state.ObjectPart) string {
+	sums := make([]string, len(parts))
+	for i, p := range parts {
+		sums[i] = p.Sum.Value
+	}
+	return strings.Join(sums, ",")
+}
+
+// readParts is the inverse of partSizes and partSums.
+func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPart) {
+	if sizes == "" {
+		return nil
+	}
+	offset := int64(0)
+	for run := range strings.SplitSeq(sizes, ",") {
+		first, times, _ := strings.Cut(run, "*")
+		size, _ := strconv.ParseInt(first, 10, 64)
+		n, err := strconv.Atoi(times)
+		if err != nil {
+			n = 1
+		}
+		for range n {
+			parts = append(parts, state.ObjectPart{Offset: offset, Size: size})
+			offset += size
+		}
+	}
+	values := strings.Split(sums, ",")
+	if kind != nil && len(values) == len(parts) {
+		for i := range parts {
+			parts[i].Sum = checksum.Sum{Kind: kind, Value: values[i], Covers: checksum.FullObject}
+		}
+	}
+	return parts
+}
+
+// version returns S3's version for the attributes of an object, with the tags that the driver has.
+func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *state.Version {
+	v := &state.Version{Key: key, ID: b.shownVersion(a.Version, a.Modified), Modified: shownTime(a.Modified)}
+	o := &v.Object
+	o.Size, o.Properties.Class, o.Properties.Header = a.Size, a.StorageClass, http.Header{}
+	o.Properties.Class = cmp.Or(o.Properties.Class, state.Standard)
+	for name, field := range nativeHeaders {
+		if value := *field(&a.Properties); value != "" {
+			o.Properties.Header[name] = []string{value}
+		}
+	}
+	if a.ContentType == "" {
+		o.Properties.Header.Set("Content-Type", naturalType(key))
+	}
+	for name, value := range a.Metadata {
+		if name != reservedName {
+			o.Properties.Header[metadataName+name] = []string{value}
+		}
+	}
+	o.Lock = state.Lock{Mode: strings.ToUpper(string(a.Retention.Mode)), Until: a.Retention.Until}
+	if a.LegalHold {
+		o.Lock.Hold = "ON"
+	}
+	for name, value := range tags {
+		if name != reservedTag {
+			o.Properties.Tags = append(o.Properties.Tags, tagging.Tag{Key: name, Value: value})
+		}
+	}
+	slices.SortFunc(o.Properties.Tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
+	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
+	later, _ := url.ParseQuery(tags[reservedTag])
+	b.restore(o, a, kept)
+	restoreChanges(o, later)
+	return v
+}
+
+func naturalType(key string) string {
+	if t := mediatype.ByExtension(key); t != "" {
+		return t
+	}
+	return "binary/octet-stream"
+}
+
+// restore sets what is kept in reserved metadata. If another program has changed the file, entity
+// tag, checksum and parts are not those of its bytes any more, and do not count.
+func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Values) {
+	for name := range kept {
+		if header, found := strings.CutPrefix(name, keptHeader); found {
+			o.Properties.Header[header] = []string{kept.Get(name)}
+		}
+	}
+	o.Encryption.Algorithm = state.ByStore
+	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
+		o.Encryption = state.Encryption{Algorithm: fields[0], KMSKey: fields[1], BucketKey: fields[2] == "true", CustomerMD5: fields[3]}
+	}
+	if o.Lock.Hold == "" {
+		o.Lock.Hold = kept.Get(keptHold)
+	}
+	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
+	o.Upload, o.Account = kept.Get(keptUpload), kept.Get(keptAccount)
+	if o.Account == "" {
+		o.Account = b.owner()
+	}
+	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
+		o.ETag = b.etagOf(a.ETag, a.Revision)
+		if a.CRC32C.Known {
+			o.Sum = sumOfCRC(a.CRC32C)
+		}
+		return
+	}
+	o.ETag = `"` + kept.Get(keptETag) + `"`
+	if !b.keepsETags() {
+		o.ETag = b.etagOf(a.ETag, a.Revision)
+	}
+	if fields := strings.SplitN(kept.Get(keptSum), ":", 3); len(fields) == 3 {
+		o.Sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
+	}
+	o.Parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.Sum.Kind)
+}
+
+// sumOfCRC returns the checksum that the driver knows.
+func sumOfCRC(crc storage.CRC32C) checksum.Sum {
+	return checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc.Sum)), Covers: checksum.FullObject}
+}
+
+// owner returns the account of the bucket.
+func (b *driverBucket) owner() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cached != nil {
+		return b.cached.bucket.Account
+	}
+	return b.account
+}
+
+// restoreChanges sets what was changed after the write, which is kept in a tag.
+func restoreChanges(o *state.Object, later url.Values) {
+	if value := later.Get(keptACL); value != "" {
+		_ = json.Unmarshal([]byte(value), &o.ACL)
+	}
+	if class := later.Get(keptClass); class != "" {
+		o.Properties.Class = class
+	}
+	if later.Has(keptHold) && o.Lock.Hold != "ON" {
+		o.Lock.Hold = later.Get(keptHold)
+	}
+	if from, until, found := strings.Cut(later.Get(keptRestored), " "); found {
+		o.Restored.From, _ = time.Parse(time.RFC3339Nano, from)
+		o.Restored.Until, _ = time.Parse(time.RFC3339Nano, until)
+	}
+}
+
+// changesOf is the inverse of restoreChanges.
+func changesOf(o *state.Object) (url.Values, error) {
+	later := url.Values{keptClass: {o.Properties.Class}}
+	if err := setKeptACL(later, o); err != nil {
+		return nil, err
+	}
+	if !later.Has(keptACL) {
+		empty, err := json.Marshal(o.ACL)
+		if err != nil {
+			return nil, err
+		}
+		later.Set(keptACL, string(empty))
+	}
+	if o.Lock.Hold == "OFF" {
+		later.Set(keptHold, "OFF")
+	}
+	if o.Restored != (state.Restored{}) {
+		later.Set(keptRestored, o.Restored.From.Format(time.RFC3339Nano)+" "+o.Restored.Until.Format(time.RFC3339Nano))
+	}
+	return later, nil
+}
+
+// keepsETags reports whether the entity tags are those that this server computes. They must be
+// the same in a listing, for which each entry is read: that is only affordable on this machine.
+func (b *driverBucket) keepsETags() bool { return b.description().Local }
+
+// etagOf returns the entity tag of an object that has none of ours: S3's own, or one that nobody
+// takes for an MD5.
+func (b *driverBucket) etagOf(etag, revision string) string {
+	if b.description().Provider == "s3" && etag != "" {
+		return etag
+	}
+	if revision == "" {
+		revision = etag
+	}
+	hash := sha256.Sum256([]byte(revision))
+	return `"` + hex.EncodeToString(hash[:16]) + `-1"`
+}
+
+// shownVersion returns S3's version id for a driver's, which may have any characters.
+func (b *driverBucket) shownVersion(id string, modified time.Time) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == "" || b.cached != nil && b.cached.bucket.HasNulls() && b.cached.bucket.IsNull(modified) {
+		return state.NullVersion
+	}
+	if state.IsVersionText(id) && !strings.HasPrefix(id, encodedVersion) {
+		return id
+	}
+	return encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(id))
+}
+
+const encodedVersion = "e."
+
+// ValidID accepts the ids of all drivers.
+func (s *Store) ValidID(id string) bool {
+	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
+}
+
+// driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
+// returns no version's id.
+func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
+	if shown != state.NullVersion || !b.keepsVersions() {
+		return decodeVersion(shown), nil
+	}
+	id = state.NullVersion
+	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.id == state.NullVersion {
+			id = e.Version
+		}
+		return id == state.NullVersion, nil
+	})
+	return id, err
+}
+
+func decodeVersion(shown string) string {
+	if shown == state.NullVersion {
+		return ""
+	}
+	if text, encoded := strings.CutPrefix(shown, encodedVersion); encoded {
+		if id, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+			return string(id)
+		}
+	}
+	return shown
+}

@@ -1,0 +1,152 @@
+package driverstore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A partRecord is how a part is stored, under "parts/", the id of the upload, and the number.
+type partRecord struct {
+	Number    int
+	ETag      string
+	Size      int64
+	Kind, Sum string
+	Modified  time.Time
+	Stored    storage.Part // for the driver
+}
+
+func partsPrefix(id string) string { return "parts/" + id + "/" }
+
+func partRecordName(id string, number int) string {
+	return fmt.Sprintf("%s%05d", partsPrefix(id), number)
+}
+
+func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
+	return s.writePart(ctx, u, number, body, body.Size, body.Digest)
+}
+
+func (s *Store) CopyPart(ctx context.Context, u *state.Upload, number int, from *state.Version, offset, length int64) (*state.Part, error) {
+	source, err := held(from).open(ctx, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = source.Close() }()
+	d := checksum.NewDigest(u.Kind, false)
+	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
+}
+
+// writePart stores a part and its record.
+func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from io.Reader, size int64, d *checksum.Digest) (*state.Part, error) {
+	b, _, err := s.bucketOf(ctx, u.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	records, err := b.openRecords(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	name := partRecordName(u.ID, number)
+	defer s.keys.lock(name)() // so that the record is that of the part
+	begun := u.Object.Data.(*uploadRecord)
+	r := &storage.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
+	stored, err := b.uploads.putPart(ctx, r, from)
+	switch code := storage.CodeOf(err); code {
+	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
+		if b.uploads.isLost(ctx, u) || code == storage.InvalidArgument {
+			return nil, state.NoUpload(u.ID)
+		}
+	}
+	if err != nil {
+		return nil, ErrorOf(err, u.Key)
+	}
+	p := state.NewPart(u, number, d, s.now())
+	p.Data = &stored
+	record := &partRecord{Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified, Stored: stored}
+	if p.Sum.Kind != nil {
+		record.Kind = p.Sum.Kind.Name
+	}
+	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
+		return nil, err // it has ended meanwhile
+	}
+	_, err = records.put(ctx, name, record, storage.Condition{})
+	return p, ErrorOf(err, u.Key)
+}
+
+func (m *driverUploads) putPart(ctx context.Context, r *storage.PartRequest, from io.Reader) (storage.Part, error) {
+	if m.bucket.has(storage.StreamingPut | storage.LateMetadata) {
+		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
+			r.CRC32C = crc
+			return nil
+		})
+		return m.bucket.driver.PutPart(ctx, r)
+	}
+	file, err := spool(from)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	defer file.close()
+	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
+	return m.bucket.driver.PutPart(ctx, r)
+}
+
+func (s *Store) Parts(ctx context.Context, u *state.Upload, after, most int) (parts []*state.Part, more bool, err error) {
+	b, _, err := s.bucketOf(ctx, u.Bucket)
+	if err != nil {
+		return nil, false, err
+	}
+	records, err := b.openRecords(ctx, false)
+	if err != nil || records == nil {
+		return nil, false, err
+	}
+	var names []string
+	err = records.each(ctx, partsPrefix(u.ID), partRecordName(u.ID, after), func(name string) (bool, error) {
+		if more = len(names) == most; !more {
+			names = append(names, name)
+		}
+		return !more, nil
+	})
+	if err == nil {
+		parts, err = records.parts(ctx, names)
+	}
+	if err == nil {
+		_, err = b.uploads.upload(ctx, u.ID) // else parts may be missing, because it has ended meanwhile
+	}
+	return parts, more, ErrorOf(err, u.Key)
+}
+
+// maxPartReads is the number of records of parts that are read at a time.
+const maxPartReads = 16
+
+// parts reads the records of parts. It leaves out those that are gone.
+func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
+	parts := make([]*state.Part, len(names))
+	err := parallel.Each(ctx, len(names), maxPartReads, func(ctx context.Context, i int) error {
+		record := &partRecord{}
+		if _, err := r.get(ctx, names[i], record); err != nil {
+			return unless(err, storage.ObjectNotFound)
+		}
+		p := &state.Part{Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified, Data: &record.Stored}
+		if kind := checksum.ByName(record.Kind); kind != nil {
+			p.Sum = checksum.Sum{Kind: kind, Value: record.Sum, Covers: checksum.FullObject}
+		}
+		parts[i] = p
+		return nil
+	})
+	return slices.DeleteFunc(parts, func(p *state.Part) bool { return p == nil }), err
+}
+
+// unless returns err, or nil if it has the code.
+func unless(err error, code storage.Code) error {
+	if storage.CodeOf(err) == code {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package driverstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
+)
+
+// recordPrefix is the driver's prefix of the records, if they are among the objects of the
+// bucket. No key of S3 has it (see escapeMark), and listings do not show it.
+const recordPrefix = keyname.Mark + "%s3server/"
+
+// maxRecord is the size of the largest record.
+const maxRecord = 4 << 20
+
+func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
+
+// records are small documents about a bucket. They are private objects, if the driver has such,
+// and else objects under recordPrefix.
+type records struct {
+	driver storage.Driver
+	prefix string
+	page   int // the largest page of the driver
+}
+
+func (r *records) close() {
+	if r.prefix == "" {
+		_ = r.driver.Close()
+	}
+}
+
+// openRecords returns the records of a bucket, or nil if there are none, which is only possible
+// without create.
+func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.records != nil {
+		return b.records, nil
+	}
+	private, ok := b.service.(storage.PrivateDriver)
+	if !ok {
+		desc := b.driver.Describe()
+		b.records = &records{driver: b.driver, prefix: recordPrefix, page: pageOf(&desc)}
+		return b.records, nil
+	}
+	driver, err := private.PrivateDriver(ctx, b.name, create)
+	if storage.CodeOf(err) == storage.BucketNotFound && !create {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, ErrorOf(err, b.name)
+	}
+	desc := driver.Describe()
+	b.records = &records{driver: driver, page: pageOf(&desc)}
+	return b.records, nil
+}
+
+// get reads a record. It fails with ObjectNotFound if there is none.
+func (r *records) get(ctx context.Context, name string, into any) (revision string, err error) {
+	attrs, from, err := r.driver.Get(ctx, &storage.GetRequest{Key: r.prefix + name, Length: -1})
+	if err != nil {
+		return "", err
+	}
+	document, err := io.ReadAll(io.LimitReader(from, maxRecord))
+	if closing := from.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = json.Unmarshal(document, into)
+	}
+	return attrs.Revision, err
+}
+
+// revision returns that of a record.
+func (r *records) revision(ctx context.Context, name string) (string, error) {
+	attrs, err := r.driver.Head(ctx, &storage.GetRequest{Key: r.prefix + name, Length: -1})
+	if err != nil {
+		return "", err
+	}
+	return attrs.Revision, nil
+}
+
+func (r *records) put(ctx context.Context, name string, record any, c storage.Condition) (revision string, err error) {
+	document, err := json.Marshal(record)
+	if err != nil {
+		return "", err
+	}
+	attrs, err := r.driver.Put(ctx, &storage.PutRequest{
+		Key: r.prefix + name, Body: bytes.NewReader(document), Size: int64(len(document)), CRC32C: storage.KnownCRC32C(crc32c.Sum(document)),
+		Properties: storage.Properties{ContentType: "application/json"}, Condition: c,
+	})
+	if err != nil {
+		return "", err
+	}
+	return attrs.Revision, nil
+}
+
+func (r *records) remove(ctx context.Context, name string) error {
+	return r.driver.Delete(ctx, &storage.DeleteRequest{Key: r.prefix + name})
+}
+
+// each calls f with the names of the records that begin with prefix, after a name, until f returns
+// false.
+func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
+	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
+	if after != "" {
+		request.StartAfter = r.prefix + after
+	}
+	for {
+		page, err := r.driver.List(ctx, request)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			if e.Key <= request.StartAfter {
+				continue
+			}
+			if more, err := f(e.Key[len(r.prefix):]); err != nil || !more {
+				return err
+			}
+		}
+		if request.Token = page.Token; request.Token == "" {
+			return nil
+		}
+	}
+}
+
+// newest returns when the newest of the records that begin with prefix was written, or zero.
+func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
+	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
+	for {
+		page, err := r.driver.List(ctx, request)
+		if err != nil {
+			return newest, err
+		}
+		for _, e := range page.Entries {
+			if e.Modified.After(newest) {
+				newest = e.Modified
+			}
+		}
+		if request.Token = page.Token; request.Token == "" {
+			return newest, nil
+		}
+	}
+}
+
+// removeAll removes the records that begin with prefix, with their versions if the bucket keeps any.
+func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) error {
+	if r.prefix != "" && versioned {
+		return r.removeVersions(ctx, prefix)
+	}
+	for {
+		var names []string
+		err := r.each(ctx, prefix, "", func(name string) (bool, error) {
+			names = append(names, name)
+			return len(names) < pageLimit, nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := r.remove(ctx, name); err != nil {
+				return err
+			}
+		}
+		if len(names) < pageLimit {
+			return nil
+		}
+	}
+}
+
+func (r *records) removeVersions(ctx context.Context, prefix string) error {
+	for {
+		page, err := r.driver.ListVersions(ctx, &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page})
+		if err != nil || len(page.Entries) == 0 {
+			return err
+		}
+		for _, e := range page.Entries {
+			if err := r.driver.Delete(ctx, &storage.DeleteRequest{Key: e.Key, Version: e.Version}); err != nil {
+				return err
+			}
+		}
+		if page.Token == "" {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package driverstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
+	b, settings, err := s.bucketOf(ctx, r.Bucket)
+	if err != nil {
+		return state.Removal{}, err
+	}
+	defer s.keys.lock(r.Bucket + "/" + r.Key)()
+	request := &storage.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
+	if r.Condition != (state.WriteCondition{}) {
+		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
+			return state.Removal{}, err
+		}
+	}
+	switch {
+	case isMarkerID(r.ID):
+		return b.removeImplied(ctx, r, s.now())
+	case r.ID != "" && b.description().Local && b.keepsVersions():
+		return b.removeVersion(ctx, r)
+	}
+	if request.Version, err = b.driverVersion(ctx, r.Key, r.ID); err != nil {
+		return state.Removal{}, err
+	}
+	gone := state.Removal{ID: r.ID}
+	if b.description().Local || settings.Notification != nil {
+		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
+		code := storage.CodeOf(err)
+		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
+	}
+	switch err := b.driver.Delete(ctx, request); {
+	case storage.CodeOf(err) == storage.InvalidArgument && r.ID != "":
+		return state.Removal{ID: r.ID, Missing: true}, nil
+	case err != nil:
+		return state.Removal{}, lost(ErrorOf(err, r.Key), r.Condition)
+	}
+	if r.ID != "" || settings.Versioning == "" {
+		return gone, nil
+	}
+	if settings.Versioning == state.Suspended {
+		b.removeReplaced(ctx, r.Key)
+	}
+	return b.marked(ctx, r.Key), nil
+}
+
+// marked returns the result of a removal that has added a delete marker. If the driver does not tell
+// its id, it has none.
+func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
+	gone := state.Removal{Marker: true}
+	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
+		if e.marker {
+			gone.ID = e.id
+		}
+		return !e.marker, nil
+	})
+	return gone
+}
+
+// removeVersion removes a version or a delete marker on this machine, with the null versions that it
+// has replaced: they are removed first, so that they cannot return.
+func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
+	gone := state.Removal{ID: r.ID, Missing: true}
+	var stored []string
+	err := b.names.storedOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
+		if e.id == r.ID {
+			stored = append(stored, e.Version)
+			gone.Marker = gone.Marker || e.marker && !e.replaced
+			gone.Missing = false
+		}
+		return true, nil
+	})
+	if err != nil {
+		return state.Removal{}, err
+	}
+	for _, version := range slices.Backward(stored) {
+		err := b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().Escape(r.Key), Version: version, BypassGovernance: r.Bypass})
+		if err != nil {
+			return state.Removal{}, ErrorOf(err, r.Key)
+		}
+	}
+	return gone, nil
+}
+
+// removeReplaced removes the null versions of a key that a newer one has replaced. If it fails, they
+// stay hidden until the next write.
+func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
+	var stored []string
+	_ = b.names.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.replaced {
+			stored = append(stored, e.Version)
+		}
+		return true, nil
+	})
+	for _, version := range stored {
+		_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true})
+	}
+}
+
+// guardRemoval checks the condition of a removal. A version is removed whatever is current by
+// then: the condition is about the moment of the request.
+func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
+	c, err := b.guard(ctx, r.Key, r.Condition.CheckDelete)
+	if err != nil || r.ID != "" || c.Absent {
+		return storage.Condition{}, err
+	}
+	return c, b.need(storage.ConditionalRemove, "conditional removal")
+}

@@ -1,0 +1,113 @@
+package driverstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+const (
+	bucketRecord = "bucket.json"
+	// These are how long settings may be those of the past, if another process has changed them: on
+	// this machine, and behind a gateway.
+	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
+)
+
+// read returns the bucket with its settings, which are those of this moment if fresh is true.
+func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, error) {
+	b.mu.Lock()
+	cached := b.cached
+	b.mu.Unlock()
+	local, age := b.description().Local, farAge
+	if local {
+		age = nearAge
+	}
+	if cached != nil && !fresh && time.Since(cached.at) < age {
+		return cached, nil
+	}
+	r, err := b.openRecords(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return b.readNatural(ctx)
+	}
+	if cached != nil && cached.revision != "" && local {
+		revision, err := r.revision(ctx, bucketRecord)
+		if err == nil && revision == cached.revision {
+			return b.keep(cached.bucket, revision), nil
+		}
+	}
+	var record state.SettingsRecord
+	revision, err := r.get(ctx, bucketRecord, &record)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return b.readNatural(ctx)
+	}
+	if err != nil {
+		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
+	}
+	settings, err := record.Settings(b.name)
+	if err != nil {
+		return nil, err
+	}
+	return b.keep(&state.Bucket{Name: b.name, Account: record.Account, Region: record.Region, Created: record.Created, VersioningChanges: record.Changes, Settings: settings}, revision), nil
+}
+
+// readNatural returns a bucket that this server did not make.
+func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
+	info, err := b.service.BucketInfo(ctx, b.name)
+	if err != nil {
+		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
+	}
+	if b.description().Local { // the directory that is open may be another one, which is gone
+		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: bucketRecord, Length: -1})
+		if storage.CodeOf(err) == storage.BucketNotFound {
+			return nil, ErrorOf(err, b.name)
+		}
+	}
+	found := &state.Bucket{Name: b.name, Account: b.account, Region: b.region, Created: shownTime(info.Created), Settings: b.natural}
+	if info.Versioning {
+		found.Versioning = state.Enabled
+	}
+	if info.ObjectLock {
+		found.Locking = &state.LockSettings{}
+		if d := info.DefaultRetention; d.Days > 0 {
+			found.Locking = &state.LockSettings{Mode: string(d.Mode), Days: d.Days}
+		}
+	}
+	return b.keep(found, ""), nil
+}
+
+func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cached = &cachedBucket{found, revision, time.Now()}
+	if found.Versioning != "" && !b.desc.Versioned {
+		b.desc = storage.Description{} // another process has enabled it: ask the driver again
+	}
+	return b.cached
+}
+
+// write replaces the record of the settings, if it is still that of old.
+func (b *driverBucket) write(ctx context.Context, changed *state.Bucket, old *cachedBucket) error {
+	r, err := b.openRecords(ctx, true)
+	if err != nil {
+		return err
+	}
+	condition := storage.Condition{Absent: true}
+	if old.revision != "" {
+		condition = storage.Condition{Revision: old.revision}
+	}
+	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
+		condition = storage.Condition{}
+	}
+	revision, err := r.put(ctx, bucketRecord, state.RecordOf(changed), condition)
+	if err != nil {
+		return ErrorOf(err, b.name)
+	}
+	b.keep(changed, revision)
+	return nil
+}

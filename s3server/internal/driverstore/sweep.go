@@ -1,0 +1,69 @@
+package driverstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// SweepUploads removes the records that a killed server has left of uploads that have ended. An
+// upload that has not ended stays: its client may continue it. A bucket that cannot be read is left
+// to the next start.
+func (s *Store) SweepUploads(ctx context.Context) {
+	var names []string
+	_ = s.ListBuckets(ctx, "", func(b *state.Bucket) bool {
+		names = append(names, b.Name)
+		return true
+	})
+	for _, name := range names {
+		b, _, err := s.bucketOf(ctx, name)
+		if err != nil {
+			continue
+		}
+		if records, err := b.openRecords(ctx, false); err == nil && records != nil {
+			_ = b.uploads.sweepUploads(ctx, records)
+			_ = b.uploads.sweepParts(ctx, records)
+		}
+	}
+}
+
+// sweepUploads removes the records of uploads that the driver has no more: the server was killed
+// after it had completed or aborted them.
+func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
+	if !m.bucket.has(storage.OpenUploads) {
+		return nil
+	}
+	return r.each(ctx, "uploads/", "", func(name string) (bool, error) {
+		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+		if err != nil {
+			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
+		}
+		record := u.Object.Data.(*uploadRecord)
+		if !record.AnyOrder && !m.bucket.description().Local {
+			return true, nil // only the driver that began it knows it
+		}
+		_, err = m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			err = m.dropUpload(ctx, u.ID)
+		}
+		return err == nil, err
+	})
+}
+
+// sweepParts removes the records of parts whose upload has none.
+func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
+	last := "" // upload
+	return r.each(ctx, "parts/", "", func(name string) (bool, error) {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
+		if id == last {
+			return true, nil
+		}
+		last = id
+		if _, err := r.revision(ctx, uploadName(id)); storage.CodeOf(err) != storage.ObjectNotFound {
+			return err == nil, err
+		}
+		return true, m.dropUpload(ctx, id)
+	})
+}

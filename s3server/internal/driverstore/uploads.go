@@ -1,0 +1,268 @@
+package driverstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// An uploadRecord is how an upload is stored, under "uploads/" and its id.
+type uploadRecord struct {
+	Key        string
+	Initiated  time.Time
+	Initiator  string
+	Upload     string // the driver's name
+	AnyOrder   bool   `json:",omitempty"` // storage.PutRequest.AnyOrder
+	Properties storage.Properties
+	Tags       map[string]string `json:",omitempty"`
+	Retention  storage.Retention
+	LegalHold  bool `json:",omitempty"`
+	Kind       string
+	Covers     string
+	Asked      bool
+}
+
+func uploadName(id string) string { return "uploads/" + id }
+
+func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
+	b, settings, err := s.bucketOf(ctx, u.Bucket)
+	if err != nil {
+		return err
+	}
+	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
+		return err
+	}
+	anyOrder := b.uploads.takesOpenUploads()
+	if b.has(storage.SequentialParts) && !anyOrder {
+		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
+	}
+	u.ID, u.Initiated = rand.Text()+rand.Text(), s.now()
+	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
+	w.Object.Upload = u.ID
+	r, err := b.uploads.uploadRequest(ctx, w, settings, s)
+	if err != nil {
+		return err
+	}
+	records, err := b.openRecords(ctx, true)
+	if err != nil {
+		return err
+	}
+	r.AnyOrder = anyOrder
+	name, err := b.driver.BeginParts(ctx, r)
+	if err != nil {
+		return ErrorOf(err, u.Key)
+	}
+	record := &uploadRecord{
+		Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
+	}
+	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
+	return ErrorOf(err, u.Key)
+}
+
+// driverUploads has the open uploads of a bucket.
+type driverUploads struct{ bucket *driverBucket }
+
+// takesOpenUploads reports whether uploads are those of storage.BeginUpload. On this machine, all
+// uploads take parts in any order, and the records list them.
+func (m *driverUploads) takesOpenUploads() bool {
+	return m.bucket.has(storage.OpenUploads) && !m.bucket.description().Local
+}
+
+// uploadRequest returns the request of a write by parts.
+func (m *driverUploads) uploadRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*storage.PutRequest, error) {
+	r, kept, err := m.bucket.putRequest(ctx, w, settings, s)
+	if err != nil {
+		return nil, err
+	}
+	kept.Set(keptUpload, w.Object.Upload)
+	r.Metadata[reservedName] = kept.Encode()
+	return r, nil
+}
+
+func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Upload, error) {
+	b, _, err := s.bucketOf(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	u, err := b.uploads.upload(ctx, id)
+	if err == nil && u.Key != key {
+		err = state.NoUpload(id)
+	}
+	return u, err
+}
+
+func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, error) {
+	records, err := m.bucket.openRecords(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if records == nil || !state.IsVersionText(id) || strings.Contains(id, ".") {
+		return nil, state.NoUpload(id)
+	}
+	record := &uploadRecord{}
+	if _, err := records.get(ctx, uploadName(id), record); err != nil {
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil, state.NoUpload(id)
+		}
+		return nil, ErrorOf(err, id)
+	}
+	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
+		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id))
+	}
+	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
+	v := m.bucket.version(record.Key, a, record.Tags)
+	u := &state.Upload{
+		Bucket: m.bucket.name, Key: record.Key, ID: id, Initiated: record.Initiated, Initiator: record.Initiator, Object: v.Object,
+		Kind: checksum.ByName(record.Kind), Covers: record.Covers, Asked: record.Asked,
+	}
+	u.Object.Data = record
+	return u, nil
+}
+
+// isDropped reports whether the driver has discarded the upload, because nobody has sent a part for
+// long. It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
+func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
+	limit := m.bucket.now().Add(-staleupload.Idle)
+	if u.Initiated.After(limit) || u.AnyOrder || m.bucket.description().Provider == "s3" {
+		return false, nil
+	}
+	newest, err := r.newest(ctx, partsPrefix(id))
+	if err != nil || newest.After(limit) {
+		return false, err
+	}
+	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil { // a sweep may come later
+		return false, err
+	}
+	return true, m.dropUpload(ctx, id)
+}
+
+func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, parts []*state.Part) (*state.Version, string, error) {
+	b, settings, err := s.bucketOf(ctx, u.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	defer s.keys.lock("complete " + u.ID)()
+	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
+		return nil, "", err // another completion was faster
+	}
+	if b.uploads.isCompleted(ctx, u) {
+		return nil, "", state.NoUpload(u.ID)
+	}
+	w.Object.Upload = u.ID
+	r, kept, err := b.putRequest(ctx, w, settings, s)
+	if err != nil {
+		return nil, "", err
+	}
+	stored, crc := make([]storage.Part, len(parts)), uint32(0)
+	for i, p := range parts {
+		stored[i] = *p.Data.(*storage.Part)
+		crc = crc32c.Join(crc, stored[i].CRC32C.Sum, p.Size)
+	}
+	r.Size, r.CRC32C = w.Object.Size, storage.KnownCRC32C(crc)
+	kept.Set(keptUpload, u.ID)
+	if b.has(storage.LateMetadata) {
+		b.keepContent(kept, &w.Object, r.CRC32C)
+	}
+	r.Metadata[reservedName] = kept.Encode()
+	record := u.Object.Data.(*uploadRecord)
+	r.AnyOrder = record.AnyOrder
+	attrs, err := b.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
+	if err != nil && (b.uploads.isCompleted(ctx, u) || b.uploads.isLost(ctx, u)) {
+		return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
+	}
+	switch storage.CodeOf(err) {
+	case storage.InvalidArgument, storage.Changed:
+		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // it was replaced meanwhile
+	}
+	if err != nil {
+		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
+	}
+	b.uploads.dropUpload(ctx, u.ID) // if this fails, the upload is listed until it is aborted
+	v, shown := b.written(ctx, w, settings, attrs, s)
+	return v, shown, nil
+}
+
+// isLost reports whether the store has an upload no more, because another program has removed it.
+// It then removes the records.
+func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
+	record := u.Object.Data.(*uploadRecord)
+	if !record.AnyOrder {
+		return false
+	}
+	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
+	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
+}
+
+// isCompleted reports whether the upload made the current object of its key, and was interrupted
+// before it was removed. It removes the upload.
+func (m *driverUploads) isCompleted(ctx context.Context, u *state.Upload) bool {
+	v, err := m.bucket.find(ctx, u.Key, "")
+	if err != nil || v == nil {
+		return false
+	}
+	defer held(v).close()
+	if v.Object.Upload != u.ID {
+		return false
+	}
+	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Object.Data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.ID) == nil
+}
+
+// dropUpload removes the records of an upload.
+func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
+	records, err := m.bucket.openRecords(ctx, false)
+	if err != nil || records == nil {
+		return err
+	}
+	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // ids have one length
+		return err
+	}
+	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())
+}
+
+// Abort waits for a completion in progress: after that, there is no such upload.
+func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
+	b, _, err := s.bucketOf(ctx, u.Bucket)
+	if err != nil {
+		return err
+	}
+	defer s.keys.lock("complete " + u.ID)()
+	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
+		return err
+	}
+	if err := b.driver.AbortParts(ctx, b.naming().Escape(u.Key), u.Object.Data.(*uploadRecord).Upload); err != nil {
+		return ErrorOf(err, u.Key)
+	}
+	return ErrorOf(b.uploads.dropUpload(ctx, u.ID), u.Key)
+}
+
+// abortUploads ends all uploads of a bucket that is removed, also those that have no record.
+func (m *driverUploads) abortUploads(ctx context.Context) error {
+	if !m.bucket.has(storage.ListedUploads) {
+		return nil
+	}
+	r := &storage.ListUploadsRequest{Limit: pageLimit}
+	for {
+		page, err := m.bucket.driver.ListUploads(ctx, r)
+		if err != nil {
+			return err
+		}
+		for _, u := range page.Uploads {
+			if err := m.bucket.driver.AbortParts(ctx, u.Key, u.Upload); err != nil {
+				return err
+			}
+		}
+		if r.Token = page.Token; r.Token == "" {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,346 @@
+package driverstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A nameWalk goes through the driver's names below one folder in S3's order. The driver lists an
+// escaped segment at the place of its mark, which S3's order does not have. So the walk lists the
+// escaped segments of a folder on their own when it comes to the folder, and merges them into the
+// names that are not escaped. It enters an escaped folder with a nameWalk of its own.
+type nameWalk struct {
+	listing   state.Listing
+	names     keyname.Naming
+	after     string // keys up to this one are left out
+	name, key string // the folder, for the driver and for S3: "", or they end in a slash
+	inner     bool   // the folder is escaped, and this walk part of another one
+	// each lists the driver's names. seeks reports that it does so after r.StartAfter.
+	each  func(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error
+	seeks bool
+	// show gets the entries until it returns false. versions, if it is not nil, lists those of a key.
+	show     func(e *listedEntry) (bool, error)
+	versions func(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error
+
+	escaped []*escapedNames
+	listed  map[string]bool // the folders whose escaped segments were listed
+}
+
+// escapedNames are the next escaped segments of a folder, in S3's order.
+type escapedNames struct {
+	name, key string // of the folder
+	after     string // the S3 key of the item that was taken last, or that of the walk
+	items     []escapedName
+	more      bool // there are more, for which there was no room
+}
+
+// An escapedName is an object or a folder, with its first entry.
+type escapedName struct {
+	key, name string // that of a folder ends in a slash
+	entry     listedEntry
+}
+
+// lastName is after all names of a folder, or with a mark, but for those that begin with it.
+const lastName = "\U0010FFFF"
+
+// maxName is the longest key of a driver, in bytes.
+const maxName = 1024
+
+// walk returns the walk of a listing.
+func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
+	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
+	w.each = func(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+		var failed error
+		err := n.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
+			more, failed = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
+			return more && failed == nil
+		})
+		return cmp.Or(err, failed)
+	}
+	if i := strings.LastIndexByte(l.Prefix, '/'); i >= 0 {
+		w.name, w.key = w.names.Escape(l.Prefix[:i])+"/", l.Prefix[:i+1]
+	}
+	return w
+}
+
+// walkVersions returns the walk of a listing of versions. It does not roll up names.
+func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
+	l.Delimiter = ""
+	w := n.walk(l, after, show)
+	w.each, w.versions = n.eachVersion, n.versionsOf
+	w.seeks = n.bucket.description().Local // drivers need not know StartAfter here
+	return w
+}
+
+// run returns false if show did.
+func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
+	w.listed = map[string]bool{}
+	if w.after >= w.key && !w.contains(w.after) {
+		return true, nil // all keys are before it
+	}
+	if err := w.enter(ctx); err != nil {
+		return false, err
+	}
+	if r := w.request(); r != nil {
+		if more, err := w.stream(ctx, r); err != nil || !more {
+			return false, err
+		}
+	}
+	return w.flush(ctx, "")
+}
+
+func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.key) }
+
+// last returns what the prefix of the listing has after the folder.
+func (w *nameWalk) last() string {
+	if len(w.listing.Prefix) < len(w.key) {
+		return ""
+	}
+	return w.listing.Prefix[len(w.key):]
+}
+
+// request returns the request for the names that are not escaped, or nil if there are none.
+func (w *nameWalk) request() *storage.ListRequest {
+	last := w.last()
+	if w.names.EscapesAll(last) {
+		return nil
+	}
+	r := &storage.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: min(w.listing.Max+1, pageLimit)}
+	if w.inner {
+		r.Limit = min(r.Limit, pageLimit/10) // there may be many at a time
+	}
+	if w.seeks && w.contains(w.after) {
+		if start := w.name + sendable(w.after[len(w.key):]); start > r.Prefix {
+			r.StartAfter = start
+		}
+	}
+	return r
+}
+
+// sendable returns the beginning of a key up to the first byte that a driver's name cannot have.
+func sendable(key string) string {
+	for i, c := range key {
+		if c < 0x20 || c == utf8.RuneError {
+			return key[:i]
+		}
+	}
+	return key
+}
+
+// enter lists the escaped segments that the stream of the other names may not come to: those of the
+// folders in which the walk begins.
+func (w *nameWalk) enter(ctx context.Context) error {
+	begins := w.contains(w.after) && w.after != ""
+	if w.last() != "" || begins {
+		if err := w.list(ctx, w.name); err != nil {
+			return err
+		}
+	}
+	if w.listing.Delimiter != "" || !begins {
+		return nil
+	}
+	rest := w.after[len(w.key):]
+	for end := strings.IndexByte(rest, '/'); end >= 0; {
+		if !w.names.IsNatural(rest[:end], w.key == "") {
+			return nil
+		}
+		if err := w.list(ctx, w.name+rest[:end+1]); err != nil {
+			return err
+		}
+		next := strings.IndexByte(rest[end+1:], '/')
+		if next < 0 {
+			return nil
+		}
+		end += 1 + next
+	}
+	return nil
+}
+
+// stream shows the names that are not escaped, and the escaped ones between them.
+func (w *nameWalk) stream(ctx context.Context, r *storage.ListRequest) (more bool, err error) {
+	for {
+		seek := ""
+		more = true
+		err := w.each(ctx, r, func(e *listedEntry) (bool, error) {
+			folder, escaped := w.escapedFolder(e.Key)
+			if err := w.listBefore(ctx, e.Key, folder, escaped); err != nil {
+				return false, err
+			}
+			if escaped {
+				if to := folder + keyname.Mark + lastName; w.seeks && e.Key < to && len(to) <= maxName {
+					seek = to
+				}
+				return seek == "", nil
+			}
+			key := w.key + e.Key[len(w.name):]
+			if key <= w.after || !strings.HasPrefix(key, w.listing.Prefix) {
+				return true, nil
+			}
+			if more, err = w.flush(ctx, key); err == nil && more {
+				more, err = w.show(e)
+			}
+			return more, err
+		})
+		if err != nil || seek == "" {
+			return more, err
+		}
+		r = &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: seek}
+	}
+}
+
+// escapedFolder returns the folder of a name's first escaped segment, or else that of the name.
+func (w *nameWalk) escapedFolder(name string) (folder string, escaped bool) {
+	end := len(w.name)
+	for {
+		rest := name[end:]
+		if strings.HasPrefix(rest, keyname.Mark) {
+			return name[:end], true
+		}
+		i := strings.IndexByte(rest, '/')
+		if i < 0 || i == len(rest)-1 {
+			return name[:end], false
+		}
+		end += i + 1
+	}
+}
+
+// listBefore lists the escaped segments that may come before a name in S3's order and that the
+// driver lists now or later.
+func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
+	for end := len(w.name); end <= len(folder); {
+		if end == len(folder) && escaped || name[end:] < keyname.Mark {
+			if err := w.list(ctx, name[:end]); err != nil {
+				return err
+			}
+		}
+		i := strings.IndexByte(name[end:], '/')
+		if i < 0 {
+			break
+		}
+		end += i + 1
+	}
+	return nil
+}
+
+// list lists the escaped segments of a folder, once.
+func (w *nameWalk) list(ctx context.Context, folder string) error {
+	if w.listed[folder] {
+		return nil
+	}
+	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], after: w.after}
+	if n.after >= n.key && !strings.HasPrefix(n.after, n.key) {
+		return nil // all keys are before the walk
+	}
+	w.listed[folder] = true
+	if err := w.fill(ctx, n); err != nil {
+		return err
+	}
+	if len(n.items) > 0 {
+		w.escaped = append(w.escaped, n)
+	}
+	return nil
+}
+
+// fill reads the next escaped segments of a folder: as many as a page may need.
+func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
+	n.items, n.more = nil, false
+	r := &storage.ListRequest{Prefix: n.name + keyname.Mark}
+	if w.versions == nil {
+		r.Delimiter = "/"
+	}
+	if n.name == w.name {
+		last := strings.TrimRight(w.last(), ".")
+		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
+			last = last[:i] // perhaps the beginning of a character
+		}
+		r.Prefix += keyname.EscapeText(last, false)
+	}
+	for {
+		seek := ""
+		err := w.each(ctx, r, func(e *listedEntry) (bool, error) {
+			name, isFolder := e.Key, false
+			if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
+				name, isFolder = e.Key[:len(n.name)+i+1], true
+			}
+			key, ok := w.names.Unescape(name, isFolder)
+			if ok && !isRecord(name) {
+				n.add(escapedName{key: key, name: name, entry: *e}, w)
+			}
+			if to := name + lastName; isFolder && !e.IsPrefix && w.seeks && e.Key < to && len(to) <= maxName {
+				seek = to
+			}
+			return seek == "", nil
+		})
+		if err != nil || seek == "" {
+			return err
+		}
+		r = &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, StartAfter: seek}
+	}
+}
+
+// add keeps an item if it is after those that were taken and among the first of the others.
+func (n *escapedNames) add(item escapedName, w *nameWalk) {
+	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after && strings.HasPrefix(w.after, item.key)
+	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.listing.Prefix) {
+		return
+	}
+	i, found := slices.BinarySearchFunc(n.items, item, compareNames)
+	if found {
+		return
+	}
+	entry := *item.entry.VersionEntry // its page need not stay in memory
+	item.entry.VersionEntry = &entry
+	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.Max+1 {
+		n.items, n.more = n.items[:w.listing.Max+1], true
+	}
+}
+
+func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
+
+// flush shows the escaped names whose keys are less than before, or all if that is "".
+func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err error) {
+	for len(w.escaped) > 0 {
+		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })
+		item := first.items[0]
+		if before != "" && item.key >= before {
+			return true, nil
+		}
+		if first.items = first.items[1:]; len(first.items) == 0 && first.more {
+			first.after = item.key
+			if err := w.fill(ctx, first); err != nil {
+				return false, err
+			}
+		}
+		if len(first.items) == 0 {
+			w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == first })
+		}
+		if more, err := w.showItem(ctx, item); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (w *nameWalk) showItem(ctx context.Context, item escapedName) (more bool, err error) {
+	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
+		inner := *w
+		inner.name, inner.key, inner.inner, inner.escaped = item.name, item.key, true, nil
+		return inner.run(ctx)
+	}
+	if w.versions == nil {
+		return w.show(&item.entry)
+	}
+	more = true
+	err = w.versions(ctx, item.key, func(e *listedEntry) (bool, error) {
+		more, err = w.show(e)
+		return more, err
+	})
+	return more, err
+}

@@ -1,0 +1,197 @@
+package driverstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// expectedNames is the definition of a listing: keys in byte order, rolled up.
+func expectedNames(keys []string, l state.Listing, after state.Position) (names []string) {
+	for _, key := range keys {
+		common, rolled := l.CommonPrefix(key)
+		switch {
+		case !strings.HasPrefix(key, l.Prefix) || key <= after.Key || after.Prefix && strings.HasPrefix(key, after.Key):
+		case !rolled:
+			names = append(names, key)
+		case len(names) == 0 || names[len(names)-1] != common+"|":
+			names = append(names, common+"|")
+		}
+	}
+	return names
+}
+
+// A listedStore is a store with keys.
+type listedStore struct {
+	store *Store
+	keys  []string
+}
+
+func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, keys []string) *listedStore {
+	t.Helper()
+	s := New(Config{Service: service, Account: "1", Region: "us-east-1", Now: time.Now})
+	t.Cleanup(s.Close)
+	b := &state.Bucket{Name: "bucket", Account: "1", Region: "us-east-1"}
+	if versioned {
+		b.Versioning = state.Enabled
+	}
+	_, err := s.CreateBucket(t.Context(), b)
+	require.NoError(t, err)
+	opened, err := s.locate("bucket")
+	require.NoError(t, err)
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	for _, key := range keys {
+		_, err := opened.driver.Put(t.Context(), &storage.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
+		require.NoError(t, err, "%q", key)
+	}
+	return &listedStore{s, keys}
+}
+
+func (s *listedStore) page(ctx context.Context, l state.Listing, after state.Position) (names []string, more bool, err error) {
+	more, err = s.store.List(ctx, "bucket", l, after, func(v *state.Version, common string) {
+		if v == nil {
+			names = append(names, common+"|")
+		} else {
+			names = append(names, v.Key)
+		}
+	})
+	return names, more, err
+}
+
+func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, after state.VersionPosition) (names []string, next state.VersionPosition, more bool, err error) {
+	more, err = s.store.ListVersions(ctx, "bucket", l, after, func(v *state.Version, _ bool, common string) {
+		if v == nil {
+			names, next = append(names, common+"|"), state.VersionPosition{Key: common}
+		} else {
+			names, next = append(names, v.Key), state.VersionPosition{Key: v.Key, ID: v.ID}
+		}
+	})
+	return names, next, more, err
+}
+
+// check compares listings after one position, in pages, with their definition.
+func (s *listedStore) check(t *testing.T, l state.Listing, after string) {
+	t.Helper()
+	want := expectedNames(s.keys, l, state.Position{Key: after})
+	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter, after, l.Max)
+	var got []string
+	at := state.Position{Key: after}
+	for more := true; more; {
+		names, hasMore, err := s.page(t.Context(), l, at)
+		require.NoError(t, err, about)
+		require.LessOrEqual(t, len(names), l.Max, about)
+		if more = hasMore; more {
+			require.Len(t, names, l.Max, about)
+			last, rolled := strings.CutSuffix(names[len(names)-1], "|")
+			at = state.Position{Key: last, Prefix: rolled}
+		}
+		got = append(got, names...)
+	}
+	require.Equal(t, want, got, about)
+}
+
+func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
+	t.Helper()
+	var got []string
+	var at state.VersionPosition
+	for more := true; more; {
+		names, next, hasMore, err := s.versionsPage(t.Context(), l, at)
+		require.NoError(t, err)
+		got, at, more = append(got, names...), next, hasMore
+	}
+	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got, "versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
+}
+
+var hostilePieces = []string{
+	"a", "a", "A", "b", "0", "-", " ", "!", "!%", "!&", "!%%", "%", "/", "/", "//", ".", "..", "\n", "\x01", "\x1f", "\x7f", "\\", "~", "^", "=", "+", "@",
+	"é", "\uffff", "\ufffe", "\ufffd", "\U0010FFFF", "\xff", "\xc3", ".omnibucket", ".omnibucket%", "%0a", "%0A",
+}
+
+func hostileKey(random *rand.Rand) string {
+	key := ""
+	for range 1 + random.IntN(6) {
+		key += hostilePieces[random.IntN(len(hostilePieces))]
+	}
+	if random.IntN(30) == 0 {
+		key += strings.Repeat("x", 300)
+	}
+	return key
+}
+
+func TestListingsOfHostileKeysAreInByteOrder(t *testing.T) {
+	services := map[string]func(t *testing.T) storage.ServiceDriver{
+		"directory": func(t *testing.T) storage.ServiceDriver {
+			service, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = service.Close() })
+			return service
+		},
+		"memory": func(*testing.T) storage.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
+		"records": func(*testing.T) storage.ServiceDriver {
+			return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+		},
+	}
+	for name, service := range services {
+		for _, versioned := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", versions: ", versioned), func(t *testing.T) {
+				for seed := range uint64(2) {
+					random := rand.New(rand.NewPCG(seed, 1))
+					keys := []string{"newli\ne.txt", "file.txt", "newli.txt", "zoo", "dir/", "dir/ x", "a//b", "a/b", "/lead", "//", "\x01/a/\x02/b"}
+					for range 40 {
+						keys = append(keys, hostileKey(random))
+					}
+					s := storeOfKeys(t, service(t), versioned, keys)
+					s.checkAll(t, random, versioned)
+				}
+			})
+		}
+	}
+}
+
+// onlyService keeps records among the objects.
+type onlyService struct{ storage.ServiceDriver }
+
+func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) {
+	t.Helper()
+	for _, delimiter := range []string{"", "/"} {
+		for _, size := range []int{1, 3, 1000} {
+			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, "")
+			if versioned {
+				s.checkVersions(t, state.Listing{Delimiter: delimiter, Max: size})
+			}
+		}
+		for range 25 {
+			key := s.keys[random.IntN(len(s.keys))]
+			prefix := key[:random.IntN(len(key)+1)]
+			after := s.keys[random.IntN(len(s.keys))]
+			switch random.IntN(4) {
+			case 0:
+				after = ""
+			case 1:
+				after = hostileKey(random)
+			case 2:
+				after = after[:random.IntN(len(after))]
+			}
+			size := 1 + random.IntN(4)
+			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, after)
+			s.check(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size}, after)
+			if versioned {
+				s.checkVersions(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size})
+			}
+		}
+	}
+}

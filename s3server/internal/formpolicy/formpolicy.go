@@ -1,0 +1,128 @@
+// Package formpolicy has the policies of forms: the signer says in one which fields and files a
+// browser can send.
+package formpolicy
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+// A Policy says which forms the signer allows.
+type Policy struct {
+	Expiration time.Time
+	Conditions []json.RawMessage
+}
+
+// Sizes are limits on a file, in bytes.
+type Sizes struct{ Least, Most int64 }
+
+// A condition is one condition of a policy.
+type condition struct {
+	match string // "eq", "starts-with", "content-length-range"
+	field string // in lower case
+	value string
+	sizes Sizes
+	raw   string
+}
+
+// Parse reads a policy, which is JSON in base64.
+func Parse(encoded string) (*Policy, error) {
+	document, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid base64.")
+	}
+	var p Policy
+	var names map[string]json.RawMessage
+	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() || p.Conditions == nil {
+		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
+	}
+	for name := range names {
+		if name != "expiration" && name != "conditions" { // encoding/json ignores case
+			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)
+		}
+	}
+	return &p, nil
+}
+
+// unlisted fields need no condition.
+var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
+
+// Check checks that every condition holds and that every field has a condition. names has the names
+// of the fields in their order. It returns the limits that are left of size.
+func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
+	known := map[string]bool{}
+	for _, raw := range p.Conditions {
+		conditions, err := parseCondition(raw)
+		if err != nil {
+			return size, err
+		}
+		for _, c := range conditions {
+			known[c.field] = true
+			if c.match == "content-length-range" {
+				size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
+				continue
+			}
+			value, given := fields[c.field]
+			if c.field == "bucket" {
+				value, given = bucket, true
+			}
+			if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !strings.HasPrefix(value, c.value) {
+				return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
+			}
+		}
+	}
+	for _, name := range names {
+		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
+			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
+		}
+	}
+	return size, nil
+}
+
+// parseCondition reads {"field": "value"} or [match, "$field", "value"].
+func parseCondition(raw json.RawMessage) ([]condition, error) {
+	wrong := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
+	var exact map[string]string
+	if json.Unmarshal(raw, &exact) == nil {
+		if len(exact) == 0 {
+			return nil, wrong
+		}
+		var all []condition
+		for field, value := range exact {
+			all = append(all, condition{
+				match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
+			})
+		}
+		return all, nil
+	}
+	var list []any
+	if json.Unmarshal(raw, &list) != nil || len(list) != 3 {
+		return nil, wrong
+	}
+	match, _ := list[0].(string)
+	c := condition{match: strings.ToLower(match)}
+	if c.match == "content-length-range" {
+		least, ok := list[1].(float64)
+		most, also := list[2].(float64)
+		if !ok || !also || least < 0 || most < least {
+			return nil, wrong
+		}
+		c.sizes = Sizes{int64(least), int64(most)}
+		return []condition{c}, nil
+	}
+	field, _ := list[1].(string)
+	value, isText := list[2].(string)
+	field, dollar := strings.CutPrefix(field, "$")
+	if c.match != "eq" && c.match != "starts-with" || !dollar || !isText {
+		return nil, wrong
+	}
+	c.field, c.value = strings.ToLower(field), value
+	c.raw = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
+	return []condition{c}, nil
+}

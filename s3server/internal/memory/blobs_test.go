@@ -1,0 +1,71 @@
+package memory
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// textBody is a body whose announced size may be wrong.
+func textBody(text string, size int64) *state.Body {
+	d := checksum.NewDigest(checksum.Default, false)
+	b := &state.Body{From: io.TeeReader(strings.NewReader(text), d), Size: size, Digest: d}
+	b.Check = func() error {
+		if size >= 0 && d.Size != size {
+			return s3error.New("IncompleteBody")
+		}
+		return nil
+	}
+	return b
+}
+
+func TestALongBodyIsStoredInPieces(t *testing.T) {
+	ctx := context.Background()
+	for _, row := range []struct {
+		name       string
+		sent, size int64
+		pieces     int
+		code       string
+		most       int64
+	}{
+		{name: "empty", pieces: 1},
+		{name: "one piece", sent: pieceSize, size: pieceSize, pieces: 1},
+		{name: "one byte more", sent: pieceSize + 1, size: pieceSize + 1, pieces: 2},
+		{name: "two pieces", sent: 2 * pieceSize, size: 2 * pieceSize, pieces: 2},
+		{name: "of unknown size", sent: 2*pieceSize + 1, size: -1, pieces: 1},
+		{name: "it ends too early", sent: pieceSize, size: 2 * pieceSize, code: "IncompleteBody"},
+		{name: "it is too long", sent: 2*pieceSize + 1, size: 2 * pieceSize, code: "IncompleteBody"},
+		{name: "its size is too large", sent: 1, size: 3, most: 2, code: "InsufficientStorage"},
+		{name: "it becomes too large", sent: 3, size: -1, most: 2, code: "InsufficientStorage"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := newBlobs(memstore.NewDriver(memstore.Config{}), row.most)
+			text := strings.Repeat("0123456789abcdef", int(row.sent/16)+1)[:row.sent]
+			from := textBody(text, row.size)
+			stored, err := b.put(ctx, from)
+			if row.code != "" {
+				require.True(t, s3error.Is(from.Blame(err), row.code), err)
+				require.Empty(t, b.all)
+				require.Zero(t, b.bytes)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, stored, row.pieces)
+			require.Equal(t, row.sent, b.bytes)
+			var back strings.Builder
+			require.NoError(t, b.copyTo(ctx, &back, stored))
+			require.True(t, back.String() == text)
+			b.release(stored)
+			require.Empty(t, b.all)
+			require.Zero(t, b.bytes)
+		})
+	}
+}

@@ -1,0 +1,80 @@
+package memory
+
+import (
+	"encoding/json"
+	"sync"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A ledger counts the memory of what is kept beside bytes: versions, delete markers, uploads and
+// parts, and the settings of buckets, which clients could make without a single byte.
+type ledger struct {
+	most int64 // 0: no bound
+
+	mu   sync.Mutex
+	used int64
+}
+
+const (
+	// leastLedger is the bound of a ledger, unless Config.MaxBytes is larger.
+	leastLedger = 64 << 20
+	// entryCost is what a bucket, version, upload or part takes without its strings.
+	entryCost = 1 << 10
+	// recordedPartCost is what an object remembers of a part of its upload.
+	recordedPartCost = 128
+)
+
+func newLedger(maxBytes int64) *ledger {
+	if maxBytes == 0 {
+		return &ledger{}
+	}
+	return &ledger{most: max(maxBytes, leastLedger)}
+}
+
+// add counts n more bytes, or fewer if n is negative. It fails if there are too many.
+func (l *ledger) add(n int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.most > 0 && n > 0 && l.used+n > l.most {
+		return s3error.New("InsufficientStorage")
+	}
+	l.used += n
+	return nil
+}
+
+// free counts n bytes less.
+func (l *ledger) free(n int64) { _ = l.add(-n) }
+
+// costOf returns the memory that a bucket takes with its settings: about twice that of its record.
+// It is 0 if there is no bound.
+func (l *ledger) costOf(b *state.Bucket) int64 {
+	if l.most == 0 {
+		return 0
+	}
+	record, _ := json.Marshal(state.RecordOf(b)) // the type has nothing that could fail
+	return entryCost + 2*int64(len(record))
+}
+
+// costOfVersion returns the memory that a version takes.
+func costOfVersion(v *state.Version) int64 {
+	return entryCost + int64(len(v.Key)) + costOfProperties(&v.Object.Properties) + int64(len(v.Object.Parts))*recordedPartCost
+}
+
+func costOfProperties(p *state.Properties) (bytes int64) {
+	for name, values := range p.Header {
+		for _, value := range values {
+			bytes += int64(len(name) + len(value))
+		}
+	}
+	for _, t := range p.Tags {
+		bytes += int64(len(t.Key) + len(t.Value))
+	}
+	return bytes
+}
+
+// cost returns the memory that an upload takes with its parts.
+func (u *memoryUpload) cost() int64 {
+	return entryCost + int64(len(u.upload.Key)) + costOfProperties(&u.upload.Object.Properties) + int64(len(u.parts))*entryCost
+}

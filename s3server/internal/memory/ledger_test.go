@@ -1,0 +1,145 @@
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// memoryOf returns a store with one bucket and a bound on its ledger.
+func memoryOf(t *testing.T, most int64) *Store {
+	t.Helper()
+	s := New(Config{Driver: memstore.NewDriver(memstore.Config{}), Now: time.Now, MaxBytes: 1 << 30})
+	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos"})
+	require.NoError(t, err)
+	s.ledger.most = most
+	return s
+}
+
+func emptyBody() *state.Body {
+	d := checksum.NewDigest(checksum.Default, false)
+	return &state.Body{From: http.NoBody, Digest: d, Check: func() error { return nil }}
+}
+
+func TestEntriesWithoutBytesAreBounded(t *testing.T) {
+	ctx := context.Background()
+	long := strings.Repeat("x", 1000)
+	for name, make := range map[string]func(s *Store) error{
+		"empty objects": func(s *Store) error {
+			_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: rand.Text()}, emptyBody())
+			return err
+		},
+		"long metadata": func(s *Store) error {
+			o := state.Object{Properties: state.Properties{Header: http.Header{"X-Amz-Meta-A": {long}}}}
+			_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: rand.Text(), Object: o}, emptyBody())
+			return err
+		},
+		"uploads": func(s *Store) error {
+			return s.BeginUpload(ctx, &state.Upload{Bucket: "photos", Key: long, Kind: checksum.Default})
+		},
+		"parts": func(s *Store) error {
+			u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default}
+			if err := s.BeginUpload(ctx, u); err != nil {
+				return err
+			}
+			for number := range 100 {
+				if _, err := s.PutPart(ctx, u, number+1, emptyBody()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"settings of buckets": func(s *Store) error {
+			name := rand.Text()
+			if _, err := s.CreateBucket(ctx, &state.Bucket{Name: name}); err != nil {
+				return err
+			}
+			return s.ChangeBucket(ctx, name, func(b *state.Bucket) error {
+				b.Logging = []byte(long)
+				return nil
+			})
+		},
+		"buckets": func(s *Store) error {
+			_, err := s.CreateBucket(ctx, &state.Bucket{Name: rand.Text()})
+			return err
+		},
+		"delete markers": func(s *Store) error {
+			_ = s.ChangeBucket(ctx, "photos", func(b *state.Bucket) error {
+				b.Versioning = state.Enabled
+				return nil
+			})
+			_, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: "k"}})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memoryOf(t, 100<<10)
+			var err error
+			for range 1000 {
+				if err = make(s); err != nil {
+					break
+				}
+			}
+			require.True(t, s3error.Is(err, "InsufficientStorage"), err)
+			require.LessOrEqual(t, s.ledger.used, s.ledger.most)
+		})
+	}
+}
+
+func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
+	ctx := context.Background()
+	s := memoryOf(t, 0)
+	remove := func(key, id string) {
+		_, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: key, ID: id}})
+		require.NoError(t, err)
+	}
+	for range 2 { // the second one overwrites
+		_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, emptyBody())
+		require.NoError(t, err)
+	}
+	_, _, err := s.Change(ctx, state.VersionName{Bucket: "photos", Key: "a"}, func(_ *state.Bucket, v *state.Version) error {
+		v.Object.Properties.Tags = []tagging.Tag{{Key: "k", Value: "v"}}
+		return nil
+	})
+	require.NoError(t, err)
+	for i := range 3 { // one is completed, one aborted, one ends with the bucket
+		u := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
+		require.NoError(t, s.BeginUpload(ctx, u))
+		for range 2 {
+			_, err = s.PutPart(ctx, u, 1, emptyBody())
+			require.NoError(t, err)
+		}
+		parts, _, err := s.Parts(ctx, u, 0, 10)
+		require.NoError(t, err)
+		switch i {
+		case 0:
+			_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b", Object: state.Object{Parts: make([]state.ObjectPart, 1)}}, u, parts)
+			require.NoError(t, err)
+		case 1:
+			require.NoError(t, s.Abort(ctx, u))
+		}
+	}
+	v, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
+	require.NoError(t, err)
+	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "c", Object: v.Object}, v)
+	require.NoError(t, err)
+	s.Release(v)
+	require.Positive(t, s.ledger.used)
+	for _, key := range []string{"a", "b", "c"} {
+		remove(key, "")
+	}
+	require.NoError(t, s.DeleteBucket(ctx, "photos"))
+	require.Zero(t, s.ledger.used)
+	require.Zero(t, s.blobs.bytes)
+}

@@ -1,0 +1,185 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+func (s *Store) List(_ context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+	walk := walk
+	if s.folderOrder {
+		walk = walkTree
+	}
+	err = s.viewed(bucket, func(b *memoryBucket) error {
+		more = walk(l, b, after, show)
+		return nil
+	})
+	return more, err
+}
+
+// walk shows the current objects after a position, and each common prefix once. It
+// reports whether there are more than the page holds. After a position that is a
+// common prefix, no key with that prefix follows; after a key with the prefix, the
+// prefix is shown again.
+func walk(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
+	return page(l, currentFrom(l, b, max(l.Prefix, after.Key)), func(key string) bool {
+		return key > after.Key && (!after.Prefix || !strings.HasPrefix(key, after.Key))
+	}, show)
+}
+
+// walkTree is walk in the order of SeaweedFS (4.44, weed/s3api, doListFilerEntries).
+// It compares names folder by folder, so that all of "a/…" comes at the place of "a",
+// before "a-b". If the position does not begin with the prefix, it lists nothing
+// (seaweedfs#11321). A start-after that is the name of a folder skips the folder.
+func walkTree(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
+	if !strings.HasPrefix(after.Key, l.Prefix) && after.Key != "" {
+		return false
+	}
+	if l.Delimiter != "" {
+		after.Key = strings.TrimSuffix(after.Key, l.Delimiter)
+	}
+	inTree := slices.SortedFunc(currentFrom(l, b, l.Prefix), func(a, b *state.Version) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
+	return page(l, slices.Values(inTree), func(key string) bool {
+		return after.Key == "" || treePath(key) > treePath(after.Key) && (!after.Prefix || !strings.HasPrefix(key, after.Key+"/"))
+	}, show)
+}
+
+// treePath returns key in a form that sorts as in a tree: no character is before the slash.
+func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
+
+// currentFrom yields the current objects with the listing's prefix, from a key on.
+func currentFrom(l state.Listing, b *memoryBucket, start string) iter.Seq[*state.Version] {
+	return func(yield func(*state.Version) bool) {
+		keys := b.keys.Iter()
+		for ok := keys.Seek(start); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
+			if v := keys.Value()[0]; !v.Marker && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// page shows one page of the versions whose key isAfter accepts.
+func page(l state.Listing, versions iter.Seq[*state.Version], isAfter func(key string) bool, show func(v *state.Version, common string)) (more bool) {
+	shown, last := 0, ""
+	for v := range versions {
+		if !isAfter(v.Key) {
+			continue
+		}
+		common, rolled := l.CommonPrefix(v.Key)
+		if rolled && common == last {
+			continue
+		}
+		if shown == l.Max {
+			return l.Max > 0
+		}
+		shown++
+		if rolled {
+			last = common
+			show(nil, common)
+		} else {
+			show(v, "")
+		}
+	}
+	return false
+}
+
+func (s *Store) ListVersions(_ context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool, err error) {
+	err = s.viewed(bucket, func(b *memoryBucket) error {
+		more = walkVersions(l, b, after, show)
+		return nil
+	})
+	return more, err
+}
+
+func walkVersions(l state.Listing, b *memoryBucket, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool) {
+	keys := b.keys.Iter()
+	last, shown := "", 0
+	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
+		common, rolled := l.CommonPrefix(keys.Key())
+		if rolled && (common == last || common == after.Key) {
+			continue
+		}
+		versions := keys.Value()
+		for i := firstAfter(after, keys.Key(), versions); i < len(versions); i++ {
+			if shown == l.Max {
+				return l.Max > 0
+			}
+			shown++
+			if rolled {
+				last = common
+				show(nil, false, common)
+				break
+			}
+			show(versions[i], i == 0, "")
+		}
+	}
+	return false
+}
+
+// firstAfter returns the index of the first version after the position.
+func firstAfter(p state.VersionPosition, key string, versions []*state.Version) int {
+	if key != p.Key {
+		return 0
+	}
+	number, known := numberOf(p.ID)
+	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == p.ID || known && v.Number < number })
+	switch {
+	case i < 0:
+		return len(versions)
+	case versions[i].ID == p.ID:
+		return i + 1
+	}
+	return i
+}
+
+func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, after state.UploadPosition, show func(u *state.Upload, common string)) (more bool, err error) {
+	err = s.viewed(bucket, func(b *memoryBucket) error {
+		last, shown := "", 0
+		for _, u := range b.sortedUploads(after) {
+			common, rolled := l.CommonPrefix(u.upload.Key)
+			if !strings.HasPrefix(u.upload.Key, l.Prefix) || rolled && (common == last || common == after.Key) {
+				continue
+			}
+			if shown == l.Max {
+				more = true
+				break
+			}
+			shown++
+			if rolled {
+				last = common
+				show(nil, common)
+				continue
+			}
+			show(&u.upload, "")
+		}
+		return nil
+	})
+	return more, err
+}
+
+// sortedUploads returns the uploads after a position, by key, and by time for one key.
+func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*memoryUpload {
+	var all []*memoryUpload
+	for _, u := range b.uploads {
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b *memoryUpload) int {
+		return cmp.Or(strings.Compare(a.upload.Key, b.upload.Key), a.upload.Initiated.Compare(b.upload.Initiated), strings.Compare(a.upload.ID, b.upload.ID))
+	})
+	i := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.Key > after.Key })
+	if after.ID != "" {
+		if at := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.Key == after.Key && u.upload.ID == after.ID }); at >= 0 {
+			i = at + 1
+		}
+	}
+	if i < 0 {
+		return nil
+	}
+	return all[i:]
+}

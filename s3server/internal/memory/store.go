@@ -1,0 +1,156 @@
+// Package memory is the store that keeps everything but the bytes of objects in memory. A driver
+// has the bytes.
+package memory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A Store keeps everything but the bytes in memory.
+type Store struct {
+	now         func() time.Time
+	folderOrder bool
+	blobs       *blobs
+	ledger      *ledger
+
+	mu      sync.RWMutex // not held while bytes are moved
+	buckets btree.Map[string, *memoryBucket]
+}
+
+// A memoryBucket has objects in the byte order of their keys. Store.mu guards it.
+type memoryBucket struct {
+	bucket  *state.Bucket
+	keys    btree.Map[string, []*state.Version] // newest first, never empty
+	uploads map[string]*memoryUpload            // by id
+	writes  uint64
+	ledger  *ledger // of the store
+	counted int64   // in the ledger, for the settings
+}
+
+var _ state.Store = (*Store)(nil)
+
+// A Config is what a [Store] uses.
+type Config struct {
+	Driver      storage.Driver   // of the bytes
+	Now         func() time.Time // in UTC
+	MaxBytes    int64            // 0 means no bound
+	FolderOrder bool             // of listings
+}
+
+// New returns a store without buckets.
+func New(c Config) *Store {
+	return &Store{
+		now: c.Now, folderOrder: c.FolderOrder, blobs: newBlobs(c.Driver, c.MaxBytes),
+		ledger: newLedger(c.MaxBytes),
+	}
+}
+
+// get returns the bucket with this name. The caller holds the lock.
+func (s *Store) get(name string) (*memoryBucket, error) {
+	b, found := s.buckets.Get(name)
+	if !found {
+		return nil, s3error.New("NoSuchBucket", "BucketName", name)
+	}
+	return b, nil
+}
+
+func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, exists := s.buckets.Get(b.Name); exists {
+		return false, nil
+	}
+	cost := s.ledger.costOf(b)
+	if err := s.ledger.add(cost); err != nil {
+		return false, err
+	}
+	s.buckets.Set(b.Name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}, ledger: s.ledger, counted: cost})
+	return true, nil
+}
+
+func (s *Store) Bucket(_ context.Context, name string) (*state.Bucket, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.get(name)
+	if err != nil {
+		return nil, err
+	}
+	return b.bucket, nil
+}
+
+func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.get(name)
+	if err != nil {
+		return err
+	}
+	changed := *b.bucket
+	if err := change(&changed); err != nil {
+		return err
+	}
+	cost := s.ledger.costOf(&changed)
+	if err := s.ledger.add(cost - b.counted); err != nil {
+		return err
+	}
+	b.bucket, b.counted = &changed, cost
+	return nil
+}
+
+func (s *Store) DeleteBucket(_ context.Context, name string) error {
+	var unused []piece
+	err := s.locked(name, func(b *memoryBucket) error {
+		if b.keys.Len() > 0 {
+			return s3error.New("BucketNotEmpty", "BucketName", name)
+		}
+		for _, u := range b.uploads {
+			unused = append(unused, u.pieces()...)
+			s.ledger.free(u.cost())
+		}
+		b.uploads = map[string]*memoryUpload{} // for requests that have just found one
+		s.ledger.free(b.counted)
+		s.buckets.Delete(name)
+		return nil
+	})
+	s.blobs.release(unused)
+	return err
+}
+
+// locked calls f with a bucket, under the lock.
+func (s *Store) locked(name string, f func(*memoryBucket) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.get(name)
+	if err != nil {
+		return err
+	}
+	return f(b)
+}
+
+// viewed calls f with a bucket, under a shared lock.
+func (s *Store) viewed(name string, f func(*memoryBucket) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.get(name)
+	if err != nil {
+		return err
+	}
+	return f(b)
+}
+
+func (s *Store) ListBuckets(_ context.Context, from string, show func(*state.Bucket) bool) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := s.buckets.Iter()
+	for ok := names.Seek(from); ok && show(names.Value().bucket); ok = names.Next() {
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A memoryUpload has its parts by number. Store.mu guards them.
+type memoryUpload struct {
+	upload state.Upload
+	parts  map[int]*state.Part
+}
+
+// pieces returns the pieces of all parts.
+func (u *memoryUpload) pieces() (all []piece) {
+	for _, p := range u.parts {
+		all = append(all, piecesOf(p.Data)...)
+	}
+	return all
+}
+
+func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
+	return s.locked(u.Bucket, func(b *memoryBucket) error {
+		u.ID, u.Initiated = rand.Text()+rand.Text(), s.now()
+		begun := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
+		if err := s.ledger.add(begun.cost()); err != nil {
+			return err
+		}
+		b.uploads[u.ID] = begun
+		return nil
+	})
+}
+
+func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Upload, err error) {
+	err = s.viewed(bucket, func(b *memoryBucket) error {
+		found, err := b.upload(key, id)
+		if err == nil {
+			u = &found.upload
+		}
+		return err
+	})
+	return u, err
+}
+
+func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
+	u, found := b.uploads[id]
+	if !found || u.upload.Key != key {
+		return nil, state.NoUpload(id)
+	}
+	return u, nil
+}
+
+func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
+	stored, err := s.blobs.put(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	return s.addPart(u, number, stored, body.Digest)
+}
+
+func (s *Store) CopyPart(ctx context.Context, u *state.Upload, number int, from *state.Version, offset, length int64) (*state.Part, error) {
+	pieces := slices.Clone(slice(piecesOf(from.Object.Data), offset, length))
+	d := checksum.NewDigest(u.Kind, false)
+	if err := s.blobs.copyTo(ctx, d, pieces); err != nil {
+		return nil, err
+	}
+	s.blobs.retain(pieces)
+	return s.addPart(u, number, pieces, d)
+}
+
+// addPart adds a part, whose pieces are retained, or replaces the part with its number.
+func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum.Digest) (*state.Part, error) {
+	p := state.NewPart(u, number, d, s.now())
+	p.Data = pieces
+	unused := pieces
+	err := s.locked(u.Bucket, func(b *memoryBucket) error {
+		of, err := b.upload(u.Key, u.ID) // it may have ended meanwhile
+		if err != nil {
+			return err
+		}
+		old := of.parts[number]
+		if old == nil {
+			if err := s.ledger.add(entryCost); err != nil {
+				return err
+			}
+		}
+		unused = nil
+		if old != nil {
+			unused = piecesOf(old.Data)
+		}
+		of.parts[number] = p
+		return nil
+	})
+	s.blobs.release(unused)
+	return p, err
+}
+
+func (s *Store) Parts(_ context.Context, u *state.Upload, after, most int) (parts []*state.Part, more bool, err error) {
+	err = s.viewed(u.Bucket, func(b *memoryBucket) error {
+		of, err := b.upload(u.Key, u.ID)
+		if err != nil {
+			return err
+		}
+		var numbers []int
+		for n := range of.parts {
+			if n > after {
+				numbers = append(numbers, n)
+			}
+		}
+		slices.Sort(numbers)
+		if more = len(numbers) > most; more {
+			numbers = numbers[:most]
+		}
+		for _, n := range numbers {
+			parts = append(parts, of.parts[n])
+		}
+		return nil
+	})
+	return parts, more, err
+}
+
+func (s *Store) Complete(_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part) (*state.Version, string, error) {
+	var of *memoryUpload
+	var joined []piece
+	err := s.viewed(u.Bucket, func(b *memoryBucket) (err error) {
+		if of, err = b.upload(u.Key, u.ID); err != nil {
+			return err
+		}
+		for _, p := range parts {
+			if of.parts[p.Number] != p {
+				return s3error.New("InvalidPart", "UploadId", u.ID) // it was replaced meanwhile
+			}
+			joined = append(joined, piecesOf(p.Data)...)
+		}
+		s.blobs.retain(joined)
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	w.Object.Data = joined
+	return s.commit(w, of)
+}
+
+func (s *Store) Abort(_ context.Context, u *state.Upload) error {
+	var unused []piece
+	err := s.locked(u.Bucket, func(b *memoryBucket) error {
+		of, err := b.upload(u.Key, u.ID)
+		if err != nil {
+			return err
+		}
+		b.end(of)
+		unused = of.pieces()
+		return nil
+	})
+	s.blobs.release(unused)
+	return err
+}
+
+// end forgets an upload.
+func (b *memoryBucket) end(u *memoryUpload) {
+	b.ledger.free(u.cost())
+	delete(b.uploads, u.upload.ID)
+}

@@ -1,0 +1,241 @@
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// piecesOf returns the bytes of an object or a part.
+func piecesOf(data any) []piece {
+	pieces, _ := data.([]piece)
+	return pieces
+}
+
+// shownID returns the x-amz-version-id of a response, or "" if the bucket never kept versions.
+func (b *memoryBucket) shownID(v *state.Version) string {
+	if b.bucket.Versioning == "" || v == nil {
+		return ""
+	}
+	return v.ID
+}
+
+// current returns the current version of a key, which may be a delete marker, or nil.
+func (b *memoryBucket) current(key string) *state.Version {
+	versions, _ := b.keys.Get(key)
+	if len(versions) == 0 {
+		return nil
+	}
+	return versions[0]
+}
+
+// version returns the version with an id, or the current one, or nil.
+func (b *memoryBucket) version(key, id string) *state.Version {
+	if id == "" {
+		return b.current(key)
+	}
+	versions, _ := b.keys.Get(key)
+	for _, v := range versions {
+		if v.ID == id {
+			return v
+		}
+	}
+	return nil
+}
+
+// add makes v the current version of its key, and returns the pieces that it replaces.
+func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
+	if err := b.ledger.add(costOfVersion(v)); err != nil {
+		return nil, err
+	}
+	b.writes++
+	v.Number, v.ID = b.writes, state.NullVersion
+	if b.bucket.Versioning == state.Enabled {
+		v.ID = newVersionID(v.Number)
+	} else {
+		unused = b.drop(v.Key, state.NullVersion)
+	}
+	versions, _ := b.keys.Get(v.Key)
+	b.keys.Set(v.Key, append([]*state.Version{v}, versions...))
+	return unused, nil
+}
+
+// drop removes one version permanently.
+func (b *memoryBucket) drop(key, id string) (unused []piece) {
+	versions, _ := b.keys.Get(key)
+	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == id })
+	if i < 0 {
+		return nil
+	}
+	unused = piecesOf(versions[i].Object.Data)
+	b.ledger.free(costOfVersion(versions[i]))
+	if len(versions) == 1 {
+		b.keys.Delete(key)
+	} else {
+		b.keys.Set(key, slices.Concat(versions[:i], versions[i+1:]))
+	}
+	return unused
+}
+
+// replace puts changed in the place of old.
+func (b *memoryBucket) replace(old, changed *state.Version) {
+	versions, _ := b.keys.Get(old.Key)
+	versions = slices.Clone(versions)
+	versions[slices.Index(versions, old)] = changed
+	b.keys.Set(old.Key, versions)
+}
+
+func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, shown string, err error) {
+	err = s.viewed(name.Bucket, func(b *memoryBucket) error {
+		if v = b.version(name.Key, name.ID); v != nil {
+			s.blobs.retain(piecesOf(v.Object.Data))
+		}
+		shown = b.shownID(v)
+		return nil
+	})
+	return v, shown, err
+}
+
+func (s *Store) Release(v *state.Version) {
+	if v != nil {
+		s.blobs.release(piecesOf(v.Object.Data))
+	}
+}
+
+// Prepare does nothing: the version is retained.
+func (s *Store) Prepare(context.Context, *state.Version, int64, int64) error { return nil }
+
+func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, to io.Writer) error {
+	return s.blobs.copyTo(ctx, to, slice(piecesOf(v.Object.Data), offset, length))
+}
+
+func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
+	stored, err := s.blobs.put(ctx, body)
+	if err != nil {
+		return nil, "", err
+	}
+	w.Object.SetContent(body.Digest)
+	w.Object.Data = stored
+	return s.commit(w, nil)
+}
+
+func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*state.Version, string, error) {
+	s.blobs.retain(piecesOf(from.Object.Data))
+	w.Object.Data = piecesOf(from.Object.Data)
+	return s.commit(w, nil)
+}
+
+// commit makes the object of a write the current version of its key, or releases its bytes. It
+// ends the upload that the object came from.
+func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
+	v, shown := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}, ""
+	var unused []piece
+	err := s.locked(w.Bucket, func(b *memoryBucket) error {
+		if from != nil && b.uploads[from.upload.ID] != from {
+			return s3error.New("NoSuchUpload", "UploadId", from.upload.ID)
+		}
+		if err := w.Condition.Check(w.Key, b.current(w.Key)); err != nil {
+			return err
+		}
+		if err := b.bucket.LockNew(&v.Object, v.Modified); err != nil {
+			return err
+		}
+		var err error
+		if unused, err = b.add(v); err != nil {
+			return err
+		}
+		if from != nil {
+			b.end(from)
+			unused = append(unused, from.pieces()...)
+		}
+		shown = b.shownID(v)
+		return nil
+	})
+	if err != nil {
+		s.blobs.release(piecesOf(v.Object.Data))
+		return nil, "", err
+	}
+	s.blobs.release(unused)
+	return v, shown, nil
+}
+
+func (s *Store) Change(_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error) (v *state.Version, shown string, err error) {
+	err = s.locked(name.Bucket, func(b *memoryBucket) error {
+		old := b.version(name.Key, name.ID)
+		if err := state.Readable(old, name); err != nil {
+			return err
+		}
+		changed := *old
+		if err := change(b.bucket, &changed); err != nil {
+			return err
+		}
+		if err := s.ledger.add(costOfVersion(&changed) - costOfVersion(old)); err != nil {
+			return err
+		}
+		b.replace(old, &changed)
+		v, shown = &changed, b.shownID(old)
+		return nil
+	})
+	return v, shown, err
+}
+
+func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (gone state.Removal, err error) {
+	var unused []piece
+	err = s.locked(r.Bucket, func(b *memoryBucket) (err error) {
+		if err := r.Condition.CheckDelete(r.Key, b.current(r.Key)); err != nil {
+			return err
+		}
+		gone, unused, err = s.removeFrom(b, r)
+		return err
+	})
+	s.blobs.release(unused)
+	return gone, err
+}
+
+// removeFrom removes a version. The caller holds the lock.
+func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.Removal, unused []piece, err error) {
+	if r.ID != "" {
+		v := b.version(r.Key, r.ID)
+		if v == nil {
+			return state.Removal{ID: r.ID, Missing: true}, nil, nil
+		}
+		if err := v.Object.Lock.CheckRemoval(s.now(), r.Bypass); err != nil {
+			return state.Removal{}, nil, err
+		}
+		return state.Removal{Marker: v.Marker, ID: r.ID}, b.drop(r.Key, r.ID), nil
+	}
+	if b.bucket.Versioning == "" {
+		return state.Removal{Missing: b.current(r.Key) == nil}, b.drop(r.Key, state.NullVersion), nil
+	}
+	marker := &state.Version{Key: r.Key, Modified: s.now(), Marker: true, Object: state.Object{Account: r.Account}}
+	unused, err = b.add(marker)
+	return state.Removal{Marker: true, ID: marker.ID}, unused, err
+}
+
+const versionIDLength = 32
+
+// newVersionID returns an id as long as AWS's. It begins with the number of the write,
+// so that a listing can continue after a version that is gone.
+func newVersionID(number uint64) string {
+	return fmt.Sprintf("%016x%s", number, rand.Text()[:versionIDLength-16])
+}
+
+// numberOf returns the number of the write, which is unknown for the null version.
+func numberOf(id string) (number uint64, known bool) {
+	if len(id) != versionIDLength {
+		return 0, false
+	}
+	number, err := strconv.ParseUint(id[:16], 16, 64)
+	return number, err == nil
+}
+
+// ValidID accepts the ids that newVersionID makes.
+func (s *Store) ValidID(id string) bool {
+	return id == state.NullVersion || len(id) == versionIDLength && state.IsVersionText(id)
+}

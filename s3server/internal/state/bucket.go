@@ -1,0 +1,139 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/acl"
+	"github.com/omnibucket/storage/s3server/internal/cors"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/website"
+)
+
+// A Bucket is replaced and never changed, after it was created.
+type Bucket struct {
+	Name    string
+	Account string // that owns it
+	Region  string
+	Created time.Time
+	// VersioningChanges are the times when versioning was enabled or suspended, if the store needs
+	// them to tell null versions from others.
+	VersioningChanges []time.Time
+	Settings
+}
+
+// LockSettings are those of a bucket that can lock objects. Mode, Days and Years are the
+// default retention.
+type LockSettings struct {
+	Mode        string `json:",omitempty"`
+	Days, Years int    `json:",omitempty"`
+}
+
+// These are the states of versioning and of acceleration.
+const (
+	Enabled   = "Enabled"
+	Suspended = "Suspended"
+)
+
+// Settings are the settings of a bucket. Their values are replaced and never changed.
+type Settings struct {
+	Versioning string // "" if it never kept versions
+	CORS       *cors.Configuration
+	Policy     *policy.Policy
+	Block      *acl.Block
+	Ownership  string // "" means no controls, which is the same as ObjectWriter
+	Lifecycle  *lifecycle.Configuration
+	ACL        acl.List
+	Locking    *LockSettings // nil if the bucket cannot lock objects
+
+	Tags         []tagging.Tag
+	Encryption   *EncryptionRule // nil means AES256
+	Payer        string          // "Requester" if the requester pays
+	Acceleration string          // "" if nobody has set it
+	Logging      []byte          // as it was sent; nil without logging
+	Notification *notification.Configuration
+	Website      *website.Configuration
+}
+
+// defaultSettings are those of a bucket created after April 2023.
+var defaultSettings = Settings{
+	Block:     &acl.Block{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+	Ownership: OwnerEnforced,
+}
+
+// NewSettings returns the settings of a new bucket. Only a strict server blocks public access to it.
+func NewSettings(strict bool) Settings {
+	s := defaultSettings
+	if !strict {
+		s.Ownership, s.Block = "", nil
+	}
+	return s
+}
+
+// OwnerEnforced is the ownership of a bucket without access control lists, which is
+// AWS's default.
+const (
+	OwnerEnforced  = "BucketOwnerEnforced"
+	ownerPreferred = "BucketOwnerPreferred"
+	objectWriter   = "ObjectWriter"
+)
+
+// Ownerships are the values of a bucket's ownership controls.
+var Ownerships = []string{OwnerEnforced, ownerPreferred, objectWriter}
+
+// OwnerOf returns the owner of an object in the bucket.
+func (b *Bucket) OwnerOf(o *Object) string {
+	if b.Ownership == OwnerEnforced {
+		return b.Account
+	}
+	return o.Account
+}
+
+// OwnerOfNew returns the owner of an object that the account writes with a canned list.
+func (b *Bucket) OwnerOfNew(account, canned string) string {
+	if b.Ownership == OwnerEnforced || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
+		return b.Account
+	}
+	return account
+}
+
+// HasNulls reports whether isNull knows which versions are null versions.
+func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Versioning == Suspended }
+
+// IsNull reports whether a write at a time made a null version.
+func (b *Bucket) IsNull(at time.Time) bool {
+	null := b.Versioning != Enabled
+	for _, change := range slices.Backward(b.VersioningChanges) {
+		if !at.Before(change) {
+			break
+		}
+		null = !null
+	}
+	return null
+}
+
+// CheckOwner fails if a request expects another owner.
+func (b *Bucket) CheckOwner(expected ...string) error {
+	for _, account := range expected {
+		if account != "" && account != b.Account {
+			return s3error.New("AccessDenied")
+		}
+	}
+	return nil
+}
+
+// LockNew checks that the bucket can lock an object that is written, and gives the object the
+// bucket's default retention if it has none.
+func (b *Bucket) LockNew(o *Object, now time.Time) error {
+	switch {
+	case b.Locking == nil && o.Lock != Lock{}:
+		return s3error.New("InvalidRequest").WithMessage("Bucket is missing ObjectLockConfiguration")
+	case b.Locking != nil && b.Locking.Mode != "" && o.Lock.Mode == "":
+		o.Lock.Mode, o.Lock.Until = b.Locking.Mode, now.AddDate(b.Locking.Years, 0, b.Locking.Days)
+	}
+	return nil
+}

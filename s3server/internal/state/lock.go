@@ -1,0 +1,50 @@
+package state
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// These are the modes of a retention, and the headers of a lock.
+const (
+	Governance = "GOVERNANCE"
+	Compliance = "COMPLIANCE"
+	LockMode   = "X-Amz-Object-Lock-Mode"
+	LockUntil  = "X-Amz-Object-Lock-Retain-Until-Date"
+	LockHold   = "X-Amz-Object-Lock-Legal-Hold"
+)
+
+// A Lock keeps a version from being removed.
+type Lock struct {
+	Mode  string // "" without a retention
+	Until time.Time
+	Hold  string // "ON", "OFF", or "" if nobody has set it
+}
+
+// Write writes the headers of a read.
+func (l Lock) Write(header http.Header) {
+	if l.Mode != "" {
+		header.Set(LockMode, l.Mode)
+		header.Set(LockUntil, xmldoc.Time(l.Until))
+	}
+	if l.Hold != "" {
+		header.Set(LockHold, l.Hold)
+	}
+}
+
+// CheckRemoval fails if the lock keeps its version.
+func (l Lock) CheckRemoval(now time.Time, bypass bool) error {
+	retained := now.Before(l.Until) && !(l.Mode == Governance && bypass)
+	if l.Hold == "ON" || retained {
+		return Protected()
+	}
+	return nil
+}
+
+// Protected returns the error of a change that a lock forbids.
+func Protected() *s3error.Error {
+	return s3error.New("AccessDenied").WithMessage("Access Denied because object protected by object lock.")
+}

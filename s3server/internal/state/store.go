@@ -1,0 +1,130 @@
+// Package state has what a server keeps: buckets with their settings, versions, uploads, and the
+// interface of the stores.
+package state
+
+import (
+	"context"
+	"io"
+	"strings"
+)
+
+// A Store keeps buckets, versions and uploads, in S3's terms. Each method takes effect at once
+// or not at all, also beside other calls. A bucket, version, upload or part that it returns is
+// never changed, only replaced. Its errors are S3's.
+type Store interface {
+	// CreateBucket adds a bucket, unless there is one with its name.
+	CreateBucket(ctx context.Context, b *Bucket) (created bool, err error)
+	// Bucket fails with NoSuchBucket.
+	Bucket(ctx context.Context, name string) (*Bucket, error)
+	// ChangeBucket replaces a bucket by a copy that change has changed, unless change fails.
+	ChangeBucket(ctx context.Context, name string, change func(*Bucket) error) error
+	// DeleteBucket removes a bucket and its uploads. It fails with BucketNotEmpty while there is a
+	// version or a delete marker.
+	DeleteBucket(ctx context.Context, name string) error
+	// ListBuckets shows the buckets from a name on, by name, until show returns false.
+	ListBuckets(ctx context.Context, from string, show func(*Bucket) bool) error
+
+	// Find returns a version, which may be a delete marker, and the x-amz-version-id of a response
+	// about it. Without an id it is the current one. It returns nil if there is none. The caller
+	// must release the version.
+	Find(ctx context.Context, name VersionName) (v *Version, shown string, err error)
+	// ValidID reports whether a version may have this id.
+	ValidID(id string) bool
+	// Prepare makes ready to read these bytes of a version. If the object was replaced meanwhile and
+	// cannot be read any more, it fails with ServiceUnavailable, after which clients ask again.
+	Prepare(ctx context.Context, v *Version, offset, length int64) error
+	// Read writes bytes of a version.
+	Read(ctx context.Context, v *Version, offset, length int64, to io.Writer) error
+	// Release ends the use of a version that Find has returned; nil is allowed.
+	Release(v *Version)
+	// Put makes an object of a body. If the body fails, it changes nothing.
+	Put(ctx context.Context, w *Write, body *Body) (v *Version, shown string, err error)
+	// Copy makes an object of the bytes of another one, which Find has returned.
+	Copy(ctx context.Context, w *Write, from *Version) (v *Version, shown string, err error)
+	// Change replaces a version by a copy that change has changed, unless change fails. Without
+	// such a version, and for a delete marker, it fails as a read does.
+	Change(ctx context.Context, name VersionName, change func(*Bucket, *Version) error) (v *Version, shown string, err error)
+	// Remove removes a version or, without an id, the current object, by a delete marker if the
+	// bucket keeps versions.
+	Remove(ctx context.Context, r *RemoveRequest) (Removal, error)
+	// List shows one page of current objects and common prefixes after a position, and reports
+	// whether there are more.
+	List(ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string)) (more bool, err error)
+	// ListVersions is List for all versions.
+	ListVersions(ctx context.Context, bucket string, l Listing, after VersionPosition, show func(v *Version, latest bool, common string)) (more bool, err error)
+
+	// BeginUpload adds an upload, and sets its id.
+	BeginUpload(ctx context.Context, u *Upload) error
+	// Upload fails with NoSuchUpload. Without a key, any key will do.
+	Upload(ctx context.Context, bucket, key, id string) (*Upload, error)
+	// PutPart adds a part, or replaces that with the number.
+	PutPart(ctx context.Context, u *Upload, number int, body *Body) (*Part, error)
+	// CopyPart is PutPart with bytes of a version that Find has returned.
+	CopyPart(ctx context.Context, u *Upload, number int, from *Version, offset, length int64) (*Part, error)
+	// Parts returns at most so many parts with higher numbers than after, and reports whether there
+	// are more.
+	Parts(ctx context.Context, u *Upload, after, most int) (parts []*Part, more bool, err error)
+	// Complete makes an object of parts, and ends the upload.
+	Complete(ctx context.Context, w *Write, u *Upload, parts []*Part) (v *Version, shown string, err error)
+	// Abort ends an upload.
+	Abort(ctx context.Context, u *Upload) error
+	// ListUploads is List for uploads.
+	ListUploads(ctx context.Context, bucket string, l Listing, after UploadPosition, show func(u *Upload, common string)) (more bool, err error)
+}
+
+// A VersionName names a version or, without an id, the current one.
+type VersionName struct{ Bucket, Key, ID string }
+
+// A Write makes an object the current version of a key, if the condition holds and the bucket
+// accepts its lock.
+type Write struct {
+	Bucket, Key string
+	Object      Object
+	Condition   WriteCondition
+}
+
+// A RemoveRequest removes a version, or the current object.
+type RemoveRequest struct {
+	VersionName
+	Condition WriteCondition
+	Bypass    bool   // of a retention in the mode GOVERNANCE
+	Account   string // of the caller, who owns a delete marker
+}
+
+// A Removal is the result of a deletion.
+type Removal struct {
+	Marker  bool   // a marker was written, or removed by its id
+	ID      string // of the marker, or of the removed version
+	Missing bool   // there was nothing to remove
+}
+
+// A Position in a listing is after a key, or after all keys with a prefix.
+type Position struct {
+	Key    string
+	Prefix bool
+}
+
+// A VersionPosition is after a key or, with an id, after that version of the key.
+type VersionPosition struct{ Key, ID string }
+
+// An UploadPosition is after a key or, with an id, after that upload to the key.
+type UploadPosition struct{ Key, ID string }
+
+// A Listing is one page of keys that have a prefix. Those that have the delimiter after it are rolled
+// up.
+type Listing struct {
+	Prefix, Delimiter string
+	Max               int
+}
+
+// CommonPrefix returns the common prefix that contains key, if there is one.
+func (l Listing) CommonPrefix(key string) (string, bool) {
+	if l.Delimiter == "" || !strings.HasPrefix(key, l.Prefix) {
+		return "", false
+	}
+	i := strings.Index(key[len(l.Prefix):], l.Delimiter)
+	if i < 0 {
+		return "", false
+	}
+	return key[:len(l.Prefix)+i+len(l.Delimiter)], true
+}
