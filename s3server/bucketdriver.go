@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
@@ -120,7 +121,7 @@ func headersOf(in *storage.PutRequest) http.Header {
 		}
 	}
 	for name, value := range in.Metadata {
-		header.Set(metadataPrefix+name, value)
+		header.Set(headers.MetadataPrefix+name, value)
 	}
 	if len(in.Tags) > 0 {
 		query := url.Values{}
@@ -338,7 +339,7 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 		a.StorageClass = v.Object.Properties.Class
 	}
 	for name, values := range v.Object.Properties.Header {
-		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(metadataPrefix)); found {
+		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(headers.MetadataPrefix)); found {
 			if a.Metadata == nil {
 				a.Metadata = map[string]string{}
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/formpolicy"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -153,7 +154,7 @@ func (f *form) header() http.Header {
 
 // checkFields refuses fields that this server lacks, and another owner than expected.
 func checkFields(r *request, header http.Header) error {
-	if err := r.server.checkHeaders(formFields, header); err != nil {
+	if err := headers.Check(headers.FormFields, header, r.server.config.Strict); err != nil {
 		return err
 	}
 	owner := header.Get("X-Amz-Expected-Bucket-Owner")
