@@ -64,11 +64,8 @@ func getLocking(b *state.Bucket) (any, error) {
 
 // putLocking enables object lock, which cannot be disabled, and replaces the default retention.
 func putLocking(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked lockConfiguration
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	s, err := asked.settings()
@@ -116,11 +113,8 @@ type retention struct {
 
 // putRetention replaces the retention of a version; an empty one ends it.
 func putRetention(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked retention
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	changed, err := asked.lock(r.server.now())
@@ -196,11 +190,8 @@ type legalHold struct {
 }
 
 func putLegalHold(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked legalHold
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	if asked.Status != "ON" && asked.Status != "OFF" {
