@@ -3,6 +3,9 @@ package storage
 import (
 	"context"
 	"errors"
+
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A ServerCopier is a bucket that copies and joins objects on the server: one from [New], or a type
@@ -35,7 +38,7 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	c := &copyOp{src: src, srcKey: srcKey}
 	failed := readCopyOptions(&c.req, &c.given, opts)
-	e := c.op.prepare(b, mayUpload, "Copy", key)
+	e := c.op.prepare(b, scope.Upload, "Copy", key)
 	if e == nil {
 		e = b.core.resolveCopy(c.op.key, &c.req, &c.given.set, failed)
 	}
@@ -61,7 +64,7 @@ func readCopyOptions(r *CopyRequest, given *copyOptions, opts []CopyOption) erro
 
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 // failed is how reading the options went.
-func (c *core) resolveCopy(key string, r *CopyRequest, set *settings, failed error) (e *Error) {
+func (c *core) resolveCopy(key string, r *CopyRequest, set *unexported.Settings, failed error) (e *Error) {
 	if e = optionFailure(failed); e != nil {
 		return e
 	}
@@ -102,11 +105,11 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 func (c *copyOp) openSource(ctx context.Context, src *bucket) *Error {
 	c.source = &Reader{}
 	d := &c.source.d
-	e := d.op.prepare(src, mayDownload, "Download", c.srcKey)
+	e := d.op.prepare(src, scope.Download, "Download", c.srcKey)
 	if e == nil {
-		d.req.Length, d.req.Version, d.given.set.version = -1, c.req.Source.Version, c.given.set.version
-		d.given.set.concurrency = c.given.set.concurrency
-		d.given.set.natives = c.given.set.sourceNatives
+		d.req.Length, d.req.Version, d.given.set.Version = -1, c.req.Source.Version, c.given.set.Version
+		d.given.set.Concurrency = c.given.set.Concurrency
+		d.given.set.Natives = c.given.set.SourceNatives
 		e = src.core.resolveRead(d.op.key, &d.req, &d.given.set)
 	}
 	if e == nil {
@@ -132,7 +135,7 @@ func sourceError(err error) *Error {
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
 // sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && !c.given.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
+	return mayHave && !c.given.set.Tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
@@ -182,7 +185,7 @@ func (c *copyOp) checkSource(read *Attrs) *Error {
 // provider would refuse it, or take it for a class of its own; the provider of a
 // user's own type is not known.
 func (c *copyOp) keepsClass() bool {
-	if c.given.set.given&propStorageClass != 0 {
+	if c.given.set.Given&unexported.StorageClass != 0 {
 		return true
 	}
 	return c.source != nil && c.op.core.has(StorageClasses) && c.source.d.op.core.desc.Provider == c.op.core.desc.Provider

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A download is one call of Download, from its first request to Close.
@@ -38,7 +39,7 @@ type download struct {
 func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
 	r := &Reader{}
 	d := &r.d
-	e := d.op.prepare(b, mayDownload, "Download", key)
+	e := d.op.prepare(b, scope.Download, "Download", key)
 	if e == nil {
 		e = optionFailure(d.apply(opts))
 	}
@@ -67,7 +68,7 @@ func (d *download) apply(opts []DownloadOption) error {
 
 // open makes the first request, and determines what is delivered.
 func (d *download) open() *Error {
-	if d.given.set.concurrency > 1 && d.canSplit() {
+	if d.given.set.Concurrency > 1 && d.canSplit() {
 		return d.openRanges()
 	}
 	if d.req.Length == 0 { // no provider has a range of 0 bytes
@@ -77,7 +78,7 @@ func (d *download) open() *Error {
 		return e
 	}
 	d.stream.pin(d.revision, d.offset, d.length)
-	d.growth.on = d.given.set.concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
+	d.growth.on = d.given.set.Concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
 	return nil
 }
 
@@ -126,7 +127,7 @@ func (d *download) start(attrs *Attrs) *Error {
 	}
 	d.left = d.length
 	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
-	d.progress = progress.New(d.given.set.progress, d.length)
+	d.progress = progress.New(d.given.set.Progress, d.length)
 	return nil
 }
 

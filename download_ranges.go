@@ -199,7 +199,7 @@ func (d *download) orderedRanges() *rangeReader {
 	from := d.offset + firstRangeBytes
 	length := d.offset + d.length - from
 	// WithConcurrency may be any number.
-	n := min(int64(d.given.set.concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
+	n := min(int64(d.given.set.Concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
 	size := min(max((length+n-1)/n, minRangeBytes), maxRangeBytes)
 	return newRangeReader(d, from, concurrency.Fixed(int(n)), size)
 }

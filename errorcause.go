@@ -80,7 +80,7 @@ func classify(err error) Code {
 func (e *Error) advise() {
 	switch {
 	case e.Hint != "":
-	case e.Code == PreconditionFailed && e.absent:
+	case e.Code == PreconditionFailed && e.state.Absent:
 		e.Hint = "the key exists already"
 	case e.Code == BucketNotFound:
 		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"

@@ -70,11 +70,11 @@ func below(inner, outer any) (prefix string, ok bool) {
 // prefix of b in it. It returns nil if b is none of these.
 func reached(b any) (whole any, prefix string) {
 	if own, ok := reach(b); ok {
-		return own.core, own.scope.prefix
+		return own.core, own.scope.Prefix
 	}
 	switch b := b.(type) {
 	case *view:
-		return b.to, b.scope.prefix
+		return b.to, b.scope.Prefix
 	case serving.Directory, Uploader, Downloader, Lister, AttrsReader, Remover, SignedUploader, SignedDownloader, PublicLinker:
 		return b, ""
 	}
@@ -181,7 +181,7 @@ var _ serving.Bucket = (*bucket)(nil)
 // Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
 // rest of the bucket.
 func (b *bucket) Served(serving.Token) (origin any, name, baseURL string) {
-	if !b.scope.whole() || b.core.bad != nil {
+	if !b.scope.Whole() || b.core.bad != nil {
 		return nil, "", ""
 	}
 	return b.core.desc.Origin, b.core.desc.Bucket, b.core.signingBaseURL

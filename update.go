@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // maxConflicts is how often Update runs again because another writer was faster: for about
@@ -43,7 +44,7 @@ func Update(ctx context.Context, b interface {
 	if err := r.Apply(opts...); err != nil {
 		return fail(ownError(err))
 	}
-	if r.set.guarded {
+	if r.set.Guarded {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
 	}
 	policy := newRetrier(RetryPolicy{}, &Description{})
@@ -57,7 +58,7 @@ func Update(ctx context.Context, b interface {
 		}
 		policy = own.core.retry
 	}
-	reads := auxiliaryReads(r.set.natives)
+	reads := auxiliaryReads(r.set.Natives)
 	opts = append(opts[:len(opts):len(opts)], nil)
 	conflicts := 0
 	var throttled tries
@@ -66,7 +67,7 @@ func Update(ctx context.Context, b interface {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
-		case e.overtaken: // the change may be in what the other writer has read
+		case e.state.Overtaken: // the change may be in what the other writer has read
 			_, ended := fail(errOverwritten(e))
 			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
@@ -110,7 +111,7 @@ func Update(ctx context.Context, b interface {
 		data, err := change(old, attrs)
 		if err != nil {
 			e := bodyFailed(err)
-			e.words = "change failed"
+			e.state.Words = "change failed"
 			return fail(e)
 		}
 		if attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...); err == nil {
@@ -123,7 +124,7 @@ func Update(ctx context.Context, b interface {
 }
 
 // auxiliaryReads returns the options of reads that belong to another operation with these options.
-func auxiliaryReads(natives []native) (opts []DownloadOption) {
+func auxiliaryReads(natives []unexported.Native) (opts []DownloadOption) {
 	for _, n := range natives {
 		opts = append(opts, auxiliaryOption(n))
 	}
@@ -131,9 +132,9 @@ func auxiliaryReads(natives []native) (opts []DownloadOption) {
 }
 
 // An auxiliaryOption holds for reads of another operation, whose requests it need not fit.
-type auxiliaryOption native
+type auxiliaryOption unexported.Native
 
 func (o auxiliaryOption) applyDownload(r *DownloadOptions) {
 	nativeOption(o).applyDownload(r)
-	r.set.auxiliary = true
+	r.set.Auxiliary = true
 }

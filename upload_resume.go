@@ -13,6 +13,8 @@ import (
 
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // WithResume records in the file at path how far a multipart upload has come. The same call
@@ -44,11 +46,11 @@ func WithResume(path string) ResumeOption {
 
 type resumeOption string
 
-func (o resumeOption) apply(s *settings) {
+func (o resumeOption) apply(s *unexported.Settings) {
 	if o == "" {
-		s.fail("WithResume", "must name a file")
+		fail(s, "WithResume", "must name a file")
 	}
-	s.resumeFile = string(o)
+	s.ResumeFile = string(o)
 }
 
 func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
@@ -69,7 +71,7 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 		return located(b, name, "", e)
 	}
 	o := &operation{}
-	if e := o.prepare(own, mayUpload, name, ""); e != nil {
+	if e := o.prepare(own, scope.Upload, name, ""); e != nil {
 		return o.end(e)
 	}
 	j, err := journal.Open(path)
@@ -81,7 +83,7 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.scope.prefix) || checkWriteKey(o.key) != nil {
+	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.scope.Prefix) || checkWriteKey(o.key) != nil {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
 	ctx, e = o.begin(ctx)
@@ -123,7 +125,7 @@ func journalFailed(err error) *Error {
 
 // storeResumable is storeBody with a journal.
 func (w *write) storeResumable(ctx context.Context) (*Attrs, *Error) {
-	j, err := journal.Open(w.given.set.resumeFile)
+	j, err := journal.Open(w.given.set.ResumeFile)
 	if err != nil {
 		return nil, journalFailed(err)
 	}
@@ -178,7 +180,7 @@ func (w *write) fingerprint() string {
 		Size       int64
 		PartSize   int64
 		Natives    []string
-	}{w.op.key, properties, controls, r.Condition, w.src.size, w.given.set.partSize, natives})
+	}{w.op.key, properties, controls, r.Condition, w.src.size, w.given.set.PartSize, natives})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
@@ -246,7 +248,7 @@ func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing b
 	case completing && e.Code == PreconditionFailed && !w.op.core.has(Metadata):
 		return nil, errOverwritten(e)
 	case e.Code == PreconditionFailed:
-		e.absent = w.req.Condition.Absent
+		e.state.Absent = w.req.Condition.Absent
 		return nil, e
 	}
 	return nil, errUploadLost(e)
