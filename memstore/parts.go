@@ -5,10 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -89,59 +86,6 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 
 func (p part) describe(number int) storage.Part {
 	return storage.Part{Number: number, Tag: p.tag, Size: int64(len(p.data)), CRC32C: p.crc}
-}
-
-// ListParts returns the parts that are there now.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
-	b, err := d.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
-		return nil, err
-	}
-	defer b.mu.RUnlock()
-	u, err := b.findUpload(r.Key, r.Upload)
-	if err != nil {
-		return nil, storage.ObjectNotFound
-	}
-	page := &storage.PartPage{}
-	for _, number := range slices.Sorted(maps.Keys(u.parts)) {
-		if number <= r.After {
-			continue
-		}
-		if len(page.Parts) == r.Limit {
-			page.More = true
-			break
-		}
-		page.Parts = append(page.Parts, u.parts[number].describe(number))
-	}
-	return page, nil
-}
-
-// ListUploads returns the uploads in progress, by their names.
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
-	b, err := d.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
-		return nil, err
-	}
-	defer b.mu.RUnlock()
-	page := &storage.UploadPage{}
-	for _, name := range slices.Sorted(maps.Keys(b.uploads)) {
-		u := b.uploads[name]
-		if name <= r.Token || !strings.HasPrefix(u.key, r.Prefix) {
-			continue
-		}
-		if len(page.Uploads) == r.Limit {
-			page.Token = page.Uploads[r.Limit-1].Upload
-			break
-		}
-		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: u.key, Upload: name, Begun: u.begun})
-	}
-	return page, nil
 }
 
 // CompleteParts makes an object of the parts, which it joins without the lock. If the

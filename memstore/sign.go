@@ -30,15 +30,6 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	return signedurl.SignPart(keys, d.bucket, r, d.account.time())
 }
 
-// SignForm signs a form for the handler of package serve.
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignForm(keys, d.bucket, r, d.account.time())
-}
-
 func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	if err := interrupted(ctx); err != nil {
 		return signedurl.Keys{}, err

@@ -12,7 +12,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // batchVersion is the first service version with batches of one container.
@@ -23,48 +22,6 @@ const batchVersion = "2020-04-08"
 // A shared access signature of the container cannot; Config.Client may.
 func (a *account) canBatch() bool {
 	return !a.isBefore(batchVersion) && (a.sharedKey != nil || a.token != nil || a.sdkClient != nil)
-}
-
-// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain
-// gets its own error. If the service refuses the batch as such, DeleteBatch
-// returns Unsupported.
-func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
-	errs := make([]error, len(r))
-	if !d.account.canBatch() {
-		return fill(errs, storage.Unsupported)
-	}
-	batch, err := d.container.client.NewBatchBuilder()
-	if err != nil {
-		return fill(errs, storage.Unsupported)
-	}
-	var slots []int // indexes in r of the requests in the batch
-	for i := range r {
-		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
-			continue
-		}
-		deleted, err := deleteOptions(&r[i])
-		if errs[i] = err; err != nil {
-			continue
-		}
-		o := &container.BatchDeleteOptions{DeleteOptions: *deleted, VersionID: httpheader.Optional(r[i].Version)}
-		if err := batch.Delete(r[i].Key, o); err != nil {
-			errs[i] = reads(err)
-			continue
-		}
-		slots = append(slots, i)
-	}
-	if len(slots) == 0 {
-		return errs
-	}
-	responses, err := d.remover.submit(ctx, batch)
-	if err != nil {
-		for _, slot := range slots {
-			errs[slot] = err
-		}
-		return errs
-	}
-	d.remover.assignResponses(ctx, responses, slots, r, errs)
-	return errs
 }
 
 // submit sends a batch. If the response cannot be read, the outcome is unknown.

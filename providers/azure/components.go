@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"io"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/components"
-	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // The parts of an open upload (storage.PutRequest.AnyOrder) are blobs, and its completion copies
@@ -146,46 +144,6 @@ func (cu *componentUploads) checkOpen(ctx context.Context, u *openUpload, number
 	return components.ErrEnded
 }
 
-// ListParts lists the blobs of an upload. The first page begins with the marker.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
-	u, err := parseOpenUpload(r.Upload)
-	if err != nil {
-		return nil, err
-	}
-	o := &container.ListBlobsHierarchyOptions{
-		Include:    container.ListBlobsInclude{Metadata: true},
-		Prefix:     to.Ptr(u.prefix),
-		MaxResults: to.Ptr(int32(min(r.Limit+1, maxPage))),
-	}
-	if r.After > 0 {
-		o.StartFrom = to.Ptr(u.key(r.After + 1))
-	}
-	page, open := &storage.PartPage{}, r.After > 0
-	for {
-		items, _, marker, err := d.lister.page(ctx, "", o)
-		if err != nil {
-			return nil, d.container.listError(err)
-		}
-		for _, item := range items {
-			number, ok := components.Number(u.prefix, deref(item.Name))
-			open = open || deref(item.Name) == u.marker() && u.takesParts(item)
-			if ok && number > r.After && item.Properties != nil { // a server may ignore StartFrom
-				page.Parts = append(page.Parts, u.part(number, item))
-			}
-		}
-		switch {
-		case !open:
-			return nil, components.ErrEnded
-		case len(page.Parts) > r.Limit:
-			page.Parts, page.More = page.Parts[:r.Limit], true
-			return page, nil
-		case marker == "" || o.Marker != nil && *o.Marker == marker:
-			return page, nil
-		}
-		o.Marker, o.StartFrom = httpheader.Optional(marker), nil
-	}
-}
-
 // takesParts reports whether the upload with this marker is open.
 func (u *openUpload) takesParts(item *container.BlobItem) bool {
 	metadata, _ := decodeMetadata(item.Metadata, 0)
@@ -271,21 +229,4 @@ func (cu *componentUploads) marker(ctx context.Context, u *openUpload) (*storage
 		return nil, nil
 	}
 	return marker, err
-}
-
-// SignPart signs a request that stores a part as a blob. Nothing else of the container can be
-// written with it.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
-	u, err := parseOpenUpload(r.Upload)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := d.Sign(ctx, &storage.SignRequest{
-		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
-		MinSize: r.Size, MaxSize: r.Size, Controls: storage.Controls{Native: r.Native},
-	})
-	if err == nil {
-		signed.Header.Del("X-Ms-Access-Tier") // of the object
-	}
-	return signed, err
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // A remover removes blobs and versions.
@@ -130,4 +132,46 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *stora
 		return failed
 	}
 	return nil
+}
+
+// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain
+// gets its own error. If the service refuses the batch as such, DeleteBatch
+// returns Unsupported.
+func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+	errs := make([]error, len(r))
+	if !d.account.canBatch() {
+		return fill(errs, storage.Unsupported)
+	}
+	batch, err := d.container.client.NewBatchBuilder()
+	if err != nil {
+		return fill(errs, storage.Unsupported)
+	}
+	var slots []int // indexes in r of the requests in the batch
+	for i := range r {
+		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
+			continue
+		}
+		deleted, err := deleteOptions(&r[i])
+		if errs[i] = err; err != nil {
+			continue
+		}
+		o := &container.BatchDeleteOptions{DeleteOptions: *deleted, VersionID: httpheader.Optional(r[i].Version)}
+		if err := batch.Delete(r[i].Key, o); err != nil {
+			errs[i] = reads(err)
+			continue
+		}
+		slots = append(slots, i)
+	}
+	if len(slots) == 0 {
+		return errs
+	}
+	responses, err := d.remover.submit(ctx, batch)
+	if err != nil {
+		for _, slot := range slots {
+			errs[slot] = err
+		}
+		return errs
+	}
+	d.remover.assignResponses(ctx, responses, slots, r, errs)
+	return errs
 }

@@ -117,3 +117,43 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	}
 	return entry, nil
 }
+
+// ListParts lists the blobs of an upload. The first page begins with the marker.
+func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	u, err := parseOpenUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	o := &container.ListBlobsHierarchyOptions{
+		Include:    container.ListBlobsInclude{Metadata: true},
+		Prefix:     to.Ptr(u.prefix),
+		MaxResults: to.Ptr(int32(min(r.Limit+1, maxPage))),
+	}
+	if r.After > 0 {
+		o.StartFrom = to.Ptr(u.key(r.After + 1))
+	}
+	page, open := &storage.PartPage{}, r.After > 0
+	for {
+		items, _, marker, err := d.lister.page(ctx, "", o)
+		if err != nil {
+			return nil, d.container.listError(err)
+		}
+		for _, item := range items {
+			number, ok := components.Number(u.prefix, deref(item.Name))
+			open = open || deref(item.Name) == u.marker() && u.takesParts(item)
+			if ok && number > r.After && item.Properties != nil { // a server may ignore StartFrom
+				page.Parts = append(page.Parts, u.part(number, item))
+			}
+		}
+		switch {
+		case !open:
+			return nil, components.ErrEnded
+		case len(page.Parts) > r.Limit:
+			page.Parts, page.More = page.Parts[:r.Limit], true
+			return page, nil
+		case marker == "" || o.Marker != nil && *o.Marker == marker:
+			return page, nil
+		}
+		o.Marker, o.StartFrom = httpheader.Optional(marker), nil
+	}
+}

@@ -247,3 +247,20 @@ func (a *account) authorizeSource(ctx context.Context, container, key, version s
 	}
 	return s, nil
 }
+
+// SignPart signs a request that stores a part as a blob. Nothing else of the container can be
+// written with it.
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	u, err := parseOpenUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := d.Sign(ctx, &storage.SignRequest{
+		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
+		MinSize: r.Size, MaxSize: r.Size, Controls: storage.Controls{Native: r.Native},
+	})
+	if err == nil {
+		signed.Header.Del("X-Ms-Access-Tier") // of the object
+	}
+	return signed, err
+}

@@ -10,7 +10,6 @@ import (
 	gcs "cloud.google.com/go/storage"
 	"google.golang.org/api/option"
 
-	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
@@ -82,44 +81,6 @@ func checkConfig(c Config) error {
 	return nil
 }
 
-// resolveEndpoint sets the endpoint and the universe. The emulator of the
-// environment gets no credentials, and a server that is not Google's gets none
-// from the environment.
-func (a *account) resolveEndpoint(c Config) error {
-	endpoint, emulator := c.Endpoint, ""
-	if endpoint == "" {
-		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
-		if endpoint = emulator; emulator != "" && !strings.Contains(emulator, "://") {
-			endpoint = "http://" + emulator
-		}
-	}
-	a.emulator = emulator != ""
-	a.universe = googleUniverse
-	if c.Client == nil && !c.Anonymous && emulator == "" {
-		a.universe = universeOf(c)
-	}
-	if endpoint == "" {
-		if a.universe == googleUniverse {
-			return nil
-		}
-		endpoint = "https://storage." + a.universe
-	}
-	u, ok := address.Endpoint(endpoint)
-	if !ok || strings.Trim(u.Path, "/") != "" {
-		return argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
-	}
-	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
-	given := c.CredentialsJSON != nil || c.TokenSource != nil
-	switch {
-	case c.Client != nil || a.anonymous:
-	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
-		a.anonymous = true
-	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
-		return argument.Invalid("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
-	}
-	return nil
-}
-
 // connect makes the clients. They follow no redirects: a resumable upload
 // responds with 308 until it is complete.
 func (a *account) connect(ctx context.Context, c Config) error {
@@ -163,14 +124,6 @@ func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 		option.WithEndpoint(a.root()+"/storage/v1/"),
 		gcs.WithDisabledClientMetrics(),
 	)
-}
-
-// root returns the server's URL without a slash at its end.
-func (a *account) root() string {
-	if a.endpoint == nil {
-		return "https://storage.googleapis.com"
-	}
-	return a.endpoint.String()
 }
 
 // close closes the connections that were opened here.

@@ -228,3 +228,34 @@ func readQuery(r *storage.SignRequest) url.Values {
 	}
 	return query
 }
+
+// SignPart signs a request that stores a part as an object. Nothing else of the bucket can be
+// written with it.
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	name, err := parseCompositeUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	address, err := d.urls.bucketURL(r.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	c := callOf(r.Native)
+	if err := c.checkAddress(address); err != nil {
+		return nil, err
+	}
+	whole, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	if name.class != "" {
+		header.Set("X-Goog-Storage-Class", name.class)
+	}
+	if whole.KMSKeyName != "" {
+		header.Set("X-Goog-Encryption-Kms-Key-Name", whole.KMSKeyName)
+	}
+	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
+	request := &v4Request{method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{}}
+	return d.urls.signRequest(ctx, request, c, r.TTL, time.Now())
+}

@@ -2,40 +2,10 @@ package local
 
 import (
 	"context"
-	"hash/crc32"
-	"io"
-	"path/filepath"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
-
-// An account is the directory that contains the buckets. Objects are copied as files
-// between buckets with the same parent.
-type account struct{ dir string }
-
-// Locate returns the reference of an object, for copies.
-func (d *driver) Locate(key string) storage.ObjectRef {
-	parent, bucket := d.resolve()
-	return storage.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
-}
-
-// resolve returns the account and the name of the directory to which the path leads now. If it
-// leads to none, resolve returns those of the opening.
-func (d *driver) resolve() (parent, bucket string) {
-	path := d.path
-	if d.managed {
-		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link
-	}
-	path, err := filepath.EvalSymlinks(path)
-	switch {
-	case err != nil:
-		return d.parent, d.bucket
-	case d.managed:
-		return path, d.bucket
-	}
-	return filepath.Dir(path), filepath.Base(path)
-}
 
 // Copy copies an object. The kernel copies the bytes if it can, and on some file systems
 // shares them. A hard link would be cheaper but wrong: both names would share attributes
@@ -124,49 +94,4 @@ func checkUnchanged(source *osdir.File) error {
 		return storage.Changed
 	}
 	return nil
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// Compose joins its sources. It reads them in this process, to compute the checksum of
-// the result.
-func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer d.release(s)
-	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
-		return nil, err
-	}
-	st, err := s.staging.stage(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer s.staging.discard(st)
-	sum := crc32.New(castagnoli)
-	parent, bucket := d.resolve()
-	for _, ref := range r.Sources {
-		if ref.Account != (account{parent}) || ref.Bucket != bucket {
-			return nil, storage.Unsupported
-		}
-		if err := s.objects.appendSource(ctx, st, sum, ref); err != nil {
-			return nil, err
-		}
-	}
-	st.attrs = newAttrs(r.Properties, &r.Controls, storage.KnownCRC32C(sum.Sum32()))
-	return s.objects.save(ctx, r.Key, st, r.Condition)
-}
-
-func (o *objects) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
-	source, _, err := o.source(ctx, ref)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = source.Close() }()
-	bytes := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
-	if err := o.staging.fill(ctx, st.file, io.TeeReader(bytes, sum)); err != nil {
-		return failure(err)
-	}
-	return checkUnchanged(source)
 }

@@ -195,3 +195,30 @@ func (d *driver) Close() error {
 	}
 	return nil
 }
+
+// An account is the directory that contains the buckets. Objects are copied as files
+// between buckets with the same parent.
+type account struct{ dir string }
+
+// Locate returns the reference of an object, for copies.
+func (d *driver) Locate(key string) storage.ObjectRef {
+	parent, bucket := d.resolve()
+	return storage.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
+}
+
+// resolve returns the account and the name of the directory to which the path leads now. If it
+// leads to none, resolve returns those of the opening.
+func (d *driver) resolve() (parent, bucket string) {
+	path := d.path
+	if d.managed {
+		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link
+	}
+	path, err := filepath.EvalSymlinks(path)
+	switch {
+	case err != nil:
+		return d.parent, d.bucket
+	case d.managed:
+		return path, d.bucket
+	}
+	return filepath.Dir(path), filepath.Base(path)
+}

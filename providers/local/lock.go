@@ -2,243 +2,110 @@ package local
 
 import (
 	"context"
-	"errors"
-	"hash/fnv"
-	"os"
-	"sync"
-	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/providers/local/internal/osdir"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
 
-// lockSlots is the number of bytes of the lock file among which keys are distributed. Two
-// keys that share a byte wait for each other for the time of a rename.
-const lockSlots = 256
-
-// A lockTable locks keys against all processes. Every write and removal of a key holds
-// its lock while it compares and renames. An unconditional write does so, too: otherwise
-// a conditional write could compare before it and overwrite it after. Bytes are written
-// and flushed without the lock.
-//
-// A lock is on a byte of the lock file, and ends with its process. It belongs to the open
-// file, so that two drivers in one process exclude each other as two processes do. Calls
-// on one driver first wait for each other at the slot. If the system has no such locks
-// (see osdir.RangesWork), a lock is on the whole file, and all keys share a slot.
-//
-// The file stays as long as the bucket. If another program removes it, or moves it away
-// with the reserved directory, the next process opens a new one. A lock is therefore only
-// valid if the file still has its name, in the directory at the bucket's path.
-type lockTable struct {
-	mu    sync.Mutex
-	slots [lockSlots]chan struct{} // has one value while the slot is taken
-	file  *lockFile                // nil before the first lock
-}
-
-// A lockFile is an open lock file. After it was replaced, the last user closes it.
-type lockFile struct {
-	os     *os.File
-	ino    uint64
-	ranges bool // osdir.RangesWork
-	users  int
-}
-
-// locks are the locks of keys.
-type locks struct {
-	root *os.Root
-	tree *tree
-
-	table lockTable
-}
-
-// lock waits for the lock of key. The caller must call unlock.
-func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
-	return l.lockBytes(ctx, int64(h.Sum32()%lockSlots), 1)
-}
-
-// lockAll waits for the locks of all keys. No other call on this driver may hold a lock.
-func (l *locks) lockAll(ctx context.Context) (unlock func(), err error) {
-	return l.lockBytes(ctx, 0, lockSlots)
-}
-
-// lockBytes locks n bytes. If the lock file was replaced meanwhile, it starts over. That
-// happens once each time that another program removes the file.
-func (l *locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
-		f, err := l.acquireLockFile()
-		if err != nil {
-			return nil, err
-		}
-		unlock, current, err := l.lockIn(ctx, f, at, n)
-		if err != nil {
-			return nil, err
-		}
-		if current {
-			if err := l.tree.checkPlace(); err != nil {
-				unlock()
-				return nil, err
-			}
-			return unlock, nil
-		}
-		unlock()
-		l.table.dropReplaced(f)
-	}
-}
-
-// lockIn locks n bytes of f. It releases f when it fails, and otherwise at unlock. current
-// reports whether f was still the bucket's lock file when it was locked.
-func (l *locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
-	if !f.ranges {
-		at = 0
-	}
-	turn := l.table.slot(at)
-	select {
-	case turn <- struct{}{}:
-	default:
-		select {
-		case turn <- struct{}{}:
-		case <-ctx.Done():
-			l.table.release(f)
-			return nil, false, interrupted(ctx)
-		}
-	}
-	if err := waitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, at, n) }); err != nil {
-		<-turn
-		l.table.release(f)
-		return nil, false, err
-	}
-	unlock = func() {
-		_ = osdir.UnlockRange(f.os, at, n)
-		<-turn
-		l.table.release(f)
-	}
-	m, err := l.tree.top.Stat(lockPath)
-	if err != nil && !osdir.IsNoFile(err) {
-		unlock()
-		return nil, false, failure(err)
-	}
-	return unlock, err == nil && m.Ino == f.ino, nil
-}
-
-func (t *lockTable) slot(number int64) chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.slots[number] == nil {
-		t.slots[number] = make(chan struct{}, 1)
-	}
-	return t.slots[number]
-}
-
-// acquireLockFile opens the lock file, if it is not open. The caller must call release.
-func (l *locks) acquireLockFile() (*lockFile, error) {
-	t := &l.table
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.file == nil {
-		f, err := l.openLockFile()
-		if err != nil {
-			return nil, err
-		}
-		t.file = f
-	}
-	t.file.users++
-	return t.file, nil
-}
-
-func (t *lockTable) release(f *lockFile) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if f.users--; f.users == 0 && t.file != f {
-		_ = f.os.Close()
-	}
-}
-
-// dropReplaced makes the next lock open the file again.
-func (t *lockTable) dropReplaced(f *lockFile) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.file != f {
+// enableObjectLock makes the bucket lock objects, for all processes and for good. If the settings
+// cannot be written now, each write tries again, and returns the error.
+func (d *driver) enableObjectLock() {
+	d.locksObjects.Store(true)
+	d.versions.Store(true)
+	ctx := context.Background()
+	s, err := d.acquire(ctx)
+	if err != nil {
 		return
 	}
-	t.file = nil
-	if f.users == 0 {
-		_ = f.os.Close()
-	}
+	defer d.release(s)
+	_, _ = s.settings.lockingSettings(ctx)
 }
 
-func (t *lockTable) close() {
-	if t.file != nil {
-		_ = t.file.os.Close()
+// lockingSettings returns the settings of the bucket. If the bucket was opened WithObjectLock, it
+// first writes that to them. The caller holds no lock of a key.
+func (s *settings) lockingSettings(ctx context.Context) (bucketSettings, error) {
+	b, err := s.current()
+	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
+		return b, err
 	}
+	return s.change(ctx, func(b *bucketSettings) error {
+		b.ObjectLock, b.Versioning = true, true
+		return nil
+	})
 }
 
-func (l *locks) openLockFile() (*lockFile, error) {
-	f, err := l.root.OpenFile(lockPath, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) {
-		if err := l.tree.makeLockFile(); err != nil {
-			return nil, err
+// checkControls fails with Unsupported if a write has a lock and the bucket cannot lock objects.
+func (s *settings) checkControls(ctx context.Context, c *storage.Controls) error {
+	if !objectlock.Locks(c) {
+		return nil
+	}
+	b, err := s.lockingSettings(ctx)
+	if err == nil && !b.ObjectLock {
+		return objectlock.ErrNoLock
+	}
+	return err
+}
+
+// lockNew gives an object that is written the bucket's default retention, unless it has one of
+// its own.
+func (s *settings) lockNew(ctx context.Context, a *attrs) error {
+	b, err := s.lockingSettings(ctx)
+	if err != nil {
+		return err
+	}
+	if b.ObjectLock && a.retention == (storage.Retention{}) {
+		a.retention = objectlock.Default(b.DefaultRetention, s.clock.now())
+	}
+	return nil
+}
+
+// learnVersioning makes this driver keep versions if another process has meanwhile made the
+// bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
+// object can be locked before the settings say so.
+func (s *settings) learnVersioning() error {
+	b, err := s.current()
+	if err == nil && (b.Versioning || b.ObjectLock) {
+		s.versions.Store(true)
+	}
+	return err
+}
+
+// checkRemovable fails with Locked if the file is under a legal hold or retention. The caller
+// holds the lock of its key.
+func (r *reader) checkRemovable(at objectFile, bypass bool) error {
+	f, err := at.dir.Open(at.base)
+	if err != nil {
+		return r.tree.pathLostError(err)
+	}
+	defer func() { _ = f.Close() }()
+	a, err := r.attrsOfFile(f)
+	if a == nil || err != nil {
+		return err
+	}
+	return objectlock.CheckRemoval(a.retention, a.hold, bypass, r.clock.now())
+}
+
+// SetRetention sets or ends the retention. An end that is later is always allowed.
+func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+	return d.change(ctx, r, func(b bucketSettings, a *attrs) error {
+		if !b.ObjectLock {
+			return objectlock.ErrNoLock
 		}
-		f, err = l.root.OpenFile(lockPath, os.O_RDWR, 0)
-	}
-	if err != nil {
-		return nil, l.tree.pathLostError(err)
-	}
-	ino, err := osdir.Identity(f)
-	if err != nil {
-		_ = f.Close()
-		return nil, failure(err)
-	}
-	return &lockFile{os: f, ino: ino, ranges: osdir.RangesWork(f)}, nil
-}
-
-// makeLockFile makes the lock file if it does not exist. It first removes the files that
-// earlier releases locked, which may have taken the last inodes.
-func (t *tree) makeLockFile() error {
-	create := func() error {
-		f, err := t.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666)
-		if err != nil {
+		if err := objectlock.CheckChange(a.retention, r, d.clock.now()); err != nil {
 			return err
 		}
-		return f.Close()
-	}
-	_ = t.root.RemoveAll(formerLocksPath)
-	err := create()
-	if osdir.IsNotExist(err) { // another program moved the reserved directory away
-		if err := t.makeReservedDir(); err != nil {
-			return err
-		}
-		err = create()
-	}
-	if err != nil {
-		return t.pathLostError(err)
-	}
-	return t.checkPlace()
+		a.retention = r.Retention
+		return nil
+	})
 }
 
-func noLocksError(err error) error {
-	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it"}
-}
-
-// waitForLock calls try, such as osdir.TryShare, until it succeeds. It does
-// not wait in a system call, which the end of ctx could not interrupt.
-func waitForLock(ctx context.Context, f *os.File, try func(*os.File) error) error {
-	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
-		err := try(f)
-		if err == nil {
-			return nil
+// SetLegalHold begins or ends a legal hold.
+func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+	return d.change(ctx, r, func(b bucketSettings, a *attrs) error {
+		if !b.ObjectLock {
+			return objectlock.ErrNoLock
 		}
-		if !errors.Is(err, osdir.ErrLocked) {
-			return noLocksError(err)
-		}
-		if ctxtime.Sleep(ctx, pause) != nil {
-			return interrupted(ctx)
-		}
-	}
+		a.hold = r.LegalHold
+		return nil
+	})
 }

@@ -1,11 +1,9 @@
 package local
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,74 +12,115 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// acquired returns the open directories of a driver, until the test ends.
-func acquired(t *testing.T, d *driver) *store {
-	t.Helper()
-	s, err := d.acquire(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { d.release(s) })
-	return s
+func withObjectLock(d *driver) { d.Describe().EnableObjectLock() }
+
+func held(key string) *storage.PutRequest {
+	r := request(key, "held")
+	r.LegalHold = true
+	return r
 }
 
-func TestLocksExclude(t *testing.T) {
-	key := func(key string) func(context.Context, *store) (func(), error) {
-		return func(ctx context.Context, s *store) (func(), error) { return s.locks.lock(ctx, key) }
-	}
-	all := func(ctx context.Context, s *store) (func(), error) { return s.locks.lockAll(ctx) }
-	for _, row := range []struct {
-		name          string
-		first, second func(context.Context, *store) (func(), error)
-	}{
-		{"a key excludes itself", key("a"), key("a")},
-		{"all keys exclude a key", all, key("a")},
-		{"a key excludes all keys", key("a"), all},
-		{"all keys exclude all keys", all, all},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := open(t)
-			s.put("k", "x")
-			one, other := acquired(t, s.driver), acquired(t, reopen(t, s.root).driver)
-			for range 2 { // the second round runs after the reserved directory was moved away
-				unlock, err := row.first(t.Context(), one)
+// TestObjectLockIsASettingOfTheBucket requires that drivers without the option keep locks, also
+// those that were open before.
+func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			early := open(t, disk.tweaks...)
+			early.put("k", "old")
+			require.False(t, early.driver.Describe().Versioned)
+			locking := reopen(t, early.root, append(disk.tweaks, withObjectLock)...)
+			a, err := locking.driver.Put(t.Context(), held("k"))
+			require.NoError(t, err)
+			require.True(t, a.LegalHold)
+			late := reopen(t, early.root, disk.tweaks...)
+			require.True(t, late.driver.Describe().Versioned)
+			for _, s := range []*subject{early, late} {
+				s.put("k", "new")
+				s.remove("k")
+				err := s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
+				require.ErrorIs(t, err, storage.Locked)
+				body, got, err := s.getVersion("k", a.Version)
 				require.NoError(t, err)
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-				_, err = row.second(ctx, other)
-				cancel()
-				require.ErrorIs(t, err, storage.DeadlineExceeded)
-				unlock()
-				unlock, err = row.second(t.Context(), other)
-				require.NoError(t, err)
-				unlock()
-				windowsCannot(t, openDirStays)
-				require.NoError(t, os.Rename(filepath.Join(s.root, reserved), filepath.Join(s.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))))
+				require.Equal(t, "held", body)
+				require.True(t, got.LegalHold)
 			}
+			require.NoError(t, early.driver.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, late.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
 		})
 	}
 }
 
-// TestABucketHasOneLockFile requires one lock file for all 256 slots. A file for each took
-// too many descriptors in a program with several buckets, and too many inodes.
-func TestABucketHasOneLockFile(t *testing.T) {
-	s := open(t)
-	require.NoError(t, os.MkdirAll(filepath.Join(s.root, formerLocksPath), 0o777))
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, formerLocksPath, "00"), nil, 0o666))
-	s.put("k", "x")
-	before := descriptors(t)
-	for i := range 300 {
-		s.put(fmt.Sprint(i), "x")
-	}
-	require.Equal(t, before, descriptors(t))
-	require.NoDirExists(t, filepath.Join(s.root, formerLocksPath))
-	require.FileExists(t, filepath.Join(s.root, lockPath))
+func TestALockedCurrentVersionStays(t *testing.T) {
+	s := open(t, withObjectLock)
+	s.put("k", "old")
+	a, err := s.driver.Put(t.Context(), held("k"))
+	require.NoError(t, err)
+	err = s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version})
+	require.ErrorIs(t, err, storage.Locked)
+	require.Equal(t, "held", s.get("k"))
+	require.Len(t, s.history(storage.ListRequest{}), 2)
 }
 
-// descriptors returns the number of open descriptors of the process, or 0 if the system
-// does not report it.
-func descriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil || runtime.GOOS == "windows" { // under Wine, these would be the descriptors of Linux
-		return 0
-	}
-	return len(entries)
+func TestRetentionEndsByTheClock(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	s := open(t, withObjectLock, func(d *driver) { d.clock.now = func() time.Time { return now } })
+	r := request("k", "x")
+	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
+	a, err := s.driver.Put(t.Context(), r)
+	require.NoError(t, err)
+	version := &storage.DeleteRequest{Key: "k", Version: a.Version}
+	now = now.Add(time.Minute - 1)
+	require.ErrorIs(t, s.driver.Delete(t.Context(), version), storage.Locked)
+	now = now.Add(1)
+	require.NoError(t, s.driver.Delete(t.Context(), version))
+	s.missing("k")
+}
+
+func TestDefaultRetentionOfABucket(t *testing.T) {
+	parent := t.TempDir()
+	service, err := NewServiceDriver(parent, ServiceConfig{NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}
+	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", DefaultRetention: week})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.NoDirExists(t, filepath.Join(parent, "b"))
+	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", ObjectLock: true})
+	require.NoError(t, err)
+
+	s := reopen(t, filepath.Join(parent, "b"))
+	s.put("before", "x")
+	require.Zero(t, s.head("before").Retention)
+	info, err := service.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", DefaultRetention: week})
+	require.NoError(t, err)
+	require.Equal(t, *week, info.DefaultRetention)
+	require.True(t, info.ObjectLock && info.Versioning)
+	a := s.put("after", "x")
+	require.Equal(t, storage.Governance, a.Retention.Mode)
+	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
+	require.Equal(t, a.Retention, s.head("after").Retention)
+	off := false
+	_, err = service.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", Versioning: &off})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
+}
+
+func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
+	s := open(t, withObjectLock)
+	s.put("k", "x")
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), []byte("{"), 0o666))
+	_, err := s.driver.Put(t.Context(), request("k", "y"))
+	require.ErrorIs(t, err, storage.Internal)
+	require.ErrorIs(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.Internal)
+	require.Equal(t, "x", s.get("k"))
+}
+
+func TestShorteningARetentionSaysWhatToDo(t *testing.T) {
+	b, err := Open(t.TempDir(), Config{}, storage.WithObjectLock())
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+	require.NoError(t, err)
+	err = storage.SetRetention(t.Context(), b, "k", storage.Retention{})
+	require.ErrorIs(t, err, storage.Locked)
+	require.ErrorContains(t, err, "can only be extended (in the mode Governance, give WithGovernanceBypass)")
 }

@@ -28,15 +28,6 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	return signedurl.SignPart(keys, d.bucket, r, d.Now())
 }
 
-// SignForm signs a form for the handler of package serve.
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignForm(keys, d.bucket, r, d.Now())
-}
-
 func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {

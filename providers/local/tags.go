@@ -218,9 +218,3 @@ func (s *staging) syncAttrs(f *osdir.File) error {
 	}
 	return unknownOutcome(f.Sync())
 }
-
-// Restore does nothing: no object is archived.
-func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
-	_, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	return err
-}

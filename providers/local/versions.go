@@ -2,352 +2,190 @@ package local
 
 import (
 	"context"
-	"errors"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// versionsName is the directory of the noncurrent versions of a key. They are hard links to
-// files that were current, at .omnibucket/versions/KEY/.omnibucket@/VERSION. The name of a
-// version consists of the file's time and inode, so that it does not change when the
-// version becomes noncurrent. Names have the order of versions: commit makes each time
-// later than that of the previous version.
-const versionsName = reserved + string(markVersions)
-
-// deletedSuffix ends the version of a delete marker, which is an empty file among the noncurrent
-// versions. The digits before it are the time of the removal, which is later than all versions
-// that were there.
-const deletedSuffix = "-marker"
-
-func isMarker(version string) bool { return strings.HasSuffix(version, deletedSuffix) }
-
-// versionTime returns the time of a valid version, in nanoseconds.
-func versionTime(version string) int64 {
-	digits, _, _ := strings.Cut(version, "-")
-	at, _ := strconv.ParseUint(digits, 16, 64)
-	return int64(at)
-}
-
-func versionOf(m osdir.Meta) string {
-	b := append(appendTime(make([]byte, 0, 34), m.MTime), '-')
-	return string(strconv.AppendUint(b, m.Ino, 16))
-}
-
-func markerOf(at int64) string {
-	return string(append(appendTime(make([]byte, 0, 34), at), deletedSuffix...))
-}
-
-func appendTime(b []byte, at int64) []byte {
-	digits := strconv.FormatUint(uint64(at), 16)
-	b = append(b, "0000000000000000"[len(digits):]...)
-	return append(b, digits...)
-}
-
-var errVersion = argument.Invalid("version", "must be one that this bucket returned", "")
-
-func validVersion(version string) bool {
-	digits, ino, ok := strings.Cut(version, "-")
-	if !ok || len(digits) != 16 {
-		return false
-	}
-	at, err := strconv.ParseUint(digits, 16, 64)
+// ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
+// prefixes that List returns. If versioning is off, current objects have no version.
+// Noncurrent ones always have one, because nothing else can reach them.
+func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	after, err := parseToken(r)
 	if err != nil {
-		return false
+		return nil, err
 	}
-	if isMarker(version) {
-		return markerOf(int64(at)) == version
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
 	}
-	number, err := strconv.ParseUint(ino, 16, 64)
-	return err == nil && versionOf(osdir.Meta{MTime: int64(at), Ino: number}) == version
-}
-
-// noncurrent has the noncurrent versions of objects.
-type noncurrent struct {
-	root   *os.Root
-	tree   *tree
-	reader *reader
-	clock  *clock
-	sync   bool
-}
-
-func (n *noncurrent) versionsDir(key string) string {
-	path, _ := n.tree.names().dirPath(key)
-	return versionsPath + "/" + path + "/" + versionsName
-}
-
-// keepVersion makes the current object also a noncurrent version. The caller holds the lock of
-// the key.
-func (n *noncurrent) keepVersion(ctx context.Context, key string, current objectFile) error {
-	return n.inVersions(ctx, key, func(to *osdir.Dir) error { return n.link(to, current) })
-}
-
-// markRemoved adds a delete marker. If there is a current object, it also makes that a noncurrent
-// version. The caller holds the lock of the key, and then removes the object.
-func (n *noncurrent) markRemoved(ctx context.Context, key string, current objectFile) error {
-	return n.inVersions(ctx, key, func(to *osdir.Dir) error {
-		if current.found() {
-			if err := n.link(to, current); err != nil {
-				return err
-			}
-		}
-		newest, err := n.newestKept(to)
-		if err != nil {
-			return err
-		}
-		at := max(n.clock.next().UnixNano(), newest+1)
-		if current.found() {
-			at = max(at, current.meta.MTime+1) // even if its time is in the future
-		}
-		return n.writeMarker(to.PathOf(markerOf(at)))
-	})
-}
-
-func (n *noncurrent) writeMarker(path string) error {
-	f, err := n.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && n.sync {
-		err = f.Sync()
+	defer d.release(s)
+	h := &history{tree: s.tree, reader: s.reader, noncurrent: s.noncurrent, after: after}
+	defer h.close()
+	if err := h.open(ctx, r); err != nil {
+		return nil, err
 	}
-	if f != nil {
-		err = errors.Join(err, f.Close())
-	}
-	return err
-}
-
-// inVersions calls f with the directory of the noncurrent versions, which it makes, until f does
-// not find it removed.
-func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.Dir) error) error {
-	path := n.versionsDir(key)
-	var round rounds
+	page := &storage.VersionPage{}
+	var last position
 	for {
-		if err := round.next(ctx); err != nil {
-			return err
-		}
-		if err := n.tree.mkdirs(path); err != nil && err != errDirGone {
-			return err
-		}
-		to, err := n.tree.open(path)
-		if osdir.IsNotExist(err) { // pruned after a removal of versions of another key
-			if err := n.tree.notFoundError(); err != storage.ObjectNotFound {
-				return err
-			}
-			continue
-		}
+		entries, err := h.next()
 		if err != nil {
-			return failure(err)
+			return nil, err
 		}
-		if err = f(to); err == nil && n.sync {
-			err = to.Sync()
+		if entries == nil {
+			return page, nil
 		}
-		n.tree.closeDir(to)
-		if !osdir.IsNotExist(err) {
-			return failure(err)
+		for _, e := range entries {
+			if len(page.Entries) == r.Limit {
+				page.Token = last.token()
+				return page, nil
+			}
+			page.Entries = append(page.Entries, e.VersionEntry)
+			last = position{key: e.Key, isPrefix: e.IsPrefix, version: e.id}
 		}
 	}
 }
 
-func (n *noncurrent) link(to *osdir.Dir, current objectFile) error {
-	err := to.Link(versionOf(current.meta), current.dir, current.base)
-	if err == nil || osdir.IsNotExist(err) || isExist(err) { // a crash left it
-		return unlessExist(err)
-	}
-	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: keeping versions needs them"}
+// A history iterates over current objects and keys with noncurrent versions together.
+type history struct {
+	tree       *tree
+	reader     *reader
+	noncurrent *noncurrent
+
+	after   position
+	walkers [2]*walker // of current objects, and of noncurrent versions
+	heads   [2]item
+	more    [2]bool
 }
 
-func unlessExist(err error) error {
-	if isExist(err) {
-		return nil
+// A versionEntry has the name of the version, even if the entry does not show it.
+type versionEntry struct {
+	storage.VersionEntry
+	id string
+}
+
+func (h *history) open(ctx context.Context, r *storage.ListRequest) error {
+	for i := range h.walkers {
+		h.walkers[i] = &walker{
+			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
+		}
+		if err := h.walkers[i].open(); err != nil {
+			return err
+		}
+		if err := h.advance(i); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (h *history) close() {
+	for _, w := range h.walkers {
+		if w != nil {
+			w.close()
+		}
+	}
+}
+
+func (h *history) advance(i int) (err error) {
+	h.heads[i], h.more[i], err = h.walkers[i].next()
 	return err
 }
 
-// newestKept returns the time of the newest version or marker in d, or 0 if there is none.
-func (n *noncurrent) newestKept(d *osdir.Dir) (newest int64, err error) {
-	err = d.Each(func(e osdir.Entry) bool {
-		if validVersion(e.Name) {
-			newest = max(newest, versionTime(e.Name))
+// next returns the entries of the next key or prefix. It returns nil at the end.
+func (h *history) next() ([]versionEntry, error) {
+	for h.more[0] || h.more[1] {
+		i := 0
+		if !h.more[0] || h.more[1] && h.heads[1].key < h.heads[0].key {
+			i = 1
 		}
-		return true
-	})
-	return newest, failure(err)
-}
-
-// newestKeptOf is newestKept for a key.
-func (n *noncurrent) newestKeptOf(key string) (int64, error) {
-	d, err := n.tree.open(n.versionsDir(key))
-	if err != nil {
-		return 0, unlessAbsent(err)
+		head := h.heads[i]
+		both := h.more[0] && h.more[1] && h.heads[0].key == h.heads[1].key
+		var entries []versionEntry
+		var err error
+		if head.isPrefix {
+			entries = []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}}}
+		} else if entries, err = h.entries(head, i == 1); err != nil {
+			return nil, err
+		}
+		if err := h.advance(i); err != nil {
+			return nil, err
+		}
+		if both {
+			if err := h.advance(1); err != nil {
+				return nil, err
+			}
+		}
+		if len(entries) > 0 {
+			return entries, nil
+		}
 	}
-	defer n.tree.closeDir(d)
-	return n.newestKept(d)
+	return nil, nil
 }
 
-// noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
-// It omits what a crash may have left: the current version, and a marker above it.
-func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]string, error) {
-	d, err := n.tree.open(n.versionsDir(key))
+// entries returns the versions of a key after that of the token, newest first.
+func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error) {
+	var all []versionEntry
+	var current objectFile
+	if !onlyNoncurrent {
+		current = head.at
+		e, err := h.reader.listEntry(head)
+		if err != nil {
+			return nil, err
+		}
+		shown := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
+		if h.tree.keepsVersions() {
+			shown.Version = shown.id
+		}
+		all = append(all, shown)
+	}
+	noncurrent, err := h.noncurrentEntries(head.key, current)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, noncurrent...)
+	if h.after.version != "" && head.key == h.after.key {
+		all = slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= h.after.version })
+	}
+	return all, nil
+}
+
+func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
+	versions, err := h.noncurrent.noncurrentVersions(key, current)
+	if err != nil || len(versions) == 0 {
+		return nil, err
+	}
+	d, err := h.tree.open(h.noncurrent.versionsDir(key))
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
-	defer n.tree.closeDir(d)
-	var all []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if validVersion(e.Name) && !isLeftover(e.Name, current) {
-			all = append(all, e.Name)
+	defer h.tree.closeDir(d)
+	var all []versionEntry
+	for _, version := range versions {
+		if isMarker(version) {
+			marker := storage.ListEntry{Key: key, Modified: time.Unix(0, versionTime(version)).UTC()}
+			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
+			continue
 		}
-		return true
-	})
-	slices.SortFunc(all, func(a, b string) int { return strings.Compare(b, a) })
-	return all, failure(err)
-}
-
-// isLeftover reports whether an interrupted removal of the current object may have left a name
-// among the noncurrent versions.
-func isLeftover(name string, current objectFile) bool {
-	return current.found() && (name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.MTime)
-}
-
-// openVersion opens a noncurrent version. It returns nil if it does not exist, and for a marker.
-func (n *noncurrent) openVersion(key, version string) (*osdir.File, error) {
-	if isMarker(version) {
-		return nil, nil
-	}
-	return n.reader.openIn(n.versionsDir(key), version)
-}
-
-// deleteVersion removes a noncurrent version. The caller holds the lock of the key.
-func (n *noncurrent) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
-	path := n.versionsDir(r.Key)
-	d, err := n.tree.open(path)
-	if err != nil {
-		return unlessAbsent(err)
-	}
-	defer n.tree.closeDir(d)
-	at, err := n.reader.statObject(d, r.Version)
-	if err != nil || !at.found() {
-		return err
-	}
-	if err := n.reader.checkWrite(at, r.Condition); err != nil {
-		return err
-	}
-	if err := n.reader.checkRemovable(at, r.BypassGovernance); err != nil {
-		return err
-	}
-	defer n.reader.holdInode(at)()
-	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
-		return err
-	}
-	n.reader.dropSidecar(at.meta)
-	n.tree.prune(ctx, path, versionsPath)
-	return nil
-}
-
-func (n *noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version string) error {
-	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
-		return unlessAbsent(err)
-	}
-	if n.sync {
-		return unknownOutcome(d.Sync())
-	}
-	return nil
-}
-
-// deleteMarker removes a delete marker. If the key has no current object and the marker was its
-// newest version, the version before it becomes current. The caller holds the lock of the key.
-func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest, current objectFile) error {
-	path := s.noncurrent.versionsDir(r.Key)
-	d, err := s.tree.open(path)
-	if err != nil {
-		return unlessAbsent(err)
-	}
-	defer s.tree.closeDir(d)
-	left, err := s.noncurrent.noncurrentVersions(r.Key, current)
-	if err != nil {
-		return err
-	}
-	if !current.found() && len(left) > 1 && left[0] == r.Version && !isMarker(left[1]) {
-		if err := s.restore(ctx, d, left[1]); err != nil {
-			return err
+		at, err := h.reader.statObject(d, version)
+		if err != nil {
+			return nil, err
 		}
-	}
-	if err := s.noncurrent.unlinkVersion(ctx, d, r.Version); err != nil {
-		return err
-	}
-	s.tree.prune(ctx, path, versionsPath)
-	return nil
-}
-
-// restore makes a noncurrent version in d the object, of which there is none.
-func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) error {
-	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
-		return err
-	}
-	if s.sync {
-		for _, changed := range [...]*osdir.Dir{s.plain, d} {
-			if err := changed.Sync(); err != nil {
-				return unknownOutcome(err)
-			}
+		if !at.found() {
+			continue
 		}
-	}
-	if !s.visible {
-		return nil
-	}
-	at, err := s.find()
-	if err != nil || !at.found() {
-		return unknownOutcome(err)
-	}
-	return s.rewriteVisible(ctx, at)
-}
-
-// promote atomically replaces the current object by the newest noncurrent version. It
-// returns false if there is none, or if that is a delete marker. The caller holds the lock of the
-// key.
-func (n *noncurrent) promote(ctx context.Context, key string, current objectFile) (bool, error) {
-	path := n.versionsDir(key)
-	d, err := n.tree.open(path)
-	if err != nil {
-		return false, unlessAbsent(err)
-	}
-	defer n.tree.closeDir(d)
-	if err := n.dropLeftovers(ctx, d, current); err != nil {
-		return false, err
-	}
-	left, err := n.noncurrentVersions(key, current)
-	if err != nil || len(left) == 0 || isMarker(left[0]) {
-		n.tree.prune(ctx, path, versionsPath)
-		return false, err
-	}
-	if err := osdir.RetryInUse(ctx, func() error { return current.dir.Rename(current.base, d, left[0]) }); err != nil {
-		return false, failure(err)
-	}
-	n.reader.dropSidecar(current.meta)
-	if n.sync {
-		for _, changed := range [...]*osdir.Dir{current.dir, d} {
-			if err := changed.Sync(); err != nil {
-				return true, unknownOutcome(err)
-			}
+		revision, err := h.reader.revisionAt(at)
+		if err != nil {
+			return nil, err
 		}
-	}
-	n.tree.prune(ctx, path, versionsPath)
-	return true, nil
-}
-
-// dropLeftovers removes what a crash may have left of a removal of the current object.
-func (n *noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current objectFile) error {
-	var names []string
-	err := d.Each(func(e osdir.Entry) bool {
-		if validVersion(e.Name) && isLeftover(e.Name, current) {
-			names = append(names, e.Name)
+		e := storage.ListEntry{
+			Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
+			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
 		}
-		return true
-	})
-	for _, name := range names {
-		_ = osdir.RetryInUse(ctx, func() error { return d.Unlink(name) })
+		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 	}
-	return failure(err)
+	return all, nil
 }

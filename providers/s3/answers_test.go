@@ -387,13 +387,13 @@ func TestAnswersOfServices(t *testing.T) {
 		for _, a := range answers[service] {
 			rows++
 			name := strings.TrimSpace(fmt.Sprintf("%s, %s: %d %s %s", service, a.call, a.status, a.code, a.message))
-			eachClient(t, name, func(t *testing.T, use func(*driver) *driver) { testAnswer(t, service, &a, use) })
+			t.Run(name, func(t *testing.T) { testAnswer(t, service, &a) })
 		}
 	}
 	require.GreaterOrEqual(t, rows, 150)
 }
 
-func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driver) {
+func testAnswer(t *testing.T, service string, a *answer) {
 	c, known := calls[a.call]
 	require.True(t, known, a.call)
 	require.NotEmpty(t, a.source)
@@ -406,7 +406,7 @@ func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driv
 		answered.Add(1)
 		return a.reply()
 	}
-	d := use(w.on(t, service))
+	d := w.on(t, service)
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	err := c.make(t.Context(), storage.New(d, once, storage.WithVersions()), storage.NewService(newServiceDriver(d.account), once))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())

@@ -94,9 +94,9 @@ func TestABodyThatChangedIsNotStored(t *testing.T) {
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 		}
 		for _, profile := range []string{"unknown", "b2"} {
-			eachClient(t, name+", "+profile, func(t *testing.T, use func(*driver) *driver) {
+			t.Run(name+", "+profile, func(t *testing.T) {
 				w := newStandIn(t, stored)
-				fails(t, use(w.on(t, profile)))
+				fails(t, w.on(t, profile))
 				require.Empty(t, w.server.Requests())
 			})
 		}

@@ -26,8 +26,8 @@ func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) { c.Region, c.AccessKeyID = "eu-west-1", "a/b/c" }, noCustomerKeyHint},
 		{"anonymous", reply{Status: 301, Header: said}, func(c *Config) { c.Region, c.AccessKeyID, c.SecretKey, c.Anonymous = "us-east-1", "", "", true }, "the bucket is in region eu-west-1: set region=eu-west-1"},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
-			d := use(newStandIn(t, row.reply).on(t, "aws", row.change))
+		t.Run(row.name, func(t *testing.T) {
+			d := newStandIn(t, row.reply).on(t, "aws", row.change)
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
@@ -38,10 +38,10 @@ func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 
 // The response to HEAD has no body with an error code.
 func TestAWrongClockIsCorrected(t *testing.T) {
-	eachClient(t, "HEAD", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("HEAD", func(t *testing.T) {
 		there := time.Now().Add(30 * time.Minute)
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
-		d := use(w.on(t, "aws"))
+		d := w.on(t, "aws")
 		head := func() *storage.Error {
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
@@ -65,9 +65,9 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		require.NoError(t, err)
 		require.WithinDuration(t, there, at, maxSkew, "signatures for others use the corrected clock, too")
 	})
-	eachClient(t, "the time of a cache is ignored", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("the time of a cache is ignored", func(t *testing.T) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
-		_, err := use(w.on(t, "aws")).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		_, err := w.on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	})
 }

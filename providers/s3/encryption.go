@@ -1,13 +1,20 @@
 package s3
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // customizeSource applies the options for reading the source of a copy.
@@ -114,4 +121,154 @@ func encryptionIn(sse types.ServerSideEncryption, kmsKey, customer, customerMD5 
 // encryptionHeaders reads the headers of a response.
 func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) {
 	return types.ServerSideEncryption(h.Get(sseHeader)), headerValue(h, kmsKeyHeader), headerValue(h, customerHeader), headerValue(h, customerMD5Header)
+}
+
+// WithKMSKey encrypts the object with a key of AWS KMS (SSE-KMS), in place of Config.KMSKey. id is
+// a key's id or ARN, or the ARN of an alias. A copy does not keep the source's
+// key. Readers need no option, only the permission to decrypt with the key.
+//
+// The ETag of such an object is not its MD5. The operation fails with InvalidArgument if id is
+// empty, no name of AWS, or unknown to the store, or beside [WithCustomerKey]; with Unsupported
+// if the server is not known to have SSE-KMS (Profile.KMS).
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-encryption.html
+func WithKMSKey(id string) storage.WriteOption {
+	return storage.WithNative(provider, &kmsKey{argument: "WithKMSKey", id: &id})
+}
+
+// WithKMSContext adds pairs to the encryption context of SSE-KMS, which key policies can demand
+// and CloudTrail shows. They are no secret. A copy needs them again. Without [WithKMSKey] and
+// Config.KMSKey, the key is the account's own, aws/s3. The operation fails as with WithKMSKey; an
+// empty context is InvalidArgument.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
+func WithKMSContext(context map[string]string) storage.WriteOption {
+	return storage.WithNative(provider, &kmsKey{argument: "WithKMSContext", context: maps.Clone(context)})
+}
+
+// A kmsKey is the value of WithKMSKey or WithKMSContext, or the encryption of a bucket.
+type kmsKey struct {
+	argument  string
+	id        *string // nil: as it was
+	bucketKey bool
+	context   map[string]string
+}
+
+func (k *kmsKey) check(b *bucket) error {
+	if k.id != nil {
+		if err := checkKMSKey(k.argument, *k.id); err != nil {
+			return err
+		}
+	} else if len(k.context) == 0 {
+		return argument.Invalid(k.argument, "must not be empty", "")
+	}
+	if b.account.anonymous {
+		return argument.Invalid(k.argument, "needs credentials", "open the bucket without Anonymous")
+	}
+	return b.account.checkKMS(k.argument)
+}
+
+// setEncryption sets the encryption of every write, by Config.KMSKey.
+func (a *account) setEncryption(c Config) error {
+	if c.KMSKey == "" {
+		if c.BucketKey {
+			return argument.Invalid("Config.BucketKey", "needs a KMSKey", "")
+		}
+		return nil
+	}
+	if err := checkKMSKey("Config.KMSKey", c.KMSKey); err != nil {
+		return err
+	}
+	if c.Anonymous {
+		return argument.Invalid("Config.KMSKey", "must not be set with Anonymous: KMS needs a signature", "")
+	}
+	a.kms = &kmsKey{argument: "Config.KMSKey", id: &c.KMSKey, bucketKey: c.BucketKey}
+	return a.checkKMS(a.kms.argument)
+}
+
+// checkKMS fails if the server is not known to have SSE-KMS: it might store the object without.
+func (a *account) checkKMS(name string) error {
+	if a.profile.KMS {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-KMS, and profile %s has none", name, a.profile.Name),
+		Hint: "set KMS in Config.Profile if the server is known to encrypt with such keys: others ignore the request",
+	}
+}
+
+// checkKMSKey checks the name of a key.
+func checkKMSKey(name, id string) error {
+	switch {
+	case id == "" || len(id) > maxKMSKey || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return argument.Invalid(name, "must be the id or ARN of a key: 1 to 2,048 visible ASCII characters", "")
+	case strings.HasPrefix(id, "projects/"):
+		return argument.Invalid(name, "must be a key of AWS KMS", "this is the name of a key of Google's: open the bucket with package gcs")
+	case strings.Contains(id, "://"):
+		return argument.Invalid(name, "must be a key of AWS KMS, and not a URL", "use the key's ARN")
+	}
+	return nil
+}
+
+const maxKMSKey = 2048
+
+func (k *kmsKey) apply(input any) error {
+	f := encryptionOf(input)
+	if f.sse == nil {
+		return nil
+	}
+	if *f.customer.key != nil {
+		return errTwoKeys()
+	}
+	*f.sse = types.ServerSideEncryptionAwsKms
+	if k.id != nil {
+		*f.kmsKey = aws.String(*k.id)
+	}
+	if k.bucketKey {
+		*f.bucketKey = aws.Bool(true)
+	}
+	if k.context != nil {
+		text, err := json.Marshal(k.context) // sorted by name
+		if err != nil {
+			return &storage.Error{Code: storage.InvalidArgument, Err: err}
+		}
+		*f.context = aws.String(base64.StdEncoding.EncodeToString(text))
+	}
+	return nil
+}
+
+func errTwoKeys() error {
+	return argument.Invalid("WithCustomerKey", "excludes WithKMSKey and WithKMSContext", "")
+}
+
+// Fingerprint returns the key's name and the context, which are no secrets.
+func (k *kmsKey) Fingerprint() string {
+	return fmt.Sprintf("%q %v %q", aws.ToString(k.id), k.bucketKey, k.context)
+}
+
+const (
+	kmsKeyHint   = "the KMS key does not exist in the bucket's region: check its id"
+	kmsStateHint = "the KMS key is disabled, about to be deleted, or of the wrong kind"
+)
+
+// isKMSCode reports whether a code is one that S3 passes on from KMS, or MinIO's own.
+func isKMSCode(code string) bool {
+	return strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:")
+}
+
+// isKMSError reports whether the error is about a KMS key, whatever its status is.
+func isKMSError(err error) bool {
+	code, _ := codeAndMessage(err)
+	return isKMSCode(code)
+}
+
+// kmsMeaning returns the meaning of a code of KMS.
+func kmsMeaning(code string, status int) sdkerror.Meaning {
+	switch {
+	case status >= http.StatusInternalServerError, strings.Contains(code, "Internal"), strings.Contains(code, "DependencyTimeout"):
+		return sdkerror.Meaning{Code: storage.Unavailable}
+	case strings.Contains(code, "Throttling"):
+		return sdkerror.Meaning{Code: storage.RateLimited}
+	case strings.Contains(code, "NotFound"):
+		return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: kmsKeyHint}
+	}
+	return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsStateHint}
 }

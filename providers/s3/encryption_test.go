@@ -133,33 +133,26 @@ func encryptedCalls() map[string]encryptedCall {
 	}
 }
 
-// eachTLSClient runs a test with the raw client and with the SDK's, over TLS.
-func eachTLSClient(t *testing.T, test func(t *testing.T, w *standIn, d *driver)) {
-	for _, name := range []string{"by the raw client", "by the SDK"} {
-		t.Run(name, func(t *testing.T) {
-			w := &standIn{wiretest.NewTLSServer(t)}
-			raw, sdk := w.onTLS(t, "aws")
-			raw.account.client = sdk.account.client // for what the raw client does not send, and for failures
-			if name == "by the SDK" {
-				raw = sdk
-			}
-			test(t, w, raw)
-		})
-	}
+// overTLS opens the bucket "photos" at a server with TLS, for the raw client.
+func overTLS(t *testing.T) (*standIn, *driver) {
+	t.Helper()
+	w := &standIn{wiretest.NewTLSServer(t)}
+	raw, sdk := w.onTLS(t, "aws")
+	raw.account.client = sdk.account.client // for what the raw client does not send, and for failures
+	return w, raw
 }
 
 func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 	for i := range customerKeys {
 		native := []any{newCustomerKey("WithCustomerKey", rawKey(t, i))}
-		eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
-			require.NoError(t, d.bucket.checkNative(native[0]))
-			for name, call := range encryptedCalls() {
-				w.server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), d, native), name)
-				require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(w.server.Last(t).Header), name)
-				require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
-			}
-		})
+		w, d := overTLS(t)
+		require.NoError(t, d.bucket.checkNative(native[0]))
+		for name, call := range encryptedCalls() {
+			w.server.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, native), name)
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(w.server.Last(t).Header), name)
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
+		}
 	}
 }
 
@@ -215,13 +208,13 @@ func TestAKMSKeyIsSentWithWrites(t *testing.T) {
 		"with a context too": {change: func(c *Config) { c.KMSKey = keyARN }, native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
 		"none":               {want: map[string]string{}},
 	} {
-		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t)
 			change := row.change
 			if change == nil {
 				change = func(*Config) {}
 			}
-			d := use(w.on(t, "aws", change))
+			d := w.on(t, "aws", change)
 			for _, o := range row.native {
 				require.NoError(t, d.bucket.checkNative(o))
 			}
@@ -370,16 +363,15 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 	require.Equal(t, "s3.WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
 
 	t.Run("in an error", func(t *testing.T) {
-		eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
-			for name, call := range encryptedCalls() {
-				for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-					w.server.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
-					err := call.do(t.Context(), d, []any{value})
-					require.Error(t, err, name)
-					check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
-				}
+		w, d := overTLS(t)
+		for name, call := range encryptedCalls() {
+			for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
+				w.server.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
+				err := call.do(t.Context(), d, []any{value})
+				require.Error(t, err, name)
+				check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
 			}
-		})
+		}
 	})
 	t.Run("in the file of WithResume", func(t *testing.T) {
 		w := &standIn{wiretest.NewTLSServer(t)}
@@ -443,12 +435,11 @@ func TestAFailureNamesTheKey(t *testing.T) {
 		"too many requests to KMS":        {"GetObject", nil, failing(400, "KMS.ThrottlingException", "slow down"), storage.RateLimited, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
-				w.server.Respond(row.reply)
-				err := encryptedCalls()[row.call].do(t.Context(), d, row.native)
-				require.ErrorIs(t, err, row.want)
-				require.Equal(t, row.hint, asError(err).Hint)
-			})
+			w, d := overTLS(t)
+			w.server.Respond(row.reply)
+			err := encryptedCalls()[row.call].do(t.Context(), d, row.native)
+			require.ErrorIs(t, err, row.want)
+			require.Equal(t, row.hint, asError(err).Hint)
 		})
 	}
 }
@@ -464,10 +455,10 @@ func TestAttrsTellTheEncryption(t *testing.T) {
 		"nothing is said":   {nil, storage.Encryption{}},
 		"in several layers": {map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN}, storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN}},
 	} {
-		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(name, func(t *testing.T) {
 			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}
 			maps.Copy(header, row.header)
-			d := use(newStandIn(t, reply{Header: header}).on(t, "aws"))
+			d := newStandIn(t, reply{Header: header}).on(t, "aws")
 			a, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, row.want, a.Encryption)
@@ -485,23 +476,21 @@ func TestAttrsTellTheEncryption(t *testing.T) {
 }
 
 func TestTheSDKsOwnOutputIsReturned(t *testing.T) {
-	eachClient(t, "outputs", func(t *testing.T, use func(*driver) *driver) {
-		d := use(newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws"))
-		b := storage.New(d)
-		a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
-		require.NoError(t, err)
-		head, ok := storage.AttrsAs[*awss3.HeadObjectOutput](a)
-		require.True(t, ok)
-		require.Equal(t, "/there", *head.WebsiteRedirectLocation)
-		text, a, err := storage.ReadAll(t.Context(), b, "k", storage.WithNativeAttrs())
-		require.NoError(t, err)
-		require.Equal(t, "hello", string(text))
-		get, ok := storage.AttrsAs[*awss3.GetObjectOutput](a)
-		require.True(t, ok)
-		require.Equal(t, "/there", *get.WebsiteRedirectLocation)
-		require.Nil(t, get.Body)
-		a, err = b.Attrs(t.Context(), "k")
-		require.NoError(t, err)
-		require.Nil(t, a.Native)
-	})
+	d := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws")
+	b := storage.New(d)
+	a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
+	require.NoError(t, err)
+	head, ok := storage.AttrsAs[*awss3.HeadObjectOutput](a)
+	require.True(t, ok)
+	require.Equal(t, "/there", *head.WebsiteRedirectLocation)
+	text, a, err := storage.ReadAll(t.Context(), b, "k", storage.WithNativeAttrs())
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(text))
+	get, ok := storage.AttrsAs[*awss3.GetObjectOutput](a)
+	require.True(t, ok)
+	require.Equal(t, "/there", *get.WebsiteRedirectLocation)
+	require.Nil(t, get.Body)
+	a, err = b.Attrs(t.Context(), "k")
+	require.NoError(t, err)
+	require.Nil(t, a.Native)
 }

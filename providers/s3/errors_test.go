@@ -56,9 +56,9 @@ func TestErrorCodes(t *testing.T) {
 		{name: "the page of a proxy", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
 		{name: "an unknown status", reply: reply{Status: 418}, code: storage.Internal},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
-			_, _, err := use(w.on(t, "aws")).Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, _, err := w.on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)

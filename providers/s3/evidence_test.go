@@ -61,9 +61,9 @@ func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 		"a page of API Gateway": {Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"}, Body: `{"message":"Forbidden"}`},
 	} {
 		for name, call := range calls {
-			eachClient(t, name+", "+answer, func(t *testing.T, use func(*driver) *driver) {
+			t.Run(name+", "+answer, func(t *testing.T) {
 				w := &standIn{wiretest.NewServer(t, r)}
-				err := call.do(use(w.on(t, "aws")))
+				err := call.do(w.on(t, "aws"))
 				require.ErrorIs(t, err, storage.Unavailable)
 				if name != "List" {
 					require.Equal(t, call.write, errors.Is(err, storage.OutcomeUnknown))

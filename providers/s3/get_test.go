@@ -29,10 +29,10 @@ func TestGetRequest(t *testing.T) {
 		{name: "unless the revision is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
 		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
 			row.request.Key = "k"
-			_, body, err := use(w.on(t, "aws")).Get(t.Context(), &row.request)
+			_, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.server.Lines(), "no request before a read")
@@ -88,10 +88,10 @@ func TestGetOfARange(t *testing.T) {
 		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
 		{name: "past the end", request: storage.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.response)
 			row.request.Key = "k"
-			attrs, body, err := use(w.on(t, "aws")).Get(t.Context(), &row.request)
+			attrs, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
 			if row.code != "" {
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				return
@@ -120,8 +120,8 @@ func TestResponsesWithoutALengthAreErrors(t *testing.T) {
 		{name: "GET of a range with a Content-Range", request: storage.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
 		{name: "HEAD", head: true, request: storage.GetRequest{Length: -1}, code: storage.Internal},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
-			d := use(newUnsized(t, row.header, "hello").on(t, "aws"))
+		t.Run(row.name, func(t *testing.T) {
+			d := newUnsized(t, row.header, "hello").on(t, "aws")
 			row.request.Key = "k"
 			var attrs *storage.Attrs
 			var err error
@@ -180,9 +180,9 @@ func TestReadOfAMissingObject(t *testing.T) {
 		{name: "a condition that is true", head: true, responses: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
 		{name: "an object in the archive", responses: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.responses...)
-			d, r := use(w.on(t, "aws")), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
+			d, r := w.on(t, "aws"), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
 			var err error
 			if row.head {
 				_, err = d.Head(t.Context(), r)

@@ -38,9 +38,9 @@ func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 			return err
 		}},
 	} {
-		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
-			require.NoError(t, row.call(t.Context(), use(w.on(t, "aws"))))
+			require.NoError(t, row.call(t.Context(), w.on(t, "aws")))
 			header := w.server.Last(t).Header
 			require.Equal(t, "COMPLIANCE", header.Get("X-Amz-Object-Lock-Mode"))
 			require.Equal(t, "2036-01-02T03:04:05Z", header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
@@ -51,11 +51,11 @@ func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 }
 
 func TestReadsTellTheLock(t *testing.T) {
-	eachClient(t, "of a lock", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("of a lock", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{
 			"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2036-01-02T03:04:05.678Z", "X-Amz-Object-Lock-Legal-Hold": "ON",
 		}})
-		d := use(w.on(t, "aws"))
+		d := w.on(t, "aws")
 		attrs, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		want := storage.Retention{Mode: storage.Governance, Until: lockedUntil}

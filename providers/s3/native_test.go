@@ -38,9 +38,9 @@ func payerFunctions() []any {
 }
 
 func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
-	eachClient(t, "functions", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("functions", func(t *testing.T) {
 		w := newStandIn(t)
-		d := use(w.on(t, "aws"))
+		d := w.on(t, "aws")
 		for name, call := range encryptedCalls() {
 			for _, f := range payerFunctions() {
 				sent, _, _ := strings.Cut(name, " ")
@@ -218,9 +218,9 @@ func TestAReadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
 
 func TestAnACLIsSentWithWrites(t *testing.T) {
 	full := cannedACL(types.ObjectCannedACLBucketOwnerFullControl)
-	eachClient(t, "writes", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("writes", func(t *testing.T) {
 		w := newStandIn(t)
-		d := use(w.on(t, "aws"))
+		d := w.on(t, "aws")
 		for name, call := range encryptedCalls() {
 			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, []any{full}), name)
@@ -321,9 +321,9 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 
 func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
 	const owner = "123456789012"
-	eachClient(t, "objects", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("objects", func(t *testing.T) {
 		w := newStandIn(t)
-		d := use(w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner }))
+		d := w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner })
 		for name, call := range encryptedCalls() {
 			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil), name)

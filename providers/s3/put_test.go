@@ -62,13 +62,13 @@ func TestPutRequest(t *testing.T) {
 			line:    "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
 			r := wiretest.Put("a/b.txt", "hello")
 			if row.request != nil {
 				row.request(r)
 			}
-			attrs, err := use(w.on(t, row.profile)).Put(t.Context(), r)
+			attrs, err := w.on(t, row.profile).Put(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, []string{row.line}, w.server.Lines(), "one request")
 			got := w.server.Last(t)
@@ -107,11 +107,11 @@ func TestPutResponse(t *testing.T) {
 		{name: "damaged during the transfer", response: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
 		{name: "damaged during the transfer to MinIO", response: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
 	} {
-		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.response)
 			r := wiretest.Put("k", "hello")
 			r.Condition = row.condition
-			_, err := use(w.on(t, "aws")).Put(t.Context(), r)
+			_, err := w.on(t, "aws").Put(t.Context(), r)
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)

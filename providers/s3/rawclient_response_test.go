@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,12 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 			"X-Amz-Meta-Owner": "me", "X-Amz-Meta-empty": "", "X-Amz-Storage-Class": "GLACIER", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT",
 		}, Body: "hello"},
+		"locks, tags and encryption": {Header: map[string]string{
+			"ETag": etag, lockModeHeader: "COMPLIANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2030-01-02T03:04:05Z", legalHoldHeader: "ON", tagCountHeader: "2",
+			"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 02 Jan 2026 03:04:05 GMT"`, replicationHeader: "COMPLETED", sseHeader: "aws:kms", kmsKeyHeader: keyARN,
+		}, Body: "hello"},
+		"a customer's key":        {Header: map[string]string{"ETag": etag, customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, Body: "hello"},
+		"an empty object":         {Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "null"}},
 		"a checksum of checksums": {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
 		"only an ETag":            {Header: map[string]string{"ETag": etag}},
 	} {
@@ -92,31 +99,70 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 }
 
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
+	calls := map[string]func(d *driver) error{
+		"Put": func(d *driver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err },
+		"PutPart": func(d *driver) error {
+			_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
+			return err
+		},
+		"Get": func(d *driver) error {
+			_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Offset: 1, Length: 2})
+			if err == nil {
+				_ = body.Close()
+			}
+			return err
+		},
+		"Head": func(d *driver) error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			return err
+		},
+	}
 	for name, response := range map[string]reply{
-		"a modeled error":          failing(404, "NoSuchKey", "gone"),
-		"another":                  failing(403, "AccessDenied", "no"),
-		"without a body":           {Status: 503},
+		"a modeled error":           failing(404, "NoSuchKey", "gone"),
+		"another":                   failing(403, "AccessDenied", "no"),
+		"a missing bucket":          failing(404, "NoSuchBucket", ""),
+		"a delete marker":           {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
+		"a method":                  failing(405, "MethodNotAllowed", ""),
+		"an archived object":        failing(403, "InvalidObjectState", ""),
+		"a false condition":         failing(412, "PreconditionFailed", ""),
+		"a range past the end":      failing(416, "InvalidRange", ""),
+		"a server that is busy":     {Status: 503, Header: map[string]string{"Retry-After": "7"}, Body: failing(503, "SlowDown", "").Body},
+		"another region":            {Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-central-1"}},
+		"the time of a wrong clock": {Status: 403, Header: map[string]string{"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}},
+		"without a body":            {Status: 503},
+		"a redirect":                {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
+		"no XML":                    {Status: 502, Body: "<html>Bad gateway"},
+		"a gateway's page":          ofGateway(500),
+		"a login page":              {Body: "<html><body>Log in</body></html>", Header: map[string]string{"X-Amz-Stand-In": ""}},
+		"a connection":              {Cut: true},
+	} {
+		for call, do := range calls {
+			t.Run(call+", "+name, func(t *testing.T) { requireSameErrors(t, response, do) })
+		}
+	}
+	for name, response := range map[string]reply{ // an object may be such a document
 		"an error with status 200": {Body: failing(0, "InternalError", "").Body},
-		"a redirect":               {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
-		"no XML":                   {Status: 502, Body: "<html>Bad gateway"},
-		"a connection":             {Cut: true},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, response)
-			d := w.on(t, "aws")
-			_, want := sdkOnly(d).Put(t.Context(), wiretest.Put("k", "hello"))
-			_, got := d.Put(t.Context(), wiretest.Put("k", "hello"))
-			require.Error(t, want)
-			require.Error(t, got)
-			w1, g1 := want.(*storage.Error), got.(*storage.Error)
-			require.Equal(t, strings.ReplaceAll(w1.Err.Error(), `Put "`+w.server.URL+`/photos/k?x-id=PutObject": `, ""), g1.Err.Error())
-			require.IsType(t, w1.Err, g1.Err)
-			wrapped, own := *w1, *g1
-			wrapped.Err, own.Err = nil, nil
-			require.Equal(t, wrapped, own)
-		})
+		t.Run("Put, "+name, func(t *testing.T) { requireSameErrors(t, response, calls["Put"]) })
 	}
+}
+
+var requestInError = regexp.MustCompile(`(Put|Get|Head) "[^"]*": `)
+
+// requireSameErrors requires that a call fails in the same way by the raw client and by the SDK.
+func requireSameErrors(t *testing.T, response reply, do func(*driver) error) {
+	t.Helper()
+	w := newStandIn(t, response)
+	want, got := do(sdkOnly(w.on(t, "aws"))), do(w.on(t, "aws"))
+	var w1, g1 *storage.Error
+	require.ErrorAs(t, want, &w1)
+	require.ErrorAs(t, got, &g1)
+	require.Equal(t, requestInError.ReplaceAllString(w1.Err.Error(), ""), g1.Err.Error())
+	require.IsType(t, w1.Err, g1.Err)
+	wrapped, own := *w1, *g1
+	wrapped.Err, own.Err = nil, nil
+	require.Equal(t, wrapped, own)
 }
 
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
@@ -148,16 +194,14 @@ func TestRawClientWithoutCredentials(t *testing.T) {
 	broken := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no credentials here")
 	})
-	eachClient(t, "", func(t *testing.T, use func(*driver) *driver) {
-		w := newStandIn(t, stored)
-		d := use(w.on(t, "aws", func(c *Config) {
-			c.AccessKeyID, c.SecretKey = "", ""
-			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
-		}))
-		_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
-		require.ErrorIs(t, err, storage.Unauthenticated)
-		require.ErrorContains(t, err, "no credentials here")
-		require.NotErrorIs(t, err, storage.OutcomeUnknown)
-		require.Empty(t, w.server.Lines())
+	w := newStandIn(t, stored)
+	d := w.on(t, "aws", func(c *Config) {
+		c.AccessKeyID, c.SecretKey = "", ""
+		c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
 	})
+	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
+	require.ErrorIs(t, err, storage.Unauthenticated)
+	require.ErrorContains(t, err, "no credentials here")
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	require.Empty(t, w.server.Lines())
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -23,17 +24,6 @@ func sdkOnly(d *driver) *driver {
 	account := *d.account
 	account.rawTransport = nil
 	return newDriver(&account, d.bucket.name)
-}
-
-// eachClient runs a test with the raw client and with the SDK's.
-func eachClient(t *testing.T, name string, test func(t *testing.T, use func(*driver) *driver)) {
-	t.Run(name+", by the raw client", func(t *testing.T) {
-		test(t, func(d *driver) *driver {
-			require.True(t, usesRawClient(t, d))
-			return d
-		})
-	})
-	t.Run(name+", by the SDK", func(t *testing.T) { test(t, sdkOnly) })
 }
 
 func usesRawClient(t *testing.T, d *driver) bool {
@@ -177,13 +167,47 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	}
 }
 
+func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
+	id := keyARN
+	for name, row := range map[string]struct {
+		change func(*Config)
+		native []any
+	}{
+		"none":               {},
+		"a customer's key":   {native: []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}},
+		"a key of KMS":       {native: []any{&kmsKey{argument: "WithKMSKey", id: &id, bucketKey: true}}},
+		"a canned ACL":       {native: []any{cannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
+		"the bucket's key":   {change: func(c *Config) { c.KMSKey, c.BucketKey = keyARN, true }},
+		"the requester pays": {change: func(c *Config) { c.RequesterPays = true }},
+		"the expected owner": {change: func(c *Config) { c.ExpectedBucketOwner = "123456789012" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &standIn{wiretest.NewTLSServer(t)}
+			var changes []func(*Config)
+			if row.change != nil {
+				changes = append(changes, row.change)
+			}
+			raw, sdk := w.onTLS(t, "aws", changes...)
+			raw.account.client = sdk.account.client
+			for name, call := range encryptedCalls() {
+				w.server.Respond(withLength(call.reply))
+				require.NoError(t, call.do(t.Context(), sdk, row.native), name)
+				want := comparableRequest(w.server.Last(t))
+				w.server.Respond(withLength(call.reply))
+				require.NoError(t, call.do(t.Context(), raw, row.native), name)
+				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
+			}
+		})
+	}
+}
+
 // onTLS opens the bucket "photos" at a server with TLS, for the raw client and for the SDK.
-func (w *standIn) onTLS(t *testing.T, profile string) (raw, sdk *driver) {
+func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *driver) {
 	t.Helper()
 	client := w.server.Client()
-	sdk = w.on(t, profile, func(c *Config) { c.HTTPClient = client })
+	sdk = w.on(t, profile, append(change, func(c *Config) { c.HTTPClient = client })...)
 	require.False(t, usesRawClient(t, sdk))
-	raw = w.on(t, profile)
+	raw = w.on(t, profile, change...)
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
 	raw.account.rawTransport = trusting

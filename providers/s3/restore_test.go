@@ -89,14 +89,14 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Now: clock, RestoreTime: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
-	eachClient(t, "restore", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("restore", func(t *testing.T) {
 		profile, _ := NamedProfile("aws")
 		opened, err := NewDriver(t.Context(), Config{
 			Bucket: "photos", Endpoint: server.URL, Region: "us-east-1", Profile: &profile,
 			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
-		b := storage.New(use(opened.(*driver)))
+		b := storage.New(opened.(*driver))
 		defer func() { require.NoError(t, storage.Close(b)) }()
 		ctx := t.Context()
 		_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))

@@ -40,9 +40,9 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 			return err
 		}},
 	} {
-		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
-			require.NoError(t, row.call(t.Context(), use(w.on(t, "aws"))))
+			require.NoError(t, row.call(t.Context(), w.on(t, "aws")))
 			header := w.server.Last(t).Header
 			require.Equal(t, someTagsSent, header.Get("X-Amz-Tagging"))
 			require.Contains(t, header.Get("Authorization"), "x-amz-tagging")
@@ -226,9 +226,9 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 }
 
 func TestReadsTellTheNumberOfTags(t *testing.T) {
-	eachClient(t, "of tags", func(t *testing.T, use func(*driver) *driver) {
+	t.Run("of tags", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
-		d := use(w.on(t, "aws"))
+		d := w.on(t, "aws")
 		attrs, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.Equal(t, 3, attrs.TagCount)

@@ -12,6 +12,8 @@ import (
 	"cloud.google.com/go/auth"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A universe is a cloud that runs Google's software, with its own domain,
@@ -62,4 +64,50 @@ func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials
 	}
 	c.checked.Store(true)
 	return nil
+}
+
+// resolveEndpoint sets the endpoint and the universe. The emulator of the
+// environment gets no credentials, and a server that is not Google's gets none
+// from the environment.
+func (a *account) resolveEndpoint(c Config) error {
+	endpoint, emulator := c.Endpoint, ""
+	if endpoint == "" {
+		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
+		if endpoint = emulator; emulator != "" && !strings.Contains(emulator, "://") {
+			endpoint = "http://" + emulator
+		}
+	}
+	a.emulator = emulator != ""
+	a.universe = googleUniverse
+	if c.Client == nil && !c.Anonymous && emulator == "" {
+		a.universe = universeOf(c)
+	}
+	if endpoint == "" {
+		if a.universe == googleUniverse {
+			return nil
+		}
+		endpoint = "https://storage." + a.universe
+	}
+	u, ok := address.Endpoint(endpoint)
+	if !ok || strings.Trim(u.Path, "/") != "" {
+		return argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+	}
+	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	given := c.CredentialsJSON != nil || c.TokenSource != nil
+	switch {
+	case c.Client != nil || a.anonymous:
+	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
+		a.anonymous = true
+	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
+		return argument.Invalid("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
+	}
+	return nil
+}
+
+// root returns the server's URL without a slash at its end.
+func (a *account) root() string {
+	if a.endpoint == nil {
+		return "https://storage.googleapis.com"
+	}
+	return a.endpoint.String()
 }

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -164,37 +161,6 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 		return components.ErrEnded
 	}
 	return e
-}
-
-// SignPart signs a request that stores a part as an object. Nothing else of the bucket can be
-// written with it.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
-	name, err := parseCompositeUpload(r.Upload)
-	if err != nil {
-		return nil, err
-	}
-	address, err := d.urls.bucketURL(r.BaseURL)
-	if err != nil {
-		return nil, err
-	}
-	c := callOf(r.Native)
-	if err := c.checkAddress(address); err != nil {
-		return nil, err
-	}
-	whole, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
-	if err != nil {
-		return nil, err
-	}
-	header := http.Header{}
-	if name.class != "" {
-		header.Set("X-Goog-Storage-Class", name.class)
-	}
-	if whole.KMSKeyName != "" {
-		header.Set("X-Goog-Encryption-Kms-Key-Name", whole.KMSKeyName)
-	}
-	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
-	request := &v4Request{method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{}}
-	return d.urls.signRequest(ctx, request, c, r.TTL, time.Now())
 }
 
 // ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process

@@ -1,0 +1,116 @@
+// Package driverfiles compares the files of the drivers: one subject has one name in all of them, so
+// that a reader of one driver finds the same thing in another.
+package driverfiles
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shared has the subjects that several drivers have, each in the file of its name.
+var shared = strings.Fields(`
+	driver config account address credentials endpoint
+	errors errorcodes evidence
+	put get list delete copy copyparts compose parts openuploads versions tags lock restore
+	attrs body headers metadata
+	sign sigv4 form native customerkey
+	service bucketinfo cors lifecycle
+	origin private sweepuploads
+`)
+
+// own has the files whose subjects no other driver has.
+var own = map[string]string{
+	"memstore":        "bucket index object token",
+	"providers/local": "candidates clock exactname keylock listcache makedir name noncurrent revision rounds settings sidecar signingkey slots staging store sweep trash upload visiblesidecar walk window",
+	"providers/s3":    "addressing arn bucketlock clockskew encryption httpclient middleware owner policy profile profiles public rawclient rawclient_calls rawclient_missing regions serverkind settle sigv4_canonical",
+	"providers/gcs":   "addition composite folder generation iam media repeat request sdkclient signer signer_iam signer_key",
+	"providers/azure": "batch chain components components_remove components_stream connection container delegation options order sas",
+}
+
+// methods has the file of each method of a storage.Driver or storage.ServiceDriver.
+var methods = map[string]string{
+	"Describe": "driver", "Locate": "driver", "Native": "driver",
+	"Put": "put", "Get": "get", "Head": "get", "List": "list", "Delete": "delete", "DeleteBatch": "delete",
+	"Copy": "copy", "Compose": "compose",
+	"BeginParts": "parts", "PutPart": "parts", "CompleteParts": "parts", "AbortParts": "parts",
+	"ListParts": "openuploads", "ListUploads": "openuploads", "ListVersions": "versions",
+	"Tags": "tags", "SetTags": "tags", "SetRetention": "lock", "SetLegalHold": "lock", "Restore": "restore",
+	"Sign": "sign", "SignPart": "sign", "SignForm": "form",
+	"Provider": "service", "Driver": "service", "CreateBucket": "service", "UpdateBucket": "service",
+	"DeleteBucket": "service", "ListBuckets": "service", "Credentials": "service",
+}
+
+func TestASubjectHasTheSameFileInAllDrivers(t *testing.T) {
+	for directory, names := range own {
+		t.Run(directory, func(t *testing.T) {
+			var special []string
+			for _, file := range sources(t, directory) {
+				name := strings.TrimSuffix(filepath.Base(file), ".go")
+				if !slices.Contains(shared, name) {
+					special = append(special, name)
+				}
+				for _, method := range methodsIn(t, file) {
+					if home, known := methods[method]; known {
+						require.Equal(t, home, name, "the file of %s", method)
+					}
+				}
+			}
+			require.Equal(t, strings.Fields(names), special, "add a new file to own, or to shared if another driver has its subject")
+		})
+	}
+}
+
+func TestAFileThatTwoDriversHaveIsShared(t *testing.T) {
+	first := map[string]string{}
+	for directory, names := range own {
+		for _, name := range strings.Fields(names) {
+			require.Empty(t, first[name], "%s has %s, too", directory, name)
+			first[name] = directory
+		}
+	}
+}
+
+// sources returns the files of a directory that are no tests, by their names.
+func sources(t *testing.T, directory string) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join("..", "..", "..", directory, "*.go"))
+	require.NoError(t, err)
+	for _, file := range all {
+		if !strings.HasSuffix(file, "_test.go") {
+			files = append(files, file)
+		}
+	}
+	require.NotEmpty(t, files)
+	return files
+}
+
+// methodsIn returns the names of the methods of drivers in a file.
+func methodsIn(t *testing.T, file string) (names []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	for _, declared := range parsed.Decls {
+		f, is := declared.(*ast.FuncDecl)
+		if !is || f.Recv == nil {
+			continue
+		}
+		pointer, is := f.Recv.List[0].Type.(*ast.StarExpr)
+		if !is {
+			continue
+		}
+		if receiver, is := pointer.X.(*ast.Ident); is && (receiver.Name == "driver" || receiver.Name == "serviceDriver") {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
+}

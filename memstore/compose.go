@@ -1,0 +1,29 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// Compose joins its sources as they are at one moment. It computes the checksum of the
+// result, as a store does: the request has none.
+func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+	b, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := b.sources(r.Sources)
+	if err != nil {
+		return nil, err
+	}
+	chunks, total := make([][]byte, len(sources)), 0
+	for i, source := range sources {
+		chunks[i] = source.data
+		total += len(source.data)
+	}
+	data := join(chunks, total)
+	o := newObject(r.Key, data, r.Properties, &r.Controls, storage.KnownCRC32C(crc32c.Sum(data)))
+	return b.commit(ctx, o, r.Condition, nil)
+}

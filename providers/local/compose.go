@@ -1,0 +1,54 @@
+package local
+
+import (
+	"context"
+	"hash/crc32"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Compose joins its sources. It reads them in this process, to compute the checksum of
+// the result.
+func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(s)
+	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
+	st, err := s.staging.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.staging.discard(st)
+	sum := crc32.New(castagnoli)
+	parent, bucket := d.resolve()
+	for _, ref := range r.Sources {
+		if ref.Account != (account{parent}) || ref.Bucket != bucket {
+			return nil, storage.Unsupported
+		}
+		if err := s.objects.appendSource(ctx, st, sum, ref); err != nil {
+			return nil, err
+		}
+	}
+	st.attrs = newAttrs(r.Properties, &r.Controls, storage.KnownCRC32C(sum.Sum32()))
+	return s.objects.save(ctx, r.Key, st, r.Condition)
+}
+
+func (o *objects) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
+	source, _, err := o.source(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	bytes := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
+	if err := o.staging.fill(ctx, st.file, io.TeeReader(bytes, sum)); err != nil {
+		return failure(err)
+	}
+	return checkUnchanged(source)
+}

@@ -1,0 +1,87 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// acquired returns the open directories of a driver, until the test ends.
+func acquired(t *testing.T, d *driver) *store {
+	t.Helper()
+	s, err := d.acquire(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { d.release(s) })
+	return s
+}
+
+func TestLocksExclude(t *testing.T) {
+	key := func(key string) func(context.Context, *store) (func(), error) {
+		return func(ctx context.Context, s *store) (func(), error) { return s.locks.lock(ctx, key) }
+	}
+	all := func(ctx context.Context, s *store) (func(), error) { return s.locks.lockAll(ctx) }
+	for _, row := range []struct {
+		name          string
+		first, second func(context.Context, *store) (func(), error)
+	}{
+		{"a key excludes itself", key("a"), key("a")},
+		{"all keys exclude a key", all, key("a")},
+		{"a key excludes all keys", key("a"), all},
+		{"all keys exclude all keys", all, all},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t)
+			s.put("k", "x")
+			one, other := acquired(t, s.driver), acquired(t, reopen(t, s.root).driver)
+			for range 2 { // the second round runs after the reserved directory was moved away
+				unlock, err := row.first(t.Context(), one)
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+				_, err = row.second(ctx, other)
+				cancel()
+				require.ErrorIs(t, err, storage.DeadlineExceeded)
+				unlock()
+				unlock, err = row.second(t.Context(), other)
+				require.NoError(t, err)
+				unlock()
+				windowsCannot(t, openDirStays)
+				require.NoError(t, os.Rename(filepath.Join(s.root, reserved), filepath.Join(s.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))))
+			}
+		})
+	}
+}
+
+// TestABucketHasOneLockFile requires one lock file for all 256 slots. A file for each took
+// too many descriptors in a program with several buckets, and too many inodes.
+func TestABucketHasOneLockFile(t *testing.T) {
+	s := open(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(s.root, formerLocksPath), 0o777))
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, formerLocksPath, "00"), nil, 0o666))
+	s.put("k", "x")
+	before := descriptors(t)
+	for i := range 300 {
+		s.put(fmt.Sprint(i), "x")
+	}
+	require.Equal(t, before, descriptors(t))
+	require.NoDirExists(t, filepath.Join(s.root, formerLocksPath))
+	require.FileExists(t, filepath.Join(s.root, lockPath))
+}
+
+// descriptors returns the number of open descriptors of the process, or 0 if the system
+// does not report it.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil || runtime.GOOS == "windows" { // under Wine, these would be the descriptors of Linux
+		return 0
+	}
+	return len(entries)
+}
