@@ -15,7 +15,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 			return a, e
 		} // else the attributes of the source show why
 	}
-	d := &c.source.d
+	d := c.source
 	whole := d.req
 	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
 	source, e := head(d.ctx, &d.op, &whole)
@@ -77,7 +77,7 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 // copy has it, too: rule W7 permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
 	r := c.req
-	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
+	from.Version, from.Native = r.Source.Version, c.source.req.Native
 	r.Source, r.ReplaceTags = from, c.given.set.Tags
 	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 	if a != nil {

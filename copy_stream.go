@@ -23,7 +23,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}
-	mayHave := source.TagCount > 0 || c.source != nil && c.source.d.op.core.desc.TagsByHead
+	mayHave := source.TagCount > 0 || c.source != nil && c.source.op.core.desc.TagsByHead
 	if c.keepsTags(mayHave) {
 		r.Tags, e = c.sourceTags()
 		if e == nil && c.req.Source.Version == "" && (len(r.Tags) > 0 || source.TagCount > 0) {
@@ -61,12 +61,11 @@ func storeSource(ctx context.Context, o *operation, r PutRequest, set unexported
 
 // download opens the source's bytes.
 func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
-	if r := c.source; r != nil {
-		if e := r.d.open(); e != nil {
-			return nil, sourceError(r.d.fail(e))
+	if d := c.source; d != nil {
+		if e := d.open(); e != nil {
+			return nil, sourceError(d.fail(e))
 		}
-		r.present()
-		return r, nil
+		return d.present(), nil
 	}
 	return openForeignSource(ctx, c.src, c.srcKey, &c.given)
 }

@@ -117,11 +117,6 @@ type bucket struct {
 	scope scope.Scope
 }
 
-// in returns what outer shows of b.
-func (b *bucket) in(outer scope.Scope) *bucket {
-	return &bucket{core: b.core, scope: b.scope.In(outer)}
-}
-
 // Close releases what opening b took: connections, the handle of a local directory. After
 // that, every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
 // InvalidArgument. Whether operations in progress fail depends on the provider. Close of a

@@ -13,6 +13,7 @@ import (
 
 // A download is one call of Download, from its first request to Close.
 type download struct {
+	reader   Reader // here, so that a download is one allocation
 	op       operation
 	req      GetRequest
 	given    DownloadOptions
@@ -37,8 +38,7 @@ type download struct {
 
 // Download opens the object for reading.
 func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	r := &Reader{}
-	d := &r.d
+	d := &download{}
 	e := d.op.prepare(b, scope.Download, "Download", key)
 	if e == nil {
 		e = optionFailure(d.apply(opts))
@@ -55,8 +55,13 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 	if e != nil {
 		return nil, d.op.end(e)
 	}
-	r.present()
-	return r, nil
+	return d.present(), nil
+}
+
+// present returns the Reader of an open download.
+func (d *download) present() *Reader {
+	d.reader = Reader{attrs: d.op.toUser(d.attrs), offset: d.offset, length: d.length, from: d}
+	return &d.reader
 }
 
 // apply reads the options.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -116,7 +117,7 @@ func (f *rangeFetcher) fetch(s *stream, to rangeWriter, before <-chan struct{}) 
 		if alone, err = f.turn(before); err != nil {
 			return asError(f.ctx, err)
 		}
-		s.tried = tries{}
+		s.tried = backoff.Tries{}
 	}
 	return nil
 }

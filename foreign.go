@@ -164,7 +164,7 @@ func (b *foreignBody) fail(code Code, err error) *Error {
 	return &Error{Code: code, Op: "Download", Key: b.key, Retryable: code == Unavailable, Err: err}
 }
 
-func (b *foreignBody) writeTo(w io.Writer) (int64, error) { return copyChunks(w, b) }
+func (b *foreignBody) WriteTo(w io.Writer) (int64, error) { return copyChunks(w, b) }
 
 func (b *foreignBody) Close() (err error) {
 	b.close.Do(func() { err = b.body.Close() })

@@ -12,8 +12,8 @@ import "github.com/omnibucket/storage/internal/unexported"
 // other T, and for results of [Ref] and [Prefixed], As returns false. It does so for a type of your
 // own, unless that is an [Unwrapper].
 func As[T any](b Bucket) (T, bool) {
-	if own, ok := reach(b); ok && own.scope.Whole() {
-		native, ok := own.core.driver.Native().(T)
+	if own, ok := reach(b); ok && own.Scope().Whole() {
+		native, ok := own.Client().(T)
 		return native, ok
 	}
 	var none T

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
@@ -138,7 +139,7 @@ type replayable interface {
 // send is call for a driver call that reads a body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *Error {
 	unknown := false
-	var tried tries
+	var tried backoff.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
 			return o.gaveUp(ctx, nil, unknown)
@@ -164,7 +165,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
 		e.state.Doubted = e.Unknown
-		e.Unknown, e.state.Repeated = unknown, tried.failed > 0
+		e.Unknown, e.state.Repeated = unknown, tried.Failed > 0
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}

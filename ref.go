@@ -64,8 +64,8 @@ func Prefixed(b Bucket, prefix string) Bucket {
 // inScope returns what outer shows of b.
 func inScope(b Bucket, outer scope.Scope) Bucket {
 	switch b := b.(type) {
-	case *bucket:
-		return b.in(outer)
+	case engineBucket:
+		return b.Narrow(outer)
 	case *view:
 		return &view{to: b.to, scope: b.scope.In(outer)}
 	}

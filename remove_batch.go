@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/scope"
@@ -221,7 +222,7 @@ func removeSingles(ctx context.Context, o *operation, requests []DeleteRequest, 
 // again in a smaller one. It returns false if the provider refuses batches; failed then has only
 // what may have taken effect.
 func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) (supported bool) {
-	var tried tries
+	var tried backoff.Tries
 	for first := true; ; first = false {
 		if o.startAttempt(ctx) != nil {
 			gaveUpAll(ctx, o, failed, left)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -47,21 +48,21 @@ func Update(ctx context.Context, b interface {
 	if r.set.Guarded {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
 	}
-	policy := newRetrier(RetryPolicy{}, &Description{})
+	policy := backoff.New(0, 0, 0)
 	if own, ok := reach(b); ok {
-		e := own.core.need(ConditionalCreate, "IfAbsent, which Update needs,")
+		policy = own.RetryPolicy()
+		e := own.Need(ConditionalCreate, "IfAbsent, which Update needs,")
 		if e == nil {
-			e = own.core.need(ConditionalUpdate, "IfRevision, which Update needs,")
+			e = own.Need(ConditionalUpdate, "IfRevision, which Update needs,")
 		}
 		if e != nil {
 			return fail(e)
 		}
-		policy = own.core.retry
 	}
 	reads := auxiliaryReads(r.set.Natives)
 	opts = append(opts[:len(opts):len(opts)], nil)
 	conflicts := 0
-	var throttled tries
+	var throttled backoff.Tries
 	// wait returns nil if change is to run again after err, else how Update ends.
 	wait := func(err error) error {
 		e := ownError(err)
@@ -75,12 +76,12 @@ func Update(ctx context.Context, b interface {
 				_, ended := fail(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
 				return ended
 			}
-			delay = rand.N(firstDelay << min(conflicts, 5))
+			delay = rand.N(backoff.FirstDelay << min(conflicts, 5))
 			conflicts++
-			throttled = tries{}
+			throttled = backoff.Tries{}
 		case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
 			var again bool
-			if delay, again = policy.allow(&throttled, e); !again {
+			if delay, again = policy.Allow(&throttled, true, e.RetryAfter); !again {
 				return err
 			}
 		default:

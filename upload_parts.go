@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -163,7 +164,7 @@ type multipart struct {
 // storeParts stores the body in parts: a random-access body in place, a stream
 // from first and next on. next is nil if there is nothing after first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*Attrs, *Error) {
-	var tried tries
+	var tried backoff.Tries
 	for {
 		if w.writeID == "" {
 			w.writeID = w.op.core.newWriteID(w.given.set.WriteID)
