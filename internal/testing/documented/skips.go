@@ -105,6 +105,8 @@ var exceptions = map[string]exception{
 	"removing without a version keeps older versions": countsVersions,
 	"every write is kept as a version":                countsVersions,
 	"versions under a prefix":                         countsVersions,
+	"a version is restored by a copy onto its key":    countsVersions,
+	"a noncurrent version says since when":            countsVersions,
 
 	"IfRevision guards Remove":                                   ambiguous,
 	"exactly one concurrent updater wins":                        ambiguous,
