@@ -77,7 +77,16 @@ func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body int
 // the bucket's provider is not known.
 func sourceOptions(source Properties) []UploadOption {
 	source.ContentType, source.StorageClass = cmp.Or(source.ContentType, "application/octet-stream"), ""
-	return []UploadOption{writeOption(func(w written) { *w.properties = source })}
+	return []UploadOption{writeOption(func(w written) { // what the bucket adds stays
+		for _, text := range textProperties {
+			if value := *text.of(&source); value != "" {
+				*text.of(w.properties) = value
+			}
+		}
+		if len(source.Metadata) > 0 {
+			w.properties.Metadata = source.Metadata
+		}
+	})}
 }
 
 // uploadOptions returns the options of a copy that fit an upload: all but
