@@ -1,6 +1,10 @@
 package s3
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
 
 import awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -14,7 +18,7 @@ func (a *account) inRegion(region string) *account {
 		return a
 	}
 	changed := *a
-	changed.region, changed.keys, changed.givenClient = region, &signingKeys{}, nil
+	changed.region, changed.keys, changed.givenClient = region, &signature.Keys{}, nil
 	changed.client = cloneClient(a.client, func(o *awss3.Options) { o.Region = region })
 	return &changed
 }
