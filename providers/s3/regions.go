@@ -3,10 +3,10 @@ package s3
 import (
 	"strings"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
-
-import awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 // spansRegions reports whether the region selects the server, which it does for Amazon
 // without an endpoint.
