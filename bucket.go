@@ -18,7 +18,7 @@ import (
 // Bucket never gains a method. A type of yours may implement it or one permission of it, or
 // embed it and override a method: the functions of this package call only its methods. If they
 // need more, such as versions or a copy on the server, they look for an optional interface:
-// [Versioner], [Tagger], [Locker], [Restorer], [MultipartUploader], [FormSigner], [ServerCopier],
+// [PageLister], [Versioner], [Tagger], [Locker], [Restorer], [MultipartUploader], [FormSigner], [ServerCopier],
 // [BatchRemover], [FeatureReporter] or io.Closer. Your type implements those that it permits, or
 // lets all functions pass it by a method Unwrap: see [Unwrapper].
 type Bucket interface {

@@ -22,11 +22,7 @@ func Compose(ctx context.Context, b interface {
 	if to, ok := find[ServerCopier](b); ok {
 		return to.Compose(ctx, dstKey, srcKeys, opts...)
 	}
-	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
-	if err := c.apply(opts); err != nil {
-		return nil, located(b, "Compose", dstKey, ownError(err))
-	}
-	return composeForeign(ctx, b, b, dstKey, c, opts)
+	return composeForeign(ctx, b, b, dstKey, slices.Clone(srcKeys), opts)
 }
 
 func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
@@ -49,7 +45,11 @@ func (c *composeOp) apply(opts []CopyOption) error {
 	if err := readCopyOptions(&c.req, &c.given, opts); err != nil {
 		return err
 	}
-	if len(c.srcKeys) == 0 || c.given.set.version {
+	return checkSources(c.srcKeys, &c.given)
+}
+
+func checkSources(srcKeys []string, given *copyOptions) error {
+	if len(srcKeys) == 0 || given.set.version {
 		return invalid("srcKeys", "must name at least one object, and options no version")
 	}
 	return nil

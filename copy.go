@@ -29,11 +29,7 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 	if to, ok := find[ServerCopier](dst); ok {
 		return to.CopyFrom(ctx, dstKey, src, srcKey, opts...)
 	}
-	c := &copyOp{src: src, srcKey: srcKey}
-	if err := readCopyOptions(&c.req, &c.given, opts); err != nil {
-		return nil, located(dst, "Copy", dstKey, ownError(err))
-	}
-	return copyToForeign(ctx, dst, dstKey, c, opts)
+	return copyToForeign(ctx, dst, dstKey, src, srcKey, opts)
 }
 
 func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {

@@ -71,21 +71,26 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 		r.present()
 		return r, nil
 	}
+	return openForeignSource(ctx, c.src, c.srcKey, &c.given)
+}
+
+// openForeignSource opens the source of a copy by its Download.
+func openForeignSource(ctx context.Context, src Downloader, key string, given *copyOptions) (*Reader, *Error) {
 	var opts []DownloadOption
-	if c.given.set.version {
-		opts = append(opts, WithVersion(c.req.Source.Version))
+	if given.set.version {
+		opts = append(opts, WithVersion(given.version))
 	}
-	for _, n := range c.given.set.sourceNatives {
+	for _, n := range given.set.sourceNatives {
 		opts = append(opts, nativeOption(n))
 	}
-	if c.given.set.concurrency > 0 {
-		opts = append(opts, WithConcurrency(int(c.given.set.concurrency)))
+	if given.set.concurrency > 0 {
+		opts = append(opts, WithConcurrency(int(given.set.concurrency)))
 	}
-	r, err := c.src.Download(ctx, c.srcKey, opts...)
+	r, err := src.Download(ctx, key, opts...)
 	if err != nil {
 		e := asError(ctx, err)
 		e.Op = "Copy"
-		e.Key = cmp.Or(e.Key, c.srcKey)
+		e.Key = cmp.Or(e.Key, key)
 		if e.Code == PreconditionFailed { // not a condition of this call
 			e.Code, e.Err = Changed, bodyError{err}
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/progress"
 )
 
 // A download is one call of Download, from its first request to Close.
@@ -19,7 +20,7 @@ type download struct {
 	revision string          // of the first response, without its tag
 	offset   int64           // of what is delivered
 	length   int64           // likewise, in bytes
-	progress *progress
+	progress *progress.Counter
 
 	stream  stream       // one connection at a time
 	ranges  *rangeReader // or parallel ranges; nil: none
@@ -125,7 +126,7 @@ func (d *download) start(attrs *Attrs) *Error {
 	}
 	d.left = d.length
 	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
-	d.progress = newProgress(d.given.set.progress, d.length)
+	d.progress = progress.New(d.given.set.progress, d.length)
 	return nil
 }
 
@@ -181,7 +182,7 @@ func (d *download) deliver(p []byte) {
 
 func (d *download) count(n int64) {
 	d.op.bytes.Add(n)
-	d.progress.add(n)
+	d.progress.Add(n)
 }
 
 // finish returns io.EOF after the last byte, if the checksum is right.

@@ -169,12 +169,6 @@ type (
 		ResponseContentDisposition string
 	}
 
-	// A Condition holds at most one field.
-	Condition struct {
-		Absent      bool
-		Revision    string
-		NotRevision string
-	}
 	// An ObjectRef names an object for a server-side copy. Account is comparable, and equal
 	// if one credential reaches both objects; nil means nowhere.
 	ObjectRef struct {

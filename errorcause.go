@@ -82,6 +82,8 @@ func (e *Error) advise() {
 	case e.Hint != "":
 	case e.Code == PreconditionFailed && e.absent:
 		e.Hint = "the key exists already"
+	case e.Code == BucketExists && e.Unknown:
+		e.Hint = "this call may have created the bucket, without its settings: call UpdateBucket with them"
 	case e.Code == BucketNotFound:
 		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
 	}

@@ -11,41 +11,13 @@ import (
 	"github.com/omnibucket/storage/internal/mediatype"
 )
 
-// listForeignPage lists a page of a foreign Lister, and one entry more to know whether
-// it is the last page. It passes no limit: the Lister may count entries that it hides.
-func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
-	var r ListOptions
-	err := r.Apply(opts...)
-	if err == nil {
-		if e := checkPageOptions(&r, token); e != nil {
-			err = e
-		}
-	}
-	if err != nil {
-		return nil, located(b, "ListPage", "", ownError(err))
-	}
-	size := cmp.Or(r.PageSize, defaultPageSize)
-	r.PageSize = size + 1
-	if token != "" {
-		r.StartAfter = token
-	}
-	page := &Page{}
-	for entry, err := range b.List(ctx, wholeList(r)) {
-		if err != nil {
-			return nil, err
-		}
-		if len(page.Entries) == size {
-			page.Token = page.Entries[size-1].Key
-			break
-		}
-		page.Entries = append(page.Entries, entry)
-	}
-	return page, nil
-}
-
 // copyToForeign streams into a foreign bucket, by its Upload.
-func copyToForeign(ctx context.Context, dst Uploader, key string, c *copyOp, opts []CopyOption) (*Attrs, error) {
-	from, e := c.download(ctx)
+func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader, srcKey string, opts []CopyOption) (*Attrs, error) {
+	var given copyOptions
+	if err := given.apply(opts); err != nil {
+		return nil, located(dst, "Copy", key, ownError(err))
+	}
+	from, e := openForeignSource(ctx, src, srcKey, &given)
 	if e != nil {
 		return nil, e
 	}
@@ -54,31 +26,39 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, c *copyOp, opt
 }
 
 // composeForeign streams between the methods of a foreign bucket.
-func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, c *composeOp, given []CopyOption) (*Attrs, error) {
+func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, srcKeys []string, opts []CopyOption) (*Attrs, error) {
+	var given copyOptions
+	err := given.apply(opts)
+	if err == nil {
+		err = checkSources(srcKeys, &given)
+	}
+	if err != nil {
+		return nil, located(dst, "Compose", key, ownError(err))
+	}
 	var natives []DownloadOption
-	for _, n := range c.given.set.sourceNatives {
+	for _, n := range given.set.sourceNatives {
 		natives = append(natives, nativeOption(n))
 	}
-	first, err := src.Download(ctx, c.srcKeys[0], natives...)
+	first, err := src.Download(ctx, srcKeys[0], natives...)
 	if err != nil {
 		return nil, err
 	}
-	var opts []UploadOption
-	if mediatype.ByExtension(key) == "" && c.req.ContentType == "" {
+	var kept []UploadOption
+	if mediatype.ByExtension(key) == "" && given.ContentType == "" {
 		kind := first.Attrs().ContentType
-		opts = append(opts, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
+		kept = append(kept, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
 	}
 	body := &joinedBody{open: func(i int) (io.ReadCloser, error) {
 		switch i {
 		case 0:
 			return first, nil
-		case len(c.srcKeys):
+		case len(srcKeys):
 			return nil, io.EOF
 		}
-		return src.Download(ctx, c.srcKeys[i], natives...)
+		return src.Download(ctx, srcKeys[i], natives...)
 	}}
 	defer body.close()
-	return uploadToForeign(ctx, dst, "Compose", key, body, append(opts, uploadOptions(given)...))
+	return uploadToForeign(ctx, dst, "Compose", key, body, append(kept, uploadOptions(opts)...))
 }
 
 func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body interface {

@@ -8,20 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// ListPage lists one page, after the one that returned token; "" is the first page. A page has
-// at most [WithPageSize] entries, by default 100; only the last page may be empty. The token
-// may pass through a client of yours: a changed token cannot reach other keys.
-//
-// With [WithLimit], with [WithStartAfter] and a token, or with a token of another prefix or
-// delimiter, it fails with InvalidArgument. For a [Lister] that is neither from [New] nor an
-// [Unwrapper], the token is a key.
-func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
-	own, ok := reach(b)
-	if !ok {
-		return listForeignPage(ctx, b, token, opts)
-	}
+func (b *bucket) ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error) {
 	l := &listOp{}
-	e := l.open(own, "ListPage", opts)
+	e := l.open(b, "ListPage", opts)
 	if e == nil {
 		e = l.openPage(token)
 	}
@@ -72,16 +61,6 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			l.req.Limit = size - len(before)
 		}
 	}
-}
-
-func checkPageOptions(r *ListOptions, token string) *Error {
-	switch {
-	case r.Limit > 0:
-		return invalid("WithLimit", "does not fit ListPage, which takes WithPageSize")
-	case token != "" && r.StartAfter != "":
-		return invalid("WithStartAfter", "does not fit beside a token")
-	}
-	return nil
 }
 
 func (l *listOp) openPage(token string) *Error {

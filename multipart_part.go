@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -81,7 +82,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *E
 	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
 		return partTooLarge(o.core.bufferLimit.Max)
 	}
-	w.progress = newProgress(p.options.set.progress, w.src.size)
+	w.progress = progress.New(p.options.set.progress, w.src.size)
 	return p.upload.checkPart(p.number, w.src.size)
 }
 

@@ -93,6 +93,13 @@ type (
 	}
 )
 
+// A Condition holds at most one field.
+type Condition struct {
+	Absent      bool
+	Revision    string
+	NotRevision string
+}
+
 // settings are the options that only the core reads.
 type settings struct {
 	err           *Error // the first bad option

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/rangeplan"
 )
 
@@ -61,7 +62,7 @@ type rangesRead struct {
 	limit    int64           // bytes of one request
 	claimed  int64           // bytes that the results have before any came
 	results  [][]byte
-	progress *progress
+	progress *progress.Counter
 
 	first     *Reader // of the first request
 	stopFirst func()
@@ -173,7 +174,7 @@ func (r *rangesRead) firstRange() Range {
 // fetch reads all runs, in batches: each makes memory for as many bytes as have come before it,
 // or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
-	r.progress = newProgress(r.req.set.progress, r.plan.Bytes)
+	r.progress = progress.New(r.req.set.progress, r.plan.Bytes)
 	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 && r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
 		return r.readOnly(length)
 	}
@@ -210,7 +211,7 @@ func (r *rangesRead) readOnly(length int64) error {
 		return err
 	}
 	if length > 0 {
-		r.progress.add(length)
+		r.progress.Add(length)
 	}
 	r.results = [][]byte{data}
 	return checkEnd(r.from, "ReadRanges", r.key, r.first)
@@ -263,7 +264,7 @@ func (r *rangesRead) read(run rangeplan.Run, from *Reader) error {
 			return err
 		}
 		at = p.End
-		r.progress.add(p.End - p.Offset)
+		r.progress.Add(p.End - p.Offset)
 	}
 	if offset, length := from.Range(); offset+length > at { // the first request, of an object that is longer than a run
 		return nil

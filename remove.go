@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -19,75 +18,6 @@ const (
 	singlesAtOnce   = 16
 	singlesTogether = 256
 )
-
-// Remove deletes the object.
-func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
-	call := &struct { // one allocation
-		op    operation
-		req   DeleteRequest
-		given RemoveOptions
-	}{}
-	o, r, given := &call.op, &call.req, &call.given
-	e := o.prepare(b, mayRemove, "Remove", key)
-	if e == nil {
-		e = optionFailure(given.Apply(opts...))
-	}
-	if e == nil {
-		*r = DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
-		e = b.core.resolveRemove(o.key, r, &given.set)
-	}
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
-	if e == nil {
-		e = removeOne(ctx, o, r)
-	}
-	return o.end(e)
-}
-
-// resolveRemove checks a removal, and completes its request.
-func (c *core) resolveRemove(key string, r *DeleteRequest, set *settings) *Error {
-	if e := c.checkReadKey(key); e != nil {
-		return e
-	}
-	r.Key = key
-	if e := c.needVersion(set); e != nil {
-		return e
-	}
-	if r.BypassGovernance {
-		if e := c.need(ObjectLock, "WithGovernanceBypass"); e != nil {
-			return e
-		}
-	}
-	if e := c.condition(&r.Condition, ConditionalRemove); e != nil {
-		return e
-	}
-	native, e := c.natives(set.natives)
-	r.Native = native
-	return e
-}
-
-// removeOne makes one Delete request.
-func removeOne(ctx context.Context, o *operation, r *DeleteRequest) *Error {
-	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.Delete(ctx, r) })
-	if e != nil && e.Code == Locked && r.Version != "" && !r.BypassGovernance {
-		e.Unknown = false // the version is there, and a removed one does not come back
-	}
-	return removeFailure(e)
-}
-
-// removeFailure returns what the failure of a removal means: a missing object is a
-// success, and a condition that failed after a lost response proves nothing.
-func removeFailure(e *Error) *Error {
-	switch {
-	case e == nil || e.Code == ObjectNotFound:
-		return nil
-	case e.Code == PreconditionFailed && e.Unknown:
-		e.Code = OutcomeUnknown
-		e.Hint = "a response was lost: this call may have removed the object, and another write may have followed"
-	}
-	return e
-}
 
 // A BatchRemover is a bucket that removes several objects at once: one from [New], or a type of your
 // own, for which the functions of these names call its methods.
@@ -108,13 +38,8 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	return removeKeys(ctx, b, keys)
 }
 
-func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	return removeKeys(ctx, b, keys)
-}
-
 func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, remover: b, name: "RemoveAll"}
-	return r.removeEach(func(yield func(removal) bool) {
+	return removeSingly(ctx, b, "RemoveAll", func(yield func(removal) bool) {
 		for key := range keys {
 			if !yield(removal{key: key}) {
 				return
@@ -134,13 +59,8 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	return removeVersions(ctx, b, versions)
 }
 
-func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	return removeVersions(ctx, b, versions)
-}
-
 func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, remover: b, name: "RemoveVersions", ofVersions: true}
-	return r.removeEach(func(yield func(removal) bool) {
+	return removeSingly(ctx, b, "RemoveVersions", func(yield func(removal) bool) {
 		for v := range versions {
 			if !yield(removal{v.Key, v.Version}) {
 				return
@@ -178,258 +98,35 @@ func RemoveMatching(ctx context.Context, b interface {
 // A removal is an object, or a version, to remove.
 type removal struct{ key, version string }
 
-// A removeOp is one call of RemoveAll or RemoveVersions.
-type removeOp struct {
-	ctx        context.Context
-	remover    Remover
-	name       string
-	ofVersions bool
-	own        *bucket // nil for a foreign Remover
-	singles    bool    // the provider refused a batch
-	removed    int
-	failures   []error
-}
-
-// removeEach removes in groups.
-func (r *removeOp) removeEach(all iter.Seq[removal]) (removed int, err error) {
-	r.own, _ = r.remover.(*bucket)
-	size := r.groupSize()
-	group := make([]removal, 0, size)
-	for one := range all {
-		if group = append(group, one); len(group) < size {
-			continue
+// removeSingly removes by a Remover that has no batches.
+func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[removal]) (removed int, err error) {
+	removed, failures := parallel.Groups(all, singlesTogether, maxFailures, func(group []removal) (errs []error, more bool) {
+		if ctx.Err() != nil {
+			return []error{located(b, name, "", asError(ctx, ctx.Err()))}, false
 		}
-		if !r.remove(group) {
-			group = nil
-			break
-		}
-		group = group[:0]
-	}
-	if len(group) > 0 {
-		r.remove(group)
-	}
-	return r.removed, errors.Join(r.failures...)
-}
-
-func (r *removeOp) groupSize() int {
-	if r.own == nil || r.own.core.desc.MaxBatch == 0 {
-		return singlesTogether
-	}
-	return r.own.core.desc.MaxBatch
-}
-
-// remove removes one group. It returns false if there must be no other.
-func (r *removeOp) remove(group []removal) bool {
-	if r.ctx.Err() != nil {
-		e := located(r.remover, r.name, "", asError(r.ctx, r.ctx.Err()))
-		r.failures = append(r.failures, e)
-		return false
-	}
-	var errs []error
-	if r.own == nil {
-		errs = parallel.All(len(group), singlesAtOnce, func(i int) error { return r.removeForeign(group[i]) })
-	} else {
-		errs = r.removeGroup(group)
-	}
-	for _, err := range errs {
-		if err == nil {
-			r.removed++
-		} else {
-			r.failures = append(r.failures, err)
-		}
-	}
-	return len(r.failures) < maxFailures
+		return parallel.All(len(group), singlesAtOnce, func(i int) error { return removeForeign(ctx, b, name, group[i]) }), true
+	})
+	return removed, errors.Join(failures...)
 }
 
 // removeForeign removes by a foreign Remover. Its error names the key and the version: a caller
 // that searches for them would take them for removed.
-func (r *removeOp) removeForeign(one removal) error {
+func removeForeign(ctx context.Context, b Remover, name string, one removal) error {
 	var opts []RemoveOption
-	if r.ofVersions {
+	if name == "RemoveVersions" {
 		if one.version == "" {
-			return located(r.remover, r.name, one.key, errNoVersion())
+			return located(b, name, one.key, errNoVersion())
 		}
 		opts = append(opts, WithVersion(one.version))
 	}
-	err := r.remover.Remove(r.ctx, one.key, opts...)
+	err := b.Remove(ctx, one.key, opts...)
 	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == one.key && own.Version == one.version {
 		return err
 	}
-	e := located(r.remover, r.name, one.key, &Error{Code: asError(r.ctx, err).Code, Err: err})
+	e := located(b, name, one.key, &Error{Code: asError(ctx, err).Code, Err: err})
 	e.Version = one.version
 	return e
 }
 
 // errNoVersion returns the error of an entry without a version, which would be the object.
 func errNoVersion() *Error { return invalid("version", "must not be empty") }
-
-// removeGroup removes a group as one operation: hooks see all its keys and refuse it
-// whole.
-func (r *removeOp) removeGroup(group []removal) []error {
-	o := &operation{}
-	errs := make([]error, len(group))
-	e := o.prepare(r.own, mayRemove, r.name, "")
-	if e == nil && r.ofVersions {
-		e = r.own.core.need(Versioning, r.name)
-	}
-	o.key = ""
-	requests := make([]DeleteRequest, 0, len(group))
-	slots := make([]int, 0, len(group)) // of requests in errs
-	for i, one := range group {
-		whole := r.own.scope.prefix + one.key
-		o.keys = append(o.keys, whole)
-		bad := r.own.core.checkReadKey(whole)
-		if bad == nil && r.ofVersions && one.version == "" {
-			bad = errNoVersion()
-		}
-		if bad != nil && e == nil {
-			errs[i] = removalError(o, bad, whole, one.version)
-			continue
-		}
-		requests = append(requests, DeleteRequest{Key: whole, Version: one.version})
-		slots = append(slots, i)
-	}
-	if len(requests) == 0 {
-		_ = o.end(nil)
-		return errs
-	}
-	ctx := r.ctx
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
-	if e != nil {
-		for j, i := range slots {
-			errs[i] = removalError(o, e, o.keys[i], requests[j].Version)
-		}
-		_ = o.end(e)
-		return errs
-	}
-	failed := r.send(ctx, o, requests)
-	var first *Error
-	for j, e := range failed {
-		if e != nil {
-			errs[slots[j]] = removalError(o, e, requests[j].Key, requests[j].Version)
-			first = e
-		}
-	}
-	_ = o.end(first)
-	return errs
-}
-
-// removalError is keyError with a version.
-func removalError(o *operation, e *Error, key, version string) *Error {
-	one := keyError(o, e, key)
-	one.Version = version
-	return one
-}
-
-// send removes by batch if the provider has batches and does not refuse them, else one
-// by one.
-func (r *removeOp) send(ctx context.Context, o *operation, requests []DeleteRequest) []*Error {
-	failed := make([]*Error, len(requests))
-	left := make([]int, len(requests))
-	for i := range left {
-		left[i] = i
-	}
-	if o.core.desc.MaxBatch > 0 && !r.singles {
-		if removeBatch(ctx, o, requests, left, failed) {
-			return failed
-		}
-		r.singles = true
-	}
-	removeSingles(ctx, o, requests, left, failed)
-	return failed
-}
-
-// removeSingles removes the requests that are left one by one. failed has what became of them in a
-// batch, which may have taken effect.
-func removeSingles(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) {
-	parallel.All(len(left), singlesAtOnce, func(i int) error {
-		at := left[i]
-		e := removeOne(ctx, o, &requests[at])
-		e.after(failed[at])
-		failed[at] = removeFailure(e)
-		return nil
-	})
-}
-
-// removeBatch removes one batch. Requests that failed for a reason that passes are sent
-// again in a smaller one. It returns false if the provider refuses batches; failed then has only
-// what may have taken effect.
-func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) (supported bool) {
-	var tried tries
-	for first := true; ; first = false {
-		if o.startAttempt(ctx) != nil {
-			gaveUpAll(ctx, o, failed, left)
-			return true
-		}
-		errs := sendBatch(ctx, o, requests, left)
-		refused := allUnsupported(errs)
-		again, why := sortBatch(ctx, errs, left, failed)
-		if refused && first {
-			return false
-		}
-		if refused {
-			removeSingles(ctx, o, requests, left, failed)
-			return true
-		}
-		o.endAttempt(why)
-		if len(again) == 0 || ctx.Err() != nil {
-			return true
-		}
-		delay, another := o.core.retry.allow(&tried, why)
-		if !another {
-			return true
-		}
-		if ctxtime.Sleep(ctx, delay) != nil {
-			gaveUpAll(ctx, o, failed, again)
-			return true
-		}
-		left = again
-	}
-}
-
-// sendBatch removes the requests that are left, and returns an error or nil for each.
-func sendBatch(ctx context.Context, o *operation, requests []DeleteRequest, left []int) []error {
-	batch := make([]DeleteRequest, len(left))
-	for i, at := range left {
-		batch[i] = requests[at]
-	}
-	errs := o.core.driver.DeleteBatch(ctx, batch)
-	for len(errs) < len(left) {
-		errs = append(errs, Internal)
-	}
-	return errs
-}
-
-// sortBatch notes what became of the requests that were left. It returns those that may be sent
-// again, and why: RateLimited before any other reason.
-func sortBatch(ctx context.Context, errs []error, left []int, failed []*Error) (again []int, why *Error) {
-	for i, at := range left {
-		if errs[i] == nil {
-			failed[at] = nil
-			continue
-		}
-		e := asError(ctx, errs[i])
-		if e.Retryable {
-			again = append(again, at)
-			if why == nil || e.Code == RateLimited && why.Code != RateLimited {
-				why = e
-			}
-		}
-		e.after(failed[at])
-		failed[at] = removeFailure(e)
-	}
-	return again, why
-}
-
-// gaveUpAll is gaveUp for the requests of a batch that are left.
-func gaveUpAll(ctx context.Context, o *operation, failed []*Error, left []int) {
-	for _, at := range left {
-		failed[at] = o.gaveUp(ctx, failed[at], failed[at] != nil && failed[at].Unknown)
-	}
-}
-
-func allUnsupported(errs []error) bool {
-	return !slices.ContainsFunc(errs, func(err error) bool { return err == nil || CodeOf(err) != Unsupported })
-}

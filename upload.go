@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/progress"
 )
 
 const (
@@ -57,7 +58,7 @@ type write struct {
 	src      source
 	metadata map[string]string // the user's; req.Metadata is as the store keeps it
 	writeID  string
-	progress *progress
+	progress *progress.Counter
 	journal  *journal.Journal // nil without WithResume
 	content  sectionBody      // of one Put
 	first    buffer.Buffer    // of a stream
@@ -167,7 +168,7 @@ func (c *core) checkSize(size int64) *Error {
 func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 	r := &w.req
 	w.metadata = r.Metadata
-	w.progress = newProgress(w.given.set.progress, w.src.size)
+	w.progress = progress.New(w.given.set.progress, w.src.size)
 	sniff := w.src.sniff
 	if !w.op.core.has(ContentProperties) {
 		sniff = nil
@@ -289,7 +290,7 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*Attrs, *Error
 func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc CRC32C) (*Attrs, *Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
-	content.body.onBytes = w.progress.counter()
+	content.body.onBytes = w.progress.Func()
 	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
@@ -316,7 +317,7 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*Attrs, *E
 		limit:   w.op.core.desc.MaxPutSize,
 		want:    r.CRC32C,
 		sum:     &r.CRC32C,
-		onBytes: w.progress.counter(),
+		onBytes: w.progress.Func(),
 	}
 	r.CRC32C, r.Size, r.Body = CRC32C{}, -1, content
 	return w.put(ctx, content, content)

@@ -184,7 +184,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*At
 			}
 		}
 		w.writeID = ""
-		w.progress.restart()
+		w.progress.Restart()
 	}
 }
 

@@ -188,7 +188,7 @@ func (m *multipart) part(ctx context.Context, number int, offset int64, section 
 	if m.resumed {
 		part, found, e := m.storedPart(number, section, crc)
 		if found {
-			m.w.progress.add(part.Size)
+			m.w.progress.Add(part.Size)
 		}
 		if found || e != nil {
 			return part, e
@@ -230,7 +230,7 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc CRC32C) (*PartRequest, *sectionBody, *Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
-	content.body.onBytes = m.w.progress.counter()
+	content.body.onBytes = m.w.progress.Func()
 	if !crc.Known && (!m.w.op.core.hashesWhileSending() || m.sequential()) {
 		sum, err := hashSection(section)
 		if err != nil {

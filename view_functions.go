@@ -17,6 +17,39 @@ func (v *view) Supports(features Features) bool { return Supports(v.to, features
 // Close does nothing: the bucket belongs to others too.
 func (v *view) Close() error { return nil }
 
+func (v *view) ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error) {
+	to, ok := find[PageLister](v.to)
+	if !ok || v.check(mayList, "ListPage") != nil { // which List tells
+		return listForeignPage(ctx, v, token, opts)
+	}
+	var r ListOptions
+	if err := r.Apply(opts...); err != nil {
+		return nil, err
+	}
+	v.inward(&r)
+	for {
+		page, err := to.ListPage(ctx, token, wholeList(r))
+		if err != nil {
+			return nil, v.outward(err)
+		}
+		if v.scope.prefix == "" {
+			return page, nil
+		}
+		kept := page.Entries[:0]
+		for _, entry := range page.Entries {
+			if entry.Key != v.scope.prefix { // a folder marker has no key in the view
+				entry.Key = strings.TrimPrefix(entry.Key, v.scope.prefix)
+				kept = append(kept, entry)
+			}
+		}
+		page.Entries = kept
+		if len(kept) > 0 || page.Token == "" {
+			return page, nil
+		}
+		token, r.StartAfter = page.Token, ""
+	}
+}
+
 func (v *view) Versions(ctx context.Context, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return listed(v, "Versions", opts, func(e *VersionEntry) *string { return &e.Key }, func(o ListOption) iter.Seq2[VersionEntry, error] { return Versions(ctx, v.to, o) })
 }

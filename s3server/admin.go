@@ -75,21 +75,8 @@ func adminResponse(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no response
 }
 
-// An adminFault is a fault that was added.
-type adminFault struct {
-	ID      int   `json:"id"`
-	Applied int   `json:"applied"` // requests that it has met
-	Fault   Fault `json:"fault"`
-}
-
 func (h *Handler) listFaults(w http.ResponseWriter, _ *http.Request) {
-	all := []adminFault{}
-	h.faults.mu.Lock()
-	for _, r := range h.faults.rules {
-		all = append(all, adminFault{r.id, r.applied, r.fault})
-	}
-	h.faults.mu.Unlock()
-	adminResponse(w, http.StatusOK, map[string]any{"faults": all})
+	adminResponse(w, http.StatusOK, map[string]any{"faults": h.faults.All()})
 }
 
 func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
@@ -103,19 +90,16 @@ func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
 		adminError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	h.faults.mu.Lock()
-	full := len(h.faults.rules) >= maxFaults
-	h.faults.mu.Unlock()
-	if full {
+	if len(h.faults.All()) >= maxFaults {
 		adminError(w, http.StatusConflict, "there are too many faults: remove some")
 		return
 	}
-	adminResponse(w, http.StatusCreated, map[string]int{"id": h.faults.add(f)})
+	adminResponse(w, http.StatusCreated, map[string]int{"id": h.faults.Add(f.trigger(), f)})
 }
 
 func (h *Handler) removeFault(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil || !h.faults.remove(id) {
+	if err != nil || !h.faults.Remove(id) {
 		adminError(w, http.StatusNotFound, "there is no fault with this id")
 		return
 	}

@@ -17,16 +17,10 @@ type accelerateConfiguration struct {
 	Unknown xmldoc.Unknown `xml:",any"`
 }
 
-func getAcceleration(r *request) error {
+func getAcceleration(b *state.Bucket) (any, error) {
 	response := accelerateConfiguration{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *state.Bucket) error {
-		response.Status = b.Acceleration
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML(response)
+	response.Status = b.Acceleration
+	return response, nil
 }
 
 // putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
@@ -48,19 +42,13 @@ func putAcceleration(r *request) error {
 	})
 }
 
-// This file has the configurations that no bucket of this server has: replication, analytics,
-// inventory, metrics, intelligent tiering. A read answers as AWS does for a new bucket, and a
-// write is NotImplemented.
-
+// getReplication is the response for a configuration that no bucket of this server has. So are
+// those for analytics, inventory, metrics and intelligent tiering: AWS's for a new bucket. A write
+// is NotImplemented.
 func getReplication(r *request) error {
 	return r.view(func(b *state.Bucket) error {
 		return s3error.New("ReplicationConfigurationNotFoundError", "BucketName", b.Name)
 	})
-}
-
-// deleteNothing removes a configuration that is never there, which AWS does not mind.
-func deleteNothing(r *request) error {
-	return r.setting(http.StatusNoContent, func(*state.Bucket) error { return nil })
 }
 
 // noConfiguration is the response for one configuration by its id.
@@ -76,12 +64,9 @@ type configurationList struct {
 
 // listNothing returns a handler that lists no configurations, in an element with this name.
 func listNothing(name string) handler {
-	return func(r *request) error {
-		if err := r.view(func(*state.Bucket) error { return nil }); err != nil {
-			return err
-		}
-		return r.writeXML(configurationList{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace})
-	}
+	return show(func(*state.Bucket) (any, error) {
+		return configurationList{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace}, nil
+	})
 }
 
 type loggingStatus struct {
@@ -166,18 +151,12 @@ type requestPayment struct {
 	Unknown xmldoc.Unknown `xml:",any"`
 }
 
-func getRequestPayment(r *request) error {
+func getRequestPayment(b *state.Bucket) (any, error) {
 	response := requestPayment{Xmlns: xmldoc.Namespace, Payer: "BucketOwner"}
-	err := r.view(func(b *state.Bucket) error {
-		if b.Payer != "" {
-			response.Payer = b.Payer
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.Payer != "" {
+		response.Payer = b.Payer
 	}
-	return r.writeXML(response)
+	return response, nil
 }
 
 func putRequestPayment(r *request) error {

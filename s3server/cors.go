@@ -27,27 +27,14 @@ func putCORS(r *request) error {
 	})
 }
 
-func getCORS(r *request) error {
+func getCORS(b *state.Bucket) (any, error) {
 	var response cors.Configuration
-	err := r.view(func(b *state.Bucket) error {
-		if b.CORS == nil {
-			return s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
-		}
-		response.Rules = b.CORS.Rules
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.CORS == nil {
+		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
 	}
+	response.Rules = b.CORS.Rules
 	response.Xmlns = xmldoc.Namespace
-	return r.writeXML(response)
-}
-
-func deleteCORS(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.CORS = nil
-		return nil
-	})
+	return response, nil
 }
 
 // matchingRule returns the first rule that allows this, or nil.

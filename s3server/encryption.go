@@ -187,27 +187,21 @@ func (c *encryptionConfiguration) check() error {
 
 // getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
 // bucket without encryption.
-func getBucketEncryption(r *request) error {
+func getBucketEncryption(b *state.Bucket) (any, error) {
 	response := encryptionConfiguration{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *state.Bucket) error {
-		var rule state.EncryptionRule
-		if b.Encryption != nil {
-			rule = *b.Encryption
-		}
-		if rule.ApplyServerSideEncryptionByDefault == nil {
-			rule.ApplyServerSideEncryptionByDefault = &struct {
-				SSEAlgorithm   string
-				KMSMasterKeyID string         `xml:",omitempty"`
-				Unknown        xmldoc.Unknown `xml:",any"`
-			}{SSEAlgorithm: state.ByStore}
-		}
-		response.Rule = []state.EncryptionRule{rule}
-		return nil
-	})
-	if err != nil {
-		return err
+	var rule state.EncryptionRule
+	if b.Encryption != nil {
+		rule = *b.Encryption
 	}
-	return r.writeXML(response)
+	if rule.ApplyServerSideEncryptionByDefault == nil {
+		rule.ApplyServerSideEncryptionByDefault = &struct {
+			SSEAlgorithm   string
+			KMSMasterKeyID string         `xml:",omitempty"`
+			Unknown        xmldoc.Unknown `xml:",any"`
+		}{SSEAlgorithm: state.ByStore}
+	}
+	response.Rule = []state.EncryptionRule{rule}
+	return response, nil
 }
 
 func putBucketEncryption(r *request) error {
@@ -223,14 +217,6 @@ func putBucketEncryption(r *request) error {
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		b.Encryption = &asked.Rule[0]
-		return nil
-	})
-}
-
-// deleteBucketEncryption resets the bucket to AES256.
-func deleteBucketEncryption(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Encryption = nil
 		return nil
 	})
 }

@@ -264,17 +264,11 @@ func putNotification(r *request) error {
 	return err
 }
 
-func getNotification(r *request) error {
+func getNotification(b *state.Bucket) (any, error) {
 	var response notification.Configuration
-	err := r.view(func(b *state.Bucket) error {
-		if b.Notification != nil {
-			response = *b.Notification
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.Notification != nil {
+		response = *b.Notification
 	}
 	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return r.writeXML(response)
+	return response, nil
 }

@@ -5,11 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/wildcard"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -117,104 +116,19 @@ func (f Fault) On(bucket, key string) Fault {
 	return f
 }
 
+// trigger returns what selects the requests of the fault.
+func (f *Fault) trigger() faults.Trigger {
+	return faults.Trigger{Operation: f.Operation, Bucket: f.Bucket, Key: f.Key, Skip: f.Skip, Times: f.Times, Rate: f.Rate}
+}
+
 // Inject adds a fault. undo removes it.
 func (h *Handler) Inject(f Fault) (undo func()) {
-	id := h.faults.add(f)
-	return func() { h.faults.remove(id) }
+	id := h.faults.Add(f.trigger(), f)
+	return func() { h.faults.Remove(id) }
 }
 
 // ClearFaults removes all faults.
-func (h *Handler) ClearFaults() {
-	h.faults.mu.Lock()
-	defer h.faults.mu.Unlock()
-	h.faults.rules = nil
-}
-
-type faults struct {
-	now  func() time.Time
-	gone <-chan struct{} // closed when the server ends; may be nil
-
-	mu    sync.Mutex
-	last  int // id
-	rules []*rule
-}
-
-// A rule is a fault and the requests that it has seen.
-type rule struct {
-	id      int
-	fault   Fault
-	skipped int
-	applied int
-	left    float64 // requests that Rate lets pass
-	filled  time.Time
-}
-
-func (s *faults) add(f Fault) (id int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last++
-	s.rules = append(s.rules, &rule{id: s.last, fault: f})
-	return s.last
-}
-
-// remove reports whether there was a rule with this id.
-func (s *faults) remove(id int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := len(s.rules)
-	s.rules = slices.DeleteFunc(s.rules, func(r *rule) bool { return r.id == id })
-	return len(s.rules) < before
-}
-
-// match counts a request and returns its fault, or nil.
-func (s *faults) match(operation, bucket, key string) *Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, r := range s.rules {
-		if !r.fault.selects(operation, bucket, key) || !r.takes(s.now) {
-			continue
-		}
-		if r.applied++; r.applied == r.fault.Times {
-			s.rules = slices.Delete(s.rules, i, i+1)
-		}
-		return &r.fault
-	}
-	return nil
-}
-
-func (f *Fault) selects(operation, bucket, key string) bool {
-	matches := func(pattern, value string) bool { return pattern == "" || wildcard.Match(pattern, value) }
-	return matches(f.Operation, operation) && matches(f.Bucket, bucket) && matches(f.Key, key)
-}
-
-// takes reports whether neither Rate nor Skip let one more request pass.
-func (r *rule) takes(now func() time.Time) bool {
-	if r.fault.Rate > 0 && r.passes(now()) {
-		return false
-	}
-	if r.skipped < r.fault.Skip {
-		r.skipped++
-		return false
-	}
-	return true
-}
-
-// passes reports whether Rate lets one more request pass.
-func (r *rule) passes(now time.Time) bool {
-	rate := float64(r.fault.Rate)
-	atOnce := max(1, rate/10)
-	if r.filled.IsZero() {
-		r.left = atOnce
-	} else {
-		r.left = min(atOnce, r.left+now.Sub(r.filled).Seconds()*rate)
-	}
-	r.filled = now
-	if r.left < 1 {
-		return false
-	}
-	r.left--
-	return true
-}
+func (h *Handler) ClearFaults() { h.faults.Clear() }
 
 // beforeAuth applies the faults that come before the signature is checked.
 func (f *Fault) beforeAuth(r *request) error {

@@ -59,13 +59,6 @@ func getLifecycle(r *request) error {
 	return r.writeXML(response)
 }
 
-func deleteLifecycle(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Lifecycle = nil
-		return nil
-	})
-}
-
 // headerClock counts days of 24 hours, whatever Config.LifecycleDay is.
 var headerClock = lifecycle.Clock{Day: lifecycle.FullDay}
 

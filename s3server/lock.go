@@ -70,29 +70,23 @@ type lockRule struct {
 	}
 }
 
-func getLocking(r *request) error {
+func getLocking(b *state.Bucket) (any, error) {
 	response := lockConfiguration{Xmlns: xmldoc.Namespace, ObjectLockEnabled: state.Enabled}
-	err := r.view(func(b *state.Bucket) error {
-		s := b.Locking
-		if s == nil {
-			return s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.Name)
-		}
-		if s.Mode == "" {
-			return nil
-		}
-		response.Rule = &lockRule{}
-		d := &response.Rule.DefaultRetention
-		if d.Mode = s.Mode; s.Days > 0 {
-			d.Days = &s.Days
-		} else {
-			d.Years = &s.Years
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	s := b.Locking
+	if s == nil {
+		return nil, s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.Name)
 	}
-	return r.writeXML(response)
+	if s.Mode == "" {
+		return response, nil
+	}
+	response.Rule = &lockRule{}
+	d := &response.Rule.DefaultRetention
+	if d.Mode = s.Mode; s.Days > 0 {
+		d.Days = &s.Days
+	} else {
+		d.Years = &s.Years
+	}
+	return response, nil
 }
 
 // putLocking enables object lock, which cannot be disabled, and replaces the default retention.

@@ -91,19 +91,9 @@ func TestRefusedNotificationConfigurations(t *testing.T) {
 		code     string
 		message  string
 	}{
-		"an unknown element":  {"<X/>", 400, "MalformedXML", ""},
-		"EventBridge":         {"<EventBridgeConfiguration/>", 501, "NotImplemented", ""},
-		"no event":            {with(arn), 400, "MalformedXML", ""},
-		"an unknown event":    {with(arn + "<Event>s3:ObjectSeen</Event>"), 400, "InvalidArgument", ""},
-		"an event never sent": {with(arn + "<Event>s3:ObjectRestore:Completed</Event>"), 501, "NotImplemented", ""},
-		"no ARN":              {with("<Topic>events</Topic>" + event), 400, "InvalidArgument", "The ARN could not be parsed"},
-		"another's ARN":       {with("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event), 400, "InvalidArgument", "The ARN could not be parsed"},
-		"a queue as a topic":  {with("<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event), 400, "MalformedXML", ""},
-		"an unknown topic":    {with("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event), 400, "InvalidArgument", "Unable to validate the following destination configurations"},
-		"a filter's name":     {filter("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"), 400, "InvalidArgument", "filter rule name must be either prefix or suffix"},
-		"a filter's value":    {filter("<FilterRule><Name>prefix</Name></FilterRule>"), 400, "MalformedXML", ""},
-		"two prefixes":        {filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)), 400, "InvalidArgument", ""},
-		"an overlap":          {with(arn+event) + with(arn+"<Event>s3:ObjectCreated:Put</Event>"), 400, "InvalidArgument", ""},
+		"EventBridge":      {"<EventBridgeConfiguration/>", 501, "NotImplemented", ""},
+		"an unknown topic": {with("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event), 400, "InvalidArgument", "Unable to validate the following destination configurations"},
+		"two prefixes":     {filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)), 400, "InvalidArgument", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			response, body := s.signedSend(t, "PUT", "/photos?notification", "<NotificationConfiguration>"+test.document+"</NotificationConfiguration>", nil)

@@ -69,13 +69,6 @@ func getPolicy(r *request) error {
 	return nil
 }
 
-func deletePolicy(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Policy = nil
-		return nil
-	})
-}
-
 // policyStatus says whether the policy makes the bucket public. Unless the server is
 // strict, a list of the bucket counts, too, and a bucket without a policy is no error.
 type policyStatus struct {
@@ -99,20 +92,14 @@ func getPolicyStatus(r *request) error {
 	return r.writeXML(response)
 }
 
-func getAccessBlock(r *request) error {
+func getAccessBlock(b *state.Bucket) (any, error) {
 	var response acl.Block
-	err := r.view(func(b *state.Bucket) error {
-		if b.Block == nil {
-			return s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
-		}
-		response = *b.Block
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.Block == nil {
+		return nil, s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
 	}
+	response = *b.Block
 	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return r.writeXML(response)
+	return response, nil
 }
 
 func putAccessBlock(r *request) error {
@@ -126,32 +113,19 @@ func putAccessBlock(r *request) error {
 	})
 }
 
-func deleteAccessBlock(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Block = nil
-		return nil
-	})
-}
-
 type ownershipControls struct {
 	XMLName xml.Name `xml:"OwnershipControls"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []struct{ ObjectOwnership string }
 }
 
-func getOwnership(r *request) error {
+func getOwnership(b *state.Bucket) (any, error) {
 	response := ownershipControls{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *state.Bucket) error {
-		if b.Ownership == "" {
-			return s3error.New("OwnershipControlsNotFoundError", "BucketName", b.Name)
-		}
-		response.Rule = []struct{ ObjectOwnership string }{{b.Ownership}}
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.Ownership == "" {
+		return nil, s3error.New("OwnershipControlsNotFoundError", "BucketName", b.Name)
 	}
-	return r.writeXML(response)
+	response.Rule = []struct{ ObjectOwnership string }{{b.Ownership}}
+	return response, nil
 }
 
 func putOwnership(r *request) error {
@@ -170,13 +144,6 @@ func putOwnership(r *request) error {
 			return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.Name)
 		}
 		b.Ownership = asked.Rule[0].ObjectOwnership
-		return nil
-	})
-}
-
-func deleteOwnership(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Ownership = ""
 		return nil
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/formpolicy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -176,8 +177,8 @@ func (f *form) tags() ([]tagging.Tag, error) {
 
 // permit checks the form against its policy. A form without a policy is an anonymous
 // write.
-func permit(r *request, f *form) (sizes, error) {
-	anySize := sizes{0, r.server.limits.MaxPutSize}
+func permit(r *request, f *form) (formpolicy.Sizes, error) {
+	anySize := formpolicy.Sizes{Most: r.server.limits.MaxPutSize}
 	if f.fields["policy"] == "" {
 		r.caller = caller{anonymous: true}
 		return anySize, authorizeForm(r, f)
@@ -188,14 +189,14 @@ func permit(r *request, f *form) (sizes, error) {
 	if err := authorizeForm(r, f); err != nil {
 		return anySize, err
 	}
-	p, err := parseFormPolicy(f.fields["policy"])
+	p, err := formpolicy.Parse(f.fields["policy"])
 	if err != nil {
 		return anySize, err
 	}
 	if !r.now().Before(p.Expiration) {
 		return anySize, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy expired.")
 	}
-	return p.check(f, r.target.bucket, anySize)
+	return p.Check(f.names, f.fields, r.target.bucket, anySize)
 }
 
 // authorizeForm checks the permission for the write that the form asks for.
@@ -243,7 +244,7 @@ func verifyForm(r *request, f *form) error {
 }
 
 // openFile returns a reader of the file, which ignores what follows it in the form.
-func openFile(f *form, header http.Header, size sizes) (*state.Body, error) {
+func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
 	asserted, err := checksum.OfHeader(header)
 	if err != nil {
 		return nil, err
@@ -258,13 +259,13 @@ func openFile(f *form, header http.Header, size sizes) (*state.Body, error) {
 	}
 	d := checksum.NewDigest(kind, false)
 	return &state.Body{
-		From: io.TeeReader(io.LimitReader(f.file, size.most+1), d), Size: -1, Digest: d,
+		From: io.TeeReader(io.LimitReader(f.file, size.Most+1), d), Size: -1, Digest: d,
 		Check: func() error {
 			switch {
-			case d.Size > size.most:
-				return tooLarge(d.Size, size.most)
-			case d.Size < size.least:
-				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+			case d.Size > size.Most:
+				return tooLarge(d.Size, size.Most)
+			case d.Size < size.Least:
+				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.Least, 10))
 			case asserted.Kind != nil && asserted.Value != d.Sum().Value:
 				return badChecksum(kind)
 			case sum != nil && !bytes.Equal(sum, d.MD5.Sum(nil)):

@@ -158,6 +158,6 @@ func (r *request) wait(d time.Duration) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-r.server.faults.gone:
+	case <-r.server.ended:
 	}
 }

@@ -79,6 +79,7 @@ import (
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
+	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/memory"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -240,7 +241,8 @@ type Handler struct {
 	webhook  *webhook.Webhook
 	sequence atomic.Int64 // of events
 
-	faults                        faults
+	faults                        *faults.List[Fault]
+	ended                         <-chan struct{} // closed when the server ends; nil if it has no listener
 	recorder                      recorder
 	documents, anonymousDocuments chan struct{} // large ones in use
 	answers                       answers
@@ -278,7 +280,7 @@ func New(c Config) *Handler {
 	}
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
-		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
+		faults: faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: newAnswers(),
 	}

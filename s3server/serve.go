@@ -48,7 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	log := r.logged()
 	handle, err := r.route()
-	r.fault = h.faults.match(r.operation, r.target.bucket, r.target.key)
+	r.fault = h.faults.Match(r.operation, r.target.bucket, r.target.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
 	if r.in.Body == nil {
 		r.in.Body = http.NoBody // the caller is no server

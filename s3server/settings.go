@@ -17,6 +17,32 @@ func (r *request) setting(status int, f func(*state.Bucket) error) error {
 	return r.done(status)
 }
 
+// show returns a handler that sends the document that f returns about the bucket, which f must not
+// change.
+func show(f func(*state.Bucket) (any, error)) handler {
+	return func(r *request) error {
+		var document any
+		err := r.view(func(b *state.Bucket) (err error) {
+			document, err = f(b)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return r.writeXML(document)
+	}
+}
+
+// reset returns a handler that removes settings of the bucket.
+func reset(f func(*state.Bucket)) handler {
+	return func(r *request) error {
+		return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
+			f(b)
+			return nil
+		})
+	}
+}
+
 type versioningConfiguration struct {
 	XMLName xml.Name `xml:"VersioningConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
@@ -26,16 +52,10 @@ type versioningConfiguration struct {
 	Unknown   xmldoc.Unknown `xml:",any"`
 }
 
-func getVersioning(r *request) error {
+func getVersioning(b *state.Bucket) (any, error) {
 	response := versioningConfiguration{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *state.Bucket) error {
-		response.Status = b.Versioning
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML(response)
+	response.Status = b.Versioning
+	return response, nil
 }
 
 // putVersioning enables or suspends versioning, which cannot be turned off again.

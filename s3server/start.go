@@ -65,7 +65,7 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, s.failed
 	}
-	s.faults.gone = s.gone
+	s.ended = s.gone
 	var encryption *tls.Config
 	if c.TLS != nil {
 		var err error

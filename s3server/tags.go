@@ -82,19 +82,13 @@ func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) err
 	return nil
 }
 
-func getBucketTagging(r *request) error {
+func getBucketTagging(b *state.Bucket) (any, error) {
 	response := tagging.Document{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *state.Bucket) error {
-		if len(b.Tags) == 0 {
-			return s3error.New("NoSuchTagSet", "BucketName", b.Name)
-		}
-		response.Set(b.Tags)
-		return nil
-	})
-	if err != nil {
-		return err
+	if len(b.Tags) == 0 {
+		return nil, s3error.New("NoSuchTagSet", "BucketName", b.Name)
 	}
-	return r.writeXML(response)
+	response.Set(b.Tags)
+	return response, nil
 }
 
 func putBucketTagging(r *request) error {
@@ -114,13 +108,6 @@ func putBucketTagging(r *request) error {
 	}
 	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
 		b.Tags = tags
-		return nil
-	})
-}
-
-func deleteBucketTagging(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Tags = nil
 		return nil
 	})
 }

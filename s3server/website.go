@@ -32,31 +32,18 @@ func putWebsite(r *request) error {
 	})
 }
 
-func getWebsite(r *request) error {
+func getWebsite(b *state.Bucket) (any, error) {
 	var response website.Configuration
-	err := r.view(func(b *state.Bucket) error {
-		if b.Website == nil {
-			return noWebsite(b.Name)
-		}
-		response = *b.Website
-		return nil
-	})
-	if err != nil {
-		return err
+	if b.Website == nil {
+		return nil, noWebsite(b.Name)
 	}
+	response = *b.Website
 	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return r.writeXML(response)
+	return response, nil
 }
 
 func noWebsite(bucket string) *s3error.Error {
 	return s3error.New("NoSuchWebsiteConfiguration", "BucketName", bucket)
-}
-
-func deleteWebsite(r *request) error {
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		b.Website = nil
-		return nil
-	})
 }
 
 // locateWebsite reports whether the request is for a website, by its host, and then sets its

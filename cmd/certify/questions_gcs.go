@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"google.golang.org/api/googleapi"
@@ -63,6 +64,12 @@ var gcsQuestions = []question{
 		does:    "a part whose upload was completed is `ObjectNotFound`",
 		cost:    "15 requests",
 		answers: []string{"yes", "no"}, ask: askDefaultHold,
+	}, {
+		id: "gcs-retention-policy", provider: "gcs", account: "with a retention policy (the program makes the bucket)",
+		text:    "Is `BeginUpload` refused in a bucket with a retention policy?",
+		does:    "the response to the marker says until when it is kept: `BeginUpload` is Unsupported",
+		cost:    "10 requests",
+		answers: []string{"yes", "no"}, ask: askRetentionPolicy,
 	},
 }
 
@@ -371,6 +378,37 @@ func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
 		return "no", nil
 	}
 	return "yes", nil
+}
+
+func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
+	b, client, err := bucketWithClient[*gcs.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	bucket := client.Bucket(i.name())
+	policy := func(ctx context.Context, period time.Duration) error { // 0 removes it
+		_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}})
+		return err
+	}
+	if err := policy(ctx, time.Minute); err != nil {
+		return "", err
+	}
+	i.clean = append(i.clean, func(ctx context.Context) error { return policy(ctx, 0) })
+	attrs, err := bucket.Attrs(ctx)
+	if err != nil {
+		return "", err
+	}
+	if attrs.RetentionPolicy == nil {
+		return "", notHere("the server has no retention policies")
+	}
+	_, err = storage.BeginUpload(ctx, b, "a")
+	switch {
+	case err == nil:
+		return "no", nil
+	case storage.CodeOf(err) == storage.Unsupported:
+		return "yes", nil
+	}
+	return "", err
 }
 
 // releaseHolds ends the holds of all objects.

@@ -173,10 +173,10 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 			return err
 		}
 	}
-	if _, err = cs.sweep(ctx, name.prefix, nil); err == nil {
-		cs.removeFolder(ctx, name.prefix)
+	if _, err = cs.sweep(ctx, name.prefix, nil); err != nil {
+		return err
 	}
-	return err
+	return cs.removeFolder(ctx, name.prefix)
 }
 
 // SweepParts removes orphaned objects of parallel composite uploads
@@ -244,7 +244,7 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 		_ = cs.drop(ctx, objects[i])
 		return nil
 	})
-	cs.removeFolder(ctx, folder)
+	_ = cs.removeFolder(ctx, folder)
 }
 
 // drop removes an object of an upload. If the bucket's default is an event-based hold, compositions

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"cloud.google.com/go/auth"
@@ -27,8 +28,10 @@ var scopes = []string{"https://www.googleapis.com/auth/devstorage.full_control",
 // credentials are the given ones, or the application default ones, which are
 // looked up when first needed.
 type credentials struct {
+	find     func() (*auth.Credentials, error)
 	found    atomic.Pointer[auth.Credentials]
-	universe string // of the endpoint; "" for a server that is not Google's
+	accepted atomic.Pointer[auth.Credentials] // those of which Google has accepted a token
+	universe string                           // of the endpoint; "" for a server that is not Google's
 	checked  atomic.Bool
 }
 
@@ -36,19 +39,43 @@ func newCredentials(c Config) (*credentials, error) {
 	own := &credentials{}
 	switch {
 	case c.TokenSource != nil:
-		own.found.Store(auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)}))
+		own.find = func() (*auth.Credentials, error) {
+			return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)}), nil
+		}
 	case c.CredentialsJSON != nil:
-		var file struct{ Type detect.CredType }
-		if err := json.Unmarshal(c.CredentialsJSON, &file); err != nil || file.Type == "" {
-			return nil, argument.Invalid("Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "") // the parser's error would quote it
-		}
-		found, err := detect.NewCredentialsFromJSON(file.Type, c.CredentialsJSON, detectOptions())
-		if err != nil {
-			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON is not valid for its type"), Hint: "check the fields that type " + string(file.Type) + " requires"}
-		}
-		own.found.Store(found)
+		file := slices.Clone(c.CredentialsJSON)
+		own.find = func() (*auth.Credentials, error) { return credentialsOf(file) }
+	default:
+		own.find = defaultCredentials
+		return own, nil
 	}
+	found, err := own.find()
+	if err != nil {
+		return nil, err
+	}
+	own.found.Store(found)
 	return own, nil
+}
+
+// credentialsOf returns the credentials in the content of a file.
+func credentialsOf(content []byte) (*auth.Credentials, error) {
+	var file struct{ Type detect.CredType }
+	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
+		return nil, argument.Invalid("Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "") // the parser's error would quote it
+	}
+	found, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
+	if err != nil {
+		return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON is not valid for its type"), Hint: "check the fields that type " + string(file.Type) + " requires"}
+	}
+	return found, nil
+}
+
+func defaultCredentials() (*auth.Credentials, error) {
+	found, err := detect.DetectDefault(detectOptions())
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"}
+	}
+	return found, nil
 }
 
 func detectOptions() *detect.DetectOptions {
@@ -62,21 +89,28 @@ func (c *credentials) get() (*auth.Credentials, error) {
 	if found := c.found.Load(); found != nil {
 		return found, nil
 	}
-	found, err := detect.DetectDefault(detectOptions())
+	found, err := c.find()
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"}
+		return nil, err
 	}
-	c.found.CompareAndSwap(nil, found)
-	return c.found.Load(), nil
+	if !c.found.CompareAndSwap(nil, found) {
+		return c.get()
+	}
+	return found, nil
 }
 
-// token returns an access token and the quota project. Its requests do not count
-// as the caller's, because losing their responses leaves no outcome unknown.
-func (c *credentials) token(ctx context.Context) (*auth.Token, string, error) {
-	found, err := c.get()
-	if err != nil {
-		return nil, "", err
+// renew drops credentials of which Google has accepted a token and refused one with 401, so that
+// the next call gets a new token. It returns false if a new one was refused too.
+func (c *credentials) renew(refused *auth.Credentials) bool {
+	if c.accepted.Load() == refused {
+		c.found.CompareAndSwap(refused, nil)
 	}
+	return c.found.Load() != refused
+}
+
+// token returns an access token of the credentials and the quota project. Its requests do not
+// count as the caller's, because losing their responses leaves no outcome unknown.
+func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth.Token, string, error) {
 	uncounted, _ := transport.CountRequests(ctx)
 	if err := c.checkUniverse(uncounted, found); err != nil {
 		return nil, "", err
@@ -122,13 +156,45 @@ type authorizer struct {
 	credentials *credentials
 }
 
-// RoundTrip sends the request. If there is no token yet, it requests one first.
+// RoundTrip sends the request. If there is no token yet, it requests one first. A token that ends
+// while a request waits, or by a wrong clock, is refused with 401: the core repeats the request
+// with a new one.
+// googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262
 func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
-	token, quota, err := t.credentials.token(r.Context())
+	found, err := t.credentials.get()
 	if err != nil {
-		if r.Body != nil {
-			_ = r.Body.Close()
-		}
+		return nil, withoutBody(r, err)
+	}
+	out, err := t.authorized(r, found)
+	if err != nil {
+		return nil, withoutBody(r, err)
+	}
+	response, err := t.next().RoundTrip(out)
+	switch {
+	case err != nil:
+		return nil, err
+	case response.StatusCode < http.StatusMultipleChoices:
+		t.credentials.accepted.Store(found)
+	case response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found):
+		e := translate(errorFromResponse(response))
+		e.Retryable = !e.Unknown // else a gateway refused it
+		return nil, e
+	}
+	return response, nil
+}
+
+// withoutBody closes the body of a request that is not sent, and returns err.
+func withoutBody(r *http.Request, err error) error {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+	return err
+}
+
+// authorized returns the request with a token of the credentials.
+func (t *authorizer) authorized(r *http.Request, found *auth.Credentials) (*http.Request, error) {
+	token, quota, err := t.credentials.token(r.Context(), found)
+	if err != nil {
 		return nil, err
 	}
 	out := *r
@@ -139,7 +205,7 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if quota != "" && out.Header.Get(userProjectHeader) == "" {
 		out.Header.Set(userProjectHeader, quota)
 	}
-	return t.next().RoundTrip(&out)
+	return &out, nil
 }
 
 func (t *authorizer) next() http.RoundTripper {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +140,94 @@ func TestRequestsHaveTheQuotaProject(t *testing.T) {
 	require.Equal(t, "Bearer T", base.header.Get("Authorization"))
 	require.Empty(t, base.header.Get("X-Goog-User-Project"))
 	require.Empty(t, request.Header.Get("Authorization"), "the request is the caller's")
+}
+
+// A countedSource returns a new token for each request.
+type countedSource struct{ made atomic.Int32 }
+
+func (s *countedSource) Token() (*oauth2.Token, error) {
+	return &oauth2.Token{AccessToken: fmt.Sprintf("T%d", s.made.Add(1))}, nil
+}
+
+// A token can end before the time that it has: while its request waits, or by a wrong clock.
+// googleapis/google-cloud-go#8764 has the response, googleapis/google-cloud-go#9262 another one.
+func TestARefusedTokenIsRenewed(t *testing.T) {
+	refused := reply{
+		Status: http.StatusUnauthorized, Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
+		Body: `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>`,
+	}
+	upload := func(t *testing.T, b storage.Bucket) error {
+		t.Helper()
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
+		return err
+	}
+	attrs := func(t *testing.T, b storage.Bucket) error {
+		t.Helper()
+		_, err := b.Attrs(t.Context(), "a")
+		return err
+	}
+	for name, row := range map[string]struct {
+		replies  []reply
+		do       func(t *testing.T, b storage.Bucket) error
+		code     storage.Code // "" for success
+		requests int          // of the second operation
+	}{
+		"of a write":                    {[]reply{stored, refused, stored}, upload, "", 2},
+		"of a read":                     {[]reply{stored, refused, stored}, attrs, "", 2},
+		"and the new one refused too":   {[]reply{stored, refused}, attrs, storage.Unauthenticated, 2},
+		"but not one that never worked": {[]reply{refused}, attrs, storage.Unauthenticated, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, row.replies...)
+			source := &countedSource{}
+			b := storage.New(server.on(t, func(c *Config) { c.TokenSource = source }), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+			if row.requests == 2 {
+				require.NoError(t, upload(t, b))
+			}
+			before := len(server.server.Requests())
+			err := row.do(t, b)
+			var e *storage.Error
+			if row.code == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, row.code, e.Code)
+				require.False(t, e.Unknown)
+				require.Equal(t, http.StatusUnauthorized, e.Status)
+			}
+			require.Len(t, server.server.Requests(), before+row.requests)
+			seen := map[string]bool{}
+			for _, r := range server.server.Requests() {
+				seen[r.Header.Get("Authorization")] = true
+			}
+			require.Len(t, seen, before+row.requests, "each request has a token of its own here")
+		})
+	}
+}
+
+// Credentials of a file keep their token until it ends, or is refused.
+func TestARefusedTokenIsNotKept(t *testing.T) {
+	n := 0
+	tokens := wiretest.NewServer(t)
+	tokens.Answer = func(wiretest.Request) reply {
+		n++
+		return reply{Header: map[string]string{"Content-Type": "application/json"}, Body: fmt.Sprintf(`{"access_token":"T%d","expires_in":3600,"token_type":"Bearer"}`, n)}
+	}
+	account, err := json.Marshal(map[string]string{
+		"type": "service_account", "client_email": "a@b", "private_key": testKeyPEM(), "private_key_id": "1", "token_uri": tokens.URL, "project_id": "p",
+	})
+	require.NoError(t, err)
+	server := newStandIn(t, stored, stored, failing(http.StatusUnauthorized, "authError", "Invalid Credentials"), stored)
+	b := storage.New(server.on(t, func(c *Config) { c.CredentialsJSON = account }))
+	for range 3 {
+		_, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+	}
+	var seen []string
+	for _, r := range server.server.Requests() {
+		seen = append(seen, r.Header.Get("Authorization"))
+	}
+	require.Equal(t, []string{"Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"}, seen)
 }
 
 var errRecorded = errors.New("recorded")

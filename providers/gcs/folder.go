@@ -21,49 +21,63 @@ const (
 )
 
 // removeFolder removes the folder of an upload, if the bucket has folders. One that has objects
-// stays.
-func (cs *composites) removeFolder(ctx context.Context, prefix string) {
-	if cs.bucket.account.http == nil || !cs.isHierarchical(ctx) {
-		return
+// stays. It fails only if it may succeed later.
+func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
+	if cs.bucket.account.http == nil {
+		return nil
+	}
+	if hierarchical, err := cs.isHierarchical(ctx); !hierarchical {
+		return err
 	}
 	request, err := cs.bucket.account.request(ctx, http.MethodDelete, cs.bucket.jsonPath("folders", prefix), nil, 0)
 	if err != nil {
-		return
+		return err
 	}
-	if response, err := cs.bucket.account.send(request, http.StatusOK, http.StatusNoContent); err == nil {
+	response, err := cs.bucket.account.send(request, http.StatusOK, http.StatusNoContent)
+	if err == nil {
 		_ = response.Body.Close()
+		return nil
 	}
+	return whilePassing(err)
+}
+
+// whilePassing returns the error of a request that changes no object if it may succeed later.
+func whilePassing(err error) error {
+	if e := passing(err); e != nil {
+		return e
+	}
+	return nil
 }
 
 // isHierarchical asks for the layout, once for each bucket that was opened.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
-func (cs *composites) isHierarchical(ctx context.Context) bool {
+func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	if known := cs.layout.Load(); known != unknownLayout {
-		return known == hierarchicalLayout
+		return known == hierarchicalLayout, nil
 	}
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
 	request, err := cs.bucket.account.request(ctx, http.MethodGet, "/storage/v1/b/"+urlpath.Escape(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
 	if err != nil {
-		return false
+		return false, err
 	}
 	response, err := cs.bucket.account.send(request, http.StatusOK)
 	if err != nil {
 		if e := translate(err); e.Status >= http.StatusBadRequest && !e.Retryable {
 			cs.layout.Store(flatLayout) // a server without layouts, or credentials that may not ask
 		}
-		return false
+		return false, whilePassing(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var layout struct {
 		HierarchicalNamespace struct{ Enabled bool }
 	}
 	if json.NewDecoder(io.LimitReader(response.Body, maxResourceBody)).Decode(&layout) != nil {
-		return false
+		return false, nil
 	}
 	if layout.HierarchicalNamespace.Enabled {
 		cs.layout.Store(hierarchicalLayout)
-		return true
+		return true, nil
 	}
 	cs.layout.Store(flatLayout)
-	return false
+	return false, nil
 }

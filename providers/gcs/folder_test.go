@@ -2,6 +2,8 @@ package gcs_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -61,4 +63,32 @@ func TestUploadsLeaveNoFolder(t *testing.T) {
 			require.Equal(t, 1, layouts)
 		})
 	}
+}
+
+// The folder of an open upload is removed although the service is busy. Nothing else would find it.
+func TestFoldersAreRemovedAlsoFromABusyStore(t *testing.T) {
+	s := startRuleServer(t)
+	busy := map[string]bool{}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, part := range []string{"/storageLayout", "/folders/"} {
+			if strings.Contains(r.URL.Path, part) && !busy[part] {
+				busy[part] = true
+				w.Header().Set("X-Guploader-Uploadid", "R1")
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	folders := map[string]bool{}
+	b := openAt(t, front.URL, s.bucket(ruleBucket{folders: folders}))
+	u, err := storage.BeginUpload(t.Context(), b, "a")
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	require.Len(t, busy, 2)
+	require.Equal(t, map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}, folders)
 }

@@ -67,6 +67,7 @@ func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 	}
 }
 
+// https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy has 412 for a stale etag.
 func TestPublicAccessErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		public   bool

@@ -14,6 +14,8 @@ func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
 	return gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: gcs.DeleteAction}, Condition: c}
 }
 
+// Google's action for unfinished uploads is for those of its XML API.
+// https://cloud.google.com/storage/docs/lifecycle#abort-mpu
 func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 	in := []string{"tmp/"}
 	written := lifecycleRules([]storage.LifecycleRule{

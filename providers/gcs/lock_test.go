@@ -43,6 +43,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	}
 }
 
+// https://cloud.google.com/storage/docs/json_api/v1/objects/patch: overrideUnlockedRetention
 func TestLockRequests(t *testing.T) {
 	until := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
 	for name, row := range map[string]struct {

@@ -46,14 +46,6 @@ const (
 	maxContexts = 50
 )
 
-func (b *ruleBucket) describe(name string) any {
-	described := map[string]any{"kind": "storage#bucket", "name": name, "versioning": map[string]bool{"enabled": b.versioned}}
-	if b.locking {
-		described["objectRetention"] = map[string]string{"mode": "Enabled"}
-	}
-	return described
-}
-
 // validContext reports whether Google keeps a key or value.
 func validContext(text string) bool {
 	if text == "" || len(text) > 256 || strings.ContainsAny(text, `'"\/`) {
@@ -114,7 +106,7 @@ func (o *ruleObject) isHeld() bool { return o.EventBasedHold != nil && *o.EventB
 // storage.proto). The retention begins when the hold ends.
 // https://cloud.google.com/storage/docs/object-holds, https://cloud.google.com/storage/docs/bucket-lock
 func (o *ruleObject) keep(b *ruleBucket) {
-	if o.EventBasedHold == nil && b.holding {
+	if o.EventBasedHold == nil && b.holding && !(b.released && !strings.HasPrefix(o.Name, reserved)) {
 		o.EventBasedHold = new(true)
 	}
 	if o.KeptUntil = nil; b.retention > 0 && !o.isHeld() {

@@ -8,11 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +32,7 @@ type ruleServer struct {
 	// beforePatch changes an object once, before a patch, as another client would.
 	beforePatch func(*ruleObject)
 	cache       ruleCache
+	kind        ruleKind // of all buckets; may be nil
 }
 
 type ruleBucket struct {
@@ -42,8 +41,11 @@ type ruleBucket struct {
 	public             bool            // everyone can read
 	folders            map[string]bool // of a hierarchical namespace; nil means a flat one
 	holding            bool            // new objects have an event-based hold
+	released           bool            // which ends at once, but for the parts of uploads
 	retention          time.Duration   // of every object
-	objects            []*ruleObject   // in the order of writing
+	prevented          bool            // public access
+	resource           ruleResource
+	objects            []*ruleObject // in the order of writing
 }
 
 // A ruleObject is one generation.
@@ -85,8 +87,15 @@ func (s *ruleServer) bucket(b ruleBucket) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := fmt.Sprintf("rules-%d", len(s.buckets)+1)
-	s.buckets[name] = &b
+	s.add(name, &b)
 	return name
+}
+
+func (s *ruleServer) add(name string, b *ruleBucket) {
+	if s.kind != nil {
+		s.kind(b)
+	}
+	s.buckets[name] = b
 }
 
 // names returns the keys of all objects, including the driver's intermediate
@@ -159,11 +168,8 @@ func readAll(r *http.Request) (body []byte, broken bool) {
 // serveJSON handles "b" and "b/BUCKET/o/OBJECT…".
 func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []string, body []byte) {
 	if len(path) == 1 {
-		items := []any{}
-		for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
-			items = append(items, map[string]any{"kind": "storage#bucket", "name": name})
-		}
-		writeJSON(w, map[string]any{"kind": "storage#buckets", "items": items}, nil)
+		answer, no := s.serveBuckets(r, body)
+		writeJSON(w, answer, no)
 		return
 	}
 	b := s.buckets[path[1]]
@@ -173,7 +179,12 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 	case b == nil:
 		no = missingBucket
 	case len(path) == 2:
-		answer = b.describe(path[1])
+		if answer, no = s.serveBucket(r, path[1], body); answer == nil && no == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+	case path[2] == "iam":
+		answer, no = b.servePolicy(r, body)
 	case path[2] == "storageLayout":
 		answer = map[string]any{"kind": "storage#storageLayout", "bucket": path[1], "hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil}}
 	case path[2] == "folders":
@@ -318,6 +329,8 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	there := b.find(o.Name, "")
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
 	switch {
+	case b.refusedName(o.Name) != nil:
+		return b.refusedName(o.Name)
 	case !holds(query, "if", there):
 		return failed
 	case o.CRC32C != "" && o.CRC32C != crc:

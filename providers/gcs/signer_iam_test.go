@@ -96,6 +96,7 @@ func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")
 }
 
+// fog/fog-google#629, https://cloud.google.com/apis/docs/troubleshooting
 func TestSignByIAMErrors(t *testing.T) {
 	refusal := func(status int, word string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

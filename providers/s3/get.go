@@ -155,7 +155,7 @@ func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput
 	in.ChecksumMode = ""
 	plain, plainNative, failed := d.headObject(ctx, in, r)
 	if failed != nil {
-		return nil, nil, err
+		return nil, nil, failed
 	}
 	now := d.account.clock.now()
 	d.noChecksums.Store(&now)

@@ -210,6 +210,8 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 			response := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X-Amz-Request-Id": {"R1"}, "Etag": {etag}, "Content-Length": {"3"}}, Body: http.NoBody, Request: r, ContentLength: 3}
 			if r.Header.Get("X-Amz-Checksum-Mode") != "" || strings.HasSuffix(r.URL.Path, "secret") {
 				response.StatusCode = http.StatusForbidden
+			} else if strings.HasSuffix(r.URL.Path, "busy") && len(asked) == 2 {
+				response.StatusCode = http.StatusServiceUnavailable
 			}
 			return response, nil
 		})}})
@@ -226,6 +228,10 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		_, err = b.Attrs(t.Context(), "secret")
 		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, asked)
+		asked = nil
+		_, err = b.Attrs(t.Context(), "busy")
+		require.NoError(t, err, "the second request was throttled, not refused")
 		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, asked)
 	})
 }

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -75,6 +76,39 @@ func TestSettingsOfANewBucket(t *testing.T) {
 				}
 				require.Equal(t, 1, creates, "%v", w.requests)
 				require.Equal(t, row.deleted, deletes == 1, "%v", w.requests)
+			})
+		})
+	}
+}
+
+// After an InternalError a bucket may be there, made by this call or, at the same moment, by another
+// process of the account: nothing that S3 tells separates the two. In us-east-1 a repeated CreateBucket
+// would succeed for both. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html
+func TestABucketThatAnInternalErrorMayHaveMade(t *testing.T) {
+	broken := failure(500, "InternalError")
+	for name, row := range map[string]struct {
+		heads, creates []string
+		want           storage.Code
+		unknown        bool
+	}{
+		"it is there":                     {[]string{"404 ", "200 "}, []string{broken}, storage.BucketExists, true},
+		"it appears a moment later":       {[]string{"404 ", "404 "}, []string{broken, failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists, true},
+		"another account has it":          {[]string{"404 ", "403 "}, []string{broken, failure(409, "BucketAlreadyExists")}, storage.BucketExists, true},
+		"it is not there":                 {[]string{"404 ", "404 "}, []string{broken}, "", false},
+		"it was there before the request": {[]string{"200 "}, nil, storage.BucketExists, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, w := onWire(t, Config{}, private(nil))
+				w.first = map[string][]string{"HEAD /": row.heads, "PUT /": row.creates}
+				_, err := storage.NewService(s).CreateBucket(t.Context(), "photos")
+				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+				if row.unknown {
+					require.Contains(t, asError(err).Hint, "call UpdateBucket")
+				}
+				require.NotContains(t, w.requests, "DELETE /")
 			})
 		})
 	}

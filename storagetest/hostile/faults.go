@@ -22,7 +22,7 @@ type fault struct {
 	codes     []storage.Code        // of the error; nil: any
 	stall     time.Duration         // of the bucket; 0: the default
 	attempts  int                   // of one request; 0: 1
-	requests  int                   // that the operation may make; 0: maxRequests
+	requests  int                   // that the operation may make, beyond maxRequests
 	quotes    bool                  // the response shows the request
 	large     bool                  // also for operations that send much
 	firstOnly bool                  // only from the first request on
@@ -31,6 +31,13 @@ type fault struct {
 	once      bool                  // only one response is broken
 	each      bool                  // the tries share one server, and each variant is a status
 	respond   func(*exchange)
+}
+
+func (f *fault) maxRequests() int { return max(maxRequests, f.requests) }
+
+// maxTime grows with the requests, so that a slow machine may make them all.
+func (f *fault) maxTime() time.Duration {
+	return maxTime * time.Duration(f.maxRequests()) / maxRequests
 }
 
 // concerns reports whether o is an operation for the fault.

@@ -193,7 +193,7 @@ func (s *suite) tryOn(t *testing.T, server *server, opened storage.Bucket, f fau
 	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
 	r := &tried{fault: &f, operation: &o, first: first, variant: variant, server: server, bucket: storage.Prefixed(s.honest, prefix)}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*maxTime)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*f.maxTime())
 	defer cancel()
 	if o.prepare != nil {
 		require.NoError(t, o.prepare(ctx, r.bucket))

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxTime     = 15 * time.Second // on a slow machine
+	maxTime     = 15 * time.Second // of maxRequests on a slow machine
 	maxRequests = 40
 	// maxTaken is how much of a response may leave the server: the most that a driver reads, and
 	// what the buffers of the two systems hold.
@@ -38,12 +38,8 @@ func (r *tried) judge(t *testing.T) {
 	}
 	var untrue lie
 	require.False(t, errors.As(r.err, &untrue), "%v", r)
-	require.Less(t, r.took, maxTime, "it takes too long. %v", r)
-	most := maxRequests
-	if r.fault.requests > 0 {
-		most = r.fault.requests
-	}
-	require.LessOrEqual(t, len(r.server.lines()), most, "too many requests. The error is: %v", r.err)
+	require.Less(t, r.took, r.fault.maxTime(), "it takes too long. %v", r)
+	require.LessOrEqual(t, len(r.server.lines()), r.fault.maxRequests(), "too many requests. The error is: %v", r.err)
 	require.LessOrEqual(t, r.server.taken.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
 	shown := texts(r.err)
 	for _, secret := range r.server.secrets() {

@@ -16,7 +16,10 @@ const (
 // Amazon has the answers of S3. Those to HEAD have no body (aws/aws-sdk-java-v2#5414). A 409
 // ConditionalRequestConflict to a completion is not among them: it ends the upload, and only a body
 // that can be read again begins another. Nor is NoSuchBucket for the settings of a new bucket,
-// because a request does not tell which call makes it: TestSettingsOfANewBucket has it.
+// because a request does not tell which call makes it: TestSettingsOfANewBucket has it. Nor is
+// NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html): it is what a
+// missing object has, so that docs/stores.md tells users to create the bucket with versions.
 var Amazon = []Answer{
 	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
 	amazonRefusal("ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors),
@@ -55,7 +58,8 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 }
 
 // afterEffect returns an InternalError to requests that were processed all the same. CreateBucket is
-// none of them, because BucketExists is then of unknown outcome.
+// none of them: BucketExists is then of unknown outcome, because another process of the account may
+// have created the bucket at that moment. TestABucketThatAnInternalErrorMayHaveMade has it.
 func afterEffect(kinds ...string) Answer {
 	a := amazonError("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
 		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html", kinds...)

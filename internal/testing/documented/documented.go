@@ -50,12 +50,13 @@ func (a *Answer) throttles() bool {
 	return a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
 }
 
-// perRequest bounds how often one request for a bucket is answered here. The core makes five
-// attempts, and some cases add faults of their own.
-const perRequest = 2
-
 // A Server is the stand-in for one provider.
 type Server struct {
+	// PerRequest bounds how often one request for a bucket is answered here. The default is 2. The core
+	// makes five attempts, of which each may be several requests, and some cases add faults of their
+	// own.
+	PerRequest int
+
 	next    http.Handler
 	kind    func(*http.Request) (bucket, kind string)
 	answers []Answer
@@ -84,7 +85,7 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 	if seed == "" {
 		seed = "1"
 	}
-	return &Server{next: next, kind: kind, answers: answers, seed: seed, buckets: map[string]*bucket{}, given: map[pair]int{}}
+	return &Server{PerRequest: 2, next: next, kind: kind, answers: answers, seed: seed, buckets: map[string]*bucket{}, given: map[pair]int{}}
 }
 
 // Add lets the requests of a bucket get answers. The order depends on the seed and on the test's
@@ -93,7 +94,7 @@ func (s *Server) Add(t *testing.T, name string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buckets[name] = s.newBucket(t, perRequest)
+	s.buckets[name] = s.newBucket(t, s.PerRequest)
 	t.Cleanup(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

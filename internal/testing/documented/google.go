@@ -10,6 +10,8 @@ const (
 	googleJSON    = "https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes"
 	googleXML     = "https://docs.cloud.google.com/storage/docs/xml-api/reference-status"
 	googleSession = "https://docs.cloud.google.com/storage/docs/performing-resumable-uploads"
+	googleQuotas  = "https://docs.cloud.google.com/storage/quotas"
+	googlePolicy  = "https://docs.cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy"
 )
 
 // Google has the answers of Google Cloud Storage. Reads of bytes are by the XML API, which has
@@ -19,6 +21,10 @@ var Google = []Answer{
 	googleError(http.StatusInternalServerError, "internalError", "We encountered an internal error. Please try again.", googleJSON),
 	googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations (create, update, and delete). Please reduce your request rate.",
 		"https://docs.cloud.google.com/storage/docs/gcs429"),
+	about("buckets", googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The project exceeded the rate limit for creating and deleting buckets.",
+		"googleapis/google-cloud-python#2161", "POST buckets", "DELETE bucket")),
+	about("a bucket", googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The bucket exceeded the rate limit for updates.", googleQuotas, "PATCH bucket")),
+	googleError(http.StatusPreconditionFailed, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.", googlePolicy, "PUT iam"),
 	googleError(http.StatusRequestTimeout, "uploadBrokenConnection", "Request timed out", googleJSON, "insert", "session", "chunk"),
 	googleError(http.StatusConflict, "conflict", "The metadata for object \"null\" was edited during the operation. Please try again.", "googleapis/google-cloud-java#12630", "PATCH object"),
 	googlePage(http.StatusBadGateway, "googleapis/nodejs-storage#1233"),
@@ -68,6 +74,12 @@ func googlePage(status int, source string) Answer {
 	}
 }
 
+// about returns an answer with a name of its own.
+func about(what string, a Answer) Answer {
+	a.Name += ", about " + what
+	return a
+}
+
 // kept returns an answer after which the session has the bytes.
 func kept(a Answer) Answer {
 	a.Done, a.Name = true, a.Name+", and the session has the bytes"
@@ -96,6 +108,8 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 		return path[3], jsonKind(r.Method, path[4:], query.Get("alt") == "media", query.Has("rewriteToken"))
 	case path[0] == "storage" && len(path) == 4:
 		return path[3], r.Method + " bucket"
+	case path[0] == "storage" && len(path) == 3:
+		return "", r.Method + " buckets"
 	case path[0] == "storage", path[0] == "upload":
 		return "", ""
 	case r.Method == http.MethodGet:

@@ -93,6 +93,7 @@ var exceptions = map[string]exception{
 	"entries have their attributes":                           countsReads,
 	"an object that is removed under a download is Changed":   countsReads,
 	"an object that changes under a download is Changed":      countsReads,
+	"an object that changes under a slow read is Changed":     countsReads,
 	"an ordered concurrency of 1 is one request":              countsReads,
 	"the next page is prefetched":                             countsPages,
 	"a canceled listing makes no further request":             countsPages,
@@ -104,6 +105,8 @@ var exceptions = map[string]exception{
 	"removing without a version keeps older versions": countsVersions,
 	"every write is kept as a version":                countsVersions,
 	"versions under a prefix":                         countsVersions,
+	"a version is restored by a copy onto its key":    countsVersions,
+	"a noncurrent version says since when":            countsVersions,
 
 	"IfRevision guards Remove":                                   ambiguous,
 	"exactly one concurrent updater wins":                        ambiguous,

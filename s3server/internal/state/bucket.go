@@ -29,8 +29,8 @@ type Bucket struct {
 // LockSettings are those of a bucket that can lock objects. Mode, Days and Years are the
 // default retention.
 type LockSettings struct {
-	Mode        string
-	Days, Years int
+	Mode        string `json:",omitempty"`
+	Days, Years int    `json:",omitempty"`
 }
 
 // These are the states of versioning and of acceleration.

@@ -26,7 +26,7 @@ type SettingsRecord struct {
 	Ownership  string                   `json:",omitempty"`
 	Lifecycle  *lifecycle.Configuration `json:",omitempty"`
 	ACL        acl.List                 `json:",omitempty"`
-	Locking    *lockRecord              `json:",omitempty"`
+	Locking    *LockSettings            `json:",omitempty"`
 
 	Tags         []tagging.Tag               `json:",omitempty"`
 	Encryption   *EncryptionRule             `json:",omitempty"`
@@ -37,24 +37,16 @@ type SettingsRecord struct {
 	Website      *website.Configuration      `json:",omitempty"`
 }
 
-type lockRecord struct {
-	Mode        string `json:",omitempty"`
-	Days, Years int    `json:",omitempty"`
-}
-
 // RecordOf returns the record of a bucket.
 func RecordOf(b *Bucket) *SettingsRecord {
 	r := &SettingsRecord{
 		Account: b.Account, Region: b.Region, Created: b.Created, Changes: b.VersioningChanges, Versioning: b.Versioning, CORS: b.CORS, Block: b.Block, Ownership: b.Ownership,
-		Lifecycle: b.Lifecycle, ACL: b.ACL,
+		Lifecycle: b.Lifecycle, ACL: b.ACL, Locking: b.Locking,
 		Tags: b.Tags, Encryption: b.Encryption, Payer: b.Payer, Acceleration: b.Acceleration, Logging: b.Logging,
 		Notification: b.Notification, Website: b.Website,
 	}
 	if b.Policy != nil {
 		r.Policy = b.Policy.Text()
-	}
-	if l := b.Locking; l != nil {
-		r.Locking = &lockRecord{l.Mode, l.Days, l.Years}
 	}
 	return r
 }
@@ -62,12 +54,9 @@ func RecordOf(b *Bucket) *SettingsRecord {
 // Settings returns the settings of a bucket with this name.
 func (r *SettingsRecord) Settings(name string) (Settings, error) {
 	s := Settings{
-		Versioning: r.Versioning, CORS: r.CORS, Block: r.Block, Ownership: r.Ownership, Lifecycle: r.Lifecycle, ACL: r.ACL,
+		Versioning: r.Versioning, CORS: r.CORS, Block: r.Block, Ownership: r.Ownership, Lifecycle: r.Lifecycle, ACL: r.ACL, Locking: r.Locking,
 		Tags: r.Tags, Encryption: r.Encryption, Payer: r.Payer, Acceleration: r.Acceleration, Logging: r.Logging,
 		Notification: r.Notification, Website: r.Website,
-	}
-	if l := r.Locking; l != nil {
-		s.Locking = &LockSettings{l.Mode, l.Days, l.Years}
 	}
 	if r.Policy == nil {
 		return s, nil

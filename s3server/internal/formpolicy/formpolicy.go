@@ -1,4 +1,6 @@
-package s3server
+// Package formpolicy has the policies of forms: the signer says in one which fields and files a
+// browser can send.
+package formpolicy
 
 import (
 	"encoding/base64"
@@ -11,30 +13,31 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// A formPolicy says which forms the signer allows.
-type formPolicy struct {
+// A Policy says which forms the signer allows.
+type Policy struct {
 	Expiration time.Time
 	Conditions []json.RawMessage
 }
 
-// sizes are limits on a file, in bytes.
-type sizes struct{ least, most int64 }
+// Sizes are limits on a file, in bytes.
+type Sizes struct{ Least, Most int64 }
 
-// A formCondition is one condition of a policy.
-type formCondition struct {
+// A condition is one condition of a policy.
+type condition struct {
 	match string // "eq", "starts-with", "content-length-range"
 	field string // in lower case
 	value string
-	sizes sizes
+	sizes Sizes
 	raw   string
 }
 
-func parseFormPolicy(encoded string) (*formPolicy, error) {
+// Parse reads a policy, which is JSON in base64.
+func Parse(encoded string) (*Policy, error) {
 	document, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid base64.")
 	}
-	var p formPolicy
+	var p Policy
 	var names map[string]json.RawMessage
 	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() || p.Conditions == nil {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
@@ -50,21 +53,22 @@ func parseFormPolicy(encoded string) (*formPolicy, error) {
 // unlisted fields need no condition.
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
-// check checks that every condition holds and that every field has a condition.
-func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
+// Check checks that every condition holds and that every field has a condition. names has the names
+// of the fields in their order. It returns the limits that are left of size.
+func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	known := map[string]bool{}
 	for _, raw := range p.Conditions {
-		conditions, err := parseFormCondition(raw)
+		conditions, err := parseCondition(raw)
 		if err != nil {
 			return size, err
 		}
 		for _, c := range conditions {
 			known[c.field] = true
 			if c.match == "content-length-range" {
-				size = sizes{max(size.least, c.sizes.least), min(size.most, c.sizes.most)}
+				size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
 				continue
 			}
-			value, given := f.fields[c.field]
+			value, given := fields[c.field]
 			if c.field == "bucket" {
 				value, given = bucket, true
 			}
@@ -73,7 +77,7 @@ func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 			}
 		}
 	}
-	for _, name := range f.names {
+	for _, name := range names {
 		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
 			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
@@ -81,17 +85,17 @@ func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 	return size, nil
 }
 
-// parseFormCondition reads {"field": "value"} or [match, "$field", "value"].
-func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
+// parseCondition reads {"field": "value"} or [match, "$field", "value"].
+func parseCondition(raw json.RawMessage) ([]condition, error) {
 	wrong := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
 		if len(exact) == 0 {
 			return nil, wrong
 		}
-		var all []formCondition
+		var all []condition
 		for field, value := range exact {
-			all = append(all, formCondition{
+			all = append(all, condition{
 				match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
 			})
 		}
@@ -102,15 +106,15 @@ func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
 		return nil, wrong
 	}
 	match, _ := list[0].(string)
-	c := formCondition{match: strings.ToLower(match)}
+	c := condition{match: strings.ToLower(match)}
 	if c.match == "content-length-range" {
 		least, ok := list[1].(float64)
 		most, also := list[2].(float64)
 		if !ok || !also || least < 0 || most < least {
 			return nil, wrong
 		}
-		c.sizes = sizes{int64(least), int64(most)}
-		return []formCondition{c}, nil
+		c.sizes = Sizes{int64(least), int64(most)}
+		return []condition{c}, nil
 	}
 	field, _ := list[1].(string)
 	value, isText := list[2].(string)
@@ -120,5 +124,5 @@ func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
 	}
 	c.field, c.value = strings.ToLower(field), value
 	c.raw = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
-	return []formCondition{c}, nil
+	return []condition{c}, nil
 }

@@ -1,0 +1,203 @@
+package documented
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A Kind is what an account or a server is like for good, unlike an Answer, which passes.
+type Kind struct {
+	Name   string
+	Source string // as that of an Answer
+	before func(next http.Handler) http.Handler
+}
+
+// Like returns next as an account of these kinds.
+func Like(next http.Handler, kinds ...Kind) http.Handler {
+	for _, k := range kinds {
+		next = k.before(next)
+	}
+	return next
+}
+
+// WithoutDecrypt is a bucket with SSE-KMS, of a role that may not decrypt: HEAD is refused if it
+// asks for the checksum of an object, and has no body that says why. A missing object is missing. GET and
+// parts need kms:Decrypt in any case, so that another role makes those requests here.
+var WithoutDecrypt = Kind{
+	"a role without kms:Decrypt", amazonAPI + "API_HeadObject.html",
+	func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodHead || r.Header.Get("X-Amz-Checksum-Mode") == "" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			response := httptest.NewRecorder()
+			next.ServeHTTP(response, r)
+			if response.Code == http.StatusOK {
+				response = httptest.NewRecorder()
+				response.Header().Set("X-Amz-Request-Id", "R1")
+				response.Code = http.StatusForbidden
+			}
+			maps.Copy(w.Header(), response.Header())
+			w.WriteHeader(response.Code)
+		})
+	},
+}
+
+// CephsUploads is a server that escapes the keys of uploads if it is asked to, and does not say so. It
+// does not escape the key of the next page either, which TestUploadsToKeysWithControlCharacters has:
+// the suite's listings of uploads have one page.
+var CephsUploads = Kind{
+	"escapes keys without saying so", "ceph/ceph#30993",
+	func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if query := r.URL.Query(); r.Method != http.MethodGet || !query.Has("uploads") || !query.Has("encoding-type") {
+				next.ServeHTTP(w, r)
+				return
+			}
+			response := httptest.NewRecorder()
+			next.ServeHTTP(response, r)
+			body := strings.Replace(response.Body.String(), "<EncodingType>url</EncodingType>", "", 1)
+			maps.Copy(w.Header(), response.Header())
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			w.WriteHeader(response.Code)
+			_, _ = io.WriteString(w, body)
+		})
+	},
+}
+
+// R2Lacks is what R2 does not implement. It refuses headers and operations with 501
+// (openreplay/openreplay#2018). Here it refuses those conditions, too, that it may ignore: a driver
+// that sends one relies on it.
+var R2Lacks = Kind{
+	"R2 lacks it", "https://developers.cloudflare.com/r2/api/s3/api/",
+	func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if lacked := lackedByR2(r); lacked != "" {
+				refuse(w, http.StatusNotImplemented, "NotImplemented", lacked+" not implemented")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	},
+}
+
+// The headers and parameters that R2 does not implement.
+var (
+	r2Headers = []string{
+		"X-Amz-Tagging", "X-Amz-Acl", "X-Amz-Grant-", "X-Amz-Object-Lock-", "X-Amz-Bucket-Object-Lock-Enabled", "X-Amz-Bypass-Governance-Retention",
+		"X-Amz-Server-Side-Encryption-Aws-", "X-Amz-Server-Side-Encryption-Context", "X-Amz-Server-Side-Encryption-Bucket-", "X-Amz-Website-", "X-Amz-Request-Payer",
+		"X-Amz-Mfa", "X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner",
+	}
+	r2Parameters = []string{
+		"acl", "tagging", "versions", "versioning", "versionId", "policy", "policyStatus", "publicAccessBlock", "ownershipControls", "object-lock", "retention",
+		"legal-hold", "restore", "attributes",
+	}
+)
+
+func lackedByR2(r *http.Request) string {
+	query := r.URL.Query()
+	headers := r2Headers
+	switch copies := r.Header.Get("X-Amz-Copy-Source") != ""; {
+	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
+		headers = append(slices.Clone(headers), "X-Amz-Copy-Source-If-")
+	case copies || r.Method == http.MethodDelete: // a copy has cf-copy-destination-if-*
+		headers = append(slices.Clone(headers), "If-")
+	}
+	for name, values := range r.Header {
+		lacked := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+		if name == "X-Amz-Server-Side-Encryption" || values[0] == "FULL_OBJECT" || slices.ContainsFunc(headers, lacked) {
+			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), values[0])
+		}
+	}
+	for name := range query {
+		if slices.Contains(r2Parameters, name) {
+			return fmt.Sprintf("Parameter '%s'", name)
+		}
+	}
+	return ""
+}
+
+// R2Parts is R2's rule that all parts but the last have the same size (apache/opendal#2904).
+var R2Parts = Kind{
+	"parts of one size", "https://developers.cloudflare.com/r2/objects/multipart-objects/#limitations",
+	func(next http.Handler) http.Handler {
+		var mu sync.Mutex
+		sizes := map[string]map[int]int64{} // by upload and number
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			query := r.URL.Query()
+			upload := query.Get("uploadId")
+			switch {
+			case r.Method == http.MethodPut && query.Has("partNumber"):
+				number, _ := strconv.Atoi(query.Get("partNumber"))
+				mu.Lock()
+				if sizes[upload] == nil {
+					sizes[upload] = map[int]int64{}
+				}
+				sizes[upload][number] = partSize(r)
+				mu.Unlock()
+			case r.Method == http.MethodPost && query.Has("uploadId"):
+				body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				mu.Lock()
+				equal := equalParts(body, sizes[upload])
+				mu.Unlock()
+				if !equal {
+					refuse(w, http.StatusBadRequest, "InvalidPart", "All non-trailing parts must have the same length.")
+					return
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	},
+}
+
+// partSize returns the size of a part, or -1 if it is that of a whole source.
+func partSize(r *http.Request) int64 {
+	if r.Header.Get("X-Amz-Copy-Source") == "" {
+		return r.ContentLength
+	}
+	first, last, ranged := strings.Cut(strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes="), "-")
+	if !ranged {
+		return -1
+	}
+	from, _ := strconv.ParseInt(first, 10, 64)
+	end, _ := strconv.ParseInt(last, 10, 64)
+	return end - from + 1
+}
+
+var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
+
+// equalParts reports whether the parts that a completion names have one size, and the last one at
+// most that.
+func equalParts(completion []byte, sizes map[int]int64) bool {
+	size := int64(-1)
+	names := partNumbers.FindAllSubmatch(completion, -1)
+	for i, name := range names {
+		number, _ := strconv.Atoi(string(name[1]))
+		is, last := sizes[number], i == len(names)-1
+		switch {
+		case is < 0: // that of a whole source
+		case size < 0:
+			size = is
+		case is > size, is < size && !last:
+			return false
+		}
+	}
+	return true
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, amazonBody(code, message)(nil))
+}

@@ -1,0 +1,68 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+)
+
+// A PageLister is a bucket that lists pages: one from [New], or a type of your own, for which
+// [ListPage] calls this method.
+type PageLister interface {
+	ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error)
+}
+
+// ListPage lists one page, after the one that returned token; "" is the first page. A page has
+// at most [WithPageSize] entries, by default 100; only the last page may be empty. The token
+// may pass through a client of yours: a changed token cannot reach other keys.
+//
+// With [WithLimit], with [WithStartAfter] and a token, or with a token of another prefix or
+// delimiter, it fails with InvalidArgument. For a [Lister] that is no [PageLister], the token is a
+// key.
+func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
+	if l, ok := find[PageLister](b); ok {
+		return l.ListPage(ctx, token, opts...)
+	}
+	return listForeignPage(ctx, b, token, opts)
+}
+
+// listForeignPage lists a page of a foreign Lister, and one entry more to know whether
+// it is the last page. It passes no limit: the Lister may count entries that it hides.
+func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
+	var r ListOptions
+	err := r.Apply(opts...)
+	if err == nil {
+		if e := checkPageOptions(&r, token); e != nil {
+			err = e
+		}
+	}
+	if err != nil {
+		return nil, located(b, "ListPage", "", ownError(err))
+	}
+	size := cmp.Or(r.PageSize, defaultPageSize)
+	r.PageSize = size + 1
+	if token != "" {
+		r.StartAfter = token
+	}
+	page := &Page{}
+	for entry, err := range b.List(ctx, wholeList(r)) {
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Entries) == size {
+			page.Token = page.Entries[size-1].Key
+			break
+		}
+		page.Entries = append(page.Entries, entry)
+	}
+	return page, nil
+}
+
+func checkPageOptions(r *ListOptions, token string) *Error {
+	switch {
+	case r.Limit > 0:
+		return invalid("WithLimit", "does not fit ListPage, which takes WithPageSize")
+	case token != "" && r.StartAfter != "":
+		return invalid("WithStartAfter", "does not fit beside a token")
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package gcs_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A ruleResource has what the rule server keeps of a bucket that a client made: its fields as they
+// were sent, and its IAM policy.
+type ruleResource struct {
+	fields  map[string]json.RawMessage
+	policy  json.RawMessage
+	etag    int // of the policy
+	changes int
+}
+
+// ruleSettings are the fields that the rule server heeds.
+type ruleSettings struct {
+	Name       string
+	Versioning struct{ Enabled bool }
+	IAM        struct {
+		Prevention string                 `json:"publicAccessPrevention"`
+		Uniform    struct{ Enabled bool } `json:"uniformBucketLevelAccess"`
+	} `json:"iamConfiguration"`
+}
+
+func (b *ruleBucket) settings() (s ruleSettings) {
+	whole, _ := json.Marshal(b.resource.fields)
+	_ = json.Unmarshal(whole, &s)
+	return s
+}
+
+// serveBuckets handles "b".
+func (s *ruleServer) serveBuckets(r *http.Request, body []byte) (any, *refusal) {
+	if r.Method == http.MethodPost {
+		return s.createBucket(r, body)
+	}
+	items := []any{}
+	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
+		items = append(items, s.buckets[name].describe(name))
+	}
+	return map[string]any{"kind": "storage#buckets", "items": items}, nil
+}
+
+// createBucket makes a bucket of the account's kind. The message for one that exists is of
+// GoogleCloudPlatform/magic-modules#11550.
+func (s *ruleServer) createBucket(r *http.Request, body []byte) (any, *refusal) {
+	b := &ruleBucket{locking: r.URL.Query().Get("enableObjectRetention") == "true"}
+	if json.Unmarshal(body, &b.resource.fields) != nil {
+		return nil, bad("Parse Error")
+	}
+	name := b.settings().Name
+	if s.buckets[name] != nil {
+		return nil, &refusal{status: 409, reason: "conflict", words: "Your previous request to create the named bucket succeeded and you already own it."}
+	}
+	b.heed()
+	s.add(name, b)
+	return b.describe(name), nil
+}
+
+// heed applies the fields that the server heeds.
+func (b *ruleBucket) heed() {
+	settings := b.settings()
+	b.versioned, b.uniform = settings.Versioning.Enabled, settings.IAM.Uniform.Enabled
+	b.prevented = settings.IAM.Prevention == "enforced"
+}
+
+func (b *ruleBucket) describe(name string) any {
+	described := map[string]any{
+		"kind": "storage#bucket", "name": name, "location": "US", "timeCreated": "2026-01-02T03:04:05.678Z",
+		"versioning": map[string]bool{"enabled": b.versioned}, "metageneration": strconv.Itoa(b.resource.changes + 1),
+	}
+	for field, value := range b.resource.fields {
+		if field != "location" && field != "versioning" {
+			described[field] = value
+		}
+	}
+	if b.locking {
+		described["objectRetention"] = map[string]string{"mode": "Enabled"}
+	}
+	return described
+}
+
+// serveBucket handles "b/BUCKET".
+func (s *ruleServer) serveBucket(r *http.Request, name string, body []byte) (any, *refusal) {
+	b := s.buckets[name]
+	switch r.Method {
+	case http.MethodDelete:
+		if len(b.objects) > 0 {
+			return nil, &refusal{status: 409, reason: "conflict", words: "The bucket you tried to delete is not empty."}
+		}
+		delete(s.buckets, name)
+		return nil, nil
+	case http.MethodPatch:
+		var change map[string]json.RawMessage
+		if json.Unmarshal(body, &change) != nil {
+			return nil, bad("Parse Error")
+		}
+		if b.resource.fields == nil {
+			b.resource.fields = map[string]json.RawMessage{}
+		}
+		for field, value := range change {
+			if field == "iamConfiguration" {
+				value = withFields(b.resource.fields[field], value)
+			}
+			if b.resource.fields[field] = value; string(value) == "null" {
+				delete(b.resource.fields, field)
+			}
+		}
+		b.heed()
+		b.resource.changes++
+	}
+	return b.describe(name), nil
+}
+
+// withFields returns a document with the fields of another one in the place of its own.
+func withFields(document, with json.RawMessage) json.RawMessage {
+	fields, other := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	_ = json.Unmarshal(document, &fields)
+	_ = json.Unmarshal(with, &other)
+	maps.Copy(fields, other)
+	whole, _ := json.Marshal(fields)
+	return whole
+}
+
+// servePolicy handles "b/BUCKET/iam".
+// https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
+func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
+	now := strconv.Itoa(b.resource.etag)
+	if r.Method == http.MethodPut {
+		var policy struct {
+			Etag     string
+			Bindings json.RawMessage
+		}
+		switch err := json.Unmarshal(body, &policy); {
+		case err != nil:
+			return nil, bad("Parse Error")
+		case policy.Etag != "" && policy.Etag != now:
+			return nil, failed
+		case b.prevented && strings.Contains(string(policy.Bindings), "allUsers"):
+			return nil, &refusal{status: 412, reason: "conditionNotMet", words: "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."}
+		}
+		b.resource.policy = policy.Bindings
+		b.resource.etag++
+		b.public = strings.Contains(string(policy.Bindings), "allUsers")
+	}
+	policy := map[string]any{"kind": "storage#policy", "version": 3, "etag": strconv.Itoa(b.resource.etag)}
+	if len(b.resource.policy) > 0 {
+		policy["bindings"] = b.resource.policy
+	}
+	return policy, nil
+}
+
+// A ruleKind is what an account's owner, or its organization, has set for all new buckets. The rule
+// server heeds it beside what a test asks for.
+type ruleKind func(*ruleBucket)
+
+// peculiar is a kind with everything that can be on at once: everybody can read, which Google's
+// cache makes use of (see ruleCache); there are folders; and new objects are held. The owner ends the
+// hold of each object, as a listener of the bucket's notifications does, but knows nothing of parts.
+// A bucket with folders keeps no versions.
+// https://cloud.google.com/storage/docs/hns-overview, https://cloud.google.com/storage/docs/object-holds
+func peculiar(b *ruleBucket) {
+	b.public, b.holding, b.released = true, true, true
+	if !b.versioned && !b.locking {
+		b.folders = map[string]bool{}
+	}
+}
+
+// retaining is a kind with a retention policy. It is so short that only what a response says of it
+// tells it from another kind.
+// https://cloud.google.com/storage/docs/bucket-lock
+func retaining(b *ruleBucket) { b.retention = time.Nanosecond }
+
+// maxNamePart is the limit in bytes of the folder of a name, and of what follows it.
+// https://cloud.google.com/storage/docs/objects#naming
+const maxNamePart = 512
+
+// refusedName returns why a bucket takes no object of a name.
+func (b *ruleBucket) refusedName(key string) *refusal {
+	at := strings.LastIndexByte(key, '/') + 1
+	if b.folders == nil || at <= maxNamePart && len(key)-at <= maxNamePart {
+		return nil
+	}
+	return bad("The name is too long for a bucket with a hierarchical namespace.")
+}

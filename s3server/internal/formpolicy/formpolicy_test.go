@@ -1,0 +1,69 @@
+package formpolicy_test
+
+import (
+	"encoding/base64"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/formpolicy"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+func encoded(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }
+
+func TestRefusedPolicies(t *testing.T) {
+	for name, policy := range map[string]string{
+		"no base64":     "{}",
+		"no JSON":       encoded("policy"),
+		"no expiration": encoded(`{"conditions":[]}`),
+		"no conditions": encoded(`{"expiration":"2030-01-01T00:00:00Z"}`),
+		"more":          encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[],"color":"red"}`),
+		"in other case": encoded(`{"Expiration":"2030-01-01T00:00:00Z","conditions":[]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := formpolicy.Parse(policy)
+			require.True(t, s3error.Is(err, "InvalidPolicyDocument"), err)
+		})
+	}
+}
+
+func TestConditions(t *testing.T) {
+	names := []string{"key", "content-type", "policy", "x-ignore-me"}
+	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
+	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
+	for name, test := range map[string]struct{ conditions, code, message string }{
+		"the same text":           {`{"key":"user/a"}` + others, "", ""},
+		"another text":            {`{"key":"user/b"}` + others, "AccessDenied", `Policy Condition failed: ["eq", "$key", "user/b"]`},
+		"eq":                      {`["eq","$Key","user/a"]` + others, "", ""},
+		"a beginning":             {`["starts-with","$key","user/"]` + others, "", ""},
+		"another beginning":       {`["starts-with","$key","admin/"]` + others, "AccessDenied", "Policy Condition failed"},
+		"a field that is missing": {`["eq","$key","user/a"],["eq","$acl","private"]` + others, "AccessDenied", "Policy Condition failed"},
+		"another bucket":          {`["eq","$key","user/a"],{"bucket":"other"}` + others, "AccessDenied", "Policy Condition failed"},
+		"a field without one":     {`["eq","$key","user/a"]`, "AccessDenied", "Extra input fields: content-type"},
+		"an unknown match":        {`["ends-with","$key","a"]` + others, "InvalidPolicyDocument", "Invalid Condition"},
+		"no dollar":               {`["eq","key","a"]` + others, "InvalidPolicyDocument", "Invalid Condition"},
+		"an empty one":            {`{}` + others, "InvalidPolicyDocument", "Invalid Condition"},
+		"a range backwards":       {`["content-length-range",5,1]` + others, "InvalidPolicyDocument", "Invalid Condition"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[` + test.conditions + `]}`))
+			require.NoError(t, err)
+			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
+			if test.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.True(t, s3error.Is(err, test.code), err)
+			require.ErrorContains(t, err, test.message)
+		})
+	}
+}
+
+func TestTheSmallestRangeOfSizesCounts(t *testing.T) {
+	p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",1,50],["content-length-range",5,200]]}`))
+	require.NoError(t, err)
+	sizes, err := p.Check(nil, nil, "photos", formpolicy.Sizes{Most: 100})
+	require.NoError(t, err)
+	require.Equal(t, formpolicy.Sizes{Least: 5, Most: 50}, sizes)
+}

@@ -1,0 +1,171 @@
+package lifecycle_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// rule is an enabled rule about keys with a prefix.
+func rule(prefix, actions string) string {
+	return "<Rule><ID>" + prefix + "</ID><Filter><Prefix>" + prefix + "</Prefix></Filter><Status>Enabled</Status>" + actions + "</Rule>"
+}
+
+// with is an enabled rule with a filter.
+func with(filter, actions string) string {
+	return "<Rule><ID>r</ID>" + filter + "<Status>Enabled</Status>" + actions + "</Rule>"
+}
+
+func parse(rules string) (*lifecycle.Configuration, error) {
+	c := &lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
+	if err := xmldoc.Parse([]byte("<LifecycleConfiguration>"+rules+"</LifecycleConfiguration>"), c); err != nil {
+		return nil, err
+	}
+	return c, c.Check()
+}
+
+func TestRefusedRules(t *testing.T) {
+	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
+	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
+	for name, test := range map[string]struct{ rules, code, message string }{
+		"no rule":                      {"", "MalformedXML", ""},
+		"an unknown element":           {rule("a", expire+"<Color/>"), "MalformedXML", ""},
+		"no filter":                    {with("", expire), "MalformedXML", ""},
+		"a filter and a prefix":        {with("<Filter/><Prefix/>", expire), "MalformedXML", ""},
+		"two conditions":               {with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire), "MalformedXML", ""},
+		"And and a condition":          {with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire), "MalformedXML", ""},
+		"a tag twice":                  {with("<Filter><And>"+tag+tag+"</And></Filter>", expire), "InvalidRequest", "Duplicate Tag Keys are not allowed."},
+		"no action":                    {with(all, ""), "InvalidRequest", "At least one action needs to be specified in a rule."},
+		"an unknown status":            {"<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>", "MalformedXML", ""},
+		"an ID twice":                  {with(all, expire) + with(all, expire), "InvalidArgument", ""},
+		"a long ID":                    {rule(strings.Repeat("a", 256), expire), "InvalidArgument", ""},
+		"no days":                      {with(all, "<Expiration><Days>0</Days></Expiration>"), "InvalidArgument", "'Days' for Expiration action must be a positive integer"},
+		"days and a date":              {with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"), "MalformedXML", ""},
+		"days and markers":             {with(all, "<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), "MalformedXML", ""},
+		"markers with a tag":           {with("<Filter>"+tag+"</Filter>", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), "InvalidRequest", ""},
+		"an invalid date":              {with(all, "<Expiration><Date>20300101</Date></Expiration>"), "MalformedXML", ""},
+		"a date at noon":               {with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"), "InvalidArgument", "'Date' must be at midnight GMT"},
+		"an unknown class":             {with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"), "MalformedXML", ""},
+		"a class too early":            {with(all, "<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"), "InvalidArgument", ""},
+		"a class twice":                {with(all, strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)), "InvalidRequest", ""},
+		"a transition after the end":   {with(all, expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidArgument", ""},
+		"a transition at a bad date":   {with(all, "<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"), "MalformedXML", ""},
+		"days mixed with a date":       {with(all, expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidRequest", ""},
+		"empty noncurrent expiration":  {with(all, "<NoncurrentVersionExpiration/>"), "MalformedXML", ""},
+		"no noncurrent days":           {with(all, "<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"), "InvalidArgument", ""},
+		"many noncurrent versions":     {with(all, "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"), "InvalidArgument", ""},
+		"an abortion without days":     {with(all, "<AbortIncompleteMultipartUpload/>"), "MalformedXML", ""},
+		"an abortion at once":          {with(all, "<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidArgument", ""},
+		"an abortion of tagged things": {with("<Filter>"+tag+"</Filter>", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidRequest", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(test.rules)
+			require.True(t, s3error.Is(err, test.code), err)
+			require.ErrorContains(t, err, test.message)
+		})
+	}
+}
+
+var written = time.Date(2026, 3, 1, 15, 0, 0, 0, time.UTC)
+
+// at returns a clock with days of AWS, some time after the objects were written.
+func at(d time.Duration) lifecycle.Clock {
+	return lifecycle.Clock{Now: written.Add(d), Day: lifecycle.FullDay}
+}
+
+func TestFilters(t *testing.T) {
+	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
+	versions := map[string]lifecycle.Version{
+		"large": {Size: 6}, "small": {Size: 1}, "tagged": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}}},
+		"tagged-twice": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}}, "marker": {Marker: true},
+	}
+	for name, test := range map[string]struct {
+		filter  string
+		expired []string
+	}{
+		"everything":         {"<Filter/>", []string{"large", "marker", "small", "tagged", "tagged-twice"}},
+		"a prefix":           {"<Filter><Prefix>tag</Prefix></Filter>", []string{"tagged", "tagged-twice"}},
+		"an old prefix":      {"<Prefix>tag</Prefix>", []string{"tagged", "tagged-twice"}},
+		"a tag":              {"<Filter>" + one + "</Filter>", []string{"tagged", "tagged-twice"}},
+		"tags":               {"<Filter><And>" + one + two + "</And></Filter>", []string{"tagged-twice"}},
+		"prefix and tag":     {"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>", []string{"tagged-twice"}},
+		"larger":             {"<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", []string{"large"}},
+		"smaller":            {"<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>", []string{"small", "tagged", "tagged-twice"}},
+		"between":            {"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>", []string{"tagged", "tagged-twice"}},
+		"another tag's name": {"<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := parse(with(test.filter, "<Expiration><Days>1</Days></Expiration>"))
+			require.NoError(t, err)
+			var expired []string
+			for key, v := range versions {
+				v.Key, v.Modified = key, written
+				if c.Action([]lifecycle.Version{v}, 0, at(72*time.Hour)).Expire {
+					expired = append(expired, key)
+				}
+			}
+			require.ElementsMatch(t, test.expired, expired)
+		})
+	}
+}
+
+func TestActions(t *testing.T) {
+	const kib = 1 << 10
+	current := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written}
+	older := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written.Add(-time.Hour)}
+	small := lifecycle.Version{Key: "k", Size: kib, Class: "STANDARD", Modified: written}
+	cold := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "DEEP_ARCHIVE", Modified: written}
+	marker := lifecycle.Version{Key: "k", Marker: true, Modified: written}
+	const afterADay, glacier = "<Expiration><Days>1</Days></Expiration>", "<Transition><Days>0</Days><StorageClass>GLACIER</StorageClass></Transition>"
+	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
+	const markers = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
+	type versions = []lifecycle.Version
+	for name, test := range map[string]struct {
+		rules    string
+		versions versions
+		i        int
+		later    time.Duration
+		action   lifecycle.Action
+	}{
+		"the day before the midnight":       {rule("", afterADay), versions{current}, 0, 32 * time.Hour, lifecycle.Action{}},
+		"the midnight after the day":        {rule("", afterADay), versions{current}, 0, 33 * time.Hour, lifecycle.Action{Expire: true}},
+		"a rule that is disabled":           {strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1), versions{current}, 0, 99 * time.Hour, lifecycle.Action{}},
+		"a noncurrent version, by its heir": {rule("", noncurrent), versions{current, older}, 1, 33 * time.Hour, lifecycle.Action{Expire: true}},
+		"a noncurrent version, too early":   {rule("", noncurrent), versions{current, older}, 1, 32 * time.Hour, lifecycle.Action{}},
+		"the current version beside it":     {rule("", noncurrent), versions{current, older}, 0, 99 * time.Hour, lifecycle.Action{}},
+		"one noncurrent version is kept": {
+			rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
+			versions{current, older}, 1, 99 * time.Hour, lifecycle.Action{},
+		},
+		"a delete marker with versions":    {rule("", markers), versions{marker, older}, 0, time.Hour, lifecycle.Action{}},
+		"a delete marker without versions": {rule("", markers), versions{marker}, 0, time.Hour, lifecycle.Action{Expire: true}},
+		"another class":                    {rule("", glacier), versions{current}, 0, 24 * time.Hour, lifecycle.Action{Class: "GLACIER"}},
+		"a warmer class":                   {rule("", glacier), versions{cold}, 0, 24 * time.Hour, lifecycle.Action{}},
+		"another class of a small object":  {rule("", glacier), versions{small}, 0, 24 * time.Hour, lifecycle.Action{}},
+		"an expiration and another class":  {rule("a", glacier) + rule("", afterADay), versions{current}, 0, 33 * time.Hour, lifecycle.Action{Expire: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := parse(test.rules)
+			require.NoError(t, err)
+			require.Equal(t, test.action, c.Action(test.versions, test.i, at(test.later)))
+		})
+	}
+}
+
+func TestTheEarliestRuleEndsAnUpload(t *testing.T) {
+	abort := func(days string) string {
+		return "<AbortIncompleteMultipartUpload><DaysAfterInitiation>" + days + "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
+	}
+	c, err := parse(rule("", abort("7")) + rule("a/", abort("1")))
+	require.NoError(t, err)
+	require.Equal(t, "a/", c.Abortion("a/k", written, at(0)).Rule)
+	require.Equal(t, time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC), c.Abortion("a/k", written, at(0)).At)
+	require.Equal(t, time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC), c.Abortion("b/k", written, at(0)).At)
+}

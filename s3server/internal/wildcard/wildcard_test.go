@@ -1,0 +1,22 @@
+package wildcard_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+)
+
+func TestPatternsMatch(t *testing.T) {
+	for _, test := range []struct {
+		pattern, value string
+		matches        bool
+	}{
+		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "abc", true}, {"a*", "b", false}, {"*c", "abc", true},
+		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
+		{"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
+	} {
+		require.Equal(t, test.matches, wildcard.Match(test.pattern, test.value), "%q of %q", test.pattern, test.value)
+	}
+}
