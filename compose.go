@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // Compose makes one object of several objects of the same bucket, in order: on the
@@ -49,7 +50,7 @@ func (c *composeOp) apply(opts []CopyOption) error {
 }
 
 func checkSources(srcKeys []string, given *copyOptions) error {
-	if len(srcKeys) == 0 || given.set.version {
+	if len(srcKeys) == 0 || given.set.Version {
 		return invalid("srcKeys", "must name at least one object, and options no version")
 	}
 	return nil
@@ -57,19 +58,19 @@ func checkSources(srcKeys []string, given *copyOptions) error {
 
 // open checks the options and keys; failed is how reading the options went.
 func (c *composeOp) open(b *bucket, key string, failed error) *Error {
-	if e := c.op.prepare(b, mayUpload|mayDownload, "Compose", key); e != nil {
+	if e := c.op.prepare(b, scope.Upload|scope.Download, "Compose", key); e != nil {
 		return e
 	}
 	if e := b.core.resolveCopy(c.op.key, &c.req, &c.given.set, failed); e != nil {
 		return e
 	}
-	native, e := b.core.natives(c.given.set.sourceNatives)
+	native, e := b.core.natives(c.given.set.SourceNatives)
 	if e != nil {
 		return e
 	}
 	c.req.Source.Native = native
 	for i, key := range c.srcKeys {
-		c.srcKeys[i] = b.scope.prefix + key
+		c.srcKeys[i] = b.scope.Prefix + key
 		if e := b.core.checkReadKey(c.srcKeys[i]); e != nil {
 			return e
 		}
@@ -135,8 +136,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	}
 	writeID := ""
 	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
-	if c.req.Condition != (Condition{}) || c.given.set.writeID != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = core.newWriteID(c.given.set.writeID)
+	if c.req.Condition != (Condition{}) || c.given.set.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = core.newWriteID(c.given.set.WriteID)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	if known {
@@ -144,7 +145,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
 		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
-		writeID: writeID, named: c.given.set.writeID != "",
+		writeID: writeID, named: c.given.set.WriteID != "",
 	})
 }
 
@@ -161,7 +162,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*Attrs, *Error) {
 		return openPinned(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1, Condition: Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
 	}}
 	defer body.close()
-	return storeSource(ctx, &c.op, r, c.given.set.ofCopy(), body)
+	return storeSource(ctx, &c.op, r, c.given.set.OfCopy(), body)
 }
 
 // openPinned opens an object whose revision is pinned, within the operation o.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Controls are what a write sets beside its [Properties]. Requests have them; of a copy's
@@ -45,8 +46,8 @@ const (
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
-		w.set.tags = true
-		w.set.failed(checkTags("WithTags", tags))
+		w.set.Tags = true
+		failed(w.set, checkTags("WithTags", tags))
 	})
 }
 
@@ -57,8 +58,8 @@ func WithTags(tags map[string]string) WriteOption {
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: until}.rounded()
-		w.set.lock = true
-		w.set.failed(w.controls.Retention.check("WithRetention", time.Now()))
+		w.set.Lock = true
+		failed(w.set, w.controls.Retention.check("WithRetention", time.Now()))
 	})
 }
 
@@ -67,7 +68,7 @@ func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 func WithLegalHold() WriteOption {
 	return writeOption(func(w written) {
 		w.controls.LegalHold = true
-		w.set.lock = true
+		w.set.Lock = true
 	})
 }
 
@@ -106,11 +107,11 @@ func validTag(text string) bool {
 }
 
 // resolveControls checks the controls of a write, and their native options.
-func (c *core) resolveControls(w *Controls, set *settings) (e *Error) {
-	if set.tags && len(w.Tags) > 0 {
+func (c *core) resolveControls(w *Controls, set *unexported.Settings) (e *Error) {
+	if set.Tags && len(w.Tags) > 0 {
 		e = c.need(ObjectTags, "WithTags")
 	}
-	if e == nil && set.lock {
+	if e == nil && set.Lock {
 		what := "WithRetention"
 		if w.Retention == (Retention{}) {
 			what = "WithLegalHold"
@@ -121,7 +122,7 @@ func (c *core) resolveControls(w *Controls, set *settings) (e *Error) {
 		e = c.need(ObjectACLs, "WithPublicRead")
 	}
 	if e == nil {
-		w.Native, e = c.natives(set.natives)
+		w.Native, e = c.natives(set.Natives)
 	}
 	return e
 }

@@ -3,6 +3,9 @@ package storage
 import (
 	"context"
 	"errors"
+
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A ServerCopier is a bucket that copies and joins objects on the server: one from [New], or a type
@@ -35,7 +38,7 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	c := &copyOp{src: src, srcKey: srcKey}
 	failed := readCopyOptions(&c.req, &c.given, opts)
-	e := c.op.prepare(b, mayUpload, "Copy", key)
+	e := c.op.prepare(b, scope.Upload, "Copy", key)
 	if e == nil {
 		e = b.core.resolveCopy(c.op.key, &c.req, &c.given.set, failed)
 	}
@@ -49,7 +52,7 @@ type copyOp struct {
 	given  copyOptions
 	src    Downloader
 	srcKey string
-	source *Reader // of a bucket from New, with an operation of its own: a Download
+	source *download // of a bucket from New, with an operation of its own
 }
 
 // readCopyOptions reads the options of Copy and Compose.
@@ -61,7 +64,7 @@ func readCopyOptions(r *CopyRequest, given *copyOptions, opts []CopyOption) erro
 
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 // failed is how reading the options went.
-func (c *core) resolveCopy(key string, r *CopyRequest, set *settings, failed error) (e *Error) {
+func (c *core) resolveCopy(key string, r *CopyRequest, set *unexported.Settings, failed error) (e *Error) {
 	if e = optionFailure(failed); e != nil {
 		return e
 	}
@@ -74,16 +77,17 @@ func (c *core) resolveCopy(key string, r *CopyRequest, set *settings, failed err
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
-	src, ok := reach(c.src)
+	reached, _ := reach(c.src)
+	src, ok := reached.(*bucket)
 	if !ok {
 		return c.streamCopy(ctx)
 	}
 	if e := c.openSource(ctx, src); e != nil {
 		return nil, e
 	}
-	defer func() { _ = c.source.d.Close() }()
+	defer func() { _ = c.source.Close() }()
 	if c.op.core.has(ServerCopy) {
-		from := src.core.driver.Locate(c.source.d.op.key)
+		from := src.core.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if comparableEqual(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
@@ -100,13 +104,13 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 
 // openSource begins the operation of the source.
 func (c *copyOp) openSource(ctx context.Context, src *bucket) *Error {
-	c.source = &Reader{}
-	d := &c.source.d
-	e := d.op.prepare(src, mayDownload, "Download", c.srcKey)
+	c.source = &download{}
+	d := c.source
+	e := d.op.prepare(src, scope.Download, "Download", c.srcKey)
 	if e == nil {
-		d.req.Length, d.req.Version, d.given.set.version = -1, c.req.Source.Version, c.given.set.version
-		d.given.set.concurrency = c.given.set.concurrency
-		d.given.set.natives = c.given.set.sourceNatives
+		d.req.Length, d.req.Version, d.given.set.Version = -1, c.req.Source.Version, c.given.set.Version
+		d.given.set.Concurrency = c.given.set.Concurrency
+		d.given.set.Natives = c.given.set.SourceNatives
 		e = src.core.resolveRead(d.op.key, &d.req, &d.given.set)
 	}
 	if e == nil {
@@ -132,13 +136,13 @@ func sourceError(err error) *Error {
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
 // sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && !c.given.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
+	return mayHave && !c.given.set.Tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.op.core.has(ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
 // may read and write objects need not be allowed to read tags, which scanners of the store set, too.
 func (c *copyOp) sourceTags() (map[string]string, *Error) {
-	d := &c.source.d
+	d := c.source
 	r := d.again()
 	r.Auxiliary = true
 	tags, e := readTags(d.ctx, &d.op, r)
@@ -156,7 +160,7 @@ func (c *copyOp) sourceLost(e *Error) *Error {
 	if e.Code == ObjectNotFound {
 		e.Code = Changed
 	}
-	return sourceError(c.source.d.fail(e))
+	return sourceError(c.source.fail(e))
 }
 
 // again returns a request for the attributes or tags of the object that d reads.
@@ -167,7 +171,7 @@ func (d *download) again() *GetRequest {
 // checkSource fails with Changed if the source is another object than the one that is read: the
 // tags would not be those of its bytes. Reading tags has no condition.
 func (c *copyOp) checkSource(read *Attrs) *Error {
-	d := &c.source.d
+	d := c.source
 	now, e := head(d.ctx, &d.op, d.again())
 	if e == nil && (&pinnedObject{attrs: read}).changed(d.op.toUser(now)) {
 		e = &Error{Code: Changed, Err: errors.New("the source was replaced while its tags were read")}
@@ -182,8 +186,8 @@ func (c *copyOp) checkSource(read *Attrs) *Error {
 // provider would refuse it, or take it for a class of its own; the provider of a
 // user's own type is not known.
 func (c *copyOp) keepsClass() bool {
-	if c.given.set.given&propStorageClass != 0 {
+	if c.given.set.Given&unexported.StorageClass != 0 {
 		return true
 	}
-	return c.source != nil && c.op.core.has(StorageClasses) && c.source.d.op.core.desc.Provider == c.op.core.desc.Provider
+	return c.source != nil && c.op.core.has(StorageClasses) && c.source.op.core.desc.Provider == c.op.core.desc.Provider
 }

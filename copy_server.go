@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // serverCopy copies inside the provider.
@@ -14,7 +15,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 			return a, e
 		} // else the attributes of the source show why
 	}
-	d := &c.source.d
+	d := c.source
 	whole := d.req
 	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
 	source, e := head(d.ctx, &d.op, &whole)
@@ -27,7 +28,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r.Source = from
 	marked := metadata.HoldsReserved(source.Metadata)
 	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
-	merged := mergeProperties(source.Properties, r.Properties, c.given.set.given)
+	merged := mergeProperties(source.Properties, r.Properties, c.given.set.Given)
 	c.op.core.dropProperties(&merged)
 	if !c.op.core.has(ContentProperties) {
 		merged.ContentType = contentType("", c.op.key, nil)
@@ -42,17 +43,17 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 			return nil, e
 		}
 	}
-	r.ReplaceTags = c.given.set.tags
+	r.ReplaceTags = c.given.set.Tags
 	writeID := ""
-	if r.Condition != (Condition{}) || c.given.set.writeID != "" || c.replacesSource(&from) {
-		writeID = c.op.core.newWriteID(c.given.set.writeID)
+	if r.Condition != (Condition{}) || c.given.set.WriteID != "" || c.replacesSource(&from) {
+		writeID = c.op.core.newWriteID(c.given.set.WriteID)
 	}
 	r.Properties = merged
 	r.Metadata = c.op.core.metadata.Encode(merged.Metadata, writeID)
-	r.Replace = c.given.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
+	r.Replace = c.given.set.Given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
 		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition,
-		writeID: writeID, named: c.given.set.writeID != "",
+		writeID: writeID, named: c.given.set.WriteID != "",
 	})
 }
 
@@ -68,7 +69,7 @@ func (c *copyOp) replacesSource(from *ObjectRef) bool {
 // both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && c.given.set.withoutAttrs && c.given.set.given == 0 && r.Condition == (Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && c.given.set.WithoutAttrs && c.given.set.Given == 0 && r.Condition == (Condition{}) &&
 		target.has(Metadata|ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
@@ -76,8 +77,8 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 // copy has it, too: rule W7 permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
 	r := c.req
-	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
-	r.Source, r.ReplaceTags = from, c.given.set.tags
+	from.Version, from.Native = r.Source.Version, c.source.req.Native
+	r.Source, r.ReplaceTags = from, c.given.set.Tags
 	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 	if a != nil {
 		a.ContentType = "" // that of the source, which was not read
@@ -95,13 +96,13 @@ func writeOnServer(ctx context.Context, o *operation, call func(context.Context)
 }
 
 // mergeProperties returns the source's properties with those that were given.
-func mergeProperties(source, with Properties, given property) Properties {
+func mergeProperties(source, with Properties, given unexported.Property) Properties {
 	for _, text := range textProperties {
 		if given&text.bit != 0 {
 			*text.of(&source) = *text.of(&with)
 		}
 	}
-	if given&propMetadata != 0 {
+	if given&unexported.Metadata != 0 {
 		source.Metadata = with.Metadata
 	}
 	return source

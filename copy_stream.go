@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"io"
+
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // streamCopy streams between two buckets, within the destination's operation.
@@ -15,13 +17,13 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	defer func() { _ = from.Close() }()
 	source := from.Attrs()
 	r := putOfCopy(&c.req)
-	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.given.set.given)
+	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.given.set.Given)
 	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
 	c.op.core.dropProperties(&r.Properties)
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}
-	mayHave := source.TagCount > 0 || c.source != nil && c.source.d.op.core.desc.TagsByHead
+	mayHave := source.TagCount > 0 || c.source != nil && c.source.op.core.desc.TagsByHead
 	if c.keepsTags(mayHave) {
 		r.Tags, e = c.sourceTags()
 		if e == nil && c.req.Source.Version == "" && (len(r.Tags) > 0 || source.TagCount > 0) {
@@ -32,7 +34,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 		}
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
-	return storeSource(ctx, &c.op, r, c.given.set.ofCopy(), &sourceBody{from: from})
+	return storeSource(ctx, &c.op, r, c.given.set.OfCopy(), &sourceBody{from: from})
 }
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.
@@ -40,13 +42,8 @@ func putOfCopy(r *CopyRequest) PutRequest {
 	return PutRequest{Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls}
 }
 
-// ofCopy returns what holds for the upload of a copy.
-func (s *settings) ofCopy() settings {
-	return settings{concurrency: s.concurrency, progress: s.progress, resumeFile: s.resumeFile, writeID: s.writeID}
-}
-
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r PutRequest, set settings, body interface {
+func storeSource(ctx context.Context, o *operation, r PutRequest, set unexported.Settings, body interface {
 	io.Reader
 	sourceFailure() error
 }) (*Attrs, *Error) {
@@ -64,12 +61,11 @@ func storeSource(ctx context.Context, o *operation, r PutRequest, set settings, 
 
 // download opens the source's bytes.
 func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
-	if r := c.source; r != nil {
-		if e := r.d.open(); e != nil {
-			return nil, sourceError(r.d.fail(e))
+	if d := c.source; d != nil {
+		if e := d.open(); e != nil {
+			return nil, sourceError(d.fail(e))
 		}
-		r.present()
-		return r, nil
+		return d.present(), nil
 	}
 	return openForeignSource(ctx, c.src, c.srcKey, &c.given)
 }
@@ -77,14 +73,14 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 // openForeignSource opens the source of a copy by its Download.
 func openForeignSource(ctx context.Context, src Downloader, key string, given *copyOptions) (*Reader, *Error) {
 	var opts []DownloadOption
-	if given.set.version {
+	if given.set.Version {
 		opts = append(opts, WithVersion(given.version))
 	}
-	for _, n := range given.set.sourceNatives {
+	for _, n := range given.set.SourceNatives {
 		opts = append(opts, nativeOption(n))
 	}
-	if given.set.concurrency > 0 {
-		opts = append(opts, WithConcurrency(int(given.set.concurrency)))
+	if given.set.Concurrency > 0 {
+		opts = append(opts, WithConcurrency(int(given.set.Concurrency)))
 	}
 	r, err := src.Download(ctx, key, opts...)
 	if err != nil {

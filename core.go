@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
 )
 
@@ -96,7 +97,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	case !o.versions && !desc.Versioned && !(o.serviced && desc.EnableVersions == nil):
 		c.features &^= Versioning
 	}
-	return &bucket{core: c, scope: scope{mask: everything}}
+	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
 }
 
 // serveAtBase sets the addresses of a store whose objects, public ones too, are served at the
@@ -113,11 +114,8 @@ func (c *core) serveAtBase() {
 // because an operation through Prefixed must cost no call and no allocation more than any other.
 type bucket struct {
 	core  *core
-	scope scope
+	scope scope.Scope
 }
-
-// in returns what outer shows of b.
-func (b *bucket) in(outer scope) *bucket { return &bucket{core: b.core, scope: b.scope.in(outer)} }
 
 // Close releases what opening b took: connections, the handle of a local directory. After
 // that, every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
@@ -134,7 +132,7 @@ func Close(b Bucket) error {
 
 // Close is that of a whole bucket.
 func (b *bucket) Close() error {
-	if !b.scope.whole() {
+	if !b.scope.Whole() {
 		return nil
 	}
 	return b.core.close()

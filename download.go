@@ -8,10 +8,12 @@ import (
 
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A download is one call of Download, from its first request to Close.
 type download struct {
+	reader   Reader // here, so that a download is one allocation
 	op       operation
 	req      GetRequest
 	given    DownloadOptions
@@ -36,9 +38,8 @@ type download struct {
 
 // Download opens the object for reading.
 func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	r := &Reader{}
-	d := &r.d
-	e := d.op.prepare(b, mayDownload, "Download", key)
+	d := &download{}
+	e := d.op.prepare(b, scope.Download, "Download", key)
 	if e == nil {
 		e = optionFailure(d.apply(opts))
 	}
@@ -54,8 +55,13 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 	if e != nil {
 		return nil, d.op.end(e)
 	}
-	r.present()
-	return r, nil
+	return d.present(), nil
+}
+
+// present returns the Reader of an open download.
+func (d *download) present() *Reader {
+	d.reader = Reader{attrs: d.op.toUser(d.attrs), offset: d.offset, length: d.length, from: d}
+	return &d.reader
 }
 
 // apply reads the options.
@@ -67,7 +73,7 @@ func (d *download) apply(opts []DownloadOption) error {
 
 // open makes the first request, and determines what is delivered.
 func (d *download) open() *Error {
-	if d.given.set.concurrency > 1 && d.canSplit() {
+	if d.given.set.Concurrency > 1 && d.canSplit() {
 		return d.openRanges()
 	}
 	if d.req.Length == 0 { // no provider has a range of 0 bytes
@@ -77,7 +83,7 @@ func (d *download) open() *Error {
 		return e
 	}
 	d.stream.pin(d.revision, d.offset, d.length)
-	d.growth.on = d.given.set.concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
+	d.growth.on = d.given.set.Concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
 	return nil
 }
 
@@ -126,7 +132,7 @@ func (d *download) start(attrs *Attrs) *Error {
 	}
 	d.left = d.length
 	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
-	d.progress = progress.New(d.given.set.progress, d.length)
+	d.progress = progress.New(d.given.set.Progress, d.length)
 	return nil
 }
 

@@ -81,8 +81,8 @@ func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
 		return d.withContext(errClosed)
 	}
 	sink := &fileSink{d: d, file: file, start: d.offset + delivered, limit: ranges.limit, from: f.from, cancel: f.cancel}
-	if d.given.set.concurrency > 0 {
-		n := min(int64(d.given.set.concurrency), maxConcurrency) // each has a chunk outside of the BufferLimit
+	if d.given.set.Concurrency > 0 {
+		n := min(int64(d.given.set.Concurrency), maxConcurrency) // each has a chunk outside of the BufferLimit
 		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
 	}
 	if sink.limit.Acquire(f.ctx) == nil {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -116,7 +117,7 @@ func (f *rangeFetcher) fetch(s *stream, to rangeWriter, before <-chan struct{}) 
 		if alone, err = f.turn(before); err != nil {
 			return asError(f.ctx, err)
 		}
-		s.tried = tries{}
+		s.tried = backoff.Tries{}
 	}
 	return nil
 }
@@ -199,7 +200,7 @@ func (d *download) orderedRanges() *rangeReader {
 	from := d.offset + firstRangeBytes
 	length := d.offset + d.length - from
 	// WithConcurrency may be any number.
-	n := min(int64(d.given.set.concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
+	n := min(int64(d.given.set.Concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
 	size := min(max((length+n-1)/n, minRangeBytes), maxRangeBytes)
 	return newRangeReader(d, from, concurrency.Fixed(int(n)), size)
 }

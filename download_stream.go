@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/wire"
@@ -32,8 +33,8 @@ type stream struct {
 	stalled  atomic.Bool
 	closed   bool
 
-	tried tries // connections that failed in a row
-	since int64 // bytes since the last that failed
+	tried backoff.Tries // connections that failed in a row
+	since int64         // bytes since the last that failed
 }
 
 // pin sets the revision and the range to read.
@@ -138,7 +139,7 @@ func (s *stream) advance(n int64) {
 	s.req.Offset += n
 	s.req.Length = s.left
 	if s.since += n; s.since >= freshStart {
-		s.tried = tries{}
+		s.tried = backoff.Tries{}
 	}
 }
 
@@ -245,13 +246,13 @@ func (s *stream) afterDrop(err error) *Error {
 	case !e.Retryable && e.Code != Internal:
 		return e
 	}
-	first := s.tried.failed == 0
+	first := s.tried.Failed == 0
 	delay, again := s.d.op.core.retry.allow(&s.tried, e)
 	switch {
 	case !again:
 		return e
 	case first && e.Code != RateLimited: // a connection that has worked: the next one follows at once
-		s.tried.waited = 0
+		s.tried.Waited = 0
 	case ctxtime.Sleep(s.ctx, delay) != nil:
 		return s.d.op.gaveUp(s.ctx, e, false)
 	}

@@ -9,9 +9,9 @@ import (
 // deliverBytes is how many bytes one call delivers before it checks ctx again.
 const deliverBytes = 1 << 20
 
-// writeTo has the body write itself to w, if it can: a body in memory without a copy,
+// WriteTo has the body write itself to w, if it can: a body in memory without a copy,
 // a file to a socket by the kernel.
-func (d *download) writeTo(w io.Writer) (int64, error) {
+func (d *download) WriteTo(w io.Writer) (int64, error) {
 	if d.ranges == nil && d.left > 0 && d.failure() == nil {
 		if from, ok := d.stream.opened().(io.WriterTo); ok {
 			return d.bodyTo(w, from)

@@ -80,7 +80,7 @@ func classify(err error) Code {
 func (e *Error) advise() {
 	switch {
 	case e.Hint != "":
-	case e.Code == PreconditionFailed && e.absent:
+	case e.Code == PreconditionFailed && e.state.Absent:
 		e.Hint = "the key exists already"
 	case e.Code == BucketExists && e.Unknown:
 		e.Hint = "this call may have created the bucket, without its settings: call UpdateBucket with them"

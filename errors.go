@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
@@ -85,11 +86,7 @@ type Error struct {
 	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	absent    bool   // the condition that failed was IfAbsent
-	overtaken bool   // an earlier attempt may have stored the object, before another client's
-	repeated  bool   // an earlier attempt at the request failed
-	doubted   bool   // Unknown was set for the last attempt, and not only for an earlier one
-	words     string // text in place of the Code; "": the Code
+	state unexported.ErrorState
 }
 
 // Error returns operation, object, code, cause and hint in one line. Query strings of
@@ -124,8 +121,8 @@ func (e *Error) Error() string {
 	b.Reset()
 	b.WriteString(head)
 	b.WriteByte(' ')
-	if e.words != "" {
-		b.WriteString(e.words)
+	if e.state.Words != "" {
+		b.WriteString(e.state.Words)
 	} else {
 		b.WriteString(string(e.Code))
 	}
@@ -163,7 +160,7 @@ func (e *Error) Is(target error) bool {
 	if c, ok := target.(Code); ok {
 		return c == e.Code || c == OutcomeUnknown && e.Unknown
 	}
-	if e.absent && target == fs.ErrExist {
+	if e.state.Absent && target == fs.ErrExist {
 		return true
 	}
 	return e.Code.Is(target)
@@ -208,7 +205,7 @@ func findCode(err error) (Code, bool) {
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
 	if own, ok := reach(b); ok {
-		e.Provider, e.Bucket = own.core.desc.Provider, own.core.desc.Bucket
+		e.Provider, e.Bucket = own.Place()
 	}
 	return e
 }

@@ -1,5 +1,7 @@
 package storage
 
+import "github.com/omnibucket/storage/internal/unexported"
+
 // Features are the abilities that a driver declares.
 type Features uint64
 
@@ -82,8 +84,8 @@ func (c *core) need(f Features, what string) *Error {
 }
 
 // needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
-func (c *core) needVersion(s *settings) *Error {
-	if !s.version {
+func (c *core) needVersion(s *unexported.Settings) *Error {
+	if !s.Version {
 		return nil
 	}
 	return c.need(Versioning, "WithVersion")

@@ -62,7 +62,9 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		}
 		return fail(err)
 	}
-	sync := !r.d.given.set.noSync
+	var given DownloadOptions
+	_ = given.Apply(opts...) // Download has refused bad options
+	sync := !given.set.NoSync
 	if sync { // before the rename: else the name could survive a power failure without the bytes
 		if err := file.Sync(); err != nil {
 			return fail(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // copyToForeign streams into a foreign bucket, by its Upload.
@@ -36,7 +37,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		return nil, located(dst, "Compose", key, ownError(err))
 	}
 	var natives []DownloadOption
-	for _, n := range given.set.sourceNatives {
+	for _, n := range given.set.SourceNatives {
 		natives = append(natives, nativeOption(n))
 	}
 	first, err := src.Download(ctx, srcKeys[0], natives...)
@@ -77,21 +78,21 @@ func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body int
 // the bucket's provider is not known.
 func sourceOptions(source Properties) []UploadOption {
 	source.ContentType = cmp.Or(source.ContentType, "application/octet-stream")
-	given := source.given() &^ propStorageClass
+	given := source.given() &^ unexported.StorageClass
 	return []UploadOption{writeOption(func(w written) {
 		*w.properties = mergeProperties(*w.properties, source, given)
 	})}
 }
 
 // given returns the properties that are set.
-func (p *Properties) given() (given property) {
+func (p *Properties) given() (given unexported.Property) {
 	for _, text := range textProperties {
 		if *text.of(p) != "" {
 			given |= text.bit
 		}
 	}
 	if len(p.Metadata) > 0 {
-		given |= propMetadata
+		given |= unexported.Metadata
 	}
 	return given
 }
@@ -163,7 +164,7 @@ func (b *foreignBody) fail(code Code, err error) *Error {
 	return &Error{Code: code, Op: "Download", Key: b.key, Retryable: code == Unavailable, Err: err}
 }
 
-func (b *foreignBody) writeTo(w io.Writer) (int64, error) { return copyChunks(w, b) }
+func (b *foreignBody) WriteTo(w io.Writer) (int64, error) { return copyChunks(w, b) }
 
 func (b *foreignBody) Close() (err error) {
 	b.close.Do(func() { err = b.body.Close() })

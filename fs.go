@@ -82,10 +82,10 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 // prefixOf returns the prefix that a view adds to each key.
 func prefixOf(b any) string {
 	if own, ok := reach(b); ok {
-		return own.scope.prefix
+		return own.Scope().Prefix
 	}
 	if v, ok := b.(*view); ok {
-		return v.scope.prefix
+		return v.scope.Prefix
 	}
 	return ""
 }

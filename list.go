@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 const (
@@ -78,7 +80,7 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	r := &l.req
 	applied := l.given.Apply(opts...)
 	r.Prefix, r.Delimiter, r.StartAfter = l.given.Prefix, l.given.Delimiter, l.given.StartAfter
-	if e := l.op.prepare(b, mayList, op, r.Prefix); e != nil {
+	if e := l.op.prepare(b, scope.List, op, r.Prefix); e != nil {
 		return e
 	}
 	if applied != nil {
@@ -91,12 +93,12 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}
-	r.Prefix = b.scope.prefix + r.Prefix
+	r.Prefix = b.scope.Prefix + r.Prefix
 	if e := b.core.checkLeadingSlash(r.Prefix); e != nil {
 		return e
 	}
 	if r.StartAfter != "" {
-		r.StartAfter = b.scope.prefix + r.StartAfter
+		r.StartAfter = b.scope.Prefix + r.StartAfter
 	}
 	l.after = r.StartAfter
 	return nil

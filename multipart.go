@@ -214,9 +214,9 @@ func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 func WithMaxSize(bytes int64) MultipartOption {
 	return multipartOption(func(r *UploadOptions) {
 		if bytes < 1 {
-			r.set.fail("WithMaxSize", "must be at least 1")
+			fail(&r.set, "WithMaxSize", "must be at least 1")
 		}
-		r.set.maxSize = bytes
+		r.set.MaxSize = bytes
 	})
 }
 
@@ -232,11 +232,11 @@ type partsOption []UploadedPart
 
 func (o partsOption) applyComplete(r *completeOptions) {
 	if len(o) == 0 {
-		r.set.fail("WithParts", "must have at least one part")
+		fail(&r.set, "WithParts", "must have at least one part")
 	}
 	for i, part := range o {
 		if part.Number != i+1 {
-			r.set.fail("WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
+			fail(&r.set, "WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
 		}
 	}
 	r.parts = slices.Clone(o)

@@ -7,11 +7,12 @@ import (
 
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 func (u *multipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
 	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(metadata.WriteIDLength / 2)}
-	e := u.prepare(&c.op, mayUpload, "CompleteUpload")
+	e := u.prepare(&c.op, scope.Upload, "CompleteUpload")
 	if e == nil {
 		e = optionFailure(each(&c.options.set, opts, func(o CompleteOption) { o.applyComplete(&c.options) }))
 	}
@@ -215,7 +216,7 @@ func (c *completion) dropParts(ctx context.Context) {
 // the upload is gone.
 func (c *completion) completedBefore(ctx context.Context, e *Error) (*Attrs, *Error) {
 	u := c.upload
-	e.absent = e.Code == PreconditionFailed && u.put.Condition.Absent
+	e.state.Absent = e.Code == PreconditionFailed && u.put.Condition.Absent
 	switch e.Code {
 	case ObjectNotFound, InvalidArgument, PreconditionFailed, Unavailable:
 	default:

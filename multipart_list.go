@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error] {
@@ -11,7 +13,7 @@ func (b *bucket) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[
 		const name = "ListUploads"
 		o := &operation{}
 		var r ListOptions
-		e := o.prepare(b, mayList, name, "")
+		e := o.prepare(b, scope.List, name, "")
 		if e == nil {
 			e = optionFailure(r.Apply(opts...))
 		}
@@ -81,7 +83,7 @@ func listUploads(ctx context.Context, o *operation, yield func(UploadEntry) bool
 func (b *bucket) AbortUpload(ctx context.Context, entry UploadEntry) error {
 	const name = "AbortUpload"
 	o := &operation{}
-	e := o.prepare(b, mayUpload, name, entry.Key)
+	e := o.prepare(b, scope.Upload, name, entry.Key)
 	if e == nil && entry.Upload == "" {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}

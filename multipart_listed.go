@@ -1,10 +1,14 @@
 package storage
 
-import "context"
+import (
+	"context"
+
+	"github.com/omnibucket/storage/internal/scope"
+)
 
 func (b *bucket) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
 	o := &operation{}
-	e := o.prepare(b, mayUpload, "ContinueListedUpload", entry.Key)
+	e := o.prepare(b, scope.Upload, "ContinueListedUpload", entry.Key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}

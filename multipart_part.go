@@ -9,12 +9,13 @@ import (
 
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	o := &operation{}
-	e := u.prepare(o, mayUpload, "PutPart")
+	e := u.prepare(o, scope.Upload, "PutPart")
 	part, err := u.putPart(ctx, o, e, number, body, opts)
 	if err != nil {
 		return nil, err
@@ -30,10 +31,10 @@ func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 }
 
 func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.prefix + key, Upload: upload}}
+	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.Prefix + key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
-	e := o.prepare(b, mayUpload, "PutPart", key)
+	e := o.prepare(b, scope.Upload, "PutPart", key)
 	if e == nil {
 		e = checkWriteKey(o.key)
 	}
@@ -82,7 +83,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *E
 	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
 		return partTooLarge(o.core.bufferLimit.Max)
 	}
-	w.progress = progress.New(p.options.set.progress, w.src.size)
+	w.progress = progress.New(p.options.set.Progress, w.src.size)
 	return p.upload.checkPart(p.number, w.src.size)
 }
 

@@ -5,12 +5,14 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
 	o := &operation{signs: true}
 	p := &partOptions{size: -1}
-	e := u.prepare(o, mayUpload|maySignUpload, "SignPart")
+	e := u.prepare(o, scope.Upload|scope.SignUpload, "SignPart")
 	o.writes = false
 	if e == nil {
 		e = u.checkSignedPart(o, number, p, opts)

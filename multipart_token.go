@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -71,7 +72,7 @@ func (u *multipartUpload) Token() string { return u.token }
 
 func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error) {
 	o := &operation{}
-	e := o.prepare(b, mayUpload, "ContinueUpload", "")
+	e := o.prepare(b, scope.Upload, "ContinueUpload", "")
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
@@ -117,7 +118,7 @@ func (u *multipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	if e := checkTags("token", r.Tags); e != nil {
 		return e
 	}
-	natives, e := o.core.natives(given.set.natives)
+	natives, e := o.core.natives(given.set.Natives)
 	if e != nil {
 		return e
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -26,7 +27,7 @@ type multipartUpload struct {
 func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error) {
 	u := &multipartUpload{bucket: b}
 	o := &operation{}
-	e := o.prepare(b, mayUpload, "BeginUpload", key)
+	e := o.prepare(b, scope.Upload, "BeginUpload", key)
 	o.writes = false // an upload that was begun is not the object
 	if e == nil {
 		e = u.resolve(o, opts)
@@ -62,18 +63,18 @@ func (u *multipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 	*r = putOf(&given)
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	set := &given.set
-	u.attributed = set.given != 0 || r.PublicRead || set.tags || set.lock
+	u.attributed = set.Given != 0 || r.PublicRead || set.Tags || set.Lock
 	if e := c.need(MultipartUploads|OpenUploads, "BeginUpload"); e != nil {
 		return e
 	}
 	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
 		return e
 	}
-	if e := c.checkSize(max(r.Size, set.maxSize)); e != nil {
+	if e := c.checkSize(max(r.Size, set.MaxSize)); e != nil {
 		return e
 	}
 	r.ContentType = contentType(r.ContentType, r.Key, nil)
-	u.record = newUploadRecord(c, r, set.maxSize)
+	u.record = newUploadRecord(c, r, set.MaxSize)
 	u.finishRequest()
 	return nil
 }
@@ -86,7 +87,7 @@ func (u *multipartUpload) finishRequest() {
 }
 
 // Key returns the key of the object.
-func (u *multipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.prefix):] }
+func (u *multipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.Prefix):] }
 
 // String returns the key, and neither the token nor the store's name of the upload.
 func (u *multipartUpload) String() string { return "upload of " + quoted(u.Key()) }
@@ -106,13 +107,13 @@ func (u *multipartUpload) Limits() PartLimits {
 }
 
 // prepare begins a call on the upload.
-func (u *multipartUpload) prepare(o *operation, may permission, name string) *Error {
+func (u *multipartUpload) prepare(o *operation, may scope.Permission, name string) *Error {
 	return o.prepare(u.bucket, may, name, u.Key())
 }
 
 func (u *multipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 	o := &operation{}
-	e := u.prepare(o, mayUpload, "Parts")
+	e := u.prepare(o, scope.Upload, "Parts")
 	o.writes = false
 	parts, err := run(ctx, o, e, func(ctx context.Context) (*[]Part, *Error) {
 		parts, e := u.listParts(ctx, o)
@@ -182,7 +183,7 @@ func errUploadGone(cause error) *Error {
 
 func (u *multipartUpload) Abort(ctx context.Context) error {
 	o := &operation{}
-	e := u.prepare(o, mayUpload, "AbortUpload")
+	e := u.prepare(o, scope.Upload, "AbortUpload")
 	return abortUpload(ctx, o, e, u.record.Upload)
 }
 

@@ -1,5 +1,7 @@
 package storage
 
+import "github.com/omnibucket/storage/internal/unexported"
+
 // As returns the provider's own client of b, for what this package does not cover:
 //
 //	client, ok := storage.As[*s3.Client](bucket)
@@ -10,8 +12,8 @@ package storage
 // other T, and for results of [Ref] and [Prefixed], As returns false. It does so for a type of your
 // own, unless that is an [Unwrapper].
 func As[T any](b Bucket) (T, bool) {
-	if own, ok := reach(b); ok && own.scope.whole() {
-		native, ok := own.core.driver.Native().(T)
+	if own, ok := reach(b); ok && own.Scope().Whole() {
+		native, ok := own.Client().(T)
 		return native, ok
 	}
 	var none T
@@ -19,19 +21,19 @@ func As[T any](b Bucket) (T, bool) {
 }
 
 // natives checks that the driver takes the options, and returns their values.
-func (c *core) natives(given []native) ([]any, *Error) {
+func (c *core) natives(given []unexported.Native) ([]any, *Error) {
 	if len(given) == 0 {
 		return nil, nil
 	}
 	values := make([]any, len(given))
 	for i, n := range given {
-		if n.provider != c.desc.Provider || c.desc.CheckNative == nil {
-			return nil, unsupported("an option of "+n.provider+" does not fit "+c.desc.Provider+" here", "")
+		if n.Provider != c.desc.Provider || c.desc.CheckNative == nil {
+			return nil, unsupported("an option of "+n.Provider+" does not fit "+c.desc.Provider+" here", "")
 		}
-		if err := c.desc.CheckNative(n.value); err != nil {
+		if err := c.desc.CheckNative(n.Value); err != nil {
 			return nil, ownError(err)
 		}
-		values[i] = n.value
+		values[i] = n.Value
 	}
 	return values, nil
 }

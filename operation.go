@@ -6,7 +6,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
 	"github.com/omnibucket/storage/internal/wire"
 )
@@ -32,10 +34,10 @@ type operation struct {
 }
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
-func (o *operation) prepare(b *bucket, may permission, name, key string) *Error {
-	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.prefix+key, b.scope.prefix
-	o.writes = may&(mayUpload|mayRemove) != 0
-	if e := b.scope.refusal(may); e != nil {
+func (o *operation) prepare(b *bucket, may scope.Permission, name, key string) *Error {
+	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.Prefix+key, b.scope.Prefix
+	o.writes = may&(scope.Upload|scope.Remove) != 0
+	if e := outOfScope(&b.scope, may); e != nil {
 		return e
 	}
 	if b.core.bad != nil {
@@ -137,7 +139,7 @@ type replayable interface {
 // send is call for a driver call that reads a body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *Error {
 	unknown := false
-	var tried tries
+	var tried backoff.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
 			return o.gaveUp(ctx, nil, unknown)
@@ -162,8 +164,8 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
-		e.doubted = e.Unknown
-		e.Unknown, e.repeated = unknown, tried.failed > 0
+		e.state.Doubted = e.Unknown
+		e.Unknown, e.state.Repeated = unknown, tried.Failed > 0
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}

@@ -1,27 +1,29 @@
 package storage
 
-func (s *settings) guard(c *Condition, to Condition) {
-	if s.guarded {
-		s.fail("condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
+import "github.com/omnibucket/storage/internal/unexported"
+
+func guard(s *unexported.Settings, c *Condition, to Condition) {
+	if s.Guarded {
+		fail(s, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
 		return
 	}
-	s.guarded = true
+	s.Guarded = true
 	*c = to
 }
 
 // IfAbsent makes a write fail with PreconditionFailed, which is fs.ErrExist too, if the key
 // exists. If several callers create one key at once, exactly one succeeds.
 func IfAbsent() WriteOption {
-	return writeOption(func(w written) { w.set.guard(w.condition, Condition{Absent: true}) })
+	return writeOption(func(w written) { guard(w.set, w.condition, Condition{Absent: true}) })
 }
 
 type revisionOption string
 
-func (o revisionOption) guard(c *Condition, s *settings) {
+func (o revisionOption) guard(c *Condition, s *unexported.Settings) {
 	if o == "" {
-		s.fail("IfRevision", `must not be "": that is not "no condition"`)
+		fail(s, "IfRevision", `must not be "": that is not "no condition"`)
 	}
-	s.guard(c, Condition{Revision: string(o)})
+	guard(s, c, Condition{Revision: string(o)})
 }
 func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
@@ -42,9 +44,9 @@ type revisionNotOption string
 
 func (o revisionNotOption) guard(r *DownloadOptions) {
 	if o == "" {
-		r.set.fail("IfRevisionNot", "must not be empty")
+		fail(&r.set, "IfRevisionNot", "must not be empty")
 	}
-	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
+	guard(&r.set, &r.Condition, Condition{NotRevision: string(o)})
 }
 func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.guard(r) }
 func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.guard(r) }

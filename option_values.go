@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"time"
+
+	"github.com/omnibucket/storage/internal/unexported"
+)
 
 // Each type holds what the options of one operation say. Code that implements a permission itself
 // reads the options with Apply.
@@ -14,7 +18,7 @@ type (
 		Condition      Condition
 		UncheckedParts bool // of BeginUpload
 
-		set settings
+		set unexported.Settings
 	}
 	// DownloadOptions are those of Download, Attrs and Exists.
 	DownloadOptions struct {
@@ -24,7 +28,7 @@ type (
 		Condition      Condition
 		NativeAttrs    bool
 
-		set settings
+		set unexported.Settings
 	}
 	// ListOptions are those of List.
 	ListOptions struct {
@@ -32,7 +36,7 @@ type (
 		Limit                         int // entries; 0: all
 		PageSize                      int // entries in one request; 0: the default
 
-		set settings
+		set unexported.Settings
 	}
 	// RemoveOptions are those of Remove.
 	RemoveOptions struct {
@@ -40,7 +44,7 @@ type (
 		Condition        Condition
 		BypassGovernance bool
 
-		set settings
+		set unexported.Settings
 	}
 	// copyOptions are those of Copy and Compose.
 	copyOptions struct {
@@ -49,7 +53,7 @@ type (
 		Controls
 		condition Condition // of the destination
 
-		set settings
+		set unexported.Settings
 	}
 	// signOptions are those of all ways of signing an upload or a download.
 	signOptions struct {
@@ -64,7 +68,7 @@ type (
 		responseName               string
 		responseContentDisposition string
 
-		set settings
+		set unexported.Settings
 	}
 	// changeOptions are those of SetTags, SetRetention, SetLegalHold and Restore.
 	changeOptions struct {
@@ -73,7 +77,7 @@ type (
 		restoreDays      int
 		restoreTier      string
 
-		set settings
+		set unexported.Settings
 	}
 	// partOptions are those of one part.
 	partOptions struct {
@@ -81,7 +85,7 @@ type (
 		crc  CRC32C
 		ttl  time.Duration
 
-		set settings
+		set unexported.Settings
 	}
 	// completeOptions are those of Complete.
 	completeOptions struct {
@@ -89,7 +93,7 @@ type (
 		crc   CRC32C
 		parts []UploadedPart // nil: all that the store has
 
-		set settings
+		set unexported.Settings
 	}
 )
 
@@ -100,68 +104,29 @@ type Condition struct {
 	NotRevision string
 }
 
-// settings are the options that only the core reads.
-type settings struct {
-	err           *Error // the first bad option
-	natives       []native
-	sourceNatives []native // of WithSourceNative
-	partSize      int64
-	progress      func(done, total int64)
-	maxGap        *int64 // of WithMaxGap; nil: the default
-	resumeFile    string // of WithResume; "": none
-	writeID       string // of package writeid; "": none
-	concurrency   int32
-	given         property
-	maxSize       int64 // of WithMaxSize; 0: none
-	guarded       bool  // a condition was given
-	version       bool  // WithVersion was given
-	noSync        bool  // WithNoSync was given
-	tags          bool  // WithTags was given
-	lock          bool  // WithRetention or WithLegalHold was given
-	withoutAttrs  bool  // WithoutAttrs was given
-	auxiliary     bool  // the read is part of another operation: GetRequest.Auxiliary
-}
+// fail makes a bad option the failure of its operation.
+func fail(s *unexported.Settings, argument, rule string) { s.Fail(invalid(argument, rule)) }
 
-// A property has one bit for each field of Properties that an option has set.
-type property uint8
-
-const (
-	propContentType property = 1 << iota
-	propContentEncoding
-	propContentDisposition
-	propContentLanguage
-	propCacheControl
-	propMetadata
-	propStorageClass
-)
-
-type native struct {
-	provider string
-	value    any
-}
-
-func (s *settings) fail(argument, rule string) { s.failed(invalid(argument, rule)) }
-
-// failed keeps the first failure of an option; e may be nil.
-func (s *settings) failed(e *Error) {
-	if s.err == nil {
-		s.err = e
+// failed is fail for a check of an option; e may be nil.
+func failed(s *unexported.Settings, e *Error) {
+	if e != nil {
+		s.Fail(e)
 	}
 }
 
 // each applies every option, and refuses one that is nil. It returns the first failure.
-func each[O any](s *settings, opts []O, apply func(O)) error {
+func each[O any](s *unexported.Settings, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
-			s.fail("option", "must not be nil")
+			fail(s, "option", "must not be nil")
 			continue
 		}
 		apply(o)
 	}
-	if s.err == nil {
+	if s.Err == nil {
 		return nil
 	}
-	return s.err
+	return s.Err
 }
 
 // Apply reads options, for code that implements [Uploader] itself. A second condition or an

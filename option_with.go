@@ -3,6 +3,7 @@ package storage
 import (
 	"math"
 
+	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
@@ -11,7 +12,7 @@ type written struct {
 	properties *Properties
 	controls   *Controls
 	condition  *Condition
-	set        *settings
+	set        *unexported.Settings
 }
 
 type writeOption func(written)
@@ -30,18 +31,18 @@ func (o writeOption) applySignedUpload(r *signOptions) {
 // A writeIDOption is the option of package writeid.
 type writeIDOption string
 
-func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.writeID = string(o) }
+func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.WriteID = string(o) }
 func (o writeIDOption) applyMultipart(*UploadOptions)  {} // an open upload has an id of its own
-func (o writeIDOption) applyCopy(r *copyOptions)       { r.set.writeID = string(o) }
+func (o writeIDOption) applyCopy(r *copyOptions)       { r.set.WriteID = string(o) }
 func (o writeIDOption) applySignedUpload(*signOptions) {}
-func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.writeID = string(o) }
+func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.WriteID = string(o) }
 
 func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
 
-func propertyOption(p property, set func(*Properties)) WriteOption {
+func propertyOption(p unexported.Property, set func(*Properties)) WriteOption {
 	return writeOption(func(w written) {
 		set(w.properties)
-		w.set.given |= p
+		w.set.Given |= p
 	})
 }
 
@@ -51,30 +52,30 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 // default. If the store lacks [ContentProperties], this option and those for other headers
 // make the operation fail with Unsupported.
 func WithContentType(mediaType string) WriteOption {
-	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
+	return propertyOption(unexported.ContentType, func(p *Properties) { p.ContentType = mediaType })
 }
 
 // WithCacheControl sets the Cache-Control header that the object is served with.
 func WithCacheControl(directives string) WriteOption {
-	return propertyOption(propCacheControl, func(p *Properties) { p.CacheControl = directives })
+	return propertyOption(unexported.CacheControl, func(p *Properties) { p.CacheControl = directives })
 }
 
 // WithContentDisposition sets the Content-Disposition header that the object
 // is served with.
 func WithContentDisposition(disposition string) WriteOption {
-	return propertyOption(propContentDisposition, func(p *Properties) { p.ContentDisposition = disposition })
+	return propertyOption(unexported.ContentDisposition, func(p *Properties) { p.ContentDisposition = disposition })
 }
 
 // WithContentEncoding declares how the bytes are encoded already, such as "gzip". This
 // package neither encodes nor decodes them.
 func WithContentEncoding(coding string) WriteOption {
-	return propertyOption(propContentEncoding, func(p *Properties) { p.ContentEncoding = coding })
+	return propertyOption(unexported.ContentEncoding, func(p *Properties) { p.ContentEncoding = coding })
 }
 
 // WithContentLanguage sets the Content-Language header that the object is
 // served with.
 func WithContentLanguage(tag string) WriteOption {
-	return propertyOption(propContentLanguage, func(p *Properties) { p.ContentLanguage = tag })
+	return propertyOption(unexported.ContentLanguage, func(p *Properties) { p.ContentLanguage = tag })
 }
 
 // WithMetadata sets the object's metadata, all of it: a write replaces what was there. A
@@ -85,13 +86,13 @@ func WithContentLanguage(tag string) WriteOption {
 // [EncodeMetadataValue] makes a value of any text, such as a file name that a user chose.
 // If the store lacks [Metadata], the operation fails with Unsupported.
 func WithMetadata(metadata map[string]string) WriteOption {
-	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
+	return propertyOption(unexported.Metadata, func(p *Properties) { p.Metadata = metadata })
 }
 
 // WithStorageClass sets the storage class, by the provider's own name. Without it, Azure keeps that
 // of the object which is replaced. If the store has none, the operation fails with Unsupported.
 func WithStorageClass(class string) WriteOption {
-	return propertyOption(propStorageClass, func(p *Properties) { p.StorageClass = class })
+	return propertyOption(unexported.StorageClass, func(p *Properties) { p.StorageClass = class })
 }
 
 // WithPublicRead makes this one object readable by anyone. If objects of the store have no
@@ -102,9 +103,9 @@ func WithPublicRead() WriteOption {
 
 type sizeOption int64
 
-func (o sizeOption) bytes(s *settings) int64 {
+func (o sizeOption) bytes(s *unexported.Settings) int64 {
 	if o < 0 {
-		s.fail("WithSize", "must not be negative")
+		fail(s, "WithSize", "must not be negative")
 	}
 	return int64(o)
 }
@@ -133,9 +134,11 @@ func (o crcOption) applySignedUpload(r *signOptions) { r.crc = KnownCRC32C(uint3
 // stores nothing, and the upload fails with ChecksumMismatch.
 func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
 
-type nativeOption native
+type nativeOption unexported.Native
 
-func (o nativeOption) add(s *settings)                    { s.natives = append(s.natives, native(o)) }
+func (o nativeOption) add(s *unexported.Settings) {
+	s.Natives = append(s.Natives, unexported.Native(o))
+}
 func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.set) }
 func (o nativeOption) applyMultipart(r *UploadOptions)    { o.add(&r.set) }
 func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.set) }
@@ -152,25 +155,25 @@ func (o nativeOption) applyRestore(r *changeOptions)      { o.add(&r.set) }
 // WithNative makes an option of a provider's package. On a bucket of another provider the
 // operation fails with Unsupported.
 func WithNative(provider string, value any) NativeOption {
-	return nativeOption{provider: provider, value: value}
+	return nativeOption{Provider: provider, Value: value}
 }
 
-type sourceNativeOption native
+type sourceNativeOption unexported.Native
 
 func (o sourceNativeOption) applyCopy(r *copyOptions) {
-	r.set.sourceNatives = append(r.set.sourceNatives, native(o))
+	r.set.SourceNatives = append(r.set.SourceNatives, unexported.Native(o))
 }
 
 // WithSourceNative makes an option of a provider's package that holds for reading the sources of
 // Copy and Compose, such as the key that a source was encrypted with. It fails as [WithNative]
 // does.
 func WithSourceNative(provider string, value any) CopyOption {
-	return sourceNativeOption{provider: provider, value: value}
+	return sourceNativeOption{Provider: provider, Value: value}
 }
 
 type withoutAttrsOption struct{}
 
-func (withoutAttrsOption) applyCopy(r *copyOptions) { r.set.withoutAttrs = true }
+func (withoutAttrsOption) applyCopy(r *copyOptions) { r.set.WithoutAttrs = true }
 
 // WithoutAttrs lets [Copy] leave the attributes of the source unread. On S3, a copy inside the
 // store is then one request instead of two, unless another option sets a condition or replaces
@@ -189,7 +192,7 @@ func (nativeAttrsOption) applyAttrs(r *DownloadOptions)    { r.NativeAttrs = tru
 // way to make the request. A provider without answers of its own ignores it.
 func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
 
-type transferOption func(*settings)
+type transferOption func(*unexported.Settings)
 
 func (o transferOption) applyUpload(r *UploadOptions)     { o(&r.set) }
 func (o transferOption) applyPart(r *partOptions)         { o(&r.set) }
@@ -202,11 +205,11 @@ func (o transferOption) applyCopy(r *copyOptions)         { o(&r.set) }
 // the provider's bounds, the upload fails with InvalidArgument; if the provider has no
 // parts, with Unsupported.
 func WithPartSize(bytes int64) UploadOption {
-	return transferOption(func(s *settings) {
+	return transferOption(func(s *unexported.Settings) {
 		if bytes < 1 {
-			s.fail("WithPartSize", "must be at least 1")
+			fail(s, "WithPartSize", "must be at least 1")
 		}
-		s.partSize = bytes
+		s.PartSize = bytes
 	})
 }
 
@@ -223,11 +226,11 @@ func WithPartSize(bytes int64) UploadOption {
 // at a time, and sends up to 32. Both stop where more requests no longer move more bytes. A
 // stream sends each part as soon as it is read, with at most 64 MiB of parts in memory.
 func WithConcurrency(n int) TransferOption {
-	return transferOption(func(s *settings) {
+	return transferOption(func(s *unexported.Settings) {
 		if n < 1 {
-			s.fail("WithConcurrency", "must be at least 1")
+			fail(s, "WithConcurrency", "must be at least 1")
 		}
-		s.concurrency = int32(min(n, math.MaxInt32))
+		s.Concurrency = int32(min(n, math.MaxInt32))
 	})
 }
 
@@ -235,7 +238,7 @@ func WithConcurrency(n int) TransferOption {
 // is -1 while it is unknown. Only one goroutine at a time calls report, and done never
 // decreases. report should return soon.
 func WithProgress(report func(done, total int64)) TransferOption {
-	return transferOption(func(s *settings) { s.progress = report })
+	return transferOption(func(s *unexported.Settings) { s.Progress = report })
 }
 
 type downloadOption func(*DownloadOptions)
@@ -250,7 +253,7 @@ func WithRange(offset, length int64) DownloadOption {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
 		switch {
 		case offset < 0 && length >= 0:
-			r.set.fail("WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
+			fail(&r.set, "WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
 		case offset == math.MinInt64:
 			r.Suffix = math.MaxInt64
 		case offset < 0:
@@ -267,7 +270,7 @@ func WithRange(offset, length int64) DownloadOption {
 // to the disk. That is faster, but after a power failure there may be an empty file in place
 // of the old one. Other downloads ignore it.
 func WithNoSync() DownloadOption {
-	return downloadOption(func(r *DownloadOptions) { r.set.noSync = true })
+	return downloadOption(func(r *DownloadOptions) { r.set.NoSync = true })
 }
 
 // WithMaxGap sets how large a gap between two ranges may be, in bytes, for [ReadRanges] to read both
@@ -276,9 +279,9 @@ func WithNoSync() DownloadOption {
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		if bytes < 0 {
-			r.set.fail("WithMaxGap", "must not be negative")
+			fail(&r.set, "WithMaxGap", "must not be negative")
 		}
-		r.set.maxGap = &bytes
+		r.set.MaxGap = &bytes
 	})
 }
 
@@ -292,7 +295,7 @@ func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		if bytes < 1 {
-			r.get.set.fail("WithBlockSize", "must be at least 1")
+			fail(&r.get.set, "WithBlockSize", "must be at least 1")
 		}
 		r.blockSize = bytes
 	})
@@ -305,7 +308,7 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		if bytes < 0 {
-			r.get.set.fail("WithBlockCache", "must not be negative")
+			fail(&r.get.set, "WithBlockCache", "must not be negative")
 		}
 		r.cacheBytes = bytes
 	})
@@ -313,10 +316,10 @@ func WithBlockCache(bytes int64) ReaderAtOption {
 
 type versionOption string
 
-func (o versionOption) check(s *settings) {
-	s.version = true
+func (o versionOption) check(s *unexported.Settings) {
+	s.Version = true
 	if o == "" {
-		s.fail("WithVersion", "must not be empty")
+		fail(s, "WithVersion", "must not be empty")
 	}
 }
 func (o versionOption) applyDownload(r *DownloadOptions)   { o.check(&r.set); r.Version = string(o) }
@@ -359,7 +362,7 @@ func WithStartAfter(key string) ListOption {
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		if n < 1 {
-			r.set.fail("WithLimit", "must be at least 1")
+			fail(&r.set, "WithLimit", "must be at least 1")
 		}
 		r.Limit = n
 	})
@@ -370,7 +373,7 @@ func WithLimit(n int) ListOption {
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		if n < 1 {
-			r.set.fail("WithPageSize", "must be at least 1")
+			fail(&r.set, "WithPageSize", "must be at least 1")
 		}
 		r.PageSize = n
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 func init() {
@@ -70,11 +71,11 @@ func below(inner, outer any) (prefix string, ok bool) {
 // prefix of b in it. It returns nil if b is none of these.
 func reached(b any) (whole any, prefix string) {
 	if own, ok := reach(b); ok {
-		return own.core, own.scope.prefix
+		return own.Core(), own.Scope().Prefix
 	}
 	switch b := b.(type) {
 	case *view:
-		return b.to, b.scope.prefix
+		return b.to, b.scope.Prefix
 	case serving.Directory, Uploader, Downloader, Lister, AttrsReader, Remover, SignedUploader, SignedDownloader, PublicLinker:
 		return b, ""
 	}
@@ -85,13 +86,14 @@ func sameBucket(a, b any) bool {
 	if comparableEqual(a, b) {
 		return true
 	}
-	first, own := a.(*core)
-	second, also := b.(*core)
+	first, own := a.(unexported.Core)
+	second, also := b.(unexported.Core)
 	if !own || !also {
 		return false
 	}
-	from, to := first.driver.Locate(""), second.driver.Locate("")
-	return comparableEqual(from.Account, to.Account) && from.Bucket == to.Bucket
+	account, from, _ := first.Stored()
+	other, to, _ := second.Stored()
+	return comparableEqual(account, other) && from == to
 }
 
 // comparableEqual is a == b of values that may be of any type, or nil, which is
@@ -107,8 +109,8 @@ func directoryOf(whole any, prefix string) string {
 	switch whole := whole.(type) {
 	case serving.Directory:
 		dir = string(whole)
-	case *core:
-		dir = whole.driver.Locate("").Directory
+	case unexported.Core:
+		_, _, dir = whole.Stored()
 	}
 	if dir == "" || prefix == "" {
 		return dir
@@ -173,16 +175,4 @@ func resolved(path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(resolved(path[:start]), path[start:end])
-}
-
-var _ serving.Bucket = (*bucket)(nil)
-
-// Served is for package serve: it returns the origin, name and signing address of the bucket.
-// Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
-// rest of the bucket.
-func (b *bucket) Served(serving.Token) (origin any, name, baseURL string) {
-	if !b.scope.whole() || b.core.bad != nil {
-		return nil, "", ""
-	}
-	return b.core.desc.Origin, b.core.desc.Bucket, b.core.signingBaseURL
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -18,9 +20,9 @@ const (
 
 type ttlOption time.Duration
 
-func (o ttlOption) check(s *settings) time.Duration {
+func (o ttlOption) check(s *unexported.Settings) time.Duration {
 	if d := time.Duration(o); d < minTTL || d > maxTTL {
-		s.fail("WithTTL", "must be from 1 second to 7 days")
+		fail(s, "WithTTL", "must be from 1 second to 7 days")
 	}
 	return time.Duration(o)
 }
@@ -46,7 +48,7 @@ func (o signedDownloadOption) applySignedDownload(r *signOptions) { o(r) }
 func WithResponseContentType(mediaType string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
 		if !validMediaType(mediaType) {
-			r.set.fail("WithResponseContentType", "must be type/subtype")
+			fail(&r.set, "WithResponseContentType", "must be type/subtype")
 		}
 		r.responseType = mediaType
 	})
@@ -58,7 +60,7 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
 		if !validFileName(filename) {
-			r.set.fail("WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
+			fail(&r.set, "WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
 		}
 		r.responseName, r.responseContentDisposition = filename, ""
 	})
@@ -71,7 +73,7 @@ func WithDownloadName(filename string) SignedDownloadOption {
 func WithInlineName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
 		if !validFileName(filename) {
-			r.set.fail("WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
+			fail(&r.set, "WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
 			return
 		}
 		r.responseName, r.responseContentDisposition = "", disposition("inline", filename)
@@ -90,7 +92,7 @@ func validFileName(name string) bool {
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !validHeader(disposition) {
-			r.set.fail("WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
+			fail(&r.set, "WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
 		}
 		r.responseName, r.responseContentDisposition = "", disposition
 	})
@@ -103,7 +105,7 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 func WithMethod(method string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
-			r.set.fail("WithMethod", "must be GET or HEAD")
+			fail(&r.set, "WithMethod", "must be GET or HEAD")
 		}
 		r.method = method
 	})
@@ -131,7 +133,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	s := &signOp{given: signOptions{size: -1}}
 	r := &s.req
 	_ = each(&s.given.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(&s.given) }) // open returns it
-	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(s.given.method, http.MethodGet))
+	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
 	}
@@ -144,7 +146,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 		e = s.op.core.needVersion(&s.given.set)
 	}
 	if e == nil {
-		r.Native, e = s.op.core.natives(s.given.set.natives)
+		r.Native, e = s.op.core.natives(s.given.set.Natives)
 	}
 	return s.sign(ctx, e)
 }
@@ -186,15 +188,15 @@ func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxS
 }
 
 // open checks what all ways of signing have in common.
-func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error {
+func (s *signOp) open(b *bucket, may scope.Permission, op, key, method string) *Error {
 	r := &s.req
 	s.op.signs = true
 	if e := s.op.prepare(b, may, op, key); e != nil {
 		return e
 	}
 	given := &s.given
-	if given.set.err != nil {
-		return ownError(given.set.err)
+	if given.set.Err != nil {
+		return ownError(given.set.Err)
 	}
 	*r = SignRequest{
 		Version: given.version, TTL: given.ttl, Properties: given.Properties, Controls: given.Controls, Condition: given.condition,
@@ -224,7 +226,7 @@ func (c *core) needSigning(f Features, what string) *Error {
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
 	_ = each(&s.given.set, opts, func(o SignedUploadOption) { o.applySignedUpload(&s.given) }) // open returns it
-	if e := s.open(b, maySignUpload, op, key, method); e != nil {
+	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
 		return e
 	}
 	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, &s.given.set); e != nil {
@@ -275,7 +277,7 @@ func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {
 // PublicURL returns the address at which a public object is served.
 func (b *bucket) PublicURL(key string) (string, error) {
 	o := &operation{}
-	e := o.prepare(b, mayPublicURL, "PublicURL", key)
+	e := o.prepare(b, scope.PublicURL, "PublicURL", key)
 	if e == nil {
 		e = o.core.checkReadKey(o.key)
 	}

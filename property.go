@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 const (
@@ -19,26 +20,26 @@ const (
 
 // textProperties has the properties that are text, with their options.
 var textProperties = [...]struct {
-	bit    property
+	bit    unexported.Property
 	option string
 	of     func(*Properties) *string
 }{
-	{propContentType, "WithContentType", func(p *Properties) *string { return &p.ContentType }},
-	{propContentEncoding, "WithContentEncoding", func(p *Properties) *string { return &p.ContentEncoding }},
-	{propContentDisposition, "WithContentDisposition", func(p *Properties) *string { return &p.ContentDisposition }},
-	{propContentLanguage, "WithContentLanguage", func(p *Properties) *string { return &p.ContentLanguage }},
-	{propCacheControl, "WithCacheControl", func(p *Properties) *string { return &p.CacheControl }},
-	{propStorageClass, "WithStorageClass", func(p *Properties) *string { return &p.StorageClass }},
+	{unexported.ContentType, "WithContentType", func(p *Properties) *string { return &p.ContentType }},
+	{unexported.ContentEncoding, "WithContentEncoding", func(p *Properties) *string { return &p.ContentEncoding }},
+	{unexported.ContentDisposition, "WithContentDisposition", func(p *Properties) *string { return &p.ContentDisposition }},
+	{unexported.ContentLanguage, "WithContentLanguage", func(p *Properties) *string { return &p.ContentLanguage }},
+	{unexported.CacheControl, "WithCacheControl", func(p *Properties) *string { return &p.CacheControl }},
+	{unexported.StorageClass, "WithStorageClass", func(p *Properties) *string { return &p.StorageClass }},
 }
 
 // checkProperties checks and normalises, in place, the properties that a write sets.
-func checkProperties(p *Properties, given property) *Error {
+func checkProperties(p *Properties, given unexported.Property) *Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !validHeader(value) {
 			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
 		}
 	}
-	if given&propContentType != 0 && !validMediaType(p.ContentType) {
+	if given&unexported.ContentType != 0 && !validMediaType(p.ContentType) {
 		return invalid("WithContentType", "must be type/subtype, not "+quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
@@ -54,17 +55,17 @@ func checkProperties(p *Properties, given property) *Error {
 }
 
 // needProperties refuses the options that ask for what the store does not keep.
-func (c *core) needProperties(p *Properties, given property) *Error {
+func (c *core) needProperties(p *Properties, given unexported.Property) *Error {
 	if c.has(Metadata | ContentProperties) {
 		return nil
 	}
-	if given&propMetadata != 0 && len(p.Metadata) > 0 {
+	if given&unexported.Metadata != 0 && len(p.Metadata) > 0 {
 		if e := c.need(Metadata, "WithMetadata"); e != nil {
 			return e
 		}
 	}
 	for _, text := range textProperties {
-		if given&text.bit == 0 || text.bit == propStorageClass || *text.of(p) == "" && text.bit != propContentType {
+		if given&text.bit == 0 || text.bit == unexported.StorageClass || *text.of(p) == "" && text.bit != unexported.ContentType {
 			continue
 		}
 		if e := c.need(ContentProperties, text.option); e != nil {

@@ -13,19 +13,12 @@ type Reader struct {
 	length int64
 	from   readSource
 	end    [1]byte // see checkEnd
-
-	d download // of buckets from New: here, so that a download is one allocation
 }
 
 // A readSource delivers a Reader's bytes.
 type readSource interface {
 	io.ReadCloser
-	writeTo(w io.Writer) (int64, error)
-}
-
-// present makes r the Reader of its download, which is open.
-func (r *Reader) present() {
-	r.attrs, r.offset, r.length, r.from = r.d.op.toUser(r.d.attrs), r.d.offset, r.d.length, &r.d
+	io.WriterTo
 }
 
 // Read delivers the stored bytes. If the connection drops, Read continues on a new
@@ -38,7 +31,7 @@ func (r *Reader) Read(p []byte) (int, error) { return r.from.Read(p) }
 // regular *os.File that was not opened with O_APPEND, parallel ranges are written in place, so
 // that none of them is in memory. If that fails, WriteTo returns how many bytes precede them,
 // the file's content after these is undefined, and nothing more can be read.
-func (r *Reader) WriteTo(w io.Writer) (int64, error) { return r.from.writeTo(w) }
+func (r *Reader) WriteTo(w io.Writer) (int64, error) { return r.from.WriteTo(w) }
 
 // Close ends the download. It always returns nil, before and after the end.
 func (r *Reader) Close() error { return r.from.Close() }

@@ -25,11 +25,11 @@ func pinObject(from Downloader, key string, r *DownloadOptions, attrs *Attrs) *p
 	case attrs.Revision != "":
 		o.pin = append(o.pin, IfRevision(attrs.Revision))
 	}
-	if r.set.auxiliary {
-		o.pin = append(o.pin, auxiliaryReads(r.set.natives)...)
+	if r.set.Auxiliary {
+		o.pin = append(o.pin, auxiliaryReads(r.set.Natives)...)
 		return o
 	}
-	for _, n := range r.set.natives {
+	for _, n := range r.set.Natives {
 		o.pin = append(o.pin, nativeOption(n))
 	}
 	return o

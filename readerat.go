@@ -133,7 +133,7 @@ func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (int, error)
 func (r *ReaderAt) start() {
 	limit := &defaultBufferLimit().limit
 	if own, ok := reach(r.object.from); ok {
-		limit = own.core.bufferLimit
+		limit = own.BufferLimit()
 	}
 	r.blocks = blockcache.New(r.ctx, blockcache.Config{
 		Fetch: r.object.fetch, Size: r.Size(), BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/rangeplan"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 const (
@@ -83,8 +84,8 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 		}
 	}
 	r.gap, r.limit, r.claimed = defaultMaxGap, maxRunBytes, claimedBytes
-	if r.req.set.maxGap != nil {
-		r.gap = *r.req.set.maxGap
+	if r.req.set.MaxGap != nil {
+		r.gap = *r.req.set.MaxGap
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	at := r.firstRange()
 	all := slices.Concat(opts, []DownloadOption{
 		WithRange(at.Offset, at.Length), WithConcurrency(1),
-		transferOption(func(s *settings) { s.progress = nil }),
+		transferOption(func(s *unexported.Settings) { s.Progress = nil }),
 	})
 	first, err := r.from.Download(ctx, r.key, all...)
 	if err != nil {
@@ -174,7 +175,7 @@ func (r *rangesRead) firstRange() Range {
 // fetch reads all runs, in batches: each makes memory for as many bytes as have come before it,
 // or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
-	r.progress = progress.New(r.req.set.progress, r.plan.Bytes)
+	r.progress = progress.New(r.req.set.Progress, r.plan.Bytes)
 	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 && r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
 		return r.readOnly(length)
 	}
@@ -225,7 +226,7 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 	}
 	limit := rangesConcurrency
-	if n := int(r.req.set.concurrency); n > 0 {
+	if n := int(r.req.set.Concurrency); n > 0 {
 		limit = min(n, maxRanges)
 	}
 	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {

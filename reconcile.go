@@ -57,7 +57,7 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attrs, *Error) {
 	cond := want.condition
 	if e.Code == PreconditionFailed && cond.Absent {
-		e.absent = true
+		e.state.Absent = true
 	}
 	if want.named && e.Code == PreconditionFailed && cond.Absent && want.writeID != "" {
 		e.Unknown = true // an earlier call may have been applied
@@ -70,7 +70,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	if e.Unknown && e.Code == PreconditionFailed && cond == (Condition{}) {
 		e.Code = Unavailable // the store was asked for no condition: it is a gateway's 412
 	}
-	refused := e.repeated && (!e.Retryable || mustRestart(e))
+	refused := e.state.Repeated && (!e.Retryable || mustRestart(e))
 	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
@@ -84,7 +84,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	}
 	if cond.Absent && failed == nil {
 		e.Unknown = false // another client's object is there
-		e.overtaken = true
+		e.state.Overtaken = true
 		return nil, e
 	}
 	return nil, errOverwritten(e)
@@ -93,7 +93,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 // withoutEffect is for the error of a request that changes no object, as a read or a part, also
 // within a write. If a gateway made the last response, its 412 is no condition that failed.
 func (e *Error) withoutEffect() {
-	if e.doubted && e.Code == PreconditionFailed {
+	if e.state.Doubted && e.Code == PreconditionFailed {
 		e.Code = Unavailable
 	}
 	e.Unknown = false

@@ -1,37 +1,21 @@
 package storage
 
 import (
-	"cmp"
 	"reflect"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
-// A permission is one bit for each method of Bucket.
-type permission uint16
-
-const (
-	mayUpload permission = 1 << iota
-	mayDownload
-	mayList
-	mayAttrs
-	mayExists
-	mayRemove
-	maySignUpload
-	maySignDownload
-	mayPublicURL
-
-	everything permission = 1<<iota - 1
-)
-
-var methodPermissions = map[string]permission{
-	"Upload":            mayUpload,
-	"Download":          mayDownload,
-	"List":              mayList,
-	"Attrs":             mayAttrs,
-	"Exists":            mayExists,
-	"Remove":            mayRemove,
-	"SignedUploadURL":   maySignUpload,
-	"SignedDownloadURL": maySignDownload,
-	"PublicURL":         mayPublicURL,
+var methodPermissions = map[string]scope.Permission{
+	"Upload":            scope.Upload,
+	"Download":          scope.Download,
+	"List":              scope.List,
+	"Attrs":             scope.Attrs,
+	"Exists":            scope.Exists,
+	"Remove":            scope.Remove,
+	"SignedUploadURL":   scope.SignUpload,
+	"SignedDownloadURL": scope.SignDownload,
+	"PublicURL":         scope.PublicURL,
 }
 
 // Ref narrows b to the methods of P, an interface of methods that [Bucket] has; it panics for
@@ -45,12 +29,12 @@ func Ref[P any](b Bucket) P {
 	return narrowed.(P)
 }
 
-func maskOf(p reflect.Type) permission {
+func maskOf(p reflect.Type) scope.Permission {
 	if p.Kind() != reflect.Interface || p.NumMethod() == 0 {
 		panic("storage: Ref: " + p.String() + " is not an interface of Bucket's methods")
 	}
 	whole := reflect.TypeFor[Bucket]()
-	var mask permission
+	var mask scope.Permission
 	for i := range p.NumMethod() {
 		method := p.Method(i)
 		own, found := whole.MethodByName(method.Name)
@@ -62,7 +46,7 @@ func maskOf(p reflect.Type) permission {
 	return mask
 }
 
-func narrow(b Bucket, mask permission) Bucket { return inScope(b, scope{mask: mask}) }
+func narrow(b Bucket, mask scope.Permission) Bucket { return inScope(b, scope.Scope{Mask: mask}) }
 
 // Prefixed returns a view of the keys under prefix. The prefix is added to keys that go in,
 // and removed from keys in Attrs, entries and Error.Key. Nothing outside of it can be reached,
@@ -70,39 +54,29 @@ func narrow(b Bucket, mask permission) Bucket { return inScope(b, scope{mask: ma
 // would reach users/10); with any other prefix every operation fails with InvalidArgument.
 // Hooks see whole keys. [As] returns false for a view.
 func Prefixed(b Bucket, prefix string) Bucket {
-	return inScope(b, scope{prefix: prefix, mask: everything, bad: checkPrefix(prefix)})
+	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}
+	if e := checkPrefix(prefix); e != nil {
+		s.Bad = e
+	}
+	return inScope(b, s)
 }
 
 // inScope returns what outer shows of b.
-func inScope(b Bucket, outer scope) Bucket {
+func inScope(b Bucket, outer scope.Scope) Bucket {
 	switch b := b.(type) {
-	case *bucket:
-		return b.in(outer)
+	case engineBucket:
+		return b.Narrow(outer)
 	case *view:
-		return &view{to: b.to, scope: b.scope.in(outer)}
+		return &view{to: b.to, scope: b.scope.In(outer)}
 	}
 	return &view{to: b, scope: outer}
 }
 
-// A scope is what Ref and Prefixed leave of a bucket, of this package or of the user's own.
-type scope struct {
-	prefix string
-	mask   permission
-	bad    *Error // of the prefix: every operation fails with it
-}
-
-// in returns what outer leaves of s.
-func (s scope) in(outer scope) scope {
-	return scope{prefix: s.prefix + outer.prefix, mask: s.mask & outer.mask, bad: cmp.Or(s.bad, outer.bad)}
-}
-
-// whole reports whether nothing was taken away.
-func (s *scope) whole() bool { return s.mask == everything && s.prefix == "" && s.bad == nil }
-
-// refusal returns why an operation is not permitted.
-func (s *scope) refusal(may permission) *Error {
-	if s.mask&may != may {
+// outOfScope returns why an operation is not permitted.
+func outOfScope(s *scope.Scope, may scope.Permission) *Error {
+	if !s.Permits(may) {
 		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
 	}
-	return s.bad
+	bad, _ := s.Bad.(*Error)
+	return bad
 }

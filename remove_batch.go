@@ -6,8 +6,11 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Remove deletes the object.
@@ -18,7 +21,7 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) e
 		given RemoveOptions
 	}{}
 	o, r, given := &call.op, &call.req, &call.given
-	e := o.prepare(b, mayRemove, "Remove", key)
+	e := o.prepare(b, scope.Remove, "Remove", key)
 	if e == nil {
 		e = optionFailure(given.Apply(opts...))
 	}
@@ -36,7 +39,7 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) e
 }
 
 // resolveRemove checks a removal, and completes its request.
-func (c *core) resolveRemove(key string, r *DeleteRequest, set *settings) *Error {
+func (c *core) resolveRemove(key string, r *DeleteRequest, set *unexported.Settings) *Error {
 	if e := c.checkReadKey(key); e != nil {
 		return e
 	}
@@ -52,7 +55,7 @@ func (c *core) resolveRemove(key string, r *DeleteRequest, set *settings) *Error
 	if e := c.condition(&r.Condition, ConditionalRemove); e != nil {
 		return e
 	}
-	native, e := c.natives(set.natives)
+	native, e := c.natives(set.Natives)
 	r.Native = native
 	return e
 }
@@ -130,7 +133,7 @@ func (r *removeOp) removeEach(all iter.Seq[removal]) (removed int, err error) {
 func (r *removeOp) removeGroup(group []removal) []error {
 	o := &operation{}
 	errs := make([]error, len(group))
-	e := o.prepare(r.bucket, mayRemove, r.name, "")
+	e := o.prepare(r.bucket, scope.Remove, r.name, "")
 	if e == nil && r.ofVersions {
 		e = r.bucket.core.need(Versioning, r.name)
 	}
@@ -138,7 +141,7 @@ func (r *removeOp) removeGroup(group []removal) []error {
 	requests := make([]DeleteRequest, 0, len(group))
 	slots := make([]int, 0, len(group)) // of requests in errs
 	for i, one := range group {
-		whole := r.bucket.scope.prefix + one.key
+		whole := r.bucket.scope.Prefix + one.key
 		o.keys = append(o.keys, whole)
 		bad := r.bucket.core.checkReadKey(whole)
 		if bad == nil && r.ofVersions && one.version == "" {
@@ -219,7 +222,7 @@ func removeSingles(ctx context.Context, o *operation, requests []DeleteRequest, 
 // again in a smaller one. It returns false if the provider refuses batches; failed then has only
 // what may have taken effect.
 func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) (supported bool) {
-	var tried tries
+	var tried backoff.Tries
 	for first := true; ; first = false {
 		if o.startAttempt(ctx) != nil {
 			gaveUpAll(ctx, o, failed, left)

@@ -14,7 +14,7 @@ func (o restoreOption) applyRestore(r *changeOptions) { o(r) }
 func WithRestoreDays(days int) RestoreOption {
 	return restoreOption(func(r *changeOptions) {
 		if days < 1 {
-			r.set.fail("WithRestoreDays", "must be at least 1")
+			fail(&r.set, "WithRestoreDays", "must be at least 1")
 		}
 		r.restoreDays = days
 	})

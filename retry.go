@@ -1,10 +1,9 @@
 package storage
 
 import (
-	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/pace"
 )
 
@@ -33,60 +32,29 @@ type RetryPolicy struct {
 	Stall time.Duration
 }
 
-const (
-	defaultAttempts   = 5
-	throttledAttempts = 12 // their waits are about a minute in the mean
-	defaultMaxDelay   = 20 * time.Second
-	defaultMaxWait    = time.Minute
-	defaultStall      = 30 * time.Second
-	firstDelay        = 50 * time.Millisecond
-	throttledDelay    = time.Second
-	throttledSame     = 3 // waits before they double: meanwhile the bucket as a whole has slowed down
-
-	// The retry budget keeps a failing store from getting five times the requests: a retry
-	// takes retryCost from it, a success returns one. A store that throttles gets fewer
-	// requests by the pace.
-	retryBudget = 500
-	retryCost   = 5
-)
+const defaultStall = 30 * time.Second
 
 // A retrier makes the decisions about retries; there is no other layer of retries.
 type retrier struct {
-	attempts  int
-	throttled int // attempts of a request that the store throttles
-	maxDelay  time.Duration
-	maxWait   time.Duration
-	stall     time.Duration
-	budget    atomic.Int64
-	pace      *pace.Pace
+	policy *backoff.Policy
+	stall  time.Duration
+	pace   *pace.Pace
 }
 
 func newRetrier(p RetryPolicy, desc *Description) *retrier {
-	r := &retrier{attempts: p.Attempts, throttled: p.Attempts, maxDelay: p.MaxDelay, maxWait: p.MaxWait, stall: p.Stall}
-	if r.attempts < 1 {
-		r.attempts, r.throttled = defaultAttempts, throttledAttempts
-	}
-	if r.maxDelay <= 0 {
-		r.maxDelay = defaultMaxDelay
-	}
-	if r.maxWait <= 0 {
-		r.maxWait = defaultMaxWait
-	}
+	r := &retrier{policy: backoff.New(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
 	if r.stall <= 0 {
 		r.stall = defaultStall
 	}
-	r.budget.Store(retryBudget)
-	r.pace = pace.New(r.attempts > 1, !desc.Local, r.maxDelay)
+	r.pace = pace.New(r.policy.Attempts > 1, !desc.Local, r.policy.MaxDelay)
 	return r
 }
 
 // ended records how an attempt went; e is nil if it succeeded.
 func (r *retrier) ended(e *Error) {
-	if e == nil && r.budget.Load() < retryBudget {
-		r.budget.Add(1)
-	}
 	switch {
 	case e == nil:
+		r.policy.Succeeded()
 		r.pace.Succeeded()
 	case e.Code == RateLimited:
 		kept := *e // the caller changes its own
@@ -96,36 +64,7 @@ func (r *retrier) ended(e *Error) {
 	}
 }
 
-// tries counts the attempts at one request that have failed.
-type tries struct {
-	failed    int
-	throttled int // of failed
-	waited    time.Duration
-}
-
-// allow reports whether another attempt may follow one that failed with e, and after which wait:
-// full jitter below a bound that doubles, or as long as the store asks.
-func (r *retrier) allow(t *tries, e *Error) (delay time.Duration, ok bool) {
-	t.failed++
-	most, first, doubled := r.attempts, firstDelay, t.failed-t.throttled-1
-	throttled := e.Code == RateLimited
-	if throttled {
-		t.throttled++
-		most, first, doubled = r.throttled, throttledDelay, max(0, t.throttled-throttledSame)
-	}
-	if t.failed >= most || t.waited >= r.maxWait {
-		return 0, false
-	}
-	if !throttled && r.budget.Add(-retryCost) < 0 {
-		r.budget.Add(retryCost)
-		return 0, false
-	}
-	bound := r.maxDelay
-	if doubled < 16 {
-		bound = min(bound, first<<doubled)
-	}
-	delay = max(rand.N(bound), min(e.RetryAfter, r.maxDelay))
-	delay = min(delay, r.maxWait-t.waited)
-	t.waited += delay
-	return delay, true
+// allow reports whether another attempt may follow one that failed with e, and after which wait.
+func (r *retrier) allow(t *backoff.Tries, e *Error) (delay time.Duration, ok bool) {
+	return r.policy.Allow(t, e.Code == RateLimited, e.RetryAfter)
 }

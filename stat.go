@@ -5,16 +5,18 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
 func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	return b.stat(ctx, mayAttrs, "Attrs", key, opts)
+	return b.stat(ctx, scope.Attrs, "Attrs", key, opts)
 }
 
 // Exists returns false, nil if there is no object.
 func (b *bucket) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
-	_, err := b.stat(ctx, mayExists, "Exists", key, opts)
+	_, err := b.stat(ctx, scope.Exists, "Exists", key, opts)
 	if err == nil {
 		return true, nil
 	}
@@ -25,7 +27,7 @@ func (b *bucket) Exists(ctx context.Context, key string, opts ...AttrsOption) (b
 }
 
 // stat is Attrs and Exists.
-func (b *bucket) stat(ctx context.Context, may permission, name, key string, opts []AttrsOption) (*Attrs, error) {
+func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key string, opts []AttrsOption) (*Attrs, error) {
 	s := &struct { // one allocation
 		op    operation
 		req   GetRequest
@@ -47,7 +49,7 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 	if e == nil {
 		a, e = head(ctx, o, r)
 	}
-	if e == nil && s.given.set.writeID != "" && !metadata.HoldsWriteID(a.Metadata, s.given.set.writeID) {
+	if e == nil && s.given.set.WriteID != "" && !metadata.HoldsWriteID(a.Metadata, s.given.set.WriteID) {
 		e = &Error{Code: ObjectNotFound, Err: errors.New("the object is of another write")}
 	}
 	if e != nil {
@@ -74,12 +76,12 @@ func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
 func getOf(given *DownloadOptions) GetRequest {
 	return GetRequest{
 		Version: given.Version, Offset: given.Offset, Length: given.Length, Suffix: given.Suffix, Condition: given.Condition,
-		NativeAttrs: given.NativeAttrs, Auxiliary: given.set.auxiliary,
+		NativeAttrs: given.NativeAttrs, Auxiliary: given.set.Auxiliary,
 	}
 }
 
 // resolveRead checks what all reads have in common, and completes the request.
-func (c *core) resolveRead(key string, r *GetRequest, set *settings) (e *Error) {
+func (c *core) resolveRead(key string, r *GetRequest, set *unexported.Settings) (e *Error) {
 	if e = c.checkReadKey(key); e != nil {
 		return e
 	}
@@ -90,6 +92,6 @@ func (c *core) resolveRead(key string, r *GetRequest, set *settings) (e *Error) 
 	if e = c.condition(&r.Condition, 0); e != nil {
 		return e
 	}
-	r.Native, e = c.natives(set.natives)
+	r.Native, e = c.natives(set.Natives)
 	return e
 }

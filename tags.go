@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"maps"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
@@ -28,7 +30,7 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 
 func (b *bucket) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error) {
 	o, r, given := &operation{}, &GetRequest{}, &DownloadOptions{}
-	e := o.prepare(b, mayAttrs, "Tags", key)
+	e := o.prepare(b, scope.Attrs, "Tags", key)
 	if e == nil {
 		e = optionFailure(given.ApplyAttrs(opts...))
 	}
@@ -94,7 +96,7 @@ type changeOp struct {
 // checking the argument went.
 func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need Features, applied error, checked *Error, call func(Driver, context.Context, *ChangeRequest) error) error {
 	o, r := &c.op, &c.req
-	e := o.prepare(b, mayUpload, name, key)
+	e := o.prepare(b, scope.Upload, name, key)
 	if e == nil {
 		e = optionFailure(applied)
 	}
@@ -128,6 +130,6 @@ func (c *core) resolveChange(key string, r *ChangeRequest, given *changeOptions)
 	if e = c.needVersion(&given.set); e != nil {
 		return e
 	}
-	r.Native, e = c.natives(given.set.natives)
+	r.Native, e = c.natives(given.set.Natives)
 	return e
 }

@@ -1,8 +1,15 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"reflect"
+
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An Unwrapper is a bucket of a type of your own that lets this package pass it. Unwrap returns
@@ -84,26 +91,34 @@ func lacks[T any](b any, op string) *Error {
 		"give the type this method, or Unwrap if all functions may pass it; see storage.Unwrapper")
 }
 
-// reachFor is reach for the function op, which only a bucket from New can serve.
-func reachFor(b any, op string) (*bucket, *Error) {
-	if own, ok := reach(b); ok {
-		return own, nil
-	}
-	return nil, unsupported(fmt.Sprintf("%s needs a bucket from storage.New, and the value is a %T, which has no Unwrap", op, innermost(b)), "")
+// An engineBucket is a bucket from New, as functions of this package see it.
+type engineBucket interface {
+	Bucket
+	serving.Bucket
+	Narrow(outer scope.Scope) Bucket // what outer shows of it
+	Scope() *scope.Scope
+	Place() (provider, bucket string)
+	Core() unexported.Core
+	BufferLimit() *buffer.Limit
+	Client() any // of the provider
+	Need(f Features, what string) *Error
+	RetryPolicy() *backoff.Policy
+	AbandonUpload(ctx context.Context, path string) error
 }
 
 // reach returns the bucket from New that b is, shows or unwraps to.
-func reach(b any) (*bucket, bool) {
+func reach(b any) (engineBucket, bool) {
 	for range maxWrappers {
 		switch at := b.(type) {
-		case *bucket:
+		case engineBucket:
 			return at, true
 		case *view:
 			inner, ok := reach(at.to)
 			if !ok {
 				return nil, false
 			}
-			return inner.in(at.scope), true
+			narrowed, ok := inner.Narrow(at.scope).(engineBucket)
+			return narrowed, ok
 		case Unwrapper:
 			b = at.Unwrap()
 		default:

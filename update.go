@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // maxConflicts is how often Update runs again because another writer was faster: for about
@@ -43,30 +45,30 @@ func Update(ctx context.Context, b interface {
 	if err := r.Apply(opts...); err != nil {
 		return fail(ownError(err))
 	}
-	if r.set.guarded {
+	if r.set.Guarded {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
 	}
-	policy := newRetrier(RetryPolicy{}, &Description{})
+	policy := backoff.New(0, 0, 0)
 	if own, ok := reach(b); ok {
-		e := own.core.need(ConditionalCreate, "IfAbsent, which Update needs,")
+		policy = own.RetryPolicy()
+		e := own.Need(ConditionalCreate, "IfAbsent, which Update needs,")
 		if e == nil {
-			e = own.core.need(ConditionalUpdate, "IfRevision, which Update needs,")
+			e = own.Need(ConditionalUpdate, "IfRevision, which Update needs,")
 		}
 		if e != nil {
 			return fail(e)
 		}
-		policy = own.core.retry
 	}
-	reads := auxiliaryReads(r.set.natives)
+	reads := auxiliaryReads(r.set.Natives)
 	opts = append(opts[:len(opts):len(opts)], nil)
 	conflicts := 0
-	var throttled tries
+	var throttled backoff.Tries
 	// wait returns nil if change is to run again after err, else how Update ends.
 	wait := func(err error) error {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
-		case e.overtaken: // the change may be in what the other writer has read
+		case e.state.Overtaken: // the change may be in what the other writer has read
 			_, ended := fail(errOverwritten(e))
 			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
@@ -74,12 +76,12 @@ func Update(ctx context.Context, b interface {
 				_, ended := fail(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
 				return ended
 			}
-			delay = rand.N(firstDelay << min(conflicts, 5))
+			delay = rand.N(backoff.FirstDelay << min(conflicts, 5))
 			conflicts++
-			throttled = tries{}
+			throttled = backoff.Tries{}
 		case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
 			var again bool
-			if delay, again = policy.allow(&throttled, e); !again {
+			if delay, again = policy.Allow(&throttled, true, e.RetryAfter); !again {
 				return err
 			}
 		default:
@@ -110,7 +112,7 @@ func Update(ctx context.Context, b interface {
 		data, err := change(old, attrs)
 		if err != nil {
 			e := bodyFailed(err)
-			e.words = "change failed"
+			e.state.Words = "change failed"
 			return fail(e)
 		}
 		if attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...); err == nil {
@@ -123,7 +125,7 @@ func Update(ctx context.Context, b interface {
 }
 
 // auxiliaryReads returns the options of reads that belong to another operation with these options.
-func auxiliaryReads(natives []native) (opts []DownloadOption) {
+func auxiliaryReads(natives []unexported.Native) (opts []DownloadOption) {
 	for _, n := range natives {
 		opts = append(opts, auxiliaryOption(n))
 	}
@@ -131,9 +133,9 @@ func auxiliaryReads(natives []native) (opts []DownloadOption) {
 }
 
 // An auxiliaryOption holds for reads of another operation, whose requests it need not fit.
-type auxiliaryOption native
+type auxiliaryOption unexported.Native
 
 func (o auxiliaryOption) applyDownload(r *DownloadOptions) {
 	nativeOption(o).applyDownload(r)
-	r.set.auxiliary = true
+	r.set.Auxiliary = true
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 const (
@@ -34,7 +36,7 @@ func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ..
 		write write
 	}{}
 	u.write.op = &u.op
-	e := u.op.prepare(b, mayUpload, "Upload", key)
+	e := u.op.prepare(b, scope.Upload, "Upload", key)
 	if e == nil {
 		e = u.write.resolve(body, opts)
 	}
@@ -75,7 +77,7 @@ func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
 	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &w.given.set); e != nil {
 		return e
 	}
-	if e := c.checkPartSize("WithPartSize", w.given.set.partSize); e != nil {
+	if e := c.checkPartSize("WithPartSize", w.given.set.PartSize); e != nil {
 		return e
 	}
 	return w.open(body)
@@ -98,11 +100,11 @@ func (w *write) open(body io.Reader) *Error {
 }
 
 // resolveWrite checks the key and the options that all writes have in common.
-func (c *core) resolveWrite(key string, p *Properties, w *Controls, cond *Condition, set *settings) *Error {
+func (c *core) resolveWrite(key string, p *Properties, w *Controls, cond *Condition, set *unexported.Settings) *Error {
 	if e := checkWriteKey(key); e != nil {
 		return e
 	}
-	if e := checkProperties(p, set.given); e != nil {
+	if e := checkProperties(p, set.Given); e != nil {
 		return e
 	}
 	if hasLongSegment(key) {
@@ -110,7 +112,7 @@ func (c *core) resolveWrite(key string, p *Properties, w *Controls, cond *Condit
 			return e
 		}
 	}
-	if e := c.needProperties(p, set.given); e != nil {
+	if e := c.needProperties(p, set.Given); e != nil {
 		return e
 	}
 	c.dropProperties(p)
@@ -168,13 +170,13 @@ func (c *core) checkSize(size int64) *Error {
 func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 	r := &w.req
 	w.metadata = r.Metadata
-	w.progress = progress.New(w.given.set.progress, w.src.size)
+	w.progress = progress.New(w.given.set.Progress, w.src.size)
 	sniff := w.src.sniff
 	if !w.op.core.has(ContentProperties) {
 		sniff = nil
 	}
 	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
-	if w.given.set.resumeFile != "" {
+	if w.given.set.ResumeFile != "" {
 		return w.storeResumable(ctx)
 	}
 	return w.storeBody(ctx)
@@ -182,8 +184,8 @@ func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 
 // storeBody chooses between one Put and parts by what is known of the body.
 func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
-	if (w.req.Condition != (Condition{}) || w.given.set.writeID != "") && w.writeID == "" {
-		w.writeID = w.op.core.newWriteID(w.given.set.writeID)
+	if (w.req.Condition != (Condition{}) || w.given.set.WriteID != "") && w.writeID == "" {
+		w.writeID = w.op.core.newWriteID(w.given.set.WriteID)
 	}
 	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 	if w.src.at == nil {
@@ -215,8 +217,8 @@ func (w *write) singleBound() int64 {
 	}
 	switch {
 	case !c.has(MultipartUploads):
-	case w.given.set.partSize > 0:
-		bound = min(bound, w.given.set.partSize)
+	case w.given.set.PartSize > 0:
+		bound = min(bound, w.given.set.PartSize)
 	case !c.has(StreamingPut):
 		bound = min(bound, cmp.Or(c.partSize, singleLimit))
 	}
@@ -248,7 +250,7 @@ func (w *write) storeStream(ctx context.Context) (*Attrs, *Error) {
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.core.has(StreamingPut) && w.given.set.partSize == 0 && (fits || !w.op.core.has(MultipartUploads))
+	return w.op.core.has(StreamingPut) && w.given.set.PartSize == 0 && (fits || !w.op.core.has(MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
@@ -343,7 +345,7 @@ func (w *write) finish(ctx context.Context, a *Attrs, e *Error, size int64) (*At
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
 		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
-		writeID: w.writeID, named: w.given.set.writeID != "",
+		writeID: w.writeID, named: w.given.set.WriteID != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

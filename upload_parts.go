@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -47,7 +48,7 @@ type partPlan struct {
 
 // plan returns the plan for w's body.
 func (w *write) plan() partPlan {
-	c, given, inPlace := w.op.core, w.given.set.partSize, w.src.at != nil
+	c, given, inPlace := w.op.core, w.given.set.PartSize, w.src.at != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
 	case given > 0 || c.has(EqualParts) || inPlace:
@@ -58,7 +59,7 @@ func (w *write) plan() partPlan {
 		p.doubleAfter, p.doublings = growthStep, 20
 	}
 	p.concurrency = w.maxConcurrency()
-	if w.given.set.concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
+	if w.given.set.Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
 		p.concurrency = max(1, min(p.concurrency, int(streamBuffers/p.first)))
 	}
 	return p
@@ -81,7 +82,7 @@ func (w *write) firstPart() int64 {
 	if w.journal.Begun() {
 		return w.journal.Header().PartSize
 	}
-	if given := w.given.set.partSize; given > 0 {
+	if given := w.given.set.PartSize; given > 0 {
 		return given
 	}
 	c, body := w.op.core, w.src.size
@@ -109,7 +110,7 @@ func (w *write) firstPart() int64 {
 
 // maxConcurrency returns how many parts may be sent at once.
 func (w *write) maxConcurrency() int {
-	switch n := int(w.given.set.concurrency); {
+	switch n := int(w.given.set.Concurrency); {
 	case w.op.core.has(SequentialParts):
 		return 1
 	case n > 0:
@@ -123,7 +124,7 @@ func (w *write) maxConcurrency() int {
 // inPlaceParts returns into how many parts a random-access body is cut, so that they end
 // together. Sequential parts are few, because each waits for a response.
 func (w *write) inPlaceParts() int {
-	if w.given.set.concurrency > 0 || w.op.core.has(SequentialParts) {
+	if w.given.set.Concurrency > 0 || w.op.core.has(SequentialParts) {
 		return w.maxConcurrency()
 	}
 	return defaultConcurrency
@@ -132,7 +133,7 @@ func (w *write) inPlaceParts() int {
 // newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
 // that are read in place grows: they take no memory.
 func (w *write) newLimit(most int) *concurrency.Limit {
-	if w.given.set.concurrency > 0 || w.src.at == nil {
+	if w.given.set.Concurrency > 0 || w.src.at == nil {
 		return concurrency.Fixed(most)
 	}
 	return concurrency.Growing(defaultConcurrency, most, 0)
@@ -163,10 +164,10 @@ type multipart struct {
 // storeParts stores the body in parts: a random-access body in place, a stream
 // from first and next on. next is nil if there is nothing after first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*Attrs, *Error) {
-	var tried tries
+	var tried backoff.Tries
 	for {
 		if w.writeID == "" {
-			w.writeID = w.op.core.newWriteID(w.given.set.writeID)
+			w.writeID = w.op.core.newWriteID(w.given.set.WriteID)
 			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()
@@ -253,7 +254,7 @@ func beginParts(ctx context.Context, o *operation, r *PutRequest) (string, *Erro
 	id, e := request(ctx, o, func(context.Context) (string, error) { return o.core.driver.BeginParts(longer, r) })
 	if e != nil {
 		e.withoutEffect()
-		e.absent = e.Code == PreconditionFailed && r.Condition.Absent
+		e.state.Absent = e.Code == PreconditionFailed && r.Condition.Absent
 	}
 	return id, e
 }

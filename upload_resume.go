@@ -13,63 +13,13 @@ import (
 
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
-// WithResume records in the file at path how far a multipart upload has come. The same call
-// resumes an upload that was canceled, that failed for a reason that passes, or whose process
-// was killed. A part that the store has is not sent again if the body still has the same
-// bytes there, compared by CRC32C. The file does not hold the body. It is created when the
-// first part begins and removed when the upload has ended. A body that goes in one request
-// has no such file: on local and memory buckets, that is every body without [WithPartSize].
-//
-// Each upload needs a file of its own, in a directory that exists. If something else has
-// written the file, the call fails with InvalidArgument and does not change it. If another
-// call uses the file, the call fails with Locked.
-//
-// The same call has the same key, attributes, condition, size and WithPartSize. If
-// the file describes a different call, that upload is abandoned (and its parts
-// removed, if it belongs to this bucket) and a new one starts. A new one starts too
-// if the store has dropped the parts: Azure, GCS, local and memory do after a week,
-// S3 by a lifecycle rule. An upload that nobody resumes leaves its parts in the
-// store: [AbandonUpload] removes them.
-//
-// A body that is read in place, such as a file, is best. A stream must deliver the
-// same bytes again; if the store has dropped the parts, the call fails with
-// Unavailable and the next call starts over. A failure to write the file ends the
-// upload with Internal, and errors.As reaches the *fs.PathError. With GCS, a program
-// that can read the file can write to the upload: the file's mode is 0600.
-func WithResume(path string) ResumeOption {
-	return resumeOption(path)
-}
-
-type resumeOption string
-
-func (o resumeOption) apply(s *settings) {
-	if o == "" {
-		s.fail("WithResume", "must name a file")
-	}
-	s.resumeFile = string(o)
-}
-
-func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
-func (o resumeOption) applyCopy(r *copyOptions)     { o.apply(&r.set) }
-
-// AbandonUpload abandons the upload that [WithResume] recorded in the file at path:
-// it removes the parts from the store, and then the file. If there is no such file,
-// it does nothing.
-//
-// If the upload is another bucket's, its key is outside of b's prefix, or WithResume has
-// not written the file, AbandonUpload fails with InvalidArgument and the file stays. If a
-// call uses the file, it fails with Locked. If b is neither from [New] nor unwraps to such a bucket
-// ([Unwrapper]), it fails with Unsupported.
-func AbandonUpload(ctx context.Context, b Uploader, path string) error {
-	const name = "AbandonUpload"
-	own, e := reachFor(b, name)
-	if e != nil {
-		return located(b, name, "", e)
-	}
+func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
 	o := &operation{}
-	if e := o.prepare(own, mayUpload, name, ""); e != nil {
+	e := o.prepare(b, scope.Upload, "AbandonUpload", "")
+	if e != nil {
 		return o.end(e)
 	}
 	j, err := journal.Open(path)
@@ -81,7 +31,7 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.scope.prefix) || checkWriteKey(o.key) != nil {
+	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, b.scope.Prefix) || checkWriteKey(o.key) != nil {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
 	ctx, e = o.begin(ctx)
@@ -123,7 +73,7 @@ func journalFailed(err error) *Error {
 
 // storeResumable is storeBody with a journal.
 func (w *write) storeResumable(ctx context.Context) (*Attrs, *Error) {
-	j, err := journal.Open(w.given.set.resumeFile)
+	j, err := journal.Open(w.given.set.ResumeFile)
 	if err != nil {
 		return nil, journalFailed(err)
 	}
@@ -178,7 +128,7 @@ func (w *write) fingerprint() string {
 		Size       int64
 		PartSize   int64
 		Natives    []string
-	}{w.op.key, properties, controls, r.Condition, w.src.size, w.given.set.partSize, natives})
+	}{w.op.key, properties, controls, r.Condition, w.src.size, w.given.set.PartSize, natives})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
@@ -246,7 +196,7 @@ func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing b
 	case completing && e.Code == PreconditionFailed && !w.op.core.has(Metadata):
 		return nil, errOverwritten(e)
 	case e.Code == PreconditionFailed:
-		e.absent = w.req.Condition.Absent
+		e.state.Absent = w.req.Condition.Absent
 		return nil, e
 	}
 	return nil, errUploadLost(e)

@@ -292,7 +292,7 @@ func (m *multipart) sendUnlessRestart(ctx context.Context, replay replayable, do
 		return err
 	})
 	if e != nil && mustRestart(last) {
-		last.Unknown, last.repeated = last.Unknown || e.Unknown, e.repeated // a 409 may be a gateway's, after the effect
+		last.Unknown, last.state.Repeated = last.Unknown || e.Unknown, e.state.Repeated // a 409 may be a gateway's, after the effect
 		return last
 	}
 	return e

@@ -6,6 +6,8 @@ import (
 	"io"
 	"iter"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A view is what Ref and Prefixed return for a foreign bucket, a type of the user's
@@ -13,11 +15,11 @@ import (
 // overridden.
 type view struct {
 	to    Bucket
-	scope scope
+	scope scope.Scope
 }
 
-func (v *view) check(may permission, op string) error {
-	if e := v.scope.refusal(may); e != nil {
+func (v *view) check(may scope.Permission, op string) error {
+	if e := outOfScope(&v.scope, may); e != nil {
 		refused := *e
 		refused.Op = op
 		return &refused
@@ -26,7 +28,7 @@ func (v *view) check(may permission, op string) error {
 }
 
 // through calls a method of the bucket, if the view permits it.
-func through[T any](v *view, may permission, op string, call func() (T, error)) (result T, err error) {
+func through[T any](v *view, may scope.Permission, op string, call func() (T, error)) (result T, err error) {
 	if err = v.check(may, op); err != nil {
 		return result, err
 	}
@@ -38,11 +40,11 @@ func through[T any](v *view, may permission, op string, call func() (T, error)) 
 // wrapped around the error.
 func (v *view) outward(err error) error {
 	var e *Error
-	if v.scope.prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, v.scope.prefix) {
+	if v.scope.Prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, v.scope.Prefix) {
 		return err
 	}
 	inner := *e
-	inner.Key = strings.TrimPrefix(e.Key, v.scope.prefix)
+	inner.Key = strings.TrimPrefix(e.Key, v.scope.Prefix)
 	if _, bare := err.(*Error); bare {
 		return &inner
 	}
@@ -63,28 +65,28 @@ func (e *viewError) Error() string {
 func (e *viewError) Unwrap() []error { return []error{e.to, e.whole} }
 
 func (v *view) attrs(a *Attrs) *Attrs {
-	if a == nil || v.scope.prefix == "" {
+	if a == nil || v.scope.Prefix == "" {
 		return a
 	}
 	inner := *a
-	inner.Key = strings.TrimPrefix(a.Key, v.scope.prefix)
+	inner.Key = strings.TrimPrefix(a.Key, v.scope.Prefix)
 	return &inner
 }
 
 func (v *view) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
-	a, err := through(v, mayUpload, "Upload", func() (*Attrs, error) { return v.to.Upload(ctx, v.scope.prefix+key, body, opts...) })
+	a, err := through(v, scope.Upload, "Upload", func() (*Attrs, error) { return v.to.Upload(ctx, v.scope.Prefix+key, body, opts...) })
 	return v.attrs(a), err
 }
 
 func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	if err := v.check(mayDownload, "Download"); err != nil {
+	if err := v.check(scope.Download, "Download"); err != nil {
 		return nil, err
 	}
-	r, err := v.to.Download(ctx, v.scope.prefix+key, opts...)
+	r, err := v.to.Download(ctx, v.scope.Prefix+key, opts...)
 	if err != nil {
 		return nil, v.outward(err)
 	}
-	if v.scope.prefix == "" {
+	if v.scope.Prefix == "" {
 		return r, nil
 	}
 	offset, length := r.Range()
@@ -116,7 +118,7 @@ func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry
 // listed yields what a listing yields, as the view shows it. key points to the key of an entry.
 func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, list func(ListOption) iter.Seq2[E, error]) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
-		err := v.check(mayList, op)
+		err := v.check(scope.List, op)
 		var r ListOptions
 		if err == nil {
 			err = r.Apply(opts...)
@@ -127,15 +129,15 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 		}
 		v.inward(&r)
 		left := r.Limit // 0: there is none
-		if left > 0 && v.scope.prefix != "" {
+		if left > 0 && v.scope.Prefix != "" {
 			r.Limit++ // for the folder marker, which is left out
 		}
 		for entry, err := range list(wholeList(r)) {
 			whole := key(&entry)
-			if err == nil && v.scope.prefix != "" && *whole == v.scope.prefix {
+			if err == nil && v.scope.Prefix != "" && *whole == v.scope.Prefix {
 				continue // a folder marker has no key in the view
 			}
-			*whole = strings.TrimPrefix(*whole, v.scope.prefix)
+			*whole = strings.TrimPrefix(*whole, v.scope.Prefix)
 			if !yield(entry, v.outward(err)) || err != nil {
 				return
 			}
@@ -147,9 +149,9 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 }
 
 func (v *view) inward(r *ListOptions) {
-	r.Prefix = v.scope.prefix + r.Prefix
+	r.Prefix = v.scope.Prefix + r.Prefix
 	if r.StartAfter != "" {
-		r.StartAfter = v.scope.prefix + r.StartAfter
+		r.StartAfter = v.scope.Prefix + r.StartAfter
 	}
 }
 
@@ -159,29 +161,29 @@ type wholeList ListOptions
 func (o wholeList) applyList(r *ListOptions) { *r = ListOptions(o) }
 
 func (v *view) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	a, err := through(v, mayAttrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.scope.prefix+key, opts...) })
+	a, err := through(v, scope.Attrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.scope.Prefix+key, opts...) })
 	return v.attrs(a), err
 }
 
 func (v *view) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
-	return through(v, mayExists, "Exists", func() (bool, error) { return v.to.Exists(ctx, v.scope.prefix+key, opts...) })
+	return through(v, scope.Exists, "Exists", func() (bool, error) { return v.to.Exists(ctx, v.scope.Prefix+key, opts...) })
 }
 
 func (v *view) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
-	if err := v.check(mayRemove, "Remove"); err != nil {
+	if err := v.check(scope.Remove, "Remove"); err != nil {
 		return err
 	}
-	return v.outward(v.to.Remove(ctx, v.scope.prefix+key, opts...))
+	return v.outward(v.to.Remove(ctx, v.scope.Prefix+key, opts...))
 }
 
 func (v *view) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	return through(v, maySignUpload, "SignedUploadURL", func() (*SignedURL, error) { return v.to.SignedUploadURL(ctx, v.scope.prefix+key, opts...) })
+	return through(v, scope.SignUpload, "SignedUploadURL", func() (*SignedURL, error) { return v.to.SignedUploadURL(ctx, v.scope.Prefix+key, opts...) })
 }
 
 func (v *view) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	return through(v, maySignDownload, "SignedDownloadURL", func() (*SignedURL, error) { return v.to.SignedDownloadURL(ctx, v.scope.prefix+key, opts...) })
+	return through(v, scope.SignDownload, "SignedDownloadURL", func() (*SignedURL, error) { return v.to.SignedDownloadURL(ctx, v.scope.Prefix+key, opts...) })
 }
 
 func (v *view) PublicURL(key string) (string, error) {
-	return through(v, mayPublicURL, "PublicURL", func() (string, error) { return v.to.PublicURL(v.scope.prefix + key) })
+	return through(v, scope.PublicURL, "PublicURL", func() (string, error) { return v.to.PublicURL(v.scope.Prefix + key) })
 }

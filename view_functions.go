@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A view has all optional interfaces. Each method calls the function of its name on the bucket that
@@ -19,7 +21,7 @@ func (v *view) Close() error { return nil }
 
 func (v *view) ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error) {
 	to, ok := find[PageLister](v.to)
-	if !ok || v.check(mayList, "ListPage") != nil { // which List tells
+	if !ok || v.check(scope.List, "ListPage") != nil { // which List tells
 		return listForeignPage(ctx, v, token, opts)
 	}
 	var r ListOptions
@@ -32,13 +34,13 @@ func (v *view) ListPage(ctx context.Context, token string, opts ...ListOption) (
 		if err != nil {
 			return nil, v.outward(err)
 		}
-		if v.scope.prefix == "" {
+		if v.scope.Prefix == "" {
 			return page, nil
 		}
 		kept := page.Entries[:0]
 		for _, entry := range page.Entries {
-			if entry.Key != v.scope.prefix { // a folder marker has no key in the view
-				entry.Key = strings.TrimPrefix(entry.Key, v.scope.prefix)
+			if entry.Key != v.scope.Prefix { // a folder marker has no key in the view
+				entry.Key = strings.TrimPrefix(entry.Key, v.scope.Prefix)
 				kept = append(kept, entry)
 			}
 		}
@@ -55,41 +57,41 @@ func (v *view) Versions(ctx context.Context, opts ...ListOption) iter.Seq2[Versi
 }
 
 func (v *view) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error) {
-	return through(v, mayAttrs, "Tags", func() (map[string]string, error) { return Tags(ctx, v.to, v.scope.prefix+key, opts...) })
+	return through(v, scope.Attrs, "Tags", func() (map[string]string, error) { return Tags(ctx, v.to, v.scope.Prefix+key, opts...) })
 }
 
 func (v *view) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
-	return v.change("SetTags", func() error { return SetTags(ctx, v.to, v.scope.prefix+key, tags, opts...) })
+	return v.change("SetTags", func() error { return SetTags(ctx, v.to, v.scope.Prefix+key, tags, opts...) })
 }
 
 func (v *view) SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error {
-	return v.change("SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.prefix+key, r, opts...) })
+	return v.change("SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.Prefix+key, r, opts...) })
 }
 
 func (v *view) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
-	return v.change("SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.prefix+key, hold, opts...) })
+	return v.change("SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.Prefix+key, hold, opts...) })
 }
 
 func (v *view) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
-	return v.change("Restore", func() error { return Restore(ctx, v.to, v.scope.prefix+key, opts...) })
+	return v.change("Restore", func() error { return Restore(ctx, v.to, v.scope.Prefix+key, opts...) })
 }
 
 // change calls a function that changes an object, if the view permits it.
 func (v *view) change(op string, call func() error) error {
-	if err := v.check(mayUpload, op); err != nil {
+	if err := v.check(scope.Upload, op); err != nil {
 		return err
 	}
 	return v.outward(call())
 }
 
 func (v *view) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	return through(v, maySignUpload, "SignedUploadForm", func() (*SignedForm, error) {
-		return SignedUploadForm(ctx, v.to, v.scope.prefix+key, minSize, maxSize, opts...)
+	return through(v, scope.SignUpload, "SignedUploadForm", func() (*SignedForm, error) {
+		return SignedUploadForm(ctx, v.to, v.scope.Prefix+key, minSize, maxSize, opts...)
 	})
 }
 
 func (v *view) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error) {
-	return v.upload("BeginUpload", func() (MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.prefix+key, opts...) })
+	return v.upload("BeginUpload", func() (MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.Prefix+key, opts...) })
 }
 
 func (v *view) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error) {
@@ -97,17 +99,17 @@ func (v *view) ContinueUpload(ctx context.Context, token string, opts ...Multipa
 }
 
 func (v *view) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
-	entry.Key = v.scope.prefix + entry.Key
+	entry.Key = v.scope.Prefix + entry.Key
 	return v.upload("ContinueListedUpload", func() (MultipartUpload, error) { return ContinueListedUpload(ctx, v.to, entry, opts...) })
 }
 
 // upload calls a function that returns an upload in progress, and returns what the view shows of it.
 func (v *view) upload(op string, call func() (MultipartUpload, error)) (MultipartUpload, error) {
-	u, err := through(v, mayUpload, op, call)
+	u, err := through(v, scope.Upload, op, call)
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(u.Key(), v.scope.prefix) {
+	if !strings.HasPrefix(u.Key(), v.scope.Prefix) {
 		return nil, located(v, op, "", errOtherUpload())
 	}
 	return &viewUpload{MultipartUpload: u, view: v}, nil
@@ -115,8 +117,8 @@ func (v *view) upload(op string, call func() (MultipartUpload, error)) (Multipar
 
 // PutSignedPart is PutPart of an upload in progress.
 func (v *view) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	return through(v, mayUpload, "PutPart", func() (*UploadedPart, error) {
-		return PutSignedPart(ctx, v.to, v.scope.prefix+key, upload, number, body, opts...)
+	return through(v, scope.Upload, "PutPart", func() (*UploadedPart, error) {
+		return PutSignedPart(ctx, v.to, v.scope.Prefix+key, upload, number, body, opts...)
 	})
 }
 
@@ -127,25 +129,25 @@ type viewUpload struct {
 }
 
 func (u *viewUpload) Key() string {
-	return strings.TrimPrefix(u.MultipartUpload.Key(), u.view.scope.prefix)
+	return strings.TrimPrefix(u.MultipartUpload.Key(), u.view.scope.Prefix)
 }
 
 func (u *viewUpload) String() string { return "upload of " + quoted(u.Key()) }
 
 func (u *viewUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	return through(u.view, mayUpload, "PutPart", func() (*UploadedPart, error) { return u.MultipartUpload.PutPart(ctx, number, body, opts...) })
+	return through(u.view, scope.Upload, "PutPart", func() (*UploadedPart, error) { return u.MultipartUpload.PutPart(ctx, number, body, opts...) })
 }
 
 func (u *viewUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
-	return through(u.view, mayUpload|maySignUpload, "SignPart", func() (*SignedURL, error) { return u.MultipartUpload.SignPart(ctx, number, opts...) })
+	return through(u.view, scope.Upload|scope.SignUpload, "SignPart", func() (*SignedURL, error) { return u.MultipartUpload.SignPart(ctx, number, opts...) })
 }
 
 func (u *viewUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
-	return through(u.view, mayUpload, "Parts", func() ([]UploadedPart, error) { return u.MultipartUpload.Parts(ctx) })
+	return through(u.view, scope.Upload, "Parts", func() ([]UploadedPart, error) { return u.MultipartUpload.Parts(ctx) })
 }
 
 func (u *viewUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
-	a, err := through(u.view, mayUpload, "CompleteUpload", func() (*Attrs, error) { return u.MultipartUpload.Complete(ctx, opts...) })
+	a, err := through(u.view, scope.Upload, "CompleteUpload", func() (*Attrs, error) { return u.MultipartUpload.Complete(ctx, opts...) })
 	return u.view.attrs(a), err
 }
 
@@ -158,17 +160,17 @@ func (v *view) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[Up
 }
 
 func (v *view) AbortUpload(ctx context.Context, entry UploadEntry) error {
-	entry.Key = v.scope.prefix + entry.Key
+	entry.Key = v.scope.Prefix + entry.Key
 	return v.change("AbortUpload", func() error { return AbortUpload(ctx, v.to, entry) })
 }
 
 // CopyFrom leaves the key in an error of the source as it is: that is none of the view.
 func (v *view) CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
-	if err := v.check(mayUpload, "Copy"); err != nil {
+	if err := v.check(scope.Upload, "Copy"); err != nil {
 		return nil, err
 	}
-	a, err := Copy(ctx, v.to, v.scope.prefix+key, src, srcKey, opts...)
-	if e := (*Error)(nil); errors.As(err, &e) && e.Key == v.scope.prefix+key {
+	a, err := Copy(ctx, v.to, v.scope.Prefix+key, src, srcKey, opts...)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Key == v.scope.Prefix+key {
 		err = v.outward(err)
 	}
 	return v.attrs(a), err
@@ -177,20 +179,20 @@ func (v *view) CopyFrom(ctx context.Context, key string, src Downloader, srcKey 
 func (v *view) Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
 	whole := slices.Clone(srcKeys)
 	for i := range whole {
-		whole[i] = v.scope.prefix + whole[i]
+		whole[i] = v.scope.Prefix + whole[i]
 	}
-	a, err := through(v, mayUpload|mayDownload, "Compose", func() (*Attrs, error) { return Compose(ctx, v.to, v.scope.prefix+key, whole, opts...) })
+	a, err := through(v, scope.Upload|scope.Download, "Compose", func() (*Attrs, error) { return Compose(ctx, v.to, v.scope.Prefix+key, whole, opts...) })
 	return v.attrs(a), err
 }
 
 func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	to, ok := find[BatchRemover](v.to)
-	if !ok || v.check(mayRemove, "RemoveAll") != nil { // which each key tells
+	if !ok || v.check(scope.Remove, "RemoveAll") != nil { // which each key tells
 		return removeKeys(ctx, v, keys)
 	}
 	removed, err = to.RemoveAll(ctx, func(yield func(string) bool) {
 		for key := range keys {
-			if !yield(v.scope.prefix + key) {
+			if !yield(v.scope.Prefix + key) {
 				return
 			}
 		}
@@ -200,12 +202,12 @@ func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed in
 
 func (v *view) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	to, ok := find[BatchRemover](v.to)
-	if !ok || v.check(mayRemove, "RemoveVersions") != nil {
+	if !ok || v.check(scope.Remove, "RemoveVersions") != nil {
 		return removeVersions(ctx, v, versions)
 	}
 	removed, err = to.RemoveVersions(ctx, func(yield func(VersionEntry) bool) {
 		for entry := range versions {
-			entry.Key = v.scope.prefix + entry.Key
+			entry.Key = v.scope.Prefix + entry.Key
 			if !yield(entry) {
 				return
 			}

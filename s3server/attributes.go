@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -62,7 +63,7 @@ func getAttributes(r *request) error {
 		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return err
 		}
-		if err := checkRead(r.in.Header, v); err != nil {
+		if err := headers.CheckRead(r.in.Header, v); err != nil {
 			return err
 		}
 		r.w.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))

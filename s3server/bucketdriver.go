@@ -2,17 +2,12 @@ package s3server
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
-	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
@@ -106,30 +101,6 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 		return nil, storageError(err)
 	}
 	return attrsOf(v, shown), nil
-}
-
-// headersOf returns the headers of PutObject.
-func headersOf(in *storage.PutRequest) http.Header {
-	header := http.Header{}
-	for name, value := range map[string]string{
-		"Content-Type": in.ContentType, "Content-Encoding": in.ContentEncoding, "Content-Disposition": in.ContentDisposition,
-		"Content-Language": in.ContentLanguage, "Cache-Control": in.CacheControl, "X-Amz-Storage-Class": in.StorageClass,
-	} {
-		if value != "" {
-			header.Set(name, value)
-		}
-	}
-	for name, value := range in.Metadata {
-		header.Set(metadataPrefix+name, value)
-	}
-	if len(in.Tags) > 0 {
-		query := url.Values{}
-		for key, value := range in.Tags {
-			query.Set(key, value)
-		}
-		header.Set("X-Amz-Tagging", query.Encode())
-	}
-	return header
 }
 
 func (d *bucketDriver) checkVersion(id string) error {
@@ -262,132 +233,4 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) e
 		return nil
 	})
 	return storageError(err)
-}
-
-// List has the position of its last entry as its token.
-func (d *bucketDriver) List(ctx context.Context, in *storage.ListRequest) (*storage.Page, error) {
-	after, kind := state.Position{Key: in.StartAfter}, ""
-	if in.Token != "" {
-		kind, after.Key = in.Token[:1], in.Token[1:]
-		after.Prefix = kind == "p"
-	}
-	page, last := &storage.Page{Entries: in.Entries[:0]}, ""
-	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
-	more, err := d.handler.store.List(ctx, d.bucket, l, after, func(v *state.Version, common string) {
-		if v == nil {
-			page.Entries, last = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true}), "p"+common
-			return
-		}
-		page.Entries, last = append(page.Entries, entryOf(v)), "k"+v.Key
-	})
-	if err != nil {
-		return nil, storageError(err)
-	}
-	if more {
-		page.Token = last
-	}
-	return page, ctx.Err()
-}
-
-// ListVersions has the position of its last entry as its token.
-func (d *bucketDriver) ListVersions(ctx context.Context, in *storage.ListRequest) (*storage.VersionPage, error) {
-	after := state.VersionPosition{Key: in.StartAfter}
-	if in.Token != "" {
-		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // an id has no space
-	}
-	page, last := &storage.VersionPage{}, state.VersionPosition{}
-	var newer *state.Version // the entry before
-	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
-	more, err := d.handler.store.ListVersions(ctx, d.bucket, l, after, func(v *state.Version, latest bool, common string) {
-		if v == nil {
-			page.Entries, last = append(page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}), state.VersionPosition{Key: common}
-			return
-		}
-		entry := storage.VersionEntry{ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker}
-		if newer != nil && newer.Key == v.Key {
-			entry.NoncurrentSince = newer.Modified
-		}
-		page.Entries, newer = append(page.Entries, entry), v
-		last = state.VersionPosition{Key: v.Key, ID: v.ID}
-	})
-	if err != nil {
-		return nil, storageError(err)
-	}
-	if more {
-		page.Token = last.ID + " " + last.Key
-	}
-	return page, ctx.Err()
-}
-
-func entryOf(v *state.Version) storage.ListEntry {
-	return storage.ListEntry{Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified}
-}
-
-// attrsOf returns what package storage knows about a version.
-func attrsOf(v *state.Version, shown string) *storage.Attrs {
-	a := &storage.Attrs{
-		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,
-		CRC32C: crc32cOf(v.Object.Sum), TagCount: len(v.Object.Properties.Tags), LegalHold: v.Object.Lock.Hold == "ON",
-		Properties: storage.Properties{
-			ContentType: v.Object.Properties.Header.Get("Content-Type"), ContentEncoding: v.Object.Properties.Header.Get("Content-Encoding"),
-			ContentDisposition: v.Object.Properties.Header.Get("Content-Disposition"), ContentLanguage: v.Object.Properties.Header.Get("Content-Language"),
-			CacheControl: v.Object.Properties.Header.Get("Cache-Control"),
-		},
-	}
-	if v.Object.Properties.Class != state.Standard {
-		a.StorageClass = v.Object.Properties.Class
-	}
-	for name, values := range v.Object.Properties.Header {
-		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(metadataPrefix)); found {
-			if a.Metadata == nil {
-				a.Metadata = map[string]string{}
-			}
-			a.Metadata[key] = strings.Join(values, ",")
-		}
-	}
-	return a
-}
-
-// crc32cOf returns a checksum of the whole content, if it is a CRC32C.
-func crc32cOf(sum checksum.Sum) storage.CRC32C {
-	raw, err := base64.StdEncoding.DecodeString(sum.Value)
-	if err != nil || len(raw) != 4 || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
-		return storage.CRC32C{}
-	}
-	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
-}
-
-// code returns S3's code of an error, or "".
-func code(err error) string {
-	var e *s3error.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
-var storageCodes = map[string]storage.Code{
-	"NoSuchKey": storage.ObjectNotFound, "NoSuchVersion": storage.ObjectNotFound, "MethodNotAllowed": storage.ObjectNotFound,
-	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
-	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
-	"NotImplemented": storage.Unsupported, "SlowDown": storage.RateLimited, "ServiceUnavailable": storage.Unavailable,
-	"ConditionalRequestConflict": storage.Unavailable, // the next attempt knows whether the condition holds
-	"InternalError":              storage.Internal, "InsufficientStorage": storage.Internal,
-}
-
-// storageError returns an error of the store in the terms of package storage.
-func storageError(err error) error {
-	var e *s3error.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	known, found := storageCodes[e.Code]
-	switch {
-	case found:
-	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
-		known = storage.Unavailable
-	default:
-		known = storage.InvalidArgument
-	}
-	return &storage.Error{Code: known, Status: e.Status, Err: e}
 }

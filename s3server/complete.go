@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -51,7 +52,7 @@ type completeResult struct {
 // completeUpload makes an object of the parts and ends the upload. A second completion with the
 // same parts returns the result of the first.
 func completeUpload(r *request) error {
-	condition, err := writeConditionOf(r.in.Header)
+	condition, err := headers.WriteCondition(r.in.Header)
 	if err != nil {
 		return err
 	}

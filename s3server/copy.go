@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -68,7 +69,7 @@ func checkCopySource(r *request, v *state.Version) error {
 	if err := checkReader(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
 	}
-	if err := checkSource(r.in.Header, v); err != nil {
+	if err := headers.CheckSource(r.in.Header, v); err != nil {
 		return err
 	}
 	if r.server.archived(v) {
@@ -97,7 +98,7 @@ func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
 // it takes those of the request and no others.
 func copyObject(r *request) error {
-	condition, err := writeConditionOf(r.in.Header)
+	condition, err := headers.WriteCondition(r.in.Header)
 	if err != nil {
 		return err
 	}
@@ -187,7 +188,7 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 
 // copyPart makes a part of an object, or of a range of one.
 func copyPart(r *request) error {
-	if err := noWriteCondition(r.in.Header); err != nil {
+	if err := headers.NoWriteCondition(r.in.Header); err != nil {
 		return err
 	}
 	u, number, err := partTarget(r)

@@ -11,11 +11,8 @@ import (
 )
 
 func putCORS(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked cors.Configuration
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	if err := asked.Check(); err != nil {

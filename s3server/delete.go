@@ -83,11 +83,8 @@ type deleteError struct {
 
 // deleteObjects returns 200 with a result for each key.
 func deleteObjects(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked deleteRequest
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	if err := asked.check(r.server.limits.MaxBatch); err != nil {

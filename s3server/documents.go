@@ -65,6 +65,14 @@ func (r *request) readXML(v any) error {
 	return xmldoc.Parse(document, v)
 }
 
+// readVouched is readXML for a body that must have a digest or checksum.
+func (r *request) readVouched(v any) error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	return r.readXML(v)
+}
+
 // readDocument returns a small body.
 func (r *request) readDocument() ([]byte, error) {
 	if r.in.ContentLength > maxDocument {

@@ -205,11 +205,8 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 }
 
 func putBucketEncryption(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked encryptionConfiguration
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	if err := asked.check(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -48,7 +49,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 		return false, err
 	}
-	if err := checkRead(r.in.Header, v); err != nil {
+	if err := headers.CheckRead(r.in.Header, v); err != nil {
 		return false, err
 	}
 	if r.server.archived(v) && r.in.Method == http.MethodGet {

@@ -10,33 +10,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// readLock reads the headers of a write.
-func readLock(h *Handler, header http.Header) (state.Lock, error) {
-	l := state.Lock{Mode: header.Get(state.LockMode), Hold: header.Get(state.LockHold)}
-	until := header.Get(state.LockUntil)
-	wrong := func(name, message string) (state.Lock, error) {
-		return l, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).WithMessage("%s", message)
-	}
-	switch {
-	case (l.Mode == "") != (until == ""):
-		return wrong(state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
-	case l.Mode != "" && l.Mode != state.Governance && l.Mode != state.Compliance:
-		return wrong(state.LockMode, "Unknown wormMode directive.")
-	case l.Hold != "" && l.Hold != "ON" && l.Hold != "OFF":
-		return wrong(state.LockHold, "Legal Hold must be either of 'ON' or 'OFF'")
-	case l.Mode == "":
-		return l, nil
-	}
-	var err error
-	if l.Until, err = time.Parse(time.RFC3339, until); err != nil {
-		return wrong(state.LockUntil, "The retain until date must be provided in ISO 8601 format")
-	}
-	if !l.Until.After(h.now()) {
-		return wrong(state.LockUntil, "The retain until date must be in the future!")
-	}
-	return l, nil
-}
-
 // bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
 func bypasses(r *request) bool {
 	return isTrue(r.in.Header, "X-Amz-Bypass-Governance-Retention")
@@ -91,11 +64,8 @@ func getLocking(b *state.Bucket) (any, error) {
 
 // putLocking enables object lock, which cannot be disabled, and replaces the default retention.
 func putLocking(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked lockConfiguration
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	s, err := asked.settings()
@@ -143,11 +113,8 @@ type retention struct {
 
 // putRetention replaces the retention of a version; an empty one ends it.
 func putRetention(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked retention
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	changed, err := asked.lock(r.server.now())
@@ -223,11 +190,8 @@ type legalHold struct {
 }
 
 func putLegalHold(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked legalHold
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	if asked.Status != "ON" && asked.Status != "OFF" {

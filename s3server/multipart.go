@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -21,7 +22,7 @@ type createUploadResult struct {
 }
 
 func createUpload(r *request) error {
-	if err := noWriteCondition(r.in.Header); err != nil {
+	if err := headers.NoWriteCondition(r.in.Header); err != nil {
 		return err
 	}
 	o, err := newObject(r, r.in.Header)
@@ -100,7 +101,7 @@ func partTarget(r *request) (u *state.Upload, number int, err error) {
 }
 
 func uploadPart(r *request) error {
-	if err := noWriteCondition(r.in.Header); err != nil {
+	if err := headers.NoWriteCondition(r.in.Header); err != nil {
 		return err
 	}
 	if value := r.in.Header.Get("X-Amz-Tagging"); value != "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -103,7 +104,7 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.afterAuth(r); err != nil {
 		return err
 	}
-	if err := r.server.checkHeaders(r.operation, r.in.Header); err != nil {
+	if err := headers.Check(r.operation, r.in.Header, r.server.config.Strict); err != nil {
 		return err
 	}
 	if err := checkParameters(r); err != nil {

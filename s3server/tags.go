@@ -22,11 +22,8 @@ func getTagging(r *request) error {
 }
 
 func putTagging(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked tagging.Document
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	tags, err := asked.Tags()
@@ -92,11 +89,8 @@ func getBucketTagging(b *state.Bucket) (any, error) {
 }
 
 func putBucketTagging(r *request) error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked tagging.Document
-	if err := r.readXML(&asked); err != nil {
+	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
 	tags, err := asked.List()

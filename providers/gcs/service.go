@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
@@ -26,7 +28,10 @@ const (
 )
 
 // A serviceDriver manages the buckets of one account.
-type serviceDriver struct{ account *account }
+type serviceDriver struct {
+	account   *account
+	unsettled sync.Map // by name: requests of buckets that this service made, and that are to be public
+}
 
 // NewService opens the account of a Config without a bucket. It makes no request.
 // The service creates and lists buckets in [Config.Project]. If c is invalid,
@@ -90,7 +95,9 @@ func (s *serviceDriver) manage(name string) *managedBucket {
 
 // CreateBucket creates a bucket with uniform access: only its IAM policy grants
 // access, and objects have no ACLs. If the bucket should be public and cannot be,
-// CreateBucket removes it again.
+// CreateBucket removes it again. If the service is only busy, the bucket stays, and another
+// equal call continues: Google limits how often buckets are made and removed.
+// https://docs.cloud.google.com/storage/quotas
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	project, err := s.projectID(ctx)
 	if err != nil {
@@ -100,20 +107,19 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	b, attrs := s.manage(r.Name), newBucketAttrs(r)
-	handle := b.handle
-	if r.ObjectLock {
-		handle = handle.SetObjectRetention(true)
-	}
-	err = writes(ctx, func(ctx context.Context) error { return handle.Create(ctx, project, attrs) })
-	if err != nil {
-		return nil, createError(err)
+	if made, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(made, *r) {
+		handle := b.handle
+		if r.ObjectLock {
+			handle = handle.SetObjectRetention(true)
+		}
+		err = writes(ctx, func(ctx context.Context) error { return handle.Create(ctx, project, attrs) })
+		if err != nil {
+			return nil, createError(err)
+		}
 	}
 	public := r.PublicAccess != nil && *r.PublicAccess
 	if public {
-		if err := b.addPublicRead(ctx); err != nil {
-			undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-			defer cancel()
-			_ = b.handle.Delete(undo)
+		if err := s.makePublic(ctx, b, r); err != nil {
 			return nil, err
 		}
 	}
@@ -122,6 +128,22 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		attrs.ObjectRetentionMode = retentionEnabled
 	}
 	return bucketInfo(attrs, public), nil
+}
+
+// makePublic makes a new bucket public, or removes it if that is impossible.
+func (s *serviceDriver) makePublic(ctx context.Context, b *managedBucket, r *storage.BucketRequest) error {
+	err := b.addPublicRead(ctx)
+	if err != nil && translate(err).Retryable && ctx.Err() == nil {
+		s.unsettled.Store(r.Name, *r)
+		return err
+	}
+	s.unsettled.Delete(r.Name)
+	if err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+		defer cancel()
+		_ = b.handle.Delete(undo)
+	}
+	return err
 }
 
 // checkBucketRequest returns Unsupported for settings that Google's buckets do not have.
@@ -256,6 +278,9 @@ const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVer
 // DeleteBucket returns BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := writes(ctx, s.manage(name).handle.Delete)
+	if err == nil {
+		s.unsettled.Delete(name)
+	}
 	if statusOf(err) == http.StatusConflict {
 		return withCode(err, storage.BucketNotEmpty, hiddenHint)
 	}

@@ -77,6 +77,40 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 	}
 }
 
+// A creation whose response was lost has the next attempt find its bucket.
+// GoogleCloudPlatform/magic-modules#11550
+func TestACreationWhoseResponseWasLostIsUnknown(t *testing.T) {
+	d, w := managing(t, Config{}, map[string][]string{"POST /b": {
+		refusal(503, "backendError", "Backend Error"),
+		refusal(409, "conflict", "Your previous request to create the named bucket succeeded and you already own it."),
+	}})
+	_, err := storage.NewService(d).CreateBucket(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.BucketExists)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.Equal(t, []string{"POST /b", "POST /b"}, w.requests)
+}
+
+// Google limits how often buckets are made and removed, to one in two seconds.
+// https://docs.cloud.google.com/storage/quotas
+func TestANewBucketStaysWhileTheServiceIsBusy(t *testing.T) {
+	busy := refusal(503, "backendError", "Backend Error")
+	d, w := managing(t, Config{}, map[string][]string{
+		"POST /b":           {bucketIsThere, refusal(409, "conflict", "Your previous request to create the named bucket succeeded and you already own it.")},
+		"GET /b/photos/iam": {busy, privatePolicy},
+		"PUT /b/photos/iam": {busy, publicPolicy},
+	})
+	s := storage.NewService(d, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
+	_, err := s.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+	require.Error(t, err, "two attempts are too few")
+	info, err := s.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+	require.NoError(t, err)
+	require.True(t, info.Public)
+	const get, put = "GET /b/photos/iam", "PUT /b/photos/iam"
+	require.Equal(t, []string{"POST /b", get, get, put, get, put}, w.requests)
+	_, err = s.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+	require.ErrorIs(t, err, storage.BucketExists, "it was made")
+}
+
 func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"POST /b":           {bucketIsThere},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -58,6 +59,61 @@ func TestFurtherConformanceWithTransientAnswersAndWithoutDecrypt(t *testing.T) {
 var withoutChecksums = map[string]string{
 	"a reader delivers bytes and attributes": "the attributes of the reader have the checksum, and those of Attrs do not",
 	"the CRC32C is kept with the object":     "Attrs does not have it",
+}
+
+// A bucket with a default retention keeps every version for a day, and takes no write without a checksum:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T) {
+	s, _ := answeringServer(t, "aws", documented.Amazon)
+	made := s.made
+	s.retains, s.made = true, func(t *testing.T, bucket string) {
+		s.retainByDefault(t, bucket)
+		made(t, bucket)
+	}
+	conform(t, s, withSmallParts, append(documented.Skips(underRetention), storagetest.WithName("s3"),
+		storagetest.SkipRules("no write of these rules differs under a retention", "R6", "R7", "R8", "L1", "L3", "S3", "T1", "T2"))...)
+}
+
+// retainByDefault locks the objects of a new bucket for a day.
+func (s *testServer) retainByDefault(t *testing.T, bucket string) {
+	t.Helper()
+	_, err := s.raw.PutBucketVersioning(t.Context(), &awss3.PutBucketVersioningInput{
+		Bucket: &bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	require.NoError(t, err)
+	_, err = s.raw.PutObjectLockConfiguration(t.Context(), &awss3.PutObjectLockConfigurationInput{
+		Bucket: &bucket, ObjectLockConfiguration: &types.ObjectLockConfiguration{
+			ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+			Rule:              &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: aws.Int32(1)}},
+		},
+	})
+	require.NoError(t, err)
+}
+
+const (
+	unsignedChecksum = "the request is signed without a checksum, which S3 refuses"
+	keptVersion      = "the case removes a version, which is locked"
+	lockedByBucket   = "the case needs objects that the bucket does not lock"
+)
+
+// underRetention has the cases that a default retention changes.
+var underRetention = map[string]string{
+	"a signed create never overwrites":                                 unsignedChecksum,
+	"a signed upload binds a content type only if asked to":            unsignedChecksum,
+	"a signed size is enforced":                                        unsignedChecksum,
+	"a signed upload stores its tags":                                  unsignedChecksum,
+	"any text comes back from its encoded value after a signed upload": unsignedChecksum,
+	"a signed part expires":                                            unsignedChecksum,
+	"a signed part binds what was signed":                              unsignedChecksum,
+	"removing a version is permanent":                                  keptVersion,
+	"a removed key stays removed":                                      keptVersion,
+	"a delete marker is removed by its version":                        keptVersion,
+	"RemoveVersions removes versions in batches":                       keptVersion,
+	"versions under a prefix":                                          keptVersion,
+	"a retention in the mode Compliance can only be extended":          lockedByBucket,
+	"a legal hold keeps an object":                                     lockedByBucket,
+	"a bucket without object lock refuses locks":                       lockedByBucket,
+	"a copy does not take the locks of its source":                     lockedByBucket,
 }
 
 // The kin of Amazon have other transient answers, to the same requests, and lack some of them.

@@ -27,6 +27,7 @@ type testServer struct {
 	secret   string
 	raw      *awss3.Client                     // the SDK's own, for what the driver is not to be asked
 	made     func(t *testing.T, bucket string) // called with each new bucket, if it is set
+	retains  bool                              // made gives each bucket a default retention
 }
 
 // serverNames has the servers on which the driver must pass.
@@ -115,7 +116,11 @@ func (s *testServer) remove(t *testing.T, bucket string) {
 
 func (s *testServer) removeVersion(ctx context.Context, t *testing.T, bucket string, key, version *string) {
 	t.Helper()
-	_, err := s.raw.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: key, VersionId: version})
+	in := &awss3.DeleteObjectInput{Bucket: &bucket, Key: key, VersionId: version}
+	if s.retains {
+		in.BypassGovernanceRetention = aws.Bool(true)
+	}
+	_, err := s.raw.DeleteObject(ctx, in)
 	require.NoError(t, err)
 }
 

@@ -2,7 +2,6 @@ package driverstore
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -47,10 +46,6 @@ const (
 	keptClass      = "k"
 	keptAccount    = "o"
 )
-
-// maxKeptParts is the longest list of parts that is kept with an object on another machine, in
-// bytes. Providers keep 2 KiB of metadata.
-const maxKeptParts = 1000
 
 // nativeHeaders are the headers that drivers keep.
 var nativeHeaders = map[string]func(*storage.Properties) *string{
@@ -136,62 +131,6 @@ func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage
 			kept.Set(keptPartSums, sums)
 		}
 	}
-}
-
-// partSizes returns the sizes of the parts: "5242880*3,17" stands for four.
-func partSizes(parts []state.ObjectPart) string {
-	var b strings.Builder
-	for i := 0; i < len(parts); {
-		same := i + 1
-		for same < len(parts) && parts[same].Size == parts[i].Size {
-			same++
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.FormatInt(parts[i].Size, 10))
-		if same-i > 1 {
-			b.WriteString("*" + strconv.Itoa(same-i))
-		}
-		i = same
-	}
-	return b.String()
-}
-
-// partSums returns the checksums of the parts, which are all of one kind.
-func partSums(parts []state.ObjectPart) string {
-	sums := make([]string, len(parts))
-	for i, p := range parts {
-		sums[i] = p.Sum.Value
-	}
-	return strings.Join(sums, ",")
-}
-
-// readParts is the inverse of partSizes and partSums.
-func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPart) {
-	if sizes == "" {
-		return nil
-	}
-	offset := int64(0)
-	for run := range strings.SplitSeq(sizes, ",") {
-		first, times, _ := strings.Cut(run, "*")
-		size, _ := strconv.ParseInt(first, 10, 64)
-		n, err := strconv.Atoi(times)
-		if err != nil {
-			n = 1
-		}
-		for range n {
-			parts = append(parts, state.ObjectPart{Offset: offset, Size: size})
-			offset += size
-		}
-	}
-	values := strings.Split(sums, ",")
-	if kind != nil && len(values) == len(parts) {
-		for i := range parts {
-			parts[i].Sum = checksum.Sum{Kind: kind, Value: values[i], Covers: checksum.FullObject}
-		}
-	}
-	return parts
 }
 
 // version returns S3's version for the attributes of an object, with the tags that the driver has.
@@ -343,52 +282,4 @@ func (b *driverBucket) etagOf(etag, revision string) string {
 	}
 	hash := sha256.Sum256([]byte(revision))
 	return `"` + hex.EncodeToString(hash[:16]) + `-1"`
-}
-
-// shownVersion returns S3's version id for a driver's, which may have any characters.
-func (b *driverBucket) shownVersion(id string, modified time.Time) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if id == "" || b.cached != nil && b.cached.bucket.HasNulls() && b.cached.bucket.IsNull(modified) {
-		return state.NullVersion
-	}
-	if state.IsVersionText(id) && !strings.HasPrefix(id, encodedVersion) {
-		return id
-	}
-	return encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(id))
-}
-
-const encodedVersion = "e."
-
-// ValidID accepts the ids of all drivers.
-func (s *Store) ValidID(id string) bool {
-	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
-}
-
-// driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
-// returns no version's id.
-func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
-	if shown != state.NullVersion || !b.keepsVersions() {
-		return decodeVersion(shown), nil
-	}
-	id = state.NullVersion
-	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.id == state.NullVersion {
-			id = e.Version
-		}
-		return id == state.NullVersion, nil
-	})
-	return id, err
-}
-
-func decodeVersion(shown string) string {
-	if shown == state.NullVersion {
-		return ""
-	}
-	if text, encoded := strings.CutPrefix(shown, encodedVersion); encoded {
-		if id, err := base64.RawURLEncoding.DecodeString(text); err == nil {
-			return string(id)
-		}
-	}
-	return shown
 }

@@ -49,11 +49,11 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
-	settings, err := record.Settings(b.name)
+	bucket, err := record.Bucket(b.name)
 	if err != nil {
 		return nil, err
 	}
-	return b.keep(&state.Bucket{Name: b.name, Account: record.Account, Region: record.Region, Created: record.Created, VersioningChanges: record.Changes, Settings: settings}, revision), nil
+	return b.keep(bucket, revision), nil
 }
 
 // readNatural returns a bucket that this server did not make.

@@ -5,12 +5,10 @@ package driverstore
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -54,33 +52,6 @@ func New(c Config) *Store {
 	}
 }
 
-// A driverBucket is a bucket that is open.
-type driverBucket struct {
-	name    string
-	service storage.ServiceDriver
-	// account, region and natural are those of a bucket without a record.
-	account, region string
-	natural         state.Settings
-	now             func() time.Time
-	driver          storage.Driver
-
-	mu       sync.Mutex
-	desc     storage.Description
-	records  *records // nil until there are any
-	cached   *cachedBucket
-	changing sync.Mutex // held while the record of the settings is replaced
-
-	names   driverNames
-	uploads driverUploads
-}
-
-// A cachedBucket is a bucket as it was read last.
-type cachedBucket struct {
-	bucket   *state.Bucket
-	revision string // of the record; "" if there is none
-	at       time.Time
-}
-
 // locate returns an open bucket, which need not exist.
 func (s *Store) locate(name string) (*driverBucket, error) {
 	s.mu.Lock()
@@ -106,15 +77,6 @@ func (s *Store) forget(b *driverBucket) {
 	}
 	s.mu.Unlock()
 	b.close()
-}
-
-func (b *driverBucket) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_ = b.driver.Close()
-	if b.records != nil {
-		b.records.close()
-	}
 }
 
 // Close closes all buckets.
@@ -226,65 +188,6 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	return s3error.New("OperationAborted")
 }
 
-// update tells the driver what it must know about the settings.
-func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, now time.Time) error {
-	r := &storage.BucketRequest{Name: b.name}
-	if changed.Lifecycle != old.Lifecycle && !b.description().Local {
-		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
-	}
-	if changed.Versioning != old.Versioning {
-		if changed.Versioning != state.Enabled && !b.description().Local {
-			return s3error.New("NotImplemented", "Resource", "versioning").WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
-		}
-		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
-		// Providers have null versions of their own, or clocks.
-		if b.description().Local && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
-			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), now)
-		}
-	}
-	r.ObjectLock = changed.Locking != nil && old.Locking == nil
-	if r.Versioning == nil && !r.ObjectLock {
-		return nil
-	}
-	if _, err := b.service.UpdateBucket(ctx, r); err != nil {
-		return ErrorOf(err, b.name)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.desc = b.driver.Describe() // the driver learns it
-	return nil
-}
-
-// description returns that of the driver.
-func (b *driverBucket) description() *storage.Description {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.desc.Provider == "" {
-		b.desc = b.driver.Describe()
-	}
-	return &b.desc
-}
-
-// keepsVersions reports whether there may be versions.
-func (b *driverBucket) keepsVersions() bool {
-	if b.description().Versioned {
-		return true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.cached != nil && b.cached.bucket.Versioning != ""
-}
-
-func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
-
-// need returns NotImplemented if the driver lacks a feature.
-func (b *driverBucket) need(f storage.Features, what string) error {
-	if b.has(f) {
-		return nil
-	}
-	return s3error.New("NotImplemented", "Resource", what).WithMessage("The store behind this server has no %s", what)
-}
-
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	b, old, err := s.bucketOf(ctx, name)
 	if err != nil {
@@ -316,25 +219,6 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 	}
 	s.forget(b)
 	return nil
-}
-
-// checkEmpty fails if the bucket has anything but records.
-func (b *driverBucket) checkEmpty(ctx context.Context) error {
-	found := false
-	err := b.names.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
-		found = !isRecord(e.Key)
-		return !found
-	})
-	if err == nil && !found && b.keepsVersions() {
-		err = b.names.eachVersion(ctx, &storage.ListRequest{}, func(*listedEntry) (bool, error) { // without records
-			found = true
-			return false, nil
-		})
-	}
-	if err == nil && found {
-		err = s3error.New("BucketNotEmpty", "BucketName", b.name)
-	}
-	return err
 }
 
 func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.Bucket) bool) error {
@@ -372,46 +256,4 @@ func shownTime(t time.Time) time.Time {
 	return t
 }
 
-// keyLocks serializes changes of one key in this process. A change may take as long as its client
-// likes, and changes of other keys do not wait for it.
-type keyLocks struct {
-	mu  sync.Mutex
-	all map[string]*keyLock
-}
-
-type keyLock struct {
-	held  sync.Mutex
-	users int // that hold it or wait for it
-}
-
-func (l *keyLocks) lock(key string) (unlock func()) {
-	l.mu.Lock()
-	k := l.all[key]
-	if k == nil {
-		k = &keyLock{}
-		l.all[key] = k
-	}
-	k.users++
-	l.mu.Unlock()
-	k.held.Lock()
-	return func() {
-		k.held.Unlock()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if k.users--; k.users == 0 {
-			delete(l.all, key)
-		}
-	}
-}
-
 func isCode(err error, code storage.Code) bool { return err != nil && errors.Is(err, code) }
-
-// naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
-// names that end in a dot.
-func (b *driverBucket) naming() keyname.Naming {
-	d := b.description()
-	if d.Local {
-		return keyname.Naming{}
-	}
-	return keyname.Naming{Empty: true, Slash: d.Features&storage.LeadingSlashes != 0, Others: d.Provider != "azure"}
-}

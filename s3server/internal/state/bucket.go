@@ -41,37 +41,34 @@ const (
 
 // Settings are the settings of a bucket. Their values are replaced and never changed.
 type Settings struct {
-	Versioning string // "" if it never kept versions
-	CORS       *cors.Configuration
-	Policy     *policy.Policy
-	Block      *acl.Block
-	Ownership  string // "" means no controls, which is the same as ObjectWriter
-	Lifecycle  *lifecycle.Configuration
-	ACL        acl.List
-	Locking    *LockSettings // nil if the bucket cannot lock objects
+	Versioning string                   `json:",omitempty"` // "" if it never kept versions
+	CORS       *cors.Configuration      `json:",omitempty"`
+	Policy     *policy.Policy           `json:"-"` // see SettingsRecord
+	Block      *acl.Block               `json:",omitempty"`
+	Ownership  string                   `json:",omitempty"` // "" means no controls, which is the same as ObjectWriter
+	Lifecycle  *lifecycle.Configuration `json:",omitempty"`
+	ACL        acl.List                 `json:",omitempty"`
+	Locking    *LockSettings            `json:",omitempty"` // nil if the bucket cannot lock objects
 
-	Tags         []tagging.Tag
-	Encryption   *EncryptionRule // nil means AES256
-	Payer        string          // "Requester" if the requester pays
-	Acceleration string          // "" if nobody has set it
-	Logging      []byte          // as it was sent; nil without logging
-	Notification *notification.Configuration
-	Website      *website.Configuration
+	Tags         []tagging.Tag               `json:",omitempty"`
+	Encryption   *EncryptionRule             `json:",omitempty"` // nil means AES256
+	Payer        string                      `json:",omitempty"` // "Requester" if the requester pays
+	Acceleration string                      `json:",omitempty"` // "" if nobody has set it
+	Logging      []byte                      `json:",omitempty"` // as it was sent; nil without logging
+	Notification *notification.Configuration `json:",omitempty"`
+	Website      *website.Configuration      `json:",omitempty"`
 }
 
-// defaultSettings are those of a bucket created after April 2023.
-var defaultSettings = Settings{
-	Block:     &acl.Block{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
-	Ownership: OwnerEnforced,
-}
-
-// NewSettings returns the settings of a new bucket. Only a strict server blocks public access to it.
+// NewSettings returns the settings of a new bucket: those of AWS since April 2023 if the server is
+// strict, and else none.
 func NewSettings(strict bool) Settings {
-	s := defaultSettings
 	if !strict {
-		s.Ownership, s.Block = "", nil
+		return Settings{}
 	}
-	return s
+	return Settings{
+		Block:     &acl.Block{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+		Ownership: OwnerEnforced,
+	}
 }
 
 // OwnerEnforced is the ownership of a bucket without access control lists, which is

@@ -1,4 +1,4 @@
-package s3server
+package headers
 
 import (
 	"net/http"
@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// writeConditionOf reads the headers of a write. S3 supports If-None-Match only with
+// WriteCondition reads the headers of a write. S3 supports If-None-Match only with
 // "*", and one condition at a time.
-func writeConditionOf(header http.Header) (state.WriteCondition, error) {
+func WriteCondition(header http.Header) (state.WriteCondition, error) {
 	none, match := header.Get("If-None-Match"), header.Get("If-Match")
 	switch {
 	case none != "" && match != "", none != "" && none != "*":
@@ -24,9 +24,9 @@ func writeConditionOf(header http.Header) (state.WriteCondition, error) {
 	return state.WriteCondition{Absent: none == "*", Match: match}, nil
 }
 
-// noWriteCondition refuses conditions on a request that supports none, such as
+// NoWriteCondition refuses conditions on a request that supports none, such as
 // UploadPart.
-func noWriteCondition(header http.Header) error {
+func NoWriteCondition(header http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if header.Get(name) != "" {
 			return s3error.New("NotImplemented", "Header", name)
@@ -35,8 +35,8 @@ func noWriteCondition(header http.Header) error {
 	return nil
 }
 
-// checkRead checks the conditions of a read, in the order of RFC 9110.
-func checkRead(header http.Header, v *state.Version) error {
+// CheckRead checks the conditions of a read, in the order of RFC 9110.
+func CheckRead(header http.Header, v *state.Version) error {
 	modified := v.Modified.Truncate(time.Second)
 	if match := header.Get("If-Match"); match != "" {
 		if !state.Matches(match, v.Object.ETag) {
@@ -59,9 +59,9 @@ func notModified(v *state.Version) error {
 	return s3error.New("NotModified").WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 }
 
-// checkSource checks the conditions on the source of a copy. Each one that fails is a
+// CheckSource checks the conditions on the source of a copy. Each one that fails is a
 // 412.
-func checkSource(header http.Header, v *state.Version) error {
+func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
 	modified := v.Modified.Truncate(time.Second)
 	match, none := header.Get(prefix+"If-Match"), header.Get(prefix+"If-None-Match")

@@ -1,7 +1,8 @@
-package s3server
+// Package headers has which headers a request may have, and reads what they ask for: conditions,
+// properties of an object and its lock.
+package headers
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-const amzPrefix = "X-Amz-"
+// AmzPrefix begins the headers of AWS.
+const AmzPrefix = "X-Amz-"
 
 // commonHeaders are the x-amz-* headers that every operation accepts. They belong to the
 // signature, the account or the client, or offer something that a server need not use.
@@ -54,9 +56,9 @@ var (
 	listHeaders = []string{"x-amz-optional-object-attributes"}
 )
 
-// formFields stands for the x-amz-* fields of the form of a PostObject, whose headers are those of a
+// FormFields stands for the x-amz-* fields of the form of a PostObject, whose headers are those of a
 // browser.
-const formFields = "PostObject's form"
+const FormFields = "PostObject's form"
 
 // acceptedHeaders are the further x-amz-* headers by operation. An operation that is missing here
 // accepts the common ones and, if its name begins with Put, those of a body. The handler of an
@@ -82,7 +84,7 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"GetObjectAttributes": slices.Concat(encryptionHeaders, customerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"}),
 	"DeleteObject":        {"x-amz-bypass-governance-retention"},
 	"PutObject":           slices.Concat(bodyHeaders, kindHeaders, objectHeaders, []string{"x-amz-tagging"}),
-	formFields:            slices.Concat([]string{"x-amz-checksum-*"}, kindHeaders, objectHeaders),
+	FormFields:            slices.Concat([]string{"x-amz-checksum-*"}, kindHeaders, objectHeaders),
 	"CopyObject":          slices.Concat(sourceHeaders, objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-metadata-directive", "x-amz-tagging", "x-amz-tagging-directive"}),
 
 	"CreateMultipartUpload":   slices.Concat(objectHeaders, kindHeaders, []string{"x-amz-tagging"}),
@@ -108,7 +110,7 @@ var missingHeaders = []string{
 // hasMeaning reports whether AWS gives a meaning to a header, as far as this server knows, in
 // whichever operation.
 func hasMeaning(name string) bool {
-	if strings.HasPrefix(name, metadataPrefix) {
+	if strings.HasPrefix(name, MetadataPrefix) {
 		return true
 	}
 	for _, table := range acceptedHeaders {
@@ -136,10 +138,10 @@ func headerTable(names map[string][]string) map[string]map[string]bool {
 	return table
 }
 
-// checkHeaders refuses the x-amz-* headers to which AWS gives a meaning that this server does not
+// Check refuses the x-amz-* headers to which AWS gives a meaning that this server does not
 // give them. A strict server also refuses those that it does not know, because AWS may give them
 // one some day. Proxies and other S3 servers have such headers of their own.
-func (h *Handler) checkHeaders(operation string, header http.Header) error {
+func Check(operation string, header http.Header, strict bool) error {
 	accepted := acceptedHeaders[operation]
 	switch {
 	case accepted != nil:
@@ -150,105 +152,12 @@ func (h *Handler) checkHeaders(operation string, header http.Header) error {
 	}
 	for name := range header {
 		switch {
-		case !strings.HasPrefix(name, amzPrefix), accepted[name]:
-		case strings.HasPrefix(name, metadataPrefix) && accepted[metadataPrefix]:
+		case !strings.HasPrefix(name, AmzPrefix), accepted[name]:
+		case strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix]:
 		case strings.HasPrefix(name, checksum.Prefix) && accepted[checksum.Prefix] && !slices.Contains(checksum.Parameters, name):
-		case h.config.Strict || hasMeaning(name):
+		case strict || hasMeaning(name):
 			return s3error.New("NotImplemented", "Header", strings.ToLower(name))
 		}
-	}
-	return nil
-}
-
-// hoistParameters makes headers of the x-amz-* parameters of a presigned URL, to which S3 gives the
-// same meaning. It ignores checksums, as S3 does: SDKs sign that of an empty body.
-func hoistParameters(r *request) {
-	for parameter, values := range r.query {
-		name := http.CanonicalHeaderKey(parameter)
-		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) || name == checksum.SDKAlgorithmHeader
-		if !strings.HasPrefix(name, amzPrefix) || checksum || r.in.Header[name] != nil {
-			continue
-		}
-		r.in.Header[name] = values
-	}
-}
-
-// missingSubresources are query parameters that select an operation of S3 that this server lacks,
-// beside those in subresources.
-var missingSubresources = []string{
-	"abac", "annotation", "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable",
-	"metadataJournalTable", "metadataTable", "renameObject", "session",
-}
-
-// plainParameters select no operation. Clients send some without a value.
-var plainParameters = []string{
-	"bucket-region", "continuation-token", "delimiter", "encoding-type", "fetch-owner", "id", "key-marker", "list-type", "marker",
-	"max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker", "partNumber", "prefix", "select-type", "start-after",
-	"upload-id-marker", "version-id-marker", "versionId", "x-id",
-}
-
-// missingSubresource returns a parameter that selects an operation that this server lacks, or "".
-// A parameter without a value that nobody knows may be one of another S3: without this check,
-// "DELETE /bucket?unknown" would delete the bucket. S3 ignores one in a read of an object, and one
-// with a value.
-func missingSubresource(r *request) string {
-	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
-	for _, name := range slices.Sorted(maps.Keys(r.query)) {
-		known := slices.Contains(subresources, name) || slices.Contains(plainParameters, name) ||
-			strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), amzPrefix)
-		unknown := !known && !readsObject && strings.Join(r.query[name], "") == ""
-		if unknown || slices.Contains(missingSubresources, name) {
-			return name
-		}
-	}
-	return ""
-}
-
-// versionedOperations accept a versionId.
-var versionedOperations = []string{
-	"GetObject", "HeadObject", "DeleteObject", "GetObjectAcl", "PutObjectAcl", "GetObjectTagging", "PutObjectTagging",
-	"DeleteObjectTagging", "GetObjectRetention", "PutObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold",
-	"GetObjectAttributes", "RestoreObject",
-}
-
-// checkParameters refuses parameters that S3 refuses, because they belong to another operation.
-func checkParameters(r *request) error {
-	if r.target.kind() != "OBJECT" || r.operation == "Preflight" {
-		return nil
-	}
-	if r.has("versionId") && !slices.Contains(versionedOperations, r.operation) {
-		return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", r.query.Get("versionId")).
-			WithMessage("This operation does not accept a version-id.")
-	}
-	if r.has("partNumber") && (r.operation == "PutObject" || r.operation == "CopyObject") {
-		return s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", r.query.Get("partNumber")).
-			WithMessage("This operation does not accept partNumber without uploadId")
-	}
-	return nil
-}
-
-const (
-	// maxRequestHead is the size of a request without its body that [Start] reads.
-	maxRequestHead = 64 << 10
-	maxURI         = 16 << 10 // room for a signed URL of a long key
-)
-
-// checkHead refuses a request line and headers that are larger than the limits. An
-// [http.Server] of a caller may let pass more than Start's.
-func checkHead(r *request) error {
-	if len(r.in.URL.Path) > maxURI || len(r.in.URL.RawQuery) > maxURI {
-		e := s3error.New("InvalidURI")
-		e.Status = http.StatusRequestURITooLong
-		return e
-	}
-	size := 0
-	for name, values := range r.in.Header {
-		for _, value := range values {
-			size += len(name) + len(value)
-		}
-	}
-	if size > r.server.limits.MaxHeader {
-		return s3error.New("RequestHeaderSectionTooLarge")
 	}
 	return nil
 }

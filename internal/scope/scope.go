@@ -1,0 +1,40 @@
+// Package scope describes what a narrowed bucket may do, and which keys it shows.
+package scope
+
+import "cmp"
+
+// A Permission is one bit for each method of a bucket.
+type Permission uint16
+
+// The permissions.
+const (
+	Upload Permission = 1 << iota
+	Download
+	List
+	Attrs
+	Exists
+	Remove
+	SignUpload
+	SignDownload
+	PublicURL
+
+	Everything Permission = 1<<iota - 1
+)
+
+// A Scope is what Ref and Prefixed leave of a bucket.
+type Scope struct {
+	Prefix string
+	Mask   Permission
+	Bad    error // of the prefix: every operation fails with it
+}
+
+// In returns what outer leaves of s.
+func (s Scope) In(outer Scope) Scope {
+	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
+}
+
+// Whole reports whether nothing was taken away.
+func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
+
+// Permits reports whether the scope has all permissions of may.
+func (s *Scope) Permits(may Permission) bool { return s.Mask&may == may }

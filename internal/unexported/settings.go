@@ -1,0 +1,57 @@
+// Package unexported has the types of fields that the root package does not export, and that the
+// engine reads.
+package unexported
+
+// Settings are the options that only the engine reads.
+type Settings struct {
+	Err           error    // the first bad option
+	Natives       []Native // of WithNative
+	SourceNatives []Native // of WithSourceNative
+	PartSize      int64    // bytes; 0: not given
+	Progress      func(done, total int64)
+	MaxGap        *int64 // of WithMaxGap; nil: the default
+	ResumeFile    string // of WithResume; "": none
+	WriteID       string // of package writeid; "": none
+	Concurrency   int32  // 0: not given
+	Given         Property
+	MaxSize       int64 // of WithMaxSize; 0: none
+	Guarded       bool  // a condition was given
+	Version       bool  // WithVersion was given
+	NoSync        bool  // WithNoSync was given
+	Tags          bool  // WithTags was given
+	Lock          bool  // WithRetention or WithLegalHold was given
+	WithoutAttrs  bool  // WithoutAttrs was given
+	Auxiliary     bool  // the read is part of another operation
+}
+
+// Fail keeps the first failure of an option.
+func (s *Settings) Fail(err error) {
+	if s.Err == nil {
+		s.Err = err
+	}
+}
+
+// OfCopy returns what holds for the upload of a copy.
+func (s *Settings) OfCopy() Settings {
+	return Settings{Concurrency: s.Concurrency, Progress: s.Progress, ResumeFile: s.ResumeFile, WriteID: s.WriteID}
+}
+
+// A Property has one bit for each property of an object that an option has set.
+type Property uint8
+
+// The properties.
+const (
+	ContentType Property = 1 << iota
+	ContentEncoding
+	ContentDisposition
+	ContentLanguage
+	CacheControl
+	Metadata
+	StorageClass
+)
+
+// A Native is an option of one provider.
+type Native struct {
+	Provider string
+	Value    any
+}

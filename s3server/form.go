@@ -1,0 +1,137 @@
+package s3server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/formpolicy"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+const maxFields = 20 << 10 // of a form before its file
+
+// A form is what a browser posts, up to the file.
+type form struct {
+	fields   map[string]string // by name in lower case
+	names    []string          // in the order of the form
+	filename string
+	file     io.Reader
+}
+
+// maxPreamble is what a form may have before its file, with the heads of its fields.
+const maxPreamble = 256 << 10
+
+// A formPreamble is the body of a form, of which only so many bytes can be read.
+type formPreamble struct {
+	io.ReadCloser
+	left int64
+}
+
+func (f *formPreamble) Read(p []byte) (int, error) {
+	if f.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := f.ReadCloser.Read(p[:min(int64(len(p)), f.left)])
+	f.left -= int64(n)
+	return n, err
+}
+
+func readForm(reader *multipart.Reader) (*form, error) {
+	f, total := &form{fields: map[string]string{}}, 0
+	for {
+		p, err := reader.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil, s3error.New("IncorrectNumberOfFilesInPostRequest")
+		}
+		if err != nil {
+			return nil, s3error.New("MalformedPOSTRequest")
+		}
+		name := strings.ToLower(p.FormName())
+		if name == "" {
+			return nil, s3error.New("MalformedPOSTRequest")
+		}
+		if name == "file" {
+			f.filename, f.file = p.FileName(), p
+			return f, nil
+		}
+		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
+		if err != nil {
+			return nil, s3error.New("MalformedPOSTRequest")
+		}
+		if total += len(name) + len(value); total > maxFields {
+			return nil, s3error.New("MaxPostPreDataLengthExceededError")
+		}
+		if _, twice := f.fields[name]; !twice {
+			f.names = append(f.names, name)
+		}
+		f.fields[name] = string(value)
+	}
+}
+
+// header returns the fields of the form as headers of a PUT.
+func (f *form) header() http.Header {
+	header := http.Header{}
+	for name, value := range f.fields {
+		switch {
+		case name == "acl":
+			header.Set("X-Amz-Acl", value)
+		case strings.HasPrefix(name, "x-amz-"), strings.HasPrefix(name, "content-"), name == "cache-control", name == "expires":
+			header.Set(name, value)
+		}
+	}
+	return header
+}
+
+// tags returns the tags of the field "tagging", which is a document.
+func (f *form) tags() ([]tagging.Tag, error) {
+	if f.fields["tagging"] == "" {
+		return nil, nil
+	}
+	var asked tagging.Document
+	if err := xmldoc.Parse([]byte(f.fields["tagging"]), &asked); err != nil {
+		return nil, err
+	}
+	return asked.Tags()
+}
+
+// openFile returns a reader of the file, which ignores what follows it in the form.
+func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
+	asserted, err := checksum.OfHeader(header)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := wantedKind(header, asserted.Kind)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := headerMD5(header)
+	if err != nil {
+		return nil, err
+	}
+	d := checksum.NewDigest(kind, false)
+	return &state.Body{
+		From: io.TeeReader(io.LimitReader(f.file, size.Most+1), d), Size: -1, Digest: d,
+		Check: func() error {
+			switch {
+			case d.Size > size.Most:
+				return tooLarge(d.Size, size.Most)
+			case d.Size < size.Least:
+				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.Least, 10))
+			case asserted.Kind != nil && asserted.Value != d.Sum().Value:
+				return badChecksum(kind)
+			case sum != nil && !bytes.Equal(sum, d.MD5.Sum(nil)):
+				return s3error.New("BadDigest")
+			}
+			return nil
+		},
+	}, nil
+}

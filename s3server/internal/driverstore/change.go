@@ -1,0 +1,97 @@
+package driverstore
+
+import (
+	"context"
+	"maps"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+func (s *Store) Change(ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error) (*state.Version, string, error) {
+	b, settings, err := s.bucketOf(ctx, name.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	defer s.keys.lock(name.Bucket + "/" + name.Key)()
+	old, err := b.find(ctx, name.Key, name.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	defer s.Release(old)
+	if err := state.Readable(old, name); err != nil {
+		return nil, shownID(settings, old), err
+	}
+	changed := *old
+	if err := change(settings, &changed); err != nil {
+		return nil, "", err
+	}
+	if err := b.change(ctx, old, &changed); err != nil {
+		return nil, "", ErrorOf(err, name.Key)
+	}
+	return &changed, shownID(settings, old), nil
+}
+
+// change makes the driver's object what changed says.
+func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
+	a := held(old).attrs
+	r := &storage.ChangeRequest{Key: a.Key, Version: a.Version, BypassGovernance: true} // the caller has checked the bypass
+	if was, is := old.Object.Lock, changed.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
+		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+			return err
+		}
+		r.Retention = storage.Retention{Mode: retentionMode(is.Mode), Until: is.Until}
+		if err := b.driver.SetRetention(ctx, r); err != nil {
+			return err
+		}
+	}
+	if was, is := old.Object.Lock.Hold == "ON", changed.Object.Lock.Hold == "ON"; was != is {
+		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+			return err
+		}
+		r.LegalHold = is
+		if err := b.driver.SetLegalHold(ctx, r); err != nil {
+			return err
+		}
+	}
+	return b.changeTags(ctx, r, old, changed)
+}
+
+// changeTags sets the tags, and the changes that are kept in one.
+func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest, old, changed *state.Version) error {
+	was, err := changesOf(&old.Object)
+	if err != nil {
+		return err
+	}
+	is, err := changesOf(&changed.Object)
+	if err != nil {
+		return err
+	}
+	if !b.description().Local { // providers do not tell a hold that was ended from none
+		was.Del(keptHold)
+		is.Del(keptHold)
+	}
+	tags, before := tagMap(changed.Object.Properties.Tags), tagMap(old.Object.Properties.Tags)
+	rest := is.Encode()
+	if rest == was.Encode() && maps.Equal(tags, before) {
+		return nil
+	}
+	if err := b.need(storage.ObjectTags, "tagging"); err != nil {
+		return err
+	}
+	if rest != was.Encode() || b.hasChanges(ctx, r) {
+		if !b.description().Local {
+			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
+		}
+		tags[reservedTag] = rest
+	}
+	r.Tags = tags
+	return b.driver.SetTags(ctx, r)
+}
+
+// hasChanges reports whether the object already has the reserved tag.
+func (b *driverBucket) hasChanges(ctx context.Context, r *storage.ChangeRequest) bool {
+	tags, err := b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	return err == nil && tags[reservedTag] != ""
+}

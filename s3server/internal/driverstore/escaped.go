@@ -1,0 +1,165 @@
+package driverstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/keyname"
+)
+
+// escapedNames are the next escaped segments of a folder, in S3's order.
+type escapedNames struct {
+	name, key string // of the folder
+	after     string // the S3 key of the item that was taken last, or that of the walk
+	items     []escapedName
+	more      bool // there are more, for which there was no room
+}
+
+// An escapedName is an object or a folder, with its first entry.
+type escapedName struct {
+	key, name string // that of a folder ends in a slash
+	entry     listedEntry
+}
+
+// lastName is after all names of a folder, or with a mark, but for those that begin with it.
+const lastName = "\U0010FFFF"
+
+// maxName is the longest key of a driver, in bytes.
+const maxName = 1024
+
+// listBefore lists the escaped segments that may come before a name in S3's order and that the
+// driver lists now or later.
+func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
+	for end := len(w.name); end <= len(folder); {
+		if end == len(folder) && escaped || name[end:] < keyname.Mark {
+			if err := w.list(ctx, name[:end]); err != nil {
+				return err
+			}
+		}
+		i := strings.IndexByte(name[end:], '/')
+		if i < 0 {
+			break
+		}
+		end += i + 1
+	}
+	return nil
+}
+
+// list lists the escaped segments of a folder, once.
+func (w *nameWalk) list(ctx context.Context, folder string) error {
+	if w.listed[folder] {
+		return nil
+	}
+	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], after: w.after}
+	if n.after >= n.key && !strings.HasPrefix(n.after, n.key) {
+		return nil // all keys are before the walk
+	}
+	w.listed[folder] = true
+	if err := w.fill(ctx, n); err != nil {
+		return err
+	}
+	if len(n.items) > 0 {
+		w.escaped = append(w.escaped, n)
+	}
+	return nil
+}
+
+// fill reads the next escaped segments of a folder: as many as a page may need.
+func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
+	n.items, n.more = nil, false
+	r := &storage.ListRequest{Prefix: n.name + keyname.Mark}
+	if w.versions == nil {
+		r.Delimiter = "/"
+	}
+	if n.name == w.name {
+		last := strings.TrimRight(w.last(), ".")
+		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
+			last = last[:i] // perhaps the beginning of a character
+		}
+		r.Prefix += keyname.EscapeText(last, false)
+	}
+	for {
+		seek := ""
+		err := w.each(ctx, r, func(e *listedEntry) (bool, error) {
+			name, isFolder := e.Key, false
+			if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
+				name, isFolder = e.Key[:len(n.name)+i+1], true
+			}
+			key, ok := w.names.Unescape(name, isFolder)
+			if ok && !isRecord(name) {
+				n.add(escapedName{key: key, name: name, entry: *e}, w)
+			}
+			if to := name + lastName; isFolder && !e.IsPrefix && w.seeks && e.Key < to && len(to) <= maxName {
+				seek = to
+			}
+			return seek == "", nil
+		})
+		if err != nil || seek == "" {
+			return err
+		}
+		r = &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, StartAfter: seek}
+	}
+}
+
+// add keeps an item if it is after those that were taken and among the first of the others.
+func (n *escapedNames) add(item escapedName, w *nameWalk) {
+	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after && strings.HasPrefix(w.after, item.key)
+	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.listing.Prefix) {
+		return
+	}
+	i, found := slices.BinarySearchFunc(n.items, item, compareNames)
+	if found {
+		return
+	}
+	entry := *item.entry.VersionEntry // its page need not stay in memory
+	item.entry.VersionEntry = &entry
+	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.Max+1 {
+		n.items, n.more = n.items[:w.listing.Max+1], true
+	}
+}
+
+func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
+
+// flush shows the escaped names whose keys are less than before, or all if that is "".
+func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err error) {
+	for len(w.escaped) > 0 {
+		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })
+		item := first.items[0]
+		if before != "" && item.key >= before {
+			return true, nil
+		}
+		if first.items = first.items[1:]; len(first.items) == 0 && first.more {
+			first.after = item.key
+			if err := w.fill(ctx, first); err != nil {
+				return false, err
+			}
+		}
+		if len(first.items) == 0 {
+			w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == first })
+		}
+		if more, err := w.showItem(ctx, item); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (w *nameWalk) showItem(ctx context.Context, item escapedName) (more bool, err error) {
+	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
+		inner := *w
+		inner.name, inner.key, inner.inner, inner.escaped = item.name, item.key, true, nil
+		return inner.run(ctx)
+	}
+	if w.versions == nil {
+		return w.show(&item.entry)
+	}
+	more = true
+	err = w.versions(ctx, item.key, func(e *listedEntry) (bool, error) {
+		more, err = w.show(e)
+		return more, err
+	})
+	return more, err
+}

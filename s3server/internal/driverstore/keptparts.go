@@ -1,0 +1,69 @@
+package driverstore
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// maxKeptParts is the longest list of parts that is kept with an object on another machine, in
+// bytes. Providers keep 2 KiB of metadata.
+const maxKeptParts = 1000
+
+// partSizes returns the sizes of the parts: "5242880*3,17" stands for four.
+func partSizes(parts []state.ObjectPart) string {
+	var b strings.Builder
+	for i := 0; i < len(parts); {
+		same := i + 1
+		for same < len(parts) && parts[same].Size == parts[i].Size {
+			same++
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(parts[i].Size, 10))
+		if same-i > 1 {
+			b.WriteString("*" + strconv.Itoa(same-i))
+		}
+		i = same
+	}
+	return b.String()
+}
+
+// partSums returns the checksums of the parts, which are all of one kind.
+func partSums(parts []state.ObjectPart) string {
+	sums := make([]string, len(parts))
+	for i, p := range parts {
+		sums[i] = p.Sum.Value
+	}
+	return strings.Join(sums, ",")
+}
+
+// readParts is the inverse of partSizes and partSums.
+func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPart) {
+	if sizes == "" {
+		return nil
+	}
+	offset := int64(0)
+	for run := range strings.SplitSeq(sizes, ",") {
+		first, times, _ := strings.Cut(run, "*")
+		size, _ := strconv.ParseInt(first, 10, 64)
+		n, err := strconv.Atoi(times)
+		if err != nil {
+			n = 1
+		}
+		for range n {
+			parts = append(parts, state.ObjectPart{Offset: offset, Size: size})
+			offset += size
+		}
+	}
+	values := strings.Split(sums, ",")
+	if kind != nil && len(values) == len(parts) {
+		for i := range parts {
+			parts[i].Sum = checksum.Sum{Kind: kind, Value: values[i], Covers: checksum.FullObject}
+		}
+	}
+	return parts
+}

@@ -1,0 +1,58 @@
+package driverstore
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// shownVersion returns S3's version id for a driver's, which may have any characters.
+func (b *driverBucket) shownVersion(id string, modified time.Time) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == "" || b.cached != nil && b.cached.bucket.HasNulls() && b.cached.bucket.IsNull(modified) {
+		return state.NullVersion
+	}
+	if state.IsVersionText(id) && !strings.HasPrefix(id, encodedVersion) {
+		return id
+	}
+	return encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(id))
+}
+
+const encodedVersion = "e."
+
+// ValidID accepts the ids of all drivers.
+func (s *Store) ValidID(id string) bool {
+	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
+}
+
+// driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
+// returns no version's id.
+func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
+	if shown != state.NullVersion || !b.keepsVersions() {
+		return decodeVersion(shown), nil
+	}
+	id = state.NullVersion
+	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.id == state.NullVersion {
+			id = e.Version
+		}
+		return id == state.NullVersion, nil
+	})
+	return id, err
+}
+
+func decodeVersion(shown string) string {
+	if shown == state.NullVersion {
+		return ""
+	}
+	if text, encoded := strings.CutPrefix(shown, encodedVersion); encoded {
+		if id, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+			return string(id)
+		}
+	}
+	return shown
+}

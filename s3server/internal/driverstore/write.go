@@ -1,0 +1,206 @@
+package driverstore
+
+import (
+	"context"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// putRequest returns the request of a write without body and content, and what is to be kept in
+// reserved metadata.
+func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*storage.PutRequest, url.Values, error) {
+	if err := settings.LockNew(&w.Object, s.now()); err != nil {
+		return nil, nil, err
+	}
+	p, kept, err := b.propertiesOf(&w.Object)
+	if err != nil {
+		return nil, nil, err
+	}
+	controls, err := controlsOf(b, &w.Object)
+	if err != nil {
+		return nil, nil, err
+	}
+	condition, err := b.condition(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &storage.PutRequest{Key: b.naming().Escape(w.Key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+}
+
+func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
+	if len(o.Properties.Tags) > 0 {
+		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
+			return c, err
+		}
+		c.Tags = tagMap(o.Properties.Tags)
+	}
+	if o.Lock.Mode != "" || o.Lock.Hold == "ON" {
+		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+			return c, err
+		}
+		c.Retention = storage.Retention{Mode: retentionMode(o.Lock.Mode), Until: o.Lock.Until}
+		c.LegalHold = o.Lock.Hold == "ON"
+	}
+	return c, nil
+}
+
+func retentionMode(mode string) storage.RetentionMode {
+	return storage.RetentionMode(strings.ToLower(mode))
+}
+
+func tagMap(tags []tagging.Tag) map[string]string {
+	all := make(map[string]string, len(tags))
+	for _, t := range tags {
+		all[t.Key] = t.Value
+	}
+	return all
+}
+
+// condition checks the condition of a write, and returns that under which the driver must write so
+// that it still holds.
+func (b *driverBucket) condition(ctx context.Context, w *state.Write) (storage.Condition, error) {
+	if w.Condition == (state.WriteCondition{}) {
+		return storage.Condition{}, nil
+	}
+	return b.guard(ctx, w.Key, w.Condition.Check)
+}
+
+// guard checks the current version of a key, and returns the condition that it is still current.
+func (b *driverBucket) guard(ctx context.Context, key string, check func(key string, current *state.Version) error) (storage.Condition, error) {
+	current, err := b.find(ctx, key, "")
+	if err != nil {
+		return storage.Condition{}, err
+	}
+	if current != nil {
+		defer held(current).close()
+	}
+	if err := check(key, current); err != nil {
+		return storage.Condition{}, err
+	}
+	if current == nil || current.Marker {
+		return storage.Condition{Absent: true}, b.need(storage.ConditionalCreate, "conditional write")
+	}
+	return storage.Condition{Revision: held(current).attrs.Revision}, b.need(storage.ConditionalUpdate, "conditional write")
+}
+
+// lost returns the error of a write whose condition did not hold any more.
+func lost(err error, c state.WriteCondition) error {
+	if !isCode(err, storage.PreconditionFailed) {
+		return err
+	}
+	if c.Absent {
+		return s3error.New("PreconditionFailed", "Condition", "If-None-Match")
+	}
+	return s3error.New("ConditionalRequestConflict")
+}
+
+func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
+	b, settings, err := s.bucketOf(ctx, w.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	r, kept, err := b.putRequest(ctx, w, settings, s)
+	if err != nil {
+		return nil, "", err
+	}
+	attrs, err := b.put(ctx, r, body, func(crc storage.CRC32C) {
+		w.Object.SetContent(body.Digest)
+		b.keepContent(kept, &w.Object, crc)
+		r.Metadata[reservedName] = kept.Encode()
+	})
+	if err != nil {
+		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
+	}
+	v, shown := b.written(ctx, w, settings, attrs, s)
+	return v, shown, nil
+}
+
+// put writes a body. It calls ended when the body has ended, before the object is there.
+func (b *driverBucket) put(ctx context.Context, r *storage.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
+	if b.has(storage.StreamingPut | storage.LateMetadata) {
+		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
+			r.CRC32C = crc
+			ended(crc)
+			return nil
+		})
+		return b.driver.Put(ctx, r)
+	}
+	file, err := spool(from)
+	if err != nil {
+		return nil, err
+	}
+	defer file.close()
+	ended(file.crc)
+	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
+	return b.driver.Put(ctx, r)
+}
+
+// written returns the version that a write has made. It removes the null version that this one
+// replaces.
+func (b *driverBucket) written(ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs, s *Store) (*state.Version, string) {
+	v := &state.Version{Key: w.Key, ID: b.shownVersion(a.Version, a.Modified), Modified: a.Modified, Object: w.Object}
+	if v.Modified.IsZero() {
+		v.Modified = s.now()
+	}
+	if !b.keepsETags() {
+		v.Object.ETag = b.etagOf(a.ETag, a.Revision)
+	}
+	if settings.Versioning == state.Suspended {
+		b.removeReplaced(ctx, w.Key)
+	}
+	return v, shownID(settings, v)
+}
+
+func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (*state.Version, string, error) {
+	b, settings, err := s.bucketOf(ctx, w.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	r, kept, err := b.putRequest(ctx, w, settings, s)
+	if err != nil {
+		return nil, "", err
+	}
+	h := held(from)
+	attrs, err := b.copy(ctx, r, w, kept, h)
+	if isCode(err, storage.Unsupported) {
+		attrs, err = b.copyThrough(ctx, r, w, kept, h)
+	}
+	if err != nil {
+		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
+	}
+	v, shown := b.written(ctx, w, settings, attrs, s)
+	return v, shown, nil
+}
+
+// copy lets the driver copy. A source whose checksum is not known is copied through this process,
+// because the entity tag could not be kept.
+func (b *driverBucket) copy(ctx context.Context, r *storage.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+	source := h.bucket.driver.Locate(h.attrs.Key)
+	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account || !h.attrs.CRC32C.Known && b.keepsETags() {
+		return nil, storage.Unsupported
+	}
+	b.keepContent(kept, &w.Object, h.attrs.CRC32C)
+	r.Metadata[reservedName] = kept.Encode()
+	source.Version, source.Revision, source.Attrs = h.attrs.Version, h.attrs.Revision, h.attrs
+	return b.driver.Copy(ctx, &storage.CopyRequest{
+		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true, Condition: r.Condition,
+	})
+}
+
+func (b *driverBucket) copyThrough(ctx context.Context, r *storage.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+	from, err := h.open(ctx, 0, h.attrs.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = from.Close() }()
+	return b.put(ctx, r, from, func(crc storage.CRC32C) {
+		b.keepContent(kept, &w.Object, crc)
+		r.Metadata[reservedName] = kept.Encode()
+	})
+}

@@ -1,0 +1,155 @@
+package headers_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+var written = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// header returns headers whose names and values alternate.
+func header(pairs ...string) http.Header {
+	h := http.Header{}
+	for i := 0; i < len(pairs); i += 2 {
+		h.Set(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+// check requires an error with a code, or none if that is "".
+func check(t *testing.T, code string, err error) {
+	t.Helper()
+	if code == "" {
+		require.NoError(t, err)
+		return
+	}
+	require.True(t, s3error.Is(err, code), err)
+}
+
+func TestConditionsOfReads(t *testing.T) {
+	before, after := written.Add(-time.Hour).Format(http.TimeFormat), written.Add(time.Hour).Format(http.TimeFormat)
+	for name, test := range map[string]struct {
+		header http.Header
+		code   string
+	}{
+		"none":                             {nil, ""},
+		"the same tag":                     {header("If-Match", `"a"`), ""},
+		"the same tag without quotes":      {header("If-Match", `a`), ""},
+		"one of two tags":                  {header("If-Match", `"b", "a"`), ""},
+		"any tag":                          {header("If-Match", `*`), ""},
+		"another tag":                      {header("If-Match", `"b"`), "PreconditionFailed"},
+		"changed since":                    {header("If-Unmodified-Since", before), "PreconditionFailed"},
+		"changed since, with the tag":      {header("If-Unmodified-Since", before, "If-Match", `"a"`), ""},
+		"not changed since":                {header("If-Unmodified-Since", after), ""},
+		"not this tag":                     {header("If-None-Match", `"a"`), "NotModified"},
+		"not another tag":                  {header("If-None-Match", `"b"`), ""},
+		"only if changed":                  {header("If-Modified-Since", after), "NotModified"},
+		"only if changed, and another tag": {header("If-Modified-Since", after, "If-None-Match", `"b"`), ""},
+		"a date that is none":              {header("If-Modified-Since", "soon"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check(t, test.code, headers.CheckRead(test.header, &state.Version{Modified: written, Object: state.Object{ETag: `"a"`}}))
+		})
+	}
+}
+
+func TestConditionsOfWrites(t *testing.T) {
+	for name, test := range map[string]struct {
+		header    http.Header
+		condition state.WriteCondition
+		code      string
+	}{
+		"none":        {nil, state.WriteCondition{}, ""},
+		"absent":      {header("If-None-Match", "*"), state.WriteCondition{Absent: true}, ""},
+		"a tag":       {header("If-Match", `"a"`), state.WriteCondition{Match: `"a"`}, ""},
+		"not a tag":   {header("If-None-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
+		"both":        {header("If-None-Match", "*", "If-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
+		"by the time": {header("If-Modified-Since", "soon"), state.WriteCondition{}, "NotImplemented"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			condition, err := headers.WriteCondition(test.header)
+			check(t, test.code, err)
+			require.Equal(t, test.condition, condition)
+		})
+	}
+}
+
+func TestLocks(t *testing.T) {
+	later, now := "2026-03-02T00:00:00Z", written
+	for name, test := range map[string]struct {
+		header http.Header
+		lock   state.Lock
+		code   string
+	}{
+		"none":               {nil, state.Lock{}, ""},
+		"a hold":             {header(state.LockHold, "ON"), state.Lock{Hold: "ON"}, ""},
+		"a retention":        {header(state.LockMode, "GOVERNANCE", state.LockUntil, later), state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)}, ""},
+		"no date":            {header(state.LockMode, "GOVERNANCE"), state.Lock{}, "InvalidArgument"},
+		"no mode":            {header(state.LockUntil, later), state.Lock{}, "InvalidArgument"},
+		"an unknown mode":    {header(state.LockMode, "FOREVER", state.LockUntil, later), state.Lock{}, "InvalidArgument"},
+		"an unknown hold":    {header(state.LockHold, "MAYBE"), state.Lock{}, "InvalidArgument"},
+		"a date that is not": {header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"), state.Lock{}, "InvalidArgument"},
+		"a date that passed": {header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"), state.Lock{}, "InvalidArgument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lock, err := headers.Lock(test.header, now)
+			check(t, test.code, err)
+			if err == nil {
+				require.Equal(t, test.lock, lock)
+			}
+		})
+	}
+}
+
+func TestProperties(t *testing.T) {
+	p, err := headers.Properties(header("X-Amz-Meta-Name", "ü", "Content-Encoding", "aws-chunked, gzip", "Cache-Control", "no-cache", "X-Other", "x"), 100)
+	require.NoError(t, err)
+	require.Equal(t, "STANDARD", p.Class)
+	require.Equal(t, http.Header{
+		"x-amz-meta-name": {"=?UTF-8?b?w7w=?="}, "Content-Encoding": {"gzip"}, "Cache-Control": {"no-cache"}, "Content-Type": {"binary/octet-stream"},
+	}, p.Header)
+	for name, test := range map[string]struct {
+		header http.Header
+		code   string
+	}{
+		"an unknown class":    {header("X-Amz-Storage-Class", "LUKEWARM"), "InvalidStorageClass"},
+		"much metadata":       {header("X-Amz-Meta-A", strings.Repeat("a", 100)), "MetadataTooLarge"},
+		"much of all headers": {header("X-Other", strings.Repeat("a", 8<<10)), "RequestHeaderSectionTooLarge"},
+		"a tag twice":         {header("X-Amz-Tagging", "a=1&a=2"), "InvalidTag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := headers.Properties(test.header, 100)
+			check(t, test.code, err)
+		})
+	}
+}
+
+func TestHeadersOfOperations(t *testing.T) {
+	for name, test := range map[string]struct {
+		operation, header string
+		code, strict      string // of the error, if the server is lenient or strict
+	}{
+		"one of every operation":   {"GetBucketAcl", "X-Amz-Date", "", ""},
+		"one of the operation":     {"PutObject", "X-Amz-Storage-Class", "", ""},
+		"metadata":                 {"PutObject", "X-Amz-Meta-A", "", ""},
+		"metadata of a read":       {"GetObject", "X-Amz-Meta-A", "NotImplemented", "NotImplemented"},
+		"one of another operation": {"GetObject", "X-Amz-Storage-Class", "NotImplemented", "NotImplemented"},
+		"a checksum of a document": {"PutBucketWebsite", "X-Amz-Checksum-Crc32", "", ""},
+		"one that AWS has":         {"PutObject", "X-Amz-Mfa", "NotImplemented", "NotImplemented"},
+		"one that nobody knows":    {"PutObject", "X-Amz-Color", "", "NotImplemented"},
+		"one that is not AWS's":    {"PutObject", "X-Color", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check(t, test.code, headers.Check(test.operation, header(test.header, "x"), false))
+			check(t, test.strict, headers.Check(test.operation, header(test.header, "x"), true))
+		})
+	}
+}

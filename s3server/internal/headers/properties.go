@@ -1,0 +1,82 @@
+package headers
+
+import (
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// MetadataPrefix begins the headers of metadata.
+const MetadataPrefix = "X-Amz-Meta-"
+
+const maxHeaders = 8 << 10 // bytes of a request's headers
+
+var storageClasses = []string{
+	state.Standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR",
+}
+
+// Properties reads the properties from the headers of a request. maxMetadata bounds the names and
+// values of its metadata, in bytes.
+func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
+	p := state.Properties{Header: http.Header{}, Class: header.Get("X-Amz-Storage-Class")}
+	if p.Class == "" {
+		p.Class = state.Standard
+	}
+	if !slices.Contains(storageClasses, p.Class) {
+		return p, s3error.New("InvalidStorageClass", "StorageClassRequested", p.Class)
+	}
+	for _, name := range state.SystemHeaders {
+		if value := header.Get(name); value != "" {
+			p.Header.Set(name, value)
+		}
+	}
+	p.KeepEncoding(strings.Join(header.Values("Content-Encoding"), ","))
+	if p.Header.Get("Content-Type") == "" {
+		p.Header.Set("Content-Type", "binary/octet-stream")
+	}
+	if err := readMetadata(header, p.Header, maxMetadata); err != nil {
+		return p, err
+	}
+	var err error
+	p.Tags, err = tagging.ReadHeader(header.Get("X-Amz-Tagging"))
+	return p, err
+}
+
+// readMetadata reads the user metadata. S3 returns the names in lower case, and net/http would
+// write those that [http.Header.Set] has set otherwise.
+func readMetadata(from, to http.Header, most int) error {
+	total, all := 0, 0
+	for name, values := range from {
+		value := strings.Join(values, ",")
+		all += len(name) + len(value)
+		if !strings.HasPrefix(name, MetadataPrefix) {
+			continue
+		}
+		total += len(name) - len(MetadataPrefix) + len(value)
+		to[strings.ToLower(name)] = []string{mailSafe(value)}
+	}
+	if total > most {
+		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(most))
+	}
+	if all > maxHeaders {
+		return s3error.New("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
+	}
+	return nil
+}
+
+// mailSafe returns a value as S3 returns it: if it is not ASCII, as an encoded word of
+// RFC 2047.
+func mailSafe(value string) string {
+	for i := range len(value) {
+		if value[i] >= 0x80 {
+			return mime.BEncoding.Encode("UTF-8", value)
+		}
+	}
+	return value
+}
