@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -145,10 +146,10 @@ func (e *Error) Error() string {
 
 // quoted returns text from outside as an error shows it.
 func quoted(text string) string {
-	if len(text) <= maxKeyBytes {
+	if len(text) <= keyrule.MaxBytes {
 		return strconv.Quote(text)
 	}
-	return fmt.Sprintf("%q… (%d bytes)", text[:maxKeyBytes], len(text))
+	return fmt.Sprintf("%q… (%d bytes)", text[:keyrule.MaxBytes], len(text))
 }
 
 // Unwrap returns the provider's own error.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/mediatype"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // copyToForeign streams into a foreign bucket, by its Upload.
@@ -77,24 +76,17 @@ func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body int
 // checksum: the foreign bucket may store other bytes. Nor have they a storage class:
 // the bucket's provider is not known.
 func sourceOptions(source Properties) []UploadOption {
-	source.ContentType = cmp.Or(source.ContentType, "application/octet-stream")
-	given := source.given() &^ unexported.StorageClass
-	return []UploadOption{writeOption(func(w written) {
-		*w.properties = mergeProperties(*w.properties, source, given)
-	})}
-}
-
-// given returns the properties that are set.
-func (p *Properties) given() (given unexported.Property) {
-	for _, text := range textProperties {
-		if *text.of(p) != "" {
-			given |= text.bit
+	source.ContentType, source.StorageClass = cmp.Or(source.ContentType, "application/octet-stream"), ""
+	return []UploadOption{writeOption(func(w written) { // what the bucket adds stays
+		for _, text := range textProperties {
+			if value := *text.of(&source); value != "" {
+				*text.of(w.properties) = value
+			}
 		}
-	}
-	if len(p.Metadata) > 0 {
-		given |= unexported.Metadata
-	}
-	return given
+		if len(source.Metadata) > 0 {
+			w.properties.Metadata = source.Metadata
+		}
+	})}
 }
 
 // uploadOptions returns the options of a copy that fit an upload: all but

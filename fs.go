@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 // FS returns b as a read-only file system: an fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS.
@@ -63,7 +65,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return true, nil
 	}
 	prefix := f.root + name + "/"
-	switch over := len(prefixOf(f.b)+prefix) - maxKeyBytes; {
+	switch over := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes; {
 	case over > 1:
 		return false, fs.ErrNotExist // the name is longer than any key
 	case over == 1:
@@ -121,7 +123,7 @@ func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 }
 
 func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
-	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < maxKeyBytes {
+	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < keyrule.MaxBytes {
 		entries, err := f.entries(name)
 		if err != nil {
 			return nil, f.fail("readdir", name, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/scope"
 )
 
@@ -89,7 +90,7 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {
-		if len(text.value) > maxKeyBytes || !utf8.ValidString(text.value) {
+		if len(text.value) > keyrule.MaxBytes || !utf8.ValidString(text.value) {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}

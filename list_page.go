@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 func (b *bucket) ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error) {
@@ -78,7 +80,7 @@ func (l *listOp) openPage(token string) *Error {
 		case mark == pageMark(l, rest):
 			l.req.Token = rest
 			return nil
-		case mark == pageMark(l, rest, afterKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
+		case mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
 			l.req.StartAfter = l.op.prefix + rest
 			l.after = l.req.StartAfter
 			return nil

@@ -3,6 +3,7 @@ package storage
 import (
 	"log/slog"
 
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/redact"
 )
 
@@ -67,4 +68,4 @@ func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
 }
 
 // cutKey returns at most as many bytes as the longest key has. A caller may have passed more.
-func cutKey(key string) string { return key[:min(len(key), maxKeyBytes)] }
+func cutKey(key string) string { return key[:min(len(key), keyrule.MaxBytes)] }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
@@ -36,7 +37,9 @@ func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number i
 	o := &operation{}
 	e := o.prepare(b, scope.Upload, "PutPart", key)
 	if e == nil {
-		e = checkWriteKey(o.key)
+		if rule := keyrule.Write(o.key); rule != "" {
+			e = invalid("key", rule)
+		}
 	}
 	if e == nil {
 		e = b.core.need(MultipartUploads|OpenUploads, "open uploads")

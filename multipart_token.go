@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
@@ -92,7 +93,7 @@ func (u *multipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 	switch {
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
-	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), checkWriteKey(record.Key) != nil:
+	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), keyrule.Write(record.Key) != "":
 		return errOtherUpload()
 	}
 	var given UploadOptions

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/urlpath"
@@ -47,7 +48,7 @@ func (o signedDownloadOption) applySignedDownload(r *signOptions) { o(r) }
 // type/subtype, signing fails with InvalidArgument.
 func WithResponseContentType(mediaType string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
-		if !validMediaType(mediaType) {
+		if !headertext.ValidMediaType(mediaType) {
 			fail(&r.set, "WithResponseContentType", "must be type/subtype")
 		}
 		r.responseType = mediaType
@@ -81,7 +82,7 @@ func WithInlineName(filename string) SignedDownloadOption {
 }
 
 func validFileName(name string) bool {
-	return name != "" && len(name) <= maxHeaderBytes && plainText(name)
+	return name != "" && len(name) <= headertext.MaxHeaderBytes && headertext.Plain(name)
 }
 
 // WithResponseContentDisposition makes the store serve the object with this
@@ -91,7 +92,7 @@ func validFileName(name string) bool {
 // package serve still serves as an attachment what a browser could execute.
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *signOptions) {
-		if _, _, err := mime.ParseMediaType(disposition); err != nil || !validHeader(disposition) {
+		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
 			fail(&r.set, "WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
 		}
 		r.responseName, r.responseContentDisposition = "", disposition

@@ -3,20 +3,16 @@ package storage
 import (
 	"fmt"
 	"maps"
-	"mime"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-const (
-	maxHeaderBytes   = 1024
-	maxMetadataBytes = 2048 // S3 allows no more, names and values together
-)
+const maxMetadataBytes = 2048 // S3 allows no more, names and values together
 
 // textProperties has the properties that are text, with their options.
 var textProperties = [...]struct {
@@ -35,11 +31,11 @@ var textProperties = [...]struct {
 // checkProperties checks and normalises, in place, the properties that a write sets.
 func checkProperties(p *Properties, given unexported.Property) *Error {
 	for _, text := range textProperties {
-		if value := *text.of(p); value != "" && !validHeader(value) {
+		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
 			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
 		}
 	}
-	if given&unexported.ContentType != 0 && !validMediaType(p.ContentType) {
+	if given&unexported.ContentType != 0 && !headertext.ValidMediaType(p.ContentType) {
 		return invalid("WithContentType", "must be type/subtype, not "+quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
@@ -86,40 +82,6 @@ func (c *core) dropProperties(p *Properties) {
 	}
 }
 
-func validHeader(value string) bool {
-	return len(value) <= maxHeaderBytes && isASCII(value) && plainText(value) && strings.TrimSpace(value) == value
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-func plainText(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if r < 0x20 || r == 0x7F {
-			return false
-		}
-	}
-	return true
-}
-
-func validMediaType(value string) bool {
-	if !validHeader(value) {
-		return false
-	}
-	mediaType, _, err := mime.ParseMediaType(value)
-	kind, sub, found := strings.Cut(mediaType, "/")
-	return err == nil && found && kind != "" && sub != ""
-}
-
 // foldMetadata implements rule W8. It returns a map of its own: the caller's may
 // change.
 func foldMetadata(given map[string]string) (map[string]string, *Error) {
@@ -133,7 +95,7 @@ func foldMetadata(given map[string]string) (map[string]string, *Error) {
 		if metadata.IsReserved(name) {
 			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+metadata.Reserved)
 		}
-		if !plainText(value) || strings.TrimSpace(value) != value {
+		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
 			e := invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
 			e.Hint = "percent-encode the value, as storage.EncodeMetadataValue does"
 			return nil, e

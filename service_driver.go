@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"weak"
+
+	"github.com/omnibucket/storage/internal/headertext"
 )
 
 // A service is the Service of a ServiceDriver.
@@ -339,7 +341,7 @@ func checkBucketName(name string) *Error {
 
 // checkOpenName refuses names that no provider can have; the provider checks the rest.
 func checkOpenName(name string) *Error {
-	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !plainText(name) || name == "." || name == ".." {
+	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name) || name == "." || name == ".." {
 		return invalid("name", "must be a bucket's name, without slashes")
 	}
 	return nil

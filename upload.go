@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
@@ -101,13 +102,13 @@ func (w *write) open(body io.Reader) *Error {
 
 // resolveWrite checks the key and the options that all writes have in common.
 func (c *core) resolveWrite(key string, p *Properties, w *Controls, cond *Condition, set *unexported.Settings) *Error {
-	if e := checkWriteKey(key); e != nil {
-		return e
+	if rule := keyrule.Write(key); rule != "" {
+		return invalid("key", rule)
 	}
 	if e := checkProperties(p, set.Given); e != nil {
 		return e
 	}
-	if hasLongSegment(key) {
+	if keyrule.HasLongSegment(key) {
 		if e := c.need(LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
 			return e
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/scope"
 )
@@ -31,7 +32,7 @@ func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, b.scope.Prefix) || checkWriteKey(o.key) != nil {
+	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, b.scope.Prefix) || keyrule.Write(o.key) != "" {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
 	ctx, e = o.begin(ctx)

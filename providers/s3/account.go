@@ -2,18 +2,25 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // An account is what all buckets of one endpoint and one credential share.
@@ -26,7 +33,7 @@ type account struct {
 	expectedOwner      string
 	kms                *kmsKey // for writes without an own option; nil: the bucket's default
 	region             string
-	keys               *signingKeys
+	keys               *signature.Keys
 	clock              *clock
 	server             *serverKind
 	endpoint           *url.URL // the server's root; nil for Amazon S3, by region
@@ -36,7 +43,7 @@ type account struct {
 	profileGiven       bool                 // Config has a profile
 	http               *http.Client         // nil if the SDK's configuration or client has its own
 	ownsHTTP           bool                 // http was made here, and is closed with the account
-	rawTransport       *transport.Transport // the transport of http if a rawClient may be used; else nil
+	rawTransport       *transport.Transport // the transport of http if a raw client may be used; else nil
 	inLambda           bool
 	givenClient        *awss3.Client // Config.Client
 	identity           any           // equal for accounts between which the server can copy
@@ -53,7 +60,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 	a := &account{
 		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, expectedOwner: c.ExpectedBucketOwner, profileGiven: c.Profile != nil,
-		environmentExpires: environmentExpiry(), keys: &signingKeys{}, clock: &clock{now: time.Now}, server: &serverKind{},
+		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now}, server: &serverKind{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err
@@ -124,7 +131,7 @@ func (a *account) configureClient(o *awss3.Options) {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}
 	if a.requesterPays {
-		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(payerHeader, requester))
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(rawclient.PayerHeader, requester))
 	}
 	if a.expectedOwner != "" {
 		o.APIOptions = append(o.APIOptions, withExpectedOwner(a.expectedOwner))
@@ -161,4 +168,55 @@ func (a *account) identify(c Config) {
 	default:
 		a.identity = sharedIdentity{endpoint, "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE"), a.expectedOwner}
 	}
+}
+
+// The headers that name the account which must own a bucket. A signed URL has the first one in
+// its query, in lower case, as the SDK's presigner does.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+const (
+	ownerHeader       = rawclient.OwnerHeader
+	ownerQuery        = "x-amz-expected-bucket-owner"
+	sourceOwnerHeader = "X-Amz-Source-Expected-Bucket-Owner"
+)
+
+// checkOwner checks Config.ExpectedBucketOwner.
+func (a *account) checkOwner() error {
+	owner := a.expectedOwner
+	switch {
+	case owner == "":
+		return nil
+	case !a.profile.BucketOwners:
+		return &storage.Error{
+			Code: storage.Unsupported, Err: fmt.Errorf("Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to", a.profile.Name),
+			Hint: "set BucketOwners in Config.Profile if the server is known to check the owner: others ignore the request",
+		}
+	case a.amazon() && !isAccountID(owner):
+		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")
+	case strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return argument.Invalid("Config.ExpectedBucketOwner", "must be visible ASCII characters", "")
+	}
+	return nil
+}
+
+func isAccountID(id string) bool {
+	return len(id) == 12 && strings.Trim(id, "0123456789") == ""
+}
+
+// withExpectedOwner adds the headers to all requests for a bucket that exists. The source of a copy
+// has the same owner: see sharedIdentity.
+func withExpectedOwner(owner string) func(*middleware.Stack) error {
+	set := middleware.BuildMiddlewareFunc("omnibucket:ExpectedOwner", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+		request, ok := in.Request.(*smithyhttp.Request)
+		operation := awsmiddleware.GetOperationName(ctx)
+		switch {
+		case !ok, operation == "CreateBucket", operation == "ListBuckets", operation == "CreateSession":
+		default:
+			request.Header.Set(ownerHeader, owner)
+			if operation == "CopyObject" || operation == "UploadPartCopy" {
+				request.Header.Set(sourceOwnerHeader, owner)
+			}
+		}
+		return next.HandleBuild(ctx, in)
+	})
+	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }
 }

@@ -13,7 +13,10 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // A bucket has the URLs of a bucket and of its objects. It tells why requests failed.
@@ -46,7 +49,7 @@ func (a *account) urlOf(ctx context.Context, bucket, base string) (*url.URL, err
 // An authScheme says how requests to a URL are signed and sent.
 type authScheme struct {
 	sigV4 bool // with SigV4 for S3 in the account's region, as sign.go does it
-	raw   bool // a rawClient can send them: sigV4 for a named bucket, without headers of the endpoint, at a path without escapes
+	plain bool // a raw client can send them: sigV4 for a named bucket, without headers of the endpoint, at a path without escapes
 }
 
 // resolve returns the URL of a bucket, and how requests are sent there.
@@ -83,7 +86,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
 	options, _ := auth.GetAuthOptions(&e.Properties)
 	scheme.sigV4 = len(options) == 0 || len(options) == 1 && a.isPlainSigV4(options[0])
-	scheme.raw = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) && e.URI.EscapedPath() == e.URI.Path
+	scheme.plain = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) && e.URI.EscapedPath() == e.URI.Path
 	return &e.URI, scheme, nil
 }
 
@@ -92,7 +95,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 func (a *account) isPlainSigV4(o *auth.Option) bool {
 	name, hasName := smithyhttp.GetSigV4SigningName(&o.SignerProperties)
 	region, hasRegion := smithyhttp.GetSigV4SigningRegion(&o.SignerProperties)
-	return o.SchemeID == "sigv4" && (!hasName || name == signingService) && (!hasRegion || region == a.region)
+	return o.SchemeID == "sigv4" && (!hasName || name == signature.Service) && (!hasRegion || region == a.region)
 }
 
 // A bucketEndpoint is the URL of a bucket, split into what requests need.
@@ -102,7 +105,8 @@ type bucketEndpoint struct {
 	origin string   // "https://host"
 	host   string   // as it is signed: without the scheme's default port
 	path   string   // escaped, "" or "/bucket"
-	authScheme
+	sigV4  bool
+	raw    *rawclient.Client // nil if only the SDK can send requests to the bucket
 }
 
 // endpoint returns the endpoint for base, and caches it: all URLs that a bucket
@@ -119,9 +123,12 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	if err != nil {
 		return nil, err
 	}
-	e := &bucketEndpoint{base: base, url: u, origin: u.Scheme + "://" + u.Host, host: u.Host, path: u.EscapedPath(), authScheme: scheme}
+	e := &bucketEndpoint{base: base, url: u, origin: u.Scheme + "://" + u.Host, host: u.Host, path: u.EscapedPath(), sigV4: scheme.sigV4}
 	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
 		e.host = strings.TrimSuffix(e.host, ":"+port)
+	}
+	if base == "" && scheme.plain && b.account.rawTransport != nil {
+		e.raw = b.account.rawClient(e)
 	}
 	cache.Store(e)
 	return e, nil
@@ -194,4 +201,47 @@ func (d *driver) URL(ctx context.Context, key string) (*url.URL, error) {
 	}
 	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+urlpath.Escape(key)
 	return u, nil
+}
+
+// isARN reports whether a bucket's name is an Amazon Resource Name.
+func isARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
+
+// accessPointProfile is the profile of an access point that may not belong to a bucket.
+const accessPointProfile = "accesspoint"
+
+// aliasSuffix ends the alias of an access point of another service than S3.
+// https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
+const aliasSuffix = "-ext-s3alias"
+
+// forBucket returns the account for a bucket. An access point of Amazon's has a careful
+// profile, unless Config has a profile.
+func (a *account) forBucket(bucket string) *account {
+	if a.profileGiven || a.profile.Name != "aws" || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
+		return a
+	}
+	careful := *a
+	careful.profile, _ = NamedProfile(accessPointProfile)
+	careful.identity = accessPointIdentity{a.identity, bucket}
+	return &careful
+}
+
+// An accessPointIdentity prevents server-side copies to and from other buckets: FSx
+// copies only inside one access point.
+type accessPointIdentity struct {
+	account any
+	name    string
+}
+
+// checkName refuses names that the SDK accepts and that are not one bucket of S3, because
+// conditions may not hold there. A multi-region access point has several buckets that
+// agree later. Outposts and Object Lambda are other services.
+func checkName(bucket string) error {
+	if !isARN(bucket) {
+		return nil
+	}
+	parts := strings.SplitN(bucket, ":", 6) // arn, partition, service, region, account, resource
+	if len(parts) == 6 && parts[2] == signature.Service && parts[3] != "" && strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
+		return nil
+	}
+	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
 }

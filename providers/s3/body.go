@@ -77,16 +77,15 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 
 var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// setMD5 sets the header with the MD5 of the body.
-func (r *rawRequest) setMD5(ctx context.Context) error {
+// contentMD5 returns the header with the MD5 of a body.
+func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 	h := damageMD5{md5.New()}
-	if r.size > 0 {
-		if err := hashBody(ctx, h, r.body.(io.ReadSeeker)); err != nil {
-			return err
+	if size > 0 {
+		if err := hashBody(ctx, h, body.(io.ReadSeeker)); err != nil {
+			return "", err
 		}
 	}
-	r.header.set("Content-Md5", base64.StdEncoding.EncodeToString(h.Sum(nil)))
-	return nil
+	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
 }
 
 // A damageMD5 is an MD5 that secures nothing, so that FIPS 140 need not forbid it. It does not

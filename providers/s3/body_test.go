@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 func TestBodiesToAServerWithoutAProfile(t *testing.T) {
@@ -50,7 +51,7 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 			require.Len(t, w.server.Requests(), 4)
 			for _, got := range w.server.Requests() {
 				require.Equal(t, text, got.Body)
-				require.Equal(t, unsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
+				require.Equal(t, signature.UnsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
 				require.Equal(t, row.md5, got.Header.Get("Content-Md5"))
 				for name := range got.Header {
 					require.NotContains(t, strings.ToLower(name), "checksum", "some servers refuse it")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // maxSkew is how far a clock may be off before it is corrected. S3 refuses requests
@@ -12,7 +14,7 @@ import (
 const maxSkew = 4 * time.Minute
 
 // A clock is this machine's clock. If requests fail and the server's clock differs, it
-// is corrected. A rawClient and the signatures for others use it. The SDK has a clock
+// is corrected. A raw client and the signatures for others use it. The SDK has a clock
 // like it for its own requests, which is not accessible.
 type clock struct {
 	now   func() time.Time
@@ -52,7 +54,7 @@ func isSkewed(response *http.Response) bool {
 	if response.Request == nil {
 		return false
 	}
-	signed, err := time.Parse(amzTime, response.Request.Header.Get("X-Amz-Date"))
+	signed, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
 	at, known := serverTime(response)
 	return err == nil && known && at.Sub(signed).Abs() >= maxSkew
 }

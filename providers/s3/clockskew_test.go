@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
@@ -61,7 +62,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		require.NoError(t, err)
 		u, err := url.Parse(signed.URL)
 		require.NoError(t, err)
-		at, err := time.Parse(amzTime, u.Query().Get("X-Amz-Date"))
+		at, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
 		require.NoError(t, err)
 		require.WithinDuration(t, there, at, maxSkew, "signatures for others use the corrected clock, too")
 	})

@@ -71,56 +71,12 @@ func encryptionOf(input any) (f encryptionFields) {
 	return f
 }
 
-// The headers of encryption, in the form of http.CanonicalHeaderKey.
-const (
-	sseHeader         = "X-Amz-Server-Side-Encryption"
-	kmsKeyHeader      = sseHeader + "-Aws-Kms-Key-Id"
-	kmsContextHeader  = sseHeader + "-Context"
-	bucketKeyHeader   = sseHeader + "-Bucket-Key-Enabled"
-	customerHeader    = sseHeader + "-Customer-Algorithm"
-	customerKeyHeader = sseHeader + "-Customer-Key"
-	customerMD5Header = sseHeader + "-Customer-Key-Md5"
-	replicationHeader = "X-Amz-Replication-Status"
-)
-
-// headers calls set with the headers of the fields that have a value.
-func (f encryptionFields) headers(set func(name, value string)) {
-	if f.sse != nil {
-		if *f.sse != "" {
-			set(sseHeader, string(*f.sse))
-		}
-		setOptional(set, kmsKeyHeader, *f.kmsKey)
-		setOptional(set, kmsContextHeader, *f.context)
-		if *f.bucketKey != nil && **f.bucketKey {
-			set(bucketKeyHeader, "true")
-		}
-	}
-	f.customer.headers(set)
-}
-
-func (f customerFields) headers(set func(name, value string)) {
-	setOptional(set, customerHeader, *f.algorithm)
-	setOptional(set, customerKeyHeader, *f.key)
-	setOptional(set, customerMD5Header, *f.md5)
-}
-
-func setOptional(set func(name, value string), name string, value *string) {
-	if value != nil {
-		set(name, *value)
-	}
-}
-
 // encryptionIn returns how a response says that the object is encrypted.
 func encryptionIn(sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) storage.Encryption {
 	if customer != nil {
 		return storage.Encryption{Algorithm: *customer, KeyID: aws.ToString(customerMD5)}
 	}
 	return storage.Encryption{Algorithm: string(sse), KeyID: aws.ToString(kmsKey)}
-}
-
-// encryptionHeaders reads the headers of a response.
-func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) {
-	return types.ServerSideEncryption(h.Get(sseHeader)), headerValue(h, kmsKeyHeader), headerValue(h, customerHeader), headerValue(h, customerMD5Header)
 }
 
 // WithKMSKey encrypts the object with a key of AWS KMS (SSE-KMS), in place of Config.KMSKey. id is

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // An endpoint is the server that a Config or the SDK's settings name.
@@ -70,7 +71,7 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 		return "", e, nil
 	case err != nil:
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
-	case found.URL == "" || found.SigningName != "" && found.SigningName != signingService:
+	case found.URL == "" || found.SigningName != "" && found.SigningName != signature.Service:
 		return "", e, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
 	return found.URL, endpoint{region: found.SigningRegion, pathStyle: found.HostnameImmutable}, nil

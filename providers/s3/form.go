@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 const policyTime = "2006-01-02T15:04:05.000Z"
@@ -43,14 +44,14 @@ func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now t
 	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
 		return nil, errNoTLS()
 	}
-	key := us.account.keys.get(&s.credentials, us.account.region, s.From)
+	key := us.account.keys.Get(&s.credentials, us.account.region, s.From)
 	fields, err := us.formFields(r)
 	if err != nil {
 		return nil, err
 	}
-	fields["X-Amz-Algorithm"] = signingAlgorithm
-	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
-	fields["X-Amz-Date"] = s.From.Format(amzTime)
+	fields["X-Amz-Algorithm"] = signature.Algorithm
+	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.Scope
+	fields["X-Amz-Date"] = s.From.Format(signature.TimeFormat)
 	if s.credentials.SessionToken != "" {
 		fields["X-Amz-Security-Token"] = s.credentials.SessionToken
 	}
@@ -59,7 +60,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now t
 		return nil, err
 	}
 	fields["Policy"] = policy
-	fields["X-Amz-Signature"] = key.signature(policy)
+	fields["X-Amz-Signature"] = key.Signature(policy)
 	return &storage.SignedForm{URL: endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 

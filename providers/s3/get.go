@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 // Get sends one GetObject.
@@ -173,7 +174,7 @@ func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *s
 	if err != nil {
 		return nil, nil, err
 	}
-	return headOutput(own), own, nil
+	return rawclient.HeadOutput(own), own, nil
 }
 
 // readError translates the error of a read. A delete marker, for whose version S3

@@ -12,16 +12,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
-
-// The headers of a lock, in requests and responses.
-const (
-	lockModeHeader  = "X-Amz-Object-Lock-Mode"
-	lockUntilHeader = "X-Amz-Object-Lock-Retain-Until-Date"
-	legalHoldHeader = "X-Amz-Object-Lock-Legal-Hold"
-)
-
-const lockUntilTime = "2006-01-02T15:04:05Z"
 
 // lockOf returns the lock of a write in the SDK's words; what is not set is "" or nil.
 func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
@@ -49,17 +41,6 @@ func retentionOf(out *awss3.GetObjectOutput) storage.Retention {
 	return storage.Retention{Mode: retentionMode(string(out.ObjectLockMode)), Until: modified(out.ObjectLockRetainUntilDate)}
 }
 
-// setLock sets the headers of a lock.
-func setLock(set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
-	if mode != "" && until != nil {
-		set(lockModeHeader, string(mode))
-		set(lockUntilHeader, until.UTC().Format(lockUntilTime))
-	}
-	if hold != "" {
-		set(legalHoldHeader, string(hold))
-	}
-}
-
 // signLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
 // checksum.
 func signLock(h http.Header, r *storage.SignRequest) error {
@@ -70,17 +51,7 @@ func signLock(h http.Header, r *storage.SignRequest) error {
 	if !r.CRC32C.Known && r.MaxSize != 0 {
 		return &storage.Error{Code: storage.Unsupported, Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too"}
 	}
-	setLock(h.Set, mode, until, hold)
-	return nil
-}
-
-// lockTime returns the time in a header, or nil.
-func lockTime(h http.Header) *time.Time {
-	if value := h.Get(lockUntilHeader); value != "" {
-		if until, err := time.Parse(time.RFC3339, value); err == nil {
-			return &until
-		}
-	}
+	rawclient.SetLock(h.Set, mode, until, hold)
 	return nil
 }
 

@@ -119,7 +119,7 @@ func (*requestOption[I]) target() reflect.Type { return reflect.TypeFor[I]() }
 // A function is a requestOption of any kind.
 type function interface{ target() reflect.Type }
 
-// hasFunctions reports whether an option changes the inputs of the SDK in ways that a rawClient
+// hasFunctions reports whether an option changes the inputs of the SDK in ways that a raw client
 // does not know.
 func hasFunctions(native []any) bool {
 	return slices.ContainsFunc(native, func(o any) bool {

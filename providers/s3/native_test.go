@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 // functionOf returns the value of WithRequest.
@@ -49,10 +50,10 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 				}
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
-				require.Equal(t, requester, w.server.Last(t).Header.Get(payerHeader), name)
+				require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, nil), name)
-				require.Empty(t, w.server.Last(t).Header.Get(payerHeader), "the next request has none")
+				require.Empty(t, w.server.Last(t).Header.Get(rawclient.PayerHeader), "the next request has none")
 			}
 		}
 		w.server.Respond(reply{Status: http.StatusNoContent})
@@ -92,7 +93,7 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 	} {
 		w.server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
 		require.NoError(t, call.do([]any{call.function}), name)
-		require.Equal(t, requester, w.server.Last(t).Header.Get(payerHeader), name)
+		require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
 		sent := len(w.server.Requests())
 		require.ErrorIs(t, call.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
 		require.Len(t, w.server.Requests(), sent, name)

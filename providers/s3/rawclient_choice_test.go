@@ -19,6 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 func TestWhenTheRawClientIsUsed(t *testing.T) {
@@ -69,7 +70,7 @@ func TestWhenTheRawClientIsUsed(t *testing.T) {
 		require.NoError(t, err)
 		d := b.(*driver)
 		require.True(t, usesRawClient(t, d))
-		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.bucket.objectAPI(t.Context()).(*rawClient).bucket.host)
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.bucket.objectAPI(t.Context()).(*rawclient.Client).Host)
 	})
 }
 
@@ -127,7 +128,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: wire}
 			_, err := open(c).Head(t.Context(), &storage.GetRequest{Key: "a b", Length: -1})
 			require.Error(t, err)
-			at := d.bucket.objectAPI(t.Context()).(*rawClient).bucket
+			at, err := d.bucket.endpoint(t.Context(), "")
+			require.NoError(t, err)
 			require.Equal(t, wire.last.URL.String(), at.origin+at.path+"/a%20b")
 			host := wire.last.Host
 			if host == "" {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
@@ -28,7 +29,7 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			"X-Amz-Meta-Owner": "me", "X-Amz-Meta-empty": "", "X-Amz-Storage-Class": "GLACIER", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT",
 		}, Body: "hello"},
 		"locks, tags and encryption": {Header: map[string]string{
-			"ETag": etag, lockModeHeader: "COMPLIANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2030-01-02T03:04:05Z", legalHoldHeader: "ON", tagCountHeader: "2",
+			"ETag": etag, "X-Amz-Object-Lock-Mode": "COMPLIANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2030-01-02T03:04:05Z", "X-Amz-Object-Lock-Legal-Hold": "ON", "X-Amz-Tagging-Count": "2",
 			"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 02 Jan 2026 03:04:05 GMT"`, replicationHeader: "COMPLETED", sseHeader: "aws:kms", kmsKeyHeader: keyARN,
 		}, Body: "hello"},
 		"a customer's key":        {Header: map[string]string{"ETag": etag, customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, Body: "hello"},
@@ -92,8 +93,8 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			}
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Equal(t, row.signed.Format(amzTime), w.server.Last(t).Header.Get("X-Amz-Date"))
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential=key/"+row.signed.Format(amzDay)+"/")
+			require.Equal(t, row.signed.Format(signature.TimeFormat), w.server.Last(t).Header.Get("X-Amz-Date"))
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential=key/"+row.signed.Format(signature.DayFormat)+"/")
 		})
 	}
 }

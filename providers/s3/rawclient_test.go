@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 // sdkOnly returns d without the raw client.
@@ -28,7 +29,7 @@ func sdkOnly(d *driver) *driver {
 
 func usesRawClient(t *testing.T, d *driver) bool {
 	t.Helper()
-	_, is := d.bucket.objectAPI(t.Context()).(*rawClient)
+	_, is := d.bucket.objectAPI(t.Context()).(*rawclient.Client)
 	return is
 }
 
@@ -188,7 +189,6 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 				changes = append(changes, row.change)
 			}
 			raw, sdk := w.onTLS(t, "aws", changes...)
-			raw.account.client = sdk.account.client
 			for name, call := range encryptedCalls() {
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), sdk, row.native), name)
@@ -207,10 +207,11 @@ func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (
 	client := w.server.Client()
 	sdk = w.on(t, profile, append(change, func(c *Config) { c.HTTPClient = client })...)
 	require.False(t, usesRawClient(t, sdk))
-	raw = w.on(t, profile, change...)
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
-	raw.account.rawTransport = trusting
+	account := *w.on(t, profile, change...).account
+	account.rawTransport, account.client = trusting, sdk.account.client // for what the raw client does not send, and for failures
+	raw = newDriver(&account, sdk.bucket.name)
 	require.True(t, usesRawClient(t, raw))
 	return raw, sdk
 }

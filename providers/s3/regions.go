@@ -1,8 +1,12 @@
 package s3
 
-import "strings"
+import (
+	"strings"
 
-import awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
 
 // spansRegions reports whether the region selects the server, which it does for Amazon
 // without an endpoint.
@@ -14,7 +18,7 @@ func (a *account) inRegion(region string) *account {
 		return a
 	}
 	changed := *a
-	changed.region, changed.keys, changed.givenClient = region, &signingKeys{}, nil
+	changed.region, changed.keys, changed.givenClient = region, &signature.Keys{}, nil
 	changed.client = cloneClient(a.client, func(o *awss3.Options) { o.Region = region })
 	return &changed
 }

@@ -15,9 +15,18 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of an empty body
+
+// A signed URL says in its query who pays for the request, in lower case.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+const (
+	payerQuery = "x-amz-request-payer"
+	requester  = "requester"
+)
 
 // signFeatures returns the features for signed URLs and forms.
 func signFeatures(p *Profile) storage.Features {
@@ -70,18 +79,18 @@ func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.
 	request := &p.request
 	switch r.Method {
 	case http.MethodPut:
-		if request.header, err = us.signedHeaders(r); err != nil {
+		if request.Header, err = us.signedHeaders(r); err != nil {
 			return nil, err
 		}
 		// The length is signed and not in the result, because a browser sets it.
-		request.length = max(r.MaxSize, 0)
+		request.Length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
-		request.query = downloadQuery(r)
+		request.Query = downloadQuery(r)
 		in := &awss3.GetObjectInput{}
 		if err := us.account.customize(in, r.Native); err != nil {
 			return nil, err
 		}
-		encryptionOf(in).customer.headers(request.header.Set)
+		rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	default:
 		return nil, storage.Unsupported
 	}
@@ -99,18 +108,18 @@ func (us *urlSigner) signPart(ctx context.Context, r *storage.SignPartRequest, n
 		return nil, err
 	}
 	request := &p.request
-	request.query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + string(appendEscaped(nil, r.Upload))
-	request.length = max(r.Size, 0)
+	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + string(signature.AppendEscaped(nil, r.Upload))
+	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
-		request.header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
+		request.Header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
 	in := &awss3.UploadPartInput{}
 	if err := us.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	encryptionOf(in).customer.headers(request.header.Set)
+	rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	if r.CRC32C.Known {
-		request.header.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
+		request.Header.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
 	}
 	return p.url(r.Key), nil
 }
@@ -120,7 +129,7 @@ type presigning struct {
 	account  *account
 	term     signingTerm
 	endpoint *bucketEndpoint
-	request  signedRequest
+	request  signature.Request
 }
 
 // newPresigning gets the credentials, and checks what all signed URLs have in common.
@@ -139,9 +148,9 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 	if slices.ContainsFunc(native, isCustomerKey) && endpoint.url.Scheme != "https" {
 		return nil, errNoTLS()
 	}
-	return &presigning{account: us.account, term: s, endpoint: endpoint, request: signedRequest{
-		method: method, host: endpoint.host, path: endpoint.path,
-		header: http.Header{}, sha256: unsignedPayload, at: s.From,
+	return &presigning{account: us.account, term: s, endpoint: endpoint, request: signature.Request{
+		Method: method, Host: endpoint.host, Path: endpoint.path,
+		Header: http.Header{}, SHA256: signature.UnsignedPayload, At: s.From,
 	}}, nil
 }
 
@@ -149,10 +158,10 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a, s, request := p.account, &p.term, &p.request
 	add := func(name, value string) { // last, because the names are sorted
-		if request.query != "" {
-			request.query += "&"
+		if request.Query != "" {
+			request.Query += "&"
 		}
-		request.query += name + "=" + string(appendEscaped(nil, value))
+		request.Query += name + "=" + string(signature.AppendEscaped(nil, value))
 	}
 	if a.expectedOwner != "" {
 		add(ownerQuery, a.expectedOwner)
@@ -160,9 +169,9 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 	if a.requesterPays {
 		add(payerQuery, requester)
 	}
-	key := a.keys.get(&s.credentials, a.region, s.From)
-	signedURL := key.presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
-	return &storage.SignedURL{URL: signedURL, Method: request.method, Header: request.header, ExpiresAt: s.Until()}
+	key := a.keys.Get(&s.credentials, a.region, s.From)
+	signedURL := key.Presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
+	return &storage.SignedURL{URL: signedURL, Method: request.Method, Header: request.Header, ExpiresAt: s.Until()}
 }
 
 // signedHeaders returns the headers that the uploader must send.
@@ -183,7 +192,7 @@ func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) 
 		return nil, err
 	}
 	if tags := tagHeader(r.Tags); tags != nil {
-		h.Set(tagsHeader, *tags)
+		h.Set(rawclient.TagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
@@ -207,7 +216,7 @@ func (us *urlSigner) signedOptions(r *storage.SignRequest, set func(name, value 
 	if in.ACL != "" {
 		set("X-Amz-Acl", string(in.ACL))
 	}
-	encryptionOf(in).headers(set)
+	rawclient.SetEncryption(set, in)
 	return nil
 }
 
@@ -226,7 +235,7 @@ func downloadQuery(r *storage.SignRequest) string {
 			query = append(query, '&')
 		}
 		query = append(append(query, name...), '=')
-		query = appendEscaped(query, value)
+		query = signature.AppendEscaped(query, value)
 	}
 	add("response-content-disposition", r.ResponseDisposition())
 	add("response-content-type", r.ResponseType)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // now is the time of all signatures in these tests.
@@ -269,10 +270,35 @@ func TestTheSigningKeyIsSigV4s(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
 	require.NoError(t, err)
-	day, err := time.Parse(amzTime, presigned.Values["X-Amz-Date"])
+	day, err := time.Parse(signature.TimeFormat, presigned.Values["X-Amz-Date"])
 	require.NoError(t, err)
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presigned.Values["X-Amz-Signature"], d.account.keys.get(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
+	require.Equal(t, presigned.Values["X-Amz-Signature"], d.account.keys.Get(&credentials, "eu-west-1", day).Signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
+}
+
+func TestConcurrentSigning(t *testing.T) {
+	d := opened(t, Config{})
+	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
+	require.NoError(t, err)
+	done := make(chan string)
+	for range 8 {
+		go func() {
+			var got string
+			for range 100 {
+				signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
+				if err != nil || got != "" && got != signed.URL {
+					done <- "different"
+					return
+				}
+				got = signed.URL
+				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
+			}
+			done <- got
+		}()
+	}
+	for range 8 {
+		require.Equal(t, want.URL, <-done)
+	}
 }

@@ -21,7 +21,7 @@ var shared = strings.Fields(`
 	errors errorcodes evidence
 	put get list delete copy copyparts compose parts openuploads versions tags lock restore
 	attrs body headers metadata
-	sign sigv4 form native customerkey
+	sign form native customerkey
 	service bucketinfo cors lifecycle
 	origin private sweepuploads
 `)
@@ -30,8 +30,8 @@ var shared = strings.Fields(`
 var own = map[string]string{
 	"memstore":        "bucket index object token",
 	"providers/local": "candidates clock exactname keylock listcache makedir name noncurrent revision rounds settings sidecar signingkey slots staging store sweep trash upload visiblesidecar walk window",
-	"providers/s3":    "addressing arn bucketlock clockskew encryption httpclient middleware owner policy profile profiles public rawclient rawclient_calls rawclient_missing regions serverkind settle sigv4_canonical",
-	"providers/gcs":   "addition composite folder generation iam media repeat request sdkclient signer signer_iam signer_key",
+	"providers/s3":    "addressing bucketlock clockskew encryption httpclient middleware objectapi policy profile profiles public regions settle",
+	"providers/gcs":   "addition composite folder generation iam media repeat request sdkclient signer signer_iam signer_key sigv4",
 	"providers/azure": "batch chain components components_remove components_stream connection container delegation options order sas",
 }
 

@@ -1,4 +1,4 @@
-package s3
+package signature
 
 import (
 	"net/http"
@@ -14,7 +14,9 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// The SDK's signer is the reference for ours: for URLs in sign_test.go, and for headers
+var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
+
+// The SDK's signer is the reference for ours: for URLs in sign_test.go of the driver, and for headers
 // here.
 func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -32,7 +34,7 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 		"spaces inside and at both ends": {method: "PUT", header: map[string]string{"Content-Disposition": "  a   b  c "}},
 		"no ASCII":                       {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
 	} {
-		for _, key := range keys {
+		for _, key := range wiretest.Keys {
 			t.Run(name+", "+key[:min(len(key), 20)], func(t *testing.T) {
 				if row.host == "" {
 					row.host = "photos.s3.eu-west-1.amazonaws.com"
@@ -47,12 +49,12 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 				}
 				credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: row.token}
 				signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, emptySHA256, signingService, "eu-west-1", now))
+				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, EmptySHA256, Service, "eu-west-1", now))
 				want := request.Header.Get("Authorization")
 				request.Header.Del("Authorization")
-				got := new(signingKeys).get(&credentials, "eu-west-1", now).authorization(&signedRequest{
-					method: row.method, host: row.host, path: path, query: row.query,
-					header: request.Header, length: row.length, sha256: emptySHA256, at: now,
+				got := new(Keys).Get(&credentials, "eu-west-1", now).Authorization(&Request{
+					Method: row.method, Host: row.host, Path: path, Query: row.query,
+					Header: request.Header, Length: row.length, SHA256: EmptySHA256, At: now,
 				})
 				require.Equal(t, want, got)
 			})
@@ -80,37 +82,12 @@ func TestASigningKeyIsCachedForItsDay(t *testing.T) {
 		"another region":             {alice, "us-east-1", midnight, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var keys signingKeys
-			first := keys.get(&alice, "eu-west-1", midnight)
-			next := keys.get(&row.credentials, row.region, row.at)
+			var keys Keys
+			first := keys.Get(&alice, "eu-west-1", midnight)
+			next := keys.Get(&row.credentials, row.region, row.at)
 			require.Equal(t, row.kept, first == next)
-			require.Equal(t, new(signingKeys).get(&row.credentials, row.region, row.at).signature("text"), next.signature("text"))
+			require.Equal(t, new(Keys).Get(&row.credentials, row.region, row.at).Signature("text"), next.Signature("text"))
 			require.Same(t, next, keys.last.Load(), "only one key is cached")
 		})
-	}
-}
-
-func TestConcurrentSigning(t *testing.T) {
-	d := opened(t, Config{})
-	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
-	require.NoError(t, err)
-	done := make(chan string)
-	for range 8 {
-		go func() {
-			var got string
-			for range 100 {
-				signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
-				if err != nil || got != "" && got != signed.URL {
-					done <- "different"
-					return
-				}
-				got = signed.URL
-				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
-			}
-			done <- got
-		}()
-	}
-	for range 8 {
-		require.Equal(t, want.URL, <-done)
 	}
 }

@@ -1,4 +1,4 @@
-package s3
+package signature
 
 import (
 	"net/http"
@@ -11,17 +11,17 @@ import (
 // The canonical request of a signature:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
 
-// A signedRequest is the part of a request that a signature covers. All headers are
+// A Request is the part of a request that a signature covers. All headers are
 // signed. Each name has one value.
-type signedRequest struct {
-	method string
-	host   string // without the scheme's default port
-	path   string // escaped, beginning with "/"; for a signed URL, the path before the key
-	query  string // escaped, sorted by name
-	header http.Header
-	length int64 // of the body; signed if it is greater than 0
-	sha256 string
-	at     time.Time // UTC
+type Request struct {
+	Method string
+	Host   string // without the scheme's default port
+	Path   string // escaped, beginning with "/"; for a signed URL, the path before the key
+	Query  string // escaped, sorted by name
+	Header http.Header
+	Length int64 // length of the body, which is signed if it is greater than 0
+	SHA256 string
+	At     time.Time // UTC
 }
 
 // begin begins the canonical request, before its path and query.
@@ -36,34 +36,34 @@ const (
 )
 
 // end completes the canonical request, after its query.
-func (s *signer) end(r *signedRequest) {
+func (s *signer) end(r *Request) {
 	s.canonical = append(s.canonical, '\n')
 	for _, name := range s.names {
 		s.canonical = appendLower(s.canonical, name)
 		s.canonical = append(s.canonical, ':')
 		switch name {
 		case hostHeader:
-			s.canonical = append(s.canonical, r.host...)
+			s.canonical = append(s.canonical, r.Host...)
 		case lengthHeader:
-			s.canonical = strconv.AppendInt(s.canonical, r.length, 10)
+			s.canonical = strconv.AppendInt(s.canonical, r.Length, 10)
 		default:
-			s.canonical = appendTrimmed(s.canonical, r.header[name][0])
+			s.canonical = appendTrimmed(s.canonical, r.Header[name][0])
 		}
 		s.canonical = append(s.canonical, '\n')
 	}
 	s.canonical = append(s.canonical, '\n')
 	s.canonical = s.appendNames(s.canonical, ";")
 	s.canonical = append(s.canonical, '\n')
-	s.canonical = append(s.canonical, r.sha256...)
+	s.canonical = append(s.canonical, r.SHA256...)
 }
 
 // collectNames sorts the names of the signed headers.
-func (s *signer) collectNames(r *signedRequest) {
+func (s *signer) collectNames(r *Request) {
 	s.names = append(s.names[:0], hostHeader)
-	if r.length > 0 {
+	if r.Length > 0 {
 		s.names = append(s.names, lengthHeader)
 	}
-	for name := range r.header {
+	for name := range r.Header {
 		s.names = append(s.names, name)
 	}
 	slices.SortFunc(s.names, compareLower)
@@ -114,8 +114,8 @@ func appendTrimmed(dst []byte, value string) []byte {
 	return dst
 }
 
-// appendEscaped appends a value of a query, with all but unreserved characters escaped.
-func appendEscaped(dst []byte, value string) []byte { return appendEscapedBut(dst, value, '~') }
+// AppendEscaped appends a value of a query, with all but unreserved characters escaped.
+func AppendEscaped(dst []byte, value string) []byte { return appendEscapedBut(dst, value, '~') }
 
 // appendEscapedBut appends a value with all but unreserved characters and one other
 // escaped, which is "/" for a key.

@@ -1,4 +1,5 @@
-package s3
+// Package signature makes the signatures of S3's requests, URLs and forms (Signature Version 4).
+package signature
 
 import (
 	"crypto/hmac"
@@ -14,52 +15,52 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Signature Version 4:
+// The words of Signature Version 4:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html.
 // The SDK's signer makes the same signatures. One of them takes longer than all the
 // rest of a small request.
 const (
-	signingService   = "s3"
-	signingAlgorithm = "AWS4-HMAC-SHA256"
-	amzTime          = "20060102T150405Z"
-	amzDay           = "20060102"
+	Service    = "s3"
+	Algorithm  = "AWS4-HMAC-SHA256"
+	TimeFormat = "20060102T150405Z"
+	DayFormat  = "20060102"
 
-	unsignedPayload = "UNSIGNED-PAYLOAD"
-	emptySHA256     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	UnsignedPayload = "UNSIGNED-PAYLOAD"
+	EmptySHA256     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// A signingKey signs the requests of one day, credential and region. It does not
+// A Key signs the requests of one day, credential and region. It does not
 // contain the secret.
-type signingKey struct {
+type Key struct {
 	accessKey, region string
 	secret            uint64 // a hash, to notice another secret
 	day               int64  // days since 1970
 	date              string // "20260304"
-	scope             string // "20260304/eu-west-1/s3/aws4_request"
+	Scope             string // "20260304/eu-west-1/s3/aws4_request"
 	query             string // how the query of a signed URL begins
 	signers           sync.Pool
 }
 
-// signingKeys caches the last key: an account has one credential and one region.
-type signingKeys struct{ last atomic.Pointer[signingKey] }
+// Keys caches the last key: an account has one credential and one region.
+type Keys struct{ last atomic.Pointer[Key] }
 
 var secretSeed = maphash.MakeSeed()
 
-// get returns the key for a credential and a region on the day of at.
-func (k *signingKeys) get(c *aws.Credentials, region string, at time.Time) *signingKey {
+// Get returns the key for a credential and a region on the day of at.
+func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
 	day, secret := at.Unix()/(24*60*60), maphash.String(secretSeed, c.SecretAccessKey)
 	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret && last.accessKey == c.AccessKeyID && last.region == region {
 		return last
 	}
-	date := at.UTC().Format(amzDay)
-	key := &signingKey{
+	date := at.UTC().Format(DayFormat)
+	key := &Key{
 		accessKey: c.AccessKeyID, region: region, secret: secret, day: day, date: date,
-		scope: date + "/" + region + "/" + signingService + "/aws4_request",
+		Scope: date + "/" + region + "/" + Service + "/aws4_request",
 	}
-	credential := appendEscaped(nil, c.AccessKeyID+"/"+key.scope)
-	key.query = "X-Amz-Algorithm=" + signingAlgorithm + "&X-Amz-Credential=" + string(credential) + "&X-Amz-Date="
+	credential := AppendEscaped(nil, c.AccessKeyID+"/"+key.Scope)
+	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + string(credential) + "&X-Amz-Date="
 	derived := []byte("AWS4" + c.SecretAccessKey)
-	for _, step := range []string{date, region, signingService, "aws4_request"} {
+	for _, step := range []string{date, region, Service, "aws4_request"} {
 		h := hmac.New(sha256.New, derived)
 		h.Write([]byte(step))
 		derived = h.Sum(nil)
@@ -70,7 +71,7 @@ func (k *signingKeys) get(c *aws.Credentials, region string, at time.Time) *sign
 }
 
 // appendTime appends a time of the key's day in the form "20260304T050607Z".
-func (k *signingKey) appendTime(dst []byte, at time.Time) []byte {
+func (k *Key) appendTime(dst []byte, at time.Time) []byte {
 	hour, minute, second := at.Clock()
 	dst = append(append(dst, k.date...), 'T')
 	for _, n := range [...]int{hour, minute, second} {
@@ -88,11 +89,11 @@ type signer struct {
 	sum       []byte
 }
 
-func (k *signingKey) acquire() *signer  { return k.signers.Get().(*signer) }
-func (k *signingKey) release(s *signer) { k.signers.Put(s) }
+func (k *Key) acquire() *signer  { return k.signers.Get().(*signer) }
+func (k *Key) release(s *signer) { k.signers.Put(s) }
 
-// signature returns the signature of a text, for a form.
-func (k *signingKey) signature(text string) string {
+// Signature returns the signature of a text, for a form.
+func (k *Key) Signature(text string) string {
 	s := k.acquire()
 	defer k.release(s)
 	s.text = append(s.text[:0], text...)
@@ -109,72 +110,72 @@ func (s *signer) appendSignature(dst, text []byte) []byte {
 }
 
 // appendRequestSignature appends the signature of s.canonical to dst.
-func (k *signingKey) appendRequestSignature(s *signer, dst []byte, at time.Time) []byte {
+func (k *Key) appendRequestSignature(s *signer, dst []byte, at time.Time) []byte {
 	digest := sha256.Sum256(s.canonical)
-	text := append(s.canonical[:0], signingAlgorithm+"\n"...)
+	text := append(s.canonical[:0], Algorithm+"\n"...)
 	text = k.appendTime(text, at)
 	text = append(text, '\n')
-	text = append(text, k.scope...)
+	text = append(text, k.Scope...)
 	text = append(text, '\n')
 	s.canonical = hex.AppendEncode(text, digest[:])
 	return s.appendSignature(dst, s.canonical)
 }
 
-// authorization returns the header that signs r with all of r.header.
-func (k *signingKey) authorization(r *signedRequest) string {
+// Authorization returns the header that signs r with all of r.Header.
+func (k *Key) Authorization(r *Request) string {
 	s := k.acquire()
 	defer k.release(s)
 	s.collectNames(r)
-	s.begin(r.method)
-	s.canonical = append(s.canonical, r.path...)
+	s.begin(r.Method)
+	s.canonical = append(s.canonical, r.Path...)
 	s.canonical = append(s.canonical, '\n')
-	s.canonical = append(s.canonical, r.query...)
+	s.canonical = append(s.canonical, r.Query...)
 	s.end(r)
 
-	text := append(s.text[:0], signingAlgorithm+" Credential="...)
+	text := append(s.text[:0], Algorithm+" Credential="...)
 	text = append(text, k.accessKey...)
 	text = append(text, '/')
-	text = append(text, k.scope...)
+	text = append(text, k.Scope...)
 	text = append(text, ", SignedHeaders="...)
 	text = s.appendNames(text, ";")
 	text = append(text, ", Signature="...)
-	s.text = k.appendRequestSignature(s, text, r.at)
+	s.text = k.appendRequestSignature(s, text, r.At)
 	return string(s.text)
 }
 
-// presign returns the signed URL of an object, valid for so many seconds. origin is
-// "https://host". The names in r.query must begin with lower-case letters. token is the
+// Presign returns the signed URL of an object, valid for so many seconds. origin is
+// "https://host". The names in r.Query must begin with lower-case letters. token is the
 // credential's session token, or "".
-func (k *signingKey) presign(r *signedRequest, origin, key, token string, seconds int64) string {
+func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) string {
 	s := k.acquire()
 	defer k.release(s)
 	s.collectNames(r)
 	text := append(s.text[:0], origin...)
 	path := len(text)
-	text = append(append(text, r.path...), '/')
+	text = append(append(text, r.Path...), '/')
 	text = appendEscapedBut(text, key, '/')
 	text = append(text, '?')
 	query := len(text)
-	text = k.appendTime(append(text, k.query...), r.at)
+	text = k.appendTime(append(text, k.query...), r.At)
 	text = append(text, "&X-Amz-Expires="...)
 	text = strconv.AppendInt(text, seconds, 10)
 	if token != "" {
 		text = append(text, "&X-Amz-Security-Token="...)
-		text = appendEscaped(text, token)
+		text = AppendEscaped(text, token)
 	}
 	text = append(text, "&X-Amz-SignedHeaders="...)
 	text = s.appendNames(text, "%3B")
-	if r.query != "" {
+	if r.Query != "" {
 		text = append(text, '&')
-		text = append(text, r.query...)
+		text = append(text, r.Query...)
 	}
 
-	s.begin(r.method)
+	s.begin(r.Method)
 	s.canonical = append(s.canonical, text[path:query-1]...)
 	s.canonical = append(s.canonical, '\n')
 	s.canonical = append(s.canonical, text[query:]...)
 	s.end(r)
 	text = append(text, "&X-Amz-Signature="...)
-	s.text = k.appendRequestSignature(s, text, r.at)
+	s.text = k.appendRequestSignature(s, text, r.At)
 	return string(s.text)
 }

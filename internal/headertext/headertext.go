@@ -1,0 +1,49 @@
+// Package headertext has the rules of texts that objects are served with.
+package headertext
+
+import (
+	"mime"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxHeaderBytes is the length of the longest header.
+const MaxHeaderBytes = 1024
+
+// ValidHeader reports whether every provider keeps value as a header: ASCII of at most 1,024 bytes
+// without control characters or spaces at its ends.
+func ValidHeader(value string) bool {
+	return len(value) <= MaxHeaderBytes && isASCII(value) && Plain(value) && strings.TrimSpace(value) == value
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// Plain reports whether s is UTF-8 without control characters.
+func Plain(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r < 0x20 || r == 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidMediaType reports whether value is type/subtype, and valid as a header.
+func ValidMediaType(value string) bool {
+	if !ValidHeader(value) {
+		return false
+	}
+	mediaType, _, err := mime.ParseMediaType(value)
+	kind, sub, found := strings.Cut(mediaType, "/")
+	return err == nil && found && kind != "" && sub != ""
+}

@@ -1,0 +1,97 @@
+// Package keyrule has the rules of keys.
+package keyrule
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxBytes is the length of the longest key: S3, GCS and Azure agree on no more.
+const MaxBytes = 1024
+
+const (
+	maxKeySegments = 254 // Azure
+	maxFileName    = 255 // bytes of a segment, without LongSegments
+
+	ruleCharacter = "must not contain control characters, backslashes or U+FFFE and U+FFFF"
+	ruleDot       = `must not have a segment that ends in "."`
+)
+
+// Write returns the rule that a key to be written breaks; "" if it breaks none. It implements rule
+// K1: keys that every provider can store and every client can address, including S3's XML, signed URLs in browsers, and file systems.
+func Write(key string) string {
+	if rule := Any(key); rule != "" {
+		return rule
+	}
+	switch {
+	case key[0] == '/':
+		return `must not begin with "/"`
+	case key[len(key)-1] == '/':
+		return `must not end with "/"`
+	}
+	return checkKeyBytes(key)
+}
+
+// checkKeyBytes reads the key only once, because every write calls it.
+func checkKeyBytes(key string) string {
+	segments, ascii, before := 1, true, byte(0)
+	for i := range len(key) {
+		c := key[i]
+		switch {
+		case c < 0x20, c == 0x7F, c == '\\':
+			return ruleCharacter
+		case c >= utf8.RuneSelf:
+			ascii = false
+		case c == '/' && before == '/':
+			return `must not have an empty segment ("//")`
+		case c == '/' && before == '.':
+			return ruleDot
+		case c == '/':
+			segments++
+		}
+		before = c
+	}
+	switch {
+	case before == '.':
+		return ruleDot
+	case segments > maxKeySegments:
+		return "must have at most 254 segments"
+	case !ascii && (strings.Contains(key, "\uFFFE") || strings.Contains(key, "\uFFFF")):
+		return ruleCharacter
+	}
+	return ""
+}
+
+// HasLongSegment reports whether a segment of key cannot be the name of a file.
+func HasLongSegment(key string) bool {
+	if len(key) <= maxFileName {
+		return false
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if len(segment) > maxFileName {
+			return true
+		}
+	}
+	return false
+}
+
+// Any returns the rule of all keys that a key breaks; "" if it breaks none.
+func Any(key string) string {
+	switch {
+	case key == "":
+		return "must not be empty"
+	case len(key) > MaxBytes:
+		return "must be at most 1,024 bytes"
+	case !utf8.ValidString(key):
+		return "must be valid UTF-8"
+	}
+	if key[0] != '.' && !strings.Contains(key, "/.") {
+		return ""
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
+			return `must not have a segment "." or ".."`
+		}
+	}
+	return ""
+}

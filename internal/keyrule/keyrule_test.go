@@ -1,0 +1,29 @@
+package keyrule
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+func FuzzKey(f *testing.F) {
+	for _, seed := range []string{"a", "a/b", "a//b", "/a", "a/", ".", "..", "a/../b", "a.", "a./b", "é", "\x00", "a\\b", "\ufffe", "\xff", strings.Repeat("x", 1025)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		write, read := Write(key), Any(key)
+		if write == "" {
+			require.Empty(t, read, "what can be written can be read")
+			require.True(t, utf8.ValidString(key) && key != "" && len(key) <= 1024)
+			require.NotContains(t, "/"+key+"/", "//")
+			require.NotContains(t, "/"+key+"/", "/../")
+			require.NotContains(t, key, "\\")
+		}
+		if read == "" {
+			require.NotContains(t, "/"+key+"/", "/./")
+			require.NotContains(t, "/"+key+"/", "/../")
+		}
+	})
+}

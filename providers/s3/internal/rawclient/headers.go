@@ -1,0 +1,126 @@
+package rawclient
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// The headers of requests and responses, in the form of http.CanonicalHeaderKey.
+const (
+	ETagHeader         = "Etag"
+	versionHeader      = "X-Amz-Version-Id"
+	crc32cHeader       = "X-Amz-Checksum-Crc32c"
+	checksumTypeHeader = "X-Amz-Checksum-Type"
+	classHeader        = "X-Amz-Storage-Class"
+	TagsHeader         = "X-Amz-Tagging"
+	tagCountHeader     = "X-Amz-Tagging-Count"
+	metadataHeader     = "X-Amz-Meta-"
+	PayerHeader        = "X-Amz-Request-Payer"
+	OwnerHeader        = "X-Amz-Expected-Bucket-Owner"
+	replicationHeader  = "X-Amz-Replication-Status"
+)
+
+// The headers of a lock.
+const (
+	lockModeHeader  = "X-Amz-Object-Lock-Mode"
+	lockUntilHeader = "X-Amz-Object-Lock-Retain-Until-Date"
+	legalHoldHeader = "X-Amz-Object-Lock-Legal-Hold"
+
+	lockUntilTime = "2006-01-02T15:04:05Z"
+)
+
+// The headers of encryption.
+const (
+	sseHeader         = "X-Amz-Server-Side-Encryption"
+	kmsKeyHeader      = sseHeader + "-Aws-Kms-Key-Id"
+	kmsContextHeader  = sseHeader + "-Context"
+	bucketKeyHeader   = sseHeader + "-Bucket-Key-Enabled"
+	customerHeader    = sseHeader + "-Customer-Algorithm"
+	customerKeyHeader = sseHeader + "-Customer-Key"
+	customerMD5Header = sseHeader + "-Customer-Key-Md5"
+)
+
+// SetLock sets the headers of a lock.
+func SetLock(set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
+	if mode != "" && until != nil {
+		set(lockModeHeader, string(mode))
+		set(lockUntilHeader, until.UTC().Format(lockUntilTime))
+	}
+	if hold != "" {
+		set(legalHoldHeader, string(hold))
+	}
+}
+
+// lockTime returns the time in a header, or nil.
+func lockTime(h http.Header) *time.Time {
+	if value := h.Get(lockUntilHeader); value != "" {
+		if until, err := time.Parse(time.RFC3339, value); err == nil {
+			return &until
+		}
+	}
+	return nil
+}
+
+// SetEncryption calls set with the headers of the fields for encryption that have a value.
+func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
+	if in.ServerSideEncryption != "" {
+		set(sseHeader, string(in.ServerSideEncryption))
+	}
+	setOptional(set, kmsKeyHeader, in.SSEKMSKeyId)
+	setOptional(set, kmsContextHeader, in.SSEKMSEncryptionContext)
+	if in.BucketKeyEnabled != nil && *in.BucketKeyEnabled {
+		set(bucketKeyHeader, "true")
+	}
+	SetCustomerKey(set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+}
+
+// SetCustomerKey calls set with the headers of a customer's key that are not nil.
+func SetCustomerKey(set func(name, value string), algorithm, key, md5 *string) {
+	setOptional(set, customerHeader, algorithm)
+	setOptional(set, customerKeyHeader, key)
+	setOptional(set, customerMD5Header, md5)
+}
+
+func setOptional(set func(name, value string), name string, value *string) {
+	if value != nil {
+		set(name, *value)
+	}
+}
+
+// encryptionHeaders reads the headers of a response.
+func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) {
+	return types.ServerSideEncryption(h.Get(sseHeader)), headerValue(h, kmsKeyHeader), headerValue(h, customerHeader), headerValue(h, customerMD5Header)
+}
+
+// headerValue returns the value of a header, or nil.
+func headerValue(h http.Header, name string) *string {
+	if values := h[name]; len(values) > 0 {
+		return &values[0]
+	}
+	return nil
+}
+
+// headerNumber returns the number in a header, or nil.
+func headerNumber(h http.Header, name string) *int32 {
+	if value := h.Get(name); value != "" {
+		if n, err := strconv.ParseInt(value, 10, 32); err == nil {
+			number := int32(n)
+			return &number
+		}
+	}
+	return nil
+}
+
+// headerTime returns the time in a header, or nil.
+func headerTime(h http.Header, name string) *time.Time {
+	if value := h.Get(name); value != "" {
+		if at, err := http.ParseTime(value); err == nil {
+			return &at
+		}
+	}
+	return nil
+}

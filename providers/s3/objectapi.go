@@ -1,0 +1,94 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+)
+
+// objectAPI has the requests that carry an object, a part or attributes. A [rawclient.Client]
+// sends them without the SDK, and an sdkClient with it.
+type objectAPI interface {
+	PutObject(context.Context, *awss3.PutObjectInput, ...func(*awss3.Options)) (*awss3.PutObjectOutput, error)
+	UploadPart(context.Context, *awss3.UploadPartInput, ...func(*awss3.Options)) (*awss3.UploadPartOutput, error)
+	GetObject(context.Context, *awss3.GetObjectInput, ...func(*awss3.Options)) (*awss3.GetObjectOutput, error)
+	// HeadObject returns the output of GetObject without a body.
+	HeadObject(context.Context, *awss3.HeadObjectInput, ...func(*awss3.Options)) (*awss3.GetObjectOutput, error)
+}
+
+// objectAPI returns the raw client if it is known to behave like the SDK's client for requests with
+// these options.
+func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
+	if b.account.rawTransport != nil && !hasFunctions(native) {
+		endpoint, err := b.endpoint(ctx, "")
+		if err == nil && endpoint.raw != nil { // the SDK reports an invalid address
+			return endpoint.raw
+		}
+	}
+	return sdkClient{b.account.client}
+}
+
+// canUseRawClient reports whether a raw client can do what the SDK would. The user's
+// settings must change nothing between the SDK and the network.
+func canUseRawClient(c Config, s *awss3.Options) bool {
+	//lint:ignore SA1019 a configuration may still have one
+	resolver := s.EndpointResolver
+	switch {
+	case c.Client != nil, c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // they may have changed anything
+		return false
+	case len(s.APIOptions) > 0, resolver != nil, s.ClientLogMode != 0: // a raw client does not log
+		return false
+	}
+	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {
+		if interceptors.Len() > 0 {
+			return false
+		}
+	}
+	return len(s.AuthSchemePreference) == 0 && s.AppID == "" && !s.DisableClockSkewCorrection
+}
+
+// rawClient returns a raw client for the objects of a bucket.
+func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
+	c := &rawclient.Client{
+		SDK: a.client, Transport: a.rawTransport,
+		URL: e.url, Host: e.host, Path: e.path,
+		Region: a.region, Keys: a.keys, Now: a.clock.time,
+		Owner: a.expectedOwner, UnsignedEncoding: a.profile.UnsignedEncoding, TracesLambda: a.inLambda,
+		See: func(response *http.Response) {
+			a.server.see(response.Header)
+			a.clock.see(response)
+		},
+		Check: func(response *http.Response, write bool) error {
+			if hasEvidence(response) {
+				return nil
+			}
+			return noEvidence(write)
+		},
+	}
+	if !a.anonymous {
+		c.Credentials = a.credentials
+	}
+	if a.requesterPays {
+		c.Payer = requester
+	}
+	if a.sendsMD5(e) {
+		c.ContentMD5 = contentMD5
+	}
+	return c
+}
+
+// An sdkClient sends object requests with the SDK.
+type sdkClient struct{ *awss3.Client }
+
+// HeadObject returns the SDK's output in the form of GetObject.
+func (c sdkClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, opts ...func(*awss3.Options)) (*awss3.GetObjectOutput, error) {
+	out, err := c.Client.HeadObject(ctx, in, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return rawclient.HeadOutput(out), nil
+}
