@@ -93,6 +93,7 @@ spelling: ## fails if a comment in Go has a common mistake; "make site" checks t
 
 lint: fmt imports prose spelling workflows
 	$(GO) run ./internal/apilist
+	@scripts/shippedlines --check
 	$(GO) run $(STATICCHECK) ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
