@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 // packageOf has the packages of this module by scheme, for a hint to import one.
@@ -35,7 +37,7 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
 	if !known {
-		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", quoted(u.Scheme), strings.Join(schemes, ", ")))
+		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")))
 		e.Hint = "import the package that registers the scheme"
 		if path, ours := packageOf[u.Scheme]; ours {
 			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
@@ -61,10 +63,10 @@ func checkParams(u *url.URL, own []string) *Error {
 	known := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
 	for name, values := range query {
 		if !slices.Contains(known, name) {
-			return invalid("address", fmt.Sprintf("has parameter %s; known to %s are: %s", quoted(name), u.Scheme, strings.Join(known, ", ")))
+			return invalid("address", fmt.Sprintf("has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme, strings.Join(known, ", ")))
 		}
 		if len(values) > 1 {
-			return invalid("address", "has parameter "+quoted(name)+" more than once")
+			return invalid("address", "has parameter "+redact.Quoted(name)+" more than once")
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts
 type composeOp struct {
 	op      operation
 	req     CopyRequest
-	given   copyOptions
+	given   CopyOptions
 	srcKeys []string // whole, once opened
 	sources []*Attrs
 }
@@ -49,7 +49,7 @@ func (c *composeOp) apply(opts []CopyOption) error {
 	return checkSources(c.srcKeys, &c.given)
 }
 
-func checkSources(srcKeys []string, given *copyOptions) error {
+func checkSources(srcKeys []string, given *CopyOptions) error {
 	if len(srcKeys) == 0 || given.set.Version {
 		return invalid("srcKeys", "must name at least one object, and options no version")
 	}
@@ -95,7 +95,7 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 			return a, e
 		}
 		a, failed := c.streamCompose(ctx)
-		failed.after(e)
+		after(failed, e)
 		return a, failed
 	}
 	return c.streamCompose(ctx)

@@ -1,13 +1,10 @@
 package storage
 
 import (
-	"fmt"
 	"maps"
-	"net/url"
-	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/tagrule"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -22,17 +19,6 @@ type Controls struct {
 	// accepted.
 	Native []any
 }
-
-// The limits of tags are the strictest of all providers: S3's and Azure's count and lengths,
-// Azure's characters, and Google's first character, no "/" and no empty value. S3 takes 8 KiB
-// of headers, and the tags are one.
-const (
-	maxTags        = 10
-	maxTagKey      = 128
-	maxTagValue    = 256
-	maxTagsEncoded = 4 << 10 // bytes, URL-encoded
-	tagRule        = "of ASCII letters, digits, spaces and + - . : = _, beginning with a letter or digit and without a space at the end"
-)
 
 // WithTags sets the object's tags, all of them: a write replaces those that were there. Tags
 // are not metadata: they can be changed without a new write ([SetTags]), and lifecycle rules and
@@ -74,36 +60,10 @@ func WithLegalHold() WriteOption {
 
 // checkTags checks the tags that argument gave.
 func checkTags(argument string, tags map[string]string) *Error {
-	if len(tags) > maxTags {
-		return invalid(argument, fmt.Sprintf("has %d tags, and may have %d", len(tags), maxTags))
-	}
-	encoded := url.Values{}
-	for key, value := range tags {
-		lower := metadata.LowerASCII(key)
-		switch {
-		case len(key) > maxTagKey || !validTag(key):
-			return invalid(argument, "key "+quoted(key)+" must be 1 to 128 "+tagRule)
-		case strings.HasPrefix(lower, "aws:"), strings.HasPrefix(lower, "goog"):
-			return invalid(argument, "key "+quoted(key)+" is the provider's: it begins with aws: or goog")
-		case len(value) > maxTagValue || !validTag(value):
-			return invalid(argument, "value of "+quoted(key)+" must be 1 to 256 "+tagRule)
-		}
-		encoded.Set(key, value)
-	}
-	if size := len(encoded.Encode()); size > maxTagsEncoded {
-		return invalid(argument, fmt.Sprintf("takes %d bytes URL-encoded, and may take 4,096", size))
+	if rule := tagrule.Check(tags); rule != "" {
+		return invalid(argument, rule)
 	}
 	return nil
-}
-
-func validTag(text string) bool {
-	for i, c := range []byte(text) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || strings.IndexByte("+-.:=_ ", c) < 0) {
-			return false
-		}
-	}
-	return text != "" && text[len(text)-1] != ' '
 }
 
 // resolveControls checks the controls of a write, and their native options.

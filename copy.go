@@ -49,16 +49,16 @@ func (b *bucket) CopyFrom(ctx context.Context, key string, src Downloader, srcKe
 type copyOp struct {
 	op     operation
 	req    CopyRequest
-	given  copyOptions
+	given  CopyOptions
 	src    Downloader
 	srcKey string
 	source *download // of a bucket from New, with an operation of its own
 }
 
 // readCopyOptions reads the options of Copy and Compose.
-func readCopyOptions(r *CopyRequest, given *copyOptions, opts []CopyOption) error {
-	err := given.apply(opts)
-	r.Source.Version, r.Properties, r.Controls, r.Condition = given.version, given.Properties, given.Controls, given.condition
+func readCopyOptions(r *CopyRequest, given *CopyOptions, opts []CopyOption) error {
+	err := given.Apply(opts...)
+	r.Source.Version, r.Properties, r.Controls, r.Condition = given.Version, given.Properties, given.Controls, given.Condition
 	return err
 }
 
@@ -95,7 +95,7 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 				return a, e
 			}
 			a, failed := c.streamCopy(ctx)
-			failed.after(e)
+			after(failed, e)
 			return a, failed
 		}
 	}

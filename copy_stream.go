@@ -71,10 +71,10 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 }
 
 // openForeignSource opens the source of a copy by its Download.
-func openForeignSource(ctx context.Context, src Downloader, key string, given *copyOptions) (*Reader, *Error) {
+func openForeignSource(ctx context.Context, src Downloader, key string, given *CopyOptions) (*Reader, *Error) {
 	var opts []DownloadOption
 	if given.set.Version {
-		opts = append(opts, WithVersion(given.version))
+		opts = append(opts, WithVersion(given.Version))
 	}
 	for _, n := range given.set.SourceNatives {
 		opts = append(opts, nativeOption(n))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
 )
@@ -57,7 +58,7 @@ func (d *download) writeInPlace(file *os.File) (int64, error) {
 func (d *download) writeFirst(file io.Writer) (int64, error) {
 	d.growth.inPlace = true
 	defer func() { d.growth.inPlace = false }()
-	return copyChunks(file, untilRanges{d})
+	return chunks.Copy(file, untilRanges{d})
 }
 
 // untilRanges reads a download until parallel ranges can begin.
@@ -123,7 +124,7 @@ type fileRange struct {
 	sink   *fileSink
 	at     int64 // offset in the file of the next byte
 	length int64
-	chunk  *[copyBytes]byte
+	chunk  *[chunks.Size]byte
 	crc    uint32
 }
 
@@ -141,13 +142,13 @@ func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int
 
 // add adds the range that is written next.
 func (s *fileSink) add(off, length int64) *fileRange {
-	r := &fileRange{sink: s, at: off - s.start, length: length, chunk: copyPool.Get().(*[copyBytes]byte)}
+	r := &fileRange{sink: s, at: off - s.start, length: length, chunk: chunks.Get()}
 	s.ranges = append(s.ranges, r)
 	return r
 }
 
 func (r *fileRange) space(_ context.Context, limit int64) ([]byte, error) {
-	return r.chunk[:min(copyBytes, limit)], nil
+	return r.chunk[:min(chunks.Size, limit)], nil
 }
 
 func (r *fileRange) filled(p []byte) error {
@@ -164,7 +165,7 @@ func (r *fileRange) filled(p []byte) error {
 }
 
 func (r *fileRange) end(err error) {
-	copyPool.Put(r.chunk)
+	chunks.Put(r.chunk)
 	r.chunk = nil // else the range, which is kept for its checksum, would keep it too
 	if e, own := err.(*Error); own {
 		if why := r.sink.d.ranges.interrupted(); why != nil && e.Code == Canceled {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/concurrency"
 )
 
@@ -33,7 +34,7 @@ func TestARangeThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
 		sink.add(0, 1).end(nil)
 		_ = used()
 	}
-	require.Less(t, used()-before, int64(ranges*copyBytes/4))
+	require.Less(t, used()-before, int64(ranges*chunks.Size/4))
 	runtime.KeepAlive(sink)
 }
 

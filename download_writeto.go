@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"math"
+
+	"github.com/omnibucket/storage/internal/chunks"
 )
 
 // deliverBytes is how many bytes one call delivers before it checks ctx again.
@@ -20,7 +22,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	if file := d.inPlace(w); file != nil {
 		return d.writeInPlace(file)
 	}
-	return copyChunks(w, onlyReader{d})
+	return chunks.Copy(w, onlyReader{d})
 }
 
 type onlyReader struct{ d *download }

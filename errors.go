@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -101,19 +99,19 @@ func (e *Error) Error() string {
 		b.WriteByte(' ')
 	}
 	if e.Key != "" {
-		b.WriteString(quoted(e.Key))
+		b.WriteString(redact.Quoted(e.Key))
 		b.WriteByte(' ')
 	}
 	if e.Version != "" {
 		b.WriteString("version ")
-		b.WriteString(quoted(e.Version))
+		b.WriteString(redact.Quoted(e.Version))
 		b.WriteByte(' ')
 	}
 	if e.Bucket != "" {
 		b.WriteString("in ")
 		b.WriteString(strings.TrimSpace(e.Provider + " bucket "))
 		b.WriteByte(' ')
-		b.WriteString(quoted(e.Bucket))
+		b.WriteString(redact.Quoted(e.Bucket))
 	}
 	head := strings.TrimRight(b.String(), " ")
 	if head != "storage:" {
@@ -142,14 +140,6 @@ func (e *Error) Error() string {
 		b.WriteByte(')')
 	}
 	return b.String()
-}
-
-// quoted returns text from outside as an error shows it.
-func quoted(text string) string {
-	if len(text) <= keyrule.MaxBytes {
-		return strconv.Quote(text)
-	}
-	return fmt.Sprintf("%q… (%d bytes)", text[:keyrule.MaxBytes], len(text))
 }
 
 // Unwrap returns the provider's own error.

@@ -8,13 +8,14 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/mediatype"
 )
 
 // copyToForeign streams into a foreign bucket, by its Upload.
 func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader, srcKey string, opts []CopyOption) (*Attrs, error) {
-	var given copyOptions
-	if err := given.apply(opts); err != nil {
+	var given CopyOptions
+	if err := given.Apply(opts...); err != nil {
 		return nil, located(dst, "Copy", key, ownError(err))
 	}
 	from, e := openForeignSource(ctx, src, srcKey, &given)
@@ -27,8 +28,8 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 
 // composeForeign streams between the methods of a foreign bucket.
 func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, srcKeys []string, opts []CopyOption) (*Attrs, error) {
-	var given copyOptions
-	err := given.apply(opts)
+	var given CopyOptions
+	err := given.Apply(opts...)
 	if err == nil {
 		err = checkSources(srcKeys, &given)
 	}
@@ -156,7 +157,7 @@ func (b *foreignBody) fail(code Code, err error) *Error {
 	return &Error{Code: code, Op: "Download", Key: b.key, Retryable: code == Unavailable, Err: err}
 }
 
-func (b *foreignBody) WriteTo(w io.Writer) (int64, error) { return copyChunks(w, b) }
+func (b *foreignBody) WriteTo(w io.Writer) (int64, error) { return chunks.Copy(w, b) }
 
 func (b *foreignBody) Close() (err error) {
 	b.close.Do(func() { err = b.body.Close() })

@@ -230,7 +230,7 @@ func WithUncheckedParts() MultipartOption {
 
 type partsOption []UploadedPart
 
-func (o partsOption) applyComplete(r *completeOptions) {
+func (o partsOption) applyComplete(r *CompleteOptions) {
 	if len(o) == 0 {
 		fail(&r.set, "WithParts", "must have at least one part")
 	}
@@ -239,7 +239,7 @@ func (o partsOption) applyComplete(r *completeOptions) {
 			fail(&r.set, "WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
 		}
 	}
-	r.parts = slices.Clone(o)
+	r.Parts = slices.Clone(o)
 }
 
 // WithParts makes [MultipartUpload.Complete] join exactly these parts, numbered 1, 2, 3 and so on.

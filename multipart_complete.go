@@ -11,10 +11,10 @@ import (
 )
 
 func (u *multipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
-	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(metadata.WriteIDLength / 2)}
+	c := &completion{upload: u, call: hexid.New(metadata.WriteIDLength / 2)}
 	e := u.prepare(&c.op, scope.Upload, "CompleteUpload")
 	if e == nil {
-		e = optionFailure(each(&c.options.set, opts, func(o CompleteOption) { o.applyComplete(&c.options) }))
+		e = optionFailure(c.options.Apply(opts...))
 	}
 	return run(ctx, &c.op, e, c.run)
 }
@@ -23,7 +23,7 @@ func (u *multipartUpload) Complete(ctx context.Context, opts ...CompleteOption) 
 type completion struct {
 	op      operation
 	upload  *multipartUpload
-	options completeOptions
+	options CompleteOptions
 	call    string // CompleteRequest.Call
 	stale   bool   // the store refused parts as if they were replaced since they were listed
 	aborted bool   // the parts were too much
@@ -67,7 +67,7 @@ func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
 
 // choose returns the parts that make the object.
 func (c *completion) choose(listed []Part) ([]Part, *Error) {
-	if c.options.parts == nil {
+	if c.options.Parts == nil {
 		for i, part := range listed {
 			if part.Number != i+1 {
 				return nil, invalid(fmt.Sprintf("part %d", i+1), "must not be missing: the store has none")
@@ -79,14 +79,14 @@ func (c *completion) choose(listed []Part) ([]Part, *Error) {
 	for _, part := range listed {
 		stored[part.Number] = part
 	}
-	chosen := make([]Part, len(c.options.parts))
-	for i, want := range c.options.parts {
+	chosen := make([]Part, len(c.options.Parts))
+	for i, want := range c.options.Parts {
 		part, ok := stored[want.Number]
 		argument := fmt.Sprintf("part %d", want.Number)
 		switch {
 		case !ok:
 			return nil, invalid(argument, "must not be missing: the store has none")
-		case want.ETag != "" && quotedETag(want.ETag) != part.uploaded().ETag:
+		case want.ETag != "" && quotedETag(want.ETag) != uploadedPart(&part).ETag:
 			return nil, invalid(argument, "must have the ETag of the part that the store has")
 		}
 		chosen[i] = part
@@ -118,7 +118,7 @@ func (c *completion) checkParts(parts []Part) *Error {
 // checkTotal checks the size of the object. tooMuch says that no more parts could make it right.
 func (c *completion) checkTotal(size int64) (tooMuch bool, e *Error) {
 	record := &c.upload.record
-	for _, declared := range []int64{record.DeclaredSize(), c.options.size} {
+	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
 		if declared >= 0 && size != declared {
 			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
 		}
@@ -138,7 +138,7 @@ func (c *completion) checksum(r *CompleteRequest) (CRC32C, *Error) {
 		_, crc := objectSum(r)
 		sum = KnownCRC32C(crc)
 	}
-	declared := []CRC32C{c.options.crc}
+	declared := []CRC32C{c.options.CRC32C}
 	if crc := c.upload.record.CRC32C; crc != nil {
 		declared = append(declared, KnownCRC32C(*crc))
 	}

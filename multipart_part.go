@@ -27,7 +27,7 @@ func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 		u.sent = map[int]Part{}
 	}
 	u.sent[number] = *part
-	uploaded := part.uploaded()
+	uploaded := uploadedPart(part)
 	return &uploaded, nil
 }
 
@@ -48,14 +48,14 @@ func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number i
 	if err != nil {
 		return nil, err
 	}
-	uploaded := part.uploaded()
+	uploaded := uploadedPart(part)
 	return &uploaded, nil
 }
 
 // putPart is PutPart after prepare, which failed with e.
 func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *Error, number int, body io.Reader, opts []PartOption) (*Part, error) {
 	o.writes = false // a part is not the object
-	p := &partUpload{upload: u, number: number, options: partOptions{size: -1}}
+	p := &partUpload{upload: u, number: number}
 	if e == nil {
 		e = p.resolve(o, body, opts)
 	}
@@ -66,21 +66,21 @@ func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *Error, n
 type partUpload struct {
 	upload  *multipartUpload
 	number  int
-	options partOptions
+	options PartOptions
 	write   write
 }
 
 // resolve checks everything that can be checked before the body is read.
 func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *Error {
-	if err := each(&p.options.set, opts, func(o PartOption) { o.applyPart(&p.options) }); err != nil {
+	if err := p.options.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := p.upload.checkPart(p.number, p.options.size); e != nil {
+	if e := p.upload.checkPart(p.number, p.options.Size); e != nil {
 		return e
 	}
 	w := &p.write
 	w.op, w.req = o, p.upload.put
-	if e := w.src.init(body, p.options.size, math.MaxInt64); e != nil {
+	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
 		return e
 	}
 	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
@@ -175,7 +175,7 @@ func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *Error) {
 
 // verify compares the part with the checksum that was declared.
 func (p *partUpload) verify(section *io.SectionReader, crc *CRC32C) *Error {
-	want := p.options.crc
+	want := p.options.CRC32C
 	if !want.Known {
 		return nil
 	}

@@ -11,15 +11,15 @@ import (
 
 func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
 	o := &operation{signs: true}
-	p := &partOptions{size: -1}
+	p := &PartOptions{}
 	e := u.prepare(o, scope.Upload|scope.SignUpload, "SignPart")
 	o.writes = false
 	if e == nil {
 		e = u.checkSignedPart(o, number, p, opts)
 	}
 	r := &SignPartRequest{
-		Key: u.put.Key, Upload: u.record.Upload, Number: number, TTL: cmp.Or(p.ttl, defaultTTL),
-		BaseURL: o.core.signingBaseURL, Size: p.size, CRC32C: p.crc, Native: u.put.Native,
+		Key: u.put.Key, Upload: u.record.Upload, Number: number, TTL: cmp.Or(p.TTL, defaultTTL),
+		BaseURL: o.core.signingBaseURL, Size: p.Size, CRC32C: p.CRC32C, Native: u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*SignedURL, *Error) {
 		signed, e := request(ctx, o, func(ctx context.Context) (*SignedURL, error) { return o.core.driver.SignPart(ctx, r) })
@@ -31,24 +31,24 @@ func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...Sign
 	})
 }
 
-func (u *multipartUpload) checkSignedPart(o *operation, number int, p *partOptions, opts []SignedPartOption) *Error {
-	if err := each(&p.set, opts, func(o SignedPartOption) { o.applySignedPart(p) }); err != nil {
+func (u *multipartUpload) checkSignedPart(o *operation, number int, p *PartOptions, opts []SignedPartOption) *Error {
+	if err := p.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}
 	if e := o.core.needSigning(SignedURLs|SignedParts, "SignPart"); e != nil {
 		return e
 	}
-	if e := u.checkPart(number, p.size); e != nil {
+	if e := u.checkPart(number, p.Size); e != nil {
 		return e
 	}
 	switch {
-	case p.size >= 0 && !o.core.has(SignedSize):
+	case p.Size >= 0 && !o.core.has(SignedSize):
 		return o.core.need(SignedSize, "WithSize on a signed part")
-	case !p.crc.Known && !u.put.UncheckedParts:
+	case !p.CRC32C.Known && !u.put.UncheckedParts:
 		return invalid("WithCRC32C", "must be given: the upload was begun without WithUncheckedParts")
-	case p.crc.Known && u.put.UncheckedParts:
+	case p.CRC32C.Known && u.put.UncheckedParts:
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
-	case p.crc.Known && !o.core.has(SignedPartChecksums):
+	case p.CRC32C.Known && !o.core.has(SignedPartChecksums):
 		e := o.core.need(SignedPartChecksums, "WithCRC32C on a signed part")
 		e.Hint = "begin the upload WithUncheckedParts"
 		return e

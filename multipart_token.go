@@ -97,7 +97,7 @@ func (u *multipartUpload) restore(o *operation, opts []MultipartOption) *Error {
 		return errOtherUpload()
 	}
 	var given UploadOptions
-	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
+	if err := given.ApplyMultipart(opts...); err != nil {
 		return ownError(err)
 	}
 	if e := onlyNatives(opts); e != nil {

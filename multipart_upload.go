@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
@@ -56,8 +57,8 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartO
 // resolve checks everything that can be checked before the upload begins.
 func (u *multipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 	r, c := &u.put, o.core
-	given := UploadOptions{Size: -1}
-	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
+	var given UploadOptions
+	if err := given.ApplyMultipart(opts...); err != nil {
 		return ownError(err)
 	}
 	*r = putOf(&given)
@@ -90,7 +91,7 @@ func (u *multipartUpload) finishRequest() {
 func (u *multipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.Prefix):] }
 
 // String returns the key, and neither the token nor the store's name of the upload.
-func (u *multipartUpload) String() string { return "upload of " + quoted(u.Key()) }
+func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
 
 // GoString returns String.
 func (u *multipartUpload) GoString() string { return u.String() }
@@ -124,13 +125,13 @@ func (u *multipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 	}
 	uploaded := make([]UploadedPart, len(*parts))
 	for i := range *parts {
-		uploaded[i] = (*parts)[i].uploaded()
+		uploaded[i] = uploadedPart(&(*parts)[i])
 	}
 	return uploaded, nil
 }
 
-// uploaded returns the part as the user sees it.
-func (p *Part) uploaded() UploadedPart {
+// uploadedPart returns the part as the user sees it.
+func uploadedPart(p *Part) UploadedPart {
 	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
 }
 
@@ -144,7 +145,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]Part, 
 	for {
 		page, e := request(ctx, o, func(ctx context.Context) (*PartPage, error) { return o.core.driver.ListParts(ctx, r) })
 		if e != nil {
-			e.withoutEffect()
+			withoutEffect(e)
 			if e.Code == ObjectNotFound {
 				return nil, errUploadGone(e)
 			}

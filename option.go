@@ -16,11 +16,11 @@ type (
 	// only WithNative.
 	MultipartOption interface{ applyMultipart(*UploadOptions) }
 	// A PartOption fits MultipartUpload.PutPart: WithSize, WithCRC32C, WithProgress.
-	PartOption interface{ applyPart(*partOptions) }
+	PartOption interface{ applyPart(*PartOptions) }
 	// A SignedPartOption fits MultipartUpload.SignPart: WithSize, WithCRC32C, WithTTL.
-	SignedPartOption interface{ applySignedPart(*partOptions) }
+	SignedPartOption interface{ applySignedPart(*PartOptions) }
 	// A CompleteOption fits MultipartUpload.Complete: WithParts, WithSize, WithCRC32C.
-	CompleteOption interface{ applyComplete(*completeOptions) }
+	CompleteOption interface{ applyComplete(*CompleteOptions) }
 	// A DownloadOption fits Download and the functions built on it: WithRange,
 	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
 	// WithMaxGap, WithNativeAttrs, WithNative.
@@ -39,14 +39,14 @@ type (
 	// A CopyOption fits Copy and Compose: the write options (see UploadOption), IfRevision,
 	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative, WithSourceNative,
 	// WithoutAttrs.
-	CopyOption interface{ applyCopy(*copyOptions) }
+	CopyOption interface{ applyCopy(*CopyOptions) }
 	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: the write options (see
 	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
-	SignedUploadOption interface{ applySignedUpload(*signOptions) }
+	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
 	// A SignedDownloadOption fits SignedDownloadURL: WithTTL, WithVersion, WithMethod,
 	// WithDownloadName, WithInlineName, WithResponseContentType, WithResponseContentDisposition,
 	// WithNative.
-	SignedDownloadOption interface{ applySignedDownload(*signOptions) }
+	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
 )
 
 // An option for several operations has several option types.

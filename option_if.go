@@ -27,7 +27,7 @@ func (o revisionOption) guard(c *Condition, s *unexported.Settings) {
 }
 func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o revisionOption) applyCopy(r *copyOptions)         { o.guard(&r.condition, &r.set) }
+func (o revisionOption) applyCopy(r *CopyOptions)         { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyDownload(r *DownloadOptions) { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }

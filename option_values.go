@@ -46,52 +46,52 @@ type (
 
 		set unexported.Settings
 	}
-	// copyOptions are those of Copy and Compose.
-	copyOptions struct {
-		version string // of the source
+	// CopyOptions are those of Copy and Compose.
+	CopyOptions struct {
+		Version string // of the source
 		Properties
 		Controls
-		condition Condition // of the destination
+		Condition Condition // of the destination
 
 		set unexported.Settings
 	}
-	// signOptions are those of all ways of signing an upload or a download.
-	signOptions struct {
-		method, version string
-		ttl             time.Duration
+	// SignOptions are those of SignedUploadURL, SignedUploadForm and SignedDownloadURL.
+	SignOptions struct {
+		Method, Version string        // of a download
+		TTL             time.Duration // 0: the default
 		Properties
 		Controls
-		condition                  Condition
-		size                       int64 // bytes; -1: not declared
-		crc                        CRC32C
-		responseType               string
-		responseName               string
-		responseContentDisposition string
+		Condition                  Condition
+		Size                       int64 // bytes; -1: not declared
+		CRC32C                     CRC32C
+		ResponseType               string
+		ResponseName               string // of an attachment
+		ResponseContentDisposition string // the whole header; "": ResponseName decides
 
 		set unexported.Settings
 	}
-	// changeOptions are those of SetTags, SetRetention, SetLegalHold and Restore.
-	changeOptions struct {
-		version          string
-		bypassGovernance bool
-		restoreDays      int
-		restoreTier      string
+	// ChangeOptions are those of SetTags, SetRetention, SetLegalHold and Restore.
+	ChangeOptions struct {
+		Version          string
+		BypassGovernance bool
+		RestoreDays      int
+		RestoreTier      string // the provider's word; "": its standard
 
 		set unexported.Settings
 	}
-	// partOptions are those of one part.
-	partOptions struct {
-		size int64 // bytes; -1: not declared
-		crc  CRC32C
-		ttl  time.Duration
+	// PartOptions are those of PutPart, SignPart and PutSignedPart.
+	PartOptions struct {
+		Size   int64 // bytes; -1: not declared
+		CRC32C CRC32C
+		TTL    time.Duration // of SignPart; 0: the default
 
 		set unexported.Settings
 	}
-	// completeOptions are those of Complete.
-	completeOptions struct {
-		size  int64 // bytes; -1: not declared
-		crc   CRC32C
-		parts []UploadedPart // nil: all that the store has
+	// CompleteOptions are those of Complete.
+	CompleteOptions struct {
+		Size   int64 // bytes; -1: not declared
+		CRC32C CRC32C
+		Parts  []UploadedPart // nil: all that the store has
 
 		set unexported.Settings
 	}
@@ -162,8 +162,69 @@ func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	return each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
 }
 
-func (r *copyOptions) apply(opts []CopyOption) error {
+// ApplyMultipart reads options, for code that implements [MultipartUploader] itself. It fails as
+// Apply does.
+func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
+	r.Size = -1
+	return each(&r.set, opts, func(o MultipartOption) { o.applyMultipart(r) })
+}
+
+// Apply reads options, for code that implements [ServerCopier] itself. A second condition or an
+// invalid number is InvalidArgument.
+func (r *CopyOptions) Apply(opts ...CopyOption) error {
 	return each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
+}
+
+// ApplyUpload reads options, for code that implements [SignedUploader] or [FormSigner] itself. An
+// invalid value is InvalidArgument.
+func (r *SignOptions) ApplyUpload(opts ...SignedUploadOption) error {
+	r.Size = -1
+	return each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
+}
+
+// ApplyDownload reads options, for code that implements [SignedDownloader] itself. An invalid value is
+// InvalidArgument.
+func (r *SignOptions) ApplyDownload(opts ...SignedDownloadOption) error {
+	r.Size = -1
+	return each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
+}
+
+// Apply reads options, for code that implements [Tagger] or [Locker] itself. An empty version is
+// InvalidArgument.
+func (r *ChangeOptions) Apply(opts ...SetOption) error {
+	return each(&r.set, opts, func(o SetOption) { o.applySet(r) })
+}
+
+// ApplyRetention reads options, for code that implements [Locker] itself. It fails as Apply does.
+func (r *ChangeOptions) ApplyRetention(opts ...RetentionOption) error {
+	return each(&r.set, opts, func(o RetentionOption) { o.applyRetention(r) })
+}
+
+// ApplyRestore reads options, for code that implements [Restorer] itself. An empty version or an
+// invalid number is InvalidArgument. RestoreDays is 1 without [WithRestoreDays].
+func (r *ChangeOptions) ApplyRestore(opts ...RestoreOption) error {
+	r.RestoreDays = 1
+	return each(&r.set, opts, func(o RestoreOption) { o.applyRestore(r) })
+}
+
+// Apply reads options, for code that implements [MultipartUpload] itself. A negative size is
+// InvalidArgument. Size is -1 without [WithSize].
+func (r *PartOptions) Apply(opts ...PartOption) error {
+	r.Size = -1
+	return each(&r.set, opts, func(o PartOption) { o.applyPart(r) })
+}
+
+// ApplySigned is Apply for the options of SignPart.
+func (r *PartOptions) ApplySigned(opts ...SignedPartOption) error {
+	r.Size = -1
+	return each(&r.set, opts, func(o SignedPartOption) { o.applySignedPart(r) })
+}
+
+// Apply reads options, for code that implements [MultipartUpload] itself. A negative size or a part
+// out of order is InvalidArgument. Size is -1 without [WithSize].
+func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
+	r.Size = -1
+	return each(&r.set, opts, func(o CompleteOption) { o.applyComplete(r) })
 }
 
 // Span returns which bytes of an object of size bytes the options ask for: from is the first one,

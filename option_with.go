@@ -21,11 +21,11 @@ func (o writeOption) applyUpload(r *UploadOptions) {
 	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
 func (o writeOption) applyMultipart(r *UploadOptions) { o.applyUpload(r) }
-func (o writeOption) applyCopy(r *copyOptions) {
-	o(written{&r.Properties, &r.Controls, &r.condition, &r.set})
+func (o writeOption) applyCopy(r *CopyOptions) {
+	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
-func (o writeOption) applySignedUpload(r *signOptions) {
-	o(written{&r.Properties, &r.Controls, &r.condition, &r.set})
+func (o writeOption) applySignedUpload(r *SignOptions) {
+	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
 
 // A writeIDOption is the option of package writeid.
@@ -33,8 +33,8 @@ type writeIDOption string
 
 func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.WriteID = string(o) }
 func (o writeIDOption) applyMultipart(*UploadOptions)  {} // an open upload has an id of its own
-func (o writeIDOption) applyCopy(r *copyOptions)       { r.set.WriteID = string(o) }
-func (o writeIDOption) applySignedUpload(*signOptions) {}
+func (o writeIDOption) applyCopy(r *CopyOptions)       { r.set.WriteID = string(o) }
+func (o writeIDOption) applySignedUpload(*SignOptions) {}
 func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.WriteID = string(o) }
 
 func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
@@ -111,10 +111,10 @@ func (o sizeOption) bytes(s *unexported.Settings) int64 {
 }
 func (o sizeOption) applyUpload(r *UploadOptions)     { r.Size = o.bytes(&r.set) }
 func (o sizeOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o sizeOption) applyPart(r *partOptions)         { r.size = o.bytes(&r.set) }
-func (o sizeOption) applySignedPart(r *partOptions)   { o.applyPart(r) }
-func (o sizeOption) applyComplete(r *completeOptions) { r.size = o.bytes(&r.set) }
-func (o sizeOption) applySignedUpload(r *signOptions) { r.size = o.bytes(&r.set) }
+func (o sizeOption) applyPart(r *PartOptions)         { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applySignedPart(r *PartOptions)   { o.applyPart(r) }
+func (o sizeOption) applyComplete(r *CompleteOptions) { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applySignedUpload(r *SignOptions) { r.Size = o.bytes(&r.set) }
 
 // WithSize declares the length of the body in bytes. A body of another length stores
 // nothing, and Upload fails with BodyFailed. If the store cannot enforce the length of a
@@ -125,10 +125,10 @@ type crcOption uint32
 
 func (o crcOption) applyUpload(r *UploadOptions)     { r.CRC32C = KnownCRC32C(uint32(o)) }
 func (o crcOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o crcOption) applyPart(r *partOptions)         { r.crc = KnownCRC32C(uint32(o)) }
-func (o crcOption) applySignedPart(r *partOptions)   { o.applyPart(r) }
-func (o crcOption) applyComplete(r *completeOptions) { r.crc = KnownCRC32C(uint32(o)) }
-func (o crcOption) applySignedUpload(r *signOptions) { r.crc = KnownCRC32C(uint32(o)) }
+func (o crcOption) applyPart(r *PartOptions)         { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applySignedPart(r *PartOptions)   { o.applyPart(r) }
+func (o crcOption) applyComplete(r *CompleteOptions) { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applySignedUpload(r *SignOptions) { r.CRC32C = KnownCRC32C(uint32(o)) }
 
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
 // stores nothing, and the upload fails with ChecksumMismatch.
@@ -144,13 +144,13 @@ func (o nativeOption) applyMultipart(r *UploadOptions)    { o.add(&r.set) }
 func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.set) }
 func (o nativeOption) applyAttrs(r *DownloadOptions)      { o.add(&r.set) }
 func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.get.set) }
-func (o nativeOption) applyCopy(r *copyOptions)           { o.add(&r.set) }
+func (o nativeOption) applyCopy(r *CopyOptions)           { o.add(&r.set) }
 func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.set) }
-func (o nativeOption) applySignedUpload(r *signOptions)   { o.add(&r.set) }
-func (o nativeOption) applySignedDownload(r *signOptions) { o.add(&r.set) }
-func (o nativeOption) applySet(r *changeOptions)          { o.add(&r.set) }
-func (o nativeOption) applyRetention(r *changeOptions)    { o.add(&r.set) }
-func (o nativeOption) applyRestore(r *changeOptions)      { o.add(&r.set) }
+func (o nativeOption) applySignedUpload(r *SignOptions)   { o.add(&r.set) }
+func (o nativeOption) applySignedDownload(r *SignOptions) { o.add(&r.set) }
+func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.set) }
+func (o nativeOption) applyRetention(r *ChangeOptions)    { o.add(&r.set) }
+func (o nativeOption) applyRestore(r *ChangeOptions)      { o.add(&r.set) }
 
 // WithNative makes an option of a provider's package. On a bucket of another provider the
 // operation fails with Unsupported.
@@ -160,7 +160,7 @@ func WithNative(provider string, value any) NativeOption {
 
 type sourceNativeOption unexported.Native
 
-func (o sourceNativeOption) applyCopy(r *copyOptions) {
+func (o sourceNativeOption) applyCopy(r *CopyOptions) {
 	r.set.SourceNatives = append(r.set.SourceNatives, unexported.Native(o))
 }
 
@@ -173,7 +173,7 @@ func WithSourceNative(provider string, value any) CopyOption {
 
 type withoutAttrsOption struct{}
 
-func (withoutAttrsOption) applyCopy(r *copyOptions) { r.set.WithoutAttrs = true }
+func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.set.WithoutAttrs = true }
 
 // WithoutAttrs lets [Copy] leave the attributes of the source unread. On S3, a copy inside the
 // store is then one request instead of two, unless another option sets a condition or replaces
@@ -195,9 +195,9 @@ func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
 type transferOption func(*unexported.Settings)
 
 func (o transferOption) applyUpload(r *UploadOptions)     { o(&r.set) }
-func (o transferOption) applyPart(r *partOptions)         { o(&r.set) }
+func (o transferOption) applyPart(r *PartOptions)         { o(&r.set) }
 func (o transferOption) applyDownload(r *DownloadOptions) { o(&r.set) }
-func (o transferOption) applyCopy(r *copyOptions)         { o(&r.set) }
+func (o transferOption) applyCopy(r *CopyOptions)         { o(&r.set) }
 
 // WithPartSize sets the size of an upload's parts in bytes. A longer body is sent in parts
 // of this size. The default is that of [WithDefaultPartSize]; without it, it depends on the
@@ -326,11 +326,11 @@ func (o versionOption) applyDownload(r *DownloadOptions)   { o.check(&r.set); r.
 func (o versionOption) applyAttrs(r *DownloadOptions)      { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.get) }
 func (o versionOption) applyRemove(r *RemoveOptions)       { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyCopy(r *copyOptions)           { o.check(&r.set); r.version = string(o) }
-func (o versionOption) applySignedDownload(r *signOptions) { o.check(&r.set); r.version = string(o) }
-func (o versionOption) applySet(r *changeOptions)          { o.check(&r.set); r.version = string(o) }
-func (o versionOption) applyRetention(r *changeOptions)    { o.applySet(r) }
-func (o versionOption) applyRestore(r *changeOptions)      { o.applySet(r) }
+func (o versionOption) applyCopy(r *CopyOptions)           { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applySignedDownload(r *SignOptions) { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applySet(r *ChangeOptions)          { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
+func (o versionOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
 // WithVersion selects one kept version, by [Attrs].Version or [VersionEntry].Version. If it
 // is empty or malformed, the operation fails with InvalidArgument; if the bucket keeps no

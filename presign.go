@@ -27,9 +27,9 @@ func (o ttlOption) check(s *unexported.Settings) time.Duration {
 	}
 	return time.Duration(o)
 }
-func (o ttlOption) applySignedUpload(r *signOptions)   { r.ttl = o.check(&r.set) }
-func (o ttlOption) applySignedDownload(r *signOptions) { r.ttl = o.check(&r.set) }
-func (o ttlOption) applySignedPart(r *partOptions)     { r.ttl = o.check(&r.set) }
+func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.set) }
+func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.set) }
+func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.set) }
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, else signing
 // fails with InvalidArgument. The default is 1 hour. If the credentials expire earlier, so
@@ -40,18 +40,18 @@ func (o ttlOption) applySignedPart(r *partOptions)     { r.ttl = o.check(&r.set)
 // with its session. Set AWS_CREDENTIAL_EXPIRATION to that time.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
-type signedDownloadOption func(*signOptions)
+type signedDownloadOption func(*SignOptions)
 
-func (o signedDownloadOption) applySignedDownload(r *signOptions) { o(r) }
+func (o signedDownloadOption) applySignedDownload(r *SignOptions) { o(r) }
 
 // WithResponseContentType makes the store serve the object with this media type. If it is not
 // type/subtype, signing fails with InvalidArgument.
 func WithResponseContentType(mediaType string) SignedDownloadOption {
-	return signedDownloadOption(func(r *signOptions) {
+	return signedDownloadOption(func(r *SignOptions) {
 		if !headertext.ValidMediaType(mediaType) {
 			fail(&r.set, "WithResponseContentType", "must be type/subtype")
 		}
-		r.responseType = mediaType
+		r.ResponseType = mediaType
 	})
 }
 
@@ -59,11 +59,11 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 // attachment, RFC 6266). [WithInlineName] makes it show the object. WithDownloadName,
 // WithInlineName and [WithResponseContentDisposition] exclude each other: the last one wins.
 func WithDownloadName(filename string) SignedDownloadOption {
-	return signedDownloadOption(func(r *signOptions) {
+	return signedDownloadOption(func(r *SignOptions) {
 		if !validFileName(filename) {
 			fail(&r.set, "WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
 		}
-		r.responseName, r.responseContentDisposition = filename, ""
+		r.ResponseName, r.ResponseContentDisposition = filename, ""
 	})
 }
 
@@ -72,12 +72,12 @@ func WithDownloadName(filename string) SignedDownloadOption {
 // attachment what a browser could execute. WithInlineName, [WithDownloadName] and
 // [WithResponseContentDisposition] exclude each other: the last one wins.
 func WithInlineName(filename string) SignedDownloadOption {
-	return signedDownloadOption(func(r *signOptions) {
+	return signedDownloadOption(func(r *SignOptions) {
 		if !validFileName(filename) {
 			fail(&r.set, "WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
 			return
 		}
-		r.responseName, r.responseContentDisposition = "", disposition("inline", filename)
+		r.ResponseName, r.ResponseContentDisposition = "", disposition("inline", filename)
 	})
 }
 
@@ -91,11 +91,11 @@ func validFileName(name string) bool {
 // begin with a disposition type, else signing fails with InvalidArgument. The handler of
 // package serve still serves as an attachment what a browser could execute.
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
-	return signedDownloadOption(func(r *signOptions) {
+	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
 			fail(&r.set, "WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
 		}
-		r.responseName, r.responseContentDisposition = "", disposition
+		r.ResponseName, r.ResponseContentDisposition = "", disposition
 	})
 }
 
@@ -104,11 +104,11 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 // bytes; if the store cannot enforce that (Azure), signing fails with Unsupported. Sign one
 // address for each method: S3 refuses HEAD at an address for GET.
 func WithMethod(method string) SignedDownloadOption {
-	return signedDownloadOption(func(r *signOptions) {
+	return signedDownloadOption(func(r *SignOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
 			fail(&r.set, "WithMethod", "must be GET or HEAD")
 		}
-		r.method = method
+		r.Method = method
 	})
 }
 
@@ -116,12 +116,12 @@ func WithMethod(method string) SignedDownloadOption {
 type signOp struct {
 	op    operation
 	req   SignRequest
-	given signOptions
+	given SignOptions
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
 func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	s := &signOp{given: signOptions{size: -1}}
+	s := &signOp{}
 	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.core.need(SignedSize, "WithSize on a signed upload")
@@ -131,10 +131,10 @@ func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...Signed
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
 func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	s := &signOp{given: signOptions{size: -1}}
+	s := &signOp{}
 	r := &s.req
-	_ = each(&s.given.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(&s.given) }) // open returns it
-	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.method, http.MethodGet))
+	_ = s.given.ApplyDownload(opts...) // open returns its error
+	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
 	}
@@ -171,7 +171,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 }
 
 func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	s := &signOp{given: signOptions{size: -1}}
+	s := &signOp{}
 	e := s.openUpload(b, "SignedUploadForm", key, http.MethodPost, opts)
 	switch {
 	case e != nil:
@@ -200,9 +200,9 @@ func (s *signOp) open(b *bucket, may scope.Permission, op, key, method string) *
 		return ownError(given.set.Err)
 	}
 	*r = SignRequest{
-		Version: given.version, TTL: given.ttl, Properties: given.Properties, Controls: given.Controls, Condition: given.condition,
-		MinSize: given.size, MaxSize: given.size, CRC32C: given.crc,
-		ResponseType: given.responseType, ResponseName: given.responseName, ResponseContentDisposition: given.responseContentDisposition,
+		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition,
+		MinSize: given.Size, MaxSize: given.Size, CRC32C: given.CRC32C,
+		ResponseType: given.ResponseType, ResponseName: given.ResponseName, ResponseContentDisposition: given.ResponseContentDisposition,
 	}
 	if e := s.op.core.needSigning(SignedURLs, op); e != nil {
 		return e
@@ -226,7 +226,7 @@ func (c *core) needSigning(f Features, what string) *Error {
 
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
-	_ = each(&s.given.set, opts, func(o SignedUploadOption) { o.applySignedUpload(&s.given) }) // open returns it
+	_ = s.given.ApplyUpload(opts...) // open returns its error
 	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
 		return e
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -36,7 +37,7 @@ func checkProperties(p *Properties, given unexported.Property) *Error {
 		}
 	}
 	if given&unexported.ContentType != 0 && !headertext.ValidMediaType(p.ContentType) {
-		return invalid("WithContentType", "must be type/subtype, not "+quoted(p.ContentType))
+		return invalid("WithContentType", "must be type/subtype, not "+redact.Quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
 		p.Metadata = nil
@@ -90,20 +91,20 @@ func foldMetadata(given map[string]string) (map[string]string, *Error) {
 	for key, value := range given {
 		name := metadata.LowerASCII(key)
 		if !metadata.ValidName(name) {
-			return nil, invalid("WithMetadata", "key "+quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
+			return nil, invalid("WithMetadata", "key "+redact.Quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
 		}
 		if metadata.IsReserved(name) {
-			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+metadata.Reserved)
+			return nil, invalid("WithMetadata", "key "+redact.Quoted(key)+" is reserved: it begins with "+metadata.Reserved)
 		}
 		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
-			e := invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
+			e := invalid("WithMetadata", "value of "+redact.Quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
 			e.Hint = "percent-encode the value, as storage.EncodeMetadataValue does"
 			return nil, e
 		}
 		if _, twice := folded[name]; twice {
 			lower, isThere := given[name]
 			if !isThere {
-				return nil, invalid("WithMetadata", "key "+quoted(name)+" is given twice, in different case")
+				return nil, invalid("WithMetadata", "key "+redact.Quoted(name)+" is given twice, in different case")
 			}
 			value = lower
 		}

@@ -1,9 +1,6 @@
 package storage
 
-import (
-	"io"
-	"sync"
-)
+import "io"
 
 // A Reader is an open download, which holds a connection or buffers until Close. Its methods
 // are for one goroutine at a time, but Close may be called at any time, and more than once.
@@ -41,34 +38,3 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 
 // Range returns what this Reader delivers: length bytes of the object from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
-
-// copyChunks is io.Copy with a pooled buffer. It does not use WriterTo and
-// ReaderFrom, which would bypass the checks of from.
-func copyChunks(w io.Writer, from io.Reader) (int64, error) {
-	chunk := copyPool.Get().(*[copyBytes]byte)
-	defer copyPool.Put(chunk)
-	var written int64
-	for {
-		n, err := from.Read(chunk[:])
-		if n > 0 {
-			k, failed := w.Write(chunk[:n])
-			written += int64(k)
-			if failed == nil && k < n {
-				failed = io.ErrShortWrite
-			}
-			if failed != nil {
-				return written, failed
-			}
-		}
-		if err == io.EOF {
-			return written, nil
-		}
-		if err != nil {
-			return written, err
-		}
-	}
-}
-
-const copyBytes = 128 << 10
-
-var copyPool = sync.Pool{New: func() any { return new([copyBytes]byte) }}

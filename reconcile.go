@@ -92,7 +92,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 
 // withoutEffect is for the error of a request that changes no object, as a read or a part, also
 // within a write. If a gateway made the last response, its 412 is no condition that failed.
-func (e *Error) withoutEffect() {
+func withoutEffect(e *Error) {
 	if e.state.Doubted && e.Code == PreconditionFailed {
 		e.Code = Unavailable
 	}
@@ -101,7 +101,7 @@ func (e *Error) withoutEffect() {
 
 // after notes in e that an earlier request of the same write may have taken effect, if that failed
 // with before. Either may be nil.
-func (e *Error) after(before *Error) {
+func after(e, before *Error) {
 	if e != nil && before != nil && before.Unknown {
 		e.Unknown = true
 	}

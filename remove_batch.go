@@ -212,7 +212,7 @@ func removeSingles(ctx context.Context, o *operation, requests []DeleteRequest, 
 	parallel.All(len(left), singlesAtOnce, func(i int) error {
 		at := left[i]
 		e := removeOne(ctx, o, &requests[at])
-		e.after(failed[at])
+		after(e, failed[at])
 		failed[at] = removeFailure(e)
 		return nil
 	})
@@ -282,7 +282,7 @@ func sortBatch(ctx context.Context, errs []error, left []int, failed []*Error) (
 				why = e
 			}
 		}
-		e.after(failed[at])
+		after(e, failed[at])
 		failed[at] = removeFailure(e)
 	}
 	return again, why

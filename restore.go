@@ -3,27 +3,27 @@ package storage
 import "context"
 
 // A RestoreOption fits Restore: WithRestoreDays, WithRestoreTier, WithVersion, WithNative.
-type RestoreOption interface{ applyRestore(*changeOptions) }
+type RestoreOption interface{ applyRestore(*ChangeOptions) }
 
-type restoreOption func(*changeOptions)
+type restoreOption func(*ChangeOptions)
 
-func (o restoreOption) applyRestore(r *changeOptions) { o(r) }
+func (o restoreOption) applyRestore(r *ChangeOptions) { o(r) }
 
 // WithRestoreDays sets for how many days S3 keeps the restored copy; the default is 1. Below 1
 // Restore fails with InvalidArgument. Other providers restore for good, and ignore it.
 func WithRestoreDays(days int) RestoreOption {
-	return restoreOption(func(r *changeOptions) {
+	return restoreOption(func(r *ChangeOptions) {
 		if days < 1 {
 			fail(&r.set, "WithRestoreDays", "must be at least 1")
 		}
-		r.restoreDays = days
+		r.RestoreDays = days
 	})
 }
 
 // WithRestoreTier sets how fast the object is restored, by the provider's own word: Expedited,
 // Standard or Bulk on S3, High or Standard on Azure. The default is Standard.
 func WithRestoreTier(tier string) RestoreOption {
-	return restoreOption(func(r *changeOptions) { r.restoreTier = tier })
+	return restoreOption(func(r *ChangeOptions) { r.RestoreTier = tier })
 }
 
 // A Restorer is a bucket that restores archived objects: one from [New], or a type of your own, for
@@ -48,8 +48,8 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 }
 
 func (b *bucket) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
-	c := &changeOp{given: changeOptions{restoreDays: 1}}
-	applied := each(&c.given.set, opts, func(o RestoreOption) { o.applyRestore(&c.given) })
-	c.req.RestoreDays, c.req.RestoreTier = c.given.restoreDays, c.given.restoreTier
+	c := &changeOp{}
+	applied := c.given.ApplyRestore(opts...)
+	c.req.RestoreDays, c.req.RestoreTier = c.given.RestoreDays, c.given.RestoreTier
 	return c.run(ctx, b, "Restore", key, Restoring, applied, nil, Driver.Restore)
 }

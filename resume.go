@@ -44,7 +44,7 @@ func (o resumeOption) apply(s *unexported.Settings) {
 }
 
 func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
-func (o resumeOption) applyCopy(r *copyOptions)     { o.apply(&r.set) }
+func (o resumeOption) applyCopy(r *CopyOptions)     { o.apply(&r.set) }
 
 // AbandonUpload abandons the upload that [WithResume] recorded in the file at path:
 // it removes the parts from the store, and then the file. If there is no such file,

@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"time"
+
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 // A Retention keeps one object, or one version of it, until a time. The zero value is none.
@@ -34,7 +36,7 @@ func (r Retention) rounded() Retention {
 func (r Retention) check(argument string, now time.Time) *Error {
 	switch {
 	case r.Mode != Governance && r.Mode != Compliance:
-		return invalid(argument, "must have the mode Governance or Compliance, not "+quoted(string(r.Mode)))
+		return invalid(argument, "must have the mode Governance or Compliance, not "+redact.Quoted(string(r.Mode)))
 	case !r.Until.After(now):
 		return invalid(argument, "must end after now")
 	case r.Until.Year() > 9999:
@@ -44,7 +46,7 @@ func (r Retention) check(argument string, now time.Time) *Error {
 }
 
 // A RetentionOption fits SetRetention: WithVersion, WithGovernanceBypass, WithNative.
-type RetentionOption interface{ applyRetention(*changeOptions) }
+type RetentionOption interface{ applyRetention(*ChangeOptions) }
 
 // A BypassOption fits Remove and SetRetention: WithGovernanceBypass.
 type BypassOption interface {
@@ -55,7 +57,7 @@ type BypassOption interface {
 type bypassOption struct{}
 
 func (bypassOption) applyRemove(r *RemoveOptions)    { r.BypassGovernance = true }
-func (bypassOption) applyRetention(r *changeOptions) { r.bypassGovernance = true }
+func (bypassOption) applyRetention(r *ChangeOptions) { r.BypassGovernance = true }
 
 // WithGovernanceBypass lets a caller who has the provider's permission remove an object under
 // [Governance], or end or shorten its retention. It neither ends a legal hold nor a retention in
@@ -94,7 +96,7 @@ func (b *bucket) SetRetention(ctx context.Context, key string, r Retention, opts
 		checked = r.check("retention", time.Now())
 	}
 	c.req.Retention = r
-	applied := each(&c.given.set, opts, func(o RetentionOption) { o.applyRetention(&c.given) })
+	applied := c.given.ApplyRetention(opts...)
 	return c.run(ctx, b, "SetRetention", key, ObjectLock, applied, checked, Driver.SetRetention)
 }
 
@@ -110,6 +112,6 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 
 func (b *bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
 	c := &changeOp{req: ChangeRequest{LegalHold: hold}}
-	applied := each(&c.given.set, opts, func(o SetOption) { o.applySet(&c.given) })
+	applied := c.given.Apply(opts...)
 	return c.run(ctx, b, "SetLegalHold", key, ObjectLock, applied, nil, Driver.SetLegalHold)
 }

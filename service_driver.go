@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 // A service is the Service of a ServiceDriver.
@@ -301,13 +302,13 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
-				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must not have negative days")
+				return nil, invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
 			}
 			if e := checkTags("WithLifecycle", rule.Tags); e != nil {
 				return nil, e
 			}
 			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
-				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
+				return nil, invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
 			}
 		}
 	}

@@ -67,7 +67,7 @@ func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key strin
 func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
 	a, e := request(ctx, o, func(ctx context.Context) (*Attrs, error) { return o.hedgedHead(ctx, r) })
 	if e != nil {
-		e.withoutEffect()
+		withoutEffect(e)
 	}
 	return a, e
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
-type SetOption interface{ applySet(*changeOptions) }
+type SetOption interface{ applySet(*ChangeOptions) }
 
 // A Tagger is a bucket whose objects have tags: one from [New], or a type of your own, for which
 // [Tags] and [SetTags] call these methods.
@@ -58,7 +58,7 @@ func (b *bucket) Tags(ctx context.Context, key string, opts ...AttrsOption) (map
 func readTags(ctx context.Context, o *operation, r *GetRequest) (map[string]string, *Error) {
 	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) })
 	if e != nil {
-		e.withoutEffect()
+		withoutEffect(e)
 		return nil, e
 	}
 	if tags == nil {
@@ -81,7 +81,7 @@ func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string
 
 func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
 	c := &changeOp{req: ChangeRequest{Tags: maps.Clone(tags)}}
-	applied := each(&c.given.set, opts, func(o SetOption) { o.applySet(&c.given) })
+	applied := c.given.Apply(opts...)
 	return c.run(ctx, b, "SetTags", key, ObjectTags, applied, checkTags("tags", tags), Driver.SetTags)
 }
 
@@ -89,7 +89,7 @@ func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string
 type changeOp struct {
 	op    operation
 	req   ChangeRequest
-	given changeOptions
+	given ChangeOptions
 }
 
 // run checks the request and makes it. applied and checked are how reading the options and
@@ -122,11 +122,11 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need Fe
 }
 
 // resolveChange checks the key and the options, and completes the request.
-func (c *core) resolveChange(key string, r *ChangeRequest, given *changeOptions) (e *Error) {
+func (c *core) resolveChange(key string, r *ChangeRequest, given *ChangeOptions) (e *Error) {
 	if e = c.checkReadKey(key); e != nil {
 		return e
 	}
-	r.Key, r.Version, r.BypassGovernance = key, given.version, given.bypassGovernance
+	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
 	if e = c.needVersion(&given.set); e != nil {
 		return e
 	}

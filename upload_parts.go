@@ -253,7 +253,7 @@ func beginParts(ctx context.Context, o *operation, r *PutRequest) (string, *Erro
 	defer stop()
 	id, e := request(ctx, o, func(context.Context) (string, error) { return o.core.driver.BeginParts(longer, r) })
 	if e != nil {
-		e.withoutEffect()
+		withoutEffect(e)
 		e.state.Absent = e.Code == PreconditionFailed && r.Condition.Absent
 	}
 	return id, e

@@ -214,7 +214,7 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 	})
 	switch {
 	case e != nil:
-		e.withoutEffect()
+		withoutEffect(e)
 		return Part{}, e
 	case !r.CRC32C.Known:
 		return Part{}, &Error{Code: Internal, Err: errors.New("the driver stored a part without reading all of it")}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/scope"
 )
 
@@ -132,7 +133,7 @@ func (u *viewUpload) Key() string {
 	return strings.TrimPrefix(u.MultipartUpload.Key(), u.view.scope.Prefix)
 }
 
-func (u *viewUpload) String() string { return "upload of " + quoted(u.Key()) }
+func (u *viewUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
 
 func (u *viewUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	return through(u.view, scope.Upload, "PutPart", func() (*UploadedPart, error) { return u.MultipartUpload.PutPart(ctx, number, body, opts...) })

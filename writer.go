@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -87,7 +88,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	w.start()
-	n, err := copyChunks(onlyWriter{w}, r)
+	n, err := chunks.Copy(onlyWriter{w}, r)
 	if err != nil {
 		w.fail(err)
 	}

@@ -1,0 +1,56 @@
+// Package tagrule has the rules of tags.
+package tagrule
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/redact"
+)
+
+// The limits of tags are the strictest of all providers: S3's and Azure's count and lengths,
+// Azure's characters, and Google's first character, no "/" and no empty value. S3 takes 8 KiB
+// of headers, and the tags are one.
+const (
+	maxTags        = 10
+	maxTagKey      = 128
+	maxTagValue    = 256
+	maxTagsEncoded = 4 << 10 // bytes, URL-encoded
+	tagRule        = "of ASCII letters, digits, spaces and + - . : = _, beginning with a letter or digit and without a space at the end"
+)
+
+// Check returns the rule that tags break; "" if they break none.
+func Check(tags map[string]string) string {
+	if len(tags) > maxTags {
+		return fmt.Sprintf("has %d tags, and may have %d", len(tags), maxTags)
+	}
+	encoded := url.Values{}
+	for key, value := range tags {
+		lower := metadata.LowerASCII(key)
+		switch {
+		case len(key) > maxTagKey || !validTag(key):
+			return "key " + redact.Quoted(key) + " must be 1 to 128 " + tagRule
+		case strings.HasPrefix(lower, "aws:"), strings.HasPrefix(lower, "goog"):
+			return "key " + redact.Quoted(key) + " is the provider's: it begins with aws: or goog"
+		case len(value) > maxTagValue || !validTag(value):
+			return "value of " + redact.Quoted(key) + " must be 1 to 256 " + tagRule
+		}
+		encoded.Set(key, value)
+	}
+	if size := len(encoded.Encode()); size > maxTagsEncoded {
+		return fmt.Sprintf("takes %d bytes URL-encoded, and may take 4,096", size)
+	}
+	return ""
+}
+
+func validTag(text string) bool {
+	for i, c := range []byte(text) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || strings.IndexByte("+-.:=_ ", c) < 0) {
+			return false
+		}
+	}
+	return text != "" && text[len(text)-1] != ' '
+}
