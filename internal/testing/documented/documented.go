@@ -186,8 +186,8 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing has the parameters that differ in a repeated request: Azure's blocks and Google's
-// sessions begin again under other ids, Google's SDK writes fields in any order, and a read of a
+// differing has the parameters that differ in a repeated request. Azure's blocks and Google's
+// sessions begin again under other ids, and Google's SDK writes fields in any order. A read of a
 // public object names the newest generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
