@@ -14,7 +14,7 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 # Cases of one package to run at the same time: many wait for a server or a timer.
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
-LONGEST := ./providers/s3 ./examples/browserupload ./resumable ./s3server ./providers/azure ./providers/gcs ./files ./uploads ./providers/s3/s3probe
+LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./resumable ./providers/gcs ./s3server ./files ./uploads ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
 # with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
 RACED := ./providers/local ./transfer . ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./httpdriver ./internal/...

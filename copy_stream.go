@@ -70,31 +70,6 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 	return openForeignSource(ctx, c.src, c.srcKey, &c.given)
 }
 
-// openForeignSource opens the source of a copy by its Download.
-func openForeignSource(ctx context.Context, src Downloader, key string, given *CopyOptions) (*Reader, *Error) {
-	var opts []DownloadOption
-	if given.set.Version {
-		opts = append(opts, WithVersion(given.Version))
-	}
-	for _, n := range given.set.SourceNatives {
-		opts = append(opts, nativeOption(n))
-	}
-	if given.set.Concurrency > 0 {
-		opts = append(opts, WithConcurrency(int(given.set.Concurrency)))
-	}
-	r, err := src.Download(ctx, key, opts...)
-	if err != nil {
-		e := asError(ctx, err)
-		e.Op = "Copy"
-		e.Key = cmp.Or(e.Key, key)
-		if e.Code == PreconditionFailed { // not a condition of this call
-			e.Code, e.Err = Changed, bodyError{err}
-		}
-		return nil, e
-	}
-	return r, nil
-}
-
 // sourceFailed returns the error of a copy whose source failed with err. The Code is
 // not the source's: PreconditionFailed would say that the destination exists.
 func sourceFailed(ctx context.Context, err error) *Error {

@@ -26,6 +26,29 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 	return uploadToForeign(ctx, dst, "Copy", key, &sourceBody{from: from}, append(sourceOptions(from.Attrs().Properties), uploadOptions(opts)...))
 }
 
+// openForeignSource opens the source of a copy by its Download.
+func openForeignSource(ctx context.Context, src Downloader, key string, given *CopyOptions) (*Reader, *Error) {
+	var opts []DownloadOption
+	if given.set.Version {
+		opts = append(opts, WithVersion(given.Version))
+	}
+	opts = append(opts, nativeReads(given.set.SourceNatives)...)
+	if given.set.Concurrency > 0 {
+		opts = append(opts, WithConcurrency(int(given.set.Concurrency)))
+	}
+	r, err := src.Download(ctx, key, opts...)
+	if err != nil {
+		e := asError(ctx, err)
+		e.Op = "Copy"
+		e.Key = cmp.Or(e.Key, key)
+		if e.Code == PreconditionFailed { // not a condition of this call
+			e.Code, e.Err = Changed, bodyError{err}
+		}
+		return nil, e
+	}
+	return r, nil
+}
+
 // composeForeign streams between the methods of a foreign bucket.
 func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, srcKeys []string, opts []CopyOption) (*Attrs, error) {
 	var given CopyOptions
@@ -36,10 +59,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 	if err != nil {
 		return nil, located(dst, "Compose", key, ownError(err))
 	}
-	var natives []DownloadOption
-	for _, n := range given.set.SourceNatives {
-		natives = append(natives, nativeOption(n))
-	}
+	natives := nativeReads(given.set.SourceNatives)
 	first, err := src.Download(ctx, srcKeys[0], natives...)
 	if err != nil {
 		return nil, err

@@ -29,9 +29,7 @@ func pinObject(from Downloader, key string, r *DownloadOptions, attrs *Attrs) *p
 		o.pin = append(o.pin, auxiliaryReads(r.set.Natives)...)
 		return o
 	}
-	for _, n := range r.set.Natives {
-		o.pin = append(o.pin, nativeOption(n))
-	}
+	o.pin = append(o.pin, nativeReads(r.set.Natives)...)
 	return o
 }
 

@@ -39,13 +39,7 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 }
 
 func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveAll", func(yield func(removal) bool) {
-		for key := range keys {
-			if !yield(removal{key: key}) {
-				return
-			}
-		}
-	})
+	return removeSingly(ctx, b, "RemoveAll", ofKeys(keys))
 }
 
 // RemoveVersions removes versions permanently, as [RemoveAll] removes objects: in the
@@ -60,13 +54,7 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 }
 
 func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveVersions", func(yield func(removal) bool) {
-		for v := range versions {
-			if !yield(removal{v.Key, v.Version}) {
-				return
-			}
-		}
-	})
+	return removeSingly(ctx, b, "RemoveVersions", ofVersions(versions))
 }
 
 // RemoveMatching removes every object of a listing that match accepts (nil: all), as
@@ -97,6 +85,26 @@ func RemoveMatching(ctx context.Context, b interface {
 
 // A removal is an object, or a version, to remove.
 type removal struct{ key, version string }
+
+func ofKeys(keys iter.Seq[string]) iter.Seq[removal] {
+	return func(yield func(removal) bool) {
+		for key := range keys {
+			if !yield(removal{key: key}) {
+				return
+			}
+		}
+	}
+}
+
+func ofVersions(versions iter.Seq[VersionEntry]) iter.Seq[removal] {
+	return func(yield func(removal) bool) {
+		for v := range versions {
+			if !yield(removal{v.Key, v.Version}) {
+				return
+			}
+		}
+	}
+}
 
 // removeSingly removes by a Remover that has no batches.
 func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[removal]) (removed int, err error) {

@@ -84,24 +84,12 @@ func removeFailure(e *Error) *Error {
 
 func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveAll"}
-	return r.removeEach(func(yield func(removal) bool) {
-		for key := range keys {
-			if !yield(removal{key: key}) {
-				return
-			}
-		}
-	})
+	return r.removeEach(ofKeys(keys))
 }
 
 func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveVersions", ofVersions: true}
-	return r.removeEach(func(yield func(removal) bool) {
-		for v := range versions {
-			if !yield(removal{v.Key, v.Version}) {
-				return
-			}
-		}
-	})
+	return r.removeEach(ofVersions(versions))
 }
 
 // A removeOp is one call of RemoveAll or RemoveVersions.

@@ -188,6 +188,36 @@ func TestAWrapperPermitsWhatItImplements(t *testing.T) {
 }
 
 // A view over a user's type has the permissions and keys of a view over a bucket.
+// keptPage returns one page, which it keeps.
+type keptPage struct {
+	storage.Bucket
+	page *storage.Page
+}
+
+func (b keptPage) ListPage(context.Context, string, ...storage.ListOption) (*storage.Page, error) {
+	return b.page, nil
+}
+
+func TestAViewOfPages(t *testing.T) {
+	t.Run("the page of the bucket stays as it is", func(t *testing.T) {
+		kept := &storage.Page{Entries: []storage.ListEntry{{Key: "p/"}, {Key: "p/a"}, {Key: "p/b"}}}
+		view := storage.Prefixed(keptPage{memstore.New(), kept}, "p/")
+		for range 2 {
+			page, err := storage.ListPage(t.Context(), view, "")
+			require.NoError(t, err)
+			require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries)
+		}
+		require.Equal(t, []storage.ListEntry{{Key: "p/"}, {Key: "p/a"}, {Key: "p/b"}}, kept.Entries)
+	})
+	t.Run("the error of an option says where it happened", func(t *testing.T) {
+		_, err := storage.ListPage(t.Context(), storage.Prefixed(open{whole(t)}, "p/"), "", storage.WithPageSize(0))
+		var e *storage.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, storage.InvalidArgument, e.Code)
+		require.Equal(t, []string{"ListPage", "memory"}, []string{e.Op, e.Provider})
+	})
+}
+
 func TestAViewForwardsWhatItShows(t *testing.T) {
 	b := whole(t)
 	view := storage.Prefixed(open{b}, "p/")

@@ -124,6 +124,14 @@ func Update(ctx context.Context, b interface {
 	}
 }
 
+// nativeReads returns native options as those of reads.
+func nativeReads(natives []unexported.Native) (opts []DownloadOption) {
+	for _, n := range natives {
+		opts = append(opts, nativeOption(n))
+	}
+	return opts
+}
+
 // auxiliaryReads returns the options of reads that belong to another operation with these options.
 func auxiliaryReads(natives []unexported.Native) (opts []DownloadOption) {
 	for _, n := range natives {

@@ -134,10 +134,11 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 		}
 		for entry, err := range list(wholeList(r)) {
 			whole := key(&entry)
-			if err == nil && v.scope.Prefix != "" && *whole == v.scope.Prefix {
-				continue // a folder marker has no key in the view
+			shown, ok := v.shown(*whole)
+			if err == nil && !ok {
+				continue
 			}
-			*whole = strings.TrimPrefix(*whole, v.scope.Prefix)
+			*whole = shown
 			if !yield(entry, v.outward(err)) || err != nil {
 				return
 			}
@@ -146,6 +147,12 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 			}
 		}
 	}
+}
+
+// shown returns the key that a listed key has in the view. A folder marker with the name of the view
+// has none.
+func (v *view) shown(whole string) (key string, ok bool) {
+	return strings.TrimPrefix(whole, v.scope.Prefix), v.scope.Prefix == "" || whole != v.scope.Prefix
 }
 
 func (v *view) inward(r *ListOptions) {

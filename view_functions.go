@@ -27,7 +27,7 @@ func (v *view) ListPage(ctx context.Context, token string, opts ...ListOption) (
 	}
 	var r ListOptions
 	if err := r.Apply(opts...); err != nil {
-		return nil, err
+		return nil, located(v, "ListPage", "", ownError(err))
 	}
 	v.inward(&r)
 	for {
@@ -38,16 +38,15 @@ func (v *view) ListPage(ctx context.Context, token string, opts ...ListOption) (
 		if v.scope.Prefix == "" {
 			return page, nil
 		}
-		kept := page.Entries[:0]
+		inner := &Page{Token: page.Token} // the bucket may keep its own
 		for _, entry := range page.Entries {
-			if entry.Key != v.scope.Prefix { // a folder marker has no key in the view
-				entry.Key = strings.TrimPrefix(entry.Key, v.scope.Prefix)
-				kept = append(kept, entry)
+			if key, ok := v.shown(entry.Key); ok {
+				entry.Key = key
+				inner.Entries = append(inner.Entries, entry)
 			}
 		}
-		page.Entries = kept
-		if len(kept) > 0 || page.Token == "" {
-			return page, nil
+		if len(inner.Entries) > 0 || inner.Token == "" {
+			return inner, nil
 		}
 		token, r.StartAfter = page.Token, ""
 	}

@@ -352,13 +352,7 @@ func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	_, err = u.PutPart(ctx, 2, strings.NewReader("late"))
-	switch {
-	case err == nil:
-		return "no", nil
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return "yes", nil
-	}
-	return "", err
+	return refused(err, storage.ObjectNotFound)
 }
 
 func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
@@ -402,10 +396,15 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 		return "", notHere("the server has no retention policies")
 	}
 	_, err = storage.BeginUpload(ctx, b, "a")
+	return refused(err, storage.Unsupported)
+}
+
+// refused answers whether a request failed with the code.
+func refused(err error, code storage.Code) (string, error) {
 	switch {
 	case err == nil:
 		return "no", nil
-	case storage.CodeOf(err) == storage.Unsupported:
+	case storage.CodeOf(err) == code:
 		return "yes", nil
 	}
 	return "", err

@@ -149,7 +149,7 @@ func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput
 		in.ChecksumMode = ""
 	}
 	out, native, err := d.headObject(ctx, in, r)
-	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.account.profile.KMS {
+	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.account.profile.KMS || isSkewed(responseOf(err).Response.Response) {
 		return out, native, err
 	}
 	in.ChecksumMode = ""

@@ -186,9 +186,10 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing has the parameters that differ in a repeated request: Azure's blocks and Google's
-// sessions begin again under other ids, and Google's SDK writes fields in any order.
-var differing = []string{"blockid", "upload_id", "fields"}
+// differing has the parameters that differ in a repeated request. Azure's blocks and Google's
+// sessions begin again under other ids, and Google's SDK writes fields in any order. A read of a
+// public object names the newest generation.
+var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
 // take returns the answer to a request, or nil if it is passed on.
 func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
