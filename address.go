@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // packageOf has the packages of this module by scheme, for a hint to import one.
@@ -20,21 +21,21 @@ var packageOf = map[string]string{
 	"azblob": "github.com/omnibucket/storage/providers/azure",
 }
 
-func parseAddress(address string) (*url.URL, Opener, *Error) {
+func parseAddress(address string) (*url.URL, unexported.Opener, *Error) {
 	if address == "" {
-		return nil, Opener{}, invalid("address", "must not be empty")
+		return nil, unexported.Opener{}, invalid("address", "must not be empty")
 	}
 	u, err := url.Parse(address)
 	if err != nil {
 		// The error of url.Parse quotes the address, which may hold a secret.
-		return nil, Opener{}, invalid("address", "must be a URL, such as mem://name or file:///path, with its parts escaped")
+		return nil, unexported.Opener{}, invalid("address", "must be a URL, such as mem://name or file:///path, with its parts escaped")
 	}
 	registry.RLock()
 	opener, known := registry.openers[u.Scheme]
 	schemes := slices.Sorted(maps.Keys(registry.openers))
 	registry.RUnlock()
 	if u.Scheme == "" {
-		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
+		return nil, unexported.Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
 	if !known {
 		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")))
@@ -42,13 +43,13 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 		if path, ours := packageOf[u.Scheme]; ours {
 			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
 		}
-		return nil, Opener{}, e
+		return nil, unexported.Opener{}, e
 	}
 	if u.User != nil {
-		return nil, Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
+		return nil, unexported.Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
 	}
 	if u.Fragment != "" {
-		return nil, Opener{}, invalid("address", `must not have a fragment; escape "#" as %23`)
+		return nil, unexported.Opener{}, invalid("address", `must not have a fragment; escape "#" as %23`)
 	}
 	return u, opener, checkParams(u, opener.Params)
 }

@@ -5,20 +5,25 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/tagrule"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A BucketOption sets a property of a bucket: WithRegion, WithPublicAccess, WithVersioning,
 // WithCORS, WithLifecycle, WithObjectLock, WithDefaultRetention.
-type BucketOption interface{ applyBucket(*BucketRequest) }
+type BucketOption interface{ applyBucket(*BucketOptions) }
 
-type bucketOption func(*BucketRequest)
+type bucketOption func(*BucketOptions)
 
-func (o bucketOption) applyBucket(r *BucketRequest) { o(r) }
+func (o bucketOption) applyBucket(r *BucketOptions) { o(r) }
 
-// A BucketRequest creates or changes a bucket. A nil field is left as it is; an empty list of
-// rules removes all rules.
-type BucketRequest struct {
-	Name, Region string
+// BucketOptions are those of CreateBucket and UpdateBucket. A nil field is left as it is; an empty
+// list of rules removes all rules. Code that implements a [Service] itself reads the options with
+// Apply.
+type BucketOptions struct {
+	Region       string
 	PublicAccess *bool
 	Versioning   *bool
 	CORS         *[]CORSRule
@@ -28,21 +33,58 @@ type BucketRequest struct {
 	DefaultRetention *DefaultRetention
 }
 
+// Apply reads options. A bad rule, or a retention that no provider would keep, is InvalidArgument.
+func (r *BucketOptions) Apply(opts ...BucketOption) error {
+	for _, o := range opts {
+		if o == nil {
+			return invalid("option", "must not be nil")
+		}
+		o.applyBucket(r)
+	}
+	if r.Lifecycle != nil {
+		for _, rule := range *r.Lifecycle {
+			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
+				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
+			}
+			if broken := tagrule.Check(rule.Tags); broken != "" {
+				return invalid("WithLifecycle", broken)
+			}
+			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
+				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
+			}
+		}
+	}
+	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
+		return invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
+	}
+	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
+		return invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
+	}
+	if r.CORS != nil {
+		for _, rule := range *r.CORS {
+			if len(rule.Origins) == 0 || len(rule.Methods) == 0 || rule.MaxAge < 0 {
+				return invalid("WithCORS", "rules must have an origin and a method, and no negative age")
+			}
+		}
+	}
+	return nil
+}
+
 // WithRegion sets the region of a new bucket, by the provider's own name. On Azure, where the
 // account has the region, CreateBucket fails with Unsupported.
 func WithRegion(region string) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.Region = region })
+	return bucketOption(func(r *BucketOptions) { r.Region = region })
 }
 
 // WithPublicAccess makes every object of the bucket readable by anyone (true), or only with
 // credentials (false).
 func WithPublicAccess(public bool) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.PublicAccess = &public })
+	return bucketOption(func(r *BucketOptions) { r.PublicAccess = &public })
 }
 
 // WithVersioning makes the bucket keep versions (true), or no new versions (false).
 func WithVersioning(on bool) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.Versioning = &on })
+	return bucketOption(func(r *BucketOptions) { r.Versioning = &on })
 }
 
 // An ObjectLockOption fits CreateBucket and UpdateBucket, and the opening of a bucket:
@@ -54,8 +96,8 @@ type ObjectLockOption interface {
 
 type objectLockOption struct{}
 
-func (objectLockOption) applyBucket(r *BucketRequest) { r.ObjectLock = true }
-func (objectLockOption) applyOpen(o *openOptions)     { o.versions, o.objectLock = true, true }
+func (objectLockOption) applyBucket(r *BucketOptions)        { r.ObjectLock = true }
+func (objectLockOption) applyOpen(o *unexported.OpenOptions) { o.Versions, o.ObjectLock = true, true }
 
 // WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
 // [WithLegalHold]. Such a bucket keeps versions, and never loses the ability. If the provider
@@ -71,12 +113,12 @@ func WithObjectLock() ObjectLockOption { return objectLockOption{} }
 // or above 36,500, or another mode than [Governance] and [Compliance], are InvalidArgument. If the
 // provider has no such setting, the operation fails with Unsupported.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
+	return bucketOption(func(r *BucketOptions) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
 }
 
 // WithCORS replaces the bucket's CORS rules; without a rule it removes them.
 func WithCORS(rules ...CORSRule) BucketOption {
-	return bucketOption(func(r *BucketRequest) {
+	return bucketOption(func(r *BucketOptions) {
 		kept := append([]CORSRule{}, rules...)
 		for i := range kept {
 			for _, list := range []*[]string{&kept[i].Origins, &kept[i].Methods, &kept[i].AllowedHeaders, &kept[i].ExposedHeaders} {
@@ -89,7 +131,7 @@ func WithCORS(rules ...CORSRule) BucketOption {
 
 // WithLifecycle replaces the bucket's lifecycle rules; without a rule it removes them.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
-	return bucketOption(func(r *BucketRequest) {
+	return bucketOption(func(r *BucketOptions) {
 		kept := append([]LifecycleRule{}, rules...)
 		for i := range kept {
 			kept[i].Tags = maps.Clone(kept[i].Tags)

@@ -8,7 +8,9 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
 // Compose makes one object of several objects of the same bucket, in order: on the
@@ -46,14 +48,7 @@ func (c *composeOp) apply(opts []CopyOption) error {
 	if err := readCopyOptions(&c.req, &c.given, opts); err != nil {
 		return err
 	}
-	return checkSources(c.srcKeys, &c.given)
-}
-
-func checkSources(srcKeys []string, given *CopyOptions) error {
-	if len(srcKeys) == 0 || given.set.Version {
-		return invalid("srcKeys", "must name at least one object, and options no version")
-	}
-	return nil
+	return c.given.ApplyCompose(c.srcKeys)
 }
 
 // open checks the options and keys; failed is how reading the options went.
@@ -105,7 +100,7 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 func (c *composeOp) headSources(ctx context.Context) *Error {
 	c.sources = make([]*Attrs, len(c.srcKeys))
 	failed := make([]*Error, len(c.srcKeys))
-	parallel.All(len(c.srcKeys), singlesAtOnce, func(i int) error {
+	parallel.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
 		c.sources[i], failed[i] = head(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1, Native: c.req.Source.Native})
 		return nil
 	})
@@ -155,13 +150,13 @@ func (c *composeOp) streamCompose(ctx context.Context) (*Attrs, *Error) {
 	for _, source := range c.sources {
 		r.Size += source.Size
 	}
-	body := &joinedBody{open: func(i int) (io.ReadCloser, error) {
+	body := &sourcebody.Joined{Open: func(i int) (io.ReadCloser, error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
 		}
 		return openPinned(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1, Condition: Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
 	}}
-	defer body.close()
+	defer body.Close()
 	return storeSource(ctx, &c.op, r, c.given.set.OfCopy(), body)
 }
 
@@ -176,51 +171,4 @@ func openPinned(ctx context.Context, o *operation, r *GetRequest) (io.ReadCloser
 		return nil, d.fail(e)
 	}
 	return d, nil
-}
-
-// A joinedBody reads one source after the other, and opens each when its turn comes.
-// After the last one, open returns io.EOF.
-type joinedBody struct {
-	open    func(i int) (io.ReadCloser, error)
-	next    int
-	current io.ReadCloser
-	failed  error // of a source
-}
-
-func (b *joinedBody) Read(p []byte) (int, error) {
-	for {
-		if b.current == nil {
-			source, err := b.open(b.next)
-			if err == io.EOF {
-				return 0, io.EOF
-			}
-			if err != nil {
-				b.failed = err
-				return 0, err
-			}
-			b.current = source
-			b.next++
-		}
-		n, err := b.current.Read(p)
-		if err == io.EOF {
-			b.close()
-			if n == 0 {
-				continue
-			}
-			err = nil
-		}
-		if err != nil {
-			b.failed = err
-		}
-		return n, err
-	}
-}
-
-func (b *joinedBody) sourceFailure() error { return b.failed }
-
-func (b *joinedBody) close() {
-	if b.current != nil {
-		_ = b.current.Close()
-		b.current = nil
-	}
 }

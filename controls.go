@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/omnibucket/storage/internal/retentionrule"
 	"github.com/omnibucket/storage/internal/tagrule"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -33,7 +34,9 @@ func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
 		w.set.Tags = true
-		failed(w.set, checkTags("WithTags", tags))
+		if rule := tagrule.Check(tags); rule != "" {
+			fail(w.set, "WithTags", rule)
+		}
 	})
 }
 
@@ -43,9 +46,11 @@ func WithTags(tags map[string]string) WriteOption {
 // bucket was made without [WithObjectLock], the operation fails with Unsupported.
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
-		w.controls.Retention = Retention{Mode: mode, Until: until}.rounded()
+		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(until)}
 		w.set.Lock = true
-		failed(w.set, w.controls.Retention.check("WithRetention", time.Now()))
+		if rule := retentionrule.Check(string(mode), w.controls.Retention.Until, time.Now()); rule != "" {
+			fail(w.set, "WithRetention", rule)
+		}
 	})
 }
 

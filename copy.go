@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -89,7 +90,7 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 	if c.op.core.has(ServerCopy) {
 		from := src.core.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
-		if comparableEqual(from.Account, to.Account) {
+		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
 			if e == nil || e.Code != Unsupported || e.Op != "" || e.Unknown && c.req.Condition != (Condition{}) {
 				return a, e
@@ -173,7 +174,7 @@ func (d *download) again() *GetRequest {
 func (c *copyOp) checkSource(read *Attrs) *Error {
 	d := c.source
 	now, e := head(d.ctx, &d.op, d.again())
-	if e == nil && (&pinnedObject{attrs: read}).changed(d.op.toUser(now)) {
+	if e == nil && changed(read, d.op.toUser(now)) {
 		e = &Error{Code: Changed, Err: errors.New("the source was replaced while its tags were read")}
 	}
 	if e != nil {

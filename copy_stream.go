@@ -3,8 +3,8 @@ package storage
 import (
 	"cmp"
 	"context"
-	"io"
 
+	"github.com/omnibucket/storage/internal/sourcebody"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -34,7 +34,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 		}
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
-	return storeSource(ctx, &c.op, r, c.given.set.OfCopy(), &sourceBody{from: from})
+	return storeSource(ctx, &c.op, r, c.given.set.OfCopy(), sourcebody.One(from))
 }
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.
@@ -43,17 +43,14 @@ func putOfCopy(r *CopyRequest) PutRequest {
 }
 
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r PutRequest, set unexported.Settings, body interface {
-	io.Reader
-	sourceFailure() error
-}) (*Attrs, *Error) {
-
-	w := &write{op: o, req: r, given: UploadOptions{set: set}}
+func storeSource(ctx context.Context, o *operation, r PutRequest, set unexported.Settings, body sourcebody.Body) (*Attrs, *Error) {
+	w := &write{op: o, req: r}
+	w.given.set = set
 	if e := w.open(body); e != nil {
 		return nil, e
 	}
 	a, e := w.store(ctx)
-	if failed := body.sourceFailure(); failed != nil && e != nil && e.Code == BodyFailed {
+	if failed := body.SourceFailure(); failed != nil && e != nil && e.Code == BodyFailed {
 		e = sourceFailed(ctx, failed)
 	}
 	return a, e
@@ -85,20 +82,3 @@ func sourceFailed(ctx context.Context, err error) *Error {
 	e.Retryable, e.RetryAfter = source.Retryable, source.RetryAfter
 	return e
 }
-
-// A sourceBody is a download that is uploaded. It keeps the error of the download: to
-// Copy that is an error of the source, not of a body.
-type sourceBody struct {
-	from   io.Reader
-	failed error
-}
-
-func (b *sourceBody) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	if err != nil && err != io.EOF {
-		b.failed = err
-	}
-	return n, err
-}
-
-func (b *sourceBody) sourceFailure() error { return b.failed }

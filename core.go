@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A core is shared by all views of one opened bucket.
@@ -44,16 +45,18 @@ type core struct {
 func New(d Driver, opts ...OpenOption) Bucket { return newBucket(d, opts) }
 
 func newBucket(d Driver, opts []OpenOption) *bucket {
-	return newBucketWith(d, readOpenOptions(opts))
+	return newBucketWith(d, openOptionsOf(opts), false)
 }
 
-func newBucketWith(d Driver, o *openOptions) *bucket {
-	for _, layer := range o.layers {
+// newBucketWith opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
+func newBucketWith(d Driver, o *unexported.OpenOptions, serviced bool) *bucket {
+	for _, l := range o.Layers {
+		layer, _ := l.(Layer)
 		d = layer(d)
 	}
 	desc := d.Describe()
-	reports := o.reporter(&desc)
-	if o.attemptSpans {
+	reports := reporter(o, &desc)
+	if o.AttemptSpans {
 		d = traced(reports, d)
 	}
 	c := &core{
@@ -62,20 +65,20 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
 		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata},
-		hooks:          o.hooks,
-		bufferLimit:    &o.bufferLimit.limit,
-		retry:          newRetrier(o.retry, &desc),
+		hooks:          hooksOf(o),
+		bufferLimit:    o.BufferLimit,
+		retry:          newRetrier(o.Retry, &desc),
 		telemetry:      reports,
-		public:         o.public,
-		publicBaseURL:  o.publicBaseURL,
-		signingBaseURL: o.signingBaseURL,
-		partSize:       o.partSize,
-		bad:            o.bad,
+		public:         o.Public,
+		publicBaseURL:  o.PublicBaseURL,
+		signingBaseURL: o.SigningBaseURL,
+		partSize:       o.PartSize,
+		bad:            optionFailure(o.Err),
 	}
 	if c.bad == nil {
 		c.bad = c.checkPartSize("WithDefaultPartSize", c.partSize)
 	}
-	if o.hedgedReads && !desc.Local {
+	if o.HedgedReads && !desc.Local {
 		c.hedger = &hedger{}
 	}
 	if desc.FolderOrder {
@@ -88,16 +91,21 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	if desc.NeedsSigningBase {
 		c.serveAtBase()
 	}
-	if o.objectLock && desc.EnableObjectLock != nil {
+	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}
 	switch {
-	case o.versions && desc.EnableVersions != nil:
+	case o.Versions && desc.EnableVersions != nil:
 		desc.EnableVersions()
-	case !o.versions && !desc.Versioned && !(o.serviced && desc.EnableVersions == nil):
+	case !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil):
 		c.features &^= Versioning
 	}
 	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
+}
+
+func hooksOf(o *unexported.OpenOptions) []Hook {
+	hooks, _ := o.Hooks.([]Hook)
+	return hooks
 }
 
 // serveAtBase sets the addresses of a store whose objects, public ones too, are served at the

@@ -1,9 +1,6 @@
 package storage
 
-import (
-	"net/url"
-	"strings"
-)
+import "github.com/omnibucket/storage/internal/headertext"
 
 // ResponseDisposition returns the Content-Disposition that the signer asks for:
 // ResponseContentDisposition, else that of ResponseName, else "". It is for drivers.
@@ -14,20 +11,5 @@ func (r *SignRequest) ResponseDisposition() string {
 	if r.ResponseName == "" {
 		return ""
 	}
-	return disposition("attachment", r.ResponseName)
-}
-
-// disposition returns the Content-Disposition (RFC 6266) of this kind, attachment or inline, with
-// which a browser saves a response under the name: encoded by RFC 8187, and in ASCII for old
-// browsers.
-func disposition(kind, name string) string {
-	ascii := strings.Map(func(r rune) rune {
-		if r < 0x20 || r > 0x7e || strings.ContainsRune(`"\%/`, r) {
-			return '_'
-		}
-		return r
-	}, name)
-	// PathEscape does not escape some bytes that RFC 8187 forbids.
-	encoded := strings.NewReplacer("&", "%26", "=", "%3D", ":", "%3A", "@", "%40", "$", "%24", "+", "%2B").Replace(url.PathEscape(name))
-	return kind + `; filename="` + ascii + `"; filename*=UTF-8''` + encoded
+	return headertext.Disposition("attachment", r.ResponseName)
 }

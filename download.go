@@ -60,7 +60,7 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 
 // present returns the Reader of an open download.
 func (d *download) present() *Reader {
-	d.reader = Reader{attrs: d.op.toUser(d.attrs), offset: d.offset, length: d.length, from: d}
+	initReader(&d.reader, d, d.op.toUser(d.attrs), d.offset, d.length)
 	return &d.reader
 }
 

@@ -13,13 +13,13 @@ import (
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/rangeplan"
 )
 
 const (
 	firstRangeBytes = 256 << 10 // read from the first response, which also tells the object's size
 	minRangeBytes   = 64 << 10
 	maxRangeBytes   = 4 << 20
-	maxRanges       = 1 << 14 // at once: 1 GiB in ranges of minRangeBytes
 )
 
 // A rangeFetcher fetches the bytes of an object from an offset to an end, in ranges,
@@ -200,7 +200,7 @@ func (d *download) orderedRanges() *rangeReader {
 	from := d.offset + firstRangeBytes
 	length := d.offset + d.length - from
 	// WithConcurrency may be any number.
-	n := min(int64(d.given.set.Concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
+	n := min(int64(d.given.set.Concurrency), rangeplan.MaxAtOnce, (length+minRangeBytes-1)/minRangeBytes)
 	size := min(max((length+n-1)/n, minRangeBytes), maxRangeBytes)
 	return newRangeReader(d, from, concurrency.Fixed(int(n)), size)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
 // copyToForeign streams into a foreign bucket, by its Upload.
@@ -23,7 +24,7 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 		return nil, e
 	}
 	defer func() { _ = from.Close() }()
-	return uploadToForeign(ctx, dst, "Copy", key, &sourceBody{from: from}, append(sourceOptions(from.Attrs().Properties), uploadOptions(opts)...))
+	return uploadToForeign(ctx, dst, "Copy", key, sourcebody.One(from), append(sourceOptions(from.Attrs().Properties), uploadOptions(opts)...))
 }
 
 // openForeignSource opens the source of a copy by its Download.
@@ -52,11 +53,7 @@ func openForeignSource(ctx context.Context, src Downloader, key string, given *C
 // composeForeign streams between the methods of a foreign bucket.
 func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, srcKeys []string, opts []CopyOption) (*Attrs, error) {
 	var given CopyOptions
-	err := given.Apply(opts...)
-	if err == nil {
-		err = checkSources(srcKeys, &given)
-	}
-	if err != nil {
+	if err := given.ApplyCompose(srcKeys, opts...); err != nil {
 		return nil, located(dst, "Compose", key, ownError(err))
 	}
 	natives := nativeReads(given.set.SourceNatives)
@@ -69,7 +66,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		kind := first.Attrs().ContentType
 		kept = append(kept, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
 	}
-	body := &joinedBody{open: func(i int) (io.ReadCloser, error) {
+	body := &sourcebody.Joined{Open: func(i int) (io.ReadCloser, error) {
 		switch i {
 		case 0:
 			return first, nil
@@ -78,16 +75,13 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		}
 		return src.Download(ctx, srcKeys[i], natives...)
 	}}
-	defer body.close()
+	defer body.Close()
 	return uploadToForeign(ctx, dst, "Compose", key, body, append(kept, uploadOptions(opts)...))
 }
 
-func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body interface {
-	io.Reader
-	sourceFailure() error
-}, opts []UploadOption) (*Attrs, error) {
+func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body sourcebody.Body, opts []UploadOption) (*Attrs, error) {
 	a, err := dst.Upload(ctx, key, body, opts...)
-	if failed := body.sourceFailure(); failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
+	if failed := body.SourceFailure(); failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
 		return nil, located(dst, op, key, sourceFailed(ctx, failed))
 	}
 	return a, err
@@ -97,13 +91,13 @@ func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body int
 // checksum: the foreign bucket may store other bytes. Nor have they a storage class:
 // the bucket's provider is not known.
 func sourceOptions(source Properties) []UploadOption {
-	source.ContentType, source.StorageClass = cmp.Or(source.ContentType, "application/octet-stream"), ""
+	source.ContentType = cmp.Or(source.ContentType, "application/octet-stream")
 	return []UploadOption{writeOption(func(w written) { // what the bucket adds stays
-		for _, text := range textProperties {
-			if value := *text.of(&source); value != "" {
-				*text.of(w.properties) = value
-			}
-		}
+		w.properties.ContentType = source.ContentType
+		w.properties.ContentEncoding = cmp.Or(source.ContentEncoding, w.properties.ContentEncoding)
+		w.properties.ContentDisposition = cmp.Or(source.ContentDisposition, w.properties.ContentDisposition)
+		w.properties.ContentLanguage = cmp.Or(source.ContentLanguage, w.properties.ContentLanguage)
+		w.properties.CacheControl = cmp.Or(source.CacheControl, w.properties.CacheControl)
 		if len(source.Metadata) > 0 {
 			w.properties.Metadata = source.Metadata
 		}

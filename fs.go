@@ -72,7 +72,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return false, nil // and with a slash it would be
 	}
 	// Without a delimiter, a store that lists folder by folder is asked for each one below.
-	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter(folderDelimiter), WithLimit(1)) {
+	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1)) {
 		if err != nil {
 			return false, err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // WithHedgedReads makes a second request if a read waits longer for its first response than
@@ -20,7 +21,9 @@ import (
 // The first 20 requests of each kind are only measured. There is no second request while the
 // store throttles the bucket, and none to a store on this machine. Without WithHedgedReads,
 // which is the default, no read is hedged.
-func WithHedgedReads() OpenOption { return openOption(func(o *openOptions) { o.hedgedReads = true }) }
+func WithHedgedReads() OpenOption {
+	return openOption(func(o *unexported.OpenOptions) { o.HedgedReads = true })
+}
 
 const (
 	hedgePercentile = 95

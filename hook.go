@@ -1,6 +1,9 @@
 package storage
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // A Hook runs around every operation, to log, meter or deny it. done, which may be
 // nil, runs when the operation ends; for a download, at Close. If err is not nil, the
@@ -42,9 +45,9 @@ func chain(first, next func(Outcome)) func(Outcome) {
 
 // refusal returns the error of an operation that a hook has refused.
 func refusal(err error) *Error {
-	code, found := findCode(err)
-	if !found {
-		code = PermissionDenied
+	code := PermissionDenied
+	if errors.As(err, new(*Error)) || errors.As(err, new(Code)) {
+		code = CodeOf(err)
 	}
 	return &Error{Code: code, Err: err}
 }

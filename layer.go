@@ -2,7 +2,10 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"io"
+
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
@@ -10,6 +13,18 @@ import (
 // Copy, Compose, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
 // it does not override do not pass it.
 type Layer func(Driver) Driver
+
+// WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,
+// every operation fails with InvalidArgument.
+func WithLayer(l Layer) OpenOption {
+	return openOptionOf(func(o *unexported.OpenOptions) {
+		if l == nil {
+			o.Fail(&Error{Code: InvalidArgument, Err: errors.New("WithLayer must not be nil")})
+			return
+		}
+		o.Layers = append(o.Layers, l)
+	})
+}
 
 // Intercept returns a Driver that makes every call through f, for layers that treat all calls
 // alike; call is the name of the method. Describe, Locate, Native and Close make no request

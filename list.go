@@ -12,10 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-const (
-	defaultMaxPage  = 1000
-	defaultPageSize = 100 // of ListPage
-)
+const defaultMaxPage = 1000
 
 // A listOp is one call that lists.
 type listOp struct {

@@ -66,10 +66,10 @@ func (b *bucket) ListPage(ctx context.Context, token string, opts ...ListOption)
 }
 
 func (l *listOp) openPage(token string) *Error {
-	if e := checkPageOptions(&l.given, token); e != nil {
-		return e
+	if err := l.given.ApplyPage(token); err != nil {
+		return ownError(err)
 	}
-	l.req.Limit = l.pageSize(defaultPageSize)
+	l.req.Limit = l.pageSize(l.given.PageSize)
 	if token == "" {
 		return nil
 	}

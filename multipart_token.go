@@ -138,7 +138,7 @@ func errOtherUpload() *Error { return invalid("token", "must be of an upload to 
 // onlyNatives refuses every option but those of WithNative.
 func onlyNatives(opts []MultipartOption) *Error {
 	for _, o := range opts {
-		if _, ok := o.(nativeOption); !ok {
+		if _, ok := o.(NativeOption); !ok {
 			return invalid("options", "must be native ones: the token has the others")
 		}
 	}

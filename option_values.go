@@ -107,13 +107,6 @@ type Condition struct {
 // fail makes a bad option the failure of its operation.
 func fail(s *unexported.Settings, argument, rule string) { s.Fail(invalid(argument, rule)) }
 
-// failed is fail for a check of an option; e may be nil.
-func failed(s *unexported.Settings, e *Error) {
-	if e != nil {
-		s.Fail(e)
-	}
-}
-
 // each applies every option, and refuses one that is nil. It returns the first failure.
 func each[O any](s *unexported.Settings, opts []O, apply func(O)) error {
 	for _, o := range opts {
@@ -173,6 +166,15 @@ func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 // invalid number is InvalidArgument.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
 	return each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
+}
+
+// ApplyCompose is Apply for the options of Compose.
+func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
+	err := r.Apply(opts...)
+	if err == nil && (len(srcKeys) == 0 || r.set.Version) {
+		err = invalid("srcKeys", "must name at least one object, and options no version")
+	}
+	return err
 }
 
 // ApplyUpload reads options, for code that implements [SignedUploader] or [FormSigner] itself. An

@@ -3,9 +3,9 @@ package storage
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -83,7 +83,7 @@ func reached(b any) (whole any, prefix string) {
 }
 
 func sameBucket(a, b any) bool {
-	if comparableEqual(a, b) {
+	if equal.Values(a, b) {
 		return true
 	}
 	first, own := a.(unexported.Core)
@@ -93,13 +93,7 @@ func sameBucket(a, b any) bool {
 	}
 	account, from, _ := first.Stored()
 	other, to, _ := second.Stored()
-	return comparableEqual(account, other) && from == to
-}
-
-// comparableEqual is a == b of values that may be of any type, or nil, which is
-// equal to nothing.
-func comparableEqual(a, b any) bool {
-	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	return equal.Values(account, other) && from == to
 }
 
 // directoryOf returns the directory of this machine that holds the keys under prefix;

@@ -29,16 +29,10 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 // it is the last page. It passes no limit: the Lister may count entries that it hides.
 func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
 	var r ListOptions
-	err := r.Apply(opts...)
-	if err == nil {
-		if e := checkPageOptions(&r, token); e != nil {
-			err = e
-		}
-	}
-	if err != nil {
+	if err := r.ApplyPage(token, opts...); err != nil {
 		return nil, located(b, "ListPage", "", ownError(err))
 	}
-	size := cmp.Or(r.PageSize, defaultPageSize)
+	size := r.PageSize
 	r.PageSize = size + 1
 	if token != "" {
 		r.StartAfter = token
@@ -57,12 +51,18 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 	return page, nil
 }
 
-func checkPageOptions(r *ListOptions, token string) *Error {
+// ApplyPage is Apply for code that implements [PageLister] itself. PageSize is 100 without
+// [WithPageSize].
+func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
+	err := r.Apply(opts...)
 	switch {
+	case err != nil:
+		return err
 	case r.Limit > 0:
 		return invalid("WithLimit", "does not fit ListPage, which takes WithPageSize")
 	case token != "" && r.StartAfter != "":
 		return invalid("WithStartAfter", "does not fit beside a token")
 	}
+	r.PageSize = cmp.Or(r.PageSize, 100)
 	return nil
 }

@@ -77,7 +77,7 @@ func WithInlineName(filename string) SignedDownloadOption {
 			fail(&r.set, "WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
 			return
 		}
-		r.ResponseName, r.ResponseContentDisposition = "", disposition("inline", filename)
+		r.ResponseName, r.ResponseContentDisposition = "", headertext.Disposition("inline", filename)
 	})
 }
 

@@ -1,6 +1,10 @@
 package storage
 
-import "io"
+import (
+	"io"
+
+	"github.com/omnibucket/storage/internal/unexported"
+)
 
 // A Reader is an open download, which holds a connection or buffers until Close. Its methods
 // are for one goroutine at a time, but Close may be called at any time, and more than once.
@@ -8,14 +12,8 @@ type Reader struct {
 	attrs  *Attrs
 	offset int64
 	length int64
-	from   readSource
+	from   unexported.ReadSource
 	end    [1]byte // see checkEnd
-}
-
-// A readSource delivers a Reader's bytes.
-type readSource interface {
-	io.ReadCloser
-	io.WriterTo
 }
 
 // Read delivers the stored bytes. If the connection drops, Read continues on a new
@@ -38,3 +36,8 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 
 // Range returns what this Reader delivers: length bytes of the object from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
+
+// initReader makes r the Reader of an open download.
+func initReader(r *Reader, from unexported.ReadSource, attrs *Attrs, offset, length int64) {
+	r.attrs, r.from, r.offset, r.length = attrs, from, offset, length
+}

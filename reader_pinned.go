@@ -67,7 +67,7 @@ func (o *pinnedObject) checkResponse(from *Reader, off, length int64) error {
 	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
 		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
 	}
-	if a := from.Attrs(); a != nil && o.changed(a) {
+	if a := from.Attrs(); a != nil && changed(o.attrs, a) {
 		return errors.New("another revision came")
 	}
 	return nil
@@ -75,11 +75,11 @@ func (o *pinnedObject) checkResponse(from *Reader, off, length int64) error {
 
 // changed compares the attributes of a response with those of the first one. Without revisions, size
 // and time have to do.
-func (o *pinnedObject) changed(a *Attrs) bool {
-	if o.attrs.Revision != "" {
-		return a.Revision != o.attrs.Revision
+func changed(first, a *Attrs) bool {
+	if first.Revision != "" {
+		return a.Revision != first.Revision
 	}
-	return a.Size != o.attrs.Size || !a.Modified.Equal(o.attrs.Modified)
+	return a.Size != first.Size || !a.Modified.Equal(first.Modified)
 }
 
 // fetch makes one request, and calls read with its bytes.

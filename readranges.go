@@ -227,7 +227,7 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 	}
 	limit := rangesConcurrency
 	if n := int(r.req.set.Concurrency); n > 0 {
-		limit = min(n, maxRanges)
+		limit = min(n, rangeplan.MaxAtOnce)
 	}
 	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
 		run := batch[i]

@@ -84,7 +84,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	}
 	if cond.Absent && failed == nil {
 		e.Unknown = false // another client's object is there
-		e.state.Overtaken = true
+		e.state.Overtaken = errOverwritten(e)
 		return nil, e
 	}
 	return nil, errOverwritten(e)

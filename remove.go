@@ -7,16 +7,8 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/internal/serving"
-)
-
-const (
-	// maxFailures ends RemoveAll, so that its error is bounded: the last group may add a batch.
-	maxFailures = 1000
-	// A provider without batches gets single requests, singlesAtOnce at a time, in
-	// groups that pass the hooks together.
-	singlesAtOnce   = 16
-	singlesTogether = 256
 )
 
 // A BatchRemover is a bucket that removes several objects at once: one from [New], or a type of your
@@ -39,7 +31,7 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 }
 
 func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveAll", ofKeys(keys))
+	return removeSingly(ctx, b, "RemoveAll", removal.Of(keys, removal.OfKey))
 }
 
 // RemoveVersions removes versions permanently, as [RemoveAll] removes objects: in the
@@ -54,7 +46,7 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 }
 
 func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveVersions", ofVersions(versions))
+	return removeSingly(ctx, b, "RemoveVersions", removal.Of(versions, func(v VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
 }
 
 // RemoveMatching removes every object of a listing that match accepts (nil: all), as
@@ -83,56 +75,33 @@ func RemoveMatching(ctx context.Context, b interface {
 	return removed, errors.Join(listed, err)
 }
 
-// A removal is an object, or a version, to remove.
-type removal struct{ key, version string }
-
-func ofKeys(keys iter.Seq[string]) iter.Seq[removal] {
-	return func(yield func(removal) bool) {
-		for key := range keys {
-			if !yield(removal{key: key}) {
-				return
-			}
-		}
-	}
-}
-
-func ofVersions(versions iter.Seq[VersionEntry]) iter.Seq[removal] {
-	return func(yield func(removal) bool) {
-		for v := range versions {
-			if !yield(removal{v.Key, v.Version}) {
-				return
-			}
-		}
-	}
-}
-
 // removeSingly removes by a Remover that has no batches.
-func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[removal]) (removed int, err error) {
-	removed, failures := parallel.Groups(all, singlesTogether, maxFailures, func(group []removal) (errs []error, more bool) {
+func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[removal.Removal]) (removed int, err error) {
+	removed, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, func(group []removal.Removal) (errs []error, more bool) {
 		if ctx.Err() != nil {
 			return []error{located(b, name, "", asError(ctx, ctx.Err()))}, false
 		}
-		return parallel.All(len(group), singlesAtOnce, func(i int) error { return removeForeign(ctx, b, name, group[i]) }), true
+		return parallel.All(len(group), removal.AtOnce, func(i int) error { return removeForeign(ctx, b, name, group[i]) }), true
 	})
 	return removed, errors.Join(failures...)
 }
 
 // removeForeign removes by a foreign Remover. Its error names the key and the version: a caller
 // that searches for them would take them for removed.
-func removeForeign(ctx context.Context, b Remover, name string, one removal) error {
+func removeForeign(ctx context.Context, b Remover, name string, one removal.Removal) error {
 	var opts []RemoveOption
 	if name == "RemoveVersions" {
-		if one.version == "" {
-			return located(b, name, one.key, errNoVersion())
+		if one.Version == "" {
+			return located(b, name, one.Key, errNoVersion())
 		}
-		opts = append(opts, WithVersion(one.version))
+		opts = append(opts, WithVersion(one.Version))
 	}
-	err := b.Remove(ctx, one.key, opts...)
-	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == one.key && own.Version == one.version {
+	err := b.Remove(ctx, one.Key, opts...)
+	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == one.Key && own.Version == one.Version {
 		return err
 	}
-	e := located(b, name, one.key, &Error{Code: asError(ctx, err).Code, Err: err})
-	e.Version = one.version
+	e := located(b, name, one.Key, &Error{Code: asError(ctx, err).Code, Err: err})
+	e.Version = one.Version
 	return e
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -84,12 +85,12 @@ func removeFailure(e *Error) *Error {
 
 func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveAll"}
-	return r.removeEach(ofKeys(keys))
+	return r.removeEach(removal.Of(keys, removal.OfKey))
 }
 
 func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveVersions", ofVersions: true}
-	return r.removeEach(ofVersions(versions))
+	return r.removeEach(removal.Of(versions, func(v VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
 }
 
 // A removeOp is one call of RemoveAll or RemoveVersions.
@@ -102,12 +103,12 @@ type removeOp struct {
 }
 
 // removeEach removes in groups.
-func (r *removeOp) removeEach(all iter.Seq[removal]) (removed int, err error) {
+func (r *removeOp) removeEach(all iter.Seq[removal.Removal]) (removed int, err error) {
 	size := r.bucket.core.desc.MaxBatch
 	if size == 0 {
-		size = singlesTogether
+		size = removal.Together
 	}
-	removed, failures := parallel.Groups(all, size, maxFailures, func(group []removal) (errs []error, more bool) {
+	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []removal.Removal) (errs []error, more bool) {
 		if r.ctx.Err() != nil {
 			return []error{located(r.bucket, r.name, "", asError(r.ctx, r.ctx.Err()))}, false
 		}
@@ -118,7 +119,7 @@ func (r *removeOp) removeEach(all iter.Seq[removal]) (removed int, err error) {
 
 // removeGroup removes a group as one operation: hooks see all its keys and refuse it
 // whole.
-func (r *removeOp) removeGroup(group []removal) []error {
+func (r *removeOp) removeGroup(group []removal.Removal) []error {
 	o := &operation{}
 	errs := make([]error, len(group))
 	e := o.prepare(r.bucket, scope.Remove, r.name, "")
@@ -129,17 +130,17 @@ func (r *removeOp) removeGroup(group []removal) []error {
 	requests := make([]DeleteRequest, 0, len(group))
 	slots := make([]int, 0, len(group)) // of requests in errs
 	for i, one := range group {
-		whole := r.bucket.scope.Prefix + one.key
+		whole := r.bucket.scope.Prefix + one.Key
 		o.keys = append(o.keys, whole)
 		bad := r.bucket.core.checkReadKey(whole)
-		if bad == nil && r.ofVersions && one.version == "" {
+		if bad == nil && r.ofVersions && one.Version == "" {
 			bad = errNoVersion()
 		}
 		if bad != nil && e == nil {
-			errs[i] = removalError(o, bad, whole, one.version)
+			errs[i] = removalError(o, bad, whole, one.Version)
 			continue
 		}
-		requests = append(requests, DeleteRequest{Key: whole, Version: one.version})
+		requests = append(requests, DeleteRequest{Key: whole, Version: one.Version})
 		slots = append(slots, i)
 	}
 	if len(requests) == 0 {
@@ -197,7 +198,7 @@ func (r *removeOp) send(ctx context.Context, o *operation, requests []DeleteRequ
 // removeSingles removes the requests that are left one by one. failed has what became of them in a
 // batch, which may have taken effect.
 func removeSingles(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) {
-	parallel.All(len(left), singlesAtOnce, func(i int) error {
+	parallel.All(len(left), removal.AtOnce, func(i int) error {
 		at := left[i]
 		e := removeOne(ctx, o, &requests[at])
 		after(e, failed[at])

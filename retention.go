@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/retentionrule"
 )
 
 // A Retention keeps one object, or one version of it, until a time. The zero value is none.
@@ -21,29 +21,6 @@ const (
 	Governance RetentionMode = "governance" // a caller with the permission, by WithGovernanceBypass
 	Compliance RetentionMode = "compliance" // nobody; it can only be extended
 )
-
-// rounded returns r with its time rounded up to a second, as every provider keeps it.
-func (r Retention) rounded() Retention {
-	whole := r.Until.Truncate(time.Second)
-	if whole.Before(r.Until) {
-		whole = whole.Add(time.Second)
-	}
-	r.Until = whole.UTC()
-	return r
-}
-
-// check refuses what no provider would keep.
-func (r Retention) check(argument string, now time.Time) *Error {
-	switch {
-	case r.Mode != Governance && r.Mode != Compliance:
-		return invalid(argument, "must have the mode Governance or Compliance, not "+redact.Quoted(string(r.Mode)))
-	case !r.Until.After(now):
-		return invalid(argument, "must end after now")
-	case r.Until.Year() > 9999:
-		return invalid(argument, "must end before the year 10000")
-	}
-	return nil
-}
 
 // A RetentionOption fits SetRetention: WithVersion, WithGovernanceBypass, WithNative.
 type RetentionOption interface{ applyRetention(*ChangeOptions) }
@@ -92,8 +69,10 @@ func (b *bucket) SetRetention(ctx context.Context, key string, r Retention, opts
 	c := &changeOp{}
 	var checked *Error
 	if r != (Retention{}) {
-		r = r.rounded()
-		checked = r.check("retention", time.Now())
+		r.Until = retentionrule.RoundUp(r.Until)
+		if rule := retentionrule.Check(string(r.Mode), r.Until, time.Now()); rule != "" {
+			checked = invalid("retention", rule)
+		}
 	}
 	c.req.Retention = r
 	applied := c.given.ApplyRetention(opts...)

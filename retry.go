@@ -5,6 +5,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/pace"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A RetryPolicy sets how often and for how long a request is retried if it fails for a reason
@@ -41,7 +42,7 @@ type retrier struct {
 	pace   *pace.Pace
 }
 
-func newRetrier(p RetryPolicy, desc *Description) *retrier {
+func newRetrier(p unexported.Retry, desc *Description) *retrier {
 	r := &retrier{policy: backoff.New(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
 	if r.stall <= 0 {
 		r.stall = defaultStall

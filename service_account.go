@@ -12,7 +12,6 @@ import (
 	"weak"
 
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/redact"
 )
 
 // A service is the Service of a ServiceDriver.
@@ -30,15 +29,15 @@ type service struct {
 // NewService makes a [Service] of a [ServiceDriver], with the hooks, telemetry, retries and
 // errors of [New]. The options hold for every bucket that Service.Bucket opens.
 func NewService(d ServiceDriver, opts ...OpenOption) Service {
-	o := readOpenOptions(opts)
+	o := openOptionsOf(opts)
 	desc := Description{Provider: d.Provider()}
 	return &service{driver: d, opts: opts, core: &core{
 		desc:        desc,
-		hooks:       o.hooks,
-		bufferLimit: &o.bufferLimit.limit,
-		retry:       newRetrier(o.retry, &desc),
-		telemetry:   o.reporter(&desc),
-		bad:         o.bad,
+		hooks:       hooksOf(o),
+		bufferLimit: o.BufferLimit,
+		retry:       newRetrier(o.Retry, &desc),
+		telemetry:   reporter(o, &desc),
+		bad:         optionFailure(o.Err),
 	}}
 }
 
@@ -212,9 +211,9 @@ func (s *service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	if err != nil {
 		return fail(ownError(err))
 	}
-	o := readOpenOptions(append(s.opts[:len(s.opts):len(s.opts)], opts...))
-	_, o.serviced = s.versions.Load(name)
-	b := newBucketWith(d, o)
+	o := openOptionsOf(append(s.opts[:len(s.opts):len(s.opts)], opts...))
+	_, known := s.versions.Load(name)
+	b := newBucketWith(d, o, known)
 	if b.core.bad != nil {
 		e := *b.core.bad
 		_ = d.Close()
@@ -292,40 +291,14 @@ func (s *service) Close() error {
 const maxDefaultDays = 36_500
 
 func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error) {
-	r := &BucketRequest{Name: name}
-	for _, o := range opts {
-		if o == nil {
-			return nil, invalid("option", "must not be nil")
-		}
-		o.applyBucket(r)
+	var o BucketOptions
+	if err := o.Apply(opts...); err != nil {
+		return nil, ownError(err)
 	}
-	if r.Lifecycle != nil {
-		for _, rule := range *r.Lifecycle {
-			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
-				return nil, invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
-			}
-			if e := checkTags("WithLifecycle", rule.Tags); e != nil {
-				return nil, e
-			}
-			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
-				return nil, invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
-			}
-		}
-	}
-	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
-		return nil, invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
-	}
-	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
-		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
-	}
-	if r.CORS != nil {
-		for _, rule := range *r.CORS {
-			if len(rule.Origins) == 0 || len(rule.Methods) == 0 || rule.MaxAge < 0 {
-				return nil, invalid("WithCORS", "rules must have an origin and a method, and no negative age")
-			}
-		}
-	}
-	return r, nil
+	return &BucketRequest{
+		Name: name, Region: o.Region, PublicAccess: o.PublicAccess, Versioning: o.Versioning, CORS: o.CORS,
+		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention,
+	}, nil
 }
 
 func checkBucketName(name string) *Error {

@@ -1,6 +1,9 @@
 package storage
 
-import "context"
+import (
+	"context"
+	"net/url"
+)
 
 // A ServiceDriver translates operations on the buckets of one account, as a [Driver] does for
 // objects.
@@ -76,3 +79,25 @@ func (UnimplementedServiceDriver) Provider() string { return "" }
 
 // Close does nothing.
 func (UnimplementedServiceDriver) Close() error { return nil }
+
+// A BucketRequest creates or changes a bucket. A nil field is left as it is; an empty list of
+// rules removes all rules.
+type BucketRequest struct {
+	Name, Region string
+	PublicAccess *bool
+	Versioning   *bool
+	CORS         *[]CORSRule
+	Lifecycle    *[]LifecycleRule
+	ObjectLock   bool // true makes the bucket able to lock objects; it never loses that
+	// DefaultRetention is that of objects that are written without one; zero: none.
+	DefaultRetention *DefaultRetention
+}
+
+// An Opener makes a driver of an address. The core has refused parameters that are not in
+// Params, and applies every OpenOption to the driver. If a function is nil, opening is
+// Unsupported.
+type Opener struct {
+	Params  []string // the provider's own query parameters
+	Driver  func(ctx context.Context, address *url.URL) (Driver, error)
+	Service func(ctx context.Context, address *url.URL) (ServiceDriver, error)
+}

@@ -27,6 +27,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Open opens a bucket by address. A provider's package registers its scheme when it is
@@ -43,66 +45,56 @@ import (
 // If the scheme or a parameter is unknown, Open fails with InvalidArgument and names the
 // known ones. An address has no credentials: they come from the provider's chain.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
-	d, all, err := open(ctx, "Open", address, opts, func(o Opener) func(context.Context, *url.URL) (Driver, error) { return o.Driver })
+	opened, err := open(ctx, "Open", address, func(o unexported.Opener) func(*url.URL, []OpenOption) (any, error) {
+		if o.Bucket == nil {
+			return nil
+		}
+		return func(u *url.URL, common []OpenOption) (any, error) { return o.Bucket(ctx, u, append(common, opts...)) }
+	})
 	if err != nil {
 		return nil, err
 	}
-	b := newBucket(d, all)
-	if b.core.bad != nil {
-		e := *b.core.bad
-		e.Op = "Open"
-		_ = d.Close()
-		return nil, &e
-	}
+	b, _ := opened.(Bucket)
 	return b, nil
 }
 
 // OpenService opens an account by address, without a bucket's name. It fails as [Open]
 // does.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
-	d, all, err := open(ctx, "OpenService", address, opts, func(o Opener) func(context.Context, *url.URL) (ServiceDriver, error) { return o.Service })
+	opened, err := open(ctx, "OpenService", address, func(o unexported.Opener) func(*url.URL, []OpenOption) (any, error) {
+		if o.Service == nil {
+			return nil
+		}
+		return func(u *url.URL, common []OpenOption) (any, error) { return o.Service(ctx, u, append(common, opts...)) }
+	})
 	if err != nil {
 		return nil, err
 	}
-	return NewService(d, all...), nil
+	s, _ := opened.(Service)
+	return s, nil
 }
 
-// OpenServiceDriver opens an account by address, as [OpenService] does, and returns its
-// driver, for a program that serves the driver. The caller closes it. Parameters that every
-// address takes (versions=true, public=true and so on) are settings of a [Bucket]: they fail
-// with InvalidArgument.
-func OpenServiceDriver(ctx context.Context, address string) (ServiceDriver, error) {
-	const op = "OpenServiceDriver"
-	d, common, err := open(ctx, op, address, nil, func(o Opener) func(context.Context, *url.URL) (ServiceDriver, error) { return o.Service })
-	if err != nil {
-		return nil, err
-	}
-	if len(common) > 0 {
-		_ = d.Close()
-		e := invalid("address", "must not have "+strings.Join(commonParameters, "=, ")+"=")
-		e.Op = op
-		return nil, e
-	}
-	return d, nil
-}
-
-// An Opener makes a driver of an address. The core has refused parameters that are not in
-// Params, and applies every OpenOption to the driver. If a function is nil, opening is
-// Unsupported.
-type Opener struct {
-	Params  []string // the provider's own query parameters
-	Driver  func(ctx context.Context, address *url.URL) (Driver, error)
-	Service func(ctx context.Context, address *url.URL) (ServiceDriver, error)
+// openDriver opens the driver of an account by address, which takes no parameters of a Bucket.
+func openDriver(ctx context.Context, address string) (any, error) {
+	return open(ctx, "OpenServiceDriver", address, func(o unexported.Opener) func(*url.URL, []OpenOption) (any, error) {
+		if o.Driver == nil {
+			return nil
+		}
+		return func(u *url.URL, common []OpenOption) (any, error) {
+			if len(common) > 0 {
+				return nil, invalid("address", "must not have "+strings.Join(commonParameters, "=, ")+"=")
+			}
+			return o.Driver(ctx, u)
+		}
+	})
 }
 
 var registry = struct {
 	sync.RWMutex
-	openers map[string]Opener
-}{openers: map[string]Opener{}}
+	openers map[string]unexported.Opener
+}{openers: map[string]unexported.Opener{}}
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is
-// registered already.
-func Register(scheme string, o Opener) {
+func register(scheme string, o unexported.Opener) {
 	registry.Lock()
 	defer registry.Unlock()
 	if _, known := registry.openers[scheme]; known {
@@ -111,12 +103,11 @@ func Register(scheme string, o Opener) {
 	registry.openers[scheme] = o
 }
 
-// open finds the opener of an address, and calls it.
-func open[D any](ctx context.Context, op, address string, opts []OpenOption, choose func(Opener) func(context.Context, *url.URL) (D, error)) (D, []OpenOption, error) {
-	var none D
-	fail := func(e *Error) (D, []OpenOption, error) {
+// open finds the opener of an address, and calls what choose returns of it.
+func open(ctx context.Context, op, address string, choose func(unexported.Opener) func(u *url.URL, common []OpenOption) (any, error)) (any, error) {
+	fail := func(e *Error) (any, error) {
 		e.Op = op
-		return none, nil, e
+		return nil, e
 	}
 	u, opener, e := parseAddress(address)
 	if e != nil {
@@ -130,9 +121,9 @@ func open[D any](ctx context.Context, op, address string, opts []OpenOption, cho
 	if f == nil {
 		return fail(unsupported("scheme "+u.Scheme+" does not open this", ""))
 	}
-	d, err := f(ctx, u)
+	opened, err := f(u, common)
 	if err != nil {
 		return fail(asError(ctx, err))
 	}
-	return d, append(common, opts...), nil
+	return opened, nil
 }

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // WithAttemptSpans adds a span for each call of the [Driver]: each attempt of a request, each
@@ -13,7 +14,7 @@ import (
 // operation's span. The span of a Get ends when the body begins. By default there is one span
 // for each operation.
 func WithAttemptSpans() OpenOption {
-	return openOption(func(o *openOptions) { o.attemptSpans = true })
+	return openOption(func(o *unexported.OpenOptions) { o.AttemptSpans = true })
 }
 
 // tracedDriver has a span for each call. PutPart has one with the number of the part.
@@ -39,9 +40,9 @@ func (d *tracedDriver) PutPart(ctx context.Context, r *PartRequest) (part Part, 
 }
 
 // reporter returns what reports the operations of a bucket or account.
-func (o *openOptions) reporter(desc *Description) *telemetry.Reporter {
+func reporter(o *unexported.OpenOptions, desc *Description) *telemetry.Reporter {
 	return telemetry.New(telemetry.Config{
-		Tracer: o.tracer, Meter: o.meter,
+		Tracer: o.Tracer, Meter: o.Meter,
 		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Local: desc.Local,
 	})
 }

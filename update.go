@@ -68,8 +68,8 @@ func Update(ctx context.Context, b interface {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
-		case e.state.Overtaken: // the change may be in what the other writer has read
-			_, ended := fail(errOverwritten(e))
+		case e.state.Overtaken != nil: // the change may be in what the other writer has read
+			_, ended := fail(ownError(e.state.Overtaken))
 			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 			if conflicts == maxConflicts {

@@ -11,6 +11,9 @@ import (
 	"slices"
 )
 
+// MaxAtOnce is how many ranges a caller may ask for at once: 1 GiB in ranges of 64 KiB.
+const MaxAtOnce = 1 << 14
+
 // A Plan says which requests read the spans. Offsets and ends are those of the object; spans are
 // numbered by their place in Spans.
 type Plan struct {

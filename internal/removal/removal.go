@@ -1,0 +1,30 @@
+// Package removal says what RemoveAll and RemoveVersions remove, and how much of it at once.
+package removal
+
+import "iter"
+
+const (
+	// MaxFailures ends RemoveAll, so that its error is bounded: the last group may add a batch.
+	MaxFailures = 1000
+	// A provider without batches gets single requests, AtOnce at a time, in groups of Together
+	// that pass the hooks together.
+	AtOnce   = 16
+	Together = 256
+)
+
+// A Removal is an object, or a version, to remove.
+type Removal struct{ Key, Version string }
+
+// Of returns the removals of all entries.
+func Of[T any](entries iter.Seq[T], of func(T) Removal) iter.Seq[Removal] {
+	return func(yield func(Removal) bool) {
+		for entry := range entries {
+			if !yield(of(entry)) {
+				return
+			}
+		}
+	}
+}
+
+// OfKey returns the removal of an object.
+func OfKey(key string) Removal { return Removal{Key: key} }

@@ -1,0 +1,30 @@
+// Package retentionrule has the rules of retentions.
+package retentionrule
+
+import (
+	"time"
+
+	"github.com/omnibucket/storage/internal/redact"
+)
+
+// RoundUp returns t rounded up to a second, in UTC, as every provider keeps it.
+func RoundUp(t time.Time) time.Time {
+	whole := t.Truncate(time.Second)
+	if whole.Before(t) {
+		whole = whole.Add(time.Second)
+	}
+	return whole.UTC()
+}
+
+// Check returns the rule that a retention breaks, which no provider would keep; "" if it breaks none.
+func Check(mode string, until, now time.Time) string {
+	switch {
+	case mode != "governance" && mode != "compliance":
+		return "must have the mode Governance or Compliance, not " + redact.Quoted(mode)
+	case !until.After(now):
+		return "must end after now"
+	case until.Year() > 9999:
+		return "must end before the year 10000"
+	}
+	return ""
+}

@@ -1,0 +1,46 @@
+package unexported
+
+import (
+	"context"
+	"io"
+	"net/url"
+
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+// Root has what the engine needs of package storage and what that does not export. Its init sets it.
+// A value of one of its types is an any or an error here.
+var Root struct {
+	Settings   func(options any) *Settings                // of a pointer to UploadOptions, …
+	ErrorState func(err error) *ErrorState                // of an *Error
+	OwnError   func(err error) error                      // an *Error of its own for any error
+	AsError    func(ctx context.Context, err error) error // OwnError, or what ended ctx
+	BodyFailed func(err error) error
+	Refused    func(s *scope.Scope, may scope.Permission) error // nil, or why a scope does not permit it
+
+	// InitReader makes r the *Reader of an open download.
+	InitReader func(r any, from ReadSource, attrs any, offset, length int64)
+	// OpenSource opens the source of a copy by its Download: a Downloader, *CopyOptions and a *Reader.
+	OpenSource   func(ctx context.Context, source any, key string, given any) (any, error)
+	SourceFailed func(ctx context.Context, err error) error // the error of a copy whose source failed
+
+	OpenOptions func(opts any) *OpenOptions      // of []OpenOption
+	OpenOption  func(set func(*OpenOptions)) any // an OpenOption
+	Register    func(scheme string, o Opener)
+	OpenDriver  func(ctx context.Context, address string) (any, error) // by Opener.Driver
+}
+
+// A ReadSource delivers a Reader's bytes.
+type ReadSource interface {
+	io.ReadCloser
+	io.WriterTo
+}
+
+// An Opener opens what has an address of one scheme. A function that is nil is not supported. opts is
+// []storage.OpenOption.
+type Opener struct {
+	Params  []string // the provider's own query parameters
+	Bucket  func(ctx context.Context, address *url.URL, opts any) (any, error)
+	Service func(ctx context.Context, address *url.URL, opts any) (any, error)
+	Driver  func(ctx context.Context, address *url.URL) (any, error) // of an account
+}
