@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -78,8 +79,7 @@ func (c *core) resolveCopy(key string, r *CopyRequest, set *unexported.Settings,
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
-	reached, _ := reach(c.src)
-	src, ok := reached.(*bucket)
+	src, ok := serving.Reach(c.src).(*bucket)
 	if !ok {
 		return c.streamCopy(ctx)
 	}

@@ -11,8 +11,6 @@ import (
 // Functions of the API that need more of a bucket than its methods call these. Their results have
 // types of internal packages, so that nobody else can.
 
-var _ engineBucket = (*bucket)(nil)
-
 // Narrow returns what outer shows of b.
 func (b *bucket) Narrow(outer scope.Scope) Bucket {
 	return &bucket{core: b.core, scope: b.scope.In(outer)}

@@ -216,7 +216,7 @@ func (d *download) withContext(e *Error) *Error {
 	c := *e
 	c.Op, c.Provider, c.Bucket = d.op.name, d.op.core.desc.Provider, d.op.core.desc.Bucket
 	c.Key, c.Unknown = d.op.key[len(d.op.prefix):], false
-	c.advise()
+	advise(&c)
 	return &c
 }
 

@@ -194,5 +194,5 @@ type (
 // past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is
 // for drivers that have the size.
 func (r *GetRequest) Span(size int64) (from, to int64, err error) {
-	return span(r.Offset, r.Length, r.Suffix, size)
+	return (&DownloadOptions{Offset: r.Offset, Length: r.Length, Suffix: r.Suffix}).Span(size)
 }

@@ -77,7 +77,7 @@ func classify(err error) Code {
 }
 
 // advise adds a hint to a Code that means the same for every provider.
-func (e *Error) advise() {
+func advise(e *Error) {
 	switch {
 	case e.Hint != "":
 	case e.Code == PreconditionFailed && e.state.Absent:

@@ -17,13 +17,14 @@ type Layer func(Driver) Driver
 // WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,
 // every operation fails with InvalidArgument.
 func WithLayer(l Layer) OpenOption {
-	return openOptionOf(func(o *unexported.OpenOptions) {
+	option := openOptionOf(func(o *unexported.OpenOptions) {
 		if l == nil {
 			o.Fail(&Error{Code: InvalidArgument, Err: errors.New("WithLayer must not be nil")})
 			return
 		}
 		o.Layers = append(o.Layers, l)
 	})
+	return option
 }
 
 // Intercept returns a Driver that makes every call through f, for layers that treat all calls

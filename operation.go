@@ -81,7 +81,7 @@ func (o *operation) end(failure *Error) error {
 			e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
 			e.Key = strings.TrimPrefix(o.key, o.prefix)
 			e.Unknown = e.Unknown && o.writes
-			e.advise()
+			advise(&e)
 		}
 		err = &e
 	}

@@ -232,17 +232,13 @@ func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 // Span returns which bytes of an object of size bytes the options ask for: from is the first one,
 // to is past the last one. If the offset is past the end, it fails with RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
-	return span(r.Offset, r.Length, r.Suffix, size)
-}
-
-func span(offset, length, suffix, size int64) (from, to int64, err error) {
 	switch {
-	case suffix > 0:
-		return max(0, size-suffix), size, nil
-	case offset > size:
+	case r.Suffix > 0:
+		return max(0, size-r.Suffix), size, nil
+	case r.Offset > size:
 		return 0, 0, RangeNotSatisfiable
-	case length < 0 || length > size-offset:
-		return offset, size, nil
+	case r.Length < 0 || r.Length > size-r.Offset:
+		return r.Offset, size, nil
 	}
-	return offset, offset + length, nil
+	return r.Offset, r.Offset + r.Length, nil
 }

@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	defaultTTL = time.Hour
-	minTTL     = time.Second
-	maxTTL     = 7 * 24 * time.Hour // the limit of SigV4 and of GCS V4, held on every driver
+	minTTL = time.Second
+	maxTTL = 7 * 24 * time.Hour // the limit of SigV4 and of GCS V4, held on every driver
 )
+
+const defaultTTL = time.Hour
 
 type ttlOption time.Duration
 

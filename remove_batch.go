@@ -110,7 +110,9 @@ func (r *removeOp) removeEach(all iter.Seq[removal.Removal]) (removed int, err e
 	}
 	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []removal.Removal) (errs []error, more bool) {
 		if r.ctx.Err() != nil {
-			return []error{located(r.bucket, r.name, "", asError(r.ctx, r.ctx.Err()))}, false
+			e := asError(r.ctx, r.ctx.Err())
+			e.Op, e.Provider, e.Bucket = r.name, r.bucket.core.desc.Provider, r.bucket.core.desc.Bucket
+			return []error{e}, false
 		}
 		return r.removeGroup(group), true
 	})
