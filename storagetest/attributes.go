@@ -2,11 +2,14 @@ package storagetest
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // anyTexts are examples of file names that a program may be given, and worse.
@@ -244,6 +247,136 @@ var metadataCases = []Case{
 					})
 				}
 			}
+		},
+	},
+}
+
+const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+var contentTypeCases = []Case{
+	{
+		Name: "the content type is detected", Rule: "W9",
+		Explanation: "it is the given type, or else that of the key's extension, or else that of the first 512 bytes, in one Put and in parts",
+		Needs:       storage.ContentProperties,
+		run: func(t *T) {
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				pad := body(path.size, 1)
+				for _, c := range []struct {
+					key, body, given, want string
+				}{
+					{"a.png", pad, "", "image/png"},
+					{"a.PNG", pad, "", "image/png"},
+					{"dir.png/a.json", pad, "", "application/json"},
+					{"a.tar.gz", pad, "", "application/gzip"},
+					{"a.html", "plain text" + pad, "", "text/html; charset=utf-8"},
+					{"a.js", pad, "", "text/javascript; charset=utf-8"},
+					{"a.png", pad, "text/x-own", "text/x-own"},
+					{"noextension", pngHead + pad, "", "image/png"},
+					{"a.unknownextension", pngHead + pad, "", "image/png"},
+					{"dir.png/noextension", "plain words " + strings.Repeat("and more ", 100), "", "text/plain; charset=utf-8"},
+					{"html", "<!DOCTYPE html><html>" + pad, "", "text/html; charset=utf-8"},
+					{"empty", "", "", "application/octet-stream"},
+					{"binary", "\x00\x01\x02\x03\xff" + pad, "", "application/octet-stream"},
+				} {
+					var opts []storage.UploadOption
+					if c.given != "" {
+						opts = append(opts, storage.WithContentType(c.given))
+					}
+					for _, source := range []io.Reader{strings.NewReader(c.body), stream(c.body)} {
+						attrs, err := b.Upload(t.Context(), c.key, source, opts...)
+						require.NoError(t, err)
+						require.Equal(t, c.want, attrs.ContentType, "%s: the type that Upload returns for %q", path.name, c.key)
+					}
+					require.Equal(t, c.want, t.attrs(b, c.key).ContentType, "%s: %q", path.name, c.key)
+					t.requireContent(b, c.key, c.body)
+				}
+			}
+		},
+	},
+	{
+		Name: "a content type has a type and a subtype", Rule: "W9",
+		Explanation: "any other content type is InvalidArgument, before any request",
+		run: func(t *T) {
+			b := t.open()
+			for _, bad := range []string{"", "png", "image/", "/png", "image png", "text/plain; charset"} {
+				t.requireNoRequests(func() {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithContentType(bad))
+					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
+				})
+			}
+		},
+	},
+}
+
+// leftOutCases are about stores that keep no attributes.
+var leftOutCases = []Case{
+	{
+		Name: "a store without content types shows those of the keys", Rule: "W9",
+		Explanation: "without ContentProperties the type is the extension's, else application/octet-stream, in the response to a write as in a read",
+		run: func(t *T) {
+			b := t.openLimited(faults.Limits{Disable: storage.ContentProperties})
+			for key, want := range map[string]string{"a.png": "image/png", "page.html": "text/html; charset=utf-8", "png": "application/octet-stream"} {
+				for _, source := range []io.Reader{strings.NewReader(pngHead), stream(pngHead)} {
+					attrs, err := b.Upload(t.Context(), key, source)
+					require.NoError(t, err)
+					require.Equal(t, want, attrs.ContentType, key)
+					require.Equal(t, want, t.attrs(b, key).ContentType, key)
+				}
+			}
+			for path, b := range t.copyPaths(limitedBy(storage.ContentProperties)) {
+				t.put(b, "a.png", "text")
+				attrs, err := storage.Copy(t.Context(), b, "b", b, "a.png")
+				require.NoError(t, err, path)
+				require.Equal(t, "application/octet-stream", attrs.ContentType, path)
+				require.Equal(t, attrs.ContentType, t.attrs(b, "b").ContentType, path)
+				attrs, err = storage.Compose(t.Context(), b, "c", []string{"a.png", "b"})
+				require.NoError(t, err, path)
+				require.Equal(t, "application/octet-stream", attrs.ContentType, path)
+				require.Equal(t, attrs.ContentType, t.attrs(b, "c").ContentType, path)
+			}
+		},
+	},
+	{
+		Name: "a copy leaves out attributes that its destination cannot keep", Rule: "W8",
+		Explanation: "what the source has is dropped, inside the provider as when streamed; what an option sets is Unsupported",
+		run: func(t *T) {
+			const kept = storage.Metadata | storage.ContentProperties
+			for path, without := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
+				b, whole := t.openTwice(limitedBy(without))
+				t.put(whole, "a.txt", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
+					t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")))
+				for name, to := range map[string]storage.Uploader{"ours": b, "a user's": &observe.CountingBucket{Bucket: b}} {
+					attrs, err := storage.Copy(t.Context(), to, "b.json", whole, "a.txt")
+					require.NoError(t, err, "%s, %s", path, name)
+					want := storage.Properties{ContentType: "application/json", StorageClass: attrs.StorageClass}
+					require.Equal(t, want, attrs.Properties, "%s, %s", path, name)
+					stored := t.attrs(b, "b.json")
+					require.Equal(t, attrs.ContentType, stored.ContentType, "%s, %s", path, name)
+					require.Empty(t, stored.CacheControl, "%s, %s", path, name)
+					require.Empty(t, stored.Metadata, "%s, %s", path, name)
+					t.requireContent(b, "b.json", "text")
+					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithMetadata(map[string]string{"k": "new"}))
+					t.requireNothingDone(err, storage.Unsupported)
+					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithContentType("text/x-new"))
+					t.requireNothingDone(err, storage.Unsupported)
+					t.requireMissing(b, "c")
+				}
+			}
+		},
+	},
+	{
+		Name: "without metadata a lost response stays unknown", Rule: "W7",
+		Explanation: "no write id is stored, so nothing tells whose the object is that a condition finds",
+		Needs:       storage.ConditionalCreate,
+		run: func(t *T) {
+			b := t.open(limitedBy(storage.Metadata), observe.SeePuts(func(r *storage.PutRequest) { require.Empty(t, r.Metadata) }))
+			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent())
+			require.NotEmpty(t, t.requireCode(err, storage.OutcomeUnknown).Hint)
+			t.requireContent(b, "a", "text")
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("other"), storage.IfAbsent())
+			t.requireNothingDone(err, storage.PreconditionFailed)
 		},
 	},
 }

@@ -1,4 +1,5 @@
-package storagetest
+// Package observe has layers and buckets that tell cases which calls were made, and act at one of them.
+package observe
 
 import (
 	"context"
@@ -7,16 +8,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// beforeCall returns a layer that runs do before the n-th driver call with this name,
+// BeforeCall returns a layer that runs do before the n-th driver call with this name,
 // as another client might act at that moment. do must not make such a call through the
 // same bucket.
-func beforeCall(call string, n int, do func()) storage.OpenOption {
+func BeforeCall(call string, n int, do func()) storage.OpenOption {
 	return atCall(call, n, func() error { do(); return nil })
 }
 
-// failCall returns a layer that fails the n-th driver call with this name and does not
+// FailCall returns a layer that fails the n-th driver call with this name and does not
 // pass it on.
-func failCall(call string, n int, err error) storage.OpenOption {
+func FailCall(call string, n int, err error) storage.OpenOption {
 	return atCall(call, n, func() error { return err })
 }
 
@@ -36,8 +37,8 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 	})
 }
 
-// seePuts returns a layer that shows each PutRequest before it is sent.
-func seePuts(see func(*storage.PutRequest)) storage.OpenOption {
+// SeePuts returns a layer that shows each PutRequest before it is sent.
+func SeePuts(see func(*storage.PutRequest)) storage.OpenOption {
 	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &putWatcher{Driver: next, see: see} })
 }
 
@@ -54,17 +55,4 @@ func (d *putWatcher) Put(ctx context.Context, r *storage.PutRequest) (*storage.A
 func (d *putWatcher) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	d.see(r)
 	return d.Driver.BeginParts(ctx, r)
-}
-
-// openTwice opens one empty bucket twice. b has opts and the case's faults; other is
-// another client of the same store and has neither.
-func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
-	t.Helper()
-	var inner storage.Driver
-	capture := storage.WithLayer(func(next storage.Driver) storage.Driver {
-		inner = &describeOnce{Driver: next, desc: next.Describe()}
-		return inner
-	})
-	b = t.autoClose(t.opener(t.T, append([]storage.OpenOption{capture}, t.fastRetry(opts)...)...))
-	return b, storage.New(inner)
 }

@@ -1,4 +1,4 @@
-package storagetest
+package observe
 
 import (
 	"context"
@@ -7,26 +7,26 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// pendingUploads tracks the multipart uploads that the core has begun and neither
+// PendingUploads tracks the multipart uploads that the core has begun and neither
 // completed nor aborted.
-type pendingUploads struct {
+type PendingUploads struct {
 	mu      sync.Mutex
 	pending map[string]bool
 }
 
-// countPendingUploads returns the number of multipart uploads that were left
-// unfinished.
-func (t *T) countPendingUploads() int {
-	t.uploads.mu.Lock()
-	defer t.uploads.mu.Unlock()
-	return len(t.uploads.pending)
+// Count returns the number of uploads that were left unfinished.
+func (u *PendingUploads) Count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.pending)
 }
 
-func (u *pendingUploads) layer(next storage.Driver) storage.Driver {
+// Layer returns a driver whose uploads are tracked.
+func (u *PendingUploads) Layer(next storage.Driver) storage.Driver {
 	return &uploadTracker{Driver: next, book: u}
 }
 
-func (u *pendingUploads) note(upload string, pending bool) {
+func (u *PendingUploads) note(upload string, pending bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !pending {
@@ -41,7 +41,7 @@ func (u *pendingUploads) note(upload string, pending bool) {
 
 type uploadTracker struct {
 	storage.Driver
-	book *pendingUploads
+	book *PendingUploads
 }
 
 func (d *uploadTracker) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
