@@ -38,7 +38,7 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -148,6 +148,10 @@ s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $O
 
 statuses: ## a gateway's statuses in the place of each response of Azurite; make test has those of S3 and Google
 	OMNIBUCKET_STATUSES=1 $(GO) run -C testservers . -only azurite -- $(GO) test -count 1 -run TestHostileStatuses ./providers/azure
+
+accounts: ## the whole suite on each kind of account at Azure; make test leaves out rules that no kind changes
+	OMNIBUCKET_ACCOUNTS=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C testservers . -only azurite -- \
+		$(GO) test -count 1 -timeout 60m -run TestFurtherConformanceOfAzuresAccounts ./providers/azure
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium

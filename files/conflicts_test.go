@@ -25,7 +25,7 @@ func (d refusing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 func refuseRevisions(d storage.Driver) storage.Driver { return refusing{d} }
 
 func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for _, row := range []struct {
 		name string

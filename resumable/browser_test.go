@@ -106,7 +106,7 @@ func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.Raw
 	case r := <-to:
 		require.Empty(t, r.Error, op)
 		return r.Value
-	case <-time.After(2 * time.Minute):
+	case <-time.After(10 * time.Minute):
 		require.Fail(t, "the browser does not reply", op)
 		return nil
 	}

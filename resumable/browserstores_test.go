@@ -172,7 +172,7 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 		w.next = proxyTo(endpoint)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		_, err := storage.RemoveMatching(ctx, b, nil)
 		require.NoError(t, err)

@@ -383,9 +383,9 @@ func TestTusANewRequestEndsAnOlderOne(t *testing.T) {
 				ended <- a
 			}()
 			<-stuck.sent
-			require.Eventually(t, func() bool { return first.stores() > begun }, 20*time.Second, 20*time.Millisecond, "the bytes that arrived are stored")
+			require.Eventually(t, func() bool { return first.stores() > begun }, time.Minute, 20*time.Millisecond, "the bytes that arrived are stored")
 			there := row.via.base + at[len(first.base):]
-			require.Eventually(t, func() bool { return row.via.offset(there) == 1000 }, 20*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return row.via.offset(there) == 1000 }, time.Minute, 20*time.Millisecond)
 			row.via.patch(there, 1000, data[1000:], int64(len(data)))
 			row.via.stored("files/alice/"+row.name, data)
 			stuck.end()

@@ -261,7 +261,8 @@ func TestUndoRemovesAFault(t *testing.T) {
 }
 
 func TestConstructorsOfFaults(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	now := time.Now()
+	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
 	s.server.Inject(s3server.Drop("PutObject").Once())
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)

@@ -276,5 +276,5 @@ func TestAServerRunsLifecycleRulesByItself(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
 	s.put(t, "a", "x")
 	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
-	require.Eventually(t, func() bool { return len(s.keys(t)) == 0 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.keys(t)) == 0 }, time.Minute, 5*time.Millisecond)
 }

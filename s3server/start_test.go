@@ -160,7 +160,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 		_, err := s.PutObject(context.WithoutCancel(t.Context()), putInput("k", "x"))
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, time.Minute, time.Millisecond)
 	require.NoError(t, s.server.Shutdown(t.Context()))
 	require.NoError(t, <-done)
 
@@ -177,7 +177,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 		}
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, time.Minute, time.Millisecond)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, s.server.Shutdown(ended), context.Canceled)

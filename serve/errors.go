@@ -32,8 +32,8 @@ var (
 	errRequest      = &failure{http.StatusBadRequest, "InvalidRequest", "The request cannot be understood."}
 	errForm         = &failure{http.StatusBadRequest, "MalformedPOSTRequest", "The form is not a multipart/form-data with its fields first and one file last."}
 	errFormTooLarge = &failure{http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "The fields of the form are too long."}
-	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "The request has a condition that is not supported here."}
-	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket has no signing base address, its store serves it, or it was narrowed or embedded in another type."}
+	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "If-Match, If-Unmodified-Since and an ETag in If-None-Match are not supported with a signed upload. Omit them, or send If-None-Match: *."}
+	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "No signed request is served here: the bucket has no signing base address, its store serves them, or it was narrowed or embedded in another type. Create the handler with the whole bucket, opened with a signing base address."}
 	errOutside      = &failure{http.StatusNotFound, "InvalidURI", "The path does not begin with that of the signing base address. If a proxy removes it, create the handler with serve.WithoutPrefix."}
 	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
 )
@@ -60,7 +60,7 @@ var failures = map[storage.Code]*failure{
 	storage.Unavailable:         {http.StatusServiceUnavailable, "ServiceUnavailable", "Try again later."},
 	storage.Canceled:            {http.StatusServiceUnavailable, "ServiceUnavailable", "Try again later."},
 	storage.DeadlineExceeded:    {http.StatusServiceUnavailable, "ServiceUnavailable", "Try again later."},
-	storage.Unsupported:         {http.StatusNotImplemented, "NotImplemented", "The store does not do this."},
+	storage.Unsupported:         {http.StatusNotImplemented, "NotImplemented", "The store does not support a condition, a header or a field of this request. Omit what was not signed."},
 }
 
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}

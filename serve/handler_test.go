@@ -281,6 +281,7 @@ func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
 			w := s.ask("GET", siteBase+"/a", nil)
 			s.refused(w, 501, "NotImplemented")
 			require.Contains(t, w.Body.String(), "narrowed or embedded in another type")
+			require.Contains(t, w.Body.String(), "Create the handler with the whole bucket")
 		})
 	}
 }

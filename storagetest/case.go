@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // A Case is one row of the table.
@@ -27,7 +29,7 @@ type T struct {
 	*testing.T
 
 	faults  *faults.Injector
-	uploads *pendingUploads
+	uploads *observe.PendingUploads
 	desc    storage.Description // of the driver itself
 	unit    int64               // the smallest part that the driver takes, in bytes
 	opener  Open
@@ -36,7 +38,7 @@ type T struct {
 
 func newT(t *testing.T, open Open, o *options, desc storage.Description) *T {
 	return &T{
-		T: t, faults: faults.New(), uploads: &pendingUploads{}, desc: desc, opener: open, options: o,
+		T: t, faults: faults.New(), uploads: &observe.PendingUploads{}, desc: desc, opener: open, options: o,
 		unit: max(1<<10, desc.MinPartSize),
 	}
 }
@@ -72,7 +74,7 @@ func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
 		storage.WithLayer(t.faults.Layer()),
-		storage.WithLayer(t.uploads.layer),
+		storage.WithLayer(t.uploads.Layer),
 	}, opts...)
 }
 
@@ -145,4 +147,69 @@ func closeIfPossible(b storage.Bucket) error {
 		return nil
 	}
 	return err
+}
+
+// optional returns o if the driver declares f, else an option that asks for nothing.
+// It is for cases that are about something else than the attribute that o sets.
+func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOption {
+	if t.has(f) {
+		return o
+	}
+	return storage.WithCacheControl("")
+}
+
+// metadata is WithMetadata, if the store keeps metadata.
+func (t *T) metadata(metadata map[string]string) storage.WriteOption {
+	return t.optional(storage.Metadata, storage.WithMetadata(metadata))
+}
+
+// keptMetadata returns what the store keeps of metadata.
+func (t *T) keptMetadata(metadata map[string]string) map[string]string {
+	if t.has(storage.Metadata) {
+		return metadata
+	}
+	return nil
+}
+
+// contentType is WithContentType, if the store keeps content types.
+func (t *T) contentType(mediaType string) storage.WriteOption {
+	return t.optional(storage.ContentProperties, storage.WithContentType(mediaType))
+}
+
+// keptType returns the content type of an object that was given mediaType, and whose
+// key has no extension.
+func (t *T) keptType(mediaType string) string {
+	if t.has(storage.ContentProperties) {
+		return mediaType
+	}
+	return "application/octet-stream"
+}
+
+// keyNeeds returns the feature without which a store cannot hold key.
+func keyNeeds(key string) storage.Features {
+	for segment := range strings.SplitSeq(key, "/") {
+		if len(segment) > 255 {
+			return storage.LongSegments
+		}
+	}
+	return 0
+}
+
+// openTwice opens one empty bucket twice. b has opts and the case's faults; other is
+// another client of the same store and has neither.
+func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
+	t.Helper()
+	var inner storage.Driver
+	capture := storage.WithLayer(func(next storage.Driver) storage.Driver {
+		inner = &describeOnce{Driver: next, desc: next.Describe()}
+		return inner
+	})
+	b = t.autoClose(t.opener(t.T, append([]storage.OpenOption{capture}, t.fastRetry(opts)...)...))
+	return b, storage.New(inner)
+}
+
+// countPendingUploads returns the number of multipart uploads that were left
+// unfinished.
+func (t *T) countPendingUploads() int {
+	return t.uploads.Count()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // copyPaths returns one bucket that copies inside the provider, if it can, and one that
@@ -172,7 +173,7 @@ var copyCases = []Case{
 			from, to := t.open(withForeignProvider()), t.openLimited(faults.Limits{Disable: storage.ServerCopy})
 			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
 			t.put(to, "plain", "text")
-			for path, target := range map[string]storage.Bucket{"ours": to, "a user's": &countingBucket{Bucket: to}} {
+			for path, target := range map[string]storage.Bucket{"ours": to, "a user's": &observe.CountingBucket{Bucket: to}} {
 				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
 				_, err := storage.Copy(t.Context(), target, "copy", from, "a")
 				require.NoError(t, err, path)
@@ -189,7 +190,7 @@ var copyCases = []Case{
 			var other storage.Bucket
 			b, other := t.openTwice(
 				storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCopy})),
-				beforeCall("Get", 2, func() { t.put(other, "a", "another") }),
+				observe.BeforeCall("Get", 2, func() { t.put(other, "a", "another") }),
 			)
 			t.put(b, "a", body(5000, 1))
 			t.put(b, "b", "old")
@@ -213,7 +214,7 @@ var copyCases = []Case{
 				return // the streamed copy has its own case
 			}
 			var other storage.Bucket
-			b, other := t.openTwice(beforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
+			b, other := t.openTwice(observe.BeforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
 			t.put(b, "a", "one", t.metadata(map[string]string{"of": "one"}))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err != nil {
@@ -234,7 +235,7 @@ var copyCases = []Case{
 			}
 			for _, size := range []int64{1, 5000} {
 				var other storage.Bucket
-				b, other := t.openTwice(beforeCall("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
+				b, other := t.openTwice(observe.BeforeCall("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
 				t.put(b, "a", body(size, 1))
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.Contains(t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err)

@@ -2,11 +2,13 @@ package storagetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // badKeys each break rule K1 in one way.
@@ -227,4 +229,96 @@ func roundTrip(t *T, key string) {
 	require.NoError(t, err)
 	require.Equal(t, 2, removed)
 	require.Empty(t, t.keys(b))
+}
+
+var orderCases = []Case{
+	{
+		Name: "keys are in byte order", Rule: "K4",
+		Explanation: "a-b < a/b < a0: keys are ordered by the bytes of their UTF-8, not by path segments, code units or letters",
+		Needs:       storage.KeysBesideFolders,
+		run: func(t *T) {
+			b := t.open()
+			want := []string{"B", "a", "a-b", "a/b", "a/b/c", "a0", "b", "\u00e9", "\u4e16", "\uffee", "\U0001F600"}
+			for _, key := range slices.Backward(want) {
+				t.put(b, key, "")
+			}
+			require.Equal(t, want, t.keys(b))
+			require.Equal(t, want, t.keys(b, storage.WithPageSize(1)), "across pages of one")
+			require.Equal(t, want, t.keys(b, storage.WithPageSize(3)), "across pages of three")
+		},
+	},
+	{
+		Name: "common prefixes are listed among the keys", Rule: "K4",
+		Explanation: "a common prefix is listed at its place, on every page",
+		Needs:       storage.KeysBesideFolders,
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "a-b", "a/b", "a/c/d", "a0", "b/x", "c")
+			want := []string{"a", "a-b", ">a/", "a0", ">b/", "c"}
+			for _, size := range []int{1, 2, 3, 100} {
+				require.Equal(t, want, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(size)), "pages of %d", size)
+			}
+		},
+	},
+	{
+		Name: "a store without an order is refused", Rule: "K4",
+		Explanation: "without OrderedListing every operation is Unsupported, with a hint: sorting each page does not sort the listing",
+		run: func(t *T) {
+			b := t.openLimited(faults.Limits{Disable: storage.OrderedListing})
+			t.requireNoRequests(func() {
+				for _, err := range b.List(t.Context()) {
+					require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+				}
+				_, err := b.Upload(t.Context(), "a", stream("x"))
+				t.requireCode(err, storage.Unsupported)
+			})
+		},
+	},
+}
+
+var leadingSlashCases = []Case{
+	{
+		Name: "a key that begins with a slash is another key", Rule: "K2", Needs: storage.LeadingSlashes,
+		Explanation: "MinIO takes /key for key: a removal would remove another object",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "key", "x")
+			for name, err := range leadingSlashCalls(t, b) {
+				if strings.HasPrefix(name, "Remove") || strings.HasPrefix(name, "List") {
+					require.NoError(t, err, name)
+					continue
+				}
+				require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "%s: %v", name, err)
+			}
+			exists, err := b.Exists(t.Context(), "/key")
+			require.NoError(t, err)
+			require.False(t, exists)
+			require.Equal(t, []string{"key"}, t.keys(b))
+			require.Empty(t, t.keys(b, storage.WithPrefix("/k")))
+		},
+	},
+}
+
+func leadingSlashesRefused(t *T, b storage.Bucket) map[string]error {
+	errs := leadingSlashCalls(t, b)
+	_, errs["Exists"] = b.Exists(t.Context(), "/key")
+	if storage.Supports(b, storage.SignedURLs) {
+		_, errs["SignedDownloadURL"] = b.SignedDownloadURL(t.Context(), "/key")
+	}
+	return errs
+}
+
+// leadingSlashCalls returns the errors of calls for "/key", where "key" is an object.
+func leadingSlashCalls(t *T, b storage.Bucket) map[string]error {
+	errs := map[string]error{}
+	_, errs["Attrs"] = b.Attrs(t.Context(), "/key")
+	_, errs["Download"] = b.Download(t.Context(), "/key")
+	_, errs["Copy"] = storage.Copy(t.Context(), b, "new", b, "/key")
+	_, errs["Compose"] = storage.Compose(t.Context(), b, "new", []string{"/key"})
+	errs["Remove"] = b.Remove(t.Context(), "/key")
+	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"/key"}))
+	for _, err := range b.List(t.Context(), storage.WithPrefix("/")) {
+		errs["List"] = err
+	}
+	return errs
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 var partCases = []Case{
@@ -285,7 +286,7 @@ var partCases = []Case{
 					return next(ctx)
 				})
 			})
-			b := t.openForParts(watch, beforeCall("PutPart", 2, cancel))
+			b := t.openForParts(watch, observe.BeforeCall("PutPart", 2, cancel))
 			_, err := b.Upload(ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1))
 			t.requireNothingDone(err, storage.Canceled)
 			require.Equal(t, []error{nil}, abort)
@@ -317,13 +318,13 @@ var partCases = []Case{
 		run: func(t *T) {
 			conflict := &storage.Error{Code: storage.Unavailable, Status: 409}
 			text := body(t.unit+1, 1)
-			b := t.openForParts(failCall("CompleteParts", 1, conflict))
+			b := t.openForParts(observe.FailCall("CompleteParts", 1, conflict))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
 			t.requireContent(b, "a", text)
 			require.Equal(t, 2, t.faults.Count(faults.BeginParts), "%v", t.faults)
 
-			b = t.openForParts(failCall("CompleteParts", 1, conflict))
+			b = t.openForParts(observe.FailCall("CompleteParts", 1, conflict))
 			_, err = b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
 			t.requireMissing(b, "a")

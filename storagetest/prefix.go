@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 var prefixedCases = []Case{
@@ -132,7 +133,7 @@ var prefixedCases = []Case{
 			t.put(whole, "p/a", body(5000, 1))
 			for path, b := range map[string]storage.Bucket{
 				"ours":     storage.Prefixed(whole, "p/"),
-				"a user's": storage.Prefixed(&countingBucket{Bucket: whole}, "p/"),
+				"a user's": storage.Prefixed(&observe.CountingBucket{Bucket: whole}, "p/"),
 			} {
 				t.faults.Set(faults.Cut(faults.Get, 1000))
 				_, _, err := storage.ReadAll(t.Context(), b, "a")

@@ -1,9 +1,14 @@
 package storagetest
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // A rangeRow is one range of "0123456789".
@@ -92,4 +97,146 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 	got, err := drain(t, reader)
 	require.NoError(t, err, "%s %+v", key, row)
 	require.Equal(t, row.want, got, "%s %+v", key, row)
+}
+
+var readRangesCases = []Case{
+	{
+		Name: "ReadRanges reads each range as Download does", Rule: "R8",
+		Explanation: "alone and all together, in the order asked; a bad range is InvalidArgument before any request, one past the end RangeNotSatisfiable",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "0123456789")
+			t.put(b, "empty", "")
+			for key, rows := range map[string][]rangeRow{"a": rangeRows, "empty": emptyRangeRows} {
+				var ranges []storage.Range
+				var want []string
+				for _, row := range rows {
+					one := storage.Range{Offset: row.offset, Length: row.length}
+					if row.code == "" {
+						ranges, want = append(ranges, one), append(want, row.want)
+					}
+					readOneRange(t, b, key, row)
+				}
+				got, attrs, err := storage.ReadRanges(t.Context(), b, key, ranges)
+				require.NoError(t, err)
+				require.Equal(t, want, texts(got))
+				require.Equal(t, t.attrs(b, key), attrs)
+			}
+			t.requireNoRequests(func() {
+				for _, opts := range [][]storage.DownloadOption{
+					{storage.WithRange(1, 2)}, {storage.WithMaxGap(-1)}, {storage.WithConcurrency(0)}, {nil},
+				} {
+					_, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 1}}, opts...)
+					t.requireNothingDone(err, storage.InvalidArgument)
+				}
+			})
+			_, _, err := storage.ReadRanges(t.Context(), b, "missing", []storage.Range{{Offset: 0, Length: 1}})
+			t.requireCode(err, storage.ObjectNotFound)
+		},
+	},
+	{
+		Name: "ReadRanges without ranges describes the object", Rule: "R8",
+		Explanation: "no ranges, and ranges without bytes, return the attributes",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "0123456789")
+			for _, ranges := range [][]storage.Range{nil, {{Offset: 3, Length: 0}, {Offset: 10, Length: 5}}} {
+				got, attrs, err := storage.ReadRanges(t.Context(), b, "a", ranges)
+				require.NoError(t, err)
+				require.Len(t, got, len(ranges))
+				require.Empty(t, strings.Join(texts(got), ""))
+				require.Equal(t, int64(10), attrs.Size)
+			}
+			_, _, err := storage.ReadRanges(t.Context(), b, "missing", nil)
+			t.requireCode(err, storage.ObjectNotFound)
+		},
+	},
+	{
+		Name: "near ranges are one request", Rule: "R8",
+		Explanation: "ranges with gaps up to WithMaxGap are merged, wider ones are not, and overlapping bytes are requested once",
+		run: func(t *T) {
+			b := t.open()
+			text := body(600_000, 1)
+			t.put(b, "a", text)
+			scattered := []storage.Range{{Offset: 300_000, Length: 10}, {Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 1150, Length: 50}}
+			for _, row := range []struct {
+				name     string
+				opts     []storage.DownloadOption
+				ranges   []storage.Range
+				requests int
+			}{
+				{"gaps of 1000 and 300,000", nil, scattered, 2},
+				{"no gap", []storage.DownloadOption{storage.WithMaxGap(0)}, scattered, 3},
+				{"any gap", []storage.DownloadOption{storage.WithMaxGap(1 << 62)}, scattered, 1},
+				{"one at a time", []storage.DownloadOption{storage.WithMaxGap(999), storage.WithConcurrency(1)}, scattered, 3},
+				{"the end alone", nil, []storage.Range{{Offset: -10, Length: -1}}, 1},
+				{"the same range again", nil, []storage.Range{{Offset: 5, Length: 9}, {Offset: 5, Length: 9}, {Offset: 6, Length: 1}}, 1},
+			} {
+				before := t.faults.Count(faults.Get)
+				got, _, err := storage.ReadRanges(t.Context(), b, "a", row.ranges, row.opts...)
+				require.NoError(t, err, row.name)
+				require.Equal(t, row.requests, t.faults.Count(faults.Get)-before, row.name)
+				for i, one := range row.ranges {
+					from := one.Offset
+					if from < 0 {
+						from += int64(len(text))
+					}
+					requireSame(t, text[from:from+int64(len(got[i]))], string(got[i]))
+				}
+			}
+			got, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 9}, {Offset: 3, Length: 3}})
+			require.NoError(t, err)
+			clear(got[0])
+			require.Equal(t, text[3:6], string(got[1]), "results share no memory")
+		},
+	},
+	{
+		Name: "ReadRanges reads one revision", Rule: "R8",
+		Explanation: "if the object is overwritten or removed between two requests, ReadRanges is Changed and returns nothing",
+		run: func(t *T) {
+			for name, change := range map[string]func(storage.Bucket){
+				"overwritten": func(b storage.Bucket) { t.put(b, "a", body(10_000, 2)) },
+				"removed":     func(b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "a")) },
+			} {
+				var other storage.Bucket
+				b, other := t.openTwice(observe.BeforeCall("Get", 2, func() { change(other) }))
+				t.put(b, "a", body(10_000, 1))
+				_, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 10}, {Offset: 9_000, Length: 10}},
+					storage.WithMaxGap(0), storage.WithConcurrency(1))
+				require.Equal(t, storage.Changed, storage.CodeOf(err), "%s: %v", name, err)
+				require.Zero(t, t.faults.OpenBodies())
+			}
+		},
+	},
+}
+
+func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
+	t.Helper()
+	name := fmt.Sprintf("%s %+v", key, row)
+	read := func() ([][]byte, error) {
+		got, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}})
+		return got, err
+	}
+	switch row.code {
+	case "":
+		got, err := read()
+		require.NoError(t, err, name)
+		require.Equal(t, []string{row.want}, texts(got), name)
+	case storage.InvalidArgument:
+		t.requireNoRequests(func() {
+			_, err := read()
+			t.requireNothingDone(err, row.code)
+		})
+	default:
+		_, err := read()
+		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
+	}
+}
+
+func texts(data [][]byte) []string {
+	all := make([]string, len(data))
+	for i, d := range data {
+		all[i] = string(d)
+	}
+	return all
 }

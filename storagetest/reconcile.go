@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // completingCalls are the driver calls that make an upload's object appear.
@@ -151,7 +152,7 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(beforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
 			t.faults.Set(faults.Fail(faults.Put).Nth(1).WithError(&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("mine"), storage.IfAbsent())
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
@@ -165,7 +166,7 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(beforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("mine"), nil })
 			t.requireCode(err, storage.OutcomeUnknown)
@@ -178,7 +179,7 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(beforeCall("Put", 3, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Put", 3, func() { t.put(other, "a", "another's") }))
 			old := t.put(b, "a", "old")
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("mine"), storage.IfRevision(old.Revision))
@@ -204,7 +205,7 @@ var reconcileCases = []Case{
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(beforeCall("Delete", 2, func() { t.put(other, "a", "another's") }))
+			b, other := t.openTwice(observe.BeforeCall("Delete", 2, func() { t.put(other, "a", "another's") }))
 			attrs := t.put(b, "a", "old")
 			t.faults.Set(faults.DropResponse(faults.Delete).Nth(1))
 			t.requireCode(b.Remove(t.Context(), "a", storage.IfRevision(attrs.Revision)), storage.OutcomeUnknown)
@@ -265,7 +266,7 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			var mu sync.Mutex
 			var ids []string
-			b := t.open(seePuts(func(r *storage.PutRequest) {
+			b := t.open(observe.SeePuts(func(r *storage.PutRequest) {
 				mu.Lock()
 				defer mu.Unlock()
 				if id, there := r.Metadata["omnibucketwriteid"]; there {
@@ -303,7 +304,7 @@ var reconcileCases = []Case{
 							r.Metadata = map[string]string{"k": "v", old: "x"}
 						}
 					}
-					b := t.openLimited(bounds, seePuts(mark), storage.WithLayer(func(next storage.Driver) storage.Driver {
+					b := t.openLimited(bounds, observe.SeePuts(mark), storage.WithLayer(func(next storage.Driver) storage.Driver {
 						stored = next
 						return next
 					}))
@@ -326,12 +327,12 @@ var reconcileCases = []Case{
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
-				b := t.openForParts(seePuts(func(r *storage.PutRequest) {
+				b := t.openForParts(observe.SeePuts(func(r *storage.PutRequest) {
 					id, there := r.Metadata["omnibucketwriteid"]
 					if there {
 						r.Metadata = map[string]string{old: id}
 					}
-				}), failCall("CompleteParts", 2, &storage.Error{Code: storage.ObjectNotFound}))
+				}), observe.FailCall("CompleteParts", 2, &storage.Error{Code: storage.ObjectNotFound}))
 				text := body(2*t.unit, 1)
 				t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1))
 				attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text))

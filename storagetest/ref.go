@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // A grant is one permission, with the type for Ref and the methods that it permits.
@@ -201,7 +202,7 @@ var overrideCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
-			mine := &countingBucket{Bucket: b}
+			mine := &observe.CountingBucket{Bucket: b}
 			_, err := storage.Copy(t.Context(), mine, "c", mine, "a")
 			require.NoError(t, err)
 			_, err = storage.Compose(t.Context(), mine, "d", []string{"a", "b"})
@@ -212,13 +213,13 @@ var overrideCases = []Case{
 			_, err = w.Commit()
 			require.NoError(t, err)
 			require.NoError(t, w.Close())
-			require.Equal(t, []string{"c", "d", "e"}, mine.uploads)
-			require.GreaterOrEqual(t, mine.downloads, 3)
+			require.Equal(t, []string{"c", "d", "e"}, mine.Uploads)
+			require.GreaterOrEqual(t, mine.Downloads, 3)
 			t.requireContent(b, "d", "ab")
 			removed, err := storage.RemoveAll(t.Context(), mine, slices.Values([]string{"c", "d"}))
 			require.NoError(t, err)
 			require.Equal(t, 2, removed)
-			require.Equal(t, []string{"c", "d"}, sorted(mine.removals))
+			require.Equal(t, []string{"c", "d"}, sorted(mine.Removals))
 		},
 	},
 }

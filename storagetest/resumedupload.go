@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // An interruptedUpload was canceled when one of its three parts was in the store.
@@ -37,7 +38,7 @@ func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.Op
 	defer cancel()
 	t.faults.Reset()
 	h := &interruptedUpload{
-		bucket: t.openForParts(append(opts, beforeCall("PutPart", 2, cancel))...),
+		bucket: t.openForParts(append(opts, observe.BeforeCall("PutPart", 2, cancel))...),
 		text:   body(2*t.unit+1, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
@@ -161,7 +162,7 @@ var resumedUploadCases = []Case{
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			h := t.interruptUpload(bodies["in place"], beforeCall("AbortParts", 1, cancel))
+			h := t.interruptUpload(bodies["in place"], observe.BeforeCall("AbortParts", 1, cancel))
 			_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
 			t.requireCode(err, storage.Canceled)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
@@ -313,7 +314,7 @@ var resumedUploadCases = []Case{
 			for cut := 1; cut <= parts; cut++ {
 				ctx, cancel := context.WithCancel(t.Context())
 				h := &interruptedUpload{
-					bucket: t.openForParts(beforeCall("PutPart", cut, cancel)),
+					bucket: t.openForParts(observe.BeforeCall("PutPart", cut, cancel)),
 					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
 				}
 				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
@@ -340,7 +341,7 @@ var resumedUploadCases = []Case{
 			source := memstore.New()
 			text := body(2*t.unit+1, 1)
 			t.put(source, "source", text)
-			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, beforeCall("PutPart", 2, cancel))
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, observe.BeforeCall("PutPart", 2, cancel))
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))

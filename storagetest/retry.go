@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 var retryCases = []Case{
@@ -149,4 +150,150 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+var resumeCases = []Case{
+	{
+		Name: "a download survives a dropped connection", Rule: "R2",
+		Explanation: "it resumes at the byte where it stopped, in a whole object and in a range, and delivers each byte once",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			for _, at := range []int64{0, 1, 2500, 4999, 5000} {
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				t.requireContent(b, "a", text)
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				requireSame(t, text[100:4100], t.get(b, "a", storage.WithRange(100, 4000)))
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				requireSame(t, text[4000:], t.get(b, "a", storage.WithRange(-1000, -1)))
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				requireSame(t, text, t.get(b, "a", storage.WithConcurrency(3)))
+			}
+			t.faults.Set(faults.Cut(faults.Get, 1000).First(3))
+			t.requireContent(b, "a", text)
+		},
+	},
+	{
+		Name: "a resumed download is retried", Rule: "R2",
+		Explanation: "the request that resumes is retried like any other, and loses nothing if its response is lost",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			for _, second := range []faults.Rule{faults.Fail(faults.Get).Nth(2), faults.DropResponse(faults.Get).Nth(2)} {
+				t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1), second)
+				t.requireContent(b, "a", text)
+			}
+		},
+	},
+	{
+		Name: "a short body is an error, never the end", Rule: "R2",
+		Explanation: "bytes are counted against the announced length: if a body ends early with io.EOF, it is resumed or fails",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1).WithError(io.EOF))
+			t.requireContent(b, "a", text)
+			t.faults.Set(faults.Cut(faults.Get, 0).WithError(io.EOF))
+			reader, err := b.Download(t.Context(), "a")
+			require.NoError(t, err)
+			got, err := drain(t, reader)
+			t.requireCode(err, storage.Unavailable)
+			require.Empty(t, got)
+		},
+	},
+	{
+		Name: "attempts to resume are bounded", Rule: "R2",
+		Explanation: "a connection that always drops is Unavailable after a bounded number of requests",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", body(5000, 1))
+			t.faults.Set(faults.Cut(faults.Get, 0))
+			made := t.countRequests(func() {
+				_, _, err := storage.ReadAll(t.Context(), b, "a")
+				t.requireCode(err, storage.Unavailable)
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause must be reachable")
+			})
+			require.LessOrEqual(t, made, 100)
+			require.Greater(t, made, 1)
+		},
+	},
+	{
+		Name: "a stalled download is resumed", Rule: "R2",
+		Explanation: "if no byte arrives for RetryPolicy.Stall, the connection counts as dropped",
+		alone:       true, // its stall is short: a busy process would make every attempt stall
+		run: func(t *T) {
+			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
+			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}))
+			t.faults.Set()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			t.faults.Set(faults.StallBody(1000).Nth(1))
+			t.requireContent(b, "a", text)
+			t.faults.Set(faults.StallBody(0).Nth(1))
+			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(2)))
+		},
+	},
+	{
+		Name: "an object that changes under a download is Changed", Rule: "R2",
+		Explanation: "two revisions are never spliced: the bytes after the drop are of the first revision, or the read fails",
+		run:         changesUnderDownload("another"),
+	},
+	{
+		Name: "an object that is removed under a download is Changed", Rule: "R2",
+		Explanation: "after the drop the object is missing, but the error is not ObjectNotFound: the object was there",
+		run:         changesUnderDownload(""),
+	},
+	{
+		Name: "a read in progress ends with ctx", Rule: "E3",
+		Explanation: "ctx governs the reader until Close: a read is Canceled within a moment, even if the store delivers nothing",
+		run: func(t *T) {
+			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
+			b := t.open()
+			t.faults.Set()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			for _, concurrency := range []int{1, 3} {
+				ctx, cancel := contextOf(t)
+				t.faults.Set(faults.StallBody(1000))
+				reader, err := b.Download(ctx, "a", storage.WithConcurrency(concurrency))
+				require.NoError(t, err)
+				_, err = io.CopyN(io.Discard, onlyReader{reader}, 500)
+				require.NoError(t, err)
+				go cancel()
+				_, err = io.Copy(io.Discard, onlyReader{reader})
+				require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+				require.NoError(t, reader.Close())
+			}
+		},
+	},
+}
+
+// changesUnderDownload replaces the object by text, or removes it, between a drop and
+// the request that resumes.
+func changesUnderDownload(text string) func(t *T) {
+	return func(t *T) {
+		for _, concurrency := range []int{1, 3} {
+			var other storage.Bucket
+			b, other := t.openTwice(observe.BeforeCall("Get", 2, func() {
+				if text == "" {
+					require.NoError(t, other.Remove(t.Context(), "a"))
+					return
+				}
+				t.put(other, "a", text)
+			}))
+			whole := body(5000, 1)
+			t.put(b, "a", whole)
+			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
+			got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(concurrency))
+			if err == nil {
+				requireSame(t, whole, string(got)) // the provider still had the revision
+				continue
+			}
+			t.requireCode(err, storage.Changed)
+			require.False(t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 const (
@@ -107,7 +108,7 @@ var slowReadCases = []Case{
 			var other storage.Bucket
 			text := body(slowObject, 1)
 			t.faults.Set(faults.SlowBody(slowRate))
-			b, other := t.openTwice(beforeCall("Get", 4, func() { t.put(other, "a", body(slowObject, 2)) }))
+			b, other := t.openTwice(observe.BeforeCall("Get", 4, func() { t.put(other, "a", body(slowObject, 2)) }))
 			if !t.putSlow(b, text) {
 				return
 			}

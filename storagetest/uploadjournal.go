@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // uploadJournalCases are about the file that WithResume keeps.
@@ -98,7 +99,7 @@ var uploadJournalCases = []Case{
 			var h *interruptedUpload
 			var others []error
 			h = &interruptedUpload{text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
-			h.bucket = t.openForParts(beforeCall("PutPart", 2, func() {
+			h.bucket = t.openForParts(observe.BeforeCall("PutPart", 2, func() {
 				_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
 				others = append(others, err, storage.AbandonUpload(t.Context(), h.bucket, h.path))
 			}))

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	readyTimeout = 60 * time.Second
+	readyTimeout = 5 * time.Minute
 	readyPoll    = 50 * time.Millisecond
-	askTimeout   = 2 * time.Second
-	stopTimeout  = 10 * time.Second // from SIGTERM to SIGKILL
+	askTimeout   = 10 * time.Second
+	stopTimeout  = 30 * time.Second // from SIGTERM to SIGKILL
 	tailSize     = 16 << 10         // bytes of a server's output that a failure shows
 )
 

@@ -99,7 +99,7 @@ func (r restarting) List(ctx context.Context, _ ...storage.ListOption) iter.Seq2
 }
 
 func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	_, err := transfer.Copy(ctx, restarting{filled(t, keysN(5000))}, filled(t, []string{"z/z"}))
 	require.ErrorContains(t, err, "order of keys")

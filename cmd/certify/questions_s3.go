@@ -7,12 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -181,118 +178,6 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askSignedForms sends a form whose body fits its policy, and one whose body is too long.
-func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
-	if err != nil {
-		return "", err
-	}
-	form, err := awss3.NewPresignClient(client).PresignPostObject(ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
-		func(o *awss3.PresignPostOptions) { o.Conditions = []any{[]any{"content-length-range", 1, 4}} })
-	if err != nil {
-		return "", err
-	}
-	var status [2]int
-	for n, text := range []string{"fits", "is too long"} {
-		if status[n], err = i.postForm(ctx, form.URL, form.Values, text); err != nil {
-			return "", err
-		}
-	}
-	i.note("status %d, and %d for a body that is too long", status[0], status[1])
-	switch {
-	case status[0] >= 300:
-		return "refused", nil
-	case status[1] < 300:
-		return "ignored", nil
-	}
-	return "enforced", nil
-}
-
-// postForm sends a form as a browser does, and returns the status.
-func (i *inquiry) postForm(ctx context.Context, address string, fields map[string]string, text string) (int, error) {
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	for name, value := range fields {
-		_ = w.WriteField(name, value)
-	}
-	file, _ := w.CreateFormFile("file", "a")
-	_, _ = io.WriteString(file, text)
-	_ = w.Close()
-	status, _, err := i.get(ctx, http.MethodPost, address, http.Header{"Content-Type": {w.FormDataContentType()}}, body.String())
-	return status, err
-}
-
-func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
-	if _, err := i.bucket(ctx, storage.WithVersioning(true)); err != nil {
-		return "", err
-	}
-	b, err := i.open(i.name(), storage.WithVersions())
-	if err != nil {
-		return "", err
-	}
-	const keys, writes = 5, 3
-	for n := range keys * writes {
-		if err := put(ctx, b, string(rune('a'+n%keys))); err != nil {
-			return "", err
-		}
-	}
-	found := 0
-	for _, err := range storage.Versions(ctx, b) {
-		if err != nil {
-			return "", err
-		}
-		found++
-	}
-	i.note("%d of %d", found, keys*writes)
-	if found < keys*writes {
-		return "some lost", nil
-	}
-	return "all kept", nil
-}
-
-func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
-	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
-	_, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule))
-	if e, ok := err.(*storage.Error); ok {
-		i.note("%s, status %d", e.Code, e.Status)
-		return "no", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return "yes", nil
-}
-
-func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
-	if storage.CodeOf(err) == storage.PermissionDenied {
-		return "no, and CreateBucket says so", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	b, err := i.open(i.name(), storage.WithPublic())
-	if err != nil {
-		return "", err
-	}
-	if err := put(ctx, b, "a"); err != nil {
-		return "", err
-	}
-	address, err := b.PublicURL("a")
-	if err != nil {
-		return "", err
-	}
-	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
-	if err != nil {
-		return "", err
-	}
-	i.note("status %d", status)
-	if status == http.StatusOK {
-		return "yes", nil
-	}
-	return "no, and BucketInfo says that it is public", nil
-}
-
 func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.kms == "" {
 		return "", notHere("-kms names no key")
@@ -319,89 +204,6 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 		return "refused", nil
 	}
 	return "", err
-}
-
-func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
-	began := time.Now()
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
-	i.note("%.1f s", time.Since(began).Seconds())
-	switch {
-	case storage.CodeOf(err) == storage.PermissionDenied:
-		return "the account blocks it", nil
-	case err != nil:
-		return "", err
-	case time.Since(began) > 5*time.Second:
-		return "longer", nil
-	}
-	return "at most 5 seconds", nil
-}
-
-func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
-	if storage.CodeOf(err) == storage.PermissionDenied {
-		return "", notHere("the account refuses a public policy")
-	}
-	if err != nil {
-		return "", err
-	}
-	b, err := i.open(i.name(), storage.WithPublic())
-	if err != nil {
-		return "", err
-	}
-	client, err := clientOf[*awss3.Client](b)
-	if err != nil {
-		return "", err
-	}
-	if err := put(ctx, b, "a"); err != nil {
-		return "", err
-	}
-	address, err := b.PublicURL("a")
-	if err != nil {
-		return "", err
-	}
-	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
-	if err != nil {
-		return "", err
-	}
-	if status == http.StatusOK {
-		return "", notHere("the account has no block: the object can be read")
-	}
-	found, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
-	if err != nil {
-		return "", err
-	}
-	if found.PolicyStatus != nil && aws.ToBool(found.PolicyStatus.IsPublic) {
-		return "no", nil
-	}
-	return "yes", nil
-}
-
-func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	const key = "a$b"
-	form, err := storage.SignedUploadForm(ctx, b, key, 1, 10)
-	if storage.CodeOf(err) == storage.Unsupported {
-		return "", notHere("the profile declares no forms")
-	}
-	if err != nil {
-		return "", err
-	}
-	status, err := i.postForm(ctx, form.URL, form.Fields, "text")
-	if err != nil {
-		return "", err
-	}
-	i.note("status %d", status)
-	found, err := b.Exists(ctx, key)
-	switch {
-	case err != nil:
-		return "", err
-	case found:
-		return "yes", nil
-	}
-	return "no", nil
 }
 
 // askConflict completes an upload beside writes of its key, until one of them conflicts.

@@ -13,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -120,12 +123,12 @@ func TestFilters(t *testing.T) {
 
 func TestSizesAndDurations(t *testing.T) {
 	for text, want := range map[string]int64{"0": 0, "1024": 1024, "10k": 10 << 10, "1.5M": 3 << 19, "2GiB": 2 << 30, "1TB": 1 << 40, "7B": 7} {
-		got, err := parseSize("--min-size", text)
+		got, err := argument.ParseSize("--min-size", text)
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}
 	for text, want := range map[string]time.Duration{"90m": 90 * time.Minute, "2w": 14 * 24 * time.Hour, "1d12h": 36 * time.Hour, "1w1d": 8 * 24 * time.Hour, "0s": 0} {
-		got, err := parseDuration("--age", text)
+		got, err := argument.ParseDuration("--age", text)
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}
@@ -133,7 +136,7 @@ func TestSizesAndDurations(t *testing.T) {
 		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<20 - 1: "1.0 MiB", 1<<50 - 1: "1.0 PiB", 1 << 50: "1.0 PiB", 7 << 60: "7.0 EiB",
 		math.MaxInt64: "8.0 EiB",
 	} {
-		require.Equal(t, want, formatSize(size))
+		require.Equal(t, want, console.FormatSize(size))
 	}
 }
 
@@ -314,7 +317,7 @@ func TestVersionedStores(t *testing.T) {
 func timeBetween(s *shell) string {
 	s.t.Helper()
 	clock := func() time.Time {
-		var first versionLine
+		var first reading.VersionLine
 		s.put("box:clock", "")
 		line, _, _ := strings.Cut(s.ok("ls", "--versions", "--json", "box:clock"), "\n")
 		require.NoError(s.t, json.Unmarshal([]byte(line), &first))

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 const (
@@ -24,40 +26,47 @@ const (
 )
 
 // completeLocations completes the arguments of all commands that take locations.
-func (p *program) completeLocations(root *cobra.Command) {
+func completeLocations(p *program.Program, root *cobra.Command) {
 	for _, c := range root.Commands() {
 		if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && strings.Contains(c.Use, " ") && !c.HasSubCommands() {
-			c.ValidArgsFunction = p.completeLocation
+			c.ValidArgsFunction = completion(p, completeLocation)
 		}
+	}
+}
+
+// completion returns a function of the program as cobra calls it.
+func completion(p *program.Program, complete func(p *program.Program, c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective)) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+		return complete(p, c, args, text)
 	}
 }
 
 // completeLocation completes a named location, a bucket, a key or a path. What it cannot find
 // soon, it leaves out.
-func (p *program) completeLocation(c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+func completeLocation(p *program.Program, c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder
-	p.command = c
-	if p.loadConfig() != nil {
+	p.Command = c
+	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()
-	l, err := p.locate(text)
+	l, err := p.Locate(text)
 	switch {
-	case err == nil && l.kind == inBucket:
-		return p.completeKeys(ctx, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	case err == nil && l.kind == account:
-		return p.completeBuckets(ctx, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	case err == nil && l.kind == localPath, text == "":
-		return append(p.completeNames(text), completePaths(text)...), directive
+	case err == nil && l.Kind == location.InBucket:
+		return completeKeys(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
+	case err == nil && l.Kind == location.Account:
+		return completeBuckets(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
+	case err == nil && l.Kind == location.LocalPath, text == "":
+		return append(completeNames(p, text), completePaths(text)...), directive
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeNames returns the named locations that begin with text.
-func (p *program) completeNames(text string) []string {
+func completeNames(p *program.Program, text string) []string {
 	var found []string
-	for _, name := range slices.Sorted(maps.Keys(p.config.Locations)) {
+	for _, name := range slices.Sorted(maps.Keys(p.Config.Locations)) {
 		if strings.HasPrefix(name, text) {
 			found = append(found, name+":")
 		}
@@ -82,7 +91,7 @@ func completePaths(text string) []string {
 		case !isCompletable(filepath.ToSlash(dir + name)), strings.HasPrefix(dir+name, "-"): // or a flag
 			continue
 		}
-		if entry.IsDir() || isDirectory(filepath.Join(in, name)) {
+		if entry.IsDir() || location.IsDirectory(filepath.Join(in, name)) {
 			name += "/"
 		}
 		if found = append(found, dir+name); len(found) == completionLimit {
@@ -94,18 +103,18 @@ func completePaths(text string) []string {
 
 // completeKeys returns the keys and folders that begin with a location's key, one level deep.
 // If the text has no key yet, an address without a slash is that of a bucket.
-func (p *program) completeKeys(ctx context.Context, text string, l location) []string {
-	if addressForm.MatchString(text) && l.scheme != "file" && strings.Count(text, "/") == 2 && l.query == "" {
-		if buckets := p.completeBuckets(ctx, text, l); len(buckets) > 0 {
+func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
+	if location.AddressForm.MatchString(text) && l.Scheme != "file" && strings.Count(text, "/") == 2 && l.Query == "" {
+		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {
 			return buckets
 		}
 	}
-	bucket, err := p.open(ctx, l)
+	bucket, err := p.Open(ctx, l)
 	if err != nil {
 		return nil
 	}
 	var found []string
-	for entry, err := range bucket.List(ctx, storage.WithPrefix(l.key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
+	for entry, err := range bucket.List(ctx, storage.WithPrefix(l.Key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
 		if err != nil {
 			break
 		}
@@ -118,19 +127,19 @@ func (p *program) completeKeys(ctx context.Context, text string, l location) []s
 
 // withKey returns the text of an argument with a key in place of its own, or "" if a shell
 // might read the key as something else. The key of an address is escaped.
-func withKey(text string, l location, key string) string {
-	if !strings.HasPrefix(key, l.key) {
+func withKey(text string, l location.Location, key string) string {
+	if !strings.HasPrefix(key, l.Key) {
 		return ""
 	}
-	if !addressForm.MatchString(text) {
+	if !location.AddressForm.MatchString(text) {
 		if !isCompletable(key) {
 			return ""
 		}
 		name, _, _ := strings.Cut(text, ":")
 		return name + ":" + key
 	}
-	l.query = writtenQuery(text) // without the parameters of flags
-	return l.addressWith(inShell((&url.URL{Path: l.prefix + key}).EscapedPath()))
+	l.Query = writtenQuery(text) // without the parameters of flags
+	return l.AddressWith(inShell((&url.URL{Path: l.Prefix + key}).EscapedPath()))
 }
 
 // writtenQuery returns the parameters that an address has.
@@ -142,8 +151,8 @@ func writtenQuery(address string) string {
 
 // completeBuckets returns the buckets of an account whose names begin with the host of an
 // address.
-func (p *program) completeBuckets(ctx context.Context, text string, l location) []string {
-	service, err := storage.OpenService(ctx, l.scheme+"://"+l.parameters())
+func completeBuckets(ctx context.Context, p *program.Program, text string, l location.Location) []string {
+	service, err := storage.OpenService(ctx, l.Scheme+"://"+l.Parameters())
 	if err != nil {
 		return nil
 	}
@@ -153,8 +162,8 @@ func (p *program) completeBuckets(ctx context.Context, text string, l location) 
 		if err != nil || len(found) == completionLimit {
 			break
 		}
-		if strings.HasPrefix(info.Name, l.host) && isCompletable(info.Name) {
-			completed := l.scheme + "://" + info.Name + "/"
+		if strings.HasPrefix(info.Name, l.Host) && isCompletable(info.Name) {
+			completed := l.Scheme + "://" + info.Name + "/"
 			if query := writtenQuery(text); query != "" {
 				completed += "?" + query
 			}
@@ -165,23 +174,23 @@ func (p *program) completeBuckets(ctx context.Context, text string, l location) 
 }
 
 // completeConfigNames completes the names of the configuration file.
-func (p *program) completeConfigNames(c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
-	p.command = c
-	if p.loadConfig() != nil {
+func completeConfigNames(p *program.Program, c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+	p.Command = c
+	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var found []string
-	for _, name := range p.completeNames(text) {
+	for _, name := range completeNames(p, text) {
 		found = append(found, strings.TrimSuffix(name, ":"))
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeSettings completes the names of settings.
-func (p *program) completeSettings(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+func completeSettings(p *program.Program, c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 	var found []string
 	if len(args) == 0 || c.Name() == "unset" {
-		settings(c.Root(), func(flag *pflag.Flag) {
+		program.Settings(c.Root(), func(flag *pflag.Flag) {
 			if strings.HasPrefix(flag.Name, text) {
 				found = append(found, flag.Name+"\t"+flag.Usage)
 			}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // bashFallback defines what the generated script needs of the package bash-completion, if that
@@ -48,11 +50,11 @@ var scriptMends = map[string][][2]string{
 
 // prepareScripts makes "completion" print scripts that evaluate no name of a store and, in bash,
 // need no package.
-func (p *program) prepareScripts(root *cobra.Command) {
+func prepareScripts(p *program.Program, root *cobra.Command) {
 	var script bytes.Buffer
 	root.SetOut(&script) // the command reads it now
 	root.InitDefaultCompletionCmd()
-	root.SetOut(p.out)
+	root.SetOut(p.Out)
 	parent, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		return
@@ -64,13 +66,13 @@ func (p *program) prepareScripts(root *cobra.Command) {
 			if err := generate(c, args); err != nil {
 				return err
 			}
-			return p.printScript(c.Name(), script.String())
+			return printScript(p, c.Name(), script.String())
 		}
 	}
 }
 
 // printScript prints the generated script of a shell with its mends.
-func (p *program) printScript(shell, script string) error {
+func printScript(p *program.Program, shell, script string) error {
 	if shell == "bash" {
 		script = bashFallback + script
 	}
@@ -80,6 +82,6 @@ func (p *program) printScript(shell, script string) error {
 		}
 		script = strings.Replace(script, mend[0], mend[1], 1)
 	}
-	_, err := io.WriteString(p.out, script)
+	_, err := io.WriteString(p.Out, script)
 	return err
 }

@@ -13,9 +13,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-func (p *program) configCommand() *cobra.Command {
+func configCommand(p *program.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config COMMAND",
 		Short: "Keep names of locations and settings in a file",
@@ -41,7 +46,7 @@ environment variables and files.`,
 		Example: "  omnibucket config add photos 's3://photos?region=eu-west-1'\n  omnibucket config add disk ./files",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.configAdd(c.Context(), args[0], args[1], replace)
+			return configAdd(c.Context(), p, args[0], args[1], replace)
 		},
 	}
 	add.Flags().BoolVar(&replace, "replace", false, "replace the address of a name that exists")
@@ -50,99 +55,99 @@ environment variables and files.`,
 		&cobra.Command{
 			Use: "list", Short: "List the named locations", Long: "Lists names and addresses: those of the environment, too, if a name of the file has one.",
 			Example: "  omnibucket config list\n  omnibucket config list --json", Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error { return p.configList() },
+			RunE: func(*cobra.Command, []string) error { return configList(p) },
 		},
 		&cobra.Command{
 			Use: "remove NAME...", Short: "Remove named locations", Long: "Removes names from the file. Their buckets and directories stay.",
 			Example: "  omnibucket config remove photos\n  omnibucket config remove photos disk", Args: cobra.MinimumNArgs(1),
-			ValidArgsFunction: p.completeConfigNames,
-			RunE:              func(c *cobra.Command, args []string) error { return p.configRemove(c.Context(), "locations", args) },
+			ValidArgsFunction: completion(p, completeConfigNames),
+			RunE:              func(c *cobra.Command, args []string) error { return configRemove(c.Context(), p, "locations", args) },
 		},
 		&cobra.Command{
 			Use: "set FLAG VALUE", Short: "Set the value of a global flag for every command", Long: "Sets the value of a global flag for every command that does not have it.",
 			Example: "  omnibucket config set concurrency 64\n  omnibucket config set bwlimit 10M", Args: cobra.ExactArgs(2),
-			ValidArgsFunction: p.completeSettings,
-			RunE:              func(c *cobra.Command, args []string) error { return p.configSet(c.Context(), args[0], args[1]) },
+			ValidArgsFunction: completion(p, completeSettings),
+			RunE:              func(c *cobra.Command, args []string) error { return configSet(c.Context(), p, args[0], args[1]) },
 		},
 		&cobra.Command{
 			Use: "unset FLAG...", Short: "Remove settings", Long: "Removes settings from the file.",
 			Example: "  omnibucket config unset bwlimit\n  omnibucket config unset bwlimit concurrency", Args: cobra.MinimumNArgs(1),
-			ValidArgsFunction: p.completeSettings,
-			RunE:              func(c *cobra.Command, args []string) error { return p.configRemove(c.Context(), "settings", args) },
+			ValidArgsFunction: completion(p, completeSettings),
+			RunE:              func(c *cobra.Command, args []string) error { return configRemove(c.Context(), p, "settings", args) },
 		},
 		&cobra.Command{
 			Use: "show", Short: "Show the file and the settings in effect", Long: "Shows the path of the file, and each setting in effect.",
 			Example: "  omnibucket config show\n  omnibucket config show --json", Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error { return p.configShow() },
+			RunE: func(*cobra.Command, []string) error { return configShow(p) },
 		},
 	)
 	return c
 }
 
-func (p *program) configAdd(ctx context.Context, name, address string, replace bool) error {
-	if !addressForm.MatchString(address) {
-		l, err := p.locate(address)
-		if err == nil && l.kind != localPath {
-			err = invalid("address must be an address or a path", addressHint)
+func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
+	if !location.AddressForm.MatchString(address) {
+		l, err := p.Locate(address)
+		if err == nil && l.Kind != location.LocalPath {
+			err = argument.Invalid("address must be an address or a path", location.AddressHint)
 		}
 		if err == nil {
-			l, err = l.asBucket()
+			l, err = l.AsBucket()
 		}
 		if err != nil {
 			return err
 		}
-		address = l.addressWithKey()
+		address = l.AddressWithKey()
 	}
-	if err := checkLocation(name, address); err != nil {
+	if err := config.CheckLocation(name, address); err != nil {
 		return err
 	}
-	return p.changeConfig(ctx, func(f *configFileText) error {
-		for was, other := range f.config.Locations {
-			if variableOf(was) == variableOf(name) && (other != address || was != name) && !replace {
-				return invalid("name "+was+" must not exist already", "to replace its address, use --replace")
+	return changeConfig(ctx, p, func(f *config.File) error {
+		for was, other := range f.Config.Locations {
+			if location.VariableOf(was) == location.VariableOf(name) && (other != address || was != name) && !replace {
+				return argument.Invalid("name "+was+" must not exist already", "to replace its address, use --replace")
 			}
 		}
-		f.set("locations", name, address)
+		f.Set("locations", name, address)
 		return nil
 	})
 }
 
-func (p *program) configSet(ctx context.Context, name, value string) error {
-	flag, err := p.setting(name)
+func configSet(ctx context.Context, p *program.Program, name, value string) error {
+	flag, err := setting(p, name)
 	if err != nil {
 		return err
 	}
 	was := flag.Value.String()
 	if err := flag.Value.Set(value); err != nil {
-		return invalid("value must be valid for --"+name, "")
+		return argument.Invalid("value must be valid for --"+name, "")
 	}
 	given := flag.Changed
 	flag.Changed = true
-	err = p.checkGlobals(p.command)
+	err = p.CheckGlobals(p.Command)
 	_, flag.Changed = flag.Value.Set(was), given
 	if err != nil {
 		return err
 	}
-	return p.changeConfig(ctx, func(f *configFileText) error {
-		f.set("settings", name, value)
+	return changeConfig(ctx, p, func(f *config.File) error {
+		f.Set("settings", name, value)
 		return nil
 	})
 }
 
 // setting returns a flag that the file may set.
-func (p *program) setting(name string) (*pflag.Flag, error) {
-	flag := p.command.Root().PersistentFlags().Lookup(name)
-	if flag == nil || !isSetting(name) {
-		return nil, invalid(printable(name)+" must be a global flag without its dashes", "\"omnibucket config show\" lists the settings")
+func setting(p *program.Program, name string) (*pflag.Flag, error) {
+	flag := p.Command.Root().PersistentFlags().Lookup(name)
+	if flag == nil || !program.IsSetting(name) {
+		return nil, argument.Invalid(console.Printable(name)+" must be a global flag without its dashes", "\"omnibucket config show\" lists the settings")
 	}
 	return flag, nil
 }
 
-func (p *program) configRemove(ctx context.Context, section string, names []string) error {
-	return p.changeConfig(ctx, func(f *configFileText) error {
+func configRemove(ctx context.Context, p *program.Program, section string, names []string) error {
+	return changeConfig(ctx, p, func(f *config.File) error {
 		for _, name := range names {
-			if !f.remove(section, name) {
-				return &storage.Error{Code: storage.ObjectNotFound, Err: fmt.Errorf("the configuration has no %s", printable(name)), Hint: "\"omnibucket config show\" shows the file"}
+			if !f.Remove(section, name) {
+				return &storage.Error{Code: storage.ObjectNotFound, Err: fmt.Errorf("the configuration has no %s", console.Printable(name)), Hint: "\"omnibucket config show\" shows the file"}
 			}
 		}
 		return nil
@@ -151,32 +156,32 @@ func (p *program) configRemove(ctx context.Context, section string, names []stri
 
 // changeConfig changes the file, or with --dry-run only checks the change. Missing directories are
 // created, for the user only.
-func (p *program) changeConfig(ctx context.Context, change func(*configFileText) error) error {
-	path := p.configFile()
+func changeConfig(ctx context.Context, p *program.Program, change func(*config.File) error) error {
+	path := p.ConfigFile()
 	if path == "" {
-		return invalid("the system must have a directory of configurations, such as that of HOME", "use --config to name a file")
+		return argument.Invalid("the system must have a directory of configurations, such as that of HOME", "use --config to name a file")
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // a link to a file under version control stays
 	}
-	if !p.global.dryRun {
+	if !p.Global.DryRun {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		unlock, err := lockBeside(ctx, path)
+		unlock, err := config.LockBeside(ctx, path)
 		if err != nil {
 			return err
 		}
 		defer unlock()
 	}
-	f, err := readConfigFile(path)
+	f, err := config.ReadFile(path)
 	if err == nil {
 		err = change(f)
 	}
-	if err != nil || p.global.dryRun {
+	if err != nil || p.Global.DryRun {
 		return err
 	}
-	return f.write()
+	return f.Write()
 }
 
 // A configLine is a named location in JSON.
@@ -185,17 +190,17 @@ type configLine struct {
 	Address string `json:"address"`
 }
 
-func (p *program) configList() error {
-	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	for _, name := range slices.Sorted(maps.Keys(p.config.Locations)) {
-		address, _ := p.lookupLocation(variableOf(name))
-		if p.global.json {
-			if err := p.json(configLine{name, address}); err != nil {
+func configList(p *program.Program) error {
+	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
+	for _, name := range slices.Sorted(maps.Keys(p.Config.Locations)) {
+		address, _ := p.LookupLocation(location.VariableOf(name))
+		if p.Global.JSON {
+			if err := p.JSON(configLine{name, address}); err != nil {
 				return err
 			}
 			continue
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", name, p.printable(address))
+		_, _ = fmt.Fprintf(w, "%s\t%s\n", name, p.Printable(address))
 	}
 	return w.Flush()
 }
@@ -207,10 +212,10 @@ type settingsLine struct {
 	Locations map[string]string `json:"locations"`
 }
 
-func (p *program) configShow() error {
-	line := settingsLine{File: p.configFile(), Settings: map[string]string{}, Locations: p.config.Locations}
+func configShow(p *program.Program) error {
+	line := settingsLine{File: p.ConfigFile(), Settings: map[string]string{}, Locations: p.Config.Locations}
 	rows := [][2]string{{"file", line.File}}
-	settings(p.command.Root(), func(flag *pflag.Flag) {
+	program.Settings(p.Command.Root(), func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "json" {
 			line.Settings[flag.Name] = flag.Value.String()
 		}
@@ -220,8 +225,8 @@ func (p *program) configShow() error {
 		}
 		rows = append(rows, [2]string{flag.Name, value})
 	})
-	if p.global.json {
-		return p.json(line)
+	if p.Global.JSON {
+		return p.JSON(line)
 	}
-	return p.table(rows)
+	return p.Table(rows)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 )
 
 // Each command has opened the file itself, as processes do.
@@ -54,7 +56,7 @@ func TestOnlyOneOfTwoCommandsAddsAName(t *testing.T) {
 
 func TestAnInterruptEndsTheWaitForTheConfiguration(t *testing.T) {
 	s, path := configured(t, "")
-	unlock, err := lockBeside(t.Context(), path)
+	unlock, err := config.LockBeside(t.Context(), path)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int)

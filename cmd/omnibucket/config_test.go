@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // configured returns a shell with a configuration file.
@@ -166,17 +168,17 @@ func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
 }
 
 func TestFlagsForAddresses(t *testing.T) {
-	p := &program{environment: newShell(t).around(nil, io.Discard, io.Discard)}
-	p.global.endpoint, p.global.region, p.global.profile = "http://127.0.0.1:9000/?a", "eu-west-1", "minio"
+	p := &program.Program{Around: newShell(t).around(nil, io.Discard, io.Discard)}
+	p.Global.Endpoint, p.Global.Region, p.Global.Profile = "http://127.0.0.1:9000/?a", "eu-west-1", "minio"
 	for _, row := range []struct{ address, want string }{
 		{"s3://b/k", "s3://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa&region=eu-west-1&profile=minio"},
 		{"s3://b/k?region=us-east-1&endpoint=x", "s3://b?region=us-east-1&endpoint=x&profile=minio"},
 		{"gs://b/k", "gs://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa"},
 		{"mem://b/k", "mem://b"},
 	} {
-		l, err := p.locate(row.address)
+		l, err := p.Locate(row.address)
 		require.NoError(t, err)
-		require.Equal(t, row.want, l.address())
+		require.Equal(t, row.want, l.Address())
 	}
 }
 

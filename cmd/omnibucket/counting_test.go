@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
 // counting is a listing of folders that counts its calls.
@@ -22,7 +23,7 @@ func (c *counting) List(_ context.Context, opts ...storage.ListOption) iter.Seq2
 	}
 	c.listed = append(c.listed, r.Prefix)
 	return func(yield func(storage.ListEntry, error) bool) {
-		folder, _ := parentOf(r.Prefix)
+		folder, _ := location.ParentOf(r.Prefix)
 		for _, entry := range c.folders[folder] {
 			if strings.HasPrefix(entry.Key, r.Prefix) && !yield(entry, nil) {
 				return

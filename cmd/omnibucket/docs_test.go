@@ -12,6 +12,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/serving"
 )
 
 const (
@@ -21,8 +26,8 @@ const (
 
 func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 	text := readFile(t, manual)
-	p := &program{environment: newShell(t).around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
-	root := p.rootCommand()
+	p := &program.Program{Around: newShell(t).around(nil, io.Discard, io.Discard), Out: console.NewOutput(io.Discard, func() {})}
+	root := rootCommand(p)
 	for _, c := range root.Commands() {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")
 	}
@@ -47,15 +52,15 @@ func flagsIn(text string) (names []string) {
 }
 
 func TestTheManualOfTheS3ServerHasItsFlags(t *testing.T) {
-	var f s3Flags
+	var f serving.S3Flags
 	c := &cobra.Command{}
-	f.register(c)
+	f.Register(c)
 	named := flagsIn(readFile(t, s3Manual))
-	for _, name := range f.names {
+	for _, name := range f.Names {
 		require.Contains(t, named, name)
 	}
 	for _, name := range named {
-		require.Contains(t, append([]string{"s3", "listen"}, f.names...), name)
+		require.Contains(t, append([]string{"s3", "listen"}, f.Names...), name)
 	}
 }
 
@@ -100,9 +105,9 @@ func TestTheJobOfTheManualHasAValidCommandLine(t *testing.T) {
 		for address, name := range map[string]string{"s3://migration-state/": "state:", "s3://old-bucket": "old:", "gs://new-bucket": "new:"} {
 			before, after, found := strings.Cut(arg, address)
 			if found {
-				l, err := parseLocation(address+after, nil)
+				l, err := location.Parse(address+after, nil)
 				require.NoError(t, err)
-				arg = before + name + l.key
+				arg = before + name + l.Key
 			}
 		}
 		require.NotContains(t, arg, "://", "an address that this test does not replace")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -103,7 +104,7 @@ func TestADryRunRefusesWhatTheCommandRefuses(t *testing.T) {
 			s.t = t
 			_, withDryRun := s.exits(row.code, append([]string{"--dry-run"}, row.args...)...)
 			_, without := s.exits(row.code, row.args...)
-			require.Equal(t, firstLine(without), firstLine(withDryRun))
+			require.Equal(t, program.FirstLine(without), program.FirstLine(withDryRun))
 		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
 // helpCommand returns a command like cobra's own, which fails if it does not know a command.
@@ -28,7 +30,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			about, _, err := root.Find(args)
 			if err != nil {
-				return invalid("argument must be a command", `"omnibucket help" lists the commands`)
+				return argument.Invalid("argument must be a command", `"omnibucket help" lists the commands`)
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()

@@ -11,11 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/explain"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/s3server"
 )
 
 func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
-	p := &program{}
+	p := &program.Program{}
 	for name, row := range map[string]struct {
 		command string
 		err     error
@@ -113,15 +115,15 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			command, _, err := p.rootCommand().Find([]string{row.command})
+			command, _, err := rootCommand(p).Find([]string{row.command})
 			require.NoError(t, err)
-			require.Equal(t, row.want, printed(explain(command, row.err, false)))
+			require.Equal(t, row.want, printed(explain.Error(command, row.err, false)))
 		})
 	}
 }
 
 func TestTheHintForAServerWithoutAProfileNamesNoGo(t *testing.T) {
-	command, _, err := (&program{}).rootCommand().Find([]string{"cp"})
+	command, _, err := rootCommand((&program.Program{})).Find([]string{"cp"})
 	require.NoError(t, err)
 	for _, row := range []struct{ server, want string }{
 		{"MinIO", "hint: this endpoint answers as MinIO: open it with profile=minio"},
@@ -139,7 +141,7 @@ func TestTheHintForAServerWithoutAProfileNamesNoGo(t *testing.T) {
 			_, err = b.Attrs(t.Context(), "k") // its response names the server
 			require.Error(t, err)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
-			require.True(t, strings.HasSuffix(printed(explain(command, err, false)), row.want), printed(explain(command, err, false)))
+			require.True(t, strings.HasSuffix(printed(explain.Error(command, err, false)), row.want), printed(explain.Error(command, err, false)))
 		})
 	}
 }
@@ -177,12 +179,12 @@ func TestMessagesOfServers(t *testing.T) {
 }
 
 func TestAnInvalidCommandLineHasNoFlags(t *testing.T) {
-	require.Equal(t, "unsupported", printed(explain(nil, &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"}, false)))
+	require.Equal(t, "unsupported", printed(explain.Error(nil, &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"}, false)))
 }
 
-func printed(x explanation) string {
-	lines := []string{x.what}
-	for _, hint := range x.hints {
+func printed(x explain.Explanation) string {
+	lines := []string{x.What}
+	for _, hint := range x.Hints {
 		lines = append(lines, "hint: "+hint)
 	}
 	return strings.Join(lines, "\n")

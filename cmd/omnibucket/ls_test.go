@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 )
 
 func TestLs(t *testing.T) {
@@ -98,7 +99,7 @@ func TestLsJSON(t *testing.T) {
 	s.put(bucket+"/folder/c", "")
 	lines := strings.Split(strings.TrimSpace(s.ok("ls", "--json", bucket)), "\n")
 	require.Len(t, lines, 2)
-	var entry entryLine
+	var entry reading.EntryLine
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &entry))
 	require.Equal(t, `<a>&"é".txt`, entry.Key)
 	require.EqualValues(t, 5, entry.Size)
@@ -154,7 +155,7 @@ func TestLsVersions(t *testing.T) {
 			require.Len(t, states(at("")), 4)
 			require.Len(t, states("--limit", "2", at("")), 2)
 
-			var first versionLine
+			var first reading.VersionLine
 			lines := strings.Split(s.ok("ls", "--versions", "--json", at("a")), "\n")
 			require.NoError(t, json.Unmarshal([]byte(lines[2]), &first))
 			require.Equal(t, "first", s.ok("cat", "--version", first.Version, at("a")))
@@ -177,7 +178,7 @@ func TestLsBuckets(t *testing.T) {
 	require.Equal(t, "backup\nphotos\nsite\n", s.ok("ls", "--buckets", parent))
 	require.Equal(t, "backup\nphotos\n", s.ok("ls", "--buckets", "--limit", "2", parent))
 	require.Regexp(t, `^\d{4}-\S+Z  backup\n`, s.ok("ls", "--buckets", "-l", parent))
-	var line bucketLine
+	var line reading.BucketLine
 	require.NoError(t, json.Unmarshal([]byte(strings.Split(s.ok("ls", "--buckets", "--json", parent), "\n")[1]), &line))
 	require.Equal(t, "photos", line.Name)
 

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	_ "github.com/omnibucket/storage/memstore"        // mem://
 	_ "github.com/omnibucket/storage/providers/azure" // azblob://
 	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
@@ -26,5 +27,5 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)   // a second signal ends the program immediately
 	signal.Ignore(syscall.SIGPIPE) // writing to a broken pipe fails, and run ends in order
-	os.Exit(run(ctx, os.Args[1:], environment{in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv, ends: true}))
+	os.Exit(run(ctx, os.Args[1:], program.Environment{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Lookup: os.LookupEnv, Ends: true}))
 }

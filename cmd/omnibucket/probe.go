@@ -10,11 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/providers/s3/s3probe"
 )
 
-func (p *program) probeCommand() *cobra.Command {
+func probeCommand(p *program.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "probe ADDRESS",
 		Short: "Test what an S3 server enforces, and name its profile",
@@ -24,30 +27,30 @@ folder of the address, in a new folder that is removed afterwards.`,
 		Example: `  omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:9000'
   omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:3900&profile=garage'`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return p.probe(c.Context(), args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return probe(c.Context(), p, args[0]) },
 	}
 }
 
-func (p *program) probe(ctx context.Context, text string) error {
-	if err := p.notInDryRun(); err != nil {
+func probe(ctx context.Context, p *program.Program, text string) error {
+	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
-	l, err := p.locateInBucket(text)
+	l, err := p.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
-	folder := asFolder(l.prefix + l.key)
-	l.prefix, l.key = "", ""
-	bucket, err := p.open(ctx, l)
+	folder := location.AsFolder(l.Prefix + l.Key)
+	l.Prefix, l.Key = "", ""
+	bucket, err := p.Open(ctx, l)
 	if err != nil {
 		return err
 	}
 	client, isS3 := storage.As[*awss3.Client](bucket)
 	if !isS3 {
-		return invalid("address must be that of an S3 server", "use an address that begins with s3://")
+		return argument.Invalid("address must be that of an S3 server", "use an address that begins with s3://")
 	}
-	config := s3.Config{Bucket: l.host, Client: client}
-	if parameters, err := url.ParseQuery(l.query); err == nil {
+	config := s3.Config{Bucket: l.Host, Client: client}
+	if parameters, err := url.ParseQuery(l.Query); err == nil {
 		if profile, known := s3.NamedProfile(parameters.Get("profile")); known {
 			config.Profile = &profile
 		}
@@ -56,10 +59,10 @@ func (p *program) probe(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	if p.global.json {
-		return p.json(newProbeLine(report))
+	if p.Global.JSON {
+		return p.JSON(newProbeLine(report))
 	}
-	_, err = fmt.Fprint(p.out, report)
+	_, err = fmt.Fprint(p.Out, report)
 	return err
 }
 

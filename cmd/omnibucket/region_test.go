@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 func TestTheRegionOfABucketIsFound(t *testing.T) {
@@ -19,8 +21,8 @@ func TestTheRegionOfABucketIsFound(t *testing.T) {
 		w.WriteHeader(http.StatusMovedPermanently)
 	}))
 	defer server.Close()
-	defer func(was string) { regionServer = was }(regionServer)
-	regionServer = server.URL
+	defer func(was string) { program.RegionServer = was }(program.RegionServer)
+	program.RegionServer = server.URL
 	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} {
 		t.Setenv(variable, "")
 	}

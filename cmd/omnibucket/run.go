@@ -3,148 +3,90 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/buckets"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/copying"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/removing"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/serving"
 )
 
-// environment is the input, output and environment of a program.
-type environment struct {
-	in     io.Reader
-	out    io.Writer
-	err    io.Writer
-	lookup func(name string) (value string, set bool) // an environment variable
-	ends   bool                                       // the process ends with the command, and what it has in memory
-}
-
-// A program is one run of one command.
-type program struct {
-	environment
-	out      *output
-	printing sync.Mutex // of lines that several goroutines print
-	buckets  *openBuckets
-	inBatch  bool           // a line of run
-	together *together      // the progress of several objects, or nil
-	command  *cobra.Command // nil: the command line is invalid
-	global   globalFlags
-	config   configuration
-	layers   []storage.Layer // of every bucket
-	retry    storage.RetryPolicy
-}
-
 // run runs the program and returns the exit code.
-func run(ctx context.Context, args []string, around environment) int {
+func run(ctx context.Context, args []string, around program.Environment) int {
 	return runShared(ctx, args, around, nil)
 }
 
 // runShared runs the program with open buckets of another one, which stay open.
-func runShared(ctx context.Context, args []string, around environment, shared *openBuckets) int {
+func runShared(ctx context.Context, args []string, around program.Environment, shared *program.OpenBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: shared, inBatch: shared != nil}
+	p := &program.Program{Around: around, Out: console.NewOutput(around.Out, cancel), Buckets: shared, InBatch: shared != nil}
 	if shared == nil {
-		p.buckets = &openBuckets{}
+		p.Buckets = &program.OpenBuckets{}
 	}
 	only := ""
 	if shared != nil {
 		only = commandOf(args)
 	}
-	root := p.rootWith(only)
+	root := rootWith(p, only)
 	root.SetArgs(append([]string{}, args...)) // for nil, cobra takes those of the process
-	root.SetIn(around.in)
-	root.SetOut(p.out)
-	root.SetErr(around.err)
+	root.SetIn(around.In)
+	root.SetOut(p.Out)
+	root.SetErr(around.Err)
 	command, err := root.ExecuteContextC(working)
 	if shared == nil {
-		err = errors.Join(err, p.buckets.close())
+		err = errors.Join(err, p.Buckets.Close())
 	}
-	p.out.flush()
-	if p.command == nil { // the flags were perhaps not read
-		p.global.json = p.wantsJSON(args)
+	p.Out.Flush()
+	if p.Command == nil { // the flags were perhaps not read
+		p.Global.JSON = p.WantsJSON(args)
 	}
-	return p.exitCodeFor(ctx, command, err)
+	return p.ExitCodeFor(ctx, command, err)
 }
 
-// wantsJSON reports whether arguments that are invalid, or the environment, ask for JSON.
-func (p *program) wantsJSON(args []string) bool {
-	text, _ := p.lookup(settingVariable("json"))
-	for _, arg := range args {
-		if arg == "--json" {
-			text = "true"
-		} else if value, ok := strings.CutPrefix(arg, "--json="); ok {
-			text = value
-		}
-	}
-	wants, err := strconv.ParseBool(text)
-	return wants && err == nil
-}
-
-// each calls do for each argument. After a failure it prints the error and continues.
-// It returns the first error.
-func each[T any](ctx context.Context, p *program, arguments []T, do func(argument T) error) error {
-	failed := failures{program: p}
-	for _, argument := range arguments {
-		if err := failed.add(ctx, do(argument)); err != nil {
-			return err
-		}
-	}
-	return failed.first
-}
-
-// eachAtOnce is each for work in parallel. The functions that the work returns are called in the
-// order of the arguments.
-func eachAtOnce[T any](ctx context.Context, p *program, arguments []T, work func(ctx context.Context, argument T) (finish func() error)) error {
-	q := p.newQueue(ctx)
-	defer q.cancel()
-	for _, argument := range arguments {
-		if err := q.add(func(ctx context.Context) func() error { return work(ctx, argument) }); err != nil {
-			return err
-		}
-	}
-	return q.wait()
-}
-
-// failures are the errors of a command that continues after them.
-type failures struct {
-	program *program
-	first   error // that was printed, or nil
-}
-
-// add prints an error, which may be nil. It returns the error if ctx is done: the command ends.
-func (f *failures) add(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	f.program.printError(err)
-	if f.first == nil {
-		f.first = reportedError{err}
-	}
-	return nil
-}
-
-// commands has what makes each command, by its name.
-func (p *program) commands() map[string]func() *cobra.Command {
-	return map[string]func() *cobra.Command{
-		"bucket": p.bucketCommand, "cat": p.catCommand, "check": p.checkCommand, "config": p.configCommand, "cp": p.cpCommand,
-		"diff": p.diffCommand, "du": p.duCommand, "expire": p.expireCommand, "find": p.findCommand, "hash": p.hashCommand,
-		"head": p.headCommand, "ls": p.lsCommand, "mb": p.mbCommand, "mv": p.mvCommand, "probe": p.probeCommand,
-		"rb": p.rbCommand, "restore": p.restoreCommand, "rm": p.rmCommand, "run": p.runCommand, "serve": p.serveCommand,
-		"sign": p.signCommand, "stat": p.statCommand, "sync": p.syncCommand, "tag": p.tagCommand, "tree": p.treeCommand, "undelete": p.undeleteCommand,
-		"version": p.versionCommand,
+// commands returns what makes each command, by its name.
+func commands() map[string]func(p *program.Program) *cobra.Command {
+	return map[string]func(p *program.Program) *cobra.Command{
+		"bucket":   buckets.Bucket,
+		"cat":      reading.Cat,
+		"check":    copying.Check,
+		"config":   configCommand,
+		"cp":       copying.Cp,
+		"diff":     copying.Diff,
+		"du":       reading.Du,
+		"expire":   removing.Expire,
+		"find":     reading.Find,
+		"hash":     reading.Hash,
+		"head":     reading.Head,
+		"ls":       reading.Ls,
+		"mb":       buckets.Mb,
+		"mv":       copying.Mv,
+		"probe":    probeCommand,
+		"rb":       buckets.Rb,
+		"restore":  removing.Restore,
+		"rm":       removing.Rm,
+		"run":      runCommand,
+		"serve":    serving.Serve,
+		"sign":     serving.Sign,
+		"stat":     reading.Stat,
+		"sync":     copying.Sync,
+		"tag":      tagCommand,
+		"tree":     reading.Tree,
+		"undelete": removing.Undelete,
+		"version":  versionCommand,
 	}
 }
 
 // rootCommand returns the root command with all commands.
-func (p *program) rootCommand() *cobra.Command { return p.rootWith("") }
+func rootCommand(p *program.Program) *cobra.Command { return rootWith(p, "") }
 
 // rootWith returns the root command with the command of a name or, if there is none, with all
 // commands. A line of run needs only one.
-func (p *program) rootWith(name string) *cobra.Command {
+func rootWith(p *program.Program, name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "omnibucket",
 		Short: "Copy, list, read, sync, sign and serve the objects of any store",
@@ -178,7 +120,7 @@ Exit codes:
   omnibucket sync --delete ./public photos:site/`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.prepare(c) },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.Prepare(c) },
 	}
 	// Cobra's own flag for versions needs a template. Without templates, the linker can leave
 	// out methods that nothing calls, which is much of the SDKs.
@@ -187,25 +129,48 @@ Exit codes:
 		if !*ofProgram {
 			return c.Help()
 		}
-		return p.printProgram()
+		return printProgram(p)
 	}
-	p.global.register(root)
-	if make, known := p.commands()[name]; known {
+	p.Global.Register(root)
+	if make, known := commands()[name]; known {
 		root.CompletionOptions.DisableDefaultCmd = true
-		root.AddCommand(make())
+		root.AddCommand(make(p))
 		return root
 	}
-	for name, make := range p.commands() {
-		c := make()
+	for name, make := range commands() {
+		c := make(p)
 		c.SuggestFor = otherNames[name]
 		root.AddCommand(c)
 	}
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))
-	p.completeLocations(root)
-	p.prepareScripts(root)
+	completeLocations(p, root)
+	prepareScripts(p, root)
 	return root
 }
 
 // addBuildCommands adds the commands of a build tag.
 var addBuildCommands = func(*cobra.Command) {}
+
+// otherNames has, for each command, the names that other programs have for it. The error of such a
+// name suggests the command.
+var otherNames = map[string][]string{
+	"bucket":  {"versioning", "lifecycle"},
+	"check":   {"cryptcheck", "verify"},
+	"cp":      {"copy", "copyto", "copyurl", "download", "get", "pipe", "put", "rcat", "upload"},
+	"diff":    {"cmp", "compare"},
+	"du":      {"size"},
+	"expire":  {"ilm", "cleanup"},
+	"hash":    {"checksum", "hashsum", "md5sum", "sha1sum", "sha256sum"},
+	"ls":      {"dir", "list", "lsd", "lsf", "lsjson", "lsl"},
+	"mb":      {"create", "create-bucket", "make", "makebucket", "mkdir"},
+	"mv":      {"move", "moveto", "rename"},
+	"rb":      {"delete-bucket", "remove-bucket", "removebucket", "rmdir", "rmdirs"},
+	"rm":      {"del", "delete", "deletefile", "purge", "remove", "unlink"},
+	"serve":   {"http", "server"},
+	"sign":    {"link", "presign", "publiclink", "share", "sign-url", "signurl"},
+	"stat":    {"attrs", "head-object", "info", "show"},
+	"sync":    {"bisync", "mirror", "rsync"},
+	"tag":     {"set-tags", "tags"},
+	"version": {"about"},
+}

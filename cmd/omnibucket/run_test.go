@@ -12,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // asProgram in the environment makes the test binary the program.
@@ -37,8 +40,8 @@ func newShell(t *testing.T) *shell {
 	return &shell{t: t, env: map[string]string{"XDG_CONFIG_HOME": filepath.Join(os.TempDir(), "omnibucket-none")}}
 }
 
-func (s *shell) around(in io.Reader, out, errs io.Writer) environment {
-	return environment{in: in, out: out, err: errs, lookup: func(name string) (string, bool) {
+func (s *shell) around(in io.Reader, out, errs io.Writer) program.Environment {
+	return program.Environment{In: in, Out: out, Err: errs, Lookup: func(name string) (string, bool) {
 		value, set := s.env[name]
 		return value, set
 	}}
@@ -264,23 +267,23 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	_, stderr = s.exits(2, "mb", "\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 
-	p := &program{out: newOutput(io.Discard, func() {})}
-	require.Equal(t, "\x1b[31m", p.printable("\x1b[31m"), "a program gets the original name")
-	p.out.terminal = true
-	require.Equal(t, "?[31m é日", p.printable("\x1b[31m é日"))
+	p := &program.Program{Out: console.NewOutput(io.Discard, func() {})}
+	require.Equal(t, "\x1b[31m", p.Printable("\x1b[31m"), "a program gets the original name")
+	p.Out.Terminal = true
+	require.Equal(t, "?[31m é日", p.Printable("\x1b[31m é日"))
 }
 
 func TestOnlyATerminalIsOne(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, null.Close()) }()
-	require.False(t, isTerminal(null), "it is a character device, as a terminal is")
+	require.False(t, console.IsTerminal(null), "it is a character device, as a terminal is")
 }
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	s := newShell(t)
-	p := &program{environment: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
-	for _, c := range p.rootCommand().Commands() {
+	p := &program.Program{Around: s.around(nil, io.Discard, io.Discard), Out: console.NewOutput(io.Discard, func() {})}
+	for _, c := range rootCommand(p).Commands() {
 		if c.Name() == "completion" { // cobra's own
 			continue
 		}

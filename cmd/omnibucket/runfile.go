@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 const (
@@ -34,7 +36,7 @@ type runFlags struct {
 	stopOnError bool
 }
 
-func (p *program) runCommand() *cobra.Command {
+func runCommand(p *program.Program) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "run [flags] FILE",
@@ -54,9 +56,9 @@ line in the file that failed. Global flags before FILE hold for all lines.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.lines < 1 {
-				return invalid("--lines must be at least 1", "")
+				return argument.Invalid("--lines must be at least 1", "")
 			}
-			return p.runFile(c, &f, args[0])
+			return runFile(p, c, &f, args[0])
 		},
 	}
 	c.Flags().IntVar(&f.lines, "lines", defaultLines, "run this `number` of lines at once")
@@ -66,9 +68,9 @@ line in the file that failed. Global flags before FILE hold for all lines.`,
 
 // A batch is one run of a file.
 type batch struct {
-	*program
-	flags  *runFlags
-	global []string // the flags of all lines
+	program *program.Program
+	flags   *runFlags
+	global  []string // the flags of all lines
 
 	mu     sync.Mutex // held while a line prints
 	lines  int
@@ -77,16 +79,11 @@ type batch struct {
 	code   int // its exit code
 }
 
-// exitStatus is the exit code of a program that has reported its error.
-type exitStatus int
-
-func (e exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
-	if p.inBatch {
-		return invalid("run must not be used in a file of run", "")
+func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) error {
+	if p.InBatch {
+		return argument.Invalid("run must not be used in a file of run", "")
 	}
-	from, release, err := p.openLines(c.Context(), path)
+	from, release, err := openLines(c.Context(), p, path)
 	if err != nil {
 		return err
 	}
@@ -101,24 +98,24 @@ func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
 	case err != nil:
 		return err
 	}
-	if p.global.json {
-		_ = p.json(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
+	if p.Global.JSON {
+		_ = p.JSON(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
 	} else {
 		commands := "commands"
 		if b.lines == 1 {
 			commands = "command"
 		}
-		p.note("%d %s, %d failed", b.lines, commands, b.failed)
+		p.Note("%d %s, %d failed", b.lines, commands, b.failed)
 	}
 	if b.failed > 0 {
-		return reportedError{exitStatus(b.code)}
+		return program.Reported(program.ExitStatus(b.code))
 	}
 	return nil
 }
 
-func (p *program) openLines(ctx context.Context, path string) (io.Reader, func(), error) {
+func openLines(ctx context.Context, p *program.Program, path string) (io.Reader, func(), error) {
 	if path == "-" {
-		in, release := p.input(ctx)
+		in, release := p.Input(ctx)
 		return in, release, nil
 	}
 	file, err := os.Open(path)
@@ -143,16 +140,16 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 	var running sync.WaitGroup
 	defer running.Wait()
 	slots := make(chan struct{}, b.flags.lines)
-	lines := bufio.NewScanner(withoutMark(from))
+	lines := bufio.NewScanner(argument.WithoutMark(from))
 	lines.Buffer(nil, longestLine)
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
 		switch {
 		case err != nil:
 			var errs bytes.Buffer
-			printer := &program{environment: environment{err: &errs}, global: b.program.global}
-			printer.printError(err)
-			b.report(stop, number, lines.Text(), exitUsage, nil, errs.String(), 0)
+			printer := &program.Program{Around: program.Environment{Err: &errs}, Global: b.program.Global}
+			printer.PrintError(err)
+			b.report(stop, number, lines.Text(), program.ExitUsage, nil, errs.String(), 0)
 			continue
 		case len(words) == 0:
 			continue
@@ -175,7 +172,7 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 		})
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return invalid("a line must have at most 1 MiB", "")
+		return argument.Invalid("a line must have at most 1 MiB", "")
 	} else if err != nil && beginning.Err() == nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("file could not be read: %w", err)}
 	}
@@ -191,8 +188,8 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	defer out.end()
 	var errs bytes.Buffer
 	began := time.Now()
-	around := environment{in: noInput{}, out: out, err: &errs, lookup: b.lookup}
-	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.buckets)
+	around := program.Environment{In: noInput{}, Out: out, Err: &errs, Lookup: b.program.Around.Lookup}
+	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.program.Buckets)
 	b.report(stop, number, text, code, out, errs.String(), time.Since(began))
 }
 
@@ -231,18 +228,18 @@ func (b *batch) report(stop func(), number int, text string, code int, out *line
 		b.mu.Lock()
 	}
 	for line := range strings.Lines(errs) {
-		if b.program.global.json {
-			_, _ = fmt.Fprintf(b.err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{")) // all are objects
+		if b.program.Global.JSON {
+			_, _ = fmt.Fprintf(b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{")) // all are objects
 			continue
 		}
-		_, _ = fmt.Fprintf(b.err, "line %d: %s", number, line)
+		_, _ = fmt.Fprintf(b.program.Around.Err, "line %d: %s", number, line)
 	}
 	b.lines++
 	switch {
-	case b.program.global.json:
-		_ = b.json(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
-	case b.program.global.verbose:
-		b.printf("line %d: exit code %d: %s\n", number, code, b.printable(text))
+	case b.program.Global.JSON:
+		_ = b.program.JSON(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
+	case b.program.Global.Verbose:
+		b.program.Printf("line %d: exit code %d: %s\n", number, code, b.program.Printable(text))
 	}
 	if code != 0 {
 		b.failed++
@@ -271,7 +268,7 @@ func (o *lineOutput) Write(data []byte) (int, error) {
 		return o.kept.Write(data)
 	}
 	o.flush()
-	return o.batch.out.Write(data)
+	return o.batch.program.Out.Write(data)
 }
 
 // flush prints what is kept, and keeps the lock.
@@ -280,7 +277,7 @@ func (o *lineOutput) flush() {
 		o.batch.mu.Lock()
 		o.holds = true
 	}
-	_, _ = o.batch.out.Write(o.kept.Bytes()) // the output keeps the error
+	_, _ = o.batch.program.Out.Write(o.kept.Bytes()) // the output keeps the error
 	o.kept.Reset()
 }
 
@@ -296,66 +293,4 @@ type noInput struct{}
 
 func (noInput) Read([]byte) (int, error) {
 	return 0, errors.New("a line of run has no standard input")
-}
-
-// splitWords splits a line into words as a POSIX shell does, without expansions. A "#" that begins a
-// word begins a comment.
-func splitWords(line string) ([]string, error) {
-	var words []string
-	var word strings.Builder
-	inWord := false
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '#' && !inWord:
-			return words, nil
-		case c == ' ', c == '\t', c == '\r':
-			if inWord {
-				words = append(words, word.String())
-				word.Reset()
-				inWord = false
-			}
-		case c == '\'':
-			end := strings.IndexByte(line[i+1:], '\'')
-			if end < 0 {
-				return nil, invalid("a quote must be closed", "")
-			}
-			word.WriteString(line[i+1 : i+1+end])
-			inWord, i = true, i+1+end
-		case c == '"':
-			end, err := unquote(&word, line[i+1:])
-			if err != nil {
-				return nil, err
-			}
-			inWord, i = true, i+1+end
-		case c == '\\':
-			if i++; i == len(line) {
-				return nil, errors.New("invalid argument: a line must not end in a backslash")
-			}
-			word.WriteByte(line[i])
-			inWord = true
-		default:
-			word.WriteByte(c)
-			inWord = true
-		}
-	}
-	if inWord {
-		words = append(words, word.String())
-	}
-	return words, nil
-}
-
-// unquote adds the text up to a double quote to word. It returns the position of the quote.
-func unquote(word *strings.Builder, text string) (end int, err error) {
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			return i, nil
-		case c == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0:
-			i++
-			word.WriteByte(text[i])
-		default:
-			word.WriteByte(c)
-		}
-	}
-	return 0, invalid("a quote must be closed", "")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/serving"
 )
 
 const signingBase = "?signing_base_url=http://127.0.0.1:1/.signed"
@@ -68,10 +69,10 @@ func upload(t *testing.T, command, body string) (status int, answer string) {
 
 func TestWordsAreQuotedForAShell(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
-		require.Equal(t, []string{"x", word}, shellWords(t, "x "+shellQuote(word)))
+		require.Equal(t, []string{"x", word}, shellWords(t, "x "+serving.ShellQuote(word)))
 	}
 	signed := &storage.SignedURL{URL: "http://h/[a]", Method: "POST", Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}}}
-	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, curl(signed))
+	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, serving.Curl(signed))
 }
 
 func TestSignAsJSON(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 )
 
 func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
@@ -32,7 +33,7 @@ func TestStat(t *testing.T) {
 		require.Contains(t, lines, want)
 	}
 
-	var attrs attrsLine
+	var attrs reading.AttrsLine
 	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket+"/a.bin")), &attrs))
 	require.Equal(t, map[string]string{"colour": "red=blue", "owner": "me, and you"}, attrs.Metadata)
 	require.Equal(t, "e3069283", attrs.CRC32C)
@@ -78,7 +79,7 @@ func TestStatOfABucket(t *testing.T) {
 	text := s.ok("stat", bucket)
 	require.Regexp(t, `(?m)^bucket +photos$`, text)
 	require.Regexp(t, `(?m)^versioning +true$`, text)
-	var info infoLine
+	var info reading.InfoLine
 	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket)), &info))
 	require.Equal(t, path.Base(bucket), info.Name)
 	require.True(t, info.Versioning)
@@ -87,9 +88,9 @@ func TestStatOfABucket(t *testing.T) {
 }
 
 // statOf returns the result of stat --json for an object.
-func statOf(s *shell, address string) attrsLine {
+func statOf(s *shell, address string) reading.AttrsLine {
 	s.t.Helper()
-	var attrs attrsLine
+	var attrs reading.AttrsLine
 	require.NoError(s.t, json.Unmarshal([]byte(s.ok("stat", "--json", "--literal", address)), &attrs))
 	return attrs
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // realStores are the servers of testservers on which all commands run.
@@ -122,7 +124,7 @@ func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
 					found[path.Base(key)] = true
 				}
 				require.Len(t, found, objects)
-				if ended == nil || process.ProcessState.ExitCode() == exitNotFound { // the killed one had moved all
+				if ended == nil || process.ProcessState.ExitCode() == program.ExitNotFound { // the killed one had moved all
 					break
 				}
 				require.Equal(t, -1, process.ProcessState.ExitCode(), "it was killed: %s", process.Stderr)

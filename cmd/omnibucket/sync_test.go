@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // synced runs sync. It returns the report on standard error, and the printed changes
@@ -135,9 +137,9 @@ func TestAnEmptySourceRemovesNothing(t *testing.T) {
 		name, source string
 		code         int // without --delete
 	}{
-		{"a misspelt folder", bucket + "/phtoos", exitNotFound},
+		{"a misspelt folder", bucket + "/phtoos", program.ExitNotFound},
 		{"a name of such a folder", "bk:", 0},
-		{"a folder below it", "bk:2026/", exitNotFound},
+		{"a folder below it", "bk:2026/", program.ExitNotFound},
 		{"an empty bucket", "mem://empty-source-of-a-sync", 0},
 		{"an empty directory", empty, 0},
 		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty), 0},

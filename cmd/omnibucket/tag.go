@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // tagFlags are the flags of tag.
@@ -20,7 +23,7 @@ type tagFlags struct {
 	change         []storage.SetOption
 }
 
-func (p *program) tagCommand() *cobra.Command {
+func tagCommand(p *program.Program) *cobra.Command {
 	var f tagFlags
 	var version string
 	c := &cobra.Command{
@@ -28,25 +31,25 @@ func (p *program) tagCommand() *cobra.Command {
 		Short: "Show or change the tags of objects",
 		Long: `Shows the tags of objects, one in each line, or changes them. The bytes and the time of an
 object stay.
-` + wildcardHelp,
+` + program.WildcardHelp,
 		Example: `  omnibucket tag 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket tag --set state=done --set owner=me 'photos:2026/*.jpg'
   omnibucket tag --remove state photos:2026/a.jpg`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.clear && len(f.remove) > 0 {
-				return invalid("--clear and --remove must not be used together", "")
+				return argument.Invalid("--clear and --remove must not be used together", "")
 			}
 			if c.Flags().Changed("version") {
 				f.attrs, f.change = append(f.attrs, storage.WithVersion(version)), append(f.change, storage.WithVersion(version))
 			}
-			set, err := parsePairs("--set", f.set)
+			set, err := argument.ParsePairs("--set", f.set)
 			if err != nil {
 				return err
 			}
-			return each(c.Context(), p, args, func(text string) error {
-				return p.eachMatch(c.Context(), text, f.literal, func(b storage.Bucket, l location) error {
-					return p.tag(c.Context(), &f, set, b, l.key)
+			return program.Each(c.Context(), p, args, func(text string) error {
+				return p.EachMatch(c.Context(), text, f.literal, func(b storage.Bucket, l location.Location) error {
+					return tag(c.Context(), p, &f, set, b, l.Key)
 				})
 			})
 		},
@@ -56,7 +59,7 @@ object stay.
 	flags.StringArrayVar(&f.remove, "remove", nil, "remove the tag of this `key`; may be repeated")
 	flags.BoolVar(&f.clear, "clear", false, "remove all other tags")
 	flags.StringVar(&version, "version", "", "show or change the tags of this `version`")
-	literalFlag(c, &f.literal)
+	program.LiteralFlag(c, &f.literal)
 	return c
 }
 
@@ -66,10 +69,10 @@ type tagLine struct {
 	Tags map[string]string `json:"tags"`
 }
 
-func (p *program) tag(ctx context.Context, f *tagFlags, set map[string]string, b storage.Bucket, key string) error {
+func tag(ctx context.Context, p *program.Program, f *tagFlags, set map[string]string, b storage.Bucket, key string) error {
 	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
 	tags := map[string]string{}
-	if !changes || !f.clear || p.global.dryRun { // otherwise the old ones do not matter
+	if !changes || !f.clear || p.Global.DryRun { // otherwise the old ones do not matter
 		old, err := storage.Tags(ctx, b, key, f.attrs...)
 		if err != nil {
 			return err
@@ -77,7 +80,7 @@ func (p *program) tag(ctx context.Context, f *tagFlags, set map[string]string, b
 		maps.Copy(tags, old)
 	}
 	if !changes {
-		return p.printTags(key, tags)
+		return printTags(p, key, tags)
 	}
 	if f.clear {
 		clear(tags)
@@ -86,22 +89,22 @@ func (p *program) tag(ctx context.Context, f *tagFlags, set map[string]string, b
 		delete(tags, name)
 	}
 	maps.Copy(tags, set)
-	if err := ofDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
+	if err := program.OfDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
 		return err
 	}
-	p.emit(event{Event: "changed", Key: key}, "changed "+p.printable(key))
+	p.Emit(program.Event{Event: "changed", Key: key}, "changed "+p.Printable(key))
 	return nil
 }
 
 // printTags prints the key of an object and its tags. Only --json is safe to parse.
-func (p *program) printTags(key string, tags map[string]string) error {
-	if p.global.json {
-		return p.json(tagLine{key, tags})
+func printTags(p *program.Program, key string, tags map[string]string) error {
+	if p.Global.JSON {
+		return p.JSON(tagLine{key, tags})
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		b.WriteString("  " + name + "=" + tags[name])
 	}
-	p.printf("%s\n", p.printable(key+b.String()))
-	return p.out.err
+	p.Printf("%s\n", p.Printable(key+b.String()))
+	return p.Out.Err
 }

@@ -60,7 +60,7 @@ func (w *terminal) types(text string, keys ...string) {
 func (w *terminal) shows(what string, condition func(screen string) bool) string {
 	w.t.Helper()
 	screen := ""
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if screen = w.screen(); condition(screen) {
 			return screen
 		}

@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // A versionReport is the version in JSON.
@@ -13,7 +15,7 @@ type versionReport struct {
 	Arch    string `json:"arch"`
 }
 
-func (p *program) versionCommand() *cobra.Command {
+func versionCommand(p *program.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
@@ -21,15 +23,15 @@ func (p *program) versionCommand() *cobra.Command {
 		Example: `  omnibucket version
   omnibucket version --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return p.printProgram() },
+		RunE: func(*cobra.Command, []string) error { return printProgram(p) },
 	}
 }
 
 // printProgram prints the version of the program.
-func (p *program) printProgram() error {
-	if p.global.json {
-		return p.json(versionReport{version(), runtime.GOOS, runtime.GOARCH})
+func printProgram(p *program.Program) error {
+	if p.Global.JSON {
+		return p.JSON(versionReport{version(), runtime.GOOS, runtime.GOARCH})
 	}
-	p.printf("%s\n", version())
+	p.Printf("%s\n", version())
 	return nil
 }

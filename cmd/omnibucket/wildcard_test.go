@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -76,7 +77,7 @@ func TestAnEscapedWildcardIsLiteral(t *testing.T) {
 		{"a*", "a*", true}, {"a%2A", `a\*`, true}, {"a%2A*", `a\**`, true}, {"%5Ba%5D?", `\[a\]?`, true}, {"{a}", `\{a\}`, true}, {`a\b`, `a\\b`, true},
 		{"100%25", "100%", true}, {"a%2A", "a%2A", false}, {"é%C3%A9*", "éé*", true},
 	} {
-		require.Equal(t, row.want, patternOf(row.text, row.escaped), row.text)
+		require.Equal(t, row.want, location.PatternOf(row.text, row.escaped), row.text)
 	}
 	s := newShell(t)
 	bucket := directory(t)
@@ -172,7 +173,7 @@ func TestExpansionDescendsOnlyWhereItMust(t *testing.T) {
 		"b/":      {{Key: "b/1.jpg"}},
 		"a/deep/": {{Key: "a/deep/1.jpg"}},
 	}}
-	for entry, err := range expand(t.Context(), l, location{key: "*/1.jpg"}) {
+	for entry, err := range location.Expand(t.Context(), l, location.Location{Key: "*/1.jpg"}) {
 		require.NoError(t, err)
 		l.found = append(l.found, entry.Key)
 	}

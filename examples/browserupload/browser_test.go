@@ -109,7 +109,7 @@ func runFlow(t *testing.T, flow string, input map[string]any) {
 	t.Helper()
 	input["flow"] = flow
 	input["name"] = filepath.Base(t.Name()) // in the names of screenshots
-	pagetest.Run(t, "browserupload", "testdata/flow.mjs", 2*time.Minute+time.Duration(largeMiB(t))*time.Second/2, input)
+	pagetest.Run(t, "browserupload", "testdata/flow.mjs", input)
 }
 
 var served = regexp.MustCompile(`Open (\S+) `)
@@ -183,7 +183,7 @@ func bucketName() string {
 
 func removeBucket(t *testing.T, address string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own context has ended
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the test's own context has ended
 	defer cancel()
 	account, name, err := accountOf(address)
 	require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +25,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg")
-	pagetest.Run(t, "signedupload", "testdata/flow.mjs", time.Minute, map[string]any{"url": origin, "files": dir})
+	pagetest.Run(t, "signedupload", "testdata/flow.mjs", map[string]any{"url": origin, "files": dir})
 	var keys []string
 	for entry, err := range bucket.List(t.Context(), storage.WithPrefix("pictures/")) {
 		require.NoError(t, err)

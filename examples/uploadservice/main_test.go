@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -138,7 +137,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 func TestThePageInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
-	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", 2*time.Minute, map[string]any{
+	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
 		"flow": "whole", "url": started(t, "", t.TempDir()), "files": dir,
 	})
 }
@@ -147,7 +146,7 @@ func TestThePageInABrowser(t *testing.T) {
 func TestPictures(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
-	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", 2*time.Minute, map[string]any{
+	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
 		"flow": "pictures", "name": "pictures", "url": started(t, "", t.TempDir()), "files": dir, "drawTo": pagetest.DrawTo(t),
 	})
 }

@@ -2,6 +2,7 @@ package sdkerror
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/omnibucket/storage"
 )
@@ -17,6 +18,18 @@ type Meaning struct {
 type Table struct {
 	Codes    map[string]Meaning // by the provider's code
 	Statuses map[int]Meaning    // by status, if it differs from CodeFromStatus
+}
+
+// Codes returns the table of a provider's codes, of the names of the codes that have a meaning. The
+// names are separated by spaces.
+func Codes(names map[Meaning]string) map[string]Meaning {
+	codes := map[string]Meaning{}
+	for m, all := range names {
+		for name := range strings.FieldsSeq(all) {
+			codes[name] = m
+		}
+	}
+	return codes
 }
 
 // Lookup returns the meaning of the provider's code. If the code is not in the

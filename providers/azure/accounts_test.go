@@ -34,7 +34,7 @@ func (s *azuriteServer) access(t *testing.T) url.Values {
 func (s *azuriteServer) scan(t *testing.T) func(container, key string) {
 	t.Helper()
 	return func(container, key string) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // after the request may be canceled
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // after the request may be canceled
 		defer cancel()
 		blob := s.raw.NewContainerClient(container).NewBlobClient(key)
 		has, err := blob.GetTags(ctx, nil)

@@ -49,7 +49,7 @@ func (s *azuriteServer) container(t *testing.T) string {
 	_, err := s.raw.CreateContainer(t.Context(), name, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // that of the test is done
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // that of the test is done
 		defer cancel()
 		_, err := s.raw.DeleteContainer(ctx, name, nil)
 		require.NoError(t, err)

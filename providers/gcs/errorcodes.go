@@ -18,73 +18,40 @@ const (
 	payerHint   = "the requester pays for this bucket: set the project to bill, as Config.UserProject or user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)"
 	lockedHint  = "a retention policy or a hold protects the object"
 
-	kmsHint      = "Google's service agent of the project may not use the key: grant it roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
-	policyHint   = "a policy of the organization forbids this"
-	keyHint      = "the object is encrypted with a customer's key: give it by WithCustomerKey, or WithSourceCustomerKey for the source of a copy"
-	wrongKeyHint = "the object is encrypted with another key than the one given by WithCustomerKey or WithSourceCustomerKey"
-	keyUseHint   = "check the name of the Cloud KMS key, and that it is in the location of the bucket"
-	keyStateHint = "the Cloud KMS key is disabled, destroyed or about to be destroyed"
-	billHint     = "the credentials may not bill the project that was named: grant serviceusage.services.use on it"
-	billingHint  = "the project has no active billing account, or is disabled: check its billing"
-	httpsHint    = "Google demands https: check the endpoint"
-	lengthHint   = "a proxy has removed the Content-Length of the request: uploads need it"
-	noKeyHint    = "the object is not encrypted with a customer's key: omit WithCustomerKey or WithSourceCustomerKey"
+	kmsHint    = "Google's service agent of the project may not use the key: grant it roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
+	policyHint = "a policy of the organization forbids this"
+	billHint   = "the credentials may not bill the project that was named: grant serviceusage.services.use on it"
+	lengthHint = "a proxy has removed the Content-Length of the request: uploads need it"
 )
 
 // errorMeanings has the reasons of the JSON API, the codes of the XML API, and the
 // statuses of responses without either. It omits a reason that says no more than
 // its status.
 var errorMeanings = sdkerror.Table{
-	Codes: map[string]sdkerror.Meaning{
-		"NoSuchKey":    {Code: storage.ObjectNotFound},
-		"NoSuchBucket": {Code: storage.BucketNotFound},
-
-		"rateLimitExceeded":     {Code: storage.RateLimited},
-		"userRateLimitExceeded": {Code: storage.RateLimited},
-		"quotaExceeded":         {Code: storage.RateLimited},
-		"SlowDown":              {Code: storage.RateLimited},
-
-		"retentionPolicyNotMet":                         {Code: storage.Locked, Hint: lockedHint},
-		"objectUnderActiveHold":                         {Code: storage.Locked, Hint: lockedHint},
-		"RetentionPolicyNotMet":                         {Code: storage.Locked, Hint: lockedHint},
-		"ObjectUnderActiveHold":                         {Code: storage.Locked, Hint: lockedHint},
-		"uploadTooLarge":                                {Code: storage.TooLarge},
-		"EntityTooLarge":                                {Code: storage.TooLarge},
-		"BadDigest":                                     {Code: storage.ChecksumMismatch},
-		"uploadBrokenConnection":                        {Code: storage.Unavailable},
-		"RequestTimeout":                                {Code: storage.Unavailable},
-		"resourceIsEncryptedWithCustomerEncryptionKey":  {Code: storage.InvalidArgument, Hint: keyHint},
-		"ResourceIsEncryptedWithCustomerEncryptionKey":  {Code: storage.InvalidArgument, Hint: keyHint},
-		"customerEncryptionKeyIsIncorrect":              {Code: storage.InvalidArgument, Hint: wrongKeyHint},
-		"CustomerEncryptionKeyIsIncorrect":              {Code: storage.InvalidArgument, Hint: wrongKeyHint},
-		"resourceNotEncryptedWithCustomerEncryptionKey": {Code: storage.InvalidArgument, Hint: noKeyHint},
-		"ResourceNotEncryptedWithCustomerEncryptionKey": {Code: storage.InvalidArgument, Hint: noKeyHint},
-
-		"cloudKmsBadKey":                {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"CloudKmsBadKey":                {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"cloudKmsDecryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"CloudKmsDecryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"cloudKmsEncryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"CloudKmsEncryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"cloudKmsKeyLocationNotAllowed": {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"CloudKmsKeyLocationNotAllowed": {Code: storage.InvalidArgument, Hint: keyUseHint},
-		"cloudKmsDisabledKey":           {Code: storage.PermissionDenied, Hint: keyStateHint},
-		"CloudKmsDisabledKey":           {Code: storage.PermissionDenied, Hint: keyStateHint},
-
-		"userProjectInvalid":        {Code: storage.InvalidArgument, Hint: payerHint},
-		"UserProjectInvalid":        {Code: storage.InvalidArgument, Hint: payerHint},
-		"UserProjectAccessDenied":   {Code: storage.PermissionDenied, Hint: billHint},
-		"UserProjectAccountProblem": {Code: storage.PermissionDenied, Hint: billingHint},
-		"orgPolicyConstraintFailed": {Code: storage.PermissionDenied, Hint: policyHint},
-		"countryBlocked":            {Code: storage.PermissionDenied},
-		"sslRequired":               {Code: storage.PermissionDenied, Hint: httpsHint},
-		"userProjectMissing":        {Code: storage.InvalidArgument, Hint: payerHint},
-		"UserProjectMissing":        {Code: storage.InvalidArgument, Hint: payerHint},
-		"ExpiredToken":              {Code: storage.Unauthenticated, Hint: accountHint},
-		"InvalidSecurity":           {Code: storage.Unauthenticated, Hint: accountHint},
-		"AuthenticationRequired":    {Code: storage.Unauthenticated, Hint: accountHint},
-		"accountDisabled":           {Code: storage.PermissionDenied, Hint: billingHint},
-	},
+	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+		{Code: storage.ObjectNotFound}:           "NoSuchKey",
+		{Code: storage.BucketNotFound}:           "NoSuchBucket",
+		{Code: storage.RateLimited}:              "rateLimitExceeded userRateLimitExceeded quotaExceeded SlowDown",
+		{Code: storage.Locked, Hint: lockedHint}: "retentionPolicyNotMet objectUnderActiveHold RetentionPolicyNotMet ObjectUnderActiveHold",
+		{Code: storage.TooLarge}:                 "uploadTooLarge EntityTooLarge",
+		{Code: storage.ChecksumMismatch}:         "BadDigest",
+		{Code: storage.Unavailable}:              "uploadBrokenConnection RequestTimeout",
+		{Code: storage.InvalidArgument, Hint: "the object is encrypted with a customer's key: give it by WithCustomerKey, or WithSourceCustomerKey for the source of a copy"}: "resourceIsEncryptedWithCustomerEncryptionKey ResourceIsEncryptedWithCustomerEncryptionKey",
+		{Code: storage.InvalidArgument, Hint: "the object is encrypted with another key than the one given by WithCustomerKey or WithSourceCustomerKey"}:                      "customerEncryptionKeyIsIncorrect CustomerEncryptionKeyIsIncorrect",
+		{Code: storage.InvalidArgument, Hint: "the object is not encrypted with a customer's key: omit WithCustomerKey or WithSourceCustomerKey"}:                             "resourceNotEncryptedWithCustomerEncryptionKey ResourceNotEncryptedWithCustomerEncryptionKey",
+		{Code: storage.InvalidArgument, Hint: "check the name of the Cloud KMS key, and that it is in the location of the bucket"}: `
+			cloudKmsBadKey CloudKmsBadKey cloudKmsDecryptionKeyNotFound CloudKmsDecryptionKeyNotFound
+			cloudKmsEncryptionKeyNotFound CloudKmsEncryptionKeyNotFound cloudKmsKeyLocationNotAllowed
+			CloudKmsKeyLocationNotAllowed`,
+		{Code: storage.PermissionDenied, Hint: "the Cloud KMS key is disabled, destroyed or about to be destroyed"}:            "cloudKmsDisabledKey CloudKmsDisabledKey",
+		{Code: storage.InvalidArgument, Hint: payerHint}:                                                                       "userProjectInvalid UserProjectInvalid userProjectMissing UserProjectMissing",
+		{Code: storage.PermissionDenied, Hint: billHint}:                                                                       "UserProjectAccessDenied",
+		{Code: storage.PermissionDenied, Hint: "the project has no active billing account, or is disabled: check its billing"}: "UserProjectAccountProblem accountDisabled",
+		{Code: storage.PermissionDenied, Hint: policyHint}:                                                                     "orgPolicyConstraintFailed",
+		{Code: storage.PermissionDenied}:                                                                                       "countryBlocked",
+		{Code: storage.PermissionDenied, Hint: "Google demands https: check the endpoint"}:                                     "sslRequired",
+		{Code: storage.Unauthenticated, Hint: accountHint}:                                                                     "ExpiredToken InvalidSecurity AuthenticationRequired",
+	}),
 
 	Statuses: map[int]sdkerror.Meaning{
 		http.StatusUnauthorized:   {Code: storage.Unauthenticated, Hint: accountHint},

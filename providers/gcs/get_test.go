@@ -168,7 +168,7 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 func TestAReadOfEncodedMetadataNeedsOneConnection(t *testing.T) {
 	server := newStandIn(t, media(map[string]string{"X-Goog-Meta-Who": "Zo%C3%AB"}), stored, media(nil))
 	d := server.on(t, func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}} })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, body, err := d.Get(ctx, &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 // remove removes a bucket with all versions of its objects.
 func (s *testServer) remove(t *testing.T, bucket string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // that of the test is done
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // that of the test is done
 	defer cancel()
 	for _, o := range s.objects(ctx, t, bucket) {
 		err := s.raw.Bucket(bucket).Object(o.Name).Generation(o.Generation).Delete(ctx)

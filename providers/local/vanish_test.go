@@ -44,7 +44,7 @@ func (s *subject) cleaned(t *testing.T, key string) *storage.PutRequest {
 
 // soon returns a context that ends before the test does.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

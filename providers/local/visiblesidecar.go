@@ -160,18 +160,7 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 	if !a.matches(f.Meta) {
 		a.crc, a.mtime = storage.CRC32C{}, f.Meta.MTime
 	}
-	value := a.encode()
-	if !s.staging.noXattr && f.SetXattr(value) == nil {
-		if s.sync {
-			return f.Sync()
-		}
-		return nil
-	}
-	w, err := s.staging.dir(ctx)
-	if err != nil {
-		return err
-	}
-	return s.staging.writeSidecar(&stagedFile{dir: w.dir, meta: f.Meta}, value)
+	return s.staging.replaceAttrs(ctx, f, a)
 }
 
 // putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it

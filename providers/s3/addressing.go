@@ -216,7 +216,7 @@ const aliasSuffix = "-ext-s3alias"
 // forBucket returns the account for a bucket. An access point of Amazon's has a careful
 // profile, unless Config has a profile.
 func (a *account) forBucket(bucket string) *account {
-	if a.profileGiven || a.profile.Name != "aws" || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
+	if a.profileGiven || !a.profile.row().amazon || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
 		return a
 	}
 	careful := *a

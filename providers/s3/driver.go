@@ -94,10 +94,10 @@ func (d *driver) Describe() storage.Description {
 // featureHint returns the hint for features that the server may have and that are not
 // declared.
 func (a *account) featureHint() string {
-	switch a.profile.Name {
-	case "unknown":
+	switch row := a.profile.row(); {
+	case row.unnamed:
 		return a.server.hint()
-	case accessPointProfile:
+	case row.mixed:
 		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
 	}
 	return ""

@@ -133,7 +133,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 // not one of Amazon's. Nil means Amazon.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
-	if !known || named.Name == "aws" || named.Name == "unknown" || named.Name == accessPointProfile {
+	if !known || named.hostless {
 		return nil, nil // a custom profile, or one that Amazon may have, too
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"

@@ -58,7 +58,7 @@ func (a *account) startsAfter(prefix, key string) bool {
 // given may be the wrong one.
 func (a *account) orderKnown() bool {
 	p := &a.profile
-	if !p.OrderedListing || p.Name == accessPointProfile || a.customResolver {
+	if !p.OrderedListing || p.row().mixed || a.customResolver {
 		return false
 	}
 	if a.endpoint == nil {

@@ -91,6 +91,10 @@ type Profile struct {
 
 	// identifies says that every response has a header of the protocol, such as x-amz-request-id.
 	identifies bool
+	amazon     bool // Amazon's own
+	hostless   bool // no host follows from it: the server may be Amazon's, or any
+	unnamed    bool // the server is not known, so that hints ask for its name
+	mixed      bool // an access point, which may belong to an FSx volume, so that hints ask for that
 	// timesInIDs says that the server lists an old version with the time of its replacement,
 	// and that its id is a ULID, which has the time of the version.
 	timesInIDs bool

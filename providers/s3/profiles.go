@@ -14,33 +14,14 @@ var profiles = []Profile{
 		// Docs: enforces conditions of writes (August and November 2024), deletes
 		// (September 2025) and copies. Multipart uploads have a CRC32C of type
 		// FULL_OBJECT.
-		Name:            "aws",
-		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum:        ChecksumFullObject,
-		Batch:           BatchChecksum,
-		Copy:            true,
-		CopyParts:       true,
-		PinnedCopyParts: true,
-		CopiedChecksums: true,
-		ObjectACLs:      true, // if the bucket allows them; else AccessControlListNotSupported
-		KMS:             true,
-		CustomerKeys:    true, // if the bucket allows it; else AccessDenied
-		BucketOwners:    true,
-		StorageClasses:  true,
-		SignedForms:     true,
-		Tags:            true,
-		Versioning:      true,
-		ObjectLock:      LockAllBuckets,
-		Restore:         true,
-		BucketPolicy:    true,
-		CORS:            true,
-		Lifecycle:       true,
-		Location:        true,
-		VirtualHost:     true,
-		Hosts:           amazonHosts(),
-		OrderedListing:  true,
-		LeadingSlashes:  true,
-		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		Name: "aws", amazon: true, hostless: true, Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum: ChecksumFullObject, Batch: BatchChecksum, ObjectLock: LockAllBuckets, Hosts: amazonHosts(),
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		Copy:          true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, KMS: true, BucketOwners: true,
+		StorageClasses: true, SignedForms: true, Tags: true, Versioning: true, Restore: true, BucketPolicy: true,
+		CORS: true, Lifecycle: true, Location: true, VirtualHost: true, OrderedListing: true, LeadingSlashes: true,
+		ObjectACLs:   true, // if the bucket allows them; else AccessControlListNotSupported
+		CustomerKeys: true, // if the bucket allows it; else AccessDenied
 	},
 	{
 		// Docs: has ACLs of objects, policies, CORS, lifecycle and versioning. The
@@ -49,22 +30,11 @@ var profiles = []Profile{
 		// claim conditional writes, which s3probe must confirm. It is built on
 		// Ceph: older releases check Content-MD5, but accept a CRC32C without
 		// checking it. The release is unknown, so names of metadata have no "_".
-		Name:              "spaces",
-		ContentMD5:        true,
-		Batch:             BatchMD5,
-		Copy:              true,
-		CopyParts:         true,
-		ObjectACLs:        true,
-		SignedForms:       true,
-		Versioning:        true,
-		BucketPolicy:      true,
-		CORS:              true,
-		Lifecycle:         true,
-		VirtualHost:       true,
-		EscapeUnderscores: true,
-		Hosts:             []string{"{region}.digitaloceanspaces.com"},
-		OrderedListing:    true,
-		SignedUploads:     SignedUploads{ContentType: true, Size: true},
+		Name: "spaces", Batch: BatchMD5, Hosts: []string{"{region}.digitaloceanspaces.com"},
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, SignedForms: true, Versioning: true,
+		BucketPolicy: true, CORS: true, Lifecycle: true, VirtualHost: true, EscapeUnderscores: true,
+		OrderedListing: true,
 	},
 	{
 		// Docs: has conditions on PutObject and CompleteMultipartUpload, on copies
@@ -75,62 +45,31 @@ var profiles = []Profile{
 		// r2/api/s3/api.mdx), and no other encryption that a request names. There are no
 		// ACLs, POST policies, versions or policies, and no anonymous reads by the
 		// S3 URL. A Put may have 5 GiB minus 5 MiB.
-		Name:           "r2",
-		Conditions:     Conditions{Create: true, Update: true, Complete: true},
-		Checksum:       ChecksumHeader,
-		EqualParts:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		CustomerKeys:   true,
-		StorageClasses: true,
-		CORS:           true,
-		Lifecycle:      true,
-		Hosts:          []string{"*.r2.cloudflarestorage.com"},
-		Region:         "auto",
-		PublicURL:      "none",
-		MaxPutSize:     maxPutSize - minPartSize,
-		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		Name: "r2", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumHeader,
+		Batch: BatchMD5, Hosts: []string{"*.r2.cloudflarestorage.com"}, Region: "auto", PublicURL: "none",
+		MaxPutSize:    maxPutSize - minPartSize,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		EqualParts:    true, Copy: true, CopyParts: true, CustomerKeys: true, StorageClasses: true, CORS: true,
+		Lifecycle: true, OrderedListing: true,
 	},
 	{
 		// Docs: only the bucket's ACL makes objects public. Every bucket keeps
 		// versions. It has object lock and SSE-C, and no keys of a KMS. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
 		// unsupported header, and If-None-Match as not implemented.
-		Name:           "b2",
-		ContentMD5:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		CustomerKeys:   true,
-		Versioning:     true,
-		ObjectLock:     LockNewBuckets,
-		BucketACL:      true,
-		CORS:           true,
-		VirtualHost:    true,
-		Hosts:          []string{"s3.{region}.backblazeb2.com"},
-		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		Name: "b2", Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"s3.{region}.backblazeb2.com"},
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, Versioning: true, BucketACL: true,
+		CORS: true, VirtualHost: true, OrderedListing: true,
 	},
 	{
 		// Docs: recommends path style. It has object lock. Paid accounts have public
 		// access, by policy or ACL. Users' issues (2025): it refused every flexible checksum. Third
 		// parties claim conditions, which is not confirmed.
-		Name:           "wasabi",
-		ContentMD5:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		ObjectACLs:     true,
-		SignedForms:    true,
-		Versioning:     true,
-		ObjectLock:     LockNewBuckets,
-		BucketPolicy:   true,
-		Lifecycle:      true,
-		Location:       true,
-		Hosts:          []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
-		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		Name: "wasabi", Batch: BatchMD5, ObjectLock: LockNewBuckets,
+		Hosts:         []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, SignedForms: true, Versioning: true,
+		BucketPolicy: true, Lifecycle: true, Location: true, OrderedListing: true,
 	},
 	{
 		// Run (source of February 2026): PutObject and CompleteMultipartUpload
@@ -144,31 +83,14 @@ var profiles = []Profile{
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.
-		Name:            "minio",
-		identifies:      true,
-		Conditions:      Conditions{Create: true, Update: true, Complete: true},
-		Checksum:        ChecksumFullObject,
-		Batch:           BatchMD5,
-		Copy:            true,
-		CopyParts:       true,
-		PinnedCopyParts: true,
-		StorageClasses:  true,
-		KMS:             true, // if it has one; else NotImplemented
-		CustomerKeys:    true,
-		SignedForms:     true,
-		Tags:            true,
-		Versioning:      true,
-		ObjectLock:      LockNewBuckets,
-		BucketPolicy:    true,
-		Lifecycle:       true,
-		Hosts:           []string{"play.min.io"},
-		OrderedListing:  true,
-		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		SlashDelimiter:  true,
-		TokenAfterLast:  true,
-		SlowTokens:      true, // its source, and measured with 10,000 keys
-		HidesUploads:    true,
-		ShortSegments:   true,
+		Name: "minio", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumFullObject,
+		Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"play.min.io"},
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true, CustomerKeys: true,
+		SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
+		SlashDelimiter: true, TokenAfterLast: true, HidesUploads: true, ShortSegments: true,
+		KMS:        true, // if it has one; else NotImplemented
+		SlowTokens: true, // its source, and measured with 10,000 keys
 	},
 	{
 		// Docs and its conformance tests: PutObject has had conditions for long,
@@ -177,43 +99,21 @@ var profiles = []Profile{
 		// CRC32C, and all releases check Content-MD5. Until Quincy, "_" in names of
 		// metadata becomes "-" (ceph/ceph pull request 38737). The tests have SSE-KMS
 		// and SSE-C, tags, and object lock of new buckets.
-		Name:              "ceph",
-		ContentMD5:        true,
-		Batch:             BatchMD5,
-		Copy:              true,
-		CopyParts:         true,
-		ObjectACLs:        true,
-		StorageClasses:    true,
-		KMS:               true,
-		CustomerKeys:      true,
-		SignedForms:       true,
-		Tags:              true,
-		Versioning:        true,
-		ObjectLock:        LockNewBuckets,
-		BucketPolicy:      true,
-		CORS:              true,
-		Lifecycle:         true,
-		EscapeUnderscores: true,
-		OrderedListing:    true,
-		SignedUploads:     SignedUploads{ContentType: true, Size: true},
+		Name: "ceph", Batch: BatchMD5, ObjectLock: LockNewBuckets,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, StorageClasses: true, KMS: true,
+		CustomerKeys: true, SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, CORS: true,
+		Lifecycle: true, EscapeUnderscores: true, OrderedListing: true,
 	},
 	{
 		// Docs: has no ACLs, versions or policies. A bucket becomes public as a
 		// website, outside of S3. Replicas agree later, so that no condition of a
 		// write can be atomic.
-		Name:           "garage",
-		ContentMD5:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		SignedForms:    true,
-		CORS:           true,
-		Lifecycle:      true,
-		Region:         "garage", // the default of its configuration
-		PublicURL:      "none",
+		Name: "garage", Batch: BatchMD5, PublicURL: "none", SignedUploads: SignedUploads{ContentType: true, Size: true},
+		Racy:       Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		ContentMD5: true, Copy: true, CopyParts: true, SignedForms: true, CORS: true, Lifecycle: true,
 		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true},
-		Racy:           Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Region:         "garage", // the default of its configuration
 	},
 	{
 		// Changelog: has conditions since August 2025, which are atomic since March
@@ -222,18 +122,9 @@ var profiles = []Profile{
 		// endpoint is unknown.
 		// Run (4.44): it lists like a directory tree, with all of a/ before a-b, and
 		// omits folders with start-after.
-		Name:          "seaweedfs",
-		ContentMD5:    true,
-		Batch:         BatchMD5,
-		Copy:          true,
-		CopyParts:     true,
-		SignedForms:   true,
-		Versioning:    true,
-		BucketPolicy:  true,
-		CORS:          true,
-		Lifecycle:     true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ShortSegments: true,
+		Name: "seaweedfs", Batch: BatchMD5, SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5: true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, BucketPolicy: true,
+		CORS: true, Lifecycle: true, ShortSegments: true,
 	},
 	{
 		// Run (v1.8.0 on a file system): PutObject and CompleteMultipartUpload enforce
@@ -245,100 +136,49 @@ var profiles = []Profile{
 		// without its lock before it refuses the lock of a bucket without object lock,
 		// and never ends a retention. It lists an old version with the time of its
 		// replacement; its source makes the id a ULID of the time of the version.
-		Name:            "versitygw",
-		identifies:      true,
-		timesInIDs:      true,
-		Conditions:      Conditions{Create: true, Update: true, Complete: true},
-		Checksum:        ChecksumFullObject,
-		Batch:           BatchMD5,
-		Copy:            true,
-		CopyParts:       true,
-		PinnedCopyParts: true,
-		BucketOwners:    true,
-		SignedForms:     true,
-		Tags:            true,
-		Versioning:      true,
-		ObjectLock:      LockAllBuckets,
-		BucketPolicy:    true,
-		CORS:            true,
-		OrderedListing:  true,
-		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		TokenAfterLast:  true,
-		Racy:            Conditions{Remove: true},
-		ShortSegments:   true,
+		Name: "versitygw", Conditions: Conditions{Create: true, Update: true, Complete: true},
+		Checksum: ChecksumFullObject, Batch: BatchMD5, ObjectLock: LockAllBuckets,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true}, Racy: Conditions{Remove: true},
+		identifies: true, timesInIDs: true, Copy: true, CopyParts: true, PinnedCopyParts: true, BucketOwners: true,
+		SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, CORS: true, OrderedListing: true,
+		TokenAfterLast: true, ShortSegments: true,
 	},
 	{
 		// Run: our own server (package s3server), which keeps Amazon's rules. It is asked
 		// for buckets by path, and responds with 501 if the store below it lacks a feature.
-		Name:            "omnibucket",
-		identifies:      true,
-		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum:        ChecksumFullObject,
-		Batch:           BatchChecksum,
-		Copy:            true,
-		CopyParts:       true,
-		PinnedCopyParts: true,
-		CopiedChecksums: true,
-		ObjectACLs:      true,
-		KMS:             true,
-		CustomerKeys:    true,
-		BucketOwners:    true,
-		StorageClasses:  true,
-		SignedForms:     true,
-		Tags:            true,
-		Versioning:      true,
-		ObjectLock:      LockAllBuckets,
-		Restore:         true,
-		BucketPolicy:    true,
-		CORS:            true,
-		Lifecycle:       true,
-		Location:        true,
-		OrderedListing:  true,
-		LeadingSlashes:  true,
-		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		Name:       "omnibucket",
+		Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum:   ChecksumFullObject, Batch: BatchChecksum, ObjectLock: LockAllBuckets,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, ObjectACLs: true,
+		KMS: true, CustomerKeys: true, BucketOwners: true, StorageClasses: true, SignedForms: true, Tags: true,
+		Versioning: true, Restore: true, BucketPolicy: true, CORS: true, Lifecycle: true, Location: true,
+		OrderedListing: true, LeadingSlashes: true,
 	},
 	{
 		// Users' issues: the XML API has no DeleteObjects and ignores If-Match and
 		// If-None-Match on PutObject. Its front end changes Accept-Encoding. Docs: has
 		// canned ACLs if access is not uniform, and x-goog- headers instead of
 		// x-amz-checksum and storage classes.
-		Name:             "gcs",
-		ContentMD5:       true,
-		Copy:             true,
-		ObjectACLs:       true,
-		Hosts:            []string{"storage.googleapis.com"},
-		Region:           "auto",
-		UnsignedEncoding: true,
-		OrderedListing:   true,
-		SignedUploads:    SignedUploads{ContentType: true, Size: true},
+		Name: "gcs", Hosts: []string{"storage.googleapis.com"}, Region: "auto",
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ContentMD5:    true, Copy: true, ObjectACLs: true, UnsignedEncoding: true, OrderedListing: true,
 	},
 	{
 		// An access point of Amazon's, by its ARN or its alias, may belong to an FSx
 		// volume instead of a bucket. Docs of FSx: has no ACLs, versions, conditional
 		// writes, classes or presigned URLs, and copies only inside one access point.
 		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
-		Name:           accessPointProfile,
-		ContentMD5:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		VirtualHost:    true,
-		NoSigning:      true,
+		Name: accessPointProfile, hostless: true, mixed: true, Batch: BatchMD5,
+		ContentMD5: true, Copy: true, CopyParts: true, VirtualHost: true, NoSigning: true,
 		OrderedListing: true, // the core stops a listing that is not
 	},
 	{
 		// The careful profile: no conditions until s3probe has tested them, no checksum
 		// header, because some servers refuse it, and no feature that servers often lack.
 		// MinIO, behind whatever host, omits uploads in progress from listings.
-		Name:           "unknown",
-		HidesUploads:   true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		SignedForms:    true,
-		Versioning:     true,
-		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true},
+		Name: "unknown", hostless: true, unnamed: true, Batch: BatchMD5, SignedUploads: SignedUploads{ContentType: true, Size: true},
+		HidesUploads: true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
 	},
 }
 
@@ -351,6 +191,12 @@ func NamedProfile(name string) (Profile, bool) {
 		}
 	}
 	return Profile{}, false
+}
+
+// row returns the row with the name of p. That of another name, such as a probed one, is empty.
+func (p *Profile) row() Profile {
+	row, _ := NamedProfile(p.Name)
+	return row
 }
 
 // ProfileNames returns the names that [NamedProfile] knows, sorted.
@@ -404,7 +250,7 @@ func amazonEndpoint(endpoint string) bool {
 		return false
 	}
 	p, _, known := profileOfHost(u.Hostname())
-	return known && p.Name == "aws"
+	return known && p.amazon
 }
 
 // regionOf reports whether host is one of the profile's, and returns its region.

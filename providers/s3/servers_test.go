@@ -97,7 +97,7 @@ func (s *testServer) lockingBucket(t *testing.T) string {
 // remove removes a bucket with all versions of its objects.
 func (s *testServer) remove(t *testing.T, bucket string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the test's own is done
 	defer cancel()
 	pages := awss3.NewListObjectVersionsPaginator(s.raw, &awss3.ListObjectVersionsInput{Bucket: &bucket})
 	for pages.HasMorePages() {

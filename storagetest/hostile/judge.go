@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxTime     = 15 * time.Second // of maxRequests on a slow machine
+	maxTime     = time.Minute // of maxRequests on a slow machine
 	maxRequests = 40
 	// maxTaken is how much of a response may leave the server: the most that a driver reads, and
 	// what the buffers of the two systems hold.

@@ -15,13 +15,13 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// Run runs a script with Node.js until it ends, or limit has passed. The script gets input as
-// JSON. It fails the test if it does not end with 0.
+// Run runs a script with Node.js until it ends. The script gets input as JSON. It fails the test if
+// it does not end with 0, or shortly before the test's own timeout. Each step has a limit in browser.mjs.
 //
 // input also gets "browser": what the function start of browser.mjs needs. Screenshots are
 // stored in $OMNIBUCKET_ARTIFACTS/example. By default only that of a failure is taken, in a temporary
 // directory.
-func Run(t *testing.T, example, script string, limit time.Duration, input map[string]any) {
+func Run(t *testing.T, example, script string, input map[string]any) {
 	t.Helper()
 	artifacts := artifactsDir(t, example)
 	input["browser"] = map[string]any{
@@ -33,8 +33,12 @@ func Run(t *testing.T, example, script string, limit time.Duration, input map[st
 	}
 	document, err := json.Marshal(input)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
+	ctx := t.Context()
+	if deadline, limited := t.Deadline(); limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-30*time.Second)) // to show what it said
+		defer cancel()
+	}
 	said, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
 	t.Logf("%s", said)
 	require.NoError(t, err, "the screenshots are in %s", artifacts)

@@ -6,7 +6,7 @@ const [playwright, executablePath] = process.argv.slice(2);
 const { chromium } = await import(playwright);
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 const context = await browser.newContext();
-context.setDefaultTimeout(60_000);
+context.setDefaultTimeout(300_000);
 const tabs = new Map();
 
 const commands = {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+)
+
+func askTier(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
+	var e *storage.Error
+	switch {
+	case err == nil:
+		return "none: the account has it", nil
+	case !errors.As(err, &e) || e.Status == 0:
+		return "", err
+	case e.Code == storage.InvalidArgument:
+		return "invalid argument", nil
+	}
+	i.note("%s, status %d", e.Code, e.Status)
+	return "another", nil
+}
+
+func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
+	if storage.CodeOf(err) == storage.Unsupported {
+		return "", notHere("the account has no tiers")
+	}
+	if err == nil {
+		err = put(ctx, b, "a")
+	}
+	if err != nil {
+		return "", err
+	}
+	attrs, err := b.Attrs(ctx, "a")
+	if err != nil {
+		return "", err
+	}
+	i.note("%s", attrs.StorageClass)
+	if attrs.StorageClass == "Cool" {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	account, err := client.GetAccountInfo(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	if account.IsHierarchicalNamespaceEnabled == nil || !*account.IsHierarchicalNamespaceEnabled {
+		return "", notHere("the account has no hierarchical namespace")
+	}
+	_, err = client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}}).NextPage(ctx)
+	var refused *azcore.ResponseError
+	switch {
+	case err == nil:
+		return "a listing", nil
+	case errors.As(err, &refused):
+		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		return "a refusal", nil
+	}
+	return "", err
+}
+
+// askDefaultImmutability reads a new container. If the account gives it immutability that keeps it
+// from being deleted, the program has ended at its first bucket.
+func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	found, err := client.GetProperties(ctx, nil)
+	switch {
+	case err != nil:
+		return "", err
+	case found.IsImmutableStorageWithVersioningEnabled == nil:
+		return "no", nil
+	case *found.IsImmutableStorageWithVersioningEnabled:
+		return "yes, it has it", nil
+	}
+	return "yes, it has none", nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+)
+
+// askSignedForms sends a form whose body fits its policy, and one whose body is too long.
+func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
+	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	form, err := awss3.NewPresignClient(client).PresignPostObject(ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
+		func(o *awss3.PresignPostOptions) { o.Conditions = []any{[]any{"content-length-range", 1, 4}} })
+	if err != nil {
+		return "", err
+	}
+	var status [2]int
+	for n, text := range []string{"fits", "is too long"} {
+		if status[n], err = i.postForm(ctx, form.URL, form.Values, text); err != nil {
+			return "", err
+		}
+	}
+	i.note("status %d, and %d for a body that is too long", status[0], status[1])
+	switch {
+	case status[0] >= 300:
+		return "refused", nil
+	case status[1] < 300:
+		return "ignored", nil
+	}
+	return "enforced", nil
+}
+
+// postForm sends a form as a browser does, and returns the status.
+func (i *inquiry) postForm(ctx context.Context, address string, fields map[string]string, text string) (int, error) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range fields {
+		_ = w.WriteField(name, value)
+	}
+	file, _ := w.CreateFormFile("file", "a")
+	_, _ = io.WriteString(file, text)
+	_ = w.Close()
+	status, _, err := i.get(ctx, http.MethodPost, address, http.Header{"Content-Type": {w.FormDataContentType()}}, body.String())
+	return status, err
+}
+
+func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	const key = "a$b"
+	form, err := storage.SignedUploadForm(ctx, b, key, 1, 10)
+	if storage.CodeOf(err) == storage.Unsupported {
+		return "", notHere("the profile declares no forms")
+	}
+	if err != nil {
+		return "", err
+	}
+	status, err := i.postForm(ctx, form.URL, form.Fields, "text")
+	if err != nil {
+		return "", err
+	}
+	i.note("status %d", status)
+	found, err := b.Exists(ctx, key)
+	switch {
+	case err != nil:
+		return "", err
+	case found:
+		return "yes", nil
+	}
+	return "no", nil
+}

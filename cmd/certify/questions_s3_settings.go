@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+)
+
+func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
+	if _, err := i.bucket(ctx, storage.WithVersioning(true)); err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithVersions())
+	if err != nil {
+		return "", err
+	}
+	const keys, writes = 5, 3
+	for n := range keys * writes {
+		if err := put(ctx, b, string(rune('a'+n%keys))); err != nil {
+			return "", err
+		}
+	}
+	found := 0
+	for _, err := range storage.Versions(ctx, b) {
+		if err != nil {
+			return "", err
+		}
+		found++
+	}
+	i.note("%d of %d", found, keys*writes)
+	if found < keys*writes {
+		return "some lost", nil
+	}
+	return "all kept", nil
+}
+
+func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
+	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
+	_, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule))
+	if e, ok := err.(*storage.Error); ok {
+		i.note("%s, status %d", e.Code, e.Status)
+		return "no", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "yes", nil
+}
+
+func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return "no, and CreateBucket says so", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithPublic())
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	address, err := b.PublicURL("a")
+	if err != nil {
+		return "", err
+	}
+	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	if err != nil {
+		return "", err
+	}
+	i.note("status %d", status)
+	if status == http.StatusOK {
+		return "yes", nil
+	}
+	return "no, and BucketInfo says that it is public", nil
+}
+
+func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
+	began := time.Now()
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	i.note("%.1f s", time.Since(began).Seconds())
+	switch {
+	case storage.CodeOf(err) == storage.PermissionDenied:
+		return "the account blocks it", nil
+	case err != nil:
+		return "", err
+	case time.Since(began) > 5*time.Second:
+		return "longer", nil
+	}
+	return "at most 5 seconds", nil
+}
+
+func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return "", notHere("the account refuses a public policy")
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithPublic())
+	if err != nil {
+		return "", err
+	}
+	client, err := clientOf[*awss3.Client](b)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	address, err := b.PublicURL("a")
+	if err != nil {
+		return "", err
+	}
+	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	if err != nil {
+		return "", err
+	}
+	if status == http.StatusOK {
+		return "", notHere("the account has no block: the object can be read")
+	}
+	found, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
+	if err != nil {
+		return "", err
+	}
+	if found.PolicyStatus != nil && aws.ToBool(found.PolicyStatus.IsPublic) {
+		return "no", nil
+	}
+	return "yes", nil
+}

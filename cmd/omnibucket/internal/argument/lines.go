@@ -1,0 +1,52 @@
+package argument
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/omnibucket/storage"
+
+	"io"
+)
+
+// ReadPatterns reads the patterns of a file, one in each line, without comments.
+func ReadPatterns(flag, path string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+	}
+	defer func() { _ = file.Close() }()
+	var patterns []string
+	lines := bufio.NewScanner(WithoutMark(file))
+	for lines.Scan() {
+		line := strings.TrimRight(lines.Text(), " \t\r")
+		switch {
+		case strings.IndexByte(line, 0) >= 0: // UTF-16, as PowerShell writes: no pattern would match
+			return nil, Invalid(flag+" must name a file of text in UTF-8", "")
+		case line == "", strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "!"):
+			return nil, Invalid(flag+` must not have a pattern that begins with "!"`, `write "\!" for a name that begins with "!"`)
+		default:
+			patterns = append(patterns, line)
+		}
+	}
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, Invalid(flag+" must have patterns of at most 64 KiB", "")
+	case err != nil:
+		return nil, Invalid(flag+" must name a file that can be read: "+err.Error(), "")
+	}
+	return patterns, nil
+}
+
+// WithoutMark returns a text without the byte order mark that editors of Windows write before it.
+func WithoutMark(text io.Reader) io.Reader {
+	const mark = "\uFEFF"
+	b := bufio.NewReader(text)
+	if start, _ := b.Peek(len(mark)); string(start) == mark { // reading returns any error
+		_, _ = b.Discard(len(mark))
+	}
+	return b
+}

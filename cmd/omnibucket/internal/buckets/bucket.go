@@ -1,0 +1,162 @@
+// Package buckets has the commands for whole buckets: bucket, mb and rb.
+package buckets
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
+)
+
+// bucketFlags are the flags of bucket.
+type bucketFlags struct {
+	versioning, public         string
+	cors, lifecycle, retention string
+}
+
+// Bucket returns the command bucket.
+func Bucket(p *program.Program) *cobra.Command {
+	var f bucketFlags
+	c := &cobra.Command{
+		Use:   "bucket [flags] ADDRESS",
+		Short: "Show or change the settings of a bucket",
+		Long: `Shows the settings of a bucket, or changes those whose flags are given. FILE has the JSON
+array that --json shows, or is "-" for standard input; an empty array, or "none" in place of
+FILE, removes all rules. A rule may leave fields out.
+
+--retention is "governance:DAYS" or "compliance:DAYS", which locks each new object, or "none".
+Versioning cannot be switched off on every store; some suspend it.`,
+		Example: `  omnibucket bucket --json 's3://photos?region=eu-west-1'
+  omnibucket bucket --versioning on --public off gs://photos
+  omnibucket bucket --cors cors.json 's3://photos?region=eu-west-1'
+  omnibucket bucket --lifecycle none file:///srv/photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts, err := bucketOptions(p, c, &f)
+			if err != nil {
+				return err
+			}
+			return bucket(c.Context(), p, args[0], opts)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.versioning, "versioning", "", "keep old versions of objects: on or off")
+	flags.StringVar(&f.public, "public", "", "let anyone read all objects: on or off")
+	flags.StringVar(&f.cors, "cors", "", "replace the CORS rules by those of this `file`")
+	flags.StringVar(&f.lifecycle, "lifecycle", "", "replace the lifecycle rules by those of this `file`")
+	flags.StringVar(&f.retention, "retention", "", "lock new objects by default: `MODE:DAYS`, or none")
+	return c
+}
+
+// bucketOptions returns options for the flags that are given.
+func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]storage.BucketOption, error) {
+	var opts []storage.BucketOption
+	for _, flag := range []struct {
+		name, value string
+		with        func(bool) storage.BucketOption
+	}{{"versioning", f.versioning, storage.WithVersioning}, {"public", f.public, storage.WithPublicAccess}} {
+		if !c.Flags().Changed(flag.name) {
+			continue
+		}
+		if flag.value != "on" && flag.value != "off" {
+			return nil, argument.Invalid("--"+flag.name+" must be on or off", "")
+		}
+		opts = append(opts, flag.with(flag.value == "on"))
+	}
+	if c.Flags().Changed("cors") {
+		rules, err := readRules[storage.CORSRule](p, "--cors", f.cors)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithCORS(rules...))
+	}
+	if c.Flags().Changed("lifecycle") {
+		rules, err := readRules[storage.LifecycleRule](p, "--lifecycle", f.lifecycle)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithLifecycle(rules...))
+	}
+	if c.Flags().Changed("retention") {
+		mode, days, err := parseRetention(f.retention)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithDefaultRetention(mode, days))
+	}
+	return opts, nil
+}
+
+// readRules reads the JSON array of a file, and nothing else: a file that is not what it seems must
+// not remove rules. A field that no rule has is refused.
+func readRules[T any](p *program.Program, flag, path string) ([]T, error) {
+	if path == "none" {
+		return nil, nil
+	}
+	from := p.Around.In
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	decoder := json.NewDecoder(argument.WithoutMark(from))
+	decoder.DisallowUnknownFields()
+	rule := flag + " must be a file with a JSON array of rules"
+	var rules []T
+	switch err := decoder.Decode(&rules); {
+	case errors.Is(err, io.EOF), err == nil && rules == nil: // nothing, or null
+		return nil, argument.Invalid(rule, `to remove all rules, use "none"`)
+	case err != nil:
+		return nil, argument.Invalid(rule+": "+err.Error(), "see the output of bucket --json")
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, argument.Invalid(rule+", and nothing after it", "see the output of bucket --json")
+	}
+	return rules, nil
+}
+
+func parseRetention(text string) (storage.RetentionMode, int, error) {
+	if text == "none" {
+		return "", 0, nil
+	}
+	mode, number, _ := strings.Cut(text, ":")
+	days, err := strconv.Atoi(number)
+	if err != nil || days < 1 || mode != string(storage.Governance) && mode != string(storage.Compliance) {
+		return "", 0, argument.Invalid(`--retention must be "governance:DAYS", "compliance:DAYS" or "none"`, "")
+	}
+	return storage.RetentionMode(mode), days, nil
+}
+
+func bucket(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
+	l, err := p.LocateInBucket(text)
+	if err != nil {
+		return err
+	}
+	if len(opts) == 0 {
+		return reading.StatBucket(ctx, p, l, p.Global.JSON)
+	}
+	return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		_, err := s.UpdateBucket(ctx, bucket, opts...)
+		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
+			_, err = s.BucketInfo(ctx, bucket)
+		}
+		if err != nil {
+			return err
+		}
+		p.Emit(program.Event{Event: "changed", Key: bucket}, "changed "+p.Printable(bucket))
+		return nil
+	})
+}

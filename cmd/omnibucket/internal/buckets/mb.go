@@ -1,0 +1,71 @@
+package buckets
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// Mb returns the command mb.
+func Mb(p *program.Program) *cobra.Command {
+	var public, versioned bool
+	c := &cobra.Command{
+		Use:   "mb [flags] ADDRESS",
+		Short: "Create a bucket",
+		Long: `Creates a bucket: on Azure a container, for file: a directory. Names have 3 to 63
+characters of a-z, 0-9 and "-", which every provider accepts.`,
+		Example: `  omnibucket mb 's3://photos?region=eu-west-1'
+  omnibucket mb --versioned 'gs://photos?project=my-project'
+  omnibucket mb file:///srv/photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var opts []storage.BucketOption
+			if public {
+				opts = append(opts, storage.WithPublicAccess(true))
+			}
+			if versioned {
+				opts = append(opts, storage.WithVersioning(true))
+			}
+			if c.Flags().Changed("region") {
+				opts = append(opts, storage.WithRegion(p.Global.Region))
+			}
+			return mb(c.Context(), p, args[0], opts)
+		},
+	}
+	c.Flags().BoolVar(&public, "public", false, "let anyone read all objects")
+	c.Flags().BoolVar(&versioned, "versioned", false, "keep old versions of objects")
+	return c
+}
+
+func mb(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
+	l, err := p.LocateInBucket(text)
+	if err != nil {
+		return err
+	}
+	return p.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
+		_, err = s.CreateBucket(ctx, bucket, opts...)
+		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
+			err = mustBeMissing(ctx, s, bucket)
+		}
+		if err == nil {
+			p.Emit(program.Event{Event: "created", Key: bucket}, "created "+p.Printable(bucket))
+		}
+		return err
+	})
+}
+
+// mustBeMissing fails if a bucket exists, as creating it would.
+func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
+	switch info, err := s.BucketInfo(ctx, bucket); {
+	case err == nil:
+		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}
+	case errors.Is(err, storage.BucketNotFound):
+		return nil
+	default:
+		return err
+	}
+}

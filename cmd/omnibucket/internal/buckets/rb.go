@@ -1,0 +1,118 @@
+package buckets
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// Rb returns the command rb.
+func Rb(p *program.Program) *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "rb [flags] ADDRESS",
+		Short: "Remove a bucket",
+		Long: `Removes a bucket that is empty and has no old versions. With --force, permanently
+removes everything in it first.`,
+		Example: `  omnibucket rb 's3://photos?region=eu-west-1'
+  omnibucket rb --force file:///srv/photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return rb(c.Context(), p, args[0], force) },
+	}
+	c.Flags().BoolVar(&force, "force", false, "remove all objects and versions first")
+	return c
+}
+
+func rb(ctx context.Context, p *program.Program, text string, force bool) error {
+	l, err := p.LocateInBucket(text)
+	if err != nil {
+		return err
+	}
+	return p.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
+		defer func() {
+			if err == nil {
+				p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Printable(bucket))
+			}
+		}()
+		if p.Global.DryRun {
+			info, err := s.BucketInfo(ctx, bucket)
+			if err == nil && !force {
+				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersions())
+			}
+			return err
+		}
+		err = s.DeleteBucket(ctx, bucket)
+		if !force || !errors.Is(err, storage.BucketNotEmpty) {
+			return err
+		}
+		for _, empty := range []func(context.Context, storage.Service, string) error{removeObjects, removeVersions} {
+			if err := empty(ctx, s, bucket); err != nil {
+				return err
+			}
+			if err = s.DeleteBucket(ctx, bucket); !errors.Is(err, storage.BucketNotEmpty) {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// mustBeEmpty fails if a bucket has objects or versions, as removing it would.
+func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
+	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
+	for _, err := range b.List(ctx, storage.WithLimit(1)) {
+		if err == nil {
+			err = notEmpty
+		}
+		return err
+	}
+	if !storage.Supports(b, storage.Versioning) {
+		return nil
+	}
+	for _, err := range storage.Versions(ctx, b, storage.WithLimit(1)) {
+		if err == nil {
+			return notEmpty
+		}
+		break // removing the bucket needs no permission to list versions
+	}
+	return nil
+}
+
+// useBucket opens a bucket of an account while it calls do.
+func useBucket(s storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
+	bucket, err := s.Bucket(name, opts...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(bucket), storage.Close(bucket))
+}
+
+func removeObjects(ctx context.Context, s storage.Service, name string) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
+		_, err := storage.RemoveMatching(ctx, b, nil)
+		return err
+	})
+}
+
+// removeVersions removes all versions of a bucket that has them. Only a bucket that
+// is not empty without its objects is opened with versions.
+func removeVersions(ctx context.Context, s storage.Service, name string) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
+		if !storage.Supports(b, storage.Versioning) {
+			return nil
+		}
+		var listed error
+		_, err := storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) {
+			for v, err := range storage.Versions(ctx, b) {
+				if listed = err; err != nil || !yield(v) {
+					return
+				}
+			}
+		})
+		return errors.Join(listed, program.InLines(err))
+	}, storage.WithVersions())
+}

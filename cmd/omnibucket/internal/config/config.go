@@ -1,0 +1,111 @@
+// Package config reads and changes the configuration file.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+)
+
+// A Content is the content of the configuration file.
+type Content struct {
+	Locations map[string]string `yaml:"locations"` // addresses by name
+	Settings  map[string]string `yaml:"settings"`  // values by the name of a flag
+}
+
+// Parse parses a configuration file. Errors name its lines and do not quote them.
+func Parse(path string, text []byte) (Content, error) {
+	var c Content
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return Content{}, &storage.Error{
+			Code: storage.InvalidArgument, Err: fmt.Errorf("%s must have only locations and settings, each with names and text: %s", path, yamlPlace(err)),
+			Hint: "correct the file, or write it with \"omnibucket config add\"",
+		}
+	}
+	return c, nil
+}
+
+// yamlPlace returns where a file is wrong. The text of the parser may quote an address, which
+// may have credentials by mistake.
+func yamlPlace(err error) string {
+	var places []string
+	for word := range strings.FieldsSeq(err.Error()) {
+		if number, ok := strings.CutSuffix(word, ":"); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			places = append(places, "line "+number)
+		}
+	}
+	if len(places) == 0 {
+		return "it is not YAML"
+	}
+	return strings.Join(slices.Compact(places), ", ")
+}
+
+// CheckLocation checks a name and an address of the configuration. Errors do not quote the
+// address.
+func CheckLocation(name, address string) error {
+	switch {
+	case !location.NameForm.MatchString(name):
+		return argument.Invalid("name of a location must have letters, digits, \"-\" and \"_\", and begin with a letter", "")
+	case isReserved(name):
+		return argument.Invalid(name+" must not be the name of a location, because "+location.VariableOf(name)+" has another meaning", "choose another name")
+	case !location.AddressForm.MatchString(address):
+		return argument.Invalid("location "+name+" must have an address", location.AddressHint)
+	}
+	l, err := location.ParseAddress(address)
+	if err == nil && holdsSecret(l.Query) {
+		err = argument.Invalid("location "+name+" must not hold credentials in its parameters", "set the provider's own environment variables, or use its files")
+	}
+	return err
+}
+
+var secretName = regexp.MustCompile(`(?i)secret|password|token|credential|signature|access_?key|account_?key|^sig$`)
+
+// holdsSecret reports whether parameters seem to have credentials, which no address may have.
+func holdsSecret(query string) bool {
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return false // opening the address fails
+	}
+	for name, values := range parameters {
+		if secretName.MatchString(name) {
+			return true
+		}
+		for _, value := range values {
+			if u, err := url.Parse(value); err == nil && u.User != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isReserved reports whether the variable of a name is one of the program's own.
+func isReserved(name string) bool {
+	variable := location.VariableOf(name)
+	return variable == PathVariable || strings.HasPrefix(variable, FlagPrefix)
+}
+
+// FlagPrefix begins the names of environment variables that set flags:
+// OMNIBUCKET_FLAG_BWLIMIT sets --bwlimit. No location has such a name.
+const FlagPrefix = "OMNIBUCKET_FLAG_"
+
+// PathVariable has the path of the configuration file.
+const PathVariable = "OMNIBUCKET_CONFIG"
+
+// SettingVariable returns the environment variable that sets a flag.
+func SettingVariable(flag string) string {
+	return FlagPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}

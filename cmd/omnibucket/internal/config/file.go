@@ -1,0 +1,123 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"errors"
+	"io/fs"
+)
+
+// A File is a configuration file that is being changed. Comments and the order
+// of lines stay.
+type File struct {
+	path     string
+	Config   Content
+	document yaml.Node
+}
+
+// ReadFile reads a configuration file. A missing one is empty.
+func ReadFile(path string) (*File, error) {
+	f := &File{path: path}
+	text, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	if f.Config, err = Parse(path, text); err != nil {
+		return nil, err
+	}
+	if err := yaml.Unmarshal(text, &f.document); err != nil {
+		return nil, err
+	}
+	if len(f.document.Content) == 0 || f.document.Content[0].Kind != yaml.MappingNode { // an empty file
+		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
+	}
+	return f, nil
+}
+
+// Set sets a value in a section, which is created if necessary.
+func (f *File) Set(section, name, value string) {
+	top := f.document.Content[0]
+	in := valueOf(top, section)
+	if in == nil || in.Kind != yaml.MappingNode { // an empty section is null
+		removeKey(top, section)
+		in = &yaml.Node{Kind: yaml.MappingNode}
+		top.Content = append(top.Content, text(section), in)
+	}
+	if was := valueOf(in, name); was != nil {
+		was.SetString(value)
+		return
+	}
+	in.Content = append(in.Content, text(name), text(value))
+}
+
+// Remove removes a name from a section. It reports whether there was one.
+func (f *File) Remove(section, name string) bool {
+	in := valueOf(f.document.Content[0], section)
+	return in != nil && removeKey(in, name)
+}
+
+func text(value string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(value)
+	return n
+}
+
+// valueOf returns the value of a key of a mapping, or nil.
+func valueOf(mapping *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func removeKey(mapping *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			mapping.Content = append(mapping.Content[:i], mapping.Content[i+2:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// Write replaces the file atomically.
+func (f *File) Write() error {
+	var b bytes.Buffer
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&f.document); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(f.path), ".config-*.yaml") // for the user only
+	if err != nil {
+		return OfFile(err, f.path)
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	if _, err = temp.Write(b.Bytes()); err == nil {
+		err = temp.Sync()
+	}
+	if closed := temp.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return OfFile(err, f.path)
+	}
+	return os.Rename(temp.Name(), f.path)
+}
+
+// OfFile returns an error of a temporary file as one of the file that it becomes.
+func OfFile(err error, path string) error {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	if failed, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	return err
+}

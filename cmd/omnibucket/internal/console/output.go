@@ -1,0 +1,98 @@
+// Package console prints on standard output and terminals: lines, progress, sizes.
+package console
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/cwriter"
+)
+
+// An Output is standard output, buffered unless it is a terminal. It keeps the first
+// error and then cancels the command, because nobody reads its output.
+type Output struct {
+	to       *bufio.Writer
+	Terminal bool
+	cancel   func()
+	Err      error
+
+	mu    sync.Mutex
+	above io.Writer // prints above a progress bar, or nil
+}
+
+// NewOutput returns an output to w. It calls giveUp when w fails.
+func NewOutput(w io.Writer, giveUp func()) *Output {
+	return &Output{to: bufio.NewWriterSize(w, 64<<10), Terminal: IsTerminal(w), cancel: giveUp}
+}
+
+// Write prints above the progress bar, if there is one.
+func (o *Output) Write(p []byte) (int, error) {
+	if above := o.bar(); above != nil {
+		return above.Write(p)
+	}
+	n, err := o.to.Write(p)
+	o.fail(err)
+	if o.Terminal {
+		o.Flush()
+	}
+	return n, o.Err
+}
+
+// Redirect prints on a terminal through a progress bar, until it is called with nil.
+func (o *Output) Redirect(above *mpb.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.above = nil
+	if above != nil && o.Terminal {
+		o.above = above
+	}
+}
+
+func (o *Output) bar() io.Writer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.above
+}
+
+// Flush writes what is buffered.
+func (o *Output) Flush() { o.fail(o.to.Flush()) }
+
+func (o *Output) fail(err error) {
+	if err != nil && o.Err == nil {
+		o.Err = err
+		o.cancel()
+	}
+}
+
+// Printable replaces characters that a terminal interprets, or that make other text
+// look different.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// IsTerminal reports whether w is a terminal.
+func IsTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && cwriter.IsTerminal(int(file.Fd())) // /dev/null is a character device, too
+}
+
+// IsBrokenPipe reports whether err means that the reader of a pipe has closed it.
+func IsBrokenPipe(err error) bool {
+	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // error numbers of Windows
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) ||
+		runtime.GOOS == "windows" && (errors.Is(err, brokenPipe) || errors.Is(err, noData))
+}

@@ -1,0 +1,16 @@
+package console
+
+import "fmt"
+
+// FormatSize returns a number of bytes for people, in units of 1024.
+func FormatSize(n int64) string {
+	const units = "KMGTPE"
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, unit := float64(n)/(1<<10), 0
+	for size >= 1023.95 && unit < len(units)-1 { // less is not rounded up to 1024.0
+		size, unit = size/(1<<10), unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", size, units[unit])
+}

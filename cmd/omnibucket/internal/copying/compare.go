@@ -1,0 +1,182 @@
+package copying
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// compareFlags are the flags of diff and check.
+type compareFlags struct {
+	filter                       program.FilterFlags
+	size, times, checksum, links bool
+	oneWay                       bool
+}
+
+const differenceHelp = `
+Prints a line for each file that differs: "<" if only the first tree has it, ">" if only
+the second has it, "!" if they differ, and "?" if it could not be compared. If a line was
+printed, the exit code is 1.`
+
+// Diff returns the command diff.
+func Diff(p *program.Program) *cobra.Command {
+	var f compareFlags
+	c := &cobra.Command{
+		Use:   "diff [flags] FIRST SECOND",
+		Short: "Print how two trees differ, by size and time",
+		Long: `Compares two directories or folders in buckets, or two objects, as sync does: by size and time, and by
+content if the times do not decide.
+` + differenceHelp,
+		Example: `  omnibucket diff ./public 's3://site?region=eu-west-1'
+  omnibucket diff --size photos:2026 backup:photos/2026
+  omnibucket diff --checksum --exclude '*.tmp' file:///srv/a file:///srv/b`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error { return compare(c.Context(), p, &f, args[0], args[1]) },
+	}
+	c.Flags().BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
+	f.register(c)
+	return c
+}
+
+// Check returns the command check.
+func Check(p *program.Program) *cobra.Command {
+	var f compareFlags
+	c := &cobra.Command{
+		Use:   "check [flags] SOURCE COPY",
+		Short: "Check that a tree is a true copy of another, by checksum",
+		Long: `Compares the checksums of all files in two directories or folders in buckets, or of two
+objects. A file is read if its store keeps no CRC32C of it. The last line, on standard error, counts the
+files.
+` + differenceHelp,
+		Example: `  omnibucket check ./photos 's3://backup/photos?region=eu-west-1'
+  omnibucket check --one-way gs://photos 'azblob://photos?account=myaccount'
+  omnibucket check --times photos:2026 backup:photos/2026`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.checksum = !f.size && !f.times
+			err := compare(c.Context(), p, &f, args[0], args[1])
+			return err
+		},
+	}
+	c.Flags().BoolVar(&f.times, "times", false, "compare sizes and times, as sync does")
+	f.register(c)
+	return c
+}
+
+func (f *compareFlags) register(c *cobra.Command) {
+	c.Flags().BoolVar(&f.size, "size", false, "compare only sizes")
+	c.Flags().BoolVar(&f.links, "links", false, "follow symbolic links that stay in a directory")
+	c.Flags().BoolVar(&f.oneWay, "one-way", false, "ignore files that only the second tree has")
+	f.filter.Register(c)
+}
+
+// options returns the flags as options of a comparison.
+func (f *compareFlags) options() ([]transfer.Option, error) {
+	opts, err := f.filter.Options()
+	for _, flag := range []struct {
+		given bool
+		with  func() transfer.Option
+	}{{f.size, transfer.WithSizeOnly}, {f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}} {
+		if flag.given {
+			opts = append(opts, flag.with())
+		}
+	}
+	return opts, err
+}
+
+var errDiffer = errors.New("trees differ")
+
+var signs = map[transfer.DifferenceKind]string{
+	transfer.OnlyFirst: "<", transfer.OnlySecond: ">", transfer.Different: "!", transfer.NotCompared: "?",
+}
+
+func compare(ctx context.Context, p *program.Program, f *compareFlags, first, second string) error {
+	if f.size && (f.checksum || f.times) {
+		return argument.Invalid("--size must not be used with --checksum or --times", "")
+	}
+	opts, err := f.options()
+	if err != nil {
+		return err
+	}
+	ends, err := compareEnds(ctx, p, [2]string{first, second})
+	if err != nil {
+		return err
+	}
+	if p.Global.Concurrency > 0 {
+		opts = append(opts, transfer.WithConcurrency(p.Global.Concurrency))
+	}
+	different := false
+	result, err := transfer.Compare(ctx, ends[0], ends[1], func(d transfer.Difference) {
+		if f.oneWay && d.Kind == transfer.OnlySecond {
+			return
+		}
+		different = true
+		printDifference(p, d)
+	}, opts...)
+	err = program.InLines(err)
+	if ctx.Err() == nil && result.Same+result.Different+result.OnlyFirst+result.OnlySecond+result.NotCompared > 0 {
+		summarizeComparison(p, result)
+	}
+	if err == nil && different {
+		return program.Reported(errDiffer)
+	}
+	return err
+}
+
+func summarizeComparison(p *program.Program, c *transfer.Comparison) {
+	if p.Global.JSON {
+		_ = p.JSON(comparisonLine{"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared, c.Duration.Round(time.Millisecond).Seconds()})
+		return
+	}
+	p.Note("%d the same, %d different, %d only in the first, %d only in the second, %d not compared", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared)
+}
+
+// A comparisonLine is the last line of diff and check in JSON.
+type comparisonLine struct {
+	Event       string  `json:"event"` // "summary"
+	Same        int64   `json:"same"`
+	Different   int64   `json:"different"`
+	OnlyFirst   int64   `json:"onlyFirst"`
+	OnlySecond  int64   `json:"onlySecond"`
+	NotCompared int64   `json:"notCompared"`
+	Seconds     float64 `json:"seconds"`
+}
+
+// A differenceLine is a Difference in JSON.
+type differenceLine struct {
+	Key        string                  `json:"key"`
+	Difference transfer.DifferenceKind `json:"difference"`
+	Error      string                  `json:"error,omitempty"`
+}
+
+func printDifference(p *program.Program, d transfer.Difference) {
+	if p.Global.JSON {
+		line := differenceLine{Key: d.Key, Difference: d.Kind}
+		if d.Err != nil {
+			line.Error = p.Explain(d.Err).What
+		}
+		_ = p.JSON(line) // p.out keeps the error
+		return
+	}
+	p.Printf("%s %s\n", signs[d.Kind], p.Printable(d.Key))
+}
+
+// existingEnd returns an end that exists. A folder without objects does not.
+func existingEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
+	end, err := end(ctx, p, l)
+	if err != nil || l.Kind != location.InBucket || l.Key == "" {
+		return end, err
+	}
+	full, err := hasObjects(ctx, p, l)
+	if err == nil && !full {
+		err = location.NothingUnder(location.AsFolder(l.Key))
+	}
+	return end, err
+}

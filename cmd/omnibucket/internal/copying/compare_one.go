@@ -1,0 +1,104 @@
+package copying
+
+import (
+	"context"
+	"iter"
+	"os"
+	"path"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// An oneObject is a bucket of one object of another, under a name: diff and check compare two
+// objects as trees of one file.
+type oneObject struct {
+	storage.Bucket
+	key, name string
+}
+
+func (o oneObject) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	var r storage.ListOptions
+	failed := r.Apply(opts...)
+	return func(yield func(storage.ListEntry, error) bool) {
+		if failed != nil {
+			yield(storage.ListEntry{}, failed)
+			return
+		}
+		for entry, err := range o.Bucket.List(ctx, storage.WithPrefix(o.key), storage.WithLimit(1)) {
+			if err == nil && (entry.Key != o.key || r.StartAfter >= o.name) {
+				return
+			}
+			entry.Key = o.name
+			yield(entry, err)
+			return
+		}
+	}
+}
+
+func (o oneObject) Attrs(ctx context.Context, _ string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
+	return o.Bucket.Attrs(ctx, o.key, opts...)
+}
+
+func (o oneObject) Download(ctx context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	return o.Bucket.Download(ctx, o.key, opts...)
+}
+
+// oneFile returns the location of a file or object in its bucket, or false if it is a tree.
+func oneFile(ctx context.Context, p *program.Program, l location.Location) (location.Location, bool, error) {
+	if l.Kind != location.InBucket && l.Kind != location.LocalPath {
+		return l, false, nil // which has its own error
+	}
+	if l.Kind == location.LocalPath {
+		if _, err := os.Stat(l.Path); err != nil {
+			return l, false, &storage.Error{Code: storage.ObjectNotFound, Key: l.Path, Err: err}
+		}
+	}
+	if tree, err := isTree(ctx, p, l); tree || err != nil {
+		return l, false, err
+	}
+	if l.Kind == location.LocalPath {
+		var err error
+		if l, err = l.AsBucket(); err != nil {
+			return l, false, err
+		}
+	}
+	return l, true, nil
+}
+
+// compareEnds returns the ends of a comparison: two trees, or two files.
+func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends [2]transfer.End, err error) {
+	var at [2]location.Location
+	var one [2]bool
+	for i, text := range texts {
+		if at[i], err = p.Locate(text); err == nil {
+			at[i], one[i], err = oneFile(ctx, p, at[i])
+		}
+		if err != nil {
+			return ends, err
+		}
+	}
+	if one[0] != one[1] {
+		return ends, argument.Invalid("arguments must be two trees or two objects", "end the address of a folder in \"/\"")
+	}
+	for i, l := range at {
+		if !one[i] {
+			if ends[i], err = existingEnd(ctx, p, l); err != nil {
+				return ends, err
+			}
+			continue
+		}
+		bucket, err := p.Open(ctx, l)
+		if err != nil {
+			return ends, err
+		}
+		if _, err := bucket.Attrs(ctx, l.Key); err != nil {
+			return ends, err
+		}
+		ends[i] = transfer.Bucket(oneObject{bucket, l.Key, path.Base(at[0].Key)})
+	}
+	return ends, nil
+}

@@ -1,0 +1,309 @@
+// Package copying has the commands that copy and compare: cp, mv, sync, diff and check.
+package copying
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// rangesAtOnce is the number of parallel requests for the download of one large file.
+const rangesAtOnce = 8
+
+const noSyncUsage = "do not wait until files are on the disk; a power failure may leave them empty"
+
+const ignoreExistingUsage = "skip files that the destination has, although they differ"
+
+// cpFlags are the flags of cp.
+type cpFlags struct {
+	recursive bool
+	noSync    bool
+	missing   bool // --ignore-existing
+	move      bool // mv
+	literal   bool
+	filter    program.FilterFlags
+	write     program.WriteOptions
+	version   []storage.VersionOption // of the source, or nil
+}
+
+// Cp returns the command cp.
+func Cp(p *program.Program) *cobra.Command {
+	var f cpFlags
+	var a program.Attributes
+	var version string
+	c := &cobra.Command{
+		Use:   "cp [flags] SOURCE... DESTINATION",
+		Short: "Copy files and objects, or trees with -r, to, from and between buckets",
+		Long: `Copies a file to a bucket, an object to a file, an object to another bucket, or a file to
+another path. A copy inside one provider is made by the provider if possible. If the destination ends
+in "/" or is an existing directory, the source's name is added to it. The directory of
+the destination is created if necessary. "-" is standard input or output.
+
+With -r, copies trees, and skips files that are already the same. A destination is a
+folder if it ends in "/", or is ".", ".." or a bucket without a key. The source's name
+is added to a folder, unless the source ends in "/": then only its content is copied.
+Any other destination is the name of the copied tree, whether it exists or not, so that
+repeating the command continues an interrupted copy.
+
+Objects that match wildcards are copied into a folder, under their keys after the folder
+in which the wildcards begin.
+` + program.WildcardHelp,
+		Example: `  omnibucket cp report.pdf 's3://photos/reports/?region=eu-west-1'
+  omnibucket cp --if-absent --cache-control max-age=3600 logo.svg gs://site/logo.svg
+  omnibucket cp -r ./public/ file:///srv/site
+  omnibucket cp 'photos:2026/*.jpg' ./2026/
+  pg_dump app | omnibucket cp - 'azblob://backups/app.sql?account=myaccount'`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if f.write, err = a.Read(c); err != nil {
+				return err
+			}
+			if c.Flags().Changed("version") {
+				f.version = append(f.version, storage.WithVersion(version))
+			}
+			return cp(c.Context(), p, &f, args[:len(args)-1], args[len(args)-1])
+		},
+	}
+	f.register(c)
+	c.Flags().StringVar(&version, "version", "", "copy this `version` of the source")
+	a.Register(c)
+	return c
+}
+
+// register registers the flags of cp and mv.
+func (f *cpFlags) register(c *cobra.Command) {
+	what := "copy trees"
+	if f.move {
+		what = "move trees"
+	}
+	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, what)
+	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
+	c.Flags().BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
+}
+
+func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, destination string) error {
+	dst, err := p.Locate(destination)
+	switch {
+	case err != nil:
+		return err
+	case f.recursive && (f.write.Conditional || f.version != nil):
+		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
+	case len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst), len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst):
+		return argument.Invalid("destination of several sources must be a folder", `end the destination in "/"`)
+	}
+	sources := locateSources(p, f, args)
+	if len(sources) > 1 {
+		err := checkNames(sources)
+		if err == nil && f.move {
+			err = checkContents(sources)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(sources) == 1 || f.recursive || slices.ContainsFunc(sources, func(s cpSource) bool { return s.wild }) { // jobs copy in parallel
+		return program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
+	}
+	p.Together = p.StartTogether(len(sources))
+	defer p.Together.End()
+	return program.EachAtOnce(ctx, p, sources, func(ctx context.Context, source cpSource) func() error {
+		err := copySource(ctx, p, f, source, dst)
+		return func() error { return err }
+	})
+}
+
+// copySource copies what one source names.
+func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSource, dst location.Location) error {
+	if source.err != nil {
+		return source.err
+	}
+	if err := checkEnds(f, source, dst); err != nil {
+		return err
+	}
+	switch {
+	case source.wild:
+		return cpMatching(ctx, p, f, source.at, dst)
+	case f.recursive:
+		return cpTree(ctx, p, f, source.at, dst)
+	case f.filter.Given():
+		return argument.Invalid("flags that select files need -r or wildcards", "")
+	}
+	return cpOne(ctx, p, f, source.at, dst)
+}
+
+// cpOne copies one file or object. If the destination is a folder, the source's name
+// is added to it.
+func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	name, err := sourceName(src)
+	if err != nil {
+		return err
+	}
+	if location.IsFolderTarget(dst) {
+		if dst, err = location.InFolder(dst, name); err != nil {
+			return err
+		}
+	}
+	if f.missing {
+		if there, err := exists(ctx, p, dst); there || err != nil {
+			return err
+		}
+	}
+	if f.move {
+		return mvOne(ctx, p, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
+	}
+	return cpTo(ctx, p, f, src, dst)
+}
+
+// exists reports whether a destination that is not a folder exists.
+func exists(ctx context.Context, p *program.Program, dst location.Location) (bool, error) {
+	if dst.Kind == location.LocalPath {
+		_, err := os.Lstat(dst.Path)
+		return err == nil, nil // writing returns any other error
+	}
+	if dst.Kind != location.InBucket {
+		return false, nil
+	}
+	bucket, err := p.Open(ctx, dst)
+	if err != nil {
+		return false, err
+	}
+	return bucket.Exists(ctx, dst.Key)
+}
+
+// cpTo copies one file or object to a destination that is not a folder.
+func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	switch {
+	case src.Kind == location.LocalPath && dst.Kind == location.LocalPath:
+		return cpFile(ctx, p, f, src, dst)
+	case dst.Kind != location.InBucket:
+		return cpOut(ctx, p, f, src, dst)
+	case src.Kind == location.InBucket:
+		return cpBetween(ctx, p, f, src, dst)
+	}
+	bucket, err := p.Open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	if src.Kind == location.LocalPath {
+		return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+			return p.UploadPath(ctx, bucket, dst.Key, src.Path, extended(f.write.ForUpload(), moving))
+		})
+	}
+	return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		var body io.Reader = strings.NewReader("")
+		if !p.Global.DryRun { // which must not wait for input
+			var release func()
+			body, release = p.Input(ctx)
+			defer release()
+		}
+		return bucket.Upload(ctx, dst.Key, body, extended(f.write.ForUpload(), moving)...)
+	})
+}
+
+// cpOut copies an object to a file or to standard output.
+func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	bucket, err := p.Open(ctx, src)
+	if err != nil {
+		return err
+	}
+	var opts []storage.DownloadOption
+	for _, o := range f.version {
+		opts = append(opts, o)
+	}
+	if f.noSync {
+		opts = append(opts, storage.WithNoSync())
+	}
+	if dst.Kind == location.Stream {
+		return p.Download(ctx, bucket, src.Key, opts)
+	}
+	if err := checkFile(dst); err != nil {
+		return err
+	}
+	return one(ctx, p, f, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		if err := makeDirectory(ctx, p, f, bucket, src.Key, filepath.Dir(dst.Path)); err != nil {
+			return nil, err
+		}
+		opts := extended(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
+		return storage.DownloadFile(ctx, bucket, src.Key, dst.Path, opts...)
+	})
+}
+
+// checkFile refuses a destination that is not a file, or that is below a file. A download refuses a
+// device, but would replace a link to one, such as /dev/stdout, which leads through /proc to any
+// kind of file.
+func checkFile(dst location.Location) error {
+	if to, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(to, "/proc/") {
+		return errNotRegular
+	}
+	if info, err := os.Stat(dst.Path); err == nil && !info.Mode().IsRegular() {
+		return errNotRegular
+	}
+	return checkDirectory(filepath.Dir(dst.Path))
+}
+
+// checkDirectory refuses a directory that cannot be made, because a file has its name or that of a
+// directory above it.
+func checkDirectory(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		above := filepath.Dir(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
+		case err == nil, above == dir:
+			return nil // writing returns any other error
+		}
+		dir = above
+	}
+}
+
+var errNotRegular = argument.Invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
+
+// makeDirectory creates the directory for a download if it does not exist and the
+// object does.
+func makeDirectory(ctx context.Context, p *program.Program, f *cpFlags, bucket storage.AttrsReader, key, dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil // the download returns any other error
+	}
+	var opts []storage.AttrsOption
+	for _, o := range f.version {
+		opts = append(opts, o)
+	}
+	if _, err := bucket.Attrs(ctx, key, opts...); err != nil {
+		return err
+	}
+	return makeDirectories(dir, !f.noSync)
+}
+
+func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	from, err := p.Open(ctx, src)
+	if err != nil {
+		return err
+	}
+	to, err := p.Open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	opts := f.write.ForCopy()
+	for _, o := range f.version {
+		opts = append(opts, o)
+	}
+	return one(ctx, p, f, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		return storage.Copy(ctx, to, dst.Key, from, src.Key, extended(opts, moving)...)
+	})
+}

@@ -1,0 +1,131 @@
+package copying
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/durable"
+)
+
+// cpFile copies a file of this machine to another path, with its permissions and time. The
+// destination is never incomplete.
+func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	if same, err := isSame(ctx, p, src, dst); same || err != nil {
+		if err == nil {
+			err = errSame
+		}
+		return err
+	}
+	if err := checkFile(dst); err != nil {
+		return err
+	}
+	if err := checkContent(src.Path, dst.Path); err != nil {
+		return err
+	}
+	return one(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
+		n, err := copyFile(ctx, src.Path, dst.Path, !f.noSync)
+		return &storage.Attrs{Size: n}, err
+	})
+}
+
+var errSame = argument.Invalid("source and destination must not be the same", "")
+
+// checkContent refuses a source that is not a file, or that is the destination under another name.
+func checkContent(source, destination string) error {
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil // opening it returns the error
+	}
+	if !info.Mode().IsRegular() { // opening a pipe may block
+		return argument.Invalid("source must be a regular file", `for standard input, use "-" as the source`)
+	}
+	if there, err := os.Stat(destination); err == nil && os.SameFile(there, info) {
+		return errSame
+	}
+	return nil
+}
+
+func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
+	from, err := os.Open(source)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = from.Close() }() // it was only read
+	info, err := from.Stat()
+	if err != nil {
+		return 0, err
+	}
+	dir := filepath.Dir(destination)
+	if err := makeDirectories(dir, sync); err != nil {
+		return 0, err
+	}
+	to, err := os.CreateTemp(dir, ".omnibucket-*.tmp")
+	if err != nil {
+		return 0, config.OfFile(err, destination)
+	}
+	defer func() { // no effect after the rename
+		_ = to.Close()
+		_ = os.Remove(to.Name())
+	}()
+	if n, err = io.Copy(to, contextReader{ctx, from}); err == nil {
+		err = finishFile(to, info, sync)
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Path == to.Name() {
+		err = config.OfFile(err, destination)
+	}
+	if err != nil {
+		return n, err
+	}
+	if err := os.Rename(to.Name(), destination); err != nil || !sync {
+		return n, config.OfFile(err, destination)
+	}
+	return n, durable.SyncDir(dir)
+}
+
+// finishFile closes a complete file, which has the permissions and time of another.
+func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
+	err := os.Chmod(f.Name(), like.Mode().Perm())
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Chtimes(f.Name(), like.ModTime(), like.ModTime())
+	}
+	return err
+}
+
+// makeDirectories creates a directory that does not exist. With sync, its name is on the disk.
+func makeDirectories(dir string, sync bool) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil // writing to it returns any other error
+	}
+	if sync {
+		return durable.MkdirAll(dir, 0o777)
+	}
+	return os.MkdirAll(dir, 0o777)
+}
+
+// A contextReader fails when ctx is done.
+type contextReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}

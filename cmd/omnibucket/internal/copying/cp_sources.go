@@ -1,0 +1,133 @@
+package copying
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// A cpSource is a source of cp or mv.
+type cpSource struct {
+	at   location.Location
+	wild bool  // its wildcards are expanded
+	err  error // of its argument; its own copy returns it
+}
+
+// locateSources parses the sources, each once.
+func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
+	sources := make([]cpSource, len(args))
+	for i, arg := range args {
+		at, err := p.Locate(arg)
+		sources[i] = cpSource{at, err == nil && at.IsWild() && !f.literal, err}
+	}
+	return sources
+}
+
+// checkNames refuses sources with one name: one would replace another at the destination, of which
+// mv would leave nothing.
+func checkNames(sources []cpSource) error {
+	named := map[string]bool{}
+	for _, source := range sources {
+		if source.err != nil || source.wild {
+			continue
+		}
+		name := ""
+		switch src := source.at; {
+		case src.Kind == location.InBucket && !src.IsFolder():
+			name = path.Base(src.Key)
+		case src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path):
+			name = filepath.Base(src.Path)
+		}
+		if name != "" && named[name] {
+			return argument.Invalid("sources must not have one name, "+console.Printable(name)+": one would replace the other", "copy them one after the other, to different destinations")
+		}
+		named[name] = true
+	}
+	return nil
+}
+
+// checkContents refuses to move what is in several folders into one: of two files with one name,
+// nothing could tell that both were there before, so that one would be lost. Names that are all
+// relative to one folder are different.
+func checkContents(sources []cpSource) error {
+	folders, contents := map[string]bool{}, false
+	for _, source := range sources {
+		if source.err != nil {
+			continue
+		}
+		src := source.at
+		switch {
+		case source.wild:
+			src, _ = location.WildFolder(src)
+			contents = true
+		case treeName(src) == "":
+			contents = true
+		case src.Kind == location.InBucket:
+			src.Key = strings.TrimSuffix(src.Key, path.Base(src.Key))
+		case src.Kind == location.LocalPath:
+			src.Path = filepath.Dir(src.Path)
+		}
+		if src.Kind == location.LocalPath {
+			src.Path = filepath.Clean(src.Path)
+		}
+		folders[src.Path+src.AddressWithKey()] = true
+	}
+	if contents && len(folders) > 1 {
+		return argument.Invalid("sources must be in one folder if one of them has wildcards or ends in \"/\": a file would replace another of its name", "move them one after the other, to different destinations")
+	}
+	return nil
+}
+
+// checkEnds refuses sources and destinations that cp does not support, and flags
+// without effect.
+func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
+	switch src := source.at; {
+	case src.Kind == location.Account || dst.Kind == location.Account:
+		return argument.Invalid("address must have a bucket", location.AddressHint)
+	case src.Kind != location.InBucket && dst.Kind != location.InBucket && (src.Kind == location.Stream || dst.Kind == location.Stream):
+		return argument.Invalid("source or destination must be in a bucket", location.AddressHint)
+	case dst.Kind != location.InBucket && !f.write.IsEmpty():
+		return argument.Invalid("flags for attributes and conditions need a destination in a bucket", "")
+	case src.Kind != location.InBucket && f.version != nil:
+		return argument.Invalid("--version needs a source in a bucket", "")
+	case f.noSync && dst.Kind != location.LocalPath:
+		return argument.Invalid("--no-sync needs a destination on this machine", "")
+	case f.recursive && (src.Kind == location.Stream || dst.Kind == location.Stream):
+		return argument.Invalid("-r must not be used with standard input or output", "")
+	case source.wild && (f.write.Conditional || f.version != nil):
+		return argument.Invalid("--if-absent, --if-revision and --version must not be used with wildcards", "use --literal to take wildcards literally")
+	case f.move && (src.Kind == location.Stream || dst.Kind == location.Stream):
+		return argument.Invalid("source and destination must not be standard input or output", "")
+	}
+	return nil
+}
+
+// sourceName returns the base name of one file or object, or "" for standard input.
+func sourceName(src location.Location) (string, error) {
+	switch src.Kind {
+	case location.Stream:
+		return "", nil
+	case location.InBucket:
+		if src.IsFolder() {
+			return "", argument.Invalid("source must not be a folder", "use -r to copy a tree")
+		}
+		return path.Base(src.Key), nil
+	}
+	switch info, err := os.Stat(src.Path); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return "", &storage.Error{Code: storage.ObjectNotFound, Key: src.Path, Err: err}
+	case err == nil && info.IsDir():
+		return "", argument.Invalid("source must not be a directory", "use -r to copy a tree")
+	}
+	return filepath.Base(src.Path), nil
+}

@@ -1,0 +1,159 @@
+package copying
+
+import (
+	"context"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// cpTree copies a tree. If the source is one file or object, it copies that.
+func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	tree, err := isTree(ctx, p, src)
+	switch {
+	case err != nil:
+		return err
+	case !tree:
+		return cpOne(ctx, p, f, src, dst)
+	}
+	if name := treeName(src); name != "" && location.WrittenAsFolder(dst) {
+		if dst, err = location.InFolder(dst, name); err != nil {
+			return err
+		}
+	}
+	opts, err := f.treeOptions()
+	if err == nil {
+		err = checkAttributes(ctx, p, f, dst)
+	}
+	if err != nil {
+		return err
+	}
+	report, err := syncTrees(ctx, p, dst, src, opts)
+	summarizeCopy(p, src, report, err)
+	return err
+}
+
+// summarizeCopy prints the report of a copy with --json or --verbose: cp of a shell prints none.
+// It always says that links and special files of a directory were not copied.
+func summarizeCopy(p *program.Program, src location.Location, report *transfer.Report, err error) {
+	if p.Global.JSON || p.Global.Verbose {
+		p.Summarize(report, err)
+	} else if report != nil && report.Ignored > 0 && src.Kind == location.LocalPath {
+		p.Note("omnibucket: symbolic links and special files were not copied: %d", report.Ignored)
+	}
+}
+
+// treeOptions returns the flags as options of a job.
+func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
+	opts, err := f.filter.Options()
+	if f.move {
+		opts = append(opts, transfer.WithMove())
+	}
+	if f.missing {
+		opts = append(opts, transfer.WithMissingOnly())
+	}
+	if f.noSync {
+		opts = append(opts, transfer.WithNoSync())
+	}
+	if len(f.write.Attributes) > 0 {
+		opts = append(opts, transfer.WithRule(func(string) []storage.WriteOption { return f.write.Attributes }))
+	}
+	return opts, err
+}
+
+// checkAttributes fails in a dry run if the destination refuses the attributes of the flags.
+func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst location.Location) error {
+	if !p.Global.DryRun || dst.Kind != location.InBucket || f.write.IsEmpty() {
+		return nil
+	}
+	bucket, err := p.OpenFolder(ctx, dst)
+	if err != nil {
+		return err
+	}
+	_, err = bucket.Upload(ctx, "any", strings.NewReader(""), f.write.ForUpload()...)
+	return program.OfDryRun(err)
+}
+
+// isTree reports whether a source of cp -r is a tree rather than one file or object.
+func isTree(ctx context.Context, p *program.Program, src location.Location) (bool, error) {
+	if src.Kind == location.LocalPath {
+		return location.IsDirectory(src.Path), nil
+	}
+	if full, err := hasObjects(ctx, p, src); full || err != nil || src.Key == "" {
+		return true, err
+	}
+	bucket, err := p.Open(ctx, src)
+	if err != nil {
+		return false, err
+	}
+	exists, err := bucket.Exists(ctx, src.Key)
+	if err == nil && (!exists || src.IsFolder()) {
+		err = location.NothingUnder(src.Key)
+	}
+	return false, err
+}
+
+// hasObjects reports whether a folder has an object.
+func hasObjects(ctx context.Context, p *program.Program, l location.Location) (bool, error) {
+	bucket, err := p.OpenFolder(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	for _, err := range bucket.List(ctx, storage.WithLimit(1)) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// treeName returns the base name of a tree, or "" if only its content is copied.
+func treeName(src location.Location) string {
+	switch {
+	case src.Kind == location.InBucket && !src.IsFolder():
+		return path.Base(src.Key)
+	case src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path):
+		return filepath.Base(src.Path)
+	}
+	return ""
+}
+
+// syncTrees runs a job of package transfer from src to dst.
+func syncTrees(ctx context.Context, p *program.Program, dst, src location.Location, own []transfer.Option) (*transfer.Report, error) {
+	if dst.Kind == location.LocalPath {
+		if err := checkDirectory(dst.Path); err != nil {
+			return nil, err
+		}
+	}
+	to, err := end(ctx, p, dst)
+	if err != nil {
+		return nil, err
+	}
+	from, err := end(ctx, p, src)
+	if err != nil {
+		return nil, err
+	}
+	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Sync(ctx, to, from, append(opts, own...)...)
+	})
+	err = program.InLines(err)
+	return report, err
+}
+
+// end returns an end of a job: a directory, or a folder in a bucket.
+func end(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
+	switch l.Kind {
+	case location.LocalPath:
+		return transfer.Dir(l.Path), nil
+	case location.InBucket:
+		bucket, err := p.OpenFolder(ctx, l)
+		return transfer.Bucket(bucket), err
+	case location.Stream:
+		return transfer.End{}, argument.Invalid("location must not be standard input or output", "")
+	}
+	return transfer.End{}, argument.Invalid("address must have a bucket", location.AddressHint)
+}

@@ -1,0 +1,164 @@
+package copying
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+// Mv returns the command mv.
+func Mv(p *program.Program) *cobra.Command {
+	f := cpFlags{move: true}
+	var a program.Attributes
+	c := &cobra.Command{
+		Use:   "mv [flags] SOURCE... DESTINATION",
+		Short: "Move files and objects, or trees with -r",
+		Long: `Copies like cp, inside the provider if possible, and then removes the source. The source
+is removed when the copy is complete and on the disk, and only if it did not change
+meanwhile. If the command is interrupted, each object is at the source, at the
+destination or at both: repeat the command to continue. Objects at the destination that
+have the same content are not copied again.
+` + program.WildcardHelp,
+		Example: `  omnibucket mv 's3://photos/new/a.jpg?region=eu-west-1' 's3://photos/2026/?region=eu-west-1'
+  omnibucket mv -r ./export gs://archive
+  omnibucket mv 'photos:inbox/*.jpg' photos:2026/`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if f.write, err = a.Read(c); err != nil {
+				return err
+			}
+			return cp(c.Context(), p, &f, args[:len(args)-1], args[len(args)-1])
+		},
+	}
+	f.register(c)
+	a.Register(c)
+	return c
+}
+
+// mvOne copies one file or object with cp, and then removes it.
+func mvOne(ctx context.Context, p *program.Program, src, dst location.Location, cp func() error) error {
+	if same, err := isSame(ctx, p, src, dst); same || err != nil {
+		if err == nil {
+			err = errSame
+		}
+		return err
+	}
+	if src.Kind == location.LocalPath {
+		before, err := os.Stat(src.Path)
+		if err != nil {
+			return &storage.Error{Code: storage.ObjectNotFound, Key: src.Path, Err: err}
+		}
+		if !before.Mode().IsRegular() { // a device or a pipe is not what was read from it
+			return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
+		}
+		if err := cp(); err != nil || p.Global.DryRun {
+			return err
+		}
+		return removeFile(src.Path, before)
+	}
+	bucket, err := p.Open(ctx, src)
+	if err != nil {
+		return err
+	}
+	before, err := bucket.Attrs(ctx, src.Key)
+	if err != nil {
+		return err
+	}
+	if err := checkOther(ctx, p, before, src, dst); err != nil {
+		return err
+	}
+	if err := cp(); err != nil || p.Global.DryRun {
+		return err
+	}
+	return removeCopied(ctx, bucket, before)
+}
+
+// checkOther refuses a destination that seems to be the source at another address of its bucket:
+// it has the same key, ETag and time.
+func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, src, dst location.Location) error {
+	if dst.Kind != location.InBucket || src.Scheme != dst.Scheme || src.Prefix+src.Key != dst.Prefix+dst.Key {
+		return nil
+	}
+	bucket, err := p.Open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	there, err := bucket.Attrs(ctx, dst.Key)
+	if err == nil && before.ETag != "" && there.ETag == before.ETag && there.Revision == before.Revision && there.Modified.Equal(before.Modified) {
+		return argument.Invalid("source and destination seem to be one object", "check that they are not two addresses of one bucket")
+	}
+	return nil // copying returns any other error
+}
+
+var errMoving = errors.New("source changed while it was copied, and was not removed")
+
+// removeFile removes a file that did not change since before.
+func removeFile(path string, before fs.FileInfo) error {
+	now, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime()):
+		return &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
+	}
+	return os.Remove(path)
+}
+
+// removeCopied removes an object that did not change since before.
+func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.Attrs) error {
+	changed := &storage.Error{Code: storage.Changed, Op: "Remove", Key: before.Key, Err: errMoving}
+	if storage.Supports(bucket, storage.ConditionalRemove) {
+		err := bucket.Remove(ctx, before.Key, storage.IfRevision(before.Revision))
+		if errors.Is(err, storage.PreconditionFailed) {
+			return changed
+		}
+		return err
+	}
+	now, err := bucket.Attrs(ctx, before.Key)
+	switch {
+	case errors.Is(err, storage.ObjectNotFound):
+		return nil
+	case err != nil:
+		return err
+	case now.Revision != before.Revision || !now.Modified.Equal(before.Modified):
+		return changed
+	}
+	return bucket.Remove(ctx, before.Key)
+}
+
+// isSame reports whether two locations are known to be one file or object.
+func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bool, error) {
+	first, err := place(ctx, p, a)
+	if err != nil {
+		return false, err
+	}
+	second, err := place(ctx, p, b)
+	if err != nil {
+		return false, err
+	}
+	rest, ok := serving.Below(first, second)
+	return ok && rest == "", nil
+}
+
+// place returns a file or object for serving.Below, as if it were a folder.
+func place(ctx context.Context, p *program.Program, l location.Location) (any, error) {
+	if l.Kind == location.LocalPath {
+		return serving.Directory(l.Path), nil
+	}
+	bucket, err := p.Open(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return program.WithPrefix(bucket, location.AsFolder(l.Key)), nil
+}

@@ -1,0 +1,123 @@
+package copying
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// one moves one object, shows its progress and reports it as an event. With --dry-run it only
+// checks that the source exists, and that the destination may.
+func one(ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
+	e := program.Event{Event: name, Source: p.NameOf(src), Destination: p.NameOf(dst)}
+	text := name + " " + p.Printable(e.Source) + " to " + p.Printable(e.Destination)
+	if p.Global.DryRun {
+		err := checkDestination(ctx, p, f, dst, move)
+		if err == nil {
+			e.Bytes, err = sizeOf(ctx, p, src, f.version)
+		}
+		if err == nil {
+			p.Emit(e, text)
+		}
+		return err
+	}
+	var moving []storage.TransferOption
+	if p.Global.Concurrency > 0 {
+		moving = append(moving, storage.WithConcurrency(p.Global.Concurrency))
+	}
+	attrs, err := showing(p, move, moving)
+	if err != nil {
+		return err
+	}
+	e.Bytes, e.Version = attrs.Size, attrs.Version
+	p.Emit(e, text)
+	return nil
+}
+
+// checkDestination fails if nothing can be written to a destination in a bucket, or its conditions are
+// not met, as far as beginning to move and reading show. It may be allowed to write what it must not
+// read.
+func checkDestination(ctx context.Context, p *program.Program, f *cpFlags, dst location.Location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
+	if dst.Kind != location.InBucket {
+		return nil
+	}
+	_, refused := move(nil)
+	if err := program.OfDryRun(refused); err != nil {
+		return err
+	}
+	bucket, err := p.Open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	var revision []storage.AttrsOption
+	for _, o := range f.write.Revision {
+		revision = append(revision, o)
+	}
+	_, err = bucket.Attrs(ctx, dst.Key, revision...)
+	switch code := storage.CodeOf(err); {
+	case code == storage.InvalidArgument, code == storage.BucketNotFound, code == storage.PreconditionFailed:
+		return err
+	case f.write.IfAbsent && err == nil, len(revision) > 0 && code == storage.ObjectNotFound:
+		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
+		if own, ok := errors.AsType[*storage.Error](refused); ok { // which names the bucket
+			unmet.Provider, unmet.Bucket, unmet.Key = own.Provider, own.Bucket, own.Key
+		}
+		return unmet
+	}
+	return nil
+}
+
+// showing moves one object and shows its progress.
+func showing(p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption) (*storage.Attrs, error) {
+	if p.Together != nil {
+		report, end := p.Together.Begin()
+		defer end()
+		return move(append(moving, storage.WithProgress(report)))
+	}
+	bar := p.StartProgress()
+	defer p.EndProgress(bar)
+	if bar != nil {
+		moving = append(moving, bar.Bytes())
+	}
+	return move(moving)
+}
+
+// extended returns options with those that say how bytes move.
+func extended[O any](opts []O, moving []storage.TransferOption) []O {
+	opts = opts[:len(opts):len(opts)]
+	for _, o := range moving {
+		opts = append(opts, any(o).(O)) // a TransferOption fits every transfer
+	}
+	return opts
+}
+
+// sizeOf returns the size of a source that exists.
+func sizeOf(ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption) (int64, error) {
+	switch src.Kind {
+	case location.InBucket:
+		bucket, err := p.Open(ctx, src)
+		if err != nil {
+			return 0, err
+		}
+		var opts []storage.AttrsOption
+		for _, o := range version {
+			opts = append(opts, o)
+		}
+		attrs, err := bucket.Attrs(ctx, src.Key, opts...)
+		if err != nil {
+			return 0, err
+		}
+		return attrs.Size, nil
+	case location.LocalPath:
+		info, err := os.Stat(src.Path)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	return 0, nil
+}

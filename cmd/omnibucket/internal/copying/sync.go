@@ -1,0 +1,163 @@
+package copying
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// syncFlags are the flags of sync.
+type syncFlags struct {
+	remove, checksum, links, noSync bool
+	emptySource, sizeOnly, missing  bool
+	filter                          program.FilterFlags
+	shard, journal                  string
+	resume, backup                  string
+	maxDelete                       int64
+	limited                         bool // --max-delete was given
+}
+
+// Sync returns the command sync.
+func Sync(p *program.Program) *cobra.Command {
+	var f syncFlags
+	c := &cobra.Command{
+		Use:   "sync [flags] SOURCE DESTINATION",
+		Short: "Make a directory or bucket like another",
+		Long: `Copies files to the destination unless they are the same there. Source and
+destination are directories of this machine or folders in buckets. Repeating the
+command continues an interrupted sync. At the end, a summary is printed on standard
+error.
+
+Patterns are those of a .gitignore file. A pattern without a slash, or with one only at
+its end, matches at any depth: '*.jpg', 'node_modules/'. Any other pattern matches from
+the top: '2026/*.jpg', '/*.jpg'. ** matches any number of folders. A slash at the end
+matches everything in a folder. Files that --exclude skips are not removed either.
+
+With --shard I/N, N commands with I from 0 to N-1 share the work, on several machines: each
+does its part of the keys, and the reports add up. With --journal FOLDER, a directory or a
+folder in a bucket outside of source and destination, a repeated command continues after
+the last file that was done, and its report includes what was done before.
+
+If the source has no files, --delete removes nothing and the exit code is 3, because a
+misspelt name looks the same. To remove everything, use --empty-source. With --max-delete N,
+it removes nothing if more than N files would be removed. With --backup-dir, files are copied
+to another location before they are replaced or removed.`,
+		Example: `  omnibucket sync --delete ./public 'gs://site'
+  omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
+  omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.limited = c.Flags().Changed("max-delete")
+			if (f.limited || f.emptySource) && !f.remove {
+				return argument.Invalid("--max-delete and --empty-source must be used with --delete", "")
+			}
+			return sync(c.Context(), p, &f, args[0], args[1])
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
+	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
+	flags.Int64Var(&f.maxDelete, "max-delete", 0, "with --delete: remove nothing if more than this `number` of files would be removed")
+	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
+	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
+	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
+	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
+	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
+	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
+	f.filter.Register(c)
+	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
+	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
+	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
+	return c
+}
+
+func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
+	opts, err := f.filter.Options()
+	for _, flag := range []struct {
+		given bool
+		with  func() transfer.Option
+	}{
+		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource},
+		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
+		{f.sizeOnly, transfer.WithSizeOnly}, {f.missing, transfer.WithMissingOnly},
+	} {
+		if flag.given {
+			opts = append(opts, flag.with())
+		}
+	}
+	if f.filter.Flags.Changed("resume") {
+		switch l, err := p.Locate(f.resume); {
+		case err != nil:
+			return nil, err
+		case l.Kind != location.LocalPath:
+			return nil, argument.Invalid("--resume must be a directory of this machine", location.PathHint)
+		}
+		opts = append(opts, transfer.WithResume(f.resume))
+	}
+	if f.limited {
+		opts = append(opts, transfer.WithMaxDelete(f.maxDelete))
+	}
+	return opts, err
+}
+
+func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) error {
+	src, dst, err := syncEnds(ctx, p, f, source, destination)
+	if err != nil {
+		return err
+	}
+	opts, err := syncOptions(p, f)
+	if err != nil {
+		return err
+	}
+	more, err := migrationOptions(ctx, p, f, src, dst)
+	if err != nil {
+		return err
+	}
+	if f.filter.Flags.Changed("backup-dir") { // a variable that is not set must not mean no backup
+		l, err := p.Locate(f.backup)
+		if err != nil {
+			return err
+		}
+		end, err := end(ctx, p, l)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, transfer.WithBackup(end))
+	}
+	report, err := syncTrees(ctx, p, dst, src, append(opts, more...))
+	p.Summarize(report, err)
+	return err
+}
+
+const emptySourceHint = "check the source, or use --empty-source to delete everything"
+
+// syncEnds parses the source and destination. It refuses a source whose emptiness
+// would remove everything, and a folder that does not exist.
+func syncEnds(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) (src, dst location.Location, err error) {
+	if src, err = p.Locate(source); err != nil {
+		return src, dst, err
+	}
+	if dst, err = p.Locate(destination); err != nil {
+		return src, dst, err
+	}
+	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) && !f.emptySource {
+		// A misspelled folder is empty, even if the destination is empty, too. Usually,
+		// so is one that is written with wildcards.
+		full, err := hasObjects(ctx, p, src)
+		switch {
+		case err == nil && !full && !f.remove:
+			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: location.AsFolder(src.Key), Err: errors.New("the source has no files"), Hint: "check the folder; to copy one object, use cp"}
+		case err == nil && !full:
+			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint}
+		}
+		return src, dst, err
+	}
+	return src, dst, nil
+}

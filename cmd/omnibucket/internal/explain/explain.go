@@ -1,0 +1,223 @@
+// Package explain translates errors of the library for users of a shell.
+package explain
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+)
+
+var (
+	// goName matches the Go names that errors of the library have: WithDelete, IfAbsent,
+	// Config.Profile.
+	goName = regexp.MustCompile(`\b(With[A-Z]\w*|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*)`)
+	// alternative matches what separates two pieces of advice.
+	alternative = regexp.MustCompile(`,? or |, as `)
+)
+
+// parameters has the parameter of an address for each Go name that has one.
+var parameters = map[string]string{
+	"WithPublic":           "public=true",
+	"WithPublicBaseURL":    "public_base_url=",
+	"WithSigningBaseURL":   "signing_base_url=",
+	"WithVersions":         "versions=true",
+	"Config.Account":       "account=",
+	"Config.Anonymous":     "anonymous=true",
+	"Config.BucketKey":     "bucket_key=true",
+	"Config.Create":        "create=true",
+	"Config.Endpoint":      "endpoint=",
+	"Config.KMSKey":        "kms_key=",
+	"Config.Profile":       "profile=",
+	"Config.Project":       "project=",
+	"Config.Region":        "region=",
+	"Config.RequesterPays": "request_payer=requester",
+	"Config.SigningKey":    "signing_key=",
+
+	"Config.ExpectedBucketOwner": "expected_bucket_owner=",
+}
+
+// flagNames has the flag of each option whose flag has another name.
+var flagNames = map[string]string{
+	"WithBackup":                     "backup-dir",
+	"WithDefaultRetention":           "retention",
+	"WithDownloadName":               "filename",
+	"WithMissingOnly":                "ignore-existing",
+	"WithModifiedAfter":              "newer",
+	"WithModifiedBefore":             "older",
+	"WithPublicAccess":               "public",
+	"WithPublicRead":                 "public",
+	"WithResponseContentDisposition": "disposition",
+	"WithResponseContentType":        "content-type",
+	"WithTags":                       "tag",
+	"WithRestoreDays":                "days",
+	"WithRestoreTier":                "tier",
+	"WithVersioning":                 "versioned",
+}
+
+// shellHints has what to do in a shell for advice that needs Go.
+var shellHints = map[string]string{
+	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted": "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+	"to create the directory, set Config.Create or create=true in the address":               "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
+	"import the package that registers the scheme":                                           location.AddressHint,
+	"if the bucket keeps versions, open it with WithVersions or versions=true":               "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+}
+
+// unsupportedCall matches the function that a store does not support, such as SignedUploadURL.
+var unsupportedCall = regexp.MustCompile(` does not support ((?:[A-Z][a-z]+)+(?:URL)?) here`)
+
+var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// flagOf returns the name of the flag for an option: that of WithContentType is
+// content-type.
+func flagOf(option string) string {
+	if name, ok := flagNames[option]; ok {
+		return name
+	}
+	return strings.ToLower(wordStart.ReplaceAllString(strings.TrimPrefix(option, "With"), "$1-$2"))
+}
+
+// translateNames replaces Go names by flags of command and parameters of addresses. Other
+// names stay.
+func translateNames(command *cobra.Command, text string) string {
+	text = goName.ReplaceAllStringFunc(text, func(name string) string {
+		if parameter, ok := parameters[name]; ok {
+			return parameter
+		}
+		if flag := flagOf(name); command != nil && command.Flag(flag) != nil {
+			return "--" + flag
+		}
+		return name
+	})
+	for _, parameter := range parameters { // a hint names both: WithVersions or versions=true
+		text = strings.ReplaceAll(text, parameter+" or "+parameter, parameter)
+		text = strings.ReplaceAll(text, parameter+", "+parameter, parameter)
+	}
+	return text
+}
+
+// translateHint returns a hint of the library for users of command. It leaves out
+// alternatives that need Go. If the first one does, it returns "".
+func translateHint(command *cobra.Command, hint string) string {
+	if own, ok := shellHints[hint]; ok {
+		return own
+	}
+	hint = translateNames(command, hint)
+	kept := 0
+	var b strings.Builder
+	for _, end := range append(alternative.FindAllStringIndex(hint, -1), []int{len(hint), len(hint)}) {
+		if piece := hint[kept:end[0]]; !goName.MatchString(piece) {
+			b.WriteString(piece)
+		} else if b.Len() == 0 {
+			return ""
+		}
+		kept = end[0]
+	}
+	return b.String()
+}
+
+// An Explanation is an error for users of a command: what happened, and what to do.
+type Explanation struct {
+	What     string   // a line for each of several errors
+	Hints    []string // each once
+	Requests []string // the ids of requests
+}
+
+// Error returns err for users of command: without names of Go, and with flags in place of
+// options. With verbose it has all that the server and its SDK say.
+func Error(command *cobra.Command, err error, verbose bool) Explanation {
+	x := Explanation{What: err.Error()}
+	eachError(err, func(e *storage.Error) {
+		text := withoutGo(command, e)
+		if verbose && e.RequestID != "" {
+			x.Requests = append(x.Requests, e.RequestID)
+		}
+		if !verbose {
+			text = withoutNoise(e, text)
+		}
+		x.What = strings.ReplaceAll(x.What, e.Error(), text)
+		if hint := translateHint(command, hintOf(e)); hint != "" && !slices.Contains(x.Hints, hint) {
+			x.Hints = append(x.Hints, hint)
+		}
+	})
+	return x
+}
+
+// withoutGo returns the text of an error without its package, its function and its hint.
+func withoutGo(command *cobra.Command, e *storage.Error) string {
+	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
+	text = strings.TrimPrefix(text, "storage: ")
+	if rest, ok := strings.CutPrefix(text, e.Op); ok && e.Op != "" && rest != "" && strings.ContainsRune(": ", rune(rest[0])) {
+		text = strings.TrimLeft(rest, ": ")
+	}
+	if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
+		reason := e.Err.Error()
+		text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, withoutCalls(reason)))
+	}
+	return text
+}
+
+// noise matches what SDKs add to the message of a server, such as the id of a request.
+var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |(?:Get|Head|Put|Post|Delete) "[^"]*": |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
+
+// withoutNoise returns the text of an error without what only an operator of the server needs: the
+// cause if its code says all, and otherwise what SDKs add.
+func withoutNoise(e *storage.Error, text string) string {
+	if e.Err == nil {
+		return text
+	}
+	cause := e.Err.Error()
+	switch e.Code {
+	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed, storage.BucketExists, storage.BucketNotEmpty:
+		if e.Status != 0 { // of a server
+			return strings.TrimSuffix(text, ": "+cause)
+		}
+	}
+	if !strings.Contains(text, cause) { // the text masks a part of it
+		head, shown, _ := strings.Cut(text, string(e.Code)+": ")
+		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(shown, ""), ": ")
+	}
+	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
+}
+
+// refusal matches the error of a connection that no program accepts, as Unix and Windows tell it.
+var refusal = regexp.MustCompile(`connection refused|actively refused`)
+
+// hintOf returns the hint of an error, or one for an error that has none.
+func hintOf(e *storage.Error) string {
+	if e.Hint == "" && e.Code == storage.Unavailable && e.Err != nil && refusal.MatchString(e.Err.Error()) {
+		return "no program accepts connections there: check the endpoint, and that the server runs"
+	}
+	return e.Hint
+}
+
+// withoutCalls writes the name of a function as words: SignedUploadURL is "signed upload URL".
+func withoutCalls(text string) string {
+	return unsupportedCall.ReplaceAllStringFunc(text, func(found string) string {
+		call := unsupportedCall.FindStringSubmatch(found)[1]
+		if strings.HasPrefix(call, "With") || strings.HasPrefix(call, "If") { // an option, which may be a flag
+			return found
+		}
+		words := strings.ToLower(wordStart.ReplaceAllString(call, "$1 $2"))
+		return " does not support " + strings.Replace(words, " url", " URL", 1) + " here"
+	})
+}
+
+// eachError calls visit for each error of the library in err's tree.
+func eachError(err error, visit func(*storage.Error)) {
+	if e, ok := err.(*storage.Error); ok {
+		visit(e)
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		eachError(e.Unwrap(), visit)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			eachError(inner, visit)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package location
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+)
+
+// Expand yields the objects and folders that match the wildcards of a location. It lists
+// only folders that can have matches. A pattern that ends in a slash matches folders only, and
+// ** matches no folders.
+func Expand(ctx context.Context, b storage.Lister, l Location) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		pattern := l.Glob()
+		if !doublestar.ValidatePattern(pattern) {
+			yield(storage.ListEntry{}, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally"))
+			return
+		}
+		e := expansion{ctx: ctx, bucket: b, yield: yield}
+		e.walk("", strings.Split(pattern, "/"))
+	}
+}
+
+type expansion struct {
+	ctx    context.Context
+	bucket storage.Lister
+	yield  func(storage.ListEntry, error) bool
+}
+
+// walk matches segments of a pattern with the names in a folder. It returns false to end.
+func (e *expansion) walk(folder string, segments []string) bool {
+	for len(segments) > 1 && !isPattern(segments[0]) {
+		text, _ := LiteralStart(segments[0])
+		folder += text + "/"
+		segments = segments[1:]
+	}
+	start, _ := LiteralStart(segments[0])
+	if segments[0] == "**" {
+		return e.everything(folder, strings.Join(segments, "/"))
+	}
+	rest := segments[1:]
+	onlyFolders := len(rest) == 1 && rest[0] == ""
+	for entry, err := range e.bucket.List(e.ctx, storage.WithPrefix(folder+start), storage.WithDelimiter("/")) {
+		if err != nil {
+			e.yield(entry, err)
+			return false
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(entry.Key, folder), "/")
+		if name == "" || !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") || !doublestar.MatchUnvalidated(segments[0], name) {
+			continue
+		}
+		switch {
+		case len(rest) == 0, onlyFolders && entry.IsPrefix:
+			if !e.yield(entry, nil) {
+				return false
+			}
+		case entry.IsPrefix && !onlyFolders:
+			if !e.walk(entry.Key, rest) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// everything matches a pattern that begins with ** with all keys in a folder.
+func (e *expansion) everything(folder, pattern string) bool {
+	for entry, err := range e.bucket.List(e.ctx, storage.WithPrefix(folder)) {
+		if err != nil {
+			e.yield(entry, err)
+			return false
+		}
+		name := strings.TrimPrefix(entry.Key, folder)
+		if name != "" && !strings.HasSuffix(name, "/") && doublestar.MatchUnvalidated(pattern, name) && !e.yield(entry, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// NoMatch is the error of wildcards that match nothing.
+func NoMatch(l Location, what string) error {
+	return &storage.Error{
+		Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no " + what + " matches the wildcards"),
+		Hint: "check the key; to take wildcards literally, use --literal",
+	}
+}
+
+// OnlyFolders is the error of wildcards that match folders and no object.
+func OnlyFolders(l Location, hint string) error {
+	return &storage.Error{Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no object matches the wildcards"), Hint: "folders match: " + hint}
+}
+
+// NothingUnder is the error of a key that is neither an object nor a folder.
+func NothingUnder(key string) error {
+	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; there is no folder of this name either"}
+}

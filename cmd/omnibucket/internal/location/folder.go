@@ -1,0 +1,41 @@
+package location
+
+import (
+	"path/filepath"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+)
+
+// InFolder returns the location of a name in a folder. The name may be from a key
+// that somebody else chose, so it must not lead elsewhere.
+func InFolder(dst Location, name string) (Location, error) {
+	switch {
+	case name == "":
+		return dst, argument.Invalid("destination of standard input must have a file name or key", "")
+	case dst.Kind == InBucket:
+		dst.Key += name
+	case !filepath.IsLocal(name) || filepath.Base(name) != name:
+		return dst, argument.Invalid("source must have a name that is valid for a file on this system", "add a file name to the destination")
+	default:
+		dst.Path = filepath.Join(dst.Path, name)
+	}
+	return dst, nil
+}
+
+// IsFolderTarget reports whether a destination is a folder, to which the source's
+// name is added.
+func IsFolderTarget(dst Location) bool {
+	return WrittenAsFolder(dst) || dst.Kind == LocalPath && IsDirectory(dst.Path)
+}
+
+// WrittenAsFolder reports whether the text of a destination shows that it is a
+// folder.
+func WrittenAsFolder(dst Location) bool {
+	switch dst.Kind {
+	case InBucket:
+		return dst.IsFolder()
+	case LocalPath:
+		return EndsAsFolder(dst.Path)
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package location
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"cmp"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+)
+
+// PatternOf returns the pattern of a key with wildcards. In an escaped key, a character that
+// is written as %2A is literal.
+func PatternOf(key string, escaped bool) string {
+	var b strings.Builder
+	for i := 0; i < len(key); i++ {
+		c := key[i]
+		if escaped && c == '%' && i+2 < len(key) {
+			if n, err := strconv.ParseUint(key[i+1:i+3], 16, 8); err == nil {
+				if c = byte(n); strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
+					b.WriteByte('\\')
+				}
+				b.WriteByte(c)
+				i += 2
+				continue
+			}
+		}
+		if strings.IndexByte(`{}\`, c) >= 0 { // no wildcards here
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// Glob returns the pattern of the key, if it has wildcards.
+func (l Location) Glob() string {
+	if l.Pattern != "" {
+		return l.Pattern
+	}
+	return PatternOf(l.Key, false)
+}
+
+// isPattern reports whether a segment of a pattern has a wildcard.
+func isPattern(segment string) bool {
+	_, whole := LiteralStart(segment)
+	return !whole
+}
+
+// LiteralStart returns the literal text before the first wildcard of a pattern, and whether
+// that is the whole pattern.
+func LiteralStart(pattern string) (text string, whole bool) {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; c {
+		case '*', '?', '[':
+			return b.String(), false
+		case '\\':
+			if i++; i < len(pattern) {
+				b.WriteByte(pattern[i])
+			}
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), true
+}
+
+// SplitPattern returns the folder in which a pattern begins to have wildcards, and the rest
+// of the pattern.
+func SplitPattern(pattern string) (folder, rest string) {
+	segments := strings.Split(pattern, "/")
+	for len(segments) > 1 && !isPattern(segments[0]) {
+		text, _ := LiteralStart(segments[0])
+		folder += text + "/"
+		segments = segments[1:]
+	}
+	return folder, strings.Join(segments, "/")
+}
+
+// Matcher returns a function that matches keys with a pattern, with recursive also keys in the
+// folders that match.
+func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
+	if !doublestar.ValidatePattern(pattern) {
+		return nil, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally")
+	}
+	below := strings.TrimSuffix(pattern, "/") + "/**/*"
+	return func(key string) bool {
+		return doublestar.MatchUnvalidated(pattern, key) || recursive && doublestar.MatchUnvalidated(below, key)
+	}, nil
+}
+
+// ParentOf splits a key after its last slash.
+func ParentOf(key string) (folder, name string) {
+	at := strings.LastIndexByte(key, '/') + 1
+	return key[:at], key[at:]
+}
+
+// HasFolder reports whether a key lies in a folder of this name.
+func HasFolder(key, name string) bool { return strings.HasPrefix(key, name+"/") }
+
+// MatchesAll reports whether a pattern matches everything at the top.
+func MatchesAll(pattern string) bool { return strings.Trim(pattern, "*/") == "" }
+
+// LiteralPattern returns a pattern that matches only this text.
+func LiteralPattern(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// IsWild reports whether the key of a location, or a path of no file, has wildcards.
+func (l Location) IsWild() bool {
+	if l.Kind == LocalPath {
+		_, rest := splitWildcards(l.Path)
+		return rest != ""
+	}
+	return l.HasWildcard
+}
+
+// WildFolder returns the folder in which the wildcards of a location begin, and the pattern
+// below it.
+func WildFolder(l Location) (folder Location, pattern string) {
+	folder = l
+	folder.HasWildcard, folder.Pattern = false, ""
+	if l.Kind == LocalPath {
+		dir, rest := splitWildcards(l.Path)
+		folder.Path = cmp.Or(dir, ".")
+		return folder, PatternOf(rest, false)
+	}
+	folder.Key, pattern = SplitPattern(l.Glob())
+	return folder, pattern
+}

@@ -1,0 +1,80 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+)
+
+var (
+	errDryRunReason = errors.New("the command cannot predict this change")
+	// errDryRun is the error of a request that would change something.
+	errDryRun = &storage.Error{Code: storage.Unsupported, Err: errDryRunReason, Hint: "omit --dry-run to make the change"}
+)
+
+// NotInDryRun refuses --dry-run for a command that cannot predict its changes.
+func (p *Program) NotInDryRun() error {
+	if p.Global.DryRun {
+		return argument.Invalid("--dry-run must not be used with "+p.Command.Name(), "")
+	}
+	return nil
+}
+
+// refuseChanges refuses operations that change something. A dry run begins them, because the
+// library has checked their arguments and the features of the bucket before it calls this hook.
+func refuseChanges(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	switch op.Name {
+	case "Upload", "Copy", "Remove", "SetTags", "Restore", "CreateBucket", "UpdateBucket":
+		return nil, nil, errDryRun
+	}
+	return nil, nil, nil
+}
+
+// OfDryRun returns the error of an operation. If only the dry run refused it, that is nil.
+func OfDryRun(err error) error {
+	if errors.Is(err, errDryRunReason) {
+		return nil
+	}
+	return err
+}
+
+// readOnly refuses all requests that change something, so that no command with --dry-run
+// changes anything, even by mistake.
+func readOnly(d storage.Driver) storage.Driver {
+	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		switch {
+		case call == "Get", call == "Head", call == "Tags", strings.HasPrefix(call, "List"), strings.HasPrefix(call, "Sign"):
+			return next(ctx)
+		}
+		return errDryRun
+	})
+}
+
+// addressToOpen returns the address of a location for storage.Open. With --dry-run, a directory
+// that would be created is an empty bucket in memory.
+func (p *Program) addressToOpen(l location.Location) string {
+	if !p.Global.DryRun || l.Scheme != "file" {
+		return l.Address()
+	}
+	query, err := url.ParseQuery(l.Query)
+	dir, failed := url.PathUnescape(l.Dir)
+	if err != nil || failed != nil || query.Get("create") != "true" {
+		return l.Address()
+	}
+	if runtime.GOOS == "windows" {
+		dir = strings.TrimPrefix(dir, "/")
+	}
+	if _, err := os.Stat(filepath.FromSlash(dir)); !errors.Is(err, fs.ErrNotExist) {
+		return l.Address()
+	}
+	return "mem://dry-run"
+}

@@ -1,0 +1,164 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/explain"
+	"github.com/omnibucket/storage/internal/joined"
+)
+
+// The exit codes, which the help of the root command lists.
+const (
+	exitFailure      = 1
+	ExitUsage        = 2
+	ExitNotFound     = 3
+	exitPrecondition = 4
+	exitInterrupted  = 128 + 2  // as a shell reports SIGINT
+	exitBrokenPipe   = 128 + 13 // as a shell reports SIGPIPE
+)
+
+// maxPrintedErrors limits the printed errors of a job.
+const maxPrintedErrors = 20
+
+// A reportedError has been printed.
+type reportedError struct{ error }
+
+func (e reportedError) Unwrap() error { return e.error }
+
+// Reported returns err as an error that has been printed.
+func Reported(err error) error { return reportedError{err} }
+
+// InLines returns an error that is printed in a line for each error that err joins.
+func InLines(err error) error { return errors.Join(joined.Errors(err)...) }
+
+// ExitCodeFor prints err and returns the exit code. An error of the output comes
+// first, because it ended the command.
+func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err error) int {
+	var shown reportedError
+	switch {
+	case p.Out.Err != nil && console.IsBrokenPipe(p.Out.Err):
+		return exitBrokenPipe
+	case p.Out.Err != nil:
+		p.PrintError(fmt.Errorf("writing the output: %w", p.Out.Err))
+		return exitFailure
+	case err == nil:
+		return 0
+	case p.Command == nil:
+		p.printUsageError(withSuggestion(err), fmt.Sprintf("Run \"%s --help\" for usage.", command.CommandPath()))
+		return ExitUsage
+	case !errors.As(err, &shown):
+		p.PrintError(err)
+	}
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	var status ExitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
+	return exitCode(storage.CodeOf(err))
+}
+
+// printUsageError prints the error of an invalid command line, and what shows the valid ones.
+func (p *Program) printUsageError(err error, usage string) {
+	if !p.Global.JSON {
+		p.PrintError(err)
+		_, _ = fmt.Fprintln(p.Around.Err, usage)
+		return
+	}
+	var own *storage.Error
+	if !errors.As(err, &own) {
+		err = &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: usage}
+	}
+	p.PrintError(err)
+}
+
+// withSuggestion returns the error of an unknown command with cobra's suggestions as a hint.
+// Cobra repeats a name that both resembles the command and is a suggestion for it.
+func withSuggestion(err error) error {
+	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !suggested {
+		return err
+	}
+	names := strings.Fields(others)
+	slices.Sort(names)
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "did you mean " + strings.Join(slices.Compact(names), " or ") + "?"}
+}
+
+func exitCode(code storage.Code) int {
+	switch code {
+	case storage.InvalidArgument:
+		return ExitUsage
+	case storage.ObjectNotFound, storage.BucketNotFound:
+		return ExitNotFound
+	case storage.PreconditionFailed:
+		return exitPrecondition
+	}
+	return exitFailure
+}
+
+// PrintError prints an error on standard error: what happened, with a line for each of joined
+// errors, and then what to do. With --json it is a line of JSON.
+func (p *Program) PrintError(err error) {
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	x := p.Explain(err)
+	if p.Global.JSON {
+		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests}) // text never fails
+		_, _ = fmt.Fprintf(p.Around.Err, "%s\n", text)
+		return
+	}
+	printed := 0
+	for line := range strings.SplitSeq(x.What, "\n") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if printed == maxPrintedErrors {
+			_, _ = fmt.Fprintln(p.Around.Err, "omnibucket: and more")
+			break
+		}
+		printed++
+		_, _ = fmt.Fprintf(p.Around.Err, "omnibucket: %s\n", console.Printable(line))
+	}
+	for i, hint := range x.Hints {
+		if i == maxPrintedErrors {
+			break
+		}
+		_, _ = fmt.Fprintf(p.Around.Err, "hint: %s\n", console.Printable(hint))
+	}
+	for i, id := range x.Requests {
+		if i == maxPrintedErrors {
+			break
+		}
+		_, _ = fmt.Fprintf(p.Around.Err, "request: %s\n", console.Printable(id))
+	}
+}
+
+// An errorLine is an error with --json, on standard error.
+type errorLine struct {
+	Event string       `json:"event"` // "error"
+	Code  storage.Code `json:"code,omitempty"`
+	Error string       `json:"error"`
+	Hints []string     `json:"hints,omitempty"`
+
+	Requests []string `json:"requests,omitempty"` // their ids, with --verbose
+}
+
+// Explain returns err for users of the current command.
+func (p *Program) Explain(err error) explain.Explanation {
+	return explain.Error(p.Command, err, p.Global.Verbose)
+}
+
+// ExitStatus is the exit code of a program that has reported its error.
+type ExitStatus int
+
+func (e ExitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }

@@ -1,0 +1,122 @@
+package program
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// FilterFlags are the flags that select files, of each command that walks.
+type FilterFlags struct {
+	include, includeFrom           []string
+	exclude, excludeFrom           []string
+	minSize, maxSize, newer, older string
+	names                          []string
+	Flags                          *pflag.FlagSet
+	now                            func() time.Time // nil is time.Now
+}
+
+// Register adds the flags to a command.
+func (f *FilterFlags) Register(c *cobra.Command) {
+	f.Flags = c.Flags()
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	own.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
+	own.StringArrayVar(&f.includeFrom, "include-from", nil, "select only keys that match a pattern in this `file`; may be repeated")
+	own.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
+	own.StringArrayVar(&f.excludeFrom, "exclude-from", nil, "skip keys that match a pattern in this `file`; may be repeated")
+	own.StringVar(&f.minSize, "min-size", "", "select only files of at least this `size`, such as 10M")
+	own.StringVar(&f.maxSize, "max-size", "", "select only files of at most this `size`")
+	own.StringVar(&f.newer, "newer", "", "select only files that were modified since this `time`, such as 7d or 2026-11-21")
+	own.StringVar(&f.older, "older", "", "select only files that were modified before this `time`")
+	own.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
+	f.Flags.AddFlagSet(own)
+}
+
+// Given reports whether a flag of the filter was given.
+func (f *FilterFlags) Given() bool {
+	for _, name := range f.names {
+		if f.Flags.Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Options returns the filter as options of a job.
+func (f *FilterFlags) Options() ([]transfer.Option, error) {
+	var opts []transfer.Option
+	for _, list := range []struct {
+		name            string
+		patterns, files []string
+		with            func(...string) transfer.Option
+	}{{"--include-from", f.include, f.includeFrom, transfer.WithInclude}, {"--exclude-from", f.exclude, f.excludeFrom, transfer.WithExclude}} {
+		patterns := slices.Clone(list.patterns)
+		for _, path := range list.files {
+			more, err := argument.ReadPatterns(list.name, path)
+			if err != nil {
+				return nil, err
+			}
+			patterns = append(patterns, more...)
+		}
+		switch {
+		case len(patterns) > 0:
+			opts = append(opts, list.with(patterns...))
+		case len(list.files) > 0 && list.name == "--include-from": // nothing would mean everything
+			return nil, argument.Invalid("--include-from must have a pattern", "")
+		}
+	}
+	for _, flag := range []struct {
+		name, value string
+		with        func(int64) transfer.Option
+	}{{"min-size", f.minSize, transfer.WithMinSize}, {"max-size", f.maxSize, transfer.WithMaxSize}} {
+		if f.Flags == nil || !f.Flags.Changed(flag.name) {
+			continue
+		}
+		size, err := argument.ParseSize("--"+flag.name, flag.value)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, flag.with(size))
+	}
+	now := time.Now()
+	if f.now != nil {
+		now = f.now()
+	}
+	for _, flag := range []struct {
+		name, value string
+		with        func(time.Time) transfer.Option
+	}{{"newer", f.newer, transfer.WithModifiedAfter}, {"older", f.older, transfer.WithModifiedBefore}} {
+		if f.Flags == nil || !f.Flags.Changed(flag.name) {
+			continue
+		}
+		at, err := argument.ParseTime("--"+flag.name, flag.value, now)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, flag.with(at))
+	}
+	return opts, nil
+}
+
+// Filter returns the filter for a listing.
+func (f *FilterFlags) Filter() (*transfer.Filter, error) {
+	opts, err := f.Options()
+	if err != nil {
+		return nil, err
+	}
+	return transfer.NewFilter(opts...)
+}
+
+// SelectsBelow reports whether a filter selects an entry, whose key it takes relative to a
+// folder.
+func SelectsBelow(filter *transfer.Filter, folder string, e storage.ListEntry) bool {
+	e.Key = strings.TrimPrefix(e.Key, folder)
+	return filter.Selects(e)
+}

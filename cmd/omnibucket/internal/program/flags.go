@@ -1,0 +1,173 @@
+package program
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+)
+
+// globalFlags are the flags of every command. The environment and the configuration file
+// may set them, too.
+type globalFlags struct {
+	DryRun, JSON, Verbose, quiet, noProgress bool
+
+	Concurrency int // 0: as many as help
+	bwlimit     string
+	timeout     time.Duration // 0: the library's
+	retries     int           // used if the flag is given
+
+	Endpoint, Region, Profile, awsProfile string
+
+	config string // the path of the configuration file
+}
+
+// Register adds the flags to the root command.
+func (f *globalFlags) Register(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.BoolVar(&f.DryRun, "dry-run", false, "print changes without making them")
+	flags.BoolVar(&f.JSON, "json", false, "print a JSON object in each line")
+	flags.BoolVarP(&f.Verbose, "verbose", "v", false, "print each change, and in errors request ids and all that the server says")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, summaries or notes")
+	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
+	flags.IntVar(&f.Concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
+	flags.StringVar(&f.bwlimit, "bwlimit", "", "bytes a second, such as 10M, or a `timetable`, such as \"08:00,512K 19:00,off\"")
+	flags.DurationVar(&f.timeout, "timeout", 0, "give a request up, or try it again, after this `duration` of silence (default 30s)")
+	flags.IntVar(&f.retries, "retries", 4, "how many `times` a failed request is tried again; by default more if a store throttles")
+	flags.StringVar(&f.Endpoint, "endpoint", "", "`URL` of the server, for addresses without endpoint=")
+	flags.StringVar(&f.Region, "region", "", "`region`, for addresses without region=")
+	flags.StringVar(&f.Profile, "profile", "", "`name` of the kind of S3 server, such as minio, for addresses without profile=")
+	flags.StringVar(&f.awsProfile, "aws-profile", "", "`name` of the credentials in the files of AWS")
+	flags.StringVar(&f.config, "config", "", "`file` of named locations and settings")
+}
+
+// IsSetting reports whether the environment and the configuration file may set a flag.
+func IsSetting(name string) bool {
+	switch name {
+	case "config", "dry-run", "help", "version":
+		return false
+	}
+	return true
+}
+
+// Settings calls visit for each flag that the environment and the file may set.
+func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
+	root.PersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		if IsSetting(flag.Name) {
+			visit(flag)
+		}
+	})
+}
+
+// Prepare reads the configuration before a command runs: flags that are not given come
+// from the environment, and then from the file.
+func (p *Program) Prepare(c *cobra.Command) error {
+	p.Command = c
+	if err := p.LoadConfig(); err != nil && needsConfig(c) {
+		return err
+	}
+	var failed error
+	Settings(c.Root(), func(flag *pflag.Flag) {
+		if failed != nil || flag.Changed || c.Flags().Lookup(flag.Name) != flag {
+			return
+		}
+		source := config.SettingVariable(flag.Name)
+		value, set := p.Around.Lookup(source)
+		if !set || value == "" {
+			source = flag.Name + " in " + p.ConfigFile()
+			value, set = p.Config.Settings[flag.Name]
+		}
+		if !set || value == "" {
+			return
+		}
+		if err := flag.Value.Set(value); err != nil {
+			failed = argument.Invalid(source+" must be a valid value of --"+flag.Name, "write it as after the flag; \"omnibucket help\" describes it")
+			return
+		}
+		flag.Changed = true
+	})
+	if failed == nil {
+		failed = p.CheckGlobals(c)
+	}
+	if parent := c.Parent(); failed != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
+		return nil // "config unset" removes what is invalid
+	}
+	return failed
+}
+
+// needsConfig reports whether a command needs a valid configuration. These only print what the
+// program is.
+func needsConfig(c *cobra.Command) bool {
+	if c.HasParent() && c.Parent().Name() == "completion" {
+		return false
+	}
+	return c.HasParent() && !slices.Contains([]string{"version", "help", "completion"}, c.Name())
+}
+
+// CheckGlobals checks the flags of every command, and does what they say for all buckets.
+func (p *Program) CheckGlobals(c *cobra.Command) error {
+	f := &p.Global
+	if f.Concurrency < 1 && c.Flag("concurrency").Changed {
+		return argument.Invalid("--concurrency must be at least 1", "")
+	}
+	if err := p.checkRetries(c); err != nil {
+		return err
+	}
+	if f.Verbose && f.quiet {
+		return argument.Invalid("--verbose and --quiet must not be used together", "")
+	}
+	if err := p.startLimit(); err != nil {
+		return err
+	}
+	return p.selectCredentials()
+}
+
+// checkRetries checks --timeout and --retries, and makes the policy of every bucket.
+func (p *Program) checkRetries(c *cobra.Command) error {
+	f := &p.Global
+	if f.timeout <= 0 && c.Flag("timeout").Changed {
+		return argument.Invalid("--timeout must be positive", "write it as 30s or 2m")
+	}
+	p.retry = storage.RetryPolicy{Stall: f.timeout}
+	if !c.Flag("retries").Changed {
+		return nil
+	}
+	if f.retries < 0 || f.retries > 1000 {
+		return argument.Invalid("--retries must be from 0 to 1000", "")
+	}
+	p.retry.Attempts = f.retries + 1
+	return nil
+}
+
+// withParameters returns a location with the parameters of the flags that its address does
+// not have.
+func (f *globalFlags) withParameters(l location.Location) location.Location {
+	if l.Kind != location.InBucket && l.Kind != location.Account {
+		return l
+	}
+	for _, parameter := range []struct {
+		name, value string
+		schemes     string
+	}{
+		{"endpoint", f.Endpoint, "s3 gs azblob"}, {"region", f.Region, "s3"}, {"profile", f.Profile, "s3"},
+	} {
+		if parameter.value != "" && strings.Contains(" "+parameter.schemes+" ", " "+l.Scheme+" ") {
+			l = l.WithDefault(parameter.name, parameter.value)
+		}
+	}
+	return l
+}
+
+// HumanFlag registers the flag for sizes in units, whose letter is -h, as du and ls have it. Help is
+// --help.
+func HumanFlag(c *cobra.Command, human *bool, usage string) {
+	c.Flags().BoolVarP(human, "human", "h", false, usage)
+	c.Flags().Bool("help", false, "help for "+c.Name())
+}

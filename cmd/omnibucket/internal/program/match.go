@@ -1,0 +1,61 @@
+package program
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+)
+
+// EachMatch calls do with each object that an argument names: that of its key, or those that
+// match its wildcards. After a failure it prints the error and continues.
+func (p *Program) EachMatch(ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location.Location) error) error {
+	bucket, l, err := p.openObject(ctx, text)
+	if err != nil {
+		return err
+	}
+	if !l.HasWildcard || literal {
+		return do(bucket, l)
+	}
+	found := false
+	var first error
+	for entry, err := range location.Expand(ctx, bucket, l) {
+		if err != nil {
+			return errors.Join(first, err)
+		}
+		if entry.IsPrefix {
+			continue
+		}
+		found = true
+		at := l
+		at.Key, at.HasWildcard, at.Pattern = entry.Key, false, ""
+		if err := do(bucket, at); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			p.PrintError(err)
+			if first == nil {
+				first = reportedError{err}
+			}
+		}
+	}
+	if !found {
+		return location.NoMatch(l, "object")
+	}
+	return first
+}
+
+// WildcardHelp is the help of commands that expand wildcards.
+const WildcardHelp = `
+Wildcards in a key are expanded: * and ? match in one folder, [a-z] matches one of several
+characters, and ** matches any number of folders. If nothing matches, the exit code is 3.
+Quote wildcards, because a shell expands them, too. To use a key with such characters, set
+--literal, or write %2A, %3F and %5B in an address.`
+
+// LiteralFlag registers the flag that takes wildcards literally.
+func LiteralFlag(c *cobra.Command, literal *bool) {
+	c.Flags().BoolVar(literal, "literal", false, `take "*", "?" and "[" in keys literally`)
+}

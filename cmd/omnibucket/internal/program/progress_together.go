@@ -1,0 +1,69 @@
+package program
+
+import (
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A together shows the progress of several objects in one bar.
+type together struct {
+	program *Program
+	bar     *console.ProgressBar
+	began   time.Time
+
+	mu    sync.Mutex
+	begun int64
+	state transfer.Progress
+}
+
+// StartTogether returns a bar for n objects, or nil if there is no terminal or the user wants
+// none.
+func (p *Program) StartTogether(n int) *together {
+	bar := p.StartProgress()
+	if bar == nil {
+		return nil
+	}
+	t := &together{program: p, bar: bar, began: time.Now()}
+	t.state.TotalFiles = int64(n)
+	return t
+}
+
+// End removes the bar.
+func (t *together) End() {
+	if t != nil {
+		t.program.EndProgress(t.bar)
+	}
+}
+
+// Begin returns what reports the progress of one object, as storage.WithProgress does, and what
+// reports its end. The number of all bytes is known when the last object has begun.
+func (t *together) Begin() (report func(done, total int64), end func()) {
+	var shown, known int64
+	t.add(func(s *transfer.Progress) {
+		t.begun++
+		s.Listed = t.begun == s.TotalFiles
+	})
+	report = func(done, total int64) {
+		t.add(func(s *transfer.Progress) {
+			s.Bytes += done - shown
+			s.TotalBytes += max(total, 0) - known
+		})
+		shown, known = done, max(total, 0)
+	}
+	return report, func() { t.add(func(s *transfer.Progress) { s.Files++ }) }
+}
+
+// add changes the state, and shows it.
+func (t *together) add(change func(*transfer.Progress)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&t.state)
+	t.state.Elapsed = time.Since(t.began)
+	if t.state.Elapsed > 0 {
+		t.state.Rate = float64(t.state.Bytes) / t.state.Elapsed.Seconds()
+	}
+	t.bar.Update(t.state)
+}

@@ -1,0 +1,167 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A Walk is what a command that walks does with each argument.
+type Walk struct {
+	Filter  *transfer.Filter
+	literal bool
+}
+
+// NewWalk returns the walk of the flags.
+func NewWalk(f *FilterFlags, literal bool) (*Walk, error) {
+	filter, err := f.Filter()
+	return &Walk{Filter: filter, literal: literal}, err
+}
+
+// A Root is an object or a folder at which a walk begins.
+type Root struct {
+	Bucket storage.Bucket
+	Entry  storage.ListEntry // IsPrefix for a folder
+	Top    string            // the folder to which the patterns of the filter are relative
+}
+
+// Name returns the key, or "" for a whole bucket.
+func (r Root) Name() string { return r.Entry.Key }
+
+// EachRoot calls do with what an argument names: the object of its key, otherwise the folder,
+// or each match of its wildcards. A missing folder is ObjectNotFound.
+func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, do func(Root) error) error {
+	bucket, l, err := p.openObject(ctx, text)
+	if err != nil {
+		return err
+	}
+	if !l.HasWildcard || w.literal {
+		entry, err := entryOf(ctx, bucket, l)
+		if err != nil {
+			return err
+		}
+		return do(Root{bucket, entry, topOf(entry)})
+	}
+	top, _ := location.SplitPattern(l.Glob())
+	found := false
+	for entry, err := range location.Expand(ctx, bucket, l) {
+		if err == nil {
+			found = true
+			err = do(Root{bucket, entry, top})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !found {
+		return location.NoMatch(l, "object or folder")
+	}
+	return nil
+}
+
+// entryOf returns the object with a key or, if there is none, the folder of this name.
+func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (storage.ListEntry, error) {
+	folder := storage.ListEntry{Key: location.AsFolder(l.Key), IsPrefix: true}
+	if l.Key == "" {
+		return folder, nil
+	}
+	found := false
+	for entry, err := range bucket.List(ctx, storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
+		switch {
+		case err != nil:
+			return entry, err
+		case entry.Key == l.Key && !entry.IsPrefix && !l.IsFolder():
+			return entry, nil
+		case strings.HasPrefix(entry.Key, folder.Key):
+			found = true
+		}
+		if found || entry.Key > folder.Key {
+			break
+		}
+	}
+	if !found {
+		return folder, location.NothingUnder(l.Key)
+	}
+	return folder, nil
+}
+
+// topOf returns the folder to which patterns are relative for an argument without wildcards: the
+// folder, or that of the object.
+func topOf(e storage.ListEntry) string {
+	if e.IsPrefix {
+		return e.Key
+	}
+	folder, _ := location.ParentOf(e.Key)
+	return folder
+}
+
+// Files yields the objects of a root that the filter selects.
+func (w *Walk) Files(ctx context.Context, r Root) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		if !r.Entry.IsPrefix {
+			if SelectsBelow(w.Filter, r.Top, r.Entry) {
+				yield(r.Entry, nil)
+			}
+			return
+		}
+		for entry, err := range r.Bucket.List(ctx, storage.WithPrefix(r.Name())) {
+			if err != nil {
+				yield(entry, err)
+				return
+			}
+			if IsMarker(entry) || !SelectsBelow(w.Filter, r.Top, entry) {
+				continue
+			}
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}
+}
+
+// IsMarker reports whether an object is a folder, as the consoles of some stores create them.
+func IsMarker(e storage.ListEntry) bool {
+	return !e.IsPrefix && e.Size == 0 && strings.HasSuffix(e.Key, "/")
+}
+
+// EachFile calls do with each object that the arguments name and the filter selects.
+func (p *Program) EachFile(ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error) error {
+	enough := false
+	return Each(ctx, p, args, func(text string) error {
+		if enough {
+			return nil
+		}
+		err := p.EachRoot(ctx, text, w, func(r Root) error {
+			for entry, err := range w.Files(ctx, r) {
+				if err == nil {
+					err = do(r, entry)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if errors.Is(err, ErrEnough) {
+			enough = true
+			return nil
+		}
+		return err
+	})
+}
+
+// ErrEnough ends EachFile without a failure.
+var ErrEnough = errors.New("enough")
+
+// HasAny reports whether a bucket is known to have a key with a prefix.
+func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
+	for _, err := range bucket.List(ctx, storage.WithPrefix(prefix), storage.WithLimit(1)) {
+		return err == nil
+	}
+	return false
+}

@@ -1,0 +1,87 @@
+package reading
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// Cat returns the command cat.
+func Cat(p *program.Program) *cobra.Command {
+	var span, version string
+	var literal bool
+	c := &cobra.Command{
+		Use:   "cat [flags] ADDRESS...",
+		Short: "Write objects to standard output",
+		Long: `Writes objects to standard output, one after the other, with the stored bytes:
+compressed objects are not decompressed. A range is OFFSET or OFFSET:LENGTH in
+bytes; a negative OFFSET counts from the end.
+` + program.WildcardHelp,
+		Example: `  omnibucket cat gs://logs/2026/11/20.log | head
+  omnibucket cat --range 0:512 file:///srv/files#report.pdf
+  omnibucket cat --range -1024 's3://logs/app.log?region=eu-west-1'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts, err := readOptions(c, span, version)
+			if err != nil {
+				return err
+			}
+			return program.Each(c.Context(), p, args, func(text string) error { return cat(c.Context(), p, text, literal, opts) })
+		},
+	}
+	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
+	c.Flags().StringVar(&version, "version", "", "read this `version`")
+	program.LiteralFlag(c, &literal)
+	return c
+}
+
+// readOptions returns options for the flags of cat.
+func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOption, error) {
+	var opts []storage.DownloadOption
+	if c.Flags().Changed("range") {
+		offset, length, err := parseRange(span)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithRange(offset, length))
+	}
+	if c.Flags().Changed("version") {
+		opts = append(opts, storage.WithVersion(version))
+	}
+	return opts, nil
+}
+
+// parseRange parses OFFSET[:LENGTH]; without a length it returns -1, the rest.
+func parseRange(text string) (offset, length int64, err error) {
+	first, second, bounded := strings.Cut(text, ":")
+	offset, err = strconv.ParseInt(first, 10, 64)
+	length = -1
+	if err == nil && bounded {
+		length, err = strconv.ParseInt(second, 10, 64)
+	}
+	if err != nil || bounded && length < 0 {
+		return 0, 0, argument.Invalid("--range must have the form OFFSET or OFFSET:LENGTH, in bytes", "")
+	}
+	return offset, length, nil
+}
+
+func cat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.DownloadOption) error {
+	if text != "-" {
+		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error { return p.Download(ctx, b, l.Key, opts) })
+	}
+	if len(opts) > 0 {
+		return argument.Invalid("--range and --version must not be used with standard input", "")
+	}
+	in, release := p.Input(ctx)
+	defer release()
+	_, err := io.Copy(p.Out, in)
+	return err
+}

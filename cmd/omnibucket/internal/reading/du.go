@@ -1,0 +1,116 @@
+package reading
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// duFlags are the flags of du.
+type duFlags struct {
+	filter         program.FilterFlags
+	literal, human bool
+	depth          int
+}
+
+// Du returns the command du.
+func Du(p *program.Program) *cobra.Command {
+	var f duFlags
+	c := &cobra.Command{
+		Use:   "du [flags] ADDRESS...",
+		Short: "Add up the sizes of objects",
+		Long: `Prints the size in bytes and the number of the objects in each folder, and its name. With
+--depth, prints the folders below it, too. Old versions are not counted.
+` + program.WildcardHelp,
+		Example: `  omnibucket du 's3://photos?region=eu-west-1'
+  omnibucket du --human --depth 1 gs://photos/2026
+  omnibucket du --older 365d 'photos:20*'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return du(c.Context(), p, &f, args) },
+	}
+	c.Flags().IntVar(&f.depth, "depth", 0, "also print folders of up to this `number` of levels below the address")
+	program.HumanFlag(c, &f.human, "print sizes in KiB, MiB and so on")
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
+	return c
+}
+
+// A usage is the size of a folder.
+type usage struct {
+	Key     string `json:"key"`
+	Bytes   int64  `json:"bytes"`
+	Objects int64  `json:"objects"`
+}
+
+func du(ctx context.Context, p *program.Program, f *duFlags, args []string) error {
+	if f.depth < 0 {
+		return argument.Invalid("--depth must not be negative", "")
+	}
+	w, err := program.NewWalk(&f.filter, f.literal)
+	if err != nil {
+		return err
+	}
+	return program.Each(ctx, p, args, func(text string) error {
+		return p.EachRoot(ctx, text, w, func(r program.Root) error { return duRoot(ctx, p, f, w, r) })
+	})
+}
+
+// duRoot prints a folder after those below it. Keys are in order, so that a folder is complete
+// when a key lies outside.
+func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
+	open := []usage{{Key: r.Name()}} // each lies in the one before
+	leave := func(key string) error {
+		for len(open) > 1 && !strings.HasPrefix(key, open[len(open)-1].Key) {
+			if err := printUsage(p, f, open[len(open)-1]); err != nil {
+				return err
+			}
+			open = open[:len(open)-1]
+		}
+		return nil
+	}
+	for entry, err := range w.Files(ctx, r) {
+		if err == nil {
+			err = leave(entry.Key)
+		}
+		if err != nil {
+			return err
+		}
+		for r.Entry.IsPrefix && len(open) <= f.depth {
+			inner := open[len(open)-1].Key
+			name, _, ok := strings.Cut(entry.Key[len(inner):], "/")
+			if !ok {
+				break
+			}
+			open = append(open, usage{Key: inner + name + "/"})
+		}
+		for i := range open {
+			open[i].Bytes += entry.Size
+			open[i].Objects++
+		}
+	}
+	if err := leave(""); err != nil {
+		return err
+	}
+	return printUsage(p, f, open[0])
+}
+
+func printUsage(p *program.Program, f *duFlags, u usage) error {
+	name := u.Key
+	if name == "" {
+		name = "." // the whole bucket
+	}
+	switch {
+	case p.Global.JSON:
+		return p.JSON(u)
+	case f.human:
+		p.Printf("%10s  %10d  %s\n", console.FormatSize(u.Bytes), u.Objects, p.Printable(name))
+	default:
+		p.Printf("%14d  %10d  %s\n", u.Bytes, u.Objects, p.Printable(name))
+	}
+	return p.Out.Err
+}

@@ -1,0 +1,76 @@
+package reading
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// findFlags are the flags of find.
+type findFlags struct {
+	ls              lsFlags // only long, human and json
+	filter          program.FilterFlags
+	literal, print0 bool
+	maxDepth, limit int
+}
+
+// Find returns the command find.
+func Find(p *program.Program) *cobra.Command {
+	var f findFlags
+	c := &cobra.Command{
+		Use:   "find [flags] ADDRESS...",
+		Short: "Print the keys of objects that flags select",
+		Long: `Prints the keys of all objects in folders that the flags select. A pattern without a
+slash matches at any depth. Nothing selected is no error.
+` + program.WildcardHelp,
+		Example: `  omnibucket find --include '*.jpg' --min-size 10M 's3://photos?region=eu-west-1'
+  omnibucket find --older 30d --print0 logs: | xargs -0 -n 1 echo
+  omnibucket find -l --newer 2026-11-01 --max-depth 2 file:///srv/files`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("limit") && f.limit < 1 {
+				return argument.Invalid("--limit must be at least 1", "")
+			}
+			if f.maxDepth < 0 {
+				return argument.Invalid("--max-depth must not be negative", "")
+			}
+			f.ls.json = p.Global.JSON
+			return find(c.Context(), p, &f, args)
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVarP(&f.ls.long, "long", "l", false, "print size, time and key")
+	program.HumanFlag(c, &f.ls.human, "with -l: print sizes in KiB, MiB and so on")
+	flags.BoolVarP(&f.print0, "print0", "0", false, "end each key with a zero byte, for xargs -0")
+	flags.IntVar(&f.maxDepth, "max-depth", 0, "find only objects of up to this `number` of levels below the address")
+	flags.IntVar(&f.limit, "limit", 0, "print at most this `number`")
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
+	return c
+}
+
+func find(ctx context.Context, p *program.Program, f *findFlags, args []string) error {
+	w, err := program.NewWalk(&f.filter, f.literal)
+	if err != nil {
+		return err
+	}
+	printed := 0
+	return p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
+		if f.maxDepth > 0 && r.Entry.IsPrefix && strings.Count(e.Key[len(r.Name()):], "/") >= f.maxDepth {
+			return nil
+		}
+		if printed++; f.limit > 0 && printed > f.limit {
+			return program.ErrEnough
+		}
+		if f.print0 && !f.ls.json {
+			p.Printf("%s\x00", e.Key)
+			return p.Out.Err
+		}
+		return printEntry(p, &f.ls, e)
+	})
+}

@@ -1,0 +1,124 @@
+package reading
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// algorithms are the checksums of hash.
+var algorithms = map[string]func() hash.Hash{
+	"crc32c": func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
+	"md5":    md5.New,
+	"sha1":   sha1.New,
+	"sha256": sha256.New,
+	"sha512": sha512.New,
+}
+
+// hashFlags are the flags of hash.
+type hashFlags struct {
+	filter        program.FilterFlags
+	literal, read bool
+	algorithm     string
+}
+
+// Hash returns the command hash.
+func Hash(p *program.Program) *cobra.Command {
+	f := hashFlags{}
+	c := &cobra.Command{
+		Use:   "hash [flags] ADDRESS...",
+		Short: "Print checksums of objects",
+		Long: `Prints a checksum of each object, or of each object in a folder, with its key, as sha256sum
+does. An md5 or crc32c that the store keeps is printed without reading the object; --read
+reads it in any case.
+` + program.WildcardHelp,
+		Example: `  omnibucket hash 's3://photos/a.jpg?region=eu-west-1'
+  omnibucket hash --algorithm md5 gs://photos/2026
+  omnibucket hash --algorithm crc32c --read 'photos:2026/*.jpg'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return hashAll(c.Context(), p, &f, args) },
+	}
+	c.Flags().StringVar(&f.algorithm, "algorithm", "sha256", "`name` of the checksum: crc32c, md5, sha1, sha256 or sha512")
+	c.Flags().BoolVar(&f.read, "read", false, "read objects although the store keeps their checksum")
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
+	return c
+}
+
+// A hashLine is a checksum in JSON.
+type hashLine struct {
+	Key       string `json:"key"`
+	Size      int64  `json:"size"`
+	Algorithm string `json:"algorithm"`
+	Hash      string `json:"hash"`
+}
+
+func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []string) error {
+	make, known := algorithms[f.algorithm]
+	if !known {
+		return argument.Invalid("--algorithm must be one of "+strings.Join(slices.Sorted(maps.Keys(algorithms)), ", "), "")
+	}
+	w, err := program.NewWalk(&f.filter, f.literal)
+	if err != nil {
+		return err
+	}
+	// Objects are read in parallel, and printed in their order.
+	q := p.NewQueue(ctx)
+	defer q.Cancel()
+	err = p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
+		return q.Add(func(ctx context.Context) func() error {
+			sum, size, err := f.sum(ctx, r.Bucket, e.Key, make())
+			return func() error {
+				switch {
+				case err != nil:
+					return err
+				case p.Global.JSON:
+					return p.JSON(hashLine{e.Key, size, f.algorithm, sum})
+				}
+				p.Printf("%s  %s\n", sum, p.Printable(e.Key))
+				return p.Out.Err
+			}
+		})
+	})
+	return errors.Join(err, q.Wait())
+}
+
+// sum returns the checksum of an object that the store keeps, or reads the object.
+func (f *hashFlags) sum(ctx context.Context, b storage.Bucket, key string, sum hash.Hash) (text string, size int64, err error) {
+	if !f.read && (f.algorithm == "md5" || f.algorithm == "crc32c") {
+		attrs, err := b.Attrs(ctx, key)
+		switch {
+		case err != nil:
+			return "", 0, err
+		case f.algorithm == "md5" && len(attrs.MD5) > 0:
+			return hex.EncodeToString(attrs.MD5), attrs.Size, nil
+		case f.algorithm == "crc32c" && attrs.CRC32C.Known:
+			return fmt.Sprintf("%08x", attrs.CRC32C.Sum), attrs.Size, nil
+		}
+	}
+	reader, err := b.Download(ctx, key)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = reader.Close() }()
+	if size, err = reader.WriteTo(sum); err != nil {
+		return "", 0, err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), size, nil
+}

@@ -1,0 +1,90 @@
+package reading
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// Head returns the command head.
+func Head(p *program.Program) *cobra.Command {
+	var lines, bytes int64
+	var version string
+	var literal bool
+	c := &cobra.Command{
+		Use:   "head [flags] ADDRESS...",
+		Short: "Write the first lines or bytes of objects to standard output",
+		Long: `Writes the first ten lines of each object to standard output, or as many lines or bytes as
+-n or -c says. Only what is needed is downloaded, or little more.
+` + program.WildcardHelp,
+		Example: `  omnibucket head 's3://logs/app.log?region=eu-west-1'
+  omnibucket head -n 1 'logs:2026/11/*.csv'
+  omnibucket head -c 512 file:///srv/files#report.pdf`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case c.Flags().Changed("bytes") && c.Flags().Changed("lines"):
+				return argument.Invalid("--bytes and --lines must not be used together", "")
+			case lines < 0 || bytes < 0:
+				return argument.Invalid("--bytes and --lines must not be negative", "")
+			case !c.Flags().Changed("bytes"):
+				bytes = -1
+			}
+			var opts []storage.DownloadOption
+			if c.Flags().Changed("version") {
+				opts = append(opts, storage.WithVersion(version))
+			}
+			return program.Each(c.Context(), p, args, func(text string) error {
+				return p.EachMatch(c.Context(), text, literal, func(b storage.Bucket, l location.Location) error {
+					return head(c.Context(), p, b, l.Key, lines, bytes, opts)
+				})
+			})
+		},
+	}
+	c.Flags().Int64VarP(&lines, "lines", "n", 10, "write this `number` of lines")
+	c.Flags().Int64VarP(&bytes, "bytes", "c", 0, "write this `number` of bytes")
+	c.Flags().StringVar(&version, "version", "", "read this `version`")
+	program.LiteralFlag(c, &literal)
+	return c
+}
+
+// head writes the first bytes of an object or, if bytes is negative, its first lines.
+func head(ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64, opts []storage.DownloadOption) error {
+	if bytes >= 0 {
+		opts = append(opts[:len(opts):len(opts)], storage.WithRange(0, bytes))
+	}
+	reader, err := b.Download(ctx, key, opts...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }() // the rest is not read
+	if bytes >= 0 {
+		_, err := reader.WriteTo(p.Out)
+		return err
+	}
+	from := bufio.NewReader(reader)
+	for lines > 0 {
+		line, err := from.ReadSlice('\n')
+		if _, failed := p.Out.Write(line); failed != nil {
+			return failed
+		}
+		switch {
+		case err == nil:
+			lines--
+		case errors.Is(err, bufio.ErrBufferFull): // the rest of the line follows
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return err
+		}
+	}
+	return nil
+}

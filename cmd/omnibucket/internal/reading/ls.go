@@ -1,0 +1,230 @@
+// Package reading has the commands that only read: cat, du, find, hash, head, ls, stat and tree.
+package reading
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// lsFlags are the flags of ls.
+type lsFlags struct {
+	recursive, long   bool
+	json              bool // that of all commands
+	versions, buckets bool
+	literal           bool
+	filter            program.FilterFlags
+	human             bool
+	startAfter        string
+	limit             []storage.ListOption // or nil
+	limitCount        int                  // 0 for no limit
+}
+
+// Ls returns the command ls.
+func Ls(p *program.Program) *cobra.Command {
+	var f lsFlags
+	c := &cobra.Command{
+		Use:   "ls [flags] ADDRESS...",
+		Short: "List objects, folders, versions or buckets",
+		Long: `Lists the object with exactly this key or, if there is none, the content of the
+folder of this name, one level deep. Folders end in "/".
+` + program.WildcardHelp,
+		Example: `  omnibucket ls 's3://photos/2026/?region=eu-west-1'
+  omnibucket ls -r -l file:///srv/files
+  omnibucket ls -r --json --limit 100 gs://photos
+  omnibucket ls --buckets 's3://?region=eu-west-1'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("limit") {
+				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
+			}
+			f.json = p.Global.JSON
+			return program.Each(c.Context(), p, args, func(text string) error { return ls(c.Context(), p, &f, text) })
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
+	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
+	program.HumanFlag(c, &f.human, "with -l: print sizes in KiB, MiB and so on")
+	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number` for each address")
+	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
+	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
+	flags.BoolVar(&f.buckets, "buckets", false, "list the buckets of an account, such as s3://?region=… or file:///parent")
+	return c
+}
+
+func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error {
+	l, err := p.Locate(text)
+	if err != nil {
+		return err
+	}
+	if f.buckets && l.Kind == location.LocalPath {
+		if l, err = l.InDirectory(l.Path, ""); err != nil {
+			return err
+		}
+	}
+	if f.buckets || l.Kind == location.Account {
+		return lsBuckets(ctx, p, f, l)
+	}
+	if l, err = p.LocateInBucket(text); err != nil {
+		return err
+	}
+	if f.versions {
+		l = program.WithVersions(l)
+	}
+	bucket, err := p.Open(ctx, l)
+	switch {
+	case err != nil:
+		return err
+	case f.versions && f.startAfter != "":
+		return argument.Invalid("--start-after must not be used with --versions", "")
+	case f.versions && (f.filter.Given() || l.HasWildcard && !f.literal):
+		return argument.Invalid("--versions must not be used with wildcards, or with flags that select files", "")
+	case f.versions:
+		if err := program.NeedVersions(bucket); err != nil {
+			return err
+		}
+		return lsVersions(ctx, p, f, bucket, l.Key)
+	case f.filter.Given() && f.limit != nil && f.limitCount < 1:
+		return argument.Invalid("--limit must be at least 1", "")
+	}
+	w, err := program.NewWalk(&f.filter, f.literal)
+	if err != nil {
+		return err
+	}
+	if l.HasWildcard && !f.literal {
+		return lsMatching(ctx, p, f, w, bucket, l)
+	}
+	if !l.IsFolder() {
+		attrs, err := bucket.Attrs(ctx, l.Key)
+		if err == nil {
+			return printEntry(p, f, storage.ListEntry{Key: attrs.Key, Size: attrs.Size, ETag: attrs.ETag, Revision: attrs.Revision, Modified: attrs.Modified})
+		}
+		if !errors.Is(err, storage.ObjectNotFound) {
+			return err
+		}
+	}
+	return lsFolder(ctx, p, f, w, bucket, l.Key)
+}
+
+// lsMatching lists what matches wildcards and, with -r, the content of the folders.
+func lsMatching(ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location) error {
+	if f.startAfter != "" {
+		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
+	}
+	top, _ := location.SplitPattern(l.Glob())
+	printed, found := 0, false
+	for match, err := range location.Expand(ctx, bucket, l) {
+		if err != nil {
+			return err
+		}
+		found = true
+		listed := func(yield func(storage.ListEntry, error) bool) { yield(match, nil) }
+		switch {
+		case f.recursive || !match.IsPrefix:
+			listed = w.Files(ctx, program.Root{Bucket: bucket, Entry: match, Top: top})
+		case !program.SelectsBelow(w.Filter, top, match):
+			continue
+		}
+		for entry, err := range listed {
+			if err == nil {
+				err = printEntry(p, f, entry)
+			}
+			if err != nil {
+				return err
+			}
+			if printed++; printed == f.limitCount {
+				return nil
+			}
+		}
+	}
+	if !found {
+		return location.NoMatch(l, "object or folder")
+	}
+	return nil
+}
+
+// lsFolder lists a folder. An empty folder does not exist, unless it is the whole
+// bucket.
+func lsFolder(ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string) error {
+	opts := []storage.ListOption{storage.WithPrefix(location.AsFolder(key))}
+	if !f.filter.Given() {
+		opts = append(opts, f.limit...)
+	}
+	if !f.recursive {
+		opts = append(opts, storage.WithDelimiter("/"))
+	}
+	if f.startAfter != "" {
+		opts = append(opts, storage.WithStartAfter(f.startAfter))
+	}
+	found, printed := false, 0
+	for entry, err := range bucket.List(ctx, opts...) {
+		if err != nil {
+			return err
+		}
+		found = true
+		if !program.SelectsBelow(w.Filter, location.AsFolder(key), entry) {
+			continue
+		}
+		if err := printEntry(p, f, entry); err != nil {
+			return err
+		}
+		if printed++; printed == f.limitCount {
+			break
+		}
+	}
+	if !found && key != "" && f.startAfter == "" {
+		return location.NothingUnder(key)
+	}
+	return nil
+}
+
+// An EntryLine is a ListEntry in JSON.
+type EntryLine struct {
+	Key      string    `json:"key"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified,omitzero"`
+	ETag     string    `json:"etag,omitempty"`
+	Revision string    `json:"revision,omitempty"`
+}
+
+// A folderLine is a common prefix in JSON.
+type folderLine struct {
+	Key      string `json:"key"`
+	IsPrefix bool   `json:"isPrefix"`
+}
+
+func printEntry(p *program.Program, f *lsFlags, e storage.ListEntry) error {
+	switch {
+	case f.json && e.IsPrefix:
+		return p.JSON(folderLine{e.Key, true})
+	case f.json:
+		return p.JSON(EntryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
+	case f.long && e.IsPrefix:
+		p.Printf("%12s  %-20s  %s\n", "-", "-", p.Printable(e.Key))
+	case f.long:
+		p.Printf("%12s  %-20s  %s\n", f.size(e.Size), program.FormatTime(e.Modified), p.Printable(e.Key))
+	default:
+		p.Printf("%s\n", p.Printable(e.Key))
+	}
+	return p.Out.Err
+}
+
+// size returns a size as the flags say.
+func (f *lsFlags) size(n int64) string {
+	if f.human {
+		return console.FormatSize(n)
+	}
+	return strconv.FormatInt(n, 10)
+}

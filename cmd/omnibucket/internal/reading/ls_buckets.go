@@ -1,0 +1,60 @@
+package reading
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// A BucketLine is a BucketInfo in JSON, with the fields that a listing has.
+type BucketLine struct {
+	Name    string    `json:"name"`
+	Region  string    `json:"region,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+}
+
+func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) (result error) {
+	switch {
+	case l.Kind != location.Account && l.Kind != location.InBucket, l.Key != "":
+		return argument.Invalid("address must be that of an account, such as s3://?region=… or file:///parent", location.AddressHint)
+	case f.recursive || f.versions || f.startAfter != "":
+		return argument.Invalid("--recursive, --versions and --start-after must not be used for buckets", "")
+	case f.limit != nil && f.limitCount < 1:
+		return argument.Invalid("--limit must be at least 1", "")
+	}
+	service, err := program.InRegion(ctx, l, func(l location.Location) (storage.Service, error) { return p.OpenService(ctx, l.Address()) })
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, service.Close()) }()
+	count := 0
+	for info, err := range service.Buckets(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := printBucket(p, f, info); err != nil {
+			return err
+		}
+		if count++; count == f.limitCount {
+			break
+		}
+	}
+	return nil
+}
+
+func printBucket(p *program.Program, f *lsFlags, info storage.BucketInfo) error {
+	switch {
+	case f.json:
+		return p.JSON(BucketLine{info.Name, info.Region, info.Created})
+	case f.long:
+		p.Printf("%-20s  %s\n", program.FormatTime(info.Created), p.Printable(info.Name))
+	default:
+		p.Printf("%s\n", p.Printable(info.Name))
+	}
+	return p.Out.Err
+}

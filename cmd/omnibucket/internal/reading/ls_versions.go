@@ -1,0 +1,66 @@
+package reading
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// A VersionLine is a VersionEntry in JSON.
+type VersionLine struct {
+	EntryLine
+	Version  string `json:"version"`
+	Current  bool   `json:"current"`
+	IsDelete bool   `json:"isDelete"`
+}
+
+// lsVersions lists the versions of the object with this key or, if there are none, of
+// all objects in the folder.
+func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Lister, key string) error {
+	found := false
+	for _, prefix := range []string{key, location.AsFolder(key)} {
+		for v, err := range storage.Versions(ctx, bucket, append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)...) {
+			if err != nil {
+				return err
+			}
+			if v.Key != prefix && prefix != location.AsFolder(key) {
+				break // in the order of keys, those of the object are first
+			}
+			if err := printVersion(p, f, v); err != nil {
+				return err
+			}
+			found = true
+		}
+		if found {
+			return nil
+		}
+	}
+	switch {
+	case program.HasAny(ctx, bucket, key): // what a listing of versions leaves out has none
+		return program.ErrNoVersions
+	case key != "":
+		return location.NothingUnder(key)
+	}
+	return nil
+}
+
+func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error {
+	state := "old"
+	switch {
+	case v.IsDeleteMarker:
+		state = "removed"
+	case v.Current:
+		state = "current"
+	}
+	switch {
+	case f.json:
+		return p.JSON(VersionLine{EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker})
+	case f.long:
+		p.Printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, program.FormatTime(v.Modified), state, p.Printable(v.Version), p.Printable(v.Key))
+	default:
+		p.Printf("%-7s  %s  %s\n", state, p.Printable(v.Version), p.Printable(v.Key))
+	}
+	return p.Out.Err
+}

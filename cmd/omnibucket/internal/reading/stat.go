@@ -1,0 +1,201 @@
+package reading
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// Stat returns the command stat.
+func Stat(p *program.Program) *cobra.Command {
+	var literal bool
+	var version string
+	c := &cobra.Command{
+		Use:   "stat [flags] ADDRESS...",
+		Short: "Show all attributes of an object, or of a bucket",
+		Long: `Shows all attributes that the store has of an object or, without a key, of the
+bucket. Unknown attributes are omitted.
+` + program.WildcardHelp,
+		Example: `  omnibucket stat 's3://photos/2026/a.jpg?region=eu-west-1'
+  omnibucket stat --json file:///srv/files#report.pdf
+  omnibucket stat gs://photos`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var opts []storage.AttrsOption
+			if c.Flags().Changed("version") {
+				opts = append(opts, storage.WithVersion(version))
+			}
+			shown := 0
+			return program.Each(c.Context(), p, args, func(text string) error { return stat(c.Context(), p, text, literal, opts, &shown) })
+		},
+	}
+	c.Flags().StringVar(&version, "version", "", "show this `version`")
+	program.LiteralFlag(c, &literal)
+	return c
+}
+
+// stat shows what an argument names, after an empty line if it is not the first.
+func stat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int) error {
+	separate := func() {
+		if *shown++; *shown > 1 && !p.Global.JSON {
+			p.Printf("\n")
+		}
+	}
+	l, err := p.LocateInBucket(text)
+	if err != nil {
+		return err
+	}
+	if l.Key == "" {
+		if len(opts) > 0 {
+			return argument.Invalid("--version must be used with a key", "")
+		}
+		separate()
+		return StatBucket(ctx, p, l, p.Global.JSON)
+	}
+	return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
+		attrs, err := b.Attrs(ctx, l.Key, opts...)
+		if err != nil {
+			return err
+		}
+		separate()
+		return printAttrs(p, attrs, p.Global.JSON)
+	})
+}
+
+func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
+	if asJSON {
+		return p.JSON(AttrsLine{
+			Key: attrs.Key, Size: attrs.Size, ContentType: attrs.ContentType, ContentEncoding: attrs.ContentEncoding,
+			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage, CacheControl: attrs.CacheControl,
+			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
+			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs), MD5: hex.EncodeToString(attrs.MD5),
+			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until, LegalHold: attrs.LegalHold,
+			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID, Replication: attrs.ReplicationStatus,
+			Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
+		})
+	}
+	rows := [][2]string{
+		{"key", attrs.Key}, {"size", strconv.FormatInt(attrs.Size, 10)}, {"content type", attrs.ContentType},
+		{"content encoding", attrs.ContentEncoding}, {"content disposition", attrs.ContentDisposition},
+		{"content language", attrs.ContentLanguage}, {"cache control", attrs.CacheControl}, {"storage class", attrs.StorageClass},
+	}
+	for _, name := range slices.Sorted(maps.Keys(attrs.Metadata)) {
+		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
+	}
+	rows = append(rows, [][2]string{
+		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", program.FormatTimeIfSet(attrs.Modified)},
+		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
+	}...)
+	return p.Table(append(rows, controlRows(attrs)...))
+}
+
+// controlRows returns what a store keeps beside the properties of an object.
+func controlRows(attrs *storage.Attrs) [][2]string {
+	rows := [][2]string{
+		{"encryption", attrs.Encryption.Algorithm}, {"encryption key", attrs.Encryption.KeyID},
+		{"replication", attrs.ReplicationStatus}, {"restored until", program.FormatTimeIfSet(attrs.Restore.Until)},
+	}
+	if attrs.TagCount > 0 {
+		rows = append(rows, [2]string{"tags", strconv.Itoa(attrs.TagCount)})
+	}
+	if r := attrs.Retention; r != (storage.Retention{}) {
+		rows = append(rows, [2]string{"retention", string(r.Mode) + " until " + program.FormatTime(r.Until)})
+	}
+	if attrs.LegalHold {
+		rows = append(rows, [2]string{"legal hold", "true"})
+	}
+	if attrs.Restore.InProgress {
+		rows = append(rows, [2]string{"restore", "in progress"})
+	}
+	return rows
+}
+
+// An AttrsLine is Attrs in JSON.
+type AttrsLine struct {
+	Key                string            `json:"key"`
+	Size               int64             `json:"size"`
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	ETag               string            `json:"etag,omitempty"`
+	Revision           string            `json:"revision,omitempty"`
+	Version            string            `json:"version,omitempty"`
+	Modified           time.Time         `json:"modified,omitzero"`
+	CRC32C             string            `json:"crc32c,omitempty"`
+	MD5                string            `json:"md5,omitempty"`
+	TagCount           int               `json:"tagCount,omitempty"`
+	RetentionMode      string            `json:"retentionMode,omitempty"`
+	RetainUntil        time.Time         `json:"retainUntil,omitzero"`
+	LegalHold          bool              `json:"legalHold,omitempty"`
+	Encryption         string            `json:"encryption,omitempty"`
+	EncryptionKey      string            `json:"encryptionKey,omitempty"`
+	Replication        string            `json:"replication,omitempty"`
+	Restoring          bool              `json:"restoring,omitempty"`
+	RestoredUntil      time.Time         `json:"restoredUntil,omitzero"`
+}
+
+func checksum(attrs *storage.Attrs) string {
+	if !attrs.CRC32C.Known {
+		return ""
+	}
+	return fmt.Sprintf("%08x", attrs.CRC32C.Sum)
+}
+
+// An InfoLine is a BucketInfo in JSON.
+type InfoLine struct {
+	Name             string                   `json:"name"`
+	Provider         string                   `json:"provider"`
+	Region           string                   `json:"region,omitempty"`
+	Created          time.Time                `json:"created,omitzero"`
+	Public           bool                     `json:"public"`
+	Versioning       bool                     `json:"versioning"`
+	CORS             []storage.CORSRule       `json:"cors,omitempty"`
+	Lifecycle        []storage.LifecycleRule  `json:"lifecycle,omitempty"`
+	ObjectLock       bool                     `json:"objectLock,omitempty"`
+	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
+}
+
+// StatBucket prints what is known of a bucket.
+func StatBucket(ctx context.Context, p *program.Program, l location.Location, asJSON bool) error {
+	return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		info, err := s.BucketInfo(ctx, bucket)
+		switch {
+		case err != nil:
+			return err
+		case asJSON:
+			return p.JSON(InfoLine(*info))
+		}
+		rows := [][2]string{
+			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", program.FormatTimeIfSet(info.Created)},
+			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
+		}
+		if info.ObjectLock {
+			rows = append(rows, [2]string{"object lock", "true"})
+		}
+		if d := info.DefaultRetention; d.Days > 0 {
+			rows = append(rows, [2]string{"default retention", fmt.Sprintf("%s for %d days", d.Mode, d.Days)})
+		}
+		for _, rule := range info.CORS {
+			rows = append(rows, [2]string{"cors", fmt.Sprintf("%+v", rule)})
+		}
+		for _, rule := range info.Lifecycle {
+			rows = append(rows, [2]string{"lifecycle", fmt.Sprintf("%+v", rule)})
+		}
+		return p.Table(rows)
+	})
+}

@@ -1,0 +1,122 @@
+package removing
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// expireFlags are the flags of expire.
+type expireFlags struct {
+	filter           program.FilterFlags
+	age, oldVersions string
+	tags             []string
+	lifecycle, all   bool
+}
+
+// Expire returns the command expire.
+func Expire(p *program.Program) *cobra.Command {
+	var f expireFlags
+	c := &cobra.Command{
+		Use:   "expire [flags] ADDRESS",
+		Short: "Remove objects and old versions that are older than an age",
+		Long: `Removes the objects in a folder that were written before --age, and old versions that were
+replaced or removed before --old-versions. Ages are durations such as 36h, 30d or 2w. A
+whole bucket also needs --all.
+
+With --lifecycle, applies the lifecycle rules of the bucket, for directories and for other
+stores that do not apply them.`,
+		Example: `  omnibucket expire --age 30d --dry-run 's3://logs/debug/?region=eu-west-1'
+  omnibucket expire --old-versions 90d --all gs://photos
+  omnibucket expire --lifecycle file:///srv/files`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return expire(c.Context(), p, &f, args[0]) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.age, "age", "", "remove objects that were written before this `duration`")
+	flags.StringVar(&f.oldVersions, "old-versions", "", "permanently remove versions that are not current for this `duration`")
+	flags.StringArrayVar(&f.tags, "tag", nil, "remove only objects with the tag `key=value`; may be repeated")
+	flags.BoolVar(&f.lifecycle, "lifecycle", false, "apply the lifecycle rules of the bucket")
+	flags.BoolVar(&f.all, "all", false, "allow a whole bucket")
+	f.filter.Register(c)
+	return c
+}
+
+func expire(ctx context.Context, p *program.Program, f *expireFlags, text string) error {
+	l, err := p.LocateInBucket(text)
+	switch {
+	case err != nil:
+		return err
+	case l.HasWildcard:
+		return argument.Invalid("key must not have wildcards", "use --include")
+	case f.lifecycle == (f.age != "" || f.oldVersions != ""):
+		return argument.Invalid("--lifecycle, or --age and --old-versions, must be set", "")
+	case f.lifecycle && (l.Prefix != "" || l.Key != "" || len(f.tags) > 0):
+		return argument.Invalid("--lifecycle must be used with a whole bucket, and without --tag", "")
+	case !f.lifecycle && l.Prefix == "" && l.Key == "" && !f.all:
+		return argument.Invalid("a whole bucket needs --all", "")
+	}
+	rules, err := expireRules(ctx, p, f, l)
+	if err != nil {
+		return err
+	}
+	opts, err := f.filter.Options()
+	if err != nil {
+		return err
+	}
+	if f.oldVersions != "" || f.lifecycle {
+		l = program.WithVersions(l)
+	}
+	bucket, err := p.OpenFolder(ctx, l)
+	if err != nil {
+		return err
+	}
+	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Expire(ctx, bucket, rules, append(more, opts...)...)
+	})
+	err = program.InLines(err)
+	p.Summarize(report, err)
+	return err
+}
+
+// expireRules returns the rule of the flags, or those of the bucket.
+func expireRules(ctx context.Context, p *program.Program, f *expireFlags, l location.Location) ([]transfer.ExpireRule, error) {
+	if f.lifecycle {
+		var rules []transfer.ExpireRule
+		err := p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+			info, err := s.BucketInfo(ctx, bucket)
+			if err == nil {
+				rules = transfer.ExpireRules(info.Lifecycle...)
+			}
+			return err
+		})
+		return rules, err
+	}
+	tags, err := argument.ParsePairs("--tag", f.tags)
+	if err != nil {
+		return nil, err
+	}
+	rule := transfer.ExpireRule{Tags: tags}
+	for _, flag := range []struct {
+		name, value string
+		to          *time.Duration
+	}{{"--age", f.age, &rule.Age}, {"--old-versions", f.oldVersions, &rule.OldVersionsAge}} {
+		if flag.value == "" {
+			continue
+		}
+		if *flag.to, err = argument.ParseDuration(flag.name, flag.value); err != nil {
+			return nil, err
+		}
+		if *flag.to == 0 {
+			return nil, argument.Invalid(flag.name+" must be positive", "")
+		}
+	}
+	return []transfer.ExpireRule{rule}, nil
+}

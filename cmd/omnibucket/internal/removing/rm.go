@@ -1,0 +1,175 @@
+// Package removing has the commands that remove, and those that bring back: rm, expire, undelete and restore.
+package removing
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// rmFlags are the flags of rm.
+type rmFlags struct {
+	recursive, all, literal bool
+	filter                  program.FilterFlags
+	options                 []storage.RemoveOption
+	attrsOptions            []storage.AttrsOption // the same, for Exists
+}
+
+// Rm returns the command rm.
+func Rm(p *program.Program) *cobra.Command {
+	var f rmFlags
+	var version, revision string
+	c := &cobra.Command{
+		Use:   "rm [flags] ADDRESS...",
+		Short: "Remove objects, or the content of folders with -r",
+		Long: `Removes objects. If an object does not exist, a message on standard error says so, but
+the command does not fail. With -r, the address is a folder: "photos" means everything
+under "photos/", and nothing else. A whole bucket also needs --all. With -v, prints the
+removed keys. With --dry-run, prints them and removes nothing.
+
+With -r or wildcards, flags such as --older select what is removed.
+` + program.WildcardHelp,
+		Example: `  omnibucket rm 's3://photos/2026/a.jpg?region=eu-west-1'
+  omnibucket rm -r --dry-run gs://photos/2025
+  omnibucket rm -r --all file:///tmp/scratch`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("version") {
+				f.options, f.attrsOptions = append(f.options, storage.WithVersion(version)), append(f.attrsOptions, storage.WithVersion(version))
+			}
+			if c.Flags().Changed("if-revision") {
+				f.options, f.attrsOptions = append(f.options, storage.IfRevision(revision)), append(f.attrsOptions, storage.IfRevision(revision))
+			}
+			return rm(c.Context(), p, &f, args)
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "remove everything in the folder of this name")
+	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
+	flags.StringVar(&version, "version", "", "permanently remove this `version`")
+	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
+	return c
+}
+
+func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) error {
+	if f.recursive && len(f.options) > 0 {
+		return argument.Invalid("--version and --if-revision must not be used with -r", "")
+	}
+	filter, err := f.filter.Filter()
+	if err != nil {
+		return err
+	}
+	if f.recursive { // which removes in parallel
+		return program.Each(ctx, p, args, func(text string) error { return rmArgument(ctx, p, f, filter, text)() })
+	}
+	return program.EachAtOnce(ctx, p, args, func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) })
+}
+
+// rmArgument removes what an argument names. It returns what reports that.
+func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string) (finish func() error) {
+	done := func(err error) func() error { return func() error { return err } }
+	l, err := p.LocateEntry(text)
+	if err != nil {
+		return done(err)
+	}
+	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
+		return done(argument.Invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed"))
+	}
+	bucket, err := p.Open(ctx, l)
+	if err == nil {
+		bucket = asPlain(p, bucket, l)
+	}
+	switch {
+	case err != nil:
+		return done(err)
+	case l.HasWildcard && !f.literal:
+		return done(rmMatching(ctx, p, f, filter, bucket, l))
+	case f.recursive && l.Key == "" && !f.all:
+		return done(argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"))
+	case f.recursive:
+		return done(rmFolder(ctx, p, filter, bucket, location.AsFolder(l.Key), location.AsFolder(l.Key)))
+	case f.filter.Given():
+		return done(argument.Invalid("flags that select files need -r or wildcards", ""))
+	case l.IsFolder():
+		return done(argument.Invalid("key must not be that of a folder", "use -r to remove everything in the folder"))
+	}
+	return rmOne(ctx, p, f, bucket, l.Key)
+}
+
+// rmOne removes one object, and returns what reports that. If the object did not exist, it says
+// so: the key may be misspelled.
+func rmOne(ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string) (finish func() error) {
+	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
+	missing := err == nil && !exists
+	if failed := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); failed != nil || !p.Global.DryRun {
+		err = failed
+	}
+	return func() error {
+		switch {
+		case err != nil:
+			return err
+		case missing:
+			printNothingRemoved(ctx, p, bucket, key)
+		default:
+			emitRemoved(p, key, 0)
+		}
+		return nil
+	}
+}
+
+// printNothingRemoved reports that an object does not exist.
+func printNothingRemoved(ctx context.Context, p *program.Program, bucket storage.Lister, key string) {
+	what := fmt.Sprintf("object %q does not exist", key)
+	if program.HasAny(ctx, bucket, location.AsFolder(key)) {
+		what += fmt.Sprintf(" (to remove everything under %q, use -r)", location.AsFolder(key))
+	}
+	p.Note("omnibucket: nothing was removed: %s", console.Printable(what))
+}
+
+// printNothingBelow reports that a folder has no objects, or none that the flags select.
+func printNothingBelow(ctx context.Context, p *program.Program, bucket storage.Lister, folder string) {
+	what := fmt.Sprintf("no object is under %q", folder)
+	if program.HasAny(ctx, bucket, folder) {
+		what = fmt.Sprintf("the flags select no object under %q", folder)
+	}
+	p.Note("omnibucket: nothing was removed: %s", console.Printable(what))
+}
+
+// emitRemoved reports a removed object.
+func emitRemoved(p *program.Program, key string, size int64) {
+	p.Emit(program.Event{Event: "removed", Key: key, Bytes: size}, p.Printable(key))
+}
+
+// rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative
+// to top.
+func rmFolder(ctx context.Context, p *program.Program, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
+	found := false
+	selected := func(yield func(storage.ListEntry, error) bool) {
+		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
+			if err == nil && !program.SelectsBelow(filter, top, entry) {
+				continue
+			}
+			found = true
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
+	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
+		return err
+	}
+	if !found && ctx.Err() == nil {
+		printNothingBelow(ctx, p, bucket, prefix)
+	}
+	return nil
+}

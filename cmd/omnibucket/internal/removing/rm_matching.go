@@ -1,0 +1,65 @@
+package removing
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// rmMatching removes the objects that match wildcards and, with -r, the folders.
+func rmMatching(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location) error {
+	switch {
+	case len(f.options) > 0:
+		return argument.Invalid("--version and --if-revision must not be used with wildcards", "use --literal to take wildcards literally")
+	case location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all:
+		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
+	}
+	top, _ := location.SplitPattern(l.Glob()) // patterns of the filter are relative to it, as for cp
+	objects, folders := 0, 0
+	err := removeOrShow(ctx, p, bucket, func(yield func(storage.ListEntry, error) bool) {
+		for entry, err := range location.Expand(ctx, bucket, l) {
+			switch {
+			case err == nil && entry.IsPrefix:
+				folders++
+				continue
+			case err == nil:
+				objects++
+				if !program.SelectsBelow(filter, top, entry) {
+					continue
+				}
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.recursive && folders > 0:
+		return rmFolders(ctx, p, filter, bucket, l, top)
+	case objects == 0 && folders > 0:
+		return location.OnlyFolders(l, "to remove everything in them, use -r")
+	case objects == 0:
+		return location.NoMatch(l, "object")
+	}
+	return nil
+}
+
+// rmFolders removes everything in the folders that match.
+func rmFolders(ctx context.Context, p *program.Program, filter *transfer.Filter, bucket storage.Bucket, l location.Location, top string) error {
+	for match, err := range location.Expand(ctx, bucket, l) {
+		if err == nil && match.IsPrefix && program.SelectsBelow(filter, top, match) {
+			err = rmFolder(ctx, p, filter, bucket, match.Key, top)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

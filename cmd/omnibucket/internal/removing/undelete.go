@@ -1,0 +1,226 @@
+package removing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// Undelete returns the command undelete.
+func Undelete(p *program.Program) *cobra.Command {
+	var filter program.FilterFlags
+	var literal bool
+	c := &cobra.Command{
+		Use:   "undelete [flags] ADDRESS",
+		Short: "Bring removed objects back, in a bucket that keeps versions",
+		Long: `Makes the newest version of each removed object current again: of the object with this
+key, or of all objects in the folder, or that match wildcards. If the store has delete
+markers, as S3, it removes them; otherwise it copies the version. With -v, prints the
+objects; with --dry-run, prints them and changes nothing.
+` + program.WildcardHelp,
+		Example: `  omnibucket undelete 's3://photos/2026/a.jpg?region=eu-west-1'
+  omnibucket undelete --dry-run gs://photos/2026/
+  omnibucket undelete --include '*.jpg' photos:`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return revert(c.Context(), p, args[0], &filter, literal, nil, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+				return transfer.Undelete(c.Context(), b, opts...)
+			})
+		},
+	}
+	program.LiteralFlag(c, &literal)
+	filter.Register(c)
+	return c
+}
+
+// Restore returns the command restore.
+func Restore(p *program.Program) *cobra.Command {
+	var filter program.FilterFlags
+	var literal, remove bool
+	var at, tier, version string
+	var days int
+	c := &cobra.Command{
+		Use:   "restore --at TIME [flags] ADDRESS | restore --days N [flags] ADDRESS...",
+		Short: "Bring back old versions, or objects from an archive",
+		Long: `With --at, makes the versions that were current at a time current again, in a bucket that
+keeps versions: of the object with this key, or of all objects in the folder, or that match
+wildcards. Objects that did not exist at that time stay, unless --delete is set. TIME is a
+time such as 2026-11-21T08:00:00Z, or a duration such as 7d for that long ago. To repeat the
+command after a failure, use a time and not a duration.
+
+With --days, starts to bring objects back from an archive class for this number of days;
+stat shows when they can be read.
+` + program.WildcardHelp,
+		Example: `  omnibucket restore --at 2026-11-20T18:00:00Z --dry-run 's3://photos/2026/?region=eu-west-1'
+  omnibucket restore --at 2026-11-20 --delete photos:2026/
+  omnibucket restore --days 7 's3://archive/2019.tar?region=eu-west-1'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			given := c.Flags().Changed
+			switch {
+			case given("at") == given("days"):
+				return argument.Invalid("one of --at and --days must be set", "")
+			case given("days") && (remove || filter.Given()):
+				return argument.Invalid("--delete and flags that select files must be used with --at", "")
+			case given("at") && (given("tier") || given("version")):
+				return argument.Invalid("--tier and --version must be used with --days", "")
+			case given("days"):
+				opts, attrs := []storage.RestoreOption{storage.WithRestoreDays(days)}, []storage.AttrsOption(nil)
+				if given("tier") {
+					opts = append(opts, storage.WithRestoreTier(tier))
+				}
+				if given("version") {
+					opts, attrs = append(opts, storage.WithVersion(version)), append(attrs, storage.WithVersion(version))
+				}
+				return unarchive(c.Context(), p, args, literal, opts, attrs)
+			case len(args) != 1:
+				return argument.Invalid("--at must be used with one address", "")
+			}
+			then, err := argument.ParseTime("--at", at, time.Now())
+			if err != nil {
+				return err
+			}
+			var own []transfer.Option
+			if remove {
+				own = append(own, transfer.WithDelete())
+			}
+			return revert(c.Context(), p, args[0], &filter, literal, own, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+				return transfer.RestoreAt(c.Context(), b, then, opts...)
+			})
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&at, "at", "", "restore the versions that were current at this `time`")
+	flags.BoolVar(&remove, "delete", false, "with --at: remove objects that did not exist then; their versions stay")
+	flags.IntVar(&days, "days", 0, "restore from an archive for this `number` of days")
+	flags.StringVar(&tier, "tier", "", "with --days: how fast, as the provider calls it, such as Bulk")
+	flags.StringVar(&version, "version", "", "with --days: restore this `version`")
+	program.LiteralFlag(c, &literal)
+	filter.Register(c)
+	return c
+}
+
+// revert runs a job on the versions of the objects that an argument names.
+func revert(ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)) error {
+	l, err := p.LocateInBucket(text)
+	if err != nil {
+		return err
+	}
+	l = program.WithVersions(l)
+	opts, err := f.Options()
+	if err != nil {
+		return err
+	}
+	scope, start, match, err := versionScope(ctx, p, l, literal)
+	if err == nil {
+		err = program.NeedVersions(scope)
+	}
+	if err != nil {
+		return err
+	}
+	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
+	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
+	err = program.InLines(err)
+	p.Summarize(report, err)
+	if err != nil || !program.IsEmpty(report) {
+		return err
+	}
+	if l.Key != "" {
+		err = anyVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
+	}
+	if err == nil || errors.Is(err, storage.ObjectNotFound) {
+		err = cmp.Or(mustKeepVersions(ctx, p, l, scope), err)
+	}
+	return err
+}
+
+// mustKeepVersions fails if a bucket is known to keep no old versions. Without a setting of their
+// own, most stores list the current objects as the only versions.
+func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
+	if l.Scheme == "gs" { // which has a version of any object
+		l.Key, l.Prefix = "", ""
+		return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning {
+				return program.ErrNoVersions
+			}
+			return nil // it is not known
+		})
+	}
+	none := false
+	for v, err := range storage.Versions(ctx, scope, storage.WithLimit(1000)) {
+		if err != nil || v.Version != "null" { // as S3 calls that of an object without versions
+			return nil
+		}
+		none = true
+	}
+	if none || program.HasAny(ctx, scope, "") {
+		return program.ErrNoVersions
+	}
+	return nil
+}
+
+// anyVersion fails if a location names no object that exists or has versions.
+func anyVersion(ctx context.Context, p *program.Program, scope storage.Bucket, l location.Location, wild bool, start string, match func(key string) bool) error {
+	for v, err := range storage.Versions(ctx, scope, storage.WithPrefix(start)) {
+		if err != nil || match(v.Key) {
+			return err
+		}
+	}
+	if wild {
+		return location.NoMatch(l, "object")
+	}
+	return location.NothingUnder(l.Key)
+}
+
+// versionScope returns the folder of a location, and which keys in it the location names, with
+// the text at their start. The objects may all be removed, so that nothing is looked up.
+func versionScope(ctx context.Context, p *program.Program, l location.Location, literal bool) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
+	folder, rest := l.Key, ""
+	wild := l.HasWildcard && !literal
+	switch {
+	case wild:
+		folder, rest = location.SplitPattern(l.Glob())
+	case !l.IsFolder():
+		folder, rest = location.ParentOf(l.Key)
+	}
+	at := l
+	at.Key, at.HasWildcard, at.Pattern = folder, false, ""
+	if bucket, err = p.OpenFolder(ctx, at); err != nil {
+		return nil, "", nil, err
+	}
+	if wild {
+		start, _ = location.LiteralStart(rest)
+		match, err = location.Matcher(rest, false)
+		return bucket, start, match, err
+	}
+	return bucket, rest, func(key string) bool { return rest == "" || key == rest || location.HasFolder(key, rest) }, nil
+}
+
+// unarchive starts to restore objects from an archive. attrs are the options of their attributes.
+func unarchive(ctx context.Context, p *program.Program, args []string, literal bool, opts []storage.RestoreOption, attrs []storage.AttrsOption) error {
+	return program.Each(ctx, p, args, func(text string) error {
+		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
+			if l.IsFolder() {
+				return argument.Invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
+			}
+			err := program.OfDryRun(storage.Restore(ctx, b, l.Key, opts...))
+			if err == nil && p.Global.DryRun {
+				_, err = b.Attrs(ctx, l.Key, attrs...)
+			}
+			if err != nil {
+				return err
+			}
+			p.Emit(program.Event{Event: "restoring", Key: l.Key}, "restoring "+p.Printable(l.Key))
+			return nil
+		})
+	})
+}

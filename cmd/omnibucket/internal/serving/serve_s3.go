@@ -1,0 +1,98 @@
+package serving
+
+import (
+	"context"
+	"flag"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/s3command"
+)
+
+// S3Flags are the flags of serve that need --s3.
+type S3Flags struct {
+	server s3command.Flags
+	Names  []string
+}
+
+// Register adds the flags to a command.
+func (f *S3Flags) Register(c *cobra.Command) {
+	set := flag.NewFlagSet("s3", flag.ContinueOnError)
+	f.server.Register(set)
+	set.VisitAll(func(g *flag.Flag) { f.Names = append(f.Names, g.Name) })
+	c.Flags().AddGoFlagSet(set)
+}
+
+// refuse fails if a flag is set that needs --s3.
+func (f *S3Flags) refuse(c *cobra.Command) error {
+	for _, name := range f.Names {
+		if c.Flags().Changed(name) {
+			return argument.Invalid("--"+name+" must be used with --s3", "")
+		}
+	}
+	return nil
+}
+
+func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, listen string) error {
+	if err := p.NotInDryRun(); err != nil {
+		return err
+	}
+	ctx := c.Context()
+	var other *pflag.Flag
+	c.Flags().Visit(func(set *pflag.Flag) {
+		if set.Name != "health" {
+			other = set
+		}
+	})
+	switch {
+	case f.server.Health == "" && c.Flags().Changed("health"):
+		return argument.Invalid("--health must be the URL of a server", "")
+	case f.server.Health != "" && other != nil:
+		return argument.Invalid("--health must not be used with --"+other.Name, "")
+	case f.server.Health != "":
+		return s3command.CheckHealth(ctx, f.server.Health)
+	case c.Flags().Changed("listing"):
+		return argument.Invalid("--listing must not be used with --s3", "")
+	}
+	f.server.Listen = s3command.DefaultListen
+	if c.Flags().Changed("listen") {
+		f.server.Listen = listen
+	}
+	var service storage.ServiceDriver
+	if len(args) > 0 {
+		var err error
+		if service, err = serviceDriver(ctx, p, args[0]); err != nil {
+			return err
+		}
+	}
+	return f.server.Serve(ctx, s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: func(url string) { printURL(p, url) }}, service)
+}
+
+// serviceDriver opens the account of a location. A path is that of a directory whose
+// subdirectories are buckets; it is created.
+func serviceDriver(ctx context.Context, p *program.Program, text string) (storage.ServiceDriver, error) {
+	l, err := p.Locate(text)
+	if err != nil {
+		return nil, err
+	}
+	if l.Kind == location.LocalPath {
+		path, err := filepath.Abs(l.Path)
+		if err != nil {
+			return nil, err
+		}
+		directory := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true"}
+		return storage.OpenServiceDriver(ctx, directory.String())
+	}
+	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
+		return nil, argument.Invalid("location must be a directory or an account, such as ./data, file:///srv or s3://?region=…", "")
+	}
+	return storage.OpenServiceDriver(ctx, l.Address())
+}

@@ -1,0 +1,155 @@
+package serving
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// signFlags are the flags of sign.
+type signFlags struct {
+	upload, ifAbsent               bool
+	literal                        bool
+	ttl                            string
+	contentType, filename, version string
+	disposition                    string
+	head                           bool
+	size                           int64
+	given                          func(flag string) bool
+}
+
+// Sign returns the command sign.
+func Sign(p *program.Program) *cobra.Command {
+	var f signFlags
+	c := &cobra.Command{
+		Use:   "sign [flags] ADDRESS",
+		Short: "Sign a URL with which anyone can read or upload one object for a while",
+		Long: `Prints a URL with which anyone can read one object until the URL expires. With
+--upload, prints a curl command that uploads FILE. Keep either secret while it is valid.
+For file: and mem: buckets, set signing_base_url= in the address to the URL at which
+"omnibucket serve" or package serve runs. Wildcards are expanded for downloads.
+` + program.WildcardHelp,
+		Example: `  omnibucket sign --ttl 10m --filename report.pdf gs://photos/reports/42.pdf
+  omnibucket sign --upload --content-type image/jpeg 's3://photos/new.jpg?region=eu-west-1'
+  omnibucket sign 'file:///srv/files?signing_base_url=http://127.0.0.1:8080/.signed#report.pdf'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.given = c.Flags().Changed
+			return sign(c.Context(), p, &f, args[0])
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.upload, "upload", false, "sign an upload instead of a download")
+	flags.StringVar(&f.ttl, "ttl", "1h", "`duration` for which the URL is valid, from 1s to 7d")
+	flags.StringVar(&f.contentType, "content-type", "", "content `type` of the upload, or of the download's response")
+	flags.Int64Var(&f.size, "size", 0, "size of the upload in `bytes`")
+	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
+	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
+	flags.StringVar(&f.disposition, "disposition", "", "Content-`Disposition` of the download, such as inline, with which a browser shows it")
+	flags.BoolVar(&f.head, "head", false, "sign a HEAD request, which reads only the attributes")
+	flags.StringVar(&f.version, "version", "", "download this `version`")
+	program.LiteralFlag(c, &f.literal)
+	return c
+}
+
+func sign(ctx context.Context, p *program.Program, f *signFlags, text string) error {
+	return p.EachMatch(ctx, text, f.literal || f.upload, func(b storage.Bucket, l location.Location) error { return signOne(ctx, p, f, b, l.Key) })
+}
+
+func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket storage.Bucket, key string) error {
+	ttl, err := argument.ParseDuration("--ttl", f.ttl)
+	if err != nil {
+		return err
+	}
+	var signed *storage.SignedURL
+	if f.upload {
+		signed, err = signedUpload(ctx, f, bucket, key, ttl)
+	} else {
+		signed, err = signedDownload(ctx, f, bucket, key, ttl)
+	}
+	switch {
+	case err != nil:
+		return err
+	case p.Global.JSON:
+		return p.JSON(signed)
+	case f.upload:
+		p.Printf("%s\n", Curl(signed))
+	default:
+		p.Printf("%s\n", signed.URL)
+	}
+	return nil
+}
+
+func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration) (*storage.SignedURL, error) {
+	if f.given("size") || f.ifAbsent {
+		return nil, argument.Invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
+	}
+	if f.given("filename") && f.given("disposition") {
+		return nil, argument.Invalid("--filename and --disposition must not be used together", `write the name as in --disposition 'inline; filename="report.pdf"'`)
+	}
+	opts := []storage.SignedDownloadOption{storage.WithTTL(ttl)}
+	if f.head {
+		opts = append(opts, storage.WithMethod(http.MethodHead))
+	}
+	if f.given("disposition") {
+		opts = append(opts, storage.WithResponseContentDisposition(f.disposition))
+	}
+	if f.given("content-type") {
+		opts = append(opts, storage.WithResponseContentType(f.contentType))
+	}
+	if f.given("filename") {
+		opts = append(opts, storage.WithDownloadName(f.filename))
+	}
+	if f.given("version") {
+		opts = append(opts, storage.WithVersion(f.version))
+	}
+	return b.SignedDownloadURL(ctx, key, opts...)
+}
+
+func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration) (*storage.SignedURL, error) {
+	if f.given("filename") || f.given("disposition") || f.given("version") || f.head {
+		return nil, argument.Invalid("--filename, --disposition, --head and --version must not be used with --upload", "")
+	}
+	opts := []storage.SignedUploadOption{storage.WithTTL(ttl)}
+	if f.given("content-type") {
+		opts = append(opts, storage.WithContentType(f.contentType))
+	}
+	if f.given("size") {
+		opts = append(opts, storage.WithSize(f.size))
+	}
+	if f.ifAbsent {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return b.SignedUploadURL(ctx, key, opts...)
+}
+
+// Curl returns a command for a POSIX shell that uploads FILE with a signed URL.
+func Curl(signed *storage.SignedURL) string {
+	var b strings.Builder
+	b.WriteString("curl -T FILE")
+	if strings.ContainsAny(signed.URL, "[]{}") { // curl takes them for patterns
+		b.WriteString(" --globoff")
+	}
+	if signed.Method != http.MethodPut {
+		b.WriteString(" -X " + ShellQuote(signed.Method))
+	}
+	for _, name := range slices.Sorted(maps.Keys(signed.Header)) {
+		for _, value := range signed.Header[name] {
+			b.WriteString(" -H " + ShellQuote(name+": "+value))
+		}
+	}
+	return b.String() + " " + ShellQuote(signed.URL)
+}
+
+// ShellQuote returns text as one word of a POSIX shell.
+func ShellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -1,0 +1,58 @@
+// Package observe has layers and buckets that tell cases which calls were made, and act at one of them.
+package observe
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+)
+
+// BeforeCall returns a layer that runs do before the n-th driver call with this name,
+// as another client might act at that moment. do must not make such a call through the
+// same bucket.
+func BeforeCall(call string, n int, do func()) storage.OpenOption {
+	return atCall(call, n, func() error { do(); return nil })
+}
+
+// FailCall returns a layer that fails the n-th driver call with this name and does not
+// pass it on.
+func FailCall(call string, n int, err error) storage.OpenOption {
+	return atCall(call, n, func() error { return err })
+}
+
+// atCall returns a layer that runs do before the n-th driver call with this name. If do
+// fails, so does the call.
+func atCall(call string, n int, do func() error) storage.OpenOption {
+	var count atomic.Int64
+	return storage.WithLayer(func(next storage.Driver) storage.Driver {
+		return storage.Intercept(next, func(ctx context.Context, name string, next func(context.Context) error) error {
+			if name == call && count.Add(1) == int64(n) {
+				if err := do(); err != nil {
+					return err
+				}
+			}
+			return next(ctx)
+		})
+	})
+}
+
+// SeePuts returns a layer that shows each PutRequest before it is sent.
+func SeePuts(see func(*storage.PutRequest)) storage.OpenOption {
+	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &putWatcher{Driver: next, see: see} })
+}
+
+type putWatcher struct {
+	storage.Driver
+	see func(*storage.PutRequest)
+}
+
+func (d *putWatcher) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	d.see(r)
+	return d.Driver.Put(ctx, r)
+}
+
+func (d *putWatcher) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	d.see(r)
+	return d.Driver.BeginParts(ctx, r)
+}

@@ -1,0 +1,69 @@
+package observe
+
+import (
+	"context"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// PendingUploads tracks the multipart uploads that the core has begun and neither
+// completed nor aborted.
+type PendingUploads struct {
+	mu      sync.Mutex
+	pending map[string]bool
+}
+
+// Count returns the number of uploads that were left unfinished.
+func (u *PendingUploads) Count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.pending)
+}
+
+// Layer returns a driver whose uploads are tracked.
+func (u *PendingUploads) Layer(next storage.Driver) storage.Driver {
+	return &uploadTracker{Driver: next, book: u}
+}
+
+func (u *PendingUploads) note(upload string, pending bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !pending {
+		delete(u.pending, upload)
+		return
+	}
+	if u.pending == nil {
+		u.pending = map[string]bool{}
+	}
+	u.pending[upload] = true
+}
+
+type uploadTracker struct {
+	storage.Driver
+	book *PendingUploads
+}
+
+func (d *uploadTracker) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	upload, err := d.Driver.BeginParts(ctx, r)
+	if err == nil {
+		d.book.note(upload, true)
+	}
+	return upload, err
+}
+
+func (d *uploadTracker) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.CompleteParts(ctx, r)
+	if err == nil {
+		d.book.note(r.Upload, false)
+	}
+	return attrs, err
+}
+
+func (d *uploadTracker) AbortParts(ctx context.Context, key, upload string) error {
+	err := d.Driver.AbortParts(ctx, key, upload)
+	if err == nil {
+		d.book.note(upload, false)
+	}
+	return err
+}

@@ -1,0 +1,157 @@
+package storagetest
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var memoryCases = []Case{
+	{
+		Name: "writers filled in turn by one goroutine never wait for each other", Rule: "W2",
+		Explanation: "many writers share a limit of 8 parts: if only the caller could free memory, the next request is granted",
+		Needs:       storage.MultipartUploads,
+		run: func(t *T) {
+			part, writers := max(t.unit, 128<<10), 40
+			if part > 1<<20 {
+				writers = 10 // for a provider with large parts
+			}
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: part, MinPartSize: part},
+				storage.WithBufferLimit(storage.NewBufferLimit(8*part)))
+			open := make([]*storage.Writer, writers)
+			for i := range open {
+				open[i] = storage.NewWriter(t.Context(), b, fmt.Sprintf("w%d", i), storage.WithPartSize(part))
+			}
+			text := body(part+1, 3)
+			for at := 0; at < len(text); at += 64 << 10 {
+				for _, w := range open {
+					_, err := io.WriteString(w, text[at:min(at+64<<10, len(text))])
+					require.NoError(t, err)
+				}
+			}
+			for i, w := range open {
+				_, err := w.Commit()
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
+				t.requireContent(b, fmt.Sprintf("w%d", i), text)
+			}
+		},
+	},
+	{
+		Name: "small streams cost little memory", Rule: "W2",
+		Explanation: "an upload of 1 KiB with unknown length never costs a buffer of a part, however many uploads there are",
+		alone:       true, // it counts what the whole process allocates
+		run: func(t *T) {
+			uploads := 1000
+			if t.remote() {
+				uploads = 100
+			}
+			b := t.open(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			text := body(1<<10, 1)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			var all sync.WaitGroup
+			for i := range uploads {
+				all.Go(func() {
+					if _, err := b.Upload(t.Context(), fmt.Sprintf("small/%d", i), stream(text)); err != nil {
+						t.Errorf("upload: %v", err)
+					}
+				})
+			}
+			all.Wait()
+			runtime.ReadMemStats(&after)
+			// A buffer of S3's smallest part for each upload would be five times as much.
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(uploads)<<20)
+			require.Len(t, t.keys(b), uploads)
+		},
+	},
+	{
+		Name: "a small memory limit is enough for everything", Rule: "W2",
+		Explanation: "uploads and parallel downloads share 1 MiB with one slow upload, and all of them end",
+		Needs:       storage.MultipartUploads,
+		run: func(t *T) {
+			b := t.openForParts(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			text := body(2*t.unit+1, 1)
+			slow, feed := io.Pipe()
+			ended := make(chan error, 1)
+			go func() {
+				_, err := b.Upload(t.Context(), "slow", slow, storage.WithPartSize(t.unit))
+				_ = slow.CloseWithError(err) // after a failure, nobody reads
+				ended <- err
+			}()
+			_, err := io.WriteString(feed, text[:t.unit+1])
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			for i := range 4 {
+				key := string(rune('a' + i))
+				all.Go(func() {
+					_, err := b.Upload(t.Context(), key, stream(text), storage.WithPartSize(t.unit))
+					if err != nil {
+						t.Errorf("upload: %v", err)
+						return
+					}
+					data, _, err := storage.ReadAll(t.Context(), b, key, storage.WithConcurrency(3))
+					if err != nil || string(data) != text {
+						t.Errorf("%d bytes, %v", len(data), err)
+					}
+				})
+			}
+			all.Wait()
+			_, err = io.WriteString(feed, text[t.unit+1:])
+			require.NoError(t, err)
+			require.NoError(t, feed.Close())
+			require.NoError(t, <-ended)
+			t.requireContent(b, "slow", text)
+		},
+	},
+	{
+		Name: "a failed transfer gives its memory back", Rule: "W2",
+		Explanation: "after many failures a bucket with little memory still works at full speed",
+		Needs:       storage.MultipartUploads,
+		run: func(t *T) {
+			b := t.openForParts(storage.WithBufferLimit(storage.NewBufferLimit(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			text := body(2*t.unit+1, 1)
+			t.faults.Set(faults.Fail(faults.PutPart))
+			for range 5 {
+				_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
+				t.requireCode(err, storage.Unavailable)
+				_, err = b.Upload(t.Context(), "a", failing(text, errBoom), storage.WithPartSize(t.unit))
+				require.Error(t, err)
+			}
+			t.faults.Set()
+			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(t.unit))
+			require.NoError(t, err)
+			t.requireContent(b, "a", text)
+		},
+	},
+}
+
+// leakCase runs after all other cases. Each of them proves for its own bucket that no
+// body is left open.
+var leakCase = Case{
+	Name: "nothing is left running", Rule: "L1",
+	Explanation: "no goroutine outlives its call: after all cases, with every bucket closed, there are as many as before",
+}
+
+func goroutines() goleak.Option { return goleak.IgnoreCurrent() }
+
+// serving names the goroutine of a server in the test's own process. If such a server
+// refuses a request before the end of the body, net/http keeps the connection for half
+// a second, which is longer than this test waits.
+const serving = "net/http.(*conn).serve"
+
+func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
+	t.Helper()
+	if err := goleak.Find(baseline, goleak.IgnoreAnyFunction(serving)); err != nil {
+		t.Errorf("%s\n%v", leakCase.Explanation, err)
+	}
+}

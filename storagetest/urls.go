@@ -1,0 +1,308 @@
+package storagetest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// signedPartCases are about requests that store one part of an open upload.
+var signedPartCases = []Case{
+	{
+		Name: "a signed part stores one part", Rule: "U4",
+		Explanation: "without credentials and with the signed checksum; Parts tells it, another checksum is refused, the object is made of signed and other parts, and nothing changes it later",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			first, last := body(t.unit, 1), "end"
+			begin := []storage.MultipartOption{storage.WithUncheckedParts()}
+			if t.has(storage.SignedPartChecksums) {
+				begin = nil
+			}
+			u := t.begin(b, "a", begin...)
+			sign := func(number int, text string) *storage.SignedURL {
+				opts := []storage.SignedPartOption{storage.WithTTL(time.Minute)}
+				if t.has(storage.SignedPartChecksums) {
+					opts = append(opts, storage.WithCRC32C(sum([]byte(text))))
+				}
+				signed, err := u.SignPart(t.Context(), number, opts...)
+				require.NoError(t, err)
+				return signed
+			}
+			signed, late := sign(1, first), sign(3, "late")
+			require.Equal(t, http.MethodPut, signed.Method)
+			require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 2*time.Minute)
+			if t.has(storage.SignedPartChecksums) {
+				require.GreaterOrEqual(t, t.do(signed, strings.NewReader("evil"), nil).status, 400)
+			}
+			response := t.do(signed, strings.NewReader(first), nil)
+			require.Less(t, response.status, 300, response.body)
+			t.putPart(u, 2, last)
+			parts, err := u.Parts(t.Context())
+			require.NoError(t, err)
+			require.Len(t, parts, 2)
+			require.EqualValues(t, len(first), parts[0].Size)
+			require.Equal(t, response.header.Get("ETag"), parts[0].ETag)
+			t.requireMissing(b, "a")
+			_, err = u.Complete(t.Context(), storage.WithParts(parts...))
+			require.NoError(t, err)
+			t.requireContent(b, "a", first+last)
+			t.do(late, strings.NewReader("late"), nil) // some stores cannot tell that the upload is completed
+			t.requireContent(b, "a", first+last)
+			require.Equal(t, []string{"a"}, t.keys(b))
+		},
+	},
+	{
+		Name: "a signed part allows only its own request", Rule: "U4",
+		Explanation: "with another method, key, part number or upload, or a changed signature, the store refuses it and stores nothing",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u, other := t.begin(b, "a", storage.WithUncheckedParts()), t.begin(b, "a", storage.WithUncheckedParts())
+			signed, err := u.SignPart(t.Context(), 1)
+			require.NoError(t, err)
+			of, err := other.SignPart(t.Context(), 2)
+			require.NoError(t, err)
+			changes := append([]tampering{
+				{"another part with this signature", func(t *T, s *storage.SignedURL) {
+					own := querySignature(t, s.URL)
+					s.URL = of.URL
+					tamperQuery(func(pairs []string, signature int) []string {
+						pairs[signature] = own
+						return pairs
+					})(t, s)
+				}},
+			}, tamperings...)
+			for _, change := range changes {
+				altered := *signed
+				change.change(t, &altered)
+				require.GreaterOrEqual(t, t.do(&altered, strings.NewReader("evil"), nil).status, 400, change.name)
+			}
+			for _, upload := range []storage.MultipartUpload{u, other} {
+				parts, err := upload.Parts(t.Context())
+				require.NoError(t, err)
+				require.Empty(t, parts)
+			}
+			require.Empty(t, t.keys(b))
+		},
+	},
+	{
+		Name: "a signed part binds what was signed", Rule: "U4",
+		Explanation: "a size with SignedSize, else it is Unsupported; a checksum unless WithUncheckedParts; numbers are in range, and signing needs its permission; no request is made",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a")
+			crc := storage.WithCRC32C(sum([]byte("text")))
+			refused := func(code storage.Code, u storage.MultipartUpload, number int, opts ...storage.SignedPartOption) {
+				t.Helper()
+				t.requireNoRequests(func() {
+					_, err := u.SignPart(t.Context(), number, opts...)
+					t.requireCode(err, code)
+				})
+			}
+			refused(storage.InvalidArgument, u, 0, crc)
+			refused(storage.InvalidArgument, u, 1)
+			refused(storage.InvalidArgument, u, 1, crc, storage.WithTTL(0))
+			refused(storage.InvalidArgument, u, 1, crc, storage.WithSize(-1))
+			refused(storage.PermissionDenied, t.continued(storage.Ref[storage.Uploader](b), u), 1, crc)
+			for _, feature := range []storage.Features{storage.SignedParts, storage.SignedPartChecksums} {
+				limited := t.openLimited(faults.Limits{Disable: feature})
+				refused(storage.Unsupported, t.begin(limited, "a"), 1, crc)
+			}
+			limited := t.openLimited(faults.Limits{Disable: storage.SignedSize})
+			refused(storage.Unsupported, t.begin(limited, "a", storage.WithUncheckedParts()), 1, storage.WithSize(4))
+			if t.has(storage.SignedSize) {
+				u := t.begin(b, "s", storage.WithUncheckedParts())
+				signed, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, t.do(signed, strings.NewReader("longer"), nil).status, 400)
+				require.Less(t, t.do(signed, strings.NewReader("text"), nil).status, 300)
+			}
+
+			u = t.begin(b, "b", storage.WithUncheckedParts(), storage.WithMaxSize(10))
+			refused(storage.InvalidArgument, u, 1, crc)
+			signed, err := u.SignPart(t.Context(), 1)
+			require.NoError(t, err)
+			response := t.do(signed, strings.NewReader("text"), nil)
+			require.Less(t, response.status, 300, response.body)
+			_, err = u.Complete(t.Context())
+			require.NoError(t, err)
+			t.requireContent(b, "b", "text")
+
+			u = t.begin(b, "c", storage.WithUncheckedParts(), storage.WithMaxSize(10))
+			signed, err = u.SignPart(t.Context(), 1)
+			require.NoError(t, err)
+			require.Less(t, t.do(signed, strings.NewReader("more than ten bytes"), nil).status, 300)
+			_, err = u.Complete(t.Context())
+			t.requireCode(err, storage.InvalidArgument)
+			t.requireMissing(b, "c")
+		},
+	},
+	{
+		Name: "a signed part expires", Rule: "U4",
+		Explanation: "after its TTL the store refuses it",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a", storage.WithUncheckedParts())
+			signed, err := u.SignPart(t.Context(), 1, storage.WithTTL(time.Second))
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return t.do(signed, strings.NewReader("x"), nil).status >= 400 }, time.Minute, 200*time.Millisecond)
+			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
+			require.NoError(t, u.Abort(t.Context()))
+		},
+	},
+}
+
+// querySignature returns the pair of the query that has the signature.
+func querySignature(t *T, address string) string {
+	_, query, _ := strings.Cut(address, "?")
+	pairs := strings.Split(query, "&")
+	return pairs[signatureIn(t, pairs)]
+}
+
+var publicCases = []Case{
+	{
+		Name: "a public URL is built without a request", Rule: "S6",
+		Explanation: "it joins one base URL and the escaped key in the same way everywhere: it parses back to the key, and + becomes %2B",
+		run: func(t *T) {
+			b := t.open(storage.WithPublicBaseURL("https://cdn.example.com/files"))
+			t.requireNoRequests(func() {
+				for _, key := range signedKeys() {
+					address, err := b.PublicURL(key)
+					require.NoError(t, err, "%q", key)
+					u, err := url.Parse(address)
+					require.NoError(t, err, "%q", key)
+					require.Equal(t, "/files/"+key, u.Path)
+					require.Empty(t, u.RawQuery)
+					require.Empty(t, u.Fragment)
+					require.NotContains(t, address, "+")
+				}
+				address, err := storage.Prefixed(b, "p/").PublicURL("a+b c")
+				require.NoError(t, err)
+				require.Equal(t, "https://cdn.example.com/files/p/a%2Bb%20c", address)
+				_, err = b.PublicURL("../x")
+				t.requireCode(err, storage.InvalidArgument)
+			})
+		},
+	},
+	{
+		Name: "a bucket that is not public has no public URL", Rule: "S6",
+		Explanation: "PublicURL returns NotPublic, without a request",
+		run: func(t *T) {
+			b := t.open()
+			t.requireNoRequests(func() {
+				_, err := b.PublicURL("a")
+				t.requireCode(err, storage.NotPublic)
+			})
+		},
+	},
+}
+
+// A tampering changes a signed URL for the key "a", or for a part of it, into one that was not signed.
+type tampering struct {
+	name   string
+	change func(t *T, s *storage.SignedURL)
+}
+
+// tamperings are the changes that every store refuses. equivalentForms are changes that
+// a store may accept: MinIO ignores a repeated parameter, and hexadecimal digits mean
+// the same in upper case. docs/browser-uploads.md has the table.
+var tamperings = []tampering{
+	{"another method", func(_ *T, s *storage.SignedURL) {
+		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]
+	}},
+	{"another key", func(t *T, s *storage.SignedURL) {
+		address, query, _ := strings.Cut(s.URL, "?")
+		require.False(t, strings.HasSuffix(address, "b"))
+		s.URL = address[:len(address)-1] + "b?" + query
+	}},
+	{"no query", func(_ *T, s *storage.SignedURL) { s.URL, _, _ = strings.Cut(s.URL, "?") }},
+	{"no signature", tamperQuery(func(pairs []string, signature int) []string {
+		return slices.Delete(pairs, signature, signature+1)
+	})},
+	{"another signature", tamperSignature(func(value string) string { return strings.Repeat("0", len(value)) })},
+	{"a truncated signature", tamperSignature(func(value string) string { return value[:len(value)-2] })},
+}
+
+var equivalentForms = []tampering{
+	{"a signature in upper case", tamperSignature(strings.ToUpper)},
+	{"a parameter twice", tamperQuery(func(pairs []string, _ int) []string { return append(pairs, pairs[0]) })},
+}
+
+// laterExpiries are changes to a signed URL that has expired.
+var laterExpiries = []tampering{
+	{"a later expiry", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
+	{"a later expiry before its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) })},
+	{"a later expiry after its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) })},
+}
+
+// withExpiry adds a later expiry before or after the signed one, or replaces the signed
+// one. X-Amz-Expires, X-Goog-Expires and ob-expires are numbers; se is a date.
+func withExpiry(pairs []string, before, twice bool) []string {
+	var altered []string
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		if name != "se" && !strings.HasSuffix(strings.ToLower(name), "-expires") {
+			altered = append(altered, pair)
+			continue
+		}
+		later := name + "=9" + value
+		if rest, date := strings.CutPrefix(value, "20"); date && name == "se" {
+			later = name + "=21" + rest
+		}
+		switch {
+		case !twice:
+			altered = append(altered, later)
+		case before:
+			altered = append(altered, later, pair)
+		default:
+			altered = append(altered, pair, later)
+		}
+	}
+	return altered
+}
+
+// tamperQuery changes the pairs of the query. change also gets the index of the
+// signature.
+func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
+	return func(t *T, s *storage.SignedURL) {
+		address, query, found := strings.Cut(s.URL, "?")
+		require.True(t, found)
+		pairs := strings.Split(query, "&")
+		s.URL = address + "?" + strings.Join(change(pairs, signatureIn(t, pairs)), "&")
+	}
+}
+
+func tamperSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
+	return func(t *T, s *storage.SignedURL) {
+		tamperQuery(func(pairs []string, signature int) []string {
+			name, escaped, _ := strings.Cut(pairs[signature], "=")
+			value, err := url.QueryUnescape(escaped)
+			require.NoError(t, err)
+			altered := change(value)
+			require.NotEqual(t, value, altered)
+			pairs[signature] = name + "=" + url.QueryEscape(altered)
+			return pairs
+		})(t, s)
+	}
+}
+
+// signatureIn finds the signature by its name: X-Amz-Signature, X-Goog-Signature, sig,
+// ob-signature.
+func signatureIn(t *T, pairs []string) int {
+	i := slices.IndexFunc(pairs, func(pair string) bool {
+		name, _, _ := strings.Cut(strings.ToLower(pair), "=")
+		return name == "sig" || strings.HasSuffix(name, "signature")
+	})
+	require.GreaterOrEqual(t, i, 0, "a signed URL must have a signature or sig parameter")
+	return i
+}
