@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/stretchr/testify/require"
 )
 
 func init() {
-	storage.Register("nothing", storage.Opener{Params: []string{"own"}})
-	storage.Register("failing", storage.Opener{Driver: func(context.Context, *url.URL) (storage.Driver, error) {
+	engine.Register("nothing", driver.Opener{Params: []string{"own"}})
+	engine.Register("failing", driver.Opener{Driver: func(context.Context, *url.URL) (driver.Driver, error) {
 		return nil, storage.BucketNotFound
 	}})
 }
@@ -50,12 +52,12 @@ func TestOpenIsUnsupportedIfTheSchemeCannotOpenIt(t *testing.T) {
 }
 
 func TestOpenServiceDriverRefusesWhatOnlyABucketHas(t *testing.T) {
-	d, err := storage.OpenServiceDriver(t.Context(), "mem://")
+	d, err := engine.OpenServiceDriver(t.Context(), "mem://")
 	require.NoError(t, err)
 	require.Equal(t, "memory", d.Provider())
 	require.NoError(t, d.Close())
 	for _, address := range []string{"mem://?versions=true", "mem://?public_base_url=https://cdn.example.com", "mem://?colour=red"} {
-		_, err = storage.OpenServiceDriver(t.Context(), address)
+		_, err = engine.OpenServiceDriver(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 		require.ErrorContains(t, err, "OpenServiceDriver", address)
 	}
@@ -71,7 +73,7 @@ func TestOpenNamesItselfInADriversError(t *testing.T) {
 
 func TestRegisterTwicePanics(t *testing.T) {
 	require.PanicsWithValue(t, "storage: Register: scheme mem is registered already", func() {
-		storage.Register("mem", storage.Opener{})
+		engine.Register("mem", driver.Opener{})
 	})
 }
 

@@ -21,5 +21,3 @@ func NewBufferLimit(limit int64) *BufferLimit {
 }
 
 var defaultBufferLimit = sync.OnceValue(func() *BufferLimit { return NewBufferLimit(defaultBufferLimitBytes) })
-
-func newBuffer(o *operation) *buffer.Buffer { return buffer.New(o.core.bufferLimit, &o.overGrants) }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/omnibucket/storage/internal/retentionrule"
 	"github.com/omnibucket/storage/internal/tagrule"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Controls are what a write sets beside its [Properties]. Requests have them; of a copy's
@@ -61,33 +60,4 @@ func WithLegalHold() WriteOption {
 		w.controls.LegalHold = true
 		w.set.Lock = true
 	})
-}
-
-// checkTags checks the tags that argument gave.
-func checkTags(argument string, tags map[string]string) *Error {
-	if rule := tagrule.Check(tags); rule != "" {
-		return invalid(argument, rule)
-	}
-	return nil
-}
-
-// resolveControls checks the controls of a write, and their native options.
-func (c *core) resolveControls(w *Controls, set *unexported.Settings) (e *Error) {
-	if set.Tags && len(w.Tags) > 0 {
-		e = c.need(ObjectTags, "WithTags")
-	}
-	if e == nil && set.Lock {
-		what := "WithRetention"
-		if w.Retention == (Retention{}) {
-			what = "WithLegalHold"
-		}
-		e = c.need(ObjectLock, what)
-	}
-	if e == nil && w.PublicRead {
-		e = c.need(ObjectACLs, "WithPublicRead")
-	}
-	if e == nil {
-		w.Native, e = c.natives(set.Natives)
-	}
-	return e
 }

@@ -10,23 +10,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // renamed makes a store pass for one of another provider.
 type renamed struct {
-	storage.Driver
+	driver.Driver
 	provider string
 }
 
-func (r renamed) Describe() storage.Description {
+func (r renamed) Describe() driver.Description {
 	desc := r.Driver.Describe()
 	desc.Provider = r.provider
 	return desc
 }
 
 func storeOf(provider string) storage.Bucket {
-	return memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return renamed{next, provider} }))
+	return memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return renamed{next, provider} }))
 }
 
 // usersBucket is a type that embeds a Bucket: of what is behind it nothing is known.
@@ -76,11 +78,11 @@ func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
 
 // tagsAfter is a source that another client changes before its tags are read.
 type tagsAfter struct {
-	storage.Driver
+	driver.Driver
 	change func()
 }
 
-func (d *tagsAfter) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	d.change()
 	return d.Driver.Tags(ctx, r)
 }
@@ -106,8 +108,8 @@ func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 			for end, to := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
 				t.Run(fmt.Sprintf("%s %s, %d options", row.name, end, len(opened)), func(t *testing.T) {
 					d := memstore.NewDriver(memstore.Config{})
-					plain := storage.New(d, opened...)
-					from := storage.New(&tagsAfter{d, func() { row.change(t, plain) }}, opened...)
+					plain := engine.New(d, opened...)
+					from := engine.New(&tagsAfter{d, func() { row.change(t, plain) }}, opened...)
 					if to == nil {
 						to = plain
 					}
@@ -126,8 +128,8 @@ func TestACopyWhoseTagsAreDeniedHasNone(t *testing.T) {
 	for name, to := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
 		for code, want := range map[storage.Code]error{storage.PermissionDenied: nil, storage.RateLimited: storage.RateLimited} {
 			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
-				b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(d storage.Driver) storage.Driver {
-					return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 						if call == "Tags" {
 							return &storage.Error{Code: code}
 						}
@@ -157,8 +159,8 @@ func TestAConditionOfASourceIsNoneOfTheCopy(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "a user's": usersBucket{memstore.New()}, "by the store": nil} {
 		for _, failing := range []string{"Get", "Head"} {
 			failed := false
-			src := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
-				return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call == failing && !failed {
 						failed = true
 						return &storage.Error{Code: storage.PreconditionFailed}

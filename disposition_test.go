@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestDownloadNames(t *testing.T) {
@@ -15,6 +15,6 @@ func TestDownloadNames(t *testing.T) {
 		`a\b/c%41`:          `attachment; filename="a_b_c_41"; filename*=UTF-8''a%5Cb%2Fc%2541`,
 		"a;b=c&d'e(f)":      `attachment; filename="a;b=c&d'e(f)"; filename*=UTF-8''a%3Bb%3Dc%26d%27e%28f%29`,
 	} {
-		require.Equal(t, want, (&storage.SignRequest{ResponseName: name}).ResponseDisposition())
+		require.Equal(t, want, (&driver.SignRequest{ResponseName: name}).ResponseDisposition())
 	}
 }

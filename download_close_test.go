@@ -11,19 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // distant is a store whose bodies are read through a connection.
-type distant struct{ storage.Driver }
+type distant struct{ driver.Driver }
 
-func (d distant) Describe() storage.Description {
+func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	return desc
 }
 
-func (d distant) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d distant) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -35,7 +36,7 @@ func (d distant) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 }
 
 func TestCloseDuringAReadDoesNotRace(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 4<<20)))
 	require.NoError(t, err)
 	for _, n := range []int{1, 4} {
@@ -58,7 +59,7 @@ func TestCloseDuringAReadDoesNotRace(t *testing.T) {
 }
 
 func TestCloseDuringAWriteToAFileDoesNotRace(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 32<<20)))
 	require.NoError(t, err)
 	file, err := os.Create(filepath.Join(t.TempDir(), "to"))

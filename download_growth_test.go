@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -37,7 +38,7 @@ func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(row.connection))
-				b := memstore.New(storage.WithLayer(injector.Layer()))
+				b := memstore.New(driver.WithLayer(injector.Layer()))
 				text := strings.Repeat("0123456789abcdef", row.size/16)
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 				require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
 func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(32<<20)))
+		b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(32<<20)))
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
 		require.NoError(t, err)
 		first, err := b.Download(t.Context(), "a")
@@ -87,7 +88,7 @@ func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		from, to := memstore.New(storage.WithLayer(injector.Layer())), memstore.New()
+		from, to := memstore.New(driver.WithLayer(injector.Layer())), memstore.New()
 		_, err := from.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 		require.NoError(t, err)
 		for _, source := range []storage.Downloader{from, struct{ storage.Downloader }{from}} {
@@ -101,12 +102,12 @@ func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
 
 // A crowd is a store that takes few Gets at once, and refuses others as a proxy does.
 type crowd struct {
-	storage.Driver
+	driver.Driver
 	most int64
 	open *atomic.Int64
 }
 
-func (c crowd) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (c crowd) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if c.open.Add(1) > c.most {
 		c.open.Add(-1)
 		return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true}
@@ -136,7 +137,7 @@ func TestAStoreThatTakesFewConnectionsIsReadWhole(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(10e6))
 				var open atomic.Int64
-				b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithLayer(func(next storage.Driver) storage.Driver {
+				b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(func(next driver.Driver) driver.Driver {
 					return crowd{next, most + 1, &open}
 				}))
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(content))
@@ -162,7 +163,7 @@ func TestManyDownloadsAtOnceAreAsFastAsOverOneConnection(t *testing.T) {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(40e6))
-				b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(limit)))
+				b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(limit)))
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 				require.NoError(t, err)
 				begun := time.Now()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -65,7 +66,7 @@ func TestWriteToAFileInPlace(t *testing.T) {
 func TestWriteToAFileInPlaceFails(t *testing.T) {
 	content := make([]byte, 2<<20)
 	injected := faults.New()
-	b := memstore.New(storage.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b := memstore.New(driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
 	require.NoError(t, err)
 	open := func(t *testing.T, ctx context.Context, flags int) (*storage.Reader, *os.File) {
@@ -131,7 +132,7 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 
 // The bytes that the file did not take are not counted.
 func TestWriteToAFileCountsWhatItTook(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
 	require.NoError(t, err)
 	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
@@ -151,7 +152,7 @@ func TestASlowDownloadIsWrittenInPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injected := faults.New(faults.SlowBody(40e6))
 		limit := storage.NewBufferLimit(1 << 20)
-		b := memstore.New(storage.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
+		b := memstore.New(driver.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
 		content := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB
 		_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
 		require.NoError(t, err)

@@ -11,12 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
 // A remoteStore has one object and empty pages without an end.
 type remoteStore struct {
-	storage.UnimplementedDriver
+	driver.UnimplementedDriver
 	read  func(ctx context.Context) // within each Read of a body
 	sizes []int64                   // of the object, in each Get
 	token func(n int) string        // of the n-th page
@@ -24,11 +26,11 @@ type remoteStore struct {
 	pages int
 }
 
-func (s *remoteStore) Describe() storage.Description {
-	return storage.Description{Provider: "remote", Bucket: "photos", Features: storage.OrderedListing}
+func (s *remoteStore) Describe() driver.Description {
+	return driver.Description{Provider: "remote", Bucket: "photos", Features: storage.OrderedListing}
 }
 
-func (s *remoteStore) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (s *remoteStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	size := int64(4)
 	if s.gets < len(s.sizes) {
 		size = s.sizes[s.gets]
@@ -41,20 +43,20 @@ func (s *remoteStore) Get(ctx context.Context, r *storage.GetRequest) (*storage.
 	return &storage.Attrs{Key: r.Key, Size: size, Revision: "1"}, &pausedBody{ctx, strings.NewReader("1234"[r.Offset:end]), s.read}, nil
 }
 
-func (s *remoteStore) List(context.Context, *storage.ListRequest) (*storage.Page, error) {
+func (s *remoteStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	s.pages++
 	return &storage.Page{Token: s.token(s.pages)}, nil
 }
 
-func (s *remoteStore) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+func (s *remoteStore) Put(context.Context, *driver.PutRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }
 
-func (s *remoteStore) Head(context.Context, *storage.GetRequest) (*storage.Attrs, error) {
+func (s *remoteStore) Head(context.Context, *driver.GetRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }
 
-func (s *remoteStore) Delete(context.Context, *storage.DeleteRequest) error {
+func (s *remoteStore) Delete(context.Context, *driver.DeleteRequest) error {
 	return storage.Unsupported
 }
 
@@ -79,7 +81,7 @@ func TestALayerThatHoldsBytesBackIsNoStall(t *testing.T) {
 			wire.Pause(ctx)
 			time.Sleep(time.Hour)
 		}}
-		b := storage.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		b := engine.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
 		text, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, "1234", string(text))
@@ -89,7 +91,7 @@ func TestALayerThatHoldsBytesBackIsNoStall(t *testing.T) {
 
 func TestADownloadThatContinuesWithAnotherSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := storage.New(&remoteStore{sizes: []int64{4, 5}})
+		b := engine.New(&remoteStore{sizes: []int64{4, 5}})
 		_, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.ErrorIs(t, err, storage.Changed)
 	})
@@ -107,7 +109,7 @@ func TestEmptyPagesEnd(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &remoteStore{token: row.token}
-				b := storage.New(store)
+				b := engine.New(store)
 				var failed error
 				for _, err := range b.List(t.Context()) {
 					failed = err
@@ -121,12 +123,12 @@ func TestEmptyPagesEnd(t *testing.T) {
 
 // A loopingStore lists keys outside of the prefix, uploads or buckets in a circle.
 type loopingStore struct {
-	storage.Driver
+	driver.Driver
 	token func(n int) string
 	pages int
 }
 
-func (s *loopingStore) Describe() storage.Description {
+func (s *loopingStore) Describe() driver.Description {
 	desc := s.Driver.Describe()
 	desc.Features |= storage.MultipartUploads | storage.ListedUploads | storage.OpenUploads | storage.Versioning
 	return desc
@@ -140,35 +142,35 @@ func (s *loopingStore) next() (name, token string) {
 	return string(rune('a' + s.pages%2)), s.token(s.pages)
 }
 
-func (s *loopingStore) List(context.Context, *storage.ListRequest) (*storage.Page, error) {
+func (s *loopingStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	name, token := s.next()
 	return &storage.Page{Entries: []storage.ListEntry{{Key: name}}, Token: token}, nil
 }
 
-func (s *loopingStore) ListUploads(context.Context, *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (s *loopingStore) ListUploads(context.Context, *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	name, token := s.next()
-	return &storage.UploadPage{Uploads: []storage.UploadEntry{{Key: name, Upload: "1"}}, Token: token}, nil
+	return &driver.UploadPage{Uploads: []storage.UploadEntry{{Key: name, Upload: "1"}}, Token: token}, nil
 }
 
-func (s *loopingStore) ListVersions(context.Context, *storage.ListRequest) (*storage.VersionPage, error) {
+func (s *loopingStore) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
 	name, token := s.next()
-	return &storage.VersionPage{Entries: []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: name}}, Token: token}, nil
+	return &driver.VersionPage{Entries: []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: name}}, Token: token}, nil
 }
 
 // A loopingTree lists a folder in a circle: a folder, an object of its name, and so on.
 type loopingTree struct {
-	storage.Driver
+	driver.Driver
 	store *loopingStore // the same
 }
 
-func (s *loopingTree) Describe() storage.Description {
+func (s *loopingTree) Describe() driver.Description {
 	desc := s.store.Describe()
 	desc.Features &^= storage.OrderedListing
 	desc.FolderOrder = true
 	return desc
 }
 
-func (s *loopingTree) List(_ context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (s *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Prefix != "" {
 		return &storage.Page{}, nil
 	}
@@ -184,7 +186,7 @@ func TestAListingInFolderOrderInACircleEnds(t *testing.T) {
 		looping := &loopingStore{Driver: &remoteStore{}, token: func(n int) string { return "AB"[n%2:][:1] }}
 		store := &loopingTree{looping, looping}
 		var failed error
-		for _, err := range storage.New(store).List(t.Context(), storage.WithDelimiter(delimiter)) {
+		for _, err := range engine.New(store).List(t.Context(), storage.WithDelimiter(delimiter)) {
 			failed = err
 		}
 		require.ErrorIs(t, failed, storage.Unavailable)
@@ -235,7 +237,7 @@ func TestListingsInACircleEnd(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &loopingStore{Driver: &remoteStore{}, token: row.token}
-				require.ErrorIs(t, row.do(t.Context(), storage.New(store, storage.WithVersions())), storage.Unavailable)
+				require.ErrorIs(t, row.do(t.Context(), engine.New(store, storage.WithVersions())), storage.Unavailable)
 				require.Equal(t, row.pages, store.pages)
 			})
 		})

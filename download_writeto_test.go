@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 )
@@ -42,11 +43,11 @@ func (selfWriting) Close() error { return nil }
 
 // selfWritten is a store with one object, digits, whose bodies are selfWriting.
 type selfWritten struct {
-	storage.Driver
+	driver.Driver
 	breaks *int
 }
 
-func (s selfWritten) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := s.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -58,7 +59,7 @@ func (s selfWritten) Get(ctx context.Context, r *storage.GetRequest) (*storage.A
 
 func digitsBucket(t *testing.T, breaks *int) storage.Bucket {
 	t.Helper()
-	b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(next storage.Driver) storage.Driver {
+	b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return selfWritten{next, breaks}
 	}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(digits))

@@ -3,13 +3,13 @@ package storage_test
 import (
 	"testing"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest"
 )
 
 func TestConformanceOfTheExampleDriver(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
 		return &mapDriver{objects: map[string]mapObject{}}
 	})
 }

@@ -76,19 +76,6 @@ func classify(err error) Code {
 	return Internal
 }
 
-// advise adds a hint to a Code that means the same for every provider.
-func advise(e *Error) {
-	switch {
-	case e.Hint != "":
-	case e.Code == PreconditionFailed && e.state.Absent:
-		e.Hint = "the key exists already"
-	case e.Code == BucketExists && e.Unknown:
-		e.Hint = "this call may have created the bucket, without its settings: call UpdateBucket with them"
-	case e.Code == BucketNotFound:
-		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
-	}
-}
-
 // errPanicked is how an operation ends if it is interrupted by a panic, which the
 // caller gets in place of the error.
 func errPanicked(op string) *Error {

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -208,8 +207,4 @@ func invalid(argument, rule string) *Error {
 
 func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
-}
-
-func mismatch(want, got CRC32C) *Error {
-	return &Error{Code: ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}
 }

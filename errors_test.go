@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/stretchr/testify/require"
 )
@@ -44,8 +45,8 @@ func TestErrorIsItsCodeAndUnknownIsOutcomeUnknown(t *testing.T) {
 // Only the outcome of a write can be unknown: the sources of Copy and Compose are read.
 func TestASourceThatCannotBeReadIsNoUnknownOutcome(t *testing.T) {
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
-	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Head" {
 				return lost
 			}

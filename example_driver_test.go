@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // A mapDriver keeps objects in a map. Its whole test is storagetest.RunDriver, in
 // driver_test.go.
 type mapDriver struct {
-	storage.UnimplementedDriver // Unsupported for everything that is not here
+	driver.UnimplementedDriver // Unsupported for everything that is not here
 
 	mu      sync.Mutex
 	objects map[string]mapObject
@@ -36,10 +38,10 @@ type mapObject struct {
 	modified      time.Time
 }
 
-var _ storage.Driver = (*mapDriver)(nil)
+var _ driver.Driver = (*mapDriver)(nil)
 
-func (d *mapDriver) Describe() storage.Description {
-	return storage.Description{
+func (d *mapDriver) Describe() driver.Description {
+	return driver.Description{
 		Provider: "map", Bucket: "example",
 		Local: true, // no connection can break
 		Features: storage.StreamingPut | storage.OrderedListing | storage.UniqueRevisions |
@@ -50,7 +52,7 @@ func (d *mapDriver) Describe() storage.Description {
 }
 
 // Put reads the whole body before it changes anything, and takes the lock only then.
-func (d *mapDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *mapDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
@@ -79,7 +81,7 @@ func (o mapObject) attrs() *storage.Attrs {
 	}
 }
 
-func (d *mapDriver) Get(_ context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *mapDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.mu.Lock()
 	o, exists := d.objects[r.Key]
 	d.mu.Unlock()
@@ -98,13 +100,13 @@ func (d *mapDriver) Get(_ context.Context, r *storage.GetRequest) (*storage.Attr
 	return o.attrs(), io.NopCloser(bytes.NewReader(o.data[from:to])), nil
 }
 
-func (d *mapDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *mapDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, _, err := d.Get(ctx, r) // a body in memory costs nothing and needs no Close
 	return attrs, err
 }
 
 // List sorts all keys. Its token is the last entry of the page.
-func (d *mapDriver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *mapDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	page, last := &storage.Page{}, max(r.StartAfter, r.Token)
@@ -127,7 +129,7 @@ func (d *mapDriver) List(ctx context.Context, r *storage.ListRequest) (*storage.
 	return page, ctx.Err()
 }
 
-func (d *mapDriver) Delete(_ context.Context, r *storage.DeleteRequest) error {
+func (d *mapDriver) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if o, exists := d.objects[r.Key]; exists && r.Condition.Revision != "" && r.Condition.Revision != o.revision {
@@ -139,7 +141,7 @@ func (d *mapDriver) Delete(_ context.Context, r *storage.DeleteRequest) error {
 
 // A driver is all that a store needs to become a Bucket.
 func ExampleDriver() {
-	bucket := storage.New(&mapDriver{objects: map[string]mapObject{}})
+	bucket := engine.New(&mapDriver{objects: map[string]mapObject{}})
 	_, err := bucket.Upload(context.Background(), "hello.txt", strings.NewReader("Hello!"))
 	if err != nil {
 		fmt.Println(err)

@@ -1,7 +1,5 @@
 package storage
 
-import "github.com/omnibucket/storage/internal/unexported"
-
 // Features are the abilities that a driver declares.
 type Features uint64
 
@@ -61,32 +59,4 @@ func Supports(b any, features Features) bool {
 		return r.Supports(features)
 	}
 	return b != nil && ordinary&features == features
-}
-
-func (b *bucket) Supports(features Features) bool { return b.core.has(features) }
-
-// has reports whether the features f are in force.
-func (c *core) has(f Features) bool { return c.features&f == f }
-
-// need returns Unsupported if the driver does not declare f.
-func (c *core) need(f Features, what string) *Error {
-	if c.has(f) {
-		return nil
-	}
-	hint := c.desc.FeatureHint
-	if hint != "" {
-		hint = c.driver.Describe().FeatureHint
-	}
-	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
-		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
-	}
-	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
-}
-
-// needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
-func (c *core) needVersion(s *unexported.Settings) *Error {
-	if !s.Version {
-		return nil
-	}
-	return c.need(Versioning, "WithVersion")
 }

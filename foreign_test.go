@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -251,7 +253,7 @@ func TestAnErrorOfACopysSourceIsNotOneOfTheCopy(t *testing.T) {
 func TestEveryErrorNamesItsBucket(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	desc := driver.Describe()
-	b := storage.New(driver)
+	b := engine.New(driver)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	canceled, cancel := context.WithCancel(t.Context())
@@ -313,16 +315,16 @@ func TestEveryErrorNamesItsBucket(t *testing.T) {
 }
 
 // An unfiltered store sends the versions of all keys, whatever the prefix.
-type unfiltered struct{ storage.Driver }
+type unfiltered struct{ driver.Driver }
 
-func (d unfiltered) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	whole := *r
 	whole.Prefix = ""
 	return d.Driver.ListVersions(ctx, &whole)
 }
 
 func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
-	b := memstore.New(storage.WithVersions(), storage.WithLayer(func(next storage.Driver) storage.Driver { return unfiltered{next} }))
+	b := memstore.New(storage.WithVersions(), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -35,7 +36,7 @@ type slowStore struct {
 
 func (s *slowStore) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b := memstore.New(append([]storage.OpenOption{storage.WithHedgedReads(), storage.WithLayer(func(d storage.Driver) storage.Driver {
+	b := memstore.New(append([]storage.OpenOption{storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &slowDriver{remote{d}, s}
 	})}, opts...)...)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("content"))
@@ -71,7 +72,7 @@ type slowDriver struct {
 	store *slowStore
 }
 
-func (d *slowDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *slowDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if err := d.store.answer(ctx, "Get"); err != nil {
 		return nil, nil, err
 	}
@@ -85,7 +86,7 @@ func (d *slowDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.A
 	return attrs, &countedBody{body, d.store}, nil
 }
 
-func (d *slowDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *slowDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	if err := d.store.answer(ctx, "Head"); err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func TestNoReadIsHedged(t *testing.T) {
 		opts    []storage.OpenOption
 	}{
 		{"before there are enough samples", learned - 1, nil},
-		{"on this machine", learned, []storage.OpenOption{storage.WithLayer(func(d storage.Driver) storage.Driver { return here{d} })}},
+		{"on this machine", learned, []storage.OpenOption{driver.WithLayer(func(d driver.Driver) driver.Driver { return here{d} })}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -208,7 +209,7 @@ func TestNoReadIsHedged(t *testing.T) {
 	t.Run("without the option", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := &slowStore{late: only(learned, time.Second)}
-			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return &slowDriver{remote{d}, store} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return &slowDriver{remote{d}, store} }))
 			for range learned + 1 {
 				_, err := b.Exists(t.Context(), "k")
 				require.NoError(t, err)
@@ -253,9 +254,9 @@ func TestNoReadIsHedged(t *testing.T) {
 }
 
 // here is a store on this machine.
-type here struct{ storage.Driver }
+type here struct{ driver.Driver }
 
-func (d here) Describe() storage.Description {
+func (d here) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = true
 	return desc
@@ -407,7 +408,7 @@ func TestAHedgeCountsAsARequest(t *testing.T) {
 func TestAReadThatWaitsForAHedgeRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}
-		b := memstore.New(storage.WithHedgedReads(), storage.WithLayer(func(d storage.Driver) storage.Driver {
+		b := memstore.New(storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {
 			store.remote = remote{d}
 			return store
 		}))
@@ -425,7 +426,7 @@ type instantStore struct {
 	late time.Duration
 }
 
-func (s *instantStore) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (s *instantStore) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	select {
 	case <-time.After(s.late):
 		return s.Driver.Head(ctx, r)

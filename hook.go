@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 )
 
 // A Hook runs around every operation, to log, meter or deny it. done, which may be
@@ -30,24 +29,4 @@ type Outcome struct {
 	// (memory, a local directory) or the driver does not declare CountsRequests. It does so
 	// too if the caller supplied the client of Google's or Azure's SDK.
 	Requests int
-}
-
-// chain returns a function that calls first, and then next unless it is nil.
-func chain(first, next func(Outcome)) func(Outcome) {
-	if next == nil {
-		return first
-	}
-	return func(out Outcome) {
-		first(out)
-		next(out)
-	}
-}
-
-// refusal returns the error of an operation that a hook has refused.
-func refusal(err error) *Error {
-	code := PermissionDenied
-	if errors.As(err, new(*Error)) || errors.As(err, new(Code)) {
-		code = CodeOf(err)
-	}
-	return &Error{Code: code, Err: err}
 }

@@ -6,21 +6,22 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/stretchr/testify/require"
 )
 
 // refusesCopies is a provider that has a copy, and not for this object.
-type refusesCopies struct{ storage.Driver }
+type refusesCopies struct{ driver.Driver }
 
-func (refusesCopies) Copy(context.Context, *storage.CopyRequest) (*storage.Attrs, error) {
+func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }
 
 func TestACopyThatHasToBeStreamedIsOneDownloadToTheSourcesHook(t *testing.T) {
 	var seen []string
 	b := memstore.New(
-		storage.WithLayer(func(d storage.Driver) storage.Driver { return refusesCopies{d} }),
+		driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} }),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			seen = append(seen, op.Name+" "+op.Key)
 			return ctx, func(o storage.Outcome) { seen = append(seen, op.Name+" ended") }, nil

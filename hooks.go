@@ -57,9 +57,3 @@ func settingsOf(options any) *unexported.Settings {
 	}
 	return &options.(*CompleteOptions).set
 }
-
-// TEMP until the split
-func openOptionOf(f func(*unexported.OpenOptions)) OpenOption        { return openOption(f) }
-func openOptionsOf(opts any) *unexported.OpenOptions                 { return readOpenOptions(opts.([]OpenOption)) }
-func registerOpener(scheme string, o unexported.Opener)              { register(scheme, o) }
-func openByAddress(ctx context.Context, address string) (any, error) { return openDriver(ctx, address) }

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -112,7 +114,7 @@ func TestHooksSeeTheCallsOfAnOpenUpload(t *testing.T) {
 }
 
 func TestATokenHasNoSecret(t *testing.T) {
-	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &optioned{Driver: d, seen: map[string][]any{}}
 	}))
 	own := func(secret string) storage.NativeOption { return storage.WithNative("memory", secretOption{secret}) }
@@ -163,11 +165,11 @@ func TestAnOpenUploadEndsWithItsContext(t *testing.T) {
 
 // A partPages driver lists parts in pages of two, and can list them wrongly.
 type partPages struct {
-	storage.Driver
+	driver.Driver
 	disorder bool
 }
 
-func (d *partPages) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *partPages) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	limited := *r
 	limited.Limit = 2
 	page, err := d.Driver.ListParts(ctx, &limited)
@@ -179,7 +181,7 @@ func (d *partPages) ListParts(ctx context.Context, r *storage.ListPartsRequest) 
 
 func TestPartsAreListedInPages(t *testing.T) {
 	pages := &partPages{}
-	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		pages.Driver = d
 		return pages
 	}))
@@ -201,9 +203,9 @@ func TestPartsAreListedInPages(t *testing.T) {
 }
 
 // A silentSums driver does not tell the checksums of parts.
-type silentSums struct{ storage.Driver }
+type silentSums struct{ driver.Driver }
 
-func (d silentSums) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d silentSums) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	page, err := d.Driver.ListParts(ctx, r)
 	if err == nil {
 		for i := range page.Parts {
@@ -214,7 +216,7 @@ func (d silentSums) ListParts(ctx context.Context, r *storage.ListPartsRequest) 
 }
 
 func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
-	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver { return silentSums{d} }))
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return silentSums{d} }))
 	u := beginUpload(t, b)
 	part, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
@@ -231,7 +233,7 @@ func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
 // aborted. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 func TestAConflictThatDecidesNothingNeedsANewUpload(t *testing.T) {
 	inj := faults.New()
-	b := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
+	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
 	u := beginUpload(t, b, storage.IfAbsent())
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
@@ -251,11 +253,11 @@ func TestAConflictThatDecidesNothingNeedsANewUpload(t *testing.T) {
 // A lostCompletion driver makes the object, keeps the upload, and does not say so, as a store does
 // whose driver makes an object of components and gets no response.
 type lostCompletion struct {
-	storage.Driver
+	driver.Driver
 	refuses bool // the next attempts, as after an attempt that made the object
 }
 
-func (d *lostCompletion) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if d.refuses {
 		return nil, storage.PreconditionFailed
 	}
@@ -271,7 +273,7 @@ func (d *lostCompletion) CompleteParts(ctx context.Context, r *storage.CompleteR
 func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
 	for name, opts := range map[string][]storage.MultipartOption{"at once": nil, "with a condition": {storage.IfAbsent()}} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return &lostCompletion{Driver: d} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return &lostCompletion{Driver: d} }))
 			u := beginUpload(t, b, opts...)
 			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
@@ -291,15 +293,15 @@ func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
 
 // A replacedPart driver stores part 1 again before each of its next completions.
 type replacedPart struct {
-	storage.Driver
+	driver.Driver
 	times int
 	text  string
 }
 
-func (d *replacedPart) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if d.times > 0 {
 		d.times--
-		_, err := d.PutPart(ctx, &storage.PartRequest{
+		_, err := d.PutPart(ctx, &driver.PartRequest{
 			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(d.text), Size: int64(len(d.text)),
 			CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli))),
 		})
@@ -312,7 +314,7 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *storage.CompleteReq
 
 func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
 	replaced := &replacedPart{text: "new "}
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		replaced.Driver = d
 		return replaced
 	}))
@@ -352,11 +354,11 @@ func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
 // A fasterCompletion driver completes an upload while its parts are listed, so that the last of
 // them is missing from the list.
 type fasterCompletion struct {
-	storage.Driver
+	driver.Driver
 	complete func()
 }
 
-func (d *fasterCompletion) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *fasterCompletion) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	page, err := d.Driver.ListParts(ctx, r)
 	if complete := d.complete; complete != nil && err == nil {
 		d.complete = nil
@@ -374,7 +376,7 @@ func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faster := &fasterCompletion{}
-			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 				faster.Driver = d
 				return faster
 			}))
@@ -407,7 +409,7 @@ func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
 // part that replaced it is too long. That error is the one that counts.
 func TestCompleteRefusesAPartThatIsReplacedByOneTooLong(t *testing.T) {
 	replaced := &replacedPart{text: "too long"}
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		replaced.Driver = d
 		return replaced
 	}))

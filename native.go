@@ -1,7 +1,5 @@
 package storage
 
-import "github.com/omnibucket/storage/internal/unexported"
-
 // As returns the provider's own client of b, for what this package does not cover:
 //
 //	client, ok := storage.As[*s3.Client](bucket)
@@ -18,22 +16,4 @@ func As[T any](b Bucket) (T, bool) {
 	}
 	var none T
 	return none, false
-}
-
-// natives checks that the driver takes the options, and returns their values.
-func (c *core) natives(given []unexported.Native) ([]any, *Error) {
-	if len(given) == 0 {
-		return nil, nil
-	}
-	values := make([]any, len(given))
-	for i, n := range given {
-		if n.Provider != c.desc.Provider || c.desc.CheckNative == nil {
-			return nil, unsupported("an option of "+n.Provider+" does not fit "+c.desc.Provider+" here", "")
-		}
-		if err := c.desc.CheckNative(n.Value); err != nil {
-			return nil, ownError(err)
-		}
-		values[i] = n.Value
-	}
-	return values, nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -24,14 +26,14 @@ func (o secretOption) Fingerprint() string { return fmt.Sprint(len(o.secret)) }
 
 // An optioned driver takes secretOptions, and notes the options of each call.
 type optioned struct {
-	storage.Driver
+	driver.Driver
 	mu   sync.Mutex
 	seen map[string][]any
 	// auxiliary is that of the last Get.
 	auxiliary bool
 }
 
-func (d *optioned) Describe() storage.Description {
+func (d *optioned) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.CheckNative = func(value any) error {
 		switch o := value.(type) {
@@ -52,67 +54,67 @@ func (d *optioned) note(call string, natives []any) {
 	d.seen[call] = natives
 }
 
-func (d *optioned) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *optioned) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	d.note("Put", r.Native)
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *optioned) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *optioned) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	d.note("BeginParts", r.Native)
 	return d.Driver.BeginParts(ctx, r)
 }
 
-func (d *optioned) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *optioned) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	d.note("PutPart", r.Native)
 	return d.Driver.PutPart(ctx, r)
 }
 
-func (d *optioned) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *optioned) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	d.note("CompleteParts", r.Put.Native)
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-func (d *optioned) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *optioned) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.note("Get", r.Native)
 	d.auxiliary = r.Auxiliary
 	return d.Driver.Get(ctx, r)
 }
 
-func (d *optioned) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *optioned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	d.note("Head", r.Native)
 	return d.Driver.Head(ctx, r)
 }
 
-func (d *optioned) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *optioned) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	d.note("Tags", r.Native)
 	return d.Driver.Tags(ctx, r)
 }
 
-func (d *optioned) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *optioned) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	d.note("Copy", r.Native)
 	d.note("source of Copy", r.Source.Native)
 	return d.Driver.Copy(ctx, r)
 }
 
-func (d *optioned) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+func (d *optioned) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	d.note("Compose", r.Native)
 	d.note("source of Compose", r.Sources[0].Native)
 	return d.Driver.Compose(ctx, r)
 }
 
-func (d *optioned) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *optioned) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	d.note("Delete", r.Native)
 	return d.Driver.Delete(ctx, r)
 }
 
-func (d *optioned) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *optioned) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	d.note("SetTags", r.Native)
 	return d.Driver.SetTags(ctx, r)
 }
 
 func openOptioned(opts ...storage.OpenOption) (storage.Bucket, *optioned) {
 	d := &optioned{Driver: memstore.NewDriver(memstore.Config{}), seen: map[string][]any{}}
-	return storage.New(d, opts...), d
+	return engine.New(d, opts...), d
 }
 
 func secret(text string) storage.NativeOption {
@@ -192,7 +194,7 @@ func TestAnUpdateReadsWithTheOption(t *testing.T) {
 
 func TestALostResponseIsReconciledWithTheOption(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
-	b, d := openOptioned(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b, d := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), secret("own"))
 	require.NoError(t, err)
 	require.Equal(t, []any{secretOption{"own"}}, d.seen["Head"])
@@ -220,7 +222,7 @@ func TestAResumedUploadHasTheSameOptions(t *testing.T) {
 	until := func(opts ...storage.UploadOption) (parts int) {
 		path := filepath.Join(t.TempDir(), "resume")
 		injector := faults.New(faults.Fail(faults.CompleteParts))
-		b, _ := openOptioned(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b, _ := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		first := []storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path), secret("own"), storage.WithTags(map[string]string{"k": "v"})}
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(body), first...)
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))

@@ -1,6 +1,8 @@
 package storage
 
-import "time"
+import (
+	"time"
+)
 
 // Attrs describe one revision of an object. A field that the provider does not report is
 // zero.

@@ -4,10 +4,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/unexported"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An OpenOption fits [New], [Open], [NewService], [OpenService] and a provider's

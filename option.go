@@ -136,11 +136,3 @@ type (
 		SignedDownloadOption
 	}
 )
-
-// optionFailure returns the error of reading options as an *Error of its own, or nil.
-func optionFailure(err error) *Error {
-	if err == nil {
-		return nil
-	}
-	return ownError(err)
-}

@@ -1,6 +1,8 @@
 package storage
 
-import "github.com/omnibucket/storage/internal/unexported"
+import (
+	"github.com/omnibucket/storage/internal/unexported"
+)
 
 func guard(s *unexported.Settings, c *Condition, to Condition) {
 	if s.Guarded {

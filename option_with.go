@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/omnibucket/storage/internal/unexported"
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // written points to the part that all requests for a write have in common.
@@ -27,17 +26,6 @@ func (o writeOption) applyCopy(r *CopyOptions) {
 func (o writeOption) applySignedUpload(r *SignOptions) {
 	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
-
-// A writeIDOption is the option of package writeid.
-type writeIDOption string
-
-func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.WriteID = string(o) }
-func (o writeIDOption) applyMultipart(*UploadOptions)  {} // an open upload has an id of its own
-func (o writeIDOption) applyCopy(r *CopyOptions)       { r.set.WriteID = string(o) }
-func (o writeIDOption) applySignedUpload(*SignOptions) {}
-func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.WriteID = string(o) }
-
-func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
 
 func propertyOption(p unexported.Property, set func(*Properties)) WriteOption {
 	return writeOption(func(w written) {

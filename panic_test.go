@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -19,11 +20,11 @@ var errThrown = errors.New("thrown")
 
 // A throwing store panics in one of its methods, as a layer of the user's may.
 type throwing struct {
-	storage.Driver
+	driver.Driver
 	method string
 }
 
-func (d throwing) Describe() storage.Description {
+func (d throwing) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local, desc.MaxBatch = false, 0
 	return desc
@@ -35,27 +36,27 @@ func (d throwing) throw(method string, when bool) {
 	}
 }
 
-func (d throwing) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d throwing) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.throw("Get", r.Offset > 0)
 	return d.Driver.Get(ctx, r)
 }
 
-func (d throwing) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d throwing) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	d.throw("Head", true)
 	return d.Driver.Head(ctx, r)
 }
 
-func (d throwing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d throwing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	d.throw("Put", strings.HasPrefix(r.Key, "thrown"))
 	return d.Driver.Put(ctx, r)
 }
 
-func (d throwing) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d throwing) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	d.throw("Delete", true)
 	return d.Driver.Delete(ctx, r)
 }
 
-func (d throwing) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d throwing) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	d.throw("List", r.Token != "")
 	return d.Driver.List(ctx, r)
 }
@@ -103,7 +104,7 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return throwing{next, row.method} }))
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, row.method} }))
 			for _, key := range []string{"a", "b", "c", "d", "e", "f", "k"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(large))
 				require.NoError(t, err)
@@ -114,7 +115,7 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 }
 
 func TestAWriterWhoseUploadPanickedHasStoredNothing(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return throwing{next, "Put"} }))
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, "Put"} }))
 	w := storage.NewWriter(t.Context(), b, "thrown")
 	_, err := io.WriteString(w, "text")
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -167,9 +168,9 @@ func (w *waitingBucket) Download(ctx context.Context, key string, opts ...storag
 }
 
 // A store without revisions shows a change by size and time only.
-type unrevised struct{ storage.Driver }
+type unrevised struct{ driver.Driver }
 
-func (u unrevised) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (u unrevised) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	a, body, err := u.Driver.Get(ctx, r)
 	if err == nil {
 		a.Revision = ""
@@ -177,7 +178,7 @@ func (u unrevised) Get(ctx context.Context, r *storage.GetRequest) (*storage.Att
 	return a, body, err
 }
 
-func (u unrevised) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	a, err := u.Driver.Head(ctx, r)
 	if err == nil {
 		a.Revision = ""
@@ -188,7 +189,7 @@ func (u unrevised) Head(ctx context.Context, r *storage.GetRequest) (*storage.At
 func TestAChangeIsFoundWithoutRevisions(t *testing.T) {
 	for name, later := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return unrevised{d} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 			require.NoError(t, err)
 			r, err := storage.NewReaderAt(t.Context(), b, "k", storage.WithBlockSize(100))

@@ -1,6 +1,8 @@
 package storage
 
-import "context"
+import (
+	"context"
+)
 
 // A RestoreOption fits Restore: WithRestoreDays, WithRestoreTier, WithVersion, WithNative.
 type RestoreOption interface{ applyRestore(*ChangeOptions) }
@@ -45,11 +47,4 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 		return located(b, "Restore", key, e)
 	}
 	return r.Restore(ctx, key, opts...)
-}
-
-func (b *bucket) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
-	c := &changeOp{}
-	applied := c.given.ApplyRestore(opts...)
-	c.req.RestoreDays, c.req.RestoreTier = c.given.RestoreDays, c.given.RestoreTier
-	return c.run(ctx, b, "Restore", key, Restoring, applied, nil, Driver.Restore)
 }

@@ -3,8 +3,6 @@ package storage
 import (
 	"context"
 	"time"
-
-	"github.com/omnibucket/storage/internal/retentionrule"
 )
 
 // A Retention keeps one object, or one version of it, until a time. The zero value is none.
@@ -65,20 +63,6 @@ func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts
 	return l.SetRetention(ctx, key, r, opts...)
 }
 
-func (b *bucket) SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error {
-	c := &changeOp{}
-	var checked *Error
-	if r != (Retention{}) {
-		r.Until = retentionrule.RoundUp(r.Until)
-		if rule := retentionrule.Check(string(r.Mode), r.Until, time.Now()); rule != "" {
-			checked = invalid("retention", rule)
-		}
-	}
-	c.req.Retention = r
-	applied := c.given.ApplyRetention(opts...)
-	return c.run(ctx, b, "SetRetention", key, ObjectLock, applied, checked, Driver.SetRetention)
-}
-
 // SetLegalHold begins or ends a legal hold of the object, which keeps it from being removed or
 // overwritten whatever its retention is. It fails as [SetRetention] does.
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
@@ -87,10 +71,4 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 		return located(b, "SetLegalHold", key, e)
 	}
 	return l.SetLegalHold(ctx, key, hold, opts...)
-}
-
-func (b *bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
-	c := &changeOp{req: ChangeRequest{LegalHold: hold}}
-	applied := c.given.Apply(opts...)
-	return c.run(ctx, b, "SetLegalHold", key, ObjectLock, applied, nil, Driver.SetLegalHold)
 }

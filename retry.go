@@ -2,10 +2,6 @@ package storage
 
 import (
 	"time"
-
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/pace"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A RetryPolicy sets how often and for how long a request is retried if it fails for a reason
@@ -31,41 +27,4 @@ type RetryPolicy struct {
 	// progress; after the body it is twice as long. A server-side copy may take longer: on S3
 	// a minute and one second for each 6 MiB of the object, at most 15 minutes.
 	Stall time.Duration
-}
-
-const defaultStall = 30 * time.Second
-
-// A retrier makes the decisions about retries; there is no other layer of retries.
-type retrier struct {
-	policy *backoff.Policy
-	stall  time.Duration
-	pace   *pace.Pace
-}
-
-func newRetrier(p unexported.Retry, desc *Description) *retrier {
-	r := &retrier{policy: backoff.New(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
-	if r.stall <= 0 {
-		r.stall = defaultStall
-	}
-	r.pace = pace.New(r.policy.Attempts > 1, !desc.Local, r.policy.MaxDelay)
-	return r
-}
-
-// ended records how an attempt went; e is nil if it succeeded.
-func (r *retrier) ended(e *Error) {
-	switch {
-	case e == nil:
-		r.policy.Succeeded()
-		r.pace.Succeeded()
-	case e.Code == RateLimited:
-		kept := *e // the caller changes its own
-		r.pace.Refused(&kept)
-	case !e.Retryable && e.Code != Canceled && e.Code != DeadlineExceeded:
-		r.pace.Answered()
-	}
-}
-
-// allow reports whether another attempt may follow one that failed with e, and after which wait.
-func (r *retrier) allow(t *backoff.Tries, e *Error) (delay time.Duration, ok bool) {
-	return r.policy.Allow(t, e.Code == RateLimited, e.RetryAfter)
 }

@@ -10,30 +10,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // hidingService opens buckets whose first page has nothing that is shown.
-type hidingService struct{ storage.ServiceDriver }
+type hidingService struct{ driver.ServiceDriver }
 
-func (s hidingService) Driver(name string) (storage.Driver, error) {
+func (s hidingService) Driver(name string) (driver.Driver, error) {
 	d, err := s.ServiceDriver.Driver(name)
 	return hidingFirst{d}, err
 }
 
 func (s hidingService) DeleteBucket(context.Context, string) error { return nil } // Azure deletes what is in it
 
-type hidingFirst struct{ storage.Driver }
+type hidingFirst struct{ driver.Driver }
 
-func (d hidingFirst) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d hidingFirst) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == "" {
 		return &storage.Page{Token: "second"}, nil
 	}
-	return d.Driver.List(ctx, &storage.ListRequest{Limit: r.Limit})
+	return d.Driver.List(ctx, &driver.ListRequest{Limit: r.Limit})
 }
 
 func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
-	s := storage.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	s := engine.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	_, err := s.CreateBucket(t.Context(), "photos")
 	require.NoError(t, err)
 	b, err := s.Bucket("photos")
@@ -57,9 +59,9 @@ func TestDefaultRetentionHasBounds(t *testing.T) {
 }
 
 // A greedyService keeps and changes what it is given.
-type greedyService struct{ storage.ServiceDriver }
+type greedyService struct{ driver.ServiceDriver }
 
-func (s greedyService) UpdateBucket(_ context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s greedyService) UpdateBucket(_ context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	for _, rule := range *r.Lifecycle {
 		rule.Tags["k"] = "changed"
 	}
@@ -73,7 +75,7 @@ func (s greedyService) UpdateBucket(_ context.Context, r *storage.BucketRequest)
 
 // The caller's rules stay the caller's, however often an option is used.
 func TestRulesAreNotShared(t *testing.T) {
-	s := storage.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	s := engine.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	lifecycle := []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}}}
 	opts := []storage.BucketOption{storage.WithLifecycle(lifecycle...), storage.WithCORS(cors...)}

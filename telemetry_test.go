@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/stretchr/testify/require"
@@ -226,9 +228,9 @@ func TestASpanContainsTheWorkOfAHook(t *testing.T) {
 }
 
 // remoteDriver says that memory is a server.
-type remoteDriver struct{ storage.Driver }
+type remoteDriver struct{ driver.Driver }
 
-func (d remoteDriver) Describe() storage.Description {
+func (d remoteDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Location = "https://storage.example.com:8443/account"
 	return desc
@@ -236,7 +238,7 @@ func (d remoteDriver) Describe() storage.Description {
 
 func TestTheServerIsNamed(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
-	b := storage.New(remoteDriver{memstore.NewDriver(memstore.Config{})}, storage.WithTelemetry(r, recordingMeters{recorder: r}))
+	b := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})}, storage.WithTelemetry(r, recordingMeters{recorder: r}))
 	_, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
 	require.Equal(t, "storage.example.com", r.spans[0].has("server.address"))
@@ -250,7 +252,7 @@ func TestAttemptsAndPartsAreSpansIfAskedFor(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))
 	b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithAttemptSpans(),
-		storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+		driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)), storage.WithPartSize(100), storage.WithConcurrency(1))
 	require.NoError(t, err)
 	var seen []string

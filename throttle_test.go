@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -80,13 +81,13 @@ type throttled struct {
 }
 
 func (s *throttled) open(opts ...storage.OpenOption) storage.Bucket {
-	return memstore.New(append(opts, storage.WithLayer(s.layer))...)
+	return memstore.New(append(opts, driver.WithLayer(s.layer))...)
 }
 
 const answerTime = 20 * time.Millisecond
 
-func (s *throttled) layer(d storage.Driver) storage.Driver {
-	return storage.Intercept(remote{d}, func(ctx context.Context, call string, next func(context.Context) error) error {
+func (s *throttled) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(remote{d}, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if s.only != "" && s.only != call {
 			return next(ctx)
 		}
@@ -112,9 +113,9 @@ func (s *throttled) becomes(l limit) {
 }
 
 // remote is a store that is not on this machine.
-type remote struct{ storage.Driver }
+type remote struct{ driver.Driver }
 
-func (d remote) Describe() storage.Description {
+func (d remote) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	return desc
@@ -281,8 +282,8 @@ func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttled{limit: always(false)}
 		var failed error
-		b := store.open(storage.WithLayer(func(d storage.Driver) storage.Driver {
-			return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		b := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 				if err := failed; err != nil {
 					failed = nil
 					return err

@@ -8,34 +8,35 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // overtaken fails every write as if another writer had been faster.
 type overtaken struct {
-	storage.Driver
+	driver.Driver
 	writes *int
 }
 
-func (o overtaken) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+func (o overtaken) Put(context.Context, *driver.PutRequest) (*storage.Attrs, error) {
 	*o.writes++
 	return nil, storage.PreconditionFailed
 }
 
 // without hides features of a driver.
 type without struct {
-	storage.Driver
+	driver.Driver
 	features storage.Features
 }
 
-func (w without) Describe() storage.Description {
+func (w without) Describe() driver.Description {
 	d := w.Driver.Describe()
 	d.Features &^= w.features
 	return d
 }
 
 func memoryWithout(features storage.Features) storage.Bucket {
-	return memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return without{d, features} }))
+	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} }))
 }
 
 func TestUpdateNamesTheMissingCondition(t *testing.T) {
@@ -58,7 +59,7 @@ func TestUpdateNamesTheMissingCondition(t *testing.T) {
 func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0
-		b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return overtaken{d, &writes} }))
+		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overtaken{d, &writes} }))
 		_, err := storage.Update(t.Context(), b, "k", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil })
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Equal(t, 1001, writes)

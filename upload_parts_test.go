@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -16,7 +17,7 @@ import (
 func TestSequentialPartsInPlaceAreLarge(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: storage.StreamingPut, Sequential: true, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
-	b := memstore.New(storage.WithLayer(faults.WithLimits(limits)), storage.WithLayer(injected.Layer()))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 64<<20)))
 	require.NoError(t, err)
 	require.Equal(t, 1, injected.Count(faults.PutPart), "the last part comes with CompleteParts")
@@ -40,7 +41,7 @@ func TestAStreamThatMayBeTooLongForOnePutGoesInParts(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			injected := faults.New()
 			limits := faults.Limits{MaxPutSize: most, MinPartSize: part}
-			b := memstore.New(storage.WithLayer(faults.WithLimits(limits)), storage.WithLayer(injected.Layer()))
+			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 			body := bytes.Repeat([]byte("x"), row.bytes)
 			_, err := b.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, row.opts...)
 			require.NoError(t, err)
@@ -68,7 +69,7 @@ func TestARefusedBeginOfPartsAfterALostResponse(t *testing.T) {
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost), faults.Fail(faults.BeginParts).Nth(2).WithError(&row.refusal))
 			limits := faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
-			b := memstore.New(storage.WithLayer(faults.WithLimits(limits)), storage.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
+			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
 			_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -54,7 +55,7 @@ func TestABodyThatCanSeekIsReadInPlace(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			limits := faults.Limits{Disable: storage.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
-			b := memstore.New(storage.WithLayer(faults.WithLimits(limits)))
+			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 			from := row.body
 			from.from = strings.NewReader(text)
 			_, err := b.Upload(t.Context(), "k", &from, row.opts...)
@@ -101,7 +102,7 @@ func TestAPartThatCanSeekNeedsNoBuffer(t *testing.T) {
 func TestADefaultPartSizeGrowsWithTheBody(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: storage.StreamingPut, MinPartSize: 1, MaxParts: 4}
-	b := memstore.New(storage.WithDefaultPartSize(10), storage.WithLayer(faults.WithLimits(limits)), storage.WithLayer(injected.Layer()))
+	b := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
 	require.NoError(t, err)
 	require.Equal(t, 4, injected.Count(faults.PutPart))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -17,20 +18,20 @@ import (
 const streamPart = 5 << 20
 
 // inParts has streams sent in parts.
-var inParts = storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart}))
+var inParts = driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart}))
 
 // A beginLayer calls begin in place of BeginParts.
 type beginLayer struct {
-	storage.Driver
+	driver.Driver
 	begin func(next func() (string, error)) (string, error)
 }
 
-func (l beginLayer) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (l beginLayer) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	return l.begin(func() (string, error) { return l.Driver.BeginParts(ctx, r) })
 }
 
 func beginning(begin func(next func() (string, error)) (string, error)) storage.OpenOption {
-	return storage.WithLayer(func(d storage.Driver) storage.Driver { return beginLayer{d, begin} })
+	return driver.WithLayer(func(d driver.Driver) driver.Driver { return beginLayer{d, begin} })
 }
 
 // A source calls at when the next Read begins at that many bytes or more, and ends after size
@@ -78,7 +79,7 @@ func TestAStreamIsReadWhileItsUploadBegins(t *testing.T) {
 func TestAStreamIsNotReadOnIfItsUploadCannotBegin(t *testing.T) {
 	began, failed := make(chan struct{}), make(chan struct{})
 	injected := faults.New()
-	b := memstore.New(inParts, storage.WithLayer(injected.Layer()), beginning(func(func() (string, error)) (string, error) {
+	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(func() (string, error)) (string, error) {
 		<-began
 		defer close(failed)
 		return "", storage.PermissionDenied
@@ -103,7 +104,7 @@ func TestAStreamThatFailsWhileItsUploadBeginsLeavesNoUpload(t *testing.T) {
 	failed := make(chan struct{})
 	broken := errors.New("broken")
 	injected := faults.New()
-	b := memstore.New(inParts, storage.WithLayer(injected.Layer()), beginning(func(next func() (string, error)) (string, error) {
+	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(next func() (string, error)) (string, error) {
 		<-failed
 		return next()
 	}))
@@ -126,11 +127,11 @@ func TestAPanicOfBeginPartsReachesTheCaller(t *testing.T) {
 
 // A meetingLayer lets no PutPart return before that many are in progress.
 type meetingLayer struct {
-	storage.Driver
+	driver.Driver
 	met *sync.WaitGroup
 }
 
-func (l meetingLayer) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (l meetingLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	l.met.Done()
 	l.met.Wait()
 	return l.Driver.PutPart(ctx, r)
@@ -141,8 +142,8 @@ func TestEachPartOfAStreamIsSentAsSoonAsItIsFilled(t *testing.T) {
 	const parts, size = 16, 64 << 10
 	var met sync.WaitGroup
 	met.Add(parts)
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return meetingLayer{d, &met} }),
-		storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MinPartSize: size})))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return meetingLayer{d, &met} }),
+		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MinPartSize: size})))
 	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40}, storage.WithPartSize(size))
 	require.NoError(t, err)
 }

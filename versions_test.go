@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -50,7 +51,7 @@ func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			injected := faults.New()
-			b := memstore.New(append(row.opts, storage.WithLayer(injected.Layer()))...)
+			b := memstore.New(append(row.opts, driver.WithLayer(injected.Layer()))...)
 			for _, key := range []string{"a", "b", "c", "d", "e"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
@@ -80,7 +81,7 @@ func listed(ctx context.Context, b storage.Bucket, each func(error)) {
 // The second attempt proves what the first one did.
 func TestALockedVersionWasNotRemovedByALostRequest(t *testing.T) {
 	injected := faults.New()
-	b := memstore.New(storage.WithVersions(), storage.WithObjectLock(), storage.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	b := memstore.New(storage.WithVersions(), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	held, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
 	require.NoError(t, err)
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}

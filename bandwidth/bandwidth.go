@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
@@ -56,7 +56,7 @@ func NewLimiter(t Timetable, opts ...Option) *Limiter {
 }
 
 // Layer returns d with limits. It is a [storage.Layer], for [storage.WithLayer].
-func (l *Limiter) Layer(d storage.Driver) storage.Driver { return &driver{Driver: d, limiter: l} }
+func (l *Limiter) Layer(d driver.Driver) driver.Driver { return &objectDriver{Driver: d, limiter: l} }
 
 // sent waits until n bytes may have been sent.
 func (l *Limiter) sent(ctx context.Context, n int) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/bandwidth"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -80,7 +81,7 @@ func TestTransfersKeepToTheLimit(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
 		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: rate, Download: 2 * rate}))
-		b := memstore.New(storage.WithLayer(limiter.Layer))
+		b := memstore.New(driver.WithLayer(limiter.Layer))
 		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		for _, row := range []struct {
 			name string
@@ -116,7 +117,7 @@ func TestSeveralTransfersShareALimit(t *testing.T) {
 		began := time.Now()
 		done := make(chan error)
 		for range 4 {
-			b := memstore.New(storage.WithLayer(limiter.Layer))
+			b := memstore.New(driver.WithLayer(limiter.Layer))
 			go func() {
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<20)))
 				done <- err
@@ -136,7 +137,7 @@ func TestATimetableChangesTransfersInProgress(t *testing.T) {
 		began := time.Now()
 		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
 		limiter := bandwidth.NewLimiter(timetable, bandwidth.WithNow(func() time.Time { return eight.Add(time.Since(began)) }))
-		b := memstore.New(storage.WithLayer(limiter.Layer))
+		b := memstore.New(driver.WithLayer(limiter.Layer))
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
 		require.NoError(t, err)
 		require.InDelta(t, 30, time.Since(began).Seconds(), 0.5)
@@ -146,7 +147,7 @@ func TestATimetableChangesTransfersInProgress(t *testing.T) {
 func TestACanceledTransferDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: 1}))
-		b := memstore.New(storage.WithLayer(limiter.Layer))
+		b := memstore.New(driver.WithLayer(limiter.Layer))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -160,9 +161,9 @@ func TestCloseEndsAReadThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Download: 1}))
 		d := limiter.Layer(memstore.NewDriver(memstore.Config{}))
-		_, err := d.Put(t.Context(), &storage.PutRequest{Key: "a", Body: strings.NewReader("0123456789"), Size: 10})
+		_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("0123456789"), Size: 10})
 		require.NoError(t, err)
-		_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
 		ended := make(chan error)
 		go func() {

@@ -5,16 +5,17 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
 // A driver limits the bodies of its requests.
-type driver struct {
-	storage.Driver
+type objectDriver struct {
+	driver.Driver
 	limiter *Limiter
 }
 
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	body := r.Body
 	defer func() { r.Body = body }()
 	sent := uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
@@ -26,12 +27,12 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	defer d.limitPart(ctx, r)()
 	return d.Driver.PutPart(ctx, r)
 }
 
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if r.Last != nil {
 		defer d.limitPart(ctx, r.Last)()
 	}
@@ -39,13 +40,13 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 }
 
 // limitPart limits the body of a part until the returned function is called.
-func (d *driver) limitPart(ctx context.Context, r *storage.PartRequest) (restore func()) {
+func (d *objectDriver) limitPart(ctx context.Context, r *driver.PartRequest) (restore func()) {
 	body := r.Body
 	r.Body = seekable(uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body, body)
 	return func() { r.Body = body }
 }
 
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil || body == nil {
 		return attrs, body, err
@@ -79,12 +80,12 @@ type seekableBody struct {
 // A peekableBody also is a [storage.BodyPeeker], as the core's bodies are.
 type peekableBody struct {
 	io.ReadSeeker
-	storage.BodyPeeker
+	driver.BodyPeeker
 }
 
 func seekable(sent uploadBody, again io.Seeker, original any) io.ReadSeeker {
 	s := &seekableBody{&sent, again}
-	if peeker, ok := original.(storage.BodyPeeker); ok {
+	if peeker, ok := original.(driver.BodyPeeker); ok {
 		return &peekableBody{s, peeker}
 	}
 	return s

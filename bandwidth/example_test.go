@@ -6,8 +6,8 @@ import (
 	"log"
 	"strings"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/bandwidth"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -18,7 +18,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	limiter := bandwidth.NewLimiter(timetable)
-	bucket := memstore.New(storage.WithLayer(limiter.Layer))
+	bucket := memstore.New(driver.WithLayer(limiter.Layer))
 	attrs, err := bucket.Upload(context.Background(), "backup", strings.NewReader("hello"))
 	if err != nil {
 		log.Fatal(err)

@@ -11,13 +11,15 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/bandwidth"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // A farDriver is not on this machine, so that the core times its bodies.
-type farDriver struct{ storage.Driver }
+type farDriver struct{ driver.Driver }
 
-func (d farDriver) Describe() storage.Description {
+func (d farDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	return desc
@@ -27,7 +29,7 @@ func TestWaitingForTheLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
 		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Download: rate}))
-		b := storage.New(farDriver{memstore.NewDriver(memstore.Config{})}, storage.WithLayer(limiter.Layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(limiter.Layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
 		content := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content))
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -34,7 +35,7 @@ func layerCases() []benchCase {
 		{
 			name: "layer-put-1k-unknown", title: "the same of unknown length, in a driver that wants to know it",
 			rows: []row{
-				{name: ours, setup: bucketPut(asStream, noTelemetry(), storage.WithLayer(likeS3))},
+				{name: ours, setup: bucketPut(asStream, noTelemetry(), driver.WithLayer(likeS3))},
 				{name: bareDriver, setup: driverPut},
 			},
 			goals: []goal{moreThan(ours, bareDriver, 12, 512)},
@@ -53,11 +54,11 @@ func layerCases() []benchCase {
 
 // likeS3 returns a driver that cannot put a body of unknown length, and has the part
 // sizes of S3.
-func likeS3(d storage.Driver) storage.Driver { return s3Like{d} }
+func likeS3(d driver.Driver) driver.Driver { return s3Like{d} }
 
-type s3Like struct{ storage.Driver }
+type s3Like struct{ driver.Driver }
 
-func (d s3Like) Describe() storage.Description {
+func (d s3Like) Describe() driver.Description {
 	description := d.Driver.Describe()
 	description.Features &^= storage.StreamingPut
 	description.MinPartSize = 5 << 20
@@ -96,8 +97,8 @@ func driverPut(e *env) (func(int) error, error) {
 	}, nil
 }
 
-func put(ctx context.Context, driver storage.Driver, key string, data []byte, sum storage.CRC32C) error {
-	_, err := driver.Put(ctx, &storage.PutRequest{
+func put(ctx context.Context, drv driver.Driver, key string, data []byte, sum storage.CRC32C) error {
+	_, err := drv.Put(ctx, &driver.PutRequest{
 		Key: key, Body: bytes.NewReader(data), Size: int64(len(data)), CRC32C: sum,
 		Properties: storage.Properties{ContentType: contentType},
 	})
@@ -127,14 +128,14 @@ func bucketGet(opts ...storage.OpenOption) func(*env) (func(int) error, error) {
 }
 
 func driverGet(e *env) (func(int) error, error) {
-	driver := memstore.NewDriver(memstore.Config{})
-	if err := put(e.ctx, driver, "key", make([]byte, kilobyte), storage.CRC32C{}); err != nil {
+	drv := memstore.NewDriver(memstore.Config{})
+	if err := put(e.ctx, drv, "key", make([]byte, kilobyte), storage.CRC32C{}); err != nil {
 		return nil, err
 	}
 	buffer := make([]byte, kilobyte)
 	return func(n int) error {
 		for range n {
-			_, body, err := driver.Get(e.ctx, &storage.GetRequest{Key: "key", Length: -1})
+			_, body, err := drv.Get(e.ctx, &driver.GetRequest{Key: "key", Length: -1})
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
@@ -17,7 +18,7 @@ const maxRun = 1024
 // A body reads a range of a revision block by block: from the cache, or by requests for
 // all blocks up to the next one that is in the cache.
 type body struct {
-	d        *driver
+	d        *objectDriver
 	ctx      context.Context
 	object   object
 	size     int64 // of the object
@@ -54,7 +55,7 @@ func (b *body) missing(first, last int64) int64 {
 
 // fetch requests the blocks from first on, before the number until.
 func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
-	r := &storage.GetRequest{
+	r := &driver.GetRequest{
 		Key: b.object.key, Offset: first * b.blockBytes(), Length: -1,
 		Condition: storage.Condition{Revision: b.object.revision},
 	}

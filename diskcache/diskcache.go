@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 const (
@@ -124,8 +125,8 @@ func invalid(rule string) error {
 }
 
 // Layer returns the layer for [storage.WithLayer]. Close the buckets before the cache.
-func (c *Cache) Layer() storage.Layer {
-	return func(next storage.Driver) storage.Driver { return newDriver(next, c) }
+func (c *Cache) Layer() driver.Layer {
+	return func(next driver.Driver) driver.Driver { return newDriver(next, c) }
 }
 
 // Close releases the directory. The blocks stay. Reads in progress no longer use them.

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
@@ -25,16 +27,16 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		cache, err := Open(filepath.Join(t.TempDir(), "cache"), Config{BlockBytes: 777})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, cache.Close()) })
 		return cache.Layer()(memstore.NewDriver(memstore.Config{}))
-	}, storagetest.WithOpener(func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := storage.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
 	}))
@@ -120,16 +122,16 @@ func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
 }
 
 // A careless store ignores conditions.
-type careless struct{ storage.Driver }
+type careless struct{ driver.Driver }
 
-func (c careless) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (c careless) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	free := *r
 	free.Condition = storage.Condition{}
 	return c.Driver.Get(ctx, &free)
 }
 
-func (c careless) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	return c.Driver.Head(ctx, &storage.GetRequest{Key: r.Key, Length: -1})
+func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	return c.Driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 }
 
 func TestNoOtherRevisionIsKeptIfTheStoreIgnoresConditions(t *testing.T) {
@@ -273,7 +275,7 @@ func TestSeveralProcessesShareADirectory(t *testing.T) {
 }
 
 // shared is one store of several buckets: closing a bucket leaves it open.
-type shared struct{ storage.Driver }
+type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }
 
@@ -399,7 +401,7 @@ func TestDescribeMayBeCalledWhileOthersRead(t *testing.T) {
 	_ = d.Describe()
 	var group sync.WaitGroup
 	group.Go(func() { _ = d.Describe() })
-	_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: a.Revision}})
+	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: a.Revision}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	group.Wait()
 }
@@ -424,7 +426,7 @@ func ExampleOpen() {
 		panic(err)
 	}
 	defer cache.Close()
-	bucket := memstore.New(storage.WithLayer(cache.Layer()))
+	bucket := memstore.New(driver.WithLayer(cache.Layer()))
 	defer storage.Close(bucket)
 
 	ctx := context.Background()
@@ -459,15 +461,15 @@ func TestADescriptionMayBeAskedForDuringReads(t *testing.T) {
 }
 
 // A store that forbids reads, as it does for other credentials.
-type forbidding struct{ storage.Driver }
+type forbidding struct{ driver.Driver }
 
 func (forbidding) Close() error { return nil }
 
-func (forbidding) Head(context.Context, *storage.GetRequest) (*storage.Attrs, error) {
+func (forbidding) Head(context.Context, *driver.GetRequest) (*storage.Attrs, error) {
 	return nil, storage.PermissionDenied
 }
 
-func (forbidding) Get(context.Context, *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (forbidding) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	return nil, nil, storage.PermissionDenied
 }
 
@@ -476,7 +478,7 @@ func TestOtherCredentialsAreNotTrusted(t *testing.T) {
 	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
 	a := f.put(t, "a", 3000, 0)
 	f.get(t, a, 0, -1)
-	other := storage.New(forbidding{store}, storage.WithLayer(f.cache.Layer()))
+	other := engine.New(forbidding{store}, driver.WithLayer(f.cache.Layer()))
 	_, _, err := storage.ReadAll(t.Context(), other, "a", storage.IfRevision(a.Revision))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.NoError(t, storage.Close(other))

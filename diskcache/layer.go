@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A driver reads through the cache.
-type driver struct {
-	storage.Driver
+type objectDriver struct {
+	driver.Driver
 	cache  *Cache
 	bucket string // identifies it in every process
 
@@ -32,13 +33,13 @@ type confirmed struct {
 // maxTrusted bounds the revisions that are remembered.
 const maxTrusted = 4096
 
-func newDriver(next storage.Driver, c *Cache) *driver {
+func newDriver(next driver.Driver, c *Cache) *objectDriver {
 	desc := next.Describe()
-	return &driver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket, trusted: map[object]confirmed{}}
+	return &objectDriver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket, trusted: map[object]confirmed{}}
 }
 
 // Head remembers the revision, so that a ReaderAt need not ask again.
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if err == nil && r.Version == "" {
 		d.trust(r.Key, attrs)
@@ -47,7 +48,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 }
 
 // Get reads a pinned revision through the cache.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if r.Condition.Revision == "" || r.Version != "" || len(r.Native) > 0 {
 		return d.Driver.Get(ctx, r)
 	}
@@ -73,14 +74,14 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 // confirm returns the attributes of a revision that the store confirms now, or did lately. If
 // bytes have to be fetched anyway, their request confirms it.
-func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) confirm(b *body, r *driver.GetRequest) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes
 	first := r.Offset / size
 	if r.Suffix > 0 || d.cache.has(b.name(first)) {
-		attrs, err := d.Head(b.ctx, &storage.GetRequest{Key: r.Key, Length: -1, Condition: r.Condition})
+		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Length: -1, Condition: r.Condition})
 		if err == nil && attrs.Revision != r.Condition.Revision {
 			err = storage.PreconditionFailed
 		}
@@ -93,7 +94,7 @@ func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error)
 	return b.fetch(first, b.missing(first, last))
 }
 
-func (d *driver) trust(key string, attrs *storage.Attrs) {
+func (d *objectDriver) trust(key string, attrs *storage.Attrs) {
 	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
@@ -106,7 +107,7 @@ func (d *driver) trust(key string, attrs *storage.Attrs) {
 	d.trusted[object{d.bucket, key, attrs.Revision}] = confirmed{&own, d.cache.now()}
 }
 
-func (d *driver) lately(o object) *storage.Attrs {
+func (d *objectDriver) lately(o object) *storage.Attrs {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	was, ok := d.trusted[o]

@@ -11,6 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -32,14 +34,14 @@ func open(t *testing.T, c Config) *fixture {
 	return openIn(t, filepath.Join(t.TempDir(), "cache"), c, memstore.NewDriver(memstore.Config{}))
 }
 
-func openIn(t *testing.T, dir string, c Config, d storage.Driver) *fixture {
+func openIn(t *testing.T, dir string, c Config, d driver.Driver) *fixture {
 	t.Helper()
 	c.BlockBytes = blockBytes
 	cache, err := Open(dir, c)
 	require.NoError(t, err)
 	f := &fixture{cache: cache, dir: dir, store: faults.New(), time: time.Now()}
 	cache.now = func() time.Time { return f.time }
-	f.Bucket = storage.New(f.store.Layer()(d), storage.WithLayer(cache.Layer()))
+	f.Bucket = engine.New(f.store.Layer()(d), driver.WithLayer(cache.Layer()))
 	t.Cleanup(func() {
 		require.Zero(t, f.store.OpenBodies())
 		require.NoError(t, storage.Close(f.Bucket))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -89,7 +90,7 @@ func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
 	unbounded := f.beside(t)
 	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
 	calls := faults.New()
-	s := f.withLayers(t, files.Config{MaxSize: 10}, storage.WithLayer(calls.Layer()))
+	s := f.withLayers(t, files.Config{MaxSize: 10}, driver.WithLayer(calls.Layer()))
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
 	refused(t, err, "file", files.TooLarge, storage.TooLarge)
 	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
@@ -134,7 +135,7 @@ func TestPartsThatGrowDuringJoining(t *testing.T) {
 // A part within its share does not fail because of the others.
 func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
 	calls := faults.New()
-	f := inMemory(t, files.Config{MaxSize: 1000}, storage.WithLayer(calls.Layer()))
+	f := inMemory(t, files.Config{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
 	for number := 1; number < 10; number++ {
 		f.send(t, strings.Repeat("x", 100), part(token, 10, number))
 	}
@@ -145,7 +146,7 @@ func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
 func TestASizeThatCannotBeCompared(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			f := inMemory(t, files.Config{MaxSize: 10}, storage.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			f := inMemory(t, files.Config{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
 			refused(t, err, "", files.StoreFailed, storage.Unavailable)
 		})

@@ -9,20 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 )
 
 // A refusing store has broken conditions: no revision is ever the current one.
-type refusing struct{ storage.Driver }
+type refusing struct{ driver.Driver }
 
-func (d refusing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if r.Condition.Revision != "" {
 		return nil, storage.PreconditionFailed
 	}
 	return d.Driver.Put(ctx, r)
 }
 
-func refuseRevisions(d storage.Driver) storage.Driver { return refusing{d} }
+func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
 func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -42,7 +43,7 @@ func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, files.Config{}, storage.WithLayer(refuseRevisions))
+			f := inMemory(t, files.Config{}, driver.WithLayer(refuseRevisions))
 			err := row.call(f)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.NoError(t, ctx.Err())

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -250,7 +251,7 @@ func (f *fixture) withRecords(t *testing.T, records files.Records) (*fixture, fu
 func (f *fixture) faulty(t *testing.T, rule faults.Rule, attempts int) (*fixture, func() bool) {
 	injector := faults.New(rule)
 	policy := storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond}
-	return f.beside(t, storage.WithLayer(injector.Layer()), storage.WithRetry(policy)), func() bool { return len(injector.Hits()) > 0 }
+	return f.beside(t, driver.WithLayer(injector.Layer()), storage.WithRetry(policy)), func() bool { return len(injector.Hits()) > 0 }
 }
 
 func TestAFaultAtEveryCall(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/memstore"
@@ -54,7 +56,7 @@ func (c *clock) Advance(by time.Duration) {
 // A fixture is a store with its parts.
 type fixture struct {
 	store   *files.Store
-	driver  storage.Driver // nil if the test has only the bucket
+	driver  driver.Driver // nil if the test has only the bucket
 	bucket  storage.Bucket
 	records files.Records
 	// database has the records and states of a bucket without conditions; nil: they
@@ -110,7 +112,7 @@ func onEach(t *testing.T, test func(t *testing.T, o opener)) {
 	}
 }
 
-func on(t *testing.T, d storage.Driver, clock *clock, c files.Config, opts ...storage.OpenOption) *fixture {
+func on(t *testing.T, d driver.Driver, clock *clock, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	f := &fixture{driver: d, clock: clock}
 	return f.withLayers(t, c, opts...)
@@ -151,7 +153,7 @@ func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
 // withLayers returns another store of f's, configured as c.
 func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	return f.opened(t, c, storage.New(f.driver, opts...))
+	return f.opened(t, c, engine.New(f.driver, opts...))
 }
 
 var errDead = errors.New("the process was killed")
@@ -166,8 +168,8 @@ type death struct {
 	dead   bool
 }
 
-func (d *death) layer(next storage.Driver) storage.Driver {
-	return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+func (d *death) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 		return d.call(call, func() error { return next(ctx) })
 	})
 }
@@ -192,7 +194,7 @@ func (d *death) call(name string, next func() error) error {
 // mortal returns a store beside f whose process is killed.
 func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	t.Helper()
-	s := f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	s := f.beside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	if f.database == nil {
 		return s
 	}

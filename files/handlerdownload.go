@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/serve"
 )
 
@@ -45,7 +46,7 @@ func (o *recordDownloader) Download(ctx context.Context, id string, opts ...stor
 	if err != nil {
 		return nil, err
 	}
-	asked := storage.SignRequest{ResponseName: record.OriginalFileName}
+	asked := driver.SignRequest{ResponseName: record.OriginalFileName}
 	o.header.Set("Content-Disposition", asked.ResponseDisposition())
 	o.header.Set("Content-Type", record.MIMEType)
 	return reader, nil

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
 	"github.com/omnibucket/storage/memstore"
@@ -334,7 +336,7 @@ func TestDownloadsKeepToTheirConditions(t *testing.T) {
 func TestErrorsOfTheStoreAreHidden(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()
-	bucket := storage.New(memstore.NewDriver(memstore.Config{Now: clock.Now}), storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock.Now}), driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	f := newFixture(t, files.Config{}, clock, bucket)
 	a := newAPI(t, f, files.HandlerConfig{})
 	record := f.upload(t, "x")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -29,7 +29,7 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	t.Helper()
 	f.send(t, "a", part(token, 2, 1))
 	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
-	j.fixture = f.beside(t, storage.WithLayer(j.compose.layer))
+	j.fixture = f.beside(t, driver.WithLayer(j.compose.layer))
 	j.fixture.store.SetPulse(func(ctx context.Context, d time.Duration) error {
 		select {
 		case j.beats <- d:
@@ -61,7 +61,7 @@ func TestOtherCallsWaitForALongJoin(t *testing.T) {
 		const long = 10 * time.Minute
 		var waited, beaten time.Duration
 		calls := faults.New()
-		other := f.beside(t, storage.WithLayer(calls.Layer()))
+		other := f.beside(t, driver.WithLayer(calls.Layer()))
 		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
 			if waited += d; waited >= long {
 				if j.record == nil {
@@ -93,7 +93,7 @@ func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
 	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	calls := faults.New()
-	s := f.beside(t, storage.WithLayer(calls.Layer()))
+	s := f.beside(t, driver.WithLayer(calls.Layer()))
 	require.Equal(t, "ab", content(t, f.store, s.send(t, "b", part(token, 2, 2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))
 	whole(t, f.bucket, f.records)
@@ -105,7 +105,7 @@ func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	first := startLongJoin(t, f)
 	second := newComposeGate()
-	taker := f.beside(t, storage.WithLayer(second.layer))
+	taker := f.beside(t, driver.WithLayer(second.layer))
 	var takers sync.WaitGroup
 	var taken *files.Record
 	var err error

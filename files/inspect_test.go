@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 )
 
@@ -202,7 +203,7 @@ func TestSweepRemovesWhatWaitedForInspection(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, files.Config{Inspect: noEvil})
 		d := &death{after: "Get"} // the inspection
-		dying := f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		dying := f.beside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		inspecting, err := files.New(dying.bucket, f.records, files.Config{Now: f.clock.Now, Inspect: noEvil})
 		require.NoError(t, err)
 		_, err = inspecting.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -39,7 +40,7 @@ func TestALargeFileInPartsOutOfOrder(t *testing.T) {
 	}
 	for name, without := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
 		t.Run(name, func(t *testing.T) {
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
 			require.NoError(t, err)
 			defer func() { require.NoError(t, storage.Close(b)) }()
 			s, err := files.New(b, files.BucketRecords(b), files.Config{})

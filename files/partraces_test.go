@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -108,12 +109,12 @@ func TestManySendAllPartsAtOnce(t *testing.T) {
 
 // A meeting makes each of n calls wait for the others.
 type meeting struct {
-	storage.Driver
+	driver.Driver
 	group *sync.WaitGroup // of the calls that have not arrived
 	once  *sync.Once      // this driver's
 }
 
-func (m meeting) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if strings.HasSuffix(r.Key, "/upload.json") {
 		m.once.Do(func() {
 			m.group.Done()
@@ -132,8 +133,8 @@ func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 	records, errs := make([]*files.Record, n), make([]error, n)
 	for i := range n {
 		// The parts stay, so that no call stops because they are missing.
-		s := f.beside(t, storage.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
-			storage.WithLayer(func(d storage.Driver) storage.Driver { return meeting{d, &missing, new(sync.Once)} }),
+		s := f.beside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
+			driver.WithLayer(func(d driver.Driver) driver.Driver { return meeting{d, &missing, new(sync.Once)} }),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		senders.Go(func() {
 			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))

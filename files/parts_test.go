@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -179,7 +180,7 @@ func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 		"through a pipe": {storage.ServerCompose, 0},
 	} {
 		calls := faults.New()
-		f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()), storage.WithLayer(faults.WithLimits(faults.Limits{Disable: c.without})))
+		f := inMemory(t, files.Config{}, driver.WithLayer(calls.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: c.without})))
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		require.Equal(t, c.composed, calls.Count(faults.Compose), name)
@@ -191,7 +192,7 @@ func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 // are.
 func TestAPartCostsTheSameHoweverManyThereAre(t *testing.T) {
 	calls := faults.New()
-	f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()))
+	f := inMemory(t, files.Config{}, driver.WithLayer(calls.Layer()))
 	f.send(t, "x", part(token, 200, 1))
 	for number := 2; number < 200; number++ {
 		calls.Reset()

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/recordstest"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
@@ -202,7 +204,7 @@ func TestPartsWithoutAPlaceForStates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
-			b := storage.New(f.driver, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
 			s, err := files.New(b, struct{ files.Records }{f.records}, files.Config{})
 			require.NoError(t, err)
 			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -177,7 +178,7 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 				<-inside
 
 				asleep := newComposeGate()
-				sleeper := f.beside(t, storage.WithLayer(asleep.layer))
+				sleeper := f.beside(t, driver.WithLayer(asleep.layer))
 				sleeping.Go(func() {
 					made[1], errs[1] = sleeper.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 				})
@@ -187,7 +188,7 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 				if !tidied {
 					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
 				}
-				s := f.beside(t, storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				s := f.beside(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				r := s.send(t, "b", part(token, 2, 2))
 				close(slow.open)
 				late.Wait()
@@ -218,7 +219,7 @@ func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 		late.Go(func() { _, failed = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
 		<-inside
 		gate := newComposeGate()
-		joiner := f.beside(t, storage.WithLayer(gate.layer))
+		joiner := f.beside(t, driver.WithLayer(gate.layer))
 		var r *files.Record
 		joining.Go(func() { r, err = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
 		<-gate.inside
@@ -243,8 +244,8 @@ func newComposeGate() *composeGate {
 	return &composeGate{inside: make(chan struct{}), open: make(chan struct{})}
 }
 
-func (g *composeGate) layer(d storage.Driver) storage.Driver {
-	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+func (g *composeGate) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "Compose" {
 			g.once.Do(func() {
 				close(g.inside)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -31,7 +32,7 @@ func places() []place {
 	return []place{
 		{name: "memory", open: func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
 			clocked: func(_ *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
-				return storage.New(memstore.NewDriver(memstore.Config{Now: now}), opts...)
+				return engine.New(memstore.NewDriver(memstore.Config{Now: now}), opts...)
 			}},
 		{name: "local", open: func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return inDirectory(t, nil, opts...) },
 			clocked: inDirectory},

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -14,7 +15,7 @@ import (
 
 // The record has the type, so a bucket that keeps none is enough.
 func TestABucketWithoutContentTypesStoresFiles(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
 	s, err := files.New(b, files.BucketRecords(memstore.New()), files.Config{})
 	require.NoError(t, err)
 	options := named("a.html")

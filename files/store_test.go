@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/recordstest"
 	"github.com/omnibucket/storage/memstore"
@@ -34,7 +35,7 @@ func TestStore(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	without := func(f storage.Features) storage.Bucket {
-		return memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
+		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
 	}
 	noCreate, noSwap := without(storage.ConditionalCreate), without(storage.ConditionalUpdate)
 	for name, c := range map[string]struct {
@@ -59,7 +60,7 @@ func TestNewRefuses(t *testing.T) {
 
 // A bucket without conditions can store whole files if the records are in a database.
 func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
 	// The records have a type of their own, as those of a database have.
 	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
 	s, err := files.New(b, records, files.Config{})

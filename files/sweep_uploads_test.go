@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -30,7 +31,7 @@ func TestPartsExpire(t *testing.T) {
 
 // A store without conditional removal removes idle uploads too.
 func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
-	f := inMemory(t, files.Config{}, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
+	f := inMemory(t, files.Config{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.send(t, "a", part(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
@@ -55,8 +56,8 @@ func TestATokenIsRememberedForPartsTTL(t *testing.T) {
 
 // before runs f before the n-th call of a kind reaches the bucket.
 func before(kind string, n int, happens func()) storage.OpenOption {
-	return storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == kind {
 				if n--; n == 0 {
 					happens()
@@ -177,7 +178,7 @@ func TestSweepDuringAPart(t *testing.T) {
 				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
-			}), storage.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
+			}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
 			report, err := s.store.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 1, sent)

@@ -7,18 +7,19 @@ import (
 	"net/http/httptest"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/httpdriver"
 )
 
 // A driver is one bucket of a store that speaks plain HTTP.
-type driver struct {
-	storage.UnimplementedDriver
+type objectDriver struct {
+	driver.UnimplementedDriver
 	client *http.Client
 	root   string
 }
 
 // Delete removes an object. One that does not exist is no error.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return httpdriver.Write(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, d.root+"/"+r.Key, nil)
 		if err != nil {
@@ -45,8 +46,8 @@ func Example() {
 	client := &http.Client{Transport: httpdriver.NewTransport(httpdriver.TransportOptions{})}
 	defer client.CloseIdleConnections()
 
-	d := &driver{client: client, root: server.URL}
-	err := d.Delete(context.Background(), &storage.DeleteRequest{Key: "cat.jpg"})
+	d := &objectDriver{client: client, root: server.URL}
+	err := d.Delete(context.Background(), &driver.DeleteRequest{Key: "cat.jpg"})
 	e := err.(*storage.Error)
 	fmt.Println("code:", e.Code)
 	fmt.Println("retryable:", e.Retryable)

@@ -12,7 +12,7 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -91,7 +91,7 @@ func startDirectory(overTLS bool) (running, error) {
 // startOurs starts our server with its defaults and two accounts.
 func startOurs(overTLS bool) (running, error) { return startOver(nil, overTLS) }
 
-func startOver(service storage.ServiceDriver, overTLS bool) (running, error) {
+func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
 	us, others := account{"AKIAJUDGESMAIN", "main-secret"}, account{"AKIAJUDGESOTHER", "other-secret"}
 	config := s3server.Config{Service: service, Credentials: []s3server.Credential{
 		{AccessKeyID: us.key, SecretKey: us.secret},

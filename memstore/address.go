@@ -4,7 +4,8 @@ import (
 	"context"
 	"net/url"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -12,10 +13,10 @@ import (
 var processAccount = newAccount(ServiceConfig{})
 
 func init() {
-	storage.Register("mem", storage.Opener{Driver: openBucket, Service: openAccount})
+	engine.Register("mem", driver.Opener{Driver: openBucket, Service: openAccount})
 }
 
-func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
+func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, err
 	}
@@ -23,10 +24,10 @@ func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
 		return nil, argument.Invalid("address", "must name a bucket, as mem://name does", "to open the account mem://, use OpenService")
 	}
 	processAccount.findOrCreate(address.Host)
-	return &driver{account: processAccount, bucket: address.Host}, nil
+	return &objectDriver{account: processAccount, bucket: address.Host}, nil
 }
 
-func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, error) {
+func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func parsed(t *testing.T, address string) *url.URL {
@@ -28,15 +29,15 @@ func TestAnAddressAlwaysOpensTheSameBucket(t *testing.T) {
 	third, err := account.Driver("one")
 	require.NoError(t, err)
 
-	_, err = first.Put(t.Context(), &storage.PutRequest{Key: "k", Body: strings.NewReader("x"), Size: 1})
+	_, err = first.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("x"), Size: 1})
 	require.NoError(t, err)
-	for _, d := range []storage.Driver{second, third} {
-		_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	for _, d := range []driver.Driver{second, third} {
+		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 	}
 	other, err := openBucket(t.Context(), parsed(t, "mem://another"))
 	require.NoError(t, err)
-	_, err = other.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, err = other.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func BenchmarkPut(b *testing.B) {
@@ -19,7 +20,7 @@ func BenchmarkPut(b *testing.B) {
 				d := fresh()
 				body := bytes.NewReader(content)
 				sum := uint32(1)
-				r := storage.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: storage.KnownCRC32C(sum)}
+				r := driver.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: storage.KnownCRC32C(sum)}
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {
@@ -48,7 +49,7 @@ var sink []byte
 func BenchmarkGet(b *testing.B) {
 	d := fresh()
 	put(b, d, "k", string(bytes.Repeat([]byte("x"), 1<<10)))
-	r := storage.GetRequest{Key: "k", Length: -1}
+	r := driver.GetRequest{Key: "k", Length: -1}
 	b.ReportAllocs()
 	for b.Loop() {
 		_, body, err := d.Get(context.Background(), &r)
@@ -64,7 +65,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkHead(b *testing.B) {
 	d := fresh()
 	put(b, d, "k", "content")
-	r := storage.GetRequest{Key: "k", Length: -1}
+	r := driver.GetRequest{Key: "k", Length: -1}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := d.Head(context.Background(), &r); err != nil {
@@ -74,7 +75,7 @@ func BenchmarkHead(b *testing.B) {
 }
 
 // full returns a bucket with n keys in one folder.
-func full(b *testing.B, n int) storage.Driver {
+func full(b *testing.B, n int) driver.Driver {
 	d := fresh()
 	for i := range n {
 		put(b, d, fmt.Sprintf("folder/%07d", i), "")
@@ -88,7 +89,7 @@ func BenchmarkListAll(b *testing.B) {
 	d := full(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, found := storage.ListRequest{Limit: 1000}, 0
+		r, found := driver.ListRequest{Limit: 1000}, 0
 		for more := true; more; more = r.Token != "" {
 			page, err := d.List(context.Background(), &r)
 			if err != nil {
@@ -108,7 +109,7 @@ func BenchmarkListAll(b *testing.B) {
 func BenchmarkListPage(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		d := full(b, n)
-		for name, r := range map[string]storage.ListRequest{
+		for name, r := range map[string]driver.ListRequest{
 			"middle": {Limit: 100, StartAfter: fmt.Sprintf("folder/%07d", n/2)},
 			"folder": {Limit: 100, Delimiter: "/"},
 		} {
@@ -138,13 +139,13 @@ func BenchmarkMixed(b *testing.B) {
 			var err error
 			switch i % 8 {
 			case 0:
-				_, err = d.Put(context.Background(), &storage.PutRequest{Key: key, Body: bytes.NewReader(content), Size: 1 << 10})
+				_, err = d.Put(context.Background(), &driver.PutRequest{Key: key, Body: bytes.NewReader(content), Size: 1 << 10})
 			case 1:
-				_, err = d.List(context.Background(), &storage.ListRequest{StartAfter: key, Limit: 10})
+				_, err = d.List(context.Background(), &driver.ListRequest{StartAfter: key, Limit: 10})
 			case 2, 3:
-				_, err = d.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+				_, err = d.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 			default:
-				_, _, err = d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+				_, _, err = d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 			}
 			if err != nil {
 				b.Error(err)

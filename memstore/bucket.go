@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A bucket holds objects in the order of their keys. Its lock is held only for work on
@@ -91,7 +92,7 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 
 // remove removes the current object of the key or, if revision is not 0, that version
 // permanently. The caller holds the write lock.
-func (b *bucket) remove(r *storage.DeleteRequest, revision uint64, now time.Time) error {
+func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time) error {
 	key, c := r.Key, r.Condition
 	o := b.find(key, revision)
 	if o == nil && c.Revision == "" {

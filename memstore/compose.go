@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // Compose joins its sources as they are at one moment. It computes the checksum of the
 // result, as a store does: the request has none.
-func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err

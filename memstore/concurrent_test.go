@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -19,12 +20,12 @@ func TestConcurrentCalls(t *testing.T) {
 	ctx := context.Background()
 	calls := []func(key string) error{
 		func(key string) error { _, err := d.Put(ctx, putRequest(key, "content")); return err },
-		func(key string) error { return d.Delete(ctx, &storage.DeleteRequest{Key: key}) },
-		func(key string) error { return d.Delete(ctx, &storage.DeleteRequest{Key: key, Version: "memory:7"}) },
-		func(key string) error { _, err := d.List(ctx, &storage.ListRequest{Limit: 3}); return err },
-		func(key string) error { _, err := d.ListVersions(ctx, &storage.ListRequest{Limit: 3}); return err },
+		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key}) },
+		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"}) },
+		func(key string) error { _, err := d.List(ctx, &driver.ListRequest{Limit: 3}); return err },
+		func(key string) error { _, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3}); return err },
 		func(key string) error {
-			_, body, err := d.Get(ctx, &storage.GetRequest{Key: key, Length: -1})
+			_, body, err := d.Get(ctx, &driver.GetRequest{Key: key, Length: -1})
 			if err == storage.ObjectNotFound {
 				return nil
 			}
@@ -34,7 +35,7 @@ func TestConcurrentCalls(t *testing.T) {
 			return err
 		},
 		func(key string) error {
-			_, err := d.Copy(ctx, &storage.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
+			_, err := d.Copy(ctx, &driver.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
 			if err == storage.ObjectNotFound {
 				return nil
 			}
@@ -45,11 +46,11 @@ func TestConcurrentCalls(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			part, err := d.PutPart(ctx, &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+			part, err := d.PutPart(ctx, &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 			if err != nil {
 				return err
 			}
-			_, err = d.CompleteParts(ctx, &storage.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []storage.Part{part}})
+			_, err = d.CompleteParts(ctx, &driver.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []driver.Part{part}})
 			return err
 		},
 	}
@@ -80,7 +81,7 @@ func TestAnUploadAbortedDuringItsCompletion(t *testing.T) {
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
 	meanwhile = func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }
-	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []storage.Part{part}})
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []driver.Part{part}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Empty(t, keys(t, d))
 }

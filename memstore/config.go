@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // Config configures a bucket in an account of its own. The zero value is a bucket named
@@ -57,17 +59,17 @@ type Config struct {
 // garbage collector frees it. For CORS rules, versions or a clock, use [storage.New] with
 // [NewDriver].
 func New(opts ...storage.OpenOption) storage.Bucket {
-	return storage.New(NewDriver(Config{}), opts...)
+	return engine.New(NewDriver(Config{}), opts...)
 }
 
 // NewDriver returns a driver for [storage.New], with a new, empty bucket in an account of
 // its own.
-func NewDriver(c Config) storage.Driver {
+func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
 	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime})
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
-	return &driver{account: a, bucket: c.Bucket}
+	return &objectDriver{account: a, bucket: c.Bucket}
 }
 
 // ServiceConfig configures an account.
@@ -85,11 +87,11 @@ type ServiceConfig struct {
 
 // NewService returns a new account without buckets.
 func NewService(c ServiceConfig, opts ...storage.OpenOption) storage.Service {
-	return storage.NewService(NewServiceDriver(c), opts...)
+	return engine.NewService(NewServiceDriver(c), opts...)
 }
 
 // NewServiceDriver returns a driver for [storage.NewService], of a new account without
 // buckets.
-func NewServiceDriver(c ServiceConfig) storage.ServiceDriver {
+func NewServiceDriver(c ServiceConfig) driver.ServiceDriver {
 	return &serviceDriver{account: newAccount(c)}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
@@ -13,13 +15,13 @@ import (
 
 // TestConformance serves the signed URLs of each bucket from a new server, as a program does.
 func TestConformance(t *testing.T) {
-	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
 		return memstore.NewDriver(memstore.Config{})
-	}, storagetest.WithOpener(func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := storage.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
 	}))

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Copy makes an object that shares the bytes of its source. If the source is in another
 // account, it fails with Unsupported.
-func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if from, ours := r.Source.Account.(*account); !ours || from != d.account {
 		return nil, storage.Unsupported
 	}
@@ -20,7 +21,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, missingSource(r.Source, err)
 	}
-	sources, err := from.sources([]storage.ObjectRef{r.Source})
+	sources, err := from.sources([]driver.ObjectRef{r.Source})
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +35,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 
 // sources returns the objects that refs name, as they are at one moment. If one is archived, it
 // fails with Archived.
-func (b *bucket) sources(refs []storage.ObjectRef) ([]*object, error) {
+func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	found, err := b.findSources(refs)
 	for _, o := range found {
 		if err := b.account.checkReadable(o); err != nil {
@@ -44,7 +45,7 @@ func (b *bucket) sources(refs []storage.ObjectRef) ([]*object, error) {
 	return found, err
 }
 
-func (b *bucket) findSources(refs []storage.ObjectRef) ([]*object, error) {
+func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	found := make([]*object, len(refs))
 	if err := b.rlock(); err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (b *bucket) findSources(refs []storage.ObjectRef) ([]*object, error) {
 
 // missingSource returns the error for a missing source. If the core has seen the source,
 // the error is Changed, and otherwise it is err.
-func missingSource(ref storage.ObjectRef, err error) error {
+func missingSource(ref driver.ObjectRef, err error) error {
 	if ref.Revision != "" {
 		return storage.Changed
 	}

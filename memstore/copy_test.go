@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -19,14 +20,14 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	source, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 
-	copied, err := d.Copy(t.Context(), &storage.CopyRequest{Source: d.Locate("a"), Key: "b"})
+	copied, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b"})
 	require.NoError(t, err)
 	require.Equal(t, source.Properties, copied.Properties)
 	require.Equal(t, uint32(7), copied.CRC32C.Sum)
 	require.NotEqual(t, source.Revision, copied.Revision)
 	require.Equal(t, "content", get(t, d, "b", ""))
 
-	replaced, err := d.Copy(t.Context(), &storage.CopyRequest{
+	replaced, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source: d.Locate("a"), Key: "b", Replace: true, Properties: storage.Properties{ContentType: "text/html"},
 	})
 	require.NoError(t, err)
@@ -37,36 +38,36 @@ func TestCopyBetweenBucketsOfAnAccount(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	from, to := created(t, s, "from"), created(t, s, "to")
 	put(t, from, "a", "content")
-	_, err := to.Copy(t.Context(), &storage.CopyRequest{Source: from.Locate("a"), Key: "b"})
+	_, err := to.Copy(t.Context(), &driver.CopyRequest{Source: from.Locate("a"), Key: "b"})
 	require.NoError(t, err)
 	require.Equal(t, "content", get(t, to, "b", ""))
 	require.Equal(t, from.Locate("a").Account, to.Locate("a").Account)
 
-	_, err = fresh().Copy(t.Context(), &storage.CopyRequest{Source: from.Locate("a"), Key: "b"})
+	_, err = fresh().Copy(t.Context(), &driver.CopyRequest{Source: from.Locate("a"), Key: "b"})
 	require.ErrorIs(t, err, storage.Unsupported, "another account")
 	require.NotEqual(t, from.Locate("a").Account, fresh().Locate("a").Account)
 }
 
 func TestCopyOfAChangedOrMissingSource(t *testing.T) {
 	for name, test := range map[string]struct {
-		source storage.ObjectRef
+		source driver.ObjectRef
 		want   error
 	}{
-		"gone":                 {storage.ObjectRef{Bucket: "memory", Key: "none"}, storage.ObjectNotFound},
-		"removed after a stat": {storage.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"}, storage.Changed},
-		"changed after a stat": {storage.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"}, storage.Changed},
-		"a missing bucket":     {storage.ObjectRef{Bucket: "other", Key: "a"}, storage.BucketNotFound},
-		"a missing version":    {storage.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"}, storage.ObjectNotFound},
-		"a malformed version":  {storage.ObjectRef{Bucket: "memory", Key: "a", Version: "x"}, storage.InvalidArgument},
+		"gone":                 {driver.ObjectRef{Bucket: "memory", Key: "none"}, storage.ObjectNotFound},
+		"removed after a stat": {driver.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"}, storage.Changed},
+		"changed after a stat": {driver.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"}, storage.Changed},
+		"a missing bucket":     {driver.ObjectRef{Bucket: "other", Key: "a"}, storage.BucketNotFound},
+		"a missing version":    {driver.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"}, storage.ObjectNotFound},
+		"a malformed version":  {driver.ObjectRef{Bucket: "memory", Key: "a", Version: "x"}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
 			put(t, d, "a", "content")
 			test.source.Account = d.Locate("").Account
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: test.source, Key: "b"})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: test.source, Key: "b"})
 			require.ErrorIs(t, err, test.want)
 			if test.source.Bucket == "memory" {
-				_, err = d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{test.source}, Key: "b"})
+				_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{test.source}, Key: "b"})
 				require.ErrorIs(t, err, test.want)
 			}
 			require.Equal(t, []string{"a"}, keys(t, d))
@@ -78,10 +79,10 @@ func TestCopyChecksTheConditionOnItsDestination(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")
-	_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Absent: true}})
+	_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Absent: true}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "b", ""))
-	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Revision: old.Revision}})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Revision: old.Revision}})
 	require.NoError(t, err)
 	require.Equal(t, "new", get(t, d, "b", ""))
 }
@@ -90,9 +91,9 @@ func TestComposeJoinsInOrder(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "hello, ")
 	put(t, d, "b", "world")
-	attrs, err := d.Compose(t.Context(), &storage.ComposeRequest{
+	attrs, err := d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:        "a",
-		Sources:    []storage.ObjectRef{d.Locate("a"), d.Locate("b"), d.Locate("b")},
+		Sources:    []driver.ObjectRef{d.Locate("a"), d.Locate("b"), d.Locate("b")},
 		Properties: storage.Properties{ContentType: "text/plain"},
 	})
 	require.NoError(t, err)
@@ -100,6 +101,6 @@ func TestComposeJoinsInOrder(t *testing.T) {
 	require.Equal(t, "text/plain", attrs.ContentType)
 	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)), attrs.CRC32C.Sum)
 
-	_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{d.Locate("b")}, Condition: storage.Condition{Absent: true}})
+	_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{d.Locate("b")}, Condition: storage.Condition{Absent: true}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -16,7 +17,7 @@ func TestConfigSetsCORSRules(t *testing.T) {
 	rules := []storage.CORSRule{{Origins: []string{"https://app.example.com"}, Methods: []string{"PUT"}}}
 	d := memstore.NewDriver(memstore.Config{CORS: rules})
 	rules[0].Methods[0] = "GET" // the driver must have a copy
-	b := storage.New(d, storage.WithSigningBaseURL("http://localhost/files"))
+	b := engine.New(d, storage.WithSigningBaseURL("http://localhost/files"))
 	r := httptest.NewRequest(http.MethodOptions, "/files/key", nil)
 	r.Header.Set("Origin", "https://app.example.com")
 	r.Header.Set("Access-Control-Request-Method", "PUT")

@@ -3,13 +3,13 @@ package memstore
 import (
 	"context"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Delete removes the current object, or the version that the request names. If the
 // bucket keeps versions, the removed object becomes a noncurrent version. A version is
 // removed permanently; if it was the current one, the newest remaining one replaces it.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 
 // DeleteBatch removes one object after the other: there are no network requests to save,
 // and the lock is released in between.
-func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {
 		errs[i] = d.Delete(ctx, &r[i])

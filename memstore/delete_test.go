@@ -6,20 +6,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestDelete(t *testing.T) {
 	for name, test := range map[string]struct {
-		request storage.DeleteRequest
+		request driver.DeleteRequest
 		want    error
 		left    []string
 	}{
-		"an existing object":    {storage.DeleteRequest{Key: "a"}, nil, []string{"a/b", "b"}},
-		"a missing object":      {storage.DeleteRequest{Key: "c"}, nil, []string{"a", "a/b", "b"}},
-		"IfRevision, the same":  {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}}, nil, []string{"a/b", "b"}},
-		"IfRevision, another":   {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
-		"IfRevision, no object": {storage.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
-		"a malformed version":   {storage.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
+		"an existing object":    {driver.DeleteRequest{Key: "a"}, nil, []string{"a/b", "b"}},
+		"a missing object":      {driver.DeleteRequest{Key: "c"}, nil, []string{"a", "a/b", "b"}},
+		"IfRevision, the same":  {driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}}, nil, []string{"a/b", "b"}},
+		"IfRevision, another":   {driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
+		"IfRevision, no object": {driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
+		"a malformed version":   {driver.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
@@ -42,7 +43,7 @@ func TestDeleteBatchReturnsAnErrorForEachRequest(t *testing.T) {
 	put(t, d, "a", "1")
 	put(t, d, "b", "2")
 	put(t, d, "c", "3")
-	errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{
+	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a"},
 		{Key: "b", Condition: storage.Condition{Revision: "memory:9"}},
 		{Key: "none"},

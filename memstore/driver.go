@@ -5,9 +5,10 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-var _ storage.Driver = (*driver)(nil)
+var _ driver.Driver = (*objectDriver)(nil)
 
 const (
 	maxParts = 10_000
@@ -26,8 +27,8 @@ const features = storage.StreamingPut | storage.MultipartUploads |
 
 // driver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.
-type driver struct {
-	storage.UnimplementedDriver
+type objectDriver struct {
+	driver.UnimplementedDriver
 	account *account
 	bucket  string
 	found   atomic.Pointer[bucket] // when it was looked for last
@@ -35,8 +36,8 @@ type driver struct {
 
 // Describe reports whether the bucket keeps versions now. EnableVersions
 // and EnableObjectLock of a bucket that is not there does nothing.
-func (d *driver) Describe() storage.Description {
-	return storage.Description{
+func (d *objectDriver) Describe() driver.Description {
+	return driver.Description{
 		Provider:         provider,
 		Bucket:           d.bucket,
 		Location:         d.account.location, // it ends with this process
@@ -55,7 +56,7 @@ func (d *driver) Describe() storage.Description {
 	}
 }
 
-func (d *driver) versioned() bool {
+func (d *objectDriver) versioned() bool {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
 		return false
@@ -65,15 +66,15 @@ func (d *driver) versioned() bool {
 	return b.info.Versioning
 }
 
-func (d *driver) startVersions() {
+func (d *objectDriver) startVersions() {
 	d.configure(func(info *storage.BucketInfo) { info.Versioning = true })
 }
 
-func (d *driver) startObjectLock() {
+func (d *objectDriver) startObjectLock() {
 	d.configure(func(info *storage.BucketInfo) { info.Versioning, info.ObjectLock = true, true })
 }
 
-func (d *driver) configure(set func(*storage.BucketInfo)) {
+func (d *objectDriver) configure(set func(*storage.BucketInfo)) {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
 		return
@@ -84,13 +85,13 @@ func (d *driver) configure(set func(*storage.BucketInfo)) {
 }
 
 // Locate is known to every bucket of the account.
-func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
+func (d *objectDriver) Locate(key string) driver.ObjectRef {
+	return driver.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
 }
 
 // open returns the bucket for an operation. If ctx is done, it fails with Canceled or
 // DeadlineExceeded. If there is no bucket, it fails with BucketNotFound.
-func (d *driver) open(ctx context.Context) (*bucket, error) {
+func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}

@@ -6,17 +6,18 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Head describes the current object or a version of it.
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	_, attrs, err := d.look(ctx, r)
 	return attrs, err
 }
 
 // Get shares the object's bytes with the reader: a write meanwhile replaces the
 // object, and leaves these bytes as they are.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	o, attrs, err := d.look(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -34,7 +35,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 }
 
 // look finds what a read asks for.
-func (d *driver) look(ctx context.Context, r *storage.GetRequest) (*object, *storage.Attrs, error) {
+func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object, *storage.Attrs, error) {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return nil, nil, err

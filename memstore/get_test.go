@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestGetRanges(t *testing.T) {
@@ -36,7 +37,7 @@ func TestGetRanges(t *testing.T) {
 		"past the end of a missing one": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: test.key, Offset: test.offset, Length: test.length, Suffix: test.suffix})
+			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: test.key, Offset: test.offset, Length: test.length, Suffix: test.suffix})
 			if test.err != nil {
 				require.ErrorIs(t, err, test.err)
 				require.Nil(t, body)
@@ -73,7 +74,7 @@ func TestReadConditions(t *testing.T) {
 		"an empty key":             {"", storage.Condition{}, storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &storage.GetRequest{Key: test.key, Length: -1, Condition: test.condition}
+			r := &driver.GetRequest{Key: test.key, Length: -1, Condition: test.condition}
 			_, headErr := d.Head(t.Context(), r)
 			_, _, getErr := d.Get(t.Context(), r)
 			if test.want == nil {
@@ -90,7 +91,7 @@ func TestReadConditions(t *testing.T) {
 func TestAReaderIsNotAffectedByLaterWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old content")
-	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	put(t, d, "k", "new")
 	remove(t, d, "k", "")
@@ -102,7 +103,7 @@ func TestAReaderIsNotAffectedByLaterWrites(t *testing.T) {
 func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0123456789")
-	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
+	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
 
 	at := make([]byte, 3)

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // List returns a page of objects. Its cost depends on the page, not on the number of keys
 // in the bucket or under a common prefix.
-func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	after, err := startAfter(r)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 }
 
 // startAfter returns the position after which a page begins.
-func startAfter(r *storage.ListRequest) (position, error) {
+func startAfter(r *driver.ListRequest) (position, error) {
 	if r.Token != "" {
 		return parseToken(r.Token, r.Prefix)
 	}
@@ -35,7 +36,7 @@ func startAfter(r *storage.ListRequest) (position, error) {
 }
 
 // list returns the page of keys after the given one. The caller holds the lock.
-func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
+func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 	most := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
 	if cap(page.Entries) == 0 {

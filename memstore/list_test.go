@@ -10,31 +10,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestList(t *testing.T) {
 	all := []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "é", "\U0001F600"}
 	for name, test := range map[string]struct {
-		request storage.ListRequest
+		request driver.ListRequest
 		want    []string
 	}{
-		"everything, by bytes":                     {storage.ListRequest{}, all},
-		"a prefix anywhere in a segment":           {storage.ListRequest{Prefix: "a"}, all[:7]},
-		"a prefix without keys":                    {storage.ListRequest{Prefix: "c"}, nil},
-		"prefixes merged into the order":           {storage.ListRequest{Delimiter: "/"}, []string{"a", "a-b", "a/", "a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"under a folder, its marker too":           {storage.ListRequest{Prefix: "a/", Delimiter: "/"}, []string{"a/", "a/b", "a/c/"}},
-		"an empty segment is a prefix":             {storage.ListRequest{Prefix: "b/", Delimiter: "/"}, []string{"b//"}},
-		"a delimiter of two bytes":                 {storage.ListRequest{Prefix: "b", Delimiter: "xx"}, []string{"b//c", "bxx"}},
-		"a delimiter later in the key":             {storage.ListRequest{Prefix: "bxx", Delimiter: "xx"}, []string{"bxxbxx"}},
-		"a delimiter that is part of a character":  {storage.ListRequest{Delimiter: "\xa9"}, []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "\xc3\xa9", "\U0001F600"}},
-		"after a key":                              {storage.ListRequest{StartAfter: "a0"}, all[6:]},
-		"after a missing key":                      {storage.ListRequest{StartAfter: "a1"}, all[6:]},
-		"after a prefix":                           {storage.ListRequest{Delimiter: "/", StartAfter: "a/"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"after a key under a prefix":               {storage.ListRequest{Delimiter: "/", StartAfter: "a/b"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"after a key before the prefix":            {storage.ListRequest{Prefix: "b", StartAfter: "a"}, []string{"b//c", "bxxbxxb"}},
-		"after a key after the prefix":             {storage.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
-		"after everything":                         {storage.ListRequest{StartAfter: "\xff"}, nil},
-		"a prefix that is the end of all prefixes": {storage.ListRequest{Prefix: "\xff"}, nil},
+		"everything, by bytes":                     {driver.ListRequest{}, all},
+		"a prefix anywhere in a segment":           {driver.ListRequest{Prefix: "a"}, all[:7]},
+		"a prefix without keys":                    {driver.ListRequest{Prefix: "c"}, nil},
+		"prefixes merged into the order":           {driver.ListRequest{Delimiter: "/"}, []string{"a", "a-b", "a/", "a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
+		"under a folder, its marker too":           {driver.ListRequest{Prefix: "a/", Delimiter: "/"}, []string{"a/", "a/b", "a/c/"}},
+		"an empty segment is a prefix":             {driver.ListRequest{Prefix: "b/", Delimiter: "/"}, []string{"b//"}},
+		"a delimiter of two bytes":                 {driver.ListRequest{Prefix: "b", Delimiter: "xx"}, []string{"b//c", "bxx"}},
+		"a delimiter later in the key":             {driver.ListRequest{Prefix: "bxx", Delimiter: "xx"}, []string{"bxxbxx"}},
+		"a delimiter that is part of a character":  {driver.ListRequest{Delimiter: "\xa9"}, []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "\xc3\xa9", "\U0001F600"}},
+		"after a key":                              {driver.ListRequest{StartAfter: "a0"}, all[6:]},
+		"after a missing key":                      {driver.ListRequest{StartAfter: "a1"}, all[6:]},
+		"after a prefix":                           {driver.ListRequest{Delimiter: "/", StartAfter: "a/"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
+		"after a key under a prefix":               {driver.ListRequest{Delimiter: "/", StartAfter: "a/b"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
+		"after a key before the prefix":            {driver.ListRequest{Prefix: "b", StartAfter: "a"}, []string{"b//c", "bxxbxxb"}},
+		"after a key after the prefix":             {driver.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
+		"after everything":                         {driver.ListRequest{StartAfter: "\xff"}, nil},
+		"a prefix that is the end of all prefixes": {driver.ListRequest{Prefix: "\xff"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
@@ -49,7 +50,7 @@ func TestList(t *testing.T) {
 }
 
 // pages returns all keys, page by page, and checks each page.
-func pages(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []string {
+func pages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
 	t.Helper()
 	var found []string
 	r.Limit = limit
@@ -70,7 +71,7 @@ func TestListEntriesDescribeTheirObjects(t *testing.T) {
 	d := fresh()
 	a := put(t, d, "a", "content")
 	put(t, d, "b/c", "")
-	page, err := d.List(t.Context(), &storage.ListRequest{Delimiter: "/", Limit: 2})
+	page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{
 		{Key: "a", Size: 7, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified},
@@ -85,10 +86,10 @@ func TestListContinuesAfterItsPageWasRemoved(t *testing.T) {
 		put(t, d, key, "")
 	}
 	for _, last := range []string{"a/1", "b"} {
-		page, err := d.List(t.Context(), &storage.ListRequest{Delimiter: "/", Limit: 1})
+		page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 1})
 		require.NoError(t, err)
 		remove(t, d, last, "")
-		left, err := d.List(t.Context(), &storage.ListRequest{Delimiter: "/", Limit: 9, Token: page.Token})
+		left, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 9, Token: page.Token})
 		require.NoError(t, err)
 		require.Equal(t, keys(t, d), entryKeys(left.Entries))
 	}
@@ -98,9 +99,9 @@ func TestMalformedListTokensAreRefused(t *testing.T) {
 	d := fresh()
 	put(t, d, "a/1", "")
 	put(t, d, "a/2", "")
-	page, err := d.List(t.Context(), &storage.ListRequest{Prefix: "a/", Limit: 1})
+	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a/", Limit: 1})
 	require.NoError(t, err)
-	for name, r := range map[string]storage.ListRequest{
+	for name, r := range map[string]driver.ListRequest{
 		"a key":                   {Token: "a/1"},
 		"not base64":              {Token: "!"},
 		"base64 of nothing":       {Token: "garbage"},
@@ -136,14 +137,14 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 			put(t, d, key, "")
 			all[key] = true
 		}
-		r := storage.ListRequest{Prefix: word(2), StartAfter: word(4), Delimiter: word(2)}
+		r := driver.ListRequest{Prefix: word(2), StartAfter: word(4), Delimiter: word(2)}
 		require.Equal(t, defined(all, r), pages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
 	}
 }
 
 // defined returns a listing by its definition: all keys, rolled up, sorted, without
 // duplicates.
-func defined(all map[string]bool, r storage.ListRequest) []string {
+func defined(all map[string]bool, r driver.ListRequest) []string {
 	var found []string
 	for key := range all {
 		rest, under := strings.CutPrefix(key, r.Prefix)

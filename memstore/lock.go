@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
@@ -37,7 +38,7 @@ func (o *object) checkRemovable(bypass bool, now time.Time) error {
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.
-func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
 	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {
 		if !b.info.ObjectLock {
@@ -52,7 +53,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 }
 
 // SetLegalHold begins or ends a legal hold.
-func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {
 		if !b.info.ObjectLock {
 			return objectlock.ErrNoLock

@@ -12,27 +12,28 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // put stores content as the core does, with a known size.
-func put(t testing.TB, d storage.Driver, key, content string) *storage.Attrs {
+func put(t testing.TB, d driver.Driver, key, content string) *storage.Attrs {
 	t.Helper()
 	attrs, err := d.Put(context.Background(), putRequest(key, content))
 	require.NoError(t, err)
 	return attrs
 }
 
-func putRequest(key, content string) *storage.PutRequest {
-	return &storage.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
+func putRequest(key, content string) *driver.PutRequest {
+	return &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
 }
 
 // get returns a whole object or version.
-func get(t testing.TB, d storage.Driver, key, version string) string {
+func get(t testing.TB, d driver.Driver, key, version string) string {
 	t.Helper()
-	_, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Version: version, Length: -1})
+	_, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Version: version, Length: -1})
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -40,19 +41,19 @@ func get(t testing.TB, d storage.Driver, key, version string) string {
 	return string(data)
 }
 
-func head(d storage.Driver, key string) (*storage.Attrs, error) {
-	return d.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+func head(d driver.Driver, key string) (*storage.Attrs, error) {
+	return d.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 }
 
-func remove(t testing.TB, d storage.Driver, key, version string) {
+func remove(t testing.TB, d driver.Driver, key, version string) {
 	t.Helper()
-	require.NoError(t, d.Delete(context.Background(), &storage.DeleteRequest{Key: key, Version: version}))
+	require.NoError(t, d.Delete(context.Background(), &driver.DeleteRequest{Key: key, Version: version}))
 }
 
 // keys returns all keys of the bucket.
-func keys(t testing.TB, d storage.Driver) []string {
+func keys(t testing.TB, d driver.Driver) []string {
 	t.Helper()
-	page, err := d.List(context.Background(), &storage.ListRequest{Limit: 1000})
+	page, err := d.List(context.Background(), &driver.ListRequest{Limit: 1000})
 	require.NoError(t, err)
 	return entryKeys(page.Entries)
 }
@@ -65,9 +66,9 @@ func entryKeys(entries []storage.ListEntry) []string {
 	return keys
 }
 
-func fresh() storage.Driver { return memstore.NewDriver(memstore.Config{}) }
+func fresh() driver.Driver { return memstore.NewDriver(memstore.Config{}) }
 
-func versioned() storage.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) }
+func versioned() driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) }
 
 func ctxIn(state string) (context.Context, context.CancelFunc) {
 	if state == "expired" {

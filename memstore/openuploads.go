@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // ListParts returns the parts that are there now.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err
@@ -23,7 +24,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if err != nil {
 		return nil, storage.ObjectNotFound
 	}
-	page := &storage.PartPage{}
+	page := &driver.PartPage{}
 	for _, number := range slices.Sorted(maps.Keys(u.parts)) {
 		if number <= r.After {
 			continue
@@ -38,7 +39,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 }
 
 // ListUploads returns the uploads in progress, by their names.
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 		return nil, err
 	}
 	defer b.mu.RUnlock()
-	page := &storage.UploadPage{}
+	page := &driver.UploadPage{}
 	for _, name := range slices.Sorted(maps.Keys(b.uploads)) {
 		u := b.uploads[name]
 		if name <= r.Token || !strings.HasPrefix(u.key, r.Prefix) {

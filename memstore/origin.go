@@ -8,20 +8,22 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-var _ signedurl.Origin = (*driver)(nil)
+var _ signedurl.Origin = (*objectDriver)(nil)
 
 // VerifyingKeys returns the keys of the account, which also sign.
-func (d *driver) VerifyingKeys(context.Context) (signedurl.Keys, error) { return d.account.keys() }
+func (d *objectDriver) VerifyingKeys(context.Context) (signedurl.Keys, error) {
+	return d.account.keys()
+}
 
 // BucketInfo returns the current description of the bucket.
-func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
+func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 	s := &serviceDriver{account: d.account}
 	return s.BucketInfo(ctx, d.bucket)
 }
 
 // PublicRevision returns the revision of the object. It returns "" if there is no object,
 // or if it is not public.
-func (d *driver) PublicRevision(ctx context.Context, key string) (string, error) {
+func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return "", err
@@ -38,4 +40,4 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 }
 
 // Now returns the time of the account's clock.
-func (d *driver) Now() time.Time { return d.account.time() }
+func (d *objectDriver) Now() time.Time { return d.account.time() }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // An upload collects the parts of an object. It only keeps the key: CompleteParts gets
@@ -31,7 +32,7 @@ type part struct {
 
 // BeginParts begins an upload. It returns a random name and not a count: a name from
 // another process must not reach an upload of this one. It also discards abandoned uploads.
-func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return "", err
@@ -51,31 +52,31 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 }
 
 // PutPart stores a part. Every part gets a new tag, even if it replaces an equal one.
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	b, err := d.open(ctx)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	u, err := b.acquireUpload(r.Key, r.Upload)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer u.release()
 	data, err := readBody(ctx, r.Body, r.Size)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	if err := interrupted(ctx); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	stored := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
 	now := b.account.time()
 	if err := b.lock(); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer b.mu.Unlock()
 	if _, err := b.findUpload(r.Key, r.Upload); err != nil {
-		return storage.Part{}, err // it was completed or aborted meanwhile
+		return driver.Part{}, err // it was completed or aborted meanwhile
 	}
 	u.parts[r.Number] = stored
 	if now.After(u.last) {
@@ -84,13 +85,13 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	return stored.describe(r.Number), nil
 }
 
-func (p part) describe(number int) storage.Part {
-	return storage.Part{Number: number, Tag: p.tag, Size: int64(len(p.data)), CRC32C: p.crc}
+func (p part) describe(number int) driver.Part {
+	return driver.Part{Number: number, Tag: p.tag, Size: int64(len(p.data)), CRC32C: p.crc}
 }
 
 // CompleteParts makes an object of the parts, which it joins without the lock. If the
 // condition does not hold, the upload stays and can be aborted.
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 }
 
 // AbortParts discards the upload and its parts.
-func (d *driver) AbortParts(ctx context.Context, key, name string) error {
+func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 	b, err := d.open(ctx)
 	if err != nil {
 		return err
@@ -151,7 +152,7 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 
 // partData returns the bytes of the requested parts, in that order. If one of them is not
 // the last part stored under its number, it fails with InvalidArgument.
-func (b *bucket) partData(u *upload, parts []storage.Part) (chunks [][]byte, total int, err error) {
+func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, total int, err error) {
 	if err := b.rlock(); err != nil {
 		return nil, 0, err
 	}

@@ -8,18 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-func begin(t *testing.T, d storage.Driver, key string) string {
+func begin(t *testing.T, d driver.Driver, key string) string {
 	t.Helper()
-	upload, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: key, Size: -1})
+	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: key, Size: -1})
 	require.NoError(t, err)
 	return upload
 }
 
-func putPart(t *testing.T, d storage.Driver, key, upload string, number int, content string) storage.Part {
+func putPart(t *testing.T, d driver.Driver, key, upload string, number int, content string) driver.Part {
 	t.Helper()
-	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: number, Body: strings.NewReader(content), Size: int64(len(content))})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: number, Body: strings.NewReader(content), Size: int64(len(content))})
 	require.NoError(t, err)
 	return part
 }
@@ -35,10 +36,10 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	require.Empty(t, keys(t, d), "nothing is visible before completion")
 
 	sum := uint32(7)
-	r := &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "k", CRC32C: storage.KnownCRC32C(sum), Properties: storage.Properties{ContentType: "text/plain"}},
+	r := &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "k", CRC32C: storage.KnownCRC32C(sum), Properties: storage.Properties{ContentType: "text/plain"}},
 		Upload: upload,
-		Parts:  []storage.Part{first, second},
+		Parts:  []driver.Part{first, second},
 	}
 	attrs, err := d.CompleteParts(t.Context(), r)
 	require.NoError(t, err)
@@ -54,7 +55,7 @@ func TestPartsBecomeAnObject(t *testing.T) {
 func TestPartsReturnTheirChecksum(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
-	r := &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
+	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
 	sum := uint32(7)
 	r.CRC32C = storage.KnownCRC32C(sum)
 	part, err := d.PutPart(t.Context(), r)
@@ -73,7 +74,7 @@ func TestCompletePartsRefuses(t *testing.T) {
 	missing.Number = 2
 	for name, test := range map[string]struct {
 		key, upload string
-		part        storage.Part
+		part        driver.Part
 	}{
 		"a replaced part":          {"k", upload, replaced},
 		"a part of another size":   {"k", upload, other},
@@ -82,8 +83,8 @@ func TestCompletePartsRefuses(t *testing.T) {
 		"an upload to another key": {"j", upload, part},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
-				Put: &storage.PutRequest{Key: test.key}, Upload: test.upload, Parts: []storage.Part{test.part},
+			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put: &driver.PutRequest{Key: test.key}, Upload: test.upload, Parts: []driver.Part{test.part},
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Empty(t, keys(t, d))
@@ -97,8 +98,8 @@ func TestAnUploadStaysAfterAFailedCondition(t *testing.T) {
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "new")
 	complete := func(c storage.Condition) error {
-		_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
-			Put: &storage.PutRequest{Key: "k", Condition: c}, Upload: upload, Parts: []storage.Part{part},
+		_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+			Put: &driver.PutRequest{Key: "k", Condition: c}, Upload: upload, Parts: []driver.Part{part},
 		})
 		return err
 	}
@@ -115,7 +116,7 @@ func TestAbortParts(t *testing.T) {
 	putPart(t, d, "k", upload, 1, "a")
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "aborting an unknown upload succeeds")
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -123,7 +124,7 @@ func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	body := &seekable{&hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -131,9 +132,9 @@ func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k"}, Upload: upload, Parts: []storage.Part{part}})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k"}, Upload: upload, Parts: []driver.Part{part}})
 	require.NoError(t, err)
 	require.Equal(t, "good", get(t, d, "k", ""))
 }

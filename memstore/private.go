@@ -3,18 +3,18 @@ package memstore
 import (
 	"context"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-var _ storage.PrivateDriver = (*serviceDriver)(nil)
+var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
 // PrivateDriver returns a driver of a bucket in an account of its own.
-func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, _ bool) (storage.Driver, error) {
+func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, _ bool) (driver.Driver, error) {
 	b, err := s.open(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
 	a := b.private()
 	a.findOrCreate("private")
-	return &driver{account: a, bucket: "private"}, nil
+	return &objectDriver{account: a, bucket: "private"}, nil
 }

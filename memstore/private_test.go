@@ -8,28 +8,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 	s := NewServiceDriver(ServiceConfig{})
 	ctx := t.Context()
-	private := s.(storage.PrivateDriver)
+	private := s.(driver.PrivateDriver)
 	_, err := private.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	for range 2 {
-		_, err = s.CreateBucket(ctx, &storage.BucketRequest{Name: "one"})
+		_, err = s.CreateBucket(ctx, &driver.BucketRequest{Name: "one"})
 		require.NoError(t, err)
 		d, err := private.PrivateDriver(ctx, "one", true)
 		require.NoError(t, err)
-		_, err = d.Put(ctx, &storage.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4, Condition: storage.Condition{Absent: true}})
+		_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4, Condition: storage.Condition{Absent: true}})
 		require.NoError(t, err)
 		again, err := private.PrivateDriver(ctx, "one", false)
 		require.NoError(t, err)
-		_, err = again.Head(ctx, &storage.GetRequest{Key: "record", Length: -1})
+		_, err = again.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
 		require.NoError(t, err)
 		open, err := s.Driver("one")
 		require.NoError(t, err)
-		page, err := open.List(ctx, &storage.ListRequest{Limit: 10})
+		page, err := open.List(ctx, &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, page.Entries)
 		require.NoError(t, s.DeleteBucket(ctx, "one"))
@@ -39,11 +40,11 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	d := NewDriver(Config{})
 	require.NotZero(t, d.Describe().Features&storage.LateMetadata)
-	r := &storage.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
+	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	a, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	a, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
 }

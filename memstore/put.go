@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Put reads the body first; only then is the condition checked and the object
 // put in place, under one lock.
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -53,7 +54,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 
 func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	d := fresh()
-	r := &storage.PutRequest{Key: "k", Size: -1}
+	r := &driver.PutRequest{Key: "k", Size: -1}
 	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = storage.KnownCRC32C(sum) }}
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
@@ -73,7 +74,7 @@ func TestPutStoresBodiesOfEveryLength(t *testing.T) {
 		for name, wrap := range wraps {
 			for _, size := range []int64{-1, int64(length)} {
 				d := fresh()
-				attrs, err := d.Put(t.Context(), &storage.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
+				attrs, err := d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
 				require.NoError(t, err)
 				require.Equal(t, int64(length), attrs.Size)
 				require.True(t, get(t, d, "k", "") == string(content), "%d bytes, %s, size %d", length, name, size)
@@ -86,9 +87,9 @@ func TestStreamsShareNoMemory(t *testing.T) {
 	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
 		d := fresh()
 		for _, letter := range []string{"a", "b", "c"} {
-			_, err := d.Put(t.Context(), &storage.PutRequest{Key: letter, Body: strings.NewReader(strings.Repeat(letter, length)), Size: -1})
+			_, err := d.Put(t.Context(), &driver.PutRequest{Key: letter, Body: strings.NewReader(strings.Repeat(letter, length)), Size: -1})
 			require.NoError(t, err)
-			_, err = d.Put(t.Context(), &storage.PutRequest{Key: "k", Body: broken(strings.Repeat("x", length), errBroken), Size: -1})
+			_, err = d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: broken(strings.Repeat("x", length), errBroken), Size: -1})
 			require.ErrorIs(t, err, errBroken)
 		}
 		for _, letter := range []string{"a", "b", "c"} {
@@ -98,16 +99,16 @@ func TestStreamsShareNoMemory(t *testing.T) {
 }
 
 func TestAFailedPutKeepsTheOldObject(t *testing.T) {
-	sized := func(body io.Reader, size int64) *storage.PutRequest {
-		return &storage.PutRequest{Key: "k", Body: body, Size: size}
+	sized := func(body io.Reader, size int64) *driver.PutRequest {
+		return &driver.PutRequest{Key: "k", Body: body, Size: size}
 	}
-	guarded := func(c storage.Condition) *storage.PutRequest {
+	guarded := func(c storage.Condition) *driver.PutRequest {
 		r := putRequest("k", "new")
 		r.Condition = c
 		return r
 	}
 	for name, test := range map[string]struct {
-		request *storage.PutRequest
+		request *driver.PutRequest
 		want    error
 	}{
 		"the body fails":                     {sized(broken("ne", errBroken), 3), errBroken},
@@ -167,13 +168,13 @@ func TestPutOfEqualContentHasANewRevision(t *testing.T) {
 func TestABodyMayReadTheBucketThatItIsWrittenTo(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "content")
-	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	reading := &hooked{body, func() {
 		put(t, d, "other", "written while the body is read")
 		require.Len(t, keys(t, d), 2)
 	}}
-	_, err = d.Put(t.Context(), &storage.PutRequest{Key: "k", Body: reading, Size: -1})
+	_, err = d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: reading, Size: -1})
 	require.NoError(t, err)
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
@@ -212,7 +213,7 @@ func TestReadersGetBytesAndAttributesOfOneWrite(t *testing.T) {
 		})
 		group.Go(func() {
 			for range 200 {
-				attrs, body, err := d.Get(context.Background(), &storage.GetRequest{Key: "k", Length: -1})
+				attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: "k", Length: -1})
 				if err != nil {
 					t.Error(err)
 					return
@@ -240,27 +241,27 @@ func TestCallsFailAfterTheContextEnded(t *testing.T) {
 
 			calls := map[string]func() error{
 				"Put":        func() error { _, err := d.Put(ctx, putRequest("k", "new")); return err },
-				"Get":        func() error { _, _, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1}); return err },
-				"Head":       func() error { _, err := d.Head(ctx, &storage.GetRequest{Key: "k", Length: -1}); return err },
-				"List":       func() error { _, err := d.List(ctx, &storage.ListRequest{Limit: 1}); return err },
-				"Delete":     func() error { return d.Delete(ctx, &storage.DeleteRequest{Key: "k"}) },
+				"Get":        func() error { _, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1}); return err },
+				"Head":       func() error { _, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1}); return err },
+				"List":       func() error { _, err := d.List(ctx, &driver.ListRequest{Limit: 1}); return err },
+				"Delete":     func() error { return d.Delete(ctx, &driver.DeleteRequest{Key: "k"}) },
 				"BeginParts": func() error { _, err := d.BeginParts(ctx, putRequest("k", "")); return err },
 				"PutPart": func() error {
-					_, err := d.PutPart(ctx, &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+					_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 					return err
 				},
 				"CompleteParts": func() error {
-					_, err := d.CompleteParts(ctx, &storage.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
+					_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
 					return err
 				},
 				"AbortParts":  func() error { return d.AbortParts(ctx, "k", upload) },
-				"DeleteBatch": func() error { return d.DeleteBatch(ctx, []storage.DeleteRequest{{Key: "k"}})[0] },
-				"Copy":        func() error { _, err := d.Copy(ctx, &storage.CopyRequest{Source: source, Key: "k"}); return err },
+				"DeleteBatch": func() error { return d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})[0] },
+				"Copy":        func() error { _, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: "k"}); return err },
 				"Compose": func() error {
-					_, err := d.Compose(ctx, &storage.ComposeRequest{Sources: []storage.ObjectRef{source}, Key: "k"})
+					_, err := d.Compose(ctx, &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
 					return err
 				},
-				"ListVersions": func() error { _, err := d.ListVersions(ctx, &storage.ListRequest{Limit: 1}); return err },
+				"ListVersions": func() error { _, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 1}); return err },
 			}
 			for name, call := range calls {
 				require.ErrorIs(t, call(), want, name)
@@ -276,7 +277,7 @@ func TestAContextThatEndsWithTheBodyStoresNothing(t *testing.T) {
 			d := fresh()
 			ctx, cancel := context.WithCancel(t.Context())
 			body := &hooked{strings.NewReader("new"), cancel}
-			_, err := d.Put(ctx, &storage.PutRequest{Key: "k", Body: body, Size: size})
+			_, err := d.Put(ctx, &driver.PutRequest{Key: "k", Body: body, Size: size})
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Empty(t, keys(t, d))
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A restored says when a restored copy of an archived object exists. The zero value is none.
@@ -13,7 +14,7 @@ type restored struct{ from, until time.Time }
 
 // Restore begins to make an archived object readable, as S3 does: for a number of days. If a
 // restored copy exists, it is kept for so many days from now on.
-func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
 	return d.change(ctx, r, func(o *object, _ *bucket, k *kept) error {
 		if !d.account.archives(o) || now.Before(k.restored.from) {

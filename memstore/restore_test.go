@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // archiving returns a bucket that archives the class COLD, and restores within six hours.
 func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
-	return storage.New(memstore.NewDriver(memstore.Config{
+	return engine.New(memstore.NewDriver(memstore.Config{
 		Now:            func() time.Time { return *now },
 		ArchiveClasses: []string{"DEEP", "COLD"},
 		RestoreTime:    6 * time.Hour,

@@ -6,22 +6,23 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
-var _ storage.ServiceDriver = (*serviceDriver)(nil)
+var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 // serviceDriver manages the buckets of an account. It does not support credentials,
 // because there is no login.
 type serviceDriver struct {
-	storage.UnimplementedServiceDriver
+	driver.UnimplementedServiceDriver
 	account *account
 }
 
 func (s *serviceDriver) Provider() string { return provider }
 
-func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 
 // UpdateBucket changes the properties that the request has. If the request has a region,
 // it fails with Unsupported: a bucket cannot move.
-func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
@@ -110,8 +111,8 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 
 // Driver returns a driver for a bucket. If the bucket does not exist, operations of the
 // driver fail with BucketNotFound.
-func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
-	return &driver{account: s.account, bucket: name}, nil
+func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
+	return &objectDriver{account: s.account, bucket: name}, nil
 }
 
 func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) {
@@ -123,7 +124,7 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 
 // applyRequest sets the fields of info that r has. It copies the lists. A bucket that locks
 // objects keeps versions.
-func applyRequest(info *storage.BucketInfo, r *storage.BucketRequest) error {
+func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		info.Public = *r.PublicAccess
 	}

@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
-func created(t *testing.T, s storage.ServiceDriver, name string) storage.Driver {
+func created(t *testing.T, s driver.ServiceDriver, name string) driver.Driver {
 	t.Helper()
-	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: name})
+	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: name})
 	require.NoError(t, err)
 	d, err := s.Driver(name)
 	require.NoError(t, err)
@@ -32,7 +33,7 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 		CORS:      []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}},
 		Lifecycle: []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}},
 	}
-	info, err := s.CreateBucket(t.Context(), &storage.BucketRequest{
+	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name: "b", Region: "here", PublicAccess: ref(true), Versioning: ref(true), CORS: &cors, Lifecycle: &lifecycle,
 	})
 	require.NoError(t, err)
@@ -51,26 +52,26 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 
 func TestUpdateBucketChangesOnlyWhatIsRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{
+	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name: "b", PublicAccess: ref(true), CORS: &[]storage.CORSRule{{}}, Lifecycle: &[]storage.LifecycleRule{{}},
 	})
 	require.NoError(t, err)
-	info, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})
+	info, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})
 	require.NoError(t, err)
 	require.Nil(t, info.CORS, "an empty list clears them")
 	require.Len(t, info.Lifecycle, 1)
 	require.True(t, info.Public)
 
-	_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", Region: "there"})
+	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Region: "there"})
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "none"})
+	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "none"})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
 func TestCreateBucketTwice(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	put(t, created(t, s, "b"), "k", "content")
-	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Region: "other"})
+	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Region: "other"})
 	require.ErrorIs(t, err, storage.BucketExists)
 	info, err := s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
@@ -109,18 +110,18 @@ func TestMissingBuckets(t *testing.T) {
 		require.ErrorIs(t, err, storage.BucketNotFound)
 		_, err = head(d, "k")
 		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, _, err = d.Get(t.Context(), &storage.GetRequest{Key: "k"})
+		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k"})
 		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = d.List(t.Context(), &storage.ListRequest{Limit: 1})
+		_, err = d.List(t.Context(), &driver.ListRequest{Limit: 1})
 		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = d.ListVersions(t.Context(), &storage.ListRequest{Limit: 1})
+		_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 1})
 		require.ErrorIs(t, err, storage.BucketNotFound)
-		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.BucketNotFound)
 		_, err = d.BeginParts(t.Context(), putRequest("k", ""))
 		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k"})
+		_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k"})
 		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{source}, Key: "k"})
+		_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
 		require.ErrorIs(t, err, storage.BucketNotFound)
 	}
 	check()
@@ -190,9 +191,9 @@ func TestServiceCallsFailAfterTheContextEnded(t *testing.T) {
 	created(t, s, "b")
 	ctx, cancel := ctxIn("canceled")
 	defer cancel()
-	_, err := s.CreateBucket(ctx, &storage.BucketRequest{Name: "c"})
+	_, err := s.CreateBucket(ctx, &driver.BucketRequest{Name: "c"})
 	require.ErrorIs(t, err, storage.Canceled)
-	_, err = s.UpdateBucket(ctx, &storage.BucketRequest{Name: "b"})
+	_, err = s.UpdateBucket(ctx, &driver.BucketRequest{Name: "b"})
 	require.ErrorIs(t, err, storage.Canceled)
 	_, err = s.BucketInfo(ctx, "b")
 	require.ErrorIs(t, err, storage.Canceled)

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -13,7 +14,7 @@ const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.Si
 
 // Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
 // exist.
-func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 }
 
 // SignPart signs a URL of a part for the handler of package serve.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	return signedurl.SignPart(keys, d.bucket, r, d.account.time())
 }
 
-func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
+func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	if err := interrupted(ctx); err != nil {
 		return signedurl.Keys{}, err
 	}

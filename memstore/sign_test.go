@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/memstore"
 )
@@ -20,7 +22,7 @@ const base = "https://files.example.com/b"
 
 func served(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBucket) {
 	t.Helper()
-	b := storage.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
+	b := engine.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
 	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 	return b, o
@@ -41,9 +43,9 @@ func TestSigningNeedsABaseURL(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "WithSigningBaseURL")
 	require.False(t, storage.Supports(b, storage.SignedURLs))
-	_, err = fresh().Sign(t.Context(), &storage.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
+	_, err = fresh().Sign(t.Context(), &driver.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = fresh().SignForm(t.Context(), &storage.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
+	_, err = fresh().SignForm(t.Context(), &driver.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -138,8 +140,8 @@ func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 }
 
 func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
-	pass := storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
+	pass := driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})
 	whole := memstore.New(storage.WithSigningBaseURL(base), pass)
 	_, ok := signedurl.OriginOf(whole)

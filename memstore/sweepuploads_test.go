@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
 	"github.com/omnibucket/storage/memstore"
 )
@@ -35,14 +37,14 @@ func (c *setClock) Now() time.Time {
 func (c *setClock) pass(d time.Duration) { c.now = c.now.Add(d) }
 
 // sweep begins an upload, which discards expired ones, and aborts it.
-func sweep(t *testing.T, d storage.Driver) {
+func sweep(t *testing.T, d driver.Driver) {
 	t.Helper()
 	require.NoError(t, d.AbortParts(t.Context(), "sweep", begin(t, d, "sweep")))
 }
 
-func complete(t *testing.T, d storage.Driver, key, upload string, parts ...storage.Part) error {
+func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver.Part) error {
 	t.Helper()
-	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: key}, Upload: upload, Parts: parts})
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts})
 	return err
 }
 
@@ -51,13 +53,13 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
-			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
+			_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
 			begun := clock.now
 			upload := begin(t, d, row.Key)
-			var parts []storage.Part
+			var parts []driver.Part
 			if row.Part != 0 {
 				clock.pass(row.Part)
 				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
@@ -80,7 +82,7 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "x")
 	clock.pass(7 * day)
 	sweep(t, d)
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, upload)
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
@@ -89,15 +91,15 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 
 // A haltingDriver cancels the upload at its second part.
 type haltingDriver struct {
-	storage.Driver
+	driver.Driver
 	parts int
 	halt  func()
 }
 
-func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.parts++; d.parts == 2 {
 		d.halt()
-		return storage.Part{}, storage.Canceled
+		return driver.Part{}, storage.Canceled
 	}
 	return d.Driver.PutPart(ctx, r)
 }
@@ -106,7 +108,7 @@ func TestADiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	ctx, cancel := context.WithCancel(t.Context())
-	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
+	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
 	journal := filepath.Join(t.TempDir(), "upload")
 	upload := func(ctx context.Context) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1))
@@ -158,7 +160,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 		sweep(t, d)
 	}
 	body := &seekable{&hooked{strings.NewReader("x"), later}}
-	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err, "the part takes eight days")
 
 	clock.at = later // the clock is read after the parts are joined and before the object is stored
@@ -173,10 +175,10 @@ func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	put(t, d, "k", "old")
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{
-		Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: []storage.Part{part},
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put: &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: []driver.Part{part},
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	clock.pass(7 * day)

@@ -5,10 +5,11 @@ import (
 	"maps"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Tags returns the tags of the current object or a version of it.
-func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	o, _, err := d.look(ctx, r)
 	if err != nil {
 		return nil, err
@@ -17,7 +18,7 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 }
 
 // SetTags replaces the tags.
-func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(_ *object, _ *bucket, k *kept) error {
 		k.tags = maps.Clone(r.Tags)
 		return nil
@@ -25,7 +26,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 }
 
 // change changes what is kept with an object. Its revision stays the same.
-func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(old *object, b *bucket, k *kept) error) error {
+func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, k *kept) error) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A version is a noncurrent version of an object, or a delete marker.
@@ -62,7 +63,7 @@ func (b *bucket) newestKept(key string) (newest *object) {
 // ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
 // prefixes that List returns. If versioning is off, current objects have no version.
 // Noncurrent ones always have one, because nothing else can reach them.
-func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	after, err := startAfter(r)
 	if err != nil {
 		return nil, err
@@ -78,8 +79,8 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	return b.listVersions(r, after), nil
 }
 
-func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.VersionPage {
-	page := &storage.VersionPage{}
+func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.VersionPage {
+	page := &driver.VersionPage{}
 	var last position
 	all := b.history()
 	if after.key >= r.Prefix {

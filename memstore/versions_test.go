@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // history returns all versions of the bucket, page by page, as "key:content". Current
 // objects are in brackets.
-func history(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []string {
+func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
 	t.Helper()
 	var found []string
 	r.Limit = limit
@@ -26,7 +27,7 @@ func history(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) [
 			text := e.Key
 			switch {
 			case e.IsDeleteMarker:
-				_, err := d.Head(t.Context(), &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+				_, err := d.Head(t.Context(), &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				text += " removed"
 			case !e.IsPrefix:
@@ -52,19 +53,19 @@ func TestVersionsAreKept(t *testing.T) {
 	put(t, d, "k", "2")
 	require.NotEmpty(t, first.Version)
 	require.Equal(t, "1", get(t, d, "k", first.Version))
-	require.Equal(t, []string{"[k:2]", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:2]", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 
 	remove(t, d, "k", "")
 	_, err := head(d, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Empty(t, keys(t, d))
-	require.Equal(t, []string{"k removed", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+	require.Equal(t, []string{"k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 
 	source := d.Locate("k")
 	source.Version = first.Version
-	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
 	require.NoError(t, err, "restored")
-	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 }
 
 func TestAVersionIsRemovedPermanently(t *testing.T) {
@@ -99,7 +100,7 @@ func TestAVersionIsRemovedPermanently(t *testing.T) {
 				}
 				remove(t, d, "k", version)
 			}
-			require.Equal(t, append(test.left, "[kk:4]"), history(t, d, storage.ListRequest{}, 9))
+			require.Equal(t, append(test.left, "[kk:4]"), history(t, d, driver.ListRequest{}, 9))
 		})
 	}
 }
@@ -111,13 +112,13 @@ func TestMalformedVersionsAreRefused(t *testing.T) {
 		"null", "1", "s3:1", "memory:", "memory:0", "memory:01", "memory:+1", "memory:-1", "memory: 1", "memory:1 ", "memory:0x1",
 		"memory:1_0", "memory:18446744073709551616", `"00000000-memory:1"`,
 	} {
-		_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: version, Length: -1})
+		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		_, _, err = d.Get(t.Context(), &storage.GetRequest{Key: "k", Version: version, Length: -1})
+		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument, version)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument, version)
 	}
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:9", Length: -1})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:9", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
@@ -125,11 +126,11 @@ func TestConditionsHoldForTheRequestedVersion(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
 	require.NoError(t, err)
-	err = d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
+	err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
@@ -146,7 +147,7 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, now.Revision, now.Version)
 	put(t, d, "k", "2")
-	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 }
 
 func TestVersionsAreTurnedOffAgain(t *testing.T) {
@@ -156,18 +157,18 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
 	off := false
-	_, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "bucket", Versioning: &off})
+	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "bucket", Versioning: &off})
 	require.NoError(t, err)
 	require.False(t, d.Describe().Versioned)
 
 	require.Empty(t, put(t, d, "k", "3").Version, "there are no new versions")
-	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 9})
+	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 9})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	require.Empty(t, page.Entries[0].Version)
 	require.True(t, page.Entries[0].Current)
 	require.Equal(t, "memory:1", page.Entries[1].Version, "noncurrent versions have a version")
-	old, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Length: -1})
+	old, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "memory:1", old.Version)
 }
@@ -183,16 +184,16 @@ func TestListVersionsPages(t *testing.T) {
 	remove(t, d, "c", "")
 	put(t, d, "c/d", "7")
 	for name, test := range map[string]struct {
-		request storage.ListRequest
+		request driver.ListRequest
 		want    []string
 	}{
-		"everything":        {storage.ListRequest{}, []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
-		"a prefix":          {storage.ListRequest{Prefix: "b/"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]"}},
-		"after a key":       {storage.ListRequest{StartAfter: "a"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
-		"a delimiter":       {storage.ListRequest{Delimiter: "/"}, []string{"[a:2]", "a:1", "b/", "c removed", "c:6", "c/"}},
-		"after a prefix":    {storage.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c removed", "c:6", "c/"}},
-		"a key as a prefix": {storage.ListRequest{Prefix: "c"}, []string{"c removed", "c:6", "[c/d:7]"}},
-		"nothing":           {storage.ListRequest{Prefix: "d"}, nil},
+		"everything":        {driver.ListRequest{}, []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
+		"a prefix":          {driver.ListRequest{Prefix: "b/"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]"}},
+		"after a key":       {driver.ListRequest{StartAfter: "a"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
+		"a delimiter":       {driver.ListRequest{Delimiter: "/"}, []string{"[a:2]", "a:1", "b/", "c removed", "c:6", "c/"}},
+		"after a prefix":    {driver.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c removed", "c:6", "c/"}},
+		"a key as a prefix": {driver.ListRequest{Prefix: "c"}, []string{"c removed", "c:6", "[c/d:7]"}},
+		"nothing":           {driver.ListRequest{Prefix: "d"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for limit := 1; limit < 9; limit++ {
@@ -239,7 +240,7 @@ func TestVersionsAgreeWithASimpleModel(t *testing.T) {
 				want = append(want, text)
 			}
 		}
-		require.Equal(t, want, history(t, d, storage.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
+		require.Equal(t, want, history(t, d, driver.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
 	}
 }
 
@@ -248,7 +249,7 @@ func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
 	today := day(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
 	since := func() (days []int) {
-		page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+		page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		for _, e := range page.Entries {
 			require.Equal(t, e.Current || e.IsDeleteMarker, e.NoncurrentSince.IsZero())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
@@ -60,7 +61,7 @@ func TestConformanceThroughAGuard(t *testing.T) {
 		}
 	}
 	storagetest.Run(t, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		without := storage.WithLayer(faults.WithLimits(faults.Limits{Disable: unreached, MaxBatch: -1}))
+		without := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: unreached, MaxBatch: -1}))
 		return guarding{memstore.New(append([]storage.OpenOption{without}, opts...)...)}
 	}, opts...)
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -122,7 +124,7 @@ func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
 				return nil
 			}}
 			driver := memstore.NewDriver(memstore.Config{})
-			s, ahead := newSite(t, storage.New(driver), c), newSite(t, storage.New(driver), c)
+			s, ahead := newSite(t, engine.New(driver), c), newSite(t, engine.New(driver), c)
 			ahead.clock.Advance(3 * time.Minute)
 			at := row.begin(s)
 			release := map[string]func(){"GOOD": sync.OnceFunc(func() { close(goOn["GOOD"]) }), "EVIL": sync.OnceFunc(func() { close(goOn["EVIL"]) })}
@@ -255,7 +257,7 @@ func TestManyCompletionsMakeOneObject(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	var told atomic.Int64
 	c := resumable.Config{ProxyParts: true, OnComplete: func(context.Context, *resumable.Upload) error { told.Add(1); return nil }}
-	sites := []*site{newSite(t, storage.New(driver), c), newSite(t, storage.New(driver), c)}
+	sites := []*site{newSite(t, engine.New(driver), c), newSite(t, engine.New(driver), c)}
 	u := sites[0].begin(map[string]any{"filename": "file"})
 	sent := u.send(1, content(1000))
 	var group sync.WaitGroup
@@ -287,10 +289,10 @@ func TestManyCompletionsMakeOneObject(t *testing.T) {
 // Two requests complete one upload at once with different lists of parts. The first one fails in the
 // middle: the object is still made of its parts.
 func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
-	driver := memstore.NewDriver(memstore.Config{})
+	drv := memstore.NewDriver(memstore.Config{})
 	layered := func(each func(call string, next func() error) error) *site {
-		return newSite(t, storage.New(driver, storage.WithLayer(func(next storage.Driver) storage.Driver {
-			return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return newSite(t, engine.New(drv, driver.WithLayer(func(next driver.Driver) driver.Driver {
+			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 				return each(call, func() error { return next(ctx) })
 			})
 		})), resumable.Config{ProxyParts: true})
@@ -310,7 +312,7 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 		}
 		return err
 	})
-	s := newSite(t, storage.New(driver), resumable.Config{ProxyParts: true})
+	s := newSite(t, engine.New(drv), resumable.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	one, two := u.send(1, content(part)), u.send(2, content(100))
 	completeAt := func(s *site, parts ...sentPart) *answer {
@@ -333,7 +335,7 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 func TestTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
-	sites := []*site{newSite(t, storage.New(driver), resumable.Config{}), newSite(t, storage.New(driver), resumable.Config{})}
+	sites := []*site{newSite(t, engine.New(driver), resumable.Config{}), newSite(t, engine.New(driver), resumable.Config{})}
 	at := sites[0].create("Upload-Length", size(data))
 	var group sync.WaitGroup
 	for _, s := range sites {
@@ -363,7 +365,7 @@ func TestErrorsShowNothingOfTheStore(t *testing.T) {
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
 	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
 	hidden := make(chan error, 10)
-	bucket := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	s := newSite(t, bucket, resumable.Config{ProxyParts: true, OnError: func(_ *http.Request, err error) { hidden <- err }})
 	at := s.create("Upload-Length", "3")
 	for _, a := range []*answer{

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
@@ -30,8 +32,8 @@ type death struct {
 	calls int
 }
 
-func (d *death) layer(next storage.Driver) storage.Driver {
-	return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+func (d *death) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 		d.mu.Lock()
 		d.calls++
 		now, dead := d.calls == d.at, d.calls > d.at
@@ -206,12 +208,12 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 // survive reports whether the process was killed.
 func survive(t *testing.T, j journey, d *death) bool {
 	t.Helper()
-	driver, told := memstore.NewDriver(memstore.Config{}), 0
+	drv, told := memstore.NewDriver(memstore.Config{}), 0
 	c := j.config
 	c.OnComplete = func(context.Context, *resumable.Upload) error { told++; return nil }
-	s := newSite(t, storage.New(driver), c)
+	s := newSite(t, engine.New(drv), c)
 	given := j.setUp(s)
-	mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+	mortal := newSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 	j.act(mortal, given)
 	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 	j.resume(s, given)
@@ -237,13 +239,13 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 			require.Less(t, at, 30)
 			told := 0
 			c := resumable.Config{OnComplete: func(context.Context, *resumable.Upload) error { told++; return nil }}
-			driver := memstore.NewDriver(memstore.Config{})
-			s := newSite(t, storage.New(driver), c)
+			drv := memstore.NewDriver(memstore.Config{})
+			s := newSite(t, engine.New(drv), c)
 			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
 			var request struct{ URL string }
 			a.json(t, &request)
 			d := &death{at: at, after: after}
-			mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+			mortal := newSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
 			s.clock.Advance(3 * time.Minute)
 			if a = s.do("", "PUT", request.URL, readerOf("abc"), nil); a.StatusCode != http.StatusOK { // only the response was lost
@@ -282,11 +284,11 @@ func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
 			completed, data := 0, row.data
 			for at := 1; ; at++ {
 				require.Less(t, at, 60)
-				driver, told := memstore.NewDriver(memstore.Config{}), 0
+				drv, told := memstore.NewDriver(memstore.Config{}), 0
 				c := resumable.Config{ProxyParts: true, Inspect: row.inspect, OnComplete: func(context.Context, *resumable.Upload) error { told++; return nil }}
-				s := newSite(t, storage.New(driver), c)
+				s := newSite(t, engine.New(drv), c)
 				d := &death{at: at, after: row.after}
-				mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+				mortal := newSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 				address := ""
 				if row.parts {
 					u := s.begin(map[string]any{"filename": "file"})
@@ -321,13 +323,13 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 	for at := 1; ; at++ {
 		require.Less(t, at, 60)
-		driver := memstore.NewDriver(memstore.Config{})
-		s := newSite(t, storage.New(driver), resumable.Config{ProxyParts: true})
+		drv := memstore.NewDriver(memstore.Config{})
+		s := newSite(t, engine.New(drv), resumable.Config{ProxyParts: true})
 		address := s.create("Upload-Length", size(data))
 		s.patch(address, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
 		d := &death{at: at}
-		mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), resumable.Config{})
+		mortal := newSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), resumable.Config{})
 		mortal.clock.Advance(100 * time.Hour)
 		_, err := mortal.handler.Sweep(t.Context())
 		require.Empty(t, s.tidy(), "killed at call %d", at)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
@@ -18,8 +19,8 @@ import (
 // completes an upload. The new version completes it.
 func TestAnUploadThatAnEarlierVersionWasCompletingIsCompleted(t *testing.T) {
 	fail := true
-	bucket := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "CompleteParts" && fail {
 				return &storage.Error{Code: storage.Internal, Err: errDead}
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/resumable"
 )
 
@@ -26,7 +27,7 @@ func TestAPartThatIsReplacedDuringTheCompletionIsNotTakenForTheOldOne(t *testing
 					t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
 						"TestAPartThatIsReplacedMeanwhileIsNotComposed of providers/gcs has the rule")
 				}
-				s := newSite(t, open(t, storage.WithLayer(rival("another"))), resumable.Config{ProxyParts: true})
+				s := newSite(t, open(t, driver.WithLayer(rival("another"))), resumable.Config{ProxyParts: true})
 				u := s.begin(map[string]any{"filename": "file"})
 				sent := u.send(1, []byte("text"))
 				if !row.etag {
@@ -50,18 +51,18 @@ func TestAPartThatIsReplacedDuringTheCompletionIsNotTakenForTheOldOne(t *testing
 
 // A rivalDriver stores part 1 again before its first completion.
 type rivalDriver struct {
-	storage.Driver
+	driver.Driver
 	text string
 }
 
-func rival(text string) storage.Layer {
-	return func(next storage.Driver) storage.Driver { return &rivalDriver{next, text} }
+func rival(text string) driver.Layer {
+	return func(next driver.Driver) driver.Driver { return &rivalDriver{next, text} }
 }
 
-func (d *rivalDriver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if text := d.text; text != "" {
 		d.text = ""
-		_, err := d.PutPart(ctx, &storage.PartRequest{
+		_, err := d.PutPart(ctx, &driver.PartRequest{
 			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(text), Size: int64(len(text)), Unchecked: r.Put.UncheckedParts,
 			CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))),
 		})

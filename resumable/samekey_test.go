@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
@@ -28,8 +29,8 @@ const sharedKey = "files/shared"
 
 func newShared(t *testing.T, inspect func(context.Context, *resumable.Upload, *storage.ReaderAt) error) *shared {
 	s := &shared{before: func(string) error { return nil }}
-	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if err := s.before(call); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -20,7 +21,7 @@ func overwriting(_ *http.Request, user string, n resumable.UploadRequest) (*resu
 }
 
 func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
-	plain := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{
+	plain := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
 	_, err := resumable.NewHandler(plain, configured(resumable.Config{Begin: overwriting}))
@@ -64,7 +65,7 @@ var limits = []struct {
 func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 	for _, row := range limits {
 		t.Run(row.name, func(t *testing.T) {
-			s := newSite(t, memstore.New(storage.WithLayer(faults.WithLimits(row.limits))), resumable.Config{})
+			s := newSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), resumable.Config{})
 			data := content(2*part + 1000)
 			at := s.create("Upload-Length", size(data))
 			for offset, end := 0, 0; offset < len(data); offset = end {
@@ -79,7 +80,7 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 	for _, row := range limits {
 		t.Run(row.name, func(t *testing.T) {
-			s := newSite(t, memstore.New(storage.WithLayer(faults.WithLimits(row.limits))), resumable.Config{ProxyParts: true})
+			s := newSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), resumable.Config{ProxyParts: true})
 			data := content(2*part + 1000)
 			u := s.begin(map[string]any{"filename": "file", "size": len(data)})
 			var parts []sentPart
@@ -94,7 +95,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 }
 
 func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
-	s := newSite(t, memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), resumable.Config{ProxyParts: true})
+	s := newSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), resumable.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
 	signed := u.sign(1, "")
@@ -108,7 +109,7 @@ func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
 
 // A tus upload that needs larger parts than the memory is refused before it begins.
 func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
-	bucket := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
 	s := newSite(t, bucket, resumable.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(resumable.BasePart)
 	a := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -17,7 +18,7 @@ import (
 // Uploads that cannot be removed do not keep a Sweep from the others for ever.
 func TestSweepReachesEveryUpload(t *testing.T) {
 	failing := faults.New()
-	s := newSite(t, memstore.New(storage.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), resumable.Config{})
+	s := newSite(t, memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), resumable.Config{})
 	for range 150 {
 		s.create("Upload-Length", "3")
 	}

@@ -8,17 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
 
 // TestUnusedBlobsAreDeleted counts what the driver under the server holds.
 func TestUnusedBlobsAreDeleted(t *testing.T) {
-	driver := memstore.NewDriver(memstore.Config{})
-	s := start(t, s3server.Config{Driver: driver})
+	drv := memstore.NewDriver(memstore.Config{})
+	s := start(t, s3server.Config{Driver: drv})
 	held := func() int {
-		page, err := driver.List(t.Context(), &storage.ListRequest{Limit: 1000})
+		page, err := drv.List(t.Context(), &driver.ListRequest{Limit: 1000})
 		require.NoError(t, err)
 		return len(page.Entries)
 	}

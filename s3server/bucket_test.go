@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
@@ -99,11 +100,11 @@ func TestBucketsAreListedAndRemoved(t *testing.T) {
 
 // A busyService calls meanwhile after it has made a bucket.
 type busyService struct {
-	storage.ServiceDriver
+	driver.ServiceDriver
 	meanwhile func()
 }
 
-func (s *busyService) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *busyService) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info, err := s.ServiceDriver.CreateBucket(ctx, r)
 	if s.meanwhile != nil {
 		f := s.meanwhile
@@ -113,15 +114,15 @@ func (s *busyService) CreateBucket(ctx context.Context, r *storage.BucketRequest
 	return info, err
 }
 
-func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create bool) (storage.Driver, error) {
-	return s.ServiceDriver.(storage.PrivateDriver).PrivateDriver(ctx, bucket, create)
+func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
+	return s.ServiceDriver.(driver.PrivateDriver).PrivateDriver(ctx, bucket, create)
 }
 
 func TestCallsThatMakeAndRemoveABucketAtTheSameTimeConflict(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = directory.Close() })
-	for store, service := range map[string]storage.ServiceDriver{
+	for store, service := range map[string]driver.ServiceDriver{
 		"directory": directory, "memory": memstore.NewServiceDriver(memstore.ServiceConfig{}),
 	} {
 		busy := &busyService{ServiceDriver: service}

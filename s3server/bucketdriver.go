@@ -7,6 +7,8 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
@@ -17,24 +19,24 @@ import (
 // [Handler.Requests] does not show it. Its objects have the same ETags that clients see. If
 // there is no such bucket, its operations fail with [storage.BucketNotFound].
 func (h *Handler) Bucket(name string, opts ...storage.OpenOption) storage.Bucket {
-	return storage.New(&bucketDriver{handler: h, bucket: name}, opts...)
+	return engine.New(&bucketDriver{handler: h, bucket: name}, opts...)
 }
 
 // A bucketDriver is a bucket of the store in the terms of package storage.
 type bucketDriver struct {
-	storage.UnimplementedDriver
+	driver.UnimplementedDriver
 	handler *Handler
 	bucket  string
 }
 
-var _ storage.Driver = (*bucketDriver)(nil)
+var _ driver.Driver = (*bucketDriver)(nil)
 
 // Describe asks the bucket whether it keeps versions.
-func (d *bucketDriver) Describe() storage.Description {
+func (d *bucketDriver) Describe() driver.Description {
 	features := storage.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
 		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning
-	description := storage.Description{
+	description := driver.Description{
 		Provider: "s3server", Bucket: d.bucket, Location: d.handler.id, Local: true, ASCIIMetadata: true,
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
@@ -66,7 +68,7 @@ func (d *bucketDriver) request(ctx context.Context, key string) *request {
 }
 
 // Put checks the properties as PutObject does.
-func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storage.Attrs, error) {
+func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage.Attrs, error) {
 	r := d.request(ctx, in.Key)
 	if err := checkKey(in.Key); err != nil {
 		return nil, storageError(err)
@@ -111,7 +113,7 @@ func (d *bucketDriver) checkVersion(id string) error {
 }
 
 // find returns the object that a read asks for. The caller must release it.
-func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *state.Version, shown string, err error) {
+func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *state.Version, shown string, err error) {
 	if err := d.checkVersion(in.Version); err != nil {
 		return nil, "", err
 	}
@@ -132,7 +134,7 @@ func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *sta
 }
 
 // Get reads an object that clients could read only with their key, too.
-func (d *bucketDriver) Get(ctx context.Context, in *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *bucketDriver) Get(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	v, shown, err := d.find(ctx, in)
 	if err != nil {
 		return nil, nil, err
@@ -176,7 +178,7 @@ func (b *storedBody) Close() error {
 }
 
 // Head returns all but the bytes.
-func (d *bucketDriver) Head(ctx context.Context, in *storage.GetRequest) (*storage.Attrs, error) {
+func (d *bucketDriver) Head(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, error) {
 	v, shown, err := d.find(ctx, in)
 	if err != nil {
 		return nil, err
@@ -186,7 +188,7 @@ func (d *bucketDriver) Head(ctx context.Context, in *storage.GetRequest) (*stora
 }
 
 // Delete of the current object writes a delete marker, if the bucket keeps versions.
-func (d *bucketDriver) Delete(ctx context.Context, in *storage.DeleteRequest) error {
+func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) error {
 	if err := d.checkVersion(in.Version); err != nil {
 		return err
 	}
@@ -203,7 +205,7 @@ func (d *bucketDriver) Delete(ctx context.Context, in *storage.DeleteRequest) er
 }
 
 // Tags returns the tags of an object.
-func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[string]string, error) {
+func (d *bucketDriver) Tags(ctx context.Context, in *driver.GetRequest) (map[string]string, error) {
 	v, _, err := d.find(ctx, in)
 	if err != nil {
 		return nil, err
@@ -217,7 +219,7 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 }
 
 // SetTags replaces the tags of an object.
-func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) error {
+func (d *bucketDriver) SetTags(ctx context.Context, in *driver.ChangeRequest) error {
 	var tags []tagging.Tag
 	for key, value := range in.Tags {
 		tags = append(tags, tagging.Tag{Key: key, Value: value})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -16,7 +17,7 @@ import (
 )
 
 // headersOf returns the headers of PutObject.
-func headersOf(in *storage.PutRequest) http.Header {
+func headersOf(in *driver.PutRequest) http.Header {
 	header := http.Header{}
 	for name, value := range map[string]string{
 		"Content-Type": in.ContentType, "Content-Encoding": in.ContentEncoding, "Content-Disposition": in.ContentDisposition,

@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // List has the position of its last entry as its token.
-func (d *bucketDriver) List(ctx context.Context, in *storage.ListRequest) (*storage.Page, error) {
+func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*storage.Page, error) {
 	after, kind := state.Position{Key: in.StartAfter}, ""
 	if in.Token != "" {
 		kind, after.Key = in.Token[:1], in.Token[1:]
@@ -34,12 +35,12 @@ func (d *bucketDriver) List(ctx context.Context, in *storage.ListRequest) (*stor
 }
 
 // ListVersions has the position of its last entry as its token.
-func (d *bucketDriver) ListVersions(ctx context.Context, in *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest) (*driver.VersionPage, error) {
 	after := state.VersionPosition{Key: in.StartAfter}
 	if in.Token != "" {
 		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // an id has no space
 	}
-	page, last := &storage.VersionPage{}, state.VersionPosition{}
+	page, last := &driver.VersionPage{}, state.VersionPosition{}
 	var newer *state.Version // the entry before
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
 	more, err := d.handler.store.ListVersions(ctx, d.bucket, l, after, func(v *state.Version, latest bool, common string) {

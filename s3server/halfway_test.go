@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -30,17 +31,17 @@ import (
 // A fullService has no space for the settings of buckets. Like Azure, it removes a bucket with
 // everything in it.
 type fullService struct {
-	storage.ServiceDriver
+	driver.ServiceDriver
 	meanwhile string // the key of an object that another client writes; "" for none
 	removed   []string
 }
 
 type fullDriver struct {
-	storage.Driver
+	driver.Driver
 	service *fullService
 }
 
-func (s *fullService) Driver(name string) (storage.Driver, error) {
+func (s *fullService) Driver(name string) (driver.Driver, error) {
 	d, err := gateway{s.ServiceDriver}.Driver(name)
 	return fullDriver{d, s}, err
 }
@@ -50,12 +51,12 @@ func (s *fullService) DeleteBucket(ctx context.Context, name string) error {
 	return s.ServiceDriver.DeleteBucket(ctx, name)
 }
 
-func (d fullDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if !strings.HasSuffix(r.Key, "/bucket.json") {
 		return d.Driver.Put(ctx, r)
 	}
 	if key := d.service.meanwhile; key != "" {
-		if _, err := d.Driver.Put(ctx, &storage.PutRequest{Key: key, Body: bytes.NewReader(nil)}); err != nil {
+		if _, err := d.Driver.Put(ctx, &driver.PutRequest{Key: key, Body: bytes.NewReader(nil)}); err != nil {
 			return nil, err
 		}
 	}

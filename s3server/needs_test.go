@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/needs"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
@@ -18,11 +19,11 @@ import (
 
 // A lackingService is that of a gateway whose store lacks a feature.
 type lackingService struct {
-	storage.ServiceDriver
-	layer storage.Layer
+	driver.ServiceDriver
+	layer driver.Layer
 }
 
-func (l lackingService) Driver(name string) (storage.Driver, error) {
+func (l lackingService) Driver(name string) (driver.Driver, error) {
 	d, err := l.ServiceDriver.Driver(name)
 	if err != nil {
 		return nil, err
@@ -39,8 +40,8 @@ func asUnsupported(err error) error {
 }
 
 // through makes requests to a gateway. The object "a" exists.
-func through(request func(t *testing.T, c *s3.Client) (finish func() error, err error)) func(*testing.T, storage.Layer) (func() error, error) {
-	return func(t *testing.T, lacking storage.Layer) (func() error, error) {
+func through(request func(t *testing.T, c *s3.Client) (finish func() error, err error)) func(*testing.T, driver.Layer) (func() error, error) {
+	return func(t *testing.T, lacking driver.Layer) (func() error, error) {
 		service := lackingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), lacking}
 		t.Cleanup(func() { _ = service.Close() })
 		s := startLenient(t, s3server.Config{Service: service})
@@ -53,7 +54,7 @@ func through(request func(t *testing.T, c *s3.Client) (finish func() error, err 
 }
 
 // put stores an object with a condition, a property or a lock.
-func putWith(change func(*s3.PutObjectInput)) func(*testing.T, storage.Layer) (func() error, error) {
+func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (func() error, error) {
 	return through(func(t *testing.T, c *s3.Client) (func() error, error) {
 		in := putInput("b", "abc")
 		change(in)
@@ -64,7 +65,7 @@ func putWith(change func(*s3.PutObjectInput)) func(*testing.T, storage.Layer) (f
 
 func TestAGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 	name, key := aws.String(bucket), aws.String("a")
-	for row, begin := range map[string]func(*testing.T, storage.Layer) (func() error, error){
+	for row, begin := range map[string]func(*testing.T, driver.Layer) (func() error, error){
 		"s3server.Config.Service": through(func(t *testing.T, c *s3.Client) (func() error, error) {
 			return func() error {
 				_, got := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: name, Key: key})

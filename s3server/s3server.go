@@ -75,7 +75,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
@@ -119,12 +119,12 @@ type Config struct {
 	WebsiteDomains []string
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
-	Driver storage.Driver
+	Driver driver.Driver
 	// Service has the buckets; nil: they are in memory. With that of a directory
 	// (providers/local), everything survives the end of the process, and objects are files under
 	// their keys. Any other makes the server a gateway: what the service cannot keep is
 	// NotImplemented. The caller closes it after the server, or after [Handler.Close].
-	Service storage.ServiceDriver
+	Service driver.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
 	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
 	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,

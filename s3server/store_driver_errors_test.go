@@ -12,41 +12,42 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
 
 // A failingService is far away. If err is not nil, requests for objects fail with it.
 type failingService struct {
-	storage.ServiceDriver
+	driver.ServiceDriver
 	err error
 }
 
-func (s *failingService) Driver(name string) (storage.Driver, error) {
+func (s *failingService) Driver(name string) (driver.Driver, error) {
 	d, err := s.ServiceDriver.Driver(name)
 	return &failingDriver{distant{d}, s}, err
 }
 
 type failingDriver struct {
-	storage.Driver
+	driver.Driver
 	service *failingService
 }
 
-func (d *failingDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *failingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, nil, err
 	}
 	return d.Driver.Get(ctx, r)
 }
 
-func (d *failingDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, err
 	}
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *failingDriver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return err
 	}

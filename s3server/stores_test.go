@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/gatewaytest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -100,16 +101,16 @@ func TestAServerOverAServiceThatIsFarAway(t *testing.T) {
 
 // A gateway hides what only stores on this machine have: private objects, metadata that a body
 // adds, a place that is near.
-type gateway struct{ storage.ServiceDriver }
+type gateway struct{ driver.ServiceDriver }
 
-func (g gateway) Driver(name string) (storage.Driver, error) {
+func (g gateway) Driver(name string) (driver.Driver, error) {
 	d, err := g.ServiceDriver.Driver(name)
 	return distant{d}, err
 }
 
-type distant struct{ storage.Driver }
+type distant struct{ driver.Driver }
 
-func (d distant) Describe() storage.Description {
+func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	desc.Features &^= storage.LateMetadata | storage.StreamingPut

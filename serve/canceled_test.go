@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -65,9 +67,9 @@ func TestARequestThatIsCanceledIsAnErrorToItsClient(t *testing.T) {
 				t.Run(name+", where "+when+"/"+method, func(t *testing.T) {
 					stop := context.CancelFunc(func() {})
 					d := memstore.NewDriver(memstore.Config{})
-					put(t, storage.New(d), "key", "data", storage.WithCacheControl(forGood), storage.WithPublicRead())
-					b := storage.New(d, storage.WithSigningBaseURL("http://files.example.com"), storage.WithLayer(func(d storage.Driver) storage.Driver {
-						return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+					put(t, engine.New(d), "key", "data", storage.WithCacheControl(forGood), storage.WithPublicRead())
+					b := engine.New(d, storage.WithSigningBaseURL("http://files.example.com"), driver.WithLayer(func(d driver.Driver) driver.Driver {
+						return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 							stop()
 							return next(ctx)
 						})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // WithDownloadName makes a browser save the object under filename
@@ -12,7 +13,7 @@ import (
 // object and of the caller. If filename is "", the browser chooses the name. Any name
 // is safe: no byte of it can end the header.
 func WithDownloadName(filename string) Option {
-	asked := storage.SignRequest{ResponseName: filename}
+	asked := driver.SignRequest{ResponseName: filename}
 	disposition := asked.ResponseDisposition()
 	disposition = cmp.Or(disposition, "attachment")
 	return option(func(o *options) {

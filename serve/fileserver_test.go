@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -286,8 +287,8 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0
-			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(d storage.Driver) storage.Driver {
-				return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 					if n++; n > 1 {
 						return storage.Unavailable
 					}

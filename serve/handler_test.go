@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -155,8 +157,8 @@ func TestPublicObjectsAreServed(t *testing.T) {
 // A private object replaces the public one between the check and the download.
 func TestAPublicObjectIsServedAsItWasChecked(t *testing.T) {
 	replace := func() {}
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
 				replace()
 			}
@@ -274,7 +276,7 @@ func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
 		"a prefix":        storage.Prefixed(whole, "p/"),
 		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
 		"the user's own":  struct{ storage.Bucket }{whole},
-		"another store":   storage.New(elsewhere{memstore.NewDriver(memstore.Config{})}, storage.WithSigningBaseURL(siteBase)),
+		"another store":   engine.New(elsewhere{memstore.NewDriver(memstore.Config{})}, storage.WithSigningBaseURL(siteBase)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
@@ -287,9 +289,9 @@ func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
 }
 
 // elsewhere is a driver whose store serves signed addresses itself.
-type elsewhere struct{ storage.Driver }
+type elsewhere struct{ driver.Driver }
 
-func (e elsewhere) Describe() storage.Description {
+func (e elsewhere) Describe() driver.Description {
 	d := e.Driver.Describe()
 	d.Origin, d.NeedsSigningBase = nil, false
 	return d

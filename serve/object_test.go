@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
@@ -123,7 +125,7 @@ func TestAContentTypeIsAlwaysSet(t *testing.T) {
 }
 
 func TestAVersionIsServed(t *testing.T) {
-	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}))
+	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}))
 	old := put(t, b, "key", "the old one")
 	put(t, b, "key", "the new one")
 	handle := func(w http.ResponseWriter, r *http.Request) {
@@ -163,14 +165,14 @@ func TestARangeOfAFileIsCopiedByTheKernel(t *testing.T) {
 }
 
 // replacing overwrites the object after each of the first n reads.
-func replacing(t *testing.T, d storage.Driver, n int, contents func(i int) string) storage.Driver {
+func replacing(t *testing.T, d driver.Driver, n int, contents func(i int) string) driver.Driver {
 	i := 0
-	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		err := next(ctx)
 		if (call == "Get" || call == "Head") && i < n {
 			data := contents(i)
 			i++
-			_, failed := d.Put(ctx, &storage.PutRequest{Key: "key", Body: strings.NewReader(data), Size: int64(len(data))})
+			_, failed := d.Put(ctx, &driver.PutRequest{Key: "key", Body: strings.NewReader(data), Size: int64(len(data))})
 			require.NoError(t, failed)
 		}
 		return err
@@ -183,9 +185,9 @@ func TestAnObjectThatChangesMeanwhile(t *testing.T) {
 	var current storage.Bucket
 	serving := func(t *testing.T, times int, span string) *http.Response {
 		driver := memstore.NewDriver(memstore.Config{})
-		current = storage.New(driver)
+		current = engine.New(driver)
 		put(t, current, "key", first)
-		b := storage.New(replacing(t, driver, times, content))
+		b := engine.New(replacing(t, driver, times, content))
 		return recorded(http.MethodGet, map[string]string{"Range": span, "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Own", "stays")
 			serve.Object(w, r, b, "key")
@@ -212,8 +214,8 @@ func TestAnObjectThatChangesMeanwhile(t *testing.T) {
 	})
 	t.Run("between two ranges: cut off", func(t *testing.T) {
 		driver := memstore.NewDriver(memstore.Config{})
-		put(t, storage.New(driver), "key", first)
-		b := storage.New(replacing(t, driver, 1, content))
+		put(t, engine.New(driver), "key", first)
+		b := engine.New(replacing(t, driver, 1, content))
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") }))
 		defer server.Close()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)

@@ -11,18 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
 
 // counting is a store that counts requests, and the bytes that are read.
 type counting struct {
-	storage.Driver
+	driver.Driver
 	requests int
 	bytes    int64
 }
 
-func (c *counting) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (c *counting) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := c.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -47,7 +49,7 @@ func TestRangesReadLittleMoreThanRequested(t *testing.T) {
 		size = 64 * MiB
 	)
 	store := &counting{}
-	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		store.Driver = d
 		return store
 	}))

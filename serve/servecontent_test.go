@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
@@ -54,8 +56,8 @@ type calls struct {
 	seen []string
 }
 
-func (c *calls) layer(d storage.Driver) storage.Driver {
-	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+func (c *calls) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		c.mu.Lock()
 		c.seen = append(c.seen, call)
 		c.mu.Unlock()
@@ -76,11 +78,11 @@ func buckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *calls
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		asked := &calls{}
-		run(t, storage.New(memstore.NewDriver(memstore.Config{Now: clock}), storage.WithLayer(asked.layer)), asked)
+		run(t, engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(asked.layer)), asked)
 	})
 	t.Run("local", func(t *testing.T) {
 		asked := &calls{}
-		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true, Now: clock}, storage.WithLayer(asked.layer))
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true, Now: clock}, driver.WithLayer(asked.layer))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		run(t, b, asked)

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
 
 // closing counts how often a bucket is closed.
 type closing struct {
-	storage.Driver
+	driver.Driver
 	n *int
 }
 
@@ -76,7 +77,7 @@ func TestServerReturnsTheErrorOfOpen(t *testing.T) {
 
 func TestServerClosesItsBucketOnce(t *testing.T) {
 	n := 0
-	server := started(t, storage.WithLayer(func(d storage.Driver) storage.Driver { return closing{d, &n} }))
+	server := started(t, driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &n} }))
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
@@ -99,7 +100,7 @@ func listening(server *serve.Server) bool {
 func TestServerWaitsForRequestsInProgress(t *testing.T) {
 	closes, begun := 0, make(chan struct{})
 	server := started(t,
-		storage.WithLayer(func(d storage.Driver) storage.Driver { return closing{d, &closes} }),
+		driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &closes} }),
 		storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			if op.Name != "Upload" {
 				return nil, nil, nil

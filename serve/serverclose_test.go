@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -21,7 +22,7 @@ func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	begun, ended := make(chan struct{}), false
 	driver := memstore.NewDriver(memstore.Config{})
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
-		return storage.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return engine.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			if op.Name != "Upload" {
 				return nil, nil, nil
 			}
@@ -47,7 +48,7 @@ func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	<-begun
 	server.Close()
 	require.True(t, ended)
-	there, err := storage.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
+	there, err := engine.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
 	require.NoError(t, err)
 	require.False(t, there)
 	_, err = http.Get(server.URL)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -169,7 +170,7 @@ func TestASignedCreateNeverOverwrites(t *testing.T) {
 func TestAnUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
 	var most int64
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithLayer(func(d storage.Driver) storage.Driver { return &drain{Driver: d, read: &most} }))
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver { return &drain{Driver: d, read: &most} }))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.upload("a", storage.WithSize(size))
 	var gap int64 // the most that was read from the client and not yet by the store
@@ -196,11 +197,11 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // drain is a store that reads bodies and keeps nothing.
 type drain struct {
-	storage.Driver
+	driver.Driver
 	read *int64
 }
 
-func (d *drain) Put(_ context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *drain) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := r.Body.Read(buffer)

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -116,9 +118,9 @@ func TestErrorHandler(t *testing.T) {
 }
 
 // damaged is a store whose bytes change.
-type damaged struct{ storage.Driver }
+type damaged struct{ driver.Driver }
 
-func (d damaged) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -133,7 +135,7 @@ func (d damaged) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 }
 
 func TestAResponseThatFailsHalfwayIsShort(t *testing.T) {
-	rotten := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver { return damaged{d} }))
+	rotten := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{d} }))
 	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
 		put(t, rotten, name, strings.Repeat("x", size))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
@@ -370,7 +371,7 @@ var leftOutCases = []Case{
 		Explanation: "no write id is stored, so nothing tells whose the object is that a condition finds",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			b := t.open(limitedBy(storage.Metadata), observe.SeePuts(func(r *storage.PutRequest) { require.Empty(t, r.Metadata) }))
+			b := t.open(limitedBy(storage.Metadata), observe.SeePuts(func(r *driver.PutRequest) { require.Empty(t, r.Metadata) }))
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent())
 			require.NotEmpty(t, t.requireCode(err, storage.OutcomeUnknown).Hint)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -26,57 +27,57 @@ const brokenVariable = "STORAGETEST_BROKEN"
 
 // brokenLayers are drivers with bugs that real drivers have.
 var brokenLayers = map[string]struct {
-	layer storage.Layer
+	layer driver.Layer
 	fails []string // rule/case
 }{
 	"ignores IfAbsent": {
-		func(d storage.Driver) storage.Driver { return &ignoresAbsent{d} },
+		func(d driver.Driver) driver.Driver { return &ignoresAbsent{d} },
 		[]string{"W5/IfAbsent creates and never overwrites", "W5/exactly one concurrent creator wins"},
 	},
 	"ignores IfRevision": {
-		func(d storage.Driver) storage.Driver { return &ignoresRevision{d} },
+		func(d driver.Driver) driver.Driver { return &ignoresRevision{d} },
 		[]string{"W5/IfRevision replaces only the revision that was read", "W5/exactly one concurrent updater wins"},
 	},
 	"cuts off the last byte of what it stores": {
-		func(d storage.Driver) storage.Driver { return &truncates{d} },
+		func(d driver.Driver) driver.Driver { return &truncates{d} },
 		[]string{"W1/an upload stores bytes and attributes"},
 	},
 	"ends bodies early": {
-		func(d storage.Driver) storage.Driver { return &endsEarly{d} },
+		func(d driver.Driver) driver.Driver { return &endsEarly{d} },
 		[]string{"W1/an upload stores bytes and attributes", "R3/ranges"},
 	},
 	"lists out of order": {
-		func(d storage.Driver) storage.Driver { return &listsBackwards{d} },
+		func(d driver.Driver) driver.Driver { return &listsBackwards{d} },
 		[]string{"K4/keys are in byte order"},
 	},
 	"forgets the end of a listing": {
-		func(d storage.Driver) storage.Driver { return &forgetsPages{d} },
+		func(d driver.Driver) driver.Driver { return &forgetsPages{d} },
 		[]string{"K4/keys are in byte order", "L3/pages add up to the listing"},
 	},
 	"takes a missing object for a missing bucket": {
-		func(d storage.Driver) storage.Driver {
+		func(d driver.Driver) driver.Driver {
 			return &misnames{d, storage.ObjectNotFound, storage.BucketNotFound}
 		},
 		[]string{"E2/a missing object is not a missing bucket"},
 	},
 	"fails to remove what is not there": {
-		func(d storage.Driver) storage.Driver { return &removesStrictly{d} },
+		func(d driver.Driver) driver.Driver { return &removesStrictly{d} },
 		[]string{"D1/removing a missing object succeeds"},
 	},
 	"forgets metadata": {
-		func(d storage.Driver) storage.Driver { return &forgetsMetadata{d} },
+		func(d driver.Driver) driver.Driver { return &forgetsMetadata{d} },
 		[]string{"W8/metadata comes back as it was given"},
 	},
 	"drops a content type": {
-		func(d storage.Driver) storage.Driver { return &dropsType{d} },
+		func(d driver.Driver) driver.Driver { return &dropsType{d} },
 		[]string{"W9/the content type is detected"},
 	},
 	"removes the tree": {
-		func(d storage.Driver) storage.Driver { return &removesTree{d} },
+		func(d driver.Driver) driver.Driver { return &removesTree{d} },
 		[]string{"D1/removing one object leaves its neighbours", "K3/a key and keys below it coexist"},
 	},
 	"declares a feature that it lacks": {
-		func(d storage.Driver) storage.Driver { return &boasts{d} },
+		func(d driver.Driver) driver.Driver { return &boasts{d} },
 		[]string{"S3/a signed download works as returned, for a key with a space"},
 	},
 }
@@ -133,32 +134,32 @@ func TestBrokenChild(t *testing.T) {
 		return
 	}
 	storagetest.Run(t, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return memstore.New(append([]storage.OpenOption{storage.WithLayer(broken.layer)}, opts...)...)
+		return memstore.New(append([]storage.OpenOption{driver.WithLayer(broken.layer)}, opts...)...)
 	})
 }
 
-type ignoresAbsent struct{ storage.Driver }
+type ignoresAbsent struct{ driver.Driver }
 
-func (d *ignoresAbsent) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *ignoresAbsent) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.Condition.Absent = false
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *ignoresAbsent) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *ignoresAbsent) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	r.Put.Condition.Absent = false
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-type ignoresRevision struct{ storage.Driver }
+type ignoresRevision struct{ driver.Driver }
 
-func (d *ignoresRevision) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *ignoresRevision) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.Condition.Revision = ""
 	return d.Driver.Put(ctx, r)
 }
 
-type truncates struct{ storage.Driver }
+type truncates struct{ driver.Driver }
 
-func (d *truncates) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *truncates) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -168,9 +169,9 @@ func (d *truncates) Put(ctx context.Context, r *storage.PutRequest) (*storage.At
 	return d.Driver.Put(ctx, &shorter)
 }
 
-type endsEarly struct{ storage.Driver }
+type endsEarly struct{ driver.Driver }
 
-func (d *endsEarly) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *endsEarly) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -181,9 +182,9 @@ func (d *endsEarly) Get(ctx context.Context, r *storage.GetRequest) (*storage.At
 	}{io.LimitReader(body, 0), body}, nil
 }
 
-type listsBackwards struct{ storage.Driver }
+type listsBackwards struct{ driver.Driver }
 
-func (d *listsBackwards) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *listsBackwards) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
 		slices.Reverse(page.Entries)
@@ -191,9 +192,9 @@ func (d *listsBackwards) List(ctx context.Context, r *storage.ListRequest) (*sto
 	return page, err
 }
 
-type forgetsPages struct{ storage.Driver }
+type forgetsPages struct{ driver.Driver }
 
-func (d *forgetsPages) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *forgetsPages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
 		page.Token = ""
@@ -202,11 +203,11 @@ func (d *forgetsPages) List(ctx context.Context, r *storage.ListRequest) (*stora
 }
 
 type misnames struct {
-	storage.Driver
+	driver.Driver
 	code, by storage.Code
 }
 
-func (d *misnames) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *misnames) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if storage.CodeOf(err) == d.code {
 		err = d.by
@@ -214,45 +215,45 @@ func (d *misnames) Head(ctx context.Context, r *storage.GetRequest) (*storage.At
 	return attrs, err
 }
 
-type removesStrictly struct{ storage.Driver }
+type removesStrictly struct{ driver.Driver }
 
-func (d *removesStrictly) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	if _, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Length: -1}); err != nil {
+func (d *removesStrictly) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	if _, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1}); err != nil {
 		return storage.PermissionDenied
 	}
 	return d.Driver.Delete(ctx, r)
 }
 
-type forgetsMetadata struct{ storage.Driver }
+type forgetsMetadata struct{ driver.Driver }
 
-func (d *forgetsMetadata) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *forgetsMetadata) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.Metadata = nil
 	return d.Driver.Put(ctx, r)
 }
 
-type dropsType struct{ storage.Driver }
+type dropsType struct{ driver.Driver }
 
-func (d *dropsType) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *dropsType) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.ContentType = "application/octet-stream"
 	return d.Driver.Put(ctx, r)
 }
 
-type removesTree struct{ storage.Driver }
+type removesTree struct{ driver.Driver }
 
-func (d *removesTree) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	page, err := d.List(ctx, &storage.ListRequest{Prefix: r.Key + "/", Limit: 100})
+func (d *removesTree) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	page, err := d.List(ctx, &driver.ListRequest{Prefix: r.Key + "/", Limit: 100})
 	if err != nil {
 		return err
 	}
 	for _, entry := range page.Entries {
-		_ = d.Driver.Delete(ctx, &storage.DeleteRequest{Key: entry.Key})
+		_ = d.Driver.Delete(ctx, &driver.DeleteRequest{Key: entry.Key})
 	}
 	return d.Driver.Delete(ctx, r)
 }
 
-type boasts struct{ storage.Driver }
+type boasts struct{ driver.Driver }
 
-func (d *boasts) Describe() storage.Description {
+func (d *boasts) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features, desc.NeedsSigningBase = desc.Features|storage.SignedURLs, false
 	return desc

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
@@ -30,13 +32,13 @@ type T struct {
 
 	faults  *faults.Injector
 	uploads *observe.PendingUploads
-	desc    storage.Description // of the driver itself
-	unit    int64               // the smallest part that the driver takes, in bytes
+	desc    driver.Description // of the driver itself
+	unit    int64              // the smallest part that the driver takes, in bytes
 	opener  Open
 	options *options
 }
 
-func newT(t *testing.T, open Open, o *options, desc storage.Description) *T {
+func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 	return &T{
 		T: t, faults: faults.New(), uploads: &observe.PendingUploads{}, desc: desc, opener: open, options: o,
 		unit: max(1<<10, desc.MinPartSize),
@@ -73,8 +75,8 @@ func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
-		storage.WithLayer(t.faults.Layer()),
-		storage.WithLayer(t.uploads.Layer),
+		driver.WithLayer(t.faults.Layer()),
+		driver.WithLayer(t.uploads.Layer),
 	}, opts...)
 }
 
@@ -96,7 +98,7 @@ func (t *T) openVersioned(opts ...storage.OpenOption) storage.Bucket {
 // openLimited opens an empty bucket whose driver appears to have these limits.
 func (t *T) openLimited(bounds faults.Limits, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.open(append(opts, storage.WithLayer(faults.WithLimits(bounds)))...)
+	return t.open(append(opts, driver.WithLayer(faults.WithLimits(bounds)))...)
 }
 
 // openForParts opens an empty bucket whose Put takes one unit, so that anything longer
@@ -199,13 +201,13 @@ func keyNeeds(key string) storage.Features {
 // another client of the same store and has neither.
 func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
-	var inner storage.Driver
-	capture := storage.WithLayer(func(next storage.Driver) storage.Driver {
+	var inner driver.Driver
+	capture := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		inner = &describeOnce{Driver: next, desc: next.Describe()}
 		return inner
 	})
 	b = t.autoClose(t.opener(t.T, append([]storage.OpenOption{capture}, t.fastRetry(opts)...)...))
-	return b, storage.New(inner)
+	return b, engine.New(inner)
 }
 
 // countPendingUploads returns the number of multipart uploads that were left

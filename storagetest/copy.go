@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
@@ -189,7 +190,7 @@ var copyCases = []Case{
 		run: func(t *T) {
 			var other storage.Bucket
 			b, other := t.openTwice(
-				storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCopy})),
+				driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCopy})),
 				observe.BeforeCall("Get", 2, func() { t.put(other, "a", "another") }),
 			)
 			t.put(b, "a", body(5000, 1))
@@ -293,23 +294,23 @@ const anotherClass = "ANOTHERS_CLASS"
 // withForeignProvider returns a layer that presents the store as another provider's,
 // whose objects have their own storage class.
 func withForeignProvider() storage.OpenOption {
-	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &foreignDriver{Driver: next} })
+	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &foreignDriver{Driver: next} })
 }
 
-type foreignDriver struct{ storage.Driver }
+type foreignDriver struct{ driver.Driver }
 
-func (d *foreignDriver) Describe() storage.Description {
+func (d *foreignDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "another"
 	return desc
 }
 
-func (d *foreignDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *foreignDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	return classed(attrs), err
 }
 
-func (d *foreignDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *foreignDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	return classed(attrs), body, err
 }

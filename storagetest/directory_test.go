@@ -19,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -26,13 +28,13 @@ import (
 // of SFTP would: it has no place for attributes, and no write that compares first. Its
 // file system must tell upper from lower case, as those of Linux do.
 type directoryDriver struct {
-	storage.UnimplementedDriver
+	driver.UnimplementedDriver
 	objects, temporary string // directories of one file system
 }
 
-var _ storage.Driver = (*directoryDriver)(nil)
+var _ driver.Driver = (*directoryDriver)(nil)
 
-func newDirectoryDriver(t *testing.T) storage.Driver {
+func newDirectoryDriver(t *testing.T) driver.Driver {
 	d := &directoryDriver{objects: filepath.Join(t.TempDir(), "objects"), temporary: t.TempDir()}
 	require.NoError(t, os.Mkdir(d.objects, 0o700))
 	return d
@@ -44,8 +46,8 @@ func TestRunDriverOnADirectoryOfFiles(t *testing.T) {
 	storagetest.RunDriver(t, newDirectoryDriver)
 }
 
-func (d *directoryDriver) Describe() storage.Description {
-	return storage.Description{
+func (d *directoryDriver) Describe() driver.Description {
+	return driver.Description{
 		Provider: "directory", Bucket: d.objects, Location: d.objects,
 		Features:    storage.StreamingPut,
 		FolderOrder: true,
@@ -77,7 +79,7 @@ func attrsOf(key string, info fs.FileInfo) *storage.Attrs {
 	}
 }
 
-func (d *directoryDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	path, err := d.path(r.Key)
 	if err != nil || len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -98,7 +100,7 @@ func (d *directoryDriver) Put(ctx context.Context, r *storage.PutRequest) (*stor
 }
 
 // write stores the body in file, and compares its checksum while nobody sees the file.
-func (d *directoryDriver) write(ctx context.Context, file *os.File, r *storage.PutRequest) (fs.FileInfo, error) {
+func (d *directoryDriver) write(ctx context.Context, file *os.File, r *driver.PutRequest) (fs.FileInfo, error) {
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	if _, err := io.Copy(io.MultiWriter(file, sum), struct{ io.Reader }{r.Body}); err != nil {
 		return nil, err
@@ -136,7 +138,7 @@ func (d *directoryDriver) rename(from, to string) (err error) {
 }
 
 // open returns a file that meets the conditions of r.
-func (d *directoryDriver) open(r *storage.GetRequest) (*os.File, *storage.Attrs, error) {
+func (d *directoryDriver) open(r *driver.GetRequest) (*os.File, *storage.Attrs, error) {
 	path, err := d.path(r.Key)
 	if err != nil {
 		return nil, nil, err
@@ -168,7 +170,7 @@ func (d *directoryDriver) open(r *storage.GetRequest) (*os.File, *storage.Attrs,
 	return nil, nil, err
 }
 
-func (d *directoryDriver) Get(_ context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *directoryDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	file, attrs, err := d.open(r)
 	if err != nil {
 		return nil, nil, err
@@ -184,7 +186,7 @@ func (d *directoryDriver) Get(_ context.Context, r *storage.GetRequest) (*storag
 	}{io.NewSectionReader(file, from, to-from), file}, nil
 }
 
-func (d *directoryDriver) Head(_ context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *directoryDriver) Head(_ context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	file, attrs, err := d.open(r)
 	if err != nil {
 		return nil, err
@@ -193,7 +195,7 @@ func (d *directoryDriver) Head(_ context.Context, r *storage.GetRequest) (*stora
 }
 
 // List returns one folder in the order of its names. The token is the last name.
-func (d *directoryDriver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	folder, name := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1], r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
 	path := d.objects
 	if folder != "" {
@@ -228,7 +230,7 @@ func (d *directoryDriver) List(ctx context.Context, r *storage.ListRequest) (*st
 }
 
 // Delete removes the folders that are empty then, too: nobody has made them.
-func (d *directoryDriver) Delete(_ context.Context, r *storage.DeleteRequest) error {
+func (d *directoryDriver) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	path, err := d.path(r.Key)
 	if err != nil {
 		return nil
@@ -247,7 +249,7 @@ func (d *directoryDriver) Delete(_ context.Context, r *storage.DeleteRequest) er
 }
 
 func TestAFileSystemHasNoLongNames(t *testing.T) {
-	b := storage.New(newDirectoryDriver(t))
+	b := engine.New(newDirectoryDriver(t))
 	_, err := b.Attrs(t.Context(), strings.Repeat("x", 256)+"/y")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NoError(t, b.Remove(t.Context(), strings.Repeat("x", 256)))

@@ -10,18 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A driverCase is a Case that calls the driver itself, as the core does.
 type driverCase struct {
 	Case
-	run func(t *T, d storage.Driver)
+	run func(t *T, d driver.Driver)
 }
 
 var driverCases = []driverCase{
 	{
 		Case{Name: "a driver describes itself", Rule: "K4", Explanation: "Describe returns a provider, an order, and limits that do not contradict each other"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			desc := d.Describe()
 			require.NotEmpty(t, desc.Provider)
 			require.NotContains(t, desc.Provider, ":", "it tags revisions")
@@ -36,7 +37,7 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{Name: "a driver's Put reads the body to its end", Rule: "W1", Explanation: "Put stores the body with its properties and returns a revision, tagged if the driver says so"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			content := strings.NewReader("content")
 			attrs, err := d.Put(t.Context(), putRequest("a", content, 7))
 			require.NoError(t, err)
@@ -45,14 +46,14 @@ var driverCases = []driverCase{
 			desc := d.Describe()
 			require.Equal(t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"), "either the core or the driver tags it")
 			require.NotEmpty(t, attrs.ETag)
-			got, data := getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
+			got, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 			require.Equal(t, "content", data)
 			require.Equal(t, int64(7), got.Size)
 			if t.has(storage.ContentProperties) {
 				require.Equal(t, "text/x-test", got.ContentType)
 			}
 			require.Equal(t, attrs.Revision, got.Revision)
-			head, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, got.Revision, head.Revision)
 			require.Equal(t, got.Size, head.Size)
@@ -61,32 +62,32 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{Name: "a driver stores nothing if the body fails", Rule: "W11", Explanation: "Put returns the body's own error, possibly wrapped"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			r := putRequest("a", &seekableFailure{Reader: *strings.NewReader("head")}, 100)
 			_, err := d.Put(t.Context(), r)
 			require.ErrorIs(t, err, errBoom)
-			_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			require.NoError(t, d.Close())
 		},
 	},
 	{
 		Case{Name: "a driver's missing object", Rule: "E2", Explanation: "Get and Head return ObjectNotFound; Delete, and AbortParts of an unknown upload, return nil"},
-		func(t *T, d storage.Driver) {
-			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "missing", Length: -1})
+		func(t *T, d driver.Driver) {
+			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "missing", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			_, err = d.Head(t.Context(), &storage.GetRequest{Key: "missing", Length: -1})
+			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "missing", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "missing"}))
+			require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "missing"}))
 			require.NoError(t, d.Close())
 		},
 	},
 	{
 		Case{Name: "a driver reads ranges", Rule: "R3", Explanation: "Get takes an offset, a length or a suffix, and returns the attributes of the whole object"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			_, err := d.Put(t.Context(), putRequest("a", strings.NewReader("0123456789"), 10))
 			require.NoError(t, err)
-			for want, r := range map[string]storage.GetRequest{
+			for want, r := range map[string]driver.GetRequest{
 				"0123456789": {Length: -1},
 				"3456":       {Offset: 3, Length: 4},
 				"89":         {Offset: 8, Length: 100},
@@ -103,7 +104,7 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{Name: "a driver lists pages in order", Rule: "L1", Explanation: "a token continues after its page, and an empty token ends the listing"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			want := []string{"a", "b/c", "b/d", "e"}
 			for _, key := range want {
 				_, err := d.Put(t.Context(), putRequest(key, strings.NewReader(""), 0))
@@ -115,7 +116,7 @@ var driverCases = []driverCase{
 			}
 			var got []string
 			for token := ""; ; {
-				page, err := d.List(t.Context(), &storage.ListRequest{Limit: 1, Token: token, Delimiter: delimiter})
+				page, err := d.List(t.Context(), &driver.ListRequest{Limit: 1, Token: token, Delimiter: delimiter})
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(page.Entries), 1)
 				for _, entry := range page.Entries {
@@ -130,7 +131,7 @@ var driverCases = []driverCase{
 				require.NoError(t, d.Close())
 				return
 			}
-			page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10, StartAfter: "a", Delimiter: "/"})
+			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, StartAfter: "a", Delimiter: "/"})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 2)
 			require.Equal(t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0])
@@ -144,29 +145,29 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{Name: "a driver's batch returns an error for each request", Rule: "D2", Explanation: "DeleteBatch returns one result for each request, and nil for a missing object"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			if d.Describe().MaxBatch == 0 {
 				require.NoError(t, d.Close())
 				return
 			}
 			_, err := d.Put(t.Context(), putRequest("a", strings.NewReader(""), 0))
 			require.NoError(t, err)
-			errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "missing"}})
+			errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "missing"}})
 			require.Equal(t, []error{nil, nil}, errs)
-			_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			require.NoError(t, d.Close())
 		},
 	},
 	{
 		Case{Name: "a driver does not keep requests", Rule: "W4", Needs: storage.Metadata, Explanation: "the core may change a request after the call, and a caller may change Attrs; neither changes the stored object"},
-		func(t *T, d storage.Driver) {
+		func(t *T, d driver.Driver) {
 			r := putRequest("a", strings.NewReader("x"), 1)
 			r.Metadata = map[string]string{"k": "v"}
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
 			r.Metadata = map[string]string{"k": "changed"} // the driver may keep the map itself
-			head, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, "v", head.Metadata["k"])
 			require.NoError(t, d.Close())
@@ -174,8 +175,8 @@ var driverCases = []driverCase{
 	},
 }
 
-func putRequest(key string, content io.ReadSeeker, size int64) *storage.PutRequest {
-	r := &storage.PutRequest{Key: key, Body: content, Size: size, Properties: storage.Properties{ContentType: "text/x-test"}}
+func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {
+	r := &driver.PutRequest{Key: key, Body: content, Size: size, Properties: storage.Properties{ContentType: "text/x-test"}}
 	if text, ok := content.(*strings.Reader); ok {
 		data, _ := io.ReadAll(text)
 		_, _ = text.Seek(0, io.SeekStart)
@@ -186,7 +187,7 @@ func putRequest(key string, content io.ReadSeeker, size int64) *storage.PutReque
 	return r
 }
 
-func getWhole(t *T, d storage.Driver, r *storage.GetRequest) (*storage.Attrs, string) {
+func getWhole(t *T, d driver.Driver, r *driver.GetRequest) (*storage.Attrs, string) {
 	t.Helper()
 	attrs, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
@@ -211,13 +212,13 @@ func (f *seekableFailure) Read(p []byte) (int, error) {
 // A partsCall drives one multipart upload, as the core does.
 type partsCall struct {
 	t      *T
-	d      storage.Driver
-	put    *storage.PutRequest
+	d      driver.Driver
+	put    *driver.PutRequest
 	upload string
-	parts  []storage.Part
+	parts  []driver.Part
 }
 
-func beginParts(t *T, d storage.Driver, text string) *partsCall {
+func beginParts(t *T, d driver.Driver, text string) *partsCall {
 	t.Helper()
 	r := putRequest("a", strings.NewReader(text), int64(len(text)))
 	r.Body = nil
@@ -227,33 +228,33 @@ func beginParts(t *T, d storage.Driver, text string) *partsCall {
 	return &partsCall{t: t, d: d, put: r, upload: upload}
 }
 
-func (p *partsCall) request(number int, offset int64, text string) *storage.PartRequest {
+func (p *partsCall) request(number int, offset int64, text string) *driver.PartRequest {
 	crc := sum([]byte(text))
-	return &storage.PartRequest{
+	return &driver.PartRequest{
 		Key: "a", Upload: p.upload, Number: number, Offset: offset,
 		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: storage.KnownCRC32C(crc),
 	}
 }
 
 // send stores a part and replaces an earlier one with the same number.
-func (p *partsCall) send(r *storage.PartRequest) {
+func (p *partsCall) send(r *driver.PartRequest) {
 	p.t.Helper()
 	part, err := p.d.PutPart(p.t.Context(), r)
 	require.NoError(p.t, err)
 	part.Number, part.Size, part.CRC32C = r.Number, r.Size, r.CRC32C
-	p.parts = slices.DeleteFunc(p.parts, func(old storage.Part) bool { return old.Number == r.Number })
+	p.parts = slices.DeleteFunc(p.parts, func(old driver.Part) bool { return old.Number == r.Number })
 	p.parts = append(p.parts, part)
 }
 
-func (p *partsCall) complete(last *storage.PartRequest) {
+func (p *partsCall) complete(last *driver.PartRequest) {
 	p.t.Helper()
-	slices.SortFunc(p.parts, func(a, b storage.Part) int { return a.Number - b.Number })
-	attrs, err := p.d.CompleteParts(p.t.Context(), &storage.CompleteRequest{Put: p.put, Upload: p.upload, Parts: p.parts, Last: last})
+	slices.SortFunc(p.parts, func(a, b driver.Part) int { return a.Number - b.Number })
+	attrs, err := p.d.CompleteParts(p.t.Context(), &driver.CompleteRequest{Put: p.put, Upload: p.upload, Parts: p.parts, Last: last})
 	require.NoError(p.t, err)
 	require.NotEmpty(p.t, attrs.Revision)
 }
 
-func driverParts(t *T, d storage.Driver) {
+func driverParts(t *T, d driver.Driver) {
 	first, second := body(t.unit, 1), "the end"
 	p := beginParts(t, d, first+second)
 	last := p.request(2, t.unit, second)
@@ -266,20 +267,20 @@ func driverParts(t *T, d storage.Driver) {
 		p.send(p.request(1, 0, body(t.unit, 9)))
 		p.send(p.request(1, 0, first))
 	}
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10})
+	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	p.complete(last)
-	_, data := getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
+	_, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 	requireSame(t, first+second, data)
 
 	p = beginParts(t, d, first)
 	p.send(p.request(1, 0, first))
 	require.NoError(t, d.AbortParts(t.Context(), "a", p.upload))
 	require.NoError(t, d.AbortParts(t.Context(), "a", p.upload))
-	_, data = getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
+	_, data = getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 	require.True(t, slices.Equal([]byte(first+second), []byte(data)))
 	require.NoError(t, d.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -12,7 +13,7 @@ import (
 //
 //	func TestConformance(t *testing.T) { storagetest.RunDriver(t, open) }
 func ExampleRunDriver() {
-	open := func(t *testing.T) storage.Driver { return memstore.NewDriver(memstore.Config{}) } // yours, with an empty bucket
+	open := func(t *testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) } // yours, with an empty bucket
 	testConformance := func(t *testing.T) { storagetest.RunDriver(t, open) }
 	_ = testConformance
 }

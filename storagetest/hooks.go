@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A hookRecorder is a hook that records operations and refuses those that it is told
@@ -143,8 +144,8 @@ var hookCases = []Case{
 			l := &hookRecorder{hookWith: "mark"}
 			var mu sync.Mutex
 			seen := map[string]bool{}
-			b := t.open(storage.WithHook(l.hook), storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			b := t.open(storage.WithHook(l.hook), driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					mu.Lock()
 					seen[call] = ctx.Value(l) == "mark"
 					mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -336,14 +337,14 @@ func model(keys []string, prefix, delimiter, after string) []string {
 // emptyPages returns a layer that answers every second List with an empty page, whose
 // token continues at the same place.
 func emptyPages() storage.OpenOption {
-	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &emptyPager{Driver: next} })
+	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &emptyPager{Driver: next} })
 }
 
 const emptyPageMark = "empty-page:"
 
-type emptyPager struct{ storage.Driver }
+type emptyPager struct{ driver.Driver }
 
-func (d *emptyPager) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *emptyPager) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if real, marked := strings.CutPrefix(r.Token, emptyPageMark); marked {
 		request := *r
 		request.Token = real
@@ -384,12 +385,12 @@ func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 
 // far returns a layer that makes the driver appear remote.
 func far() storage.OpenOption {
-	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &remote{Driver: next} })
+	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &remote{Driver: next} })
 }
 
-type remote struct{ storage.Driver }
+type remote struct{ driver.Driver }
 
-func (d *remote) Describe() storage.Description {
+func (d *remote) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	return desc

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -68,12 +70,12 @@ func (op operation) withFaults(t *T, retried bool) {
 	if !retried {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	}
-	var driver storage.Driver
-	whole := open(t, append(opts, storage.WithLayer(func(d storage.Driver) storage.Driver {
-		driver = d
+	var drv driver.Driver
+	whole := open(t, append(opts, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		drv = d
 		return d
 	}))...)
-	retrying := storage.New(driver, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond})) // so that a connection that a real server drops fails no preparation
+	retrying := engine.New(drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond})) // so that a connection that a real server drops fails no preparation
 	run := 0
 	prepare := func() (b, checked storage.Bucket, given any) {
 		run++

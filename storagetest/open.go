@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 var openCases = []Case{
@@ -39,7 +40,7 @@ var openCases = []Case{
 				"credentials":    storage.WithPublicBaseURL("https://user:pw@host/"),
 				"a query":        storage.WithSigningBaseURL("https://host/?a=b"),
 				"a nil hook":     storage.WithHook(nil),
-				"a nil layer":    storage.WithLayer(nil),
+				"a nil layer":    driver.WithLayer(nil),
 				"a nil option":   nil,
 				"an empty base":  storage.WithPublicBaseURL(""),
 			} {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func pull(listing iter.Seq2[storage.ListEntry, error]) (func() (storage.ListEntry, error, bool), func()) {
@@ -60,7 +61,7 @@ var pageCases = []Case{
 		Name: "a page has no more entries than were asked for", Rule: "L3",
 		Explanation: "if the driver returns more, as Azure's does when it has to sort, the rest comes on the next page",
 		run: func(t *T) {
-			whole := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &longPages{next} }))
+			whole := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &longPages{next} }))
 			b := storage.Prefixed(whole, "p/")
 			t.puts(b, "a", "b/x", "b/y", "c", "d")
 			for name, opts := range map[string][]storage.ListOption{"all": nil, "by a delimiter": {storage.WithDelimiter("/")}} {
@@ -165,9 +166,9 @@ var pageCases = []Case{
 
 // longPages returns up to twice as many entries as requested, but no more than the
 // driver's largest page.
-type longPages struct{ storage.Driver }
+type longPages struct{ driver.Driver }
 
-func (d *longPages) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	longer := *r
 	longer.Limit *= 2
 	if most := d.Describe().MaxPage; most > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
@@ -39,8 +40,8 @@ var partCases = []Case{
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				begun, aborted := 0, 0
-				b := t.openForParts(storage.WithLayer(func(d storage.Driver) storage.Driver {
-					return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				b := t.openForParts(driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 						switch call {
 						case "AbortParts":
 							aborted++
@@ -272,8 +273,8 @@ var partCases = []Case{
 			defer cancel()
 			var mu sync.Mutex
 			var abort []error
-			watch := storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			watch := driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call == "AbortParts" {
 						mu.Lock()
 						_, limited := ctx.Deadline()

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
@@ -266,7 +267,7 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			var mu sync.Mutex
 			var ids []string
-			b := t.open(observe.SeePuts(func(r *storage.PutRequest) {
+			b := t.open(observe.SeePuts(func(r *driver.PutRequest) {
 				mu.Lock()
 				defer mu.Unlock()
 				if id, there := r.Metadata["omnibucketwriteid"]; there {
@@ -298,13 +299,13 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {
 				for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
-					var stored storage.Driver
-					mark := func(r *storage.PutRequest) {
+					var stored driver.Driver
+					mark := func(r *driver.PutRequest) {
 						if r.Key == "a" {
 							r.Metadata = map[string]string{"k": "v", old: "x"}
 						}
 					}
-					b := t.openLimited(bounds, observe.SeePuts(mark), storage.WithLayer(func(next storage.Driver) storage.Driver {
+					b := t.openLimited(bounds, observe.SeePuts(mark), driver.WithLayer(func(next driver.Driver) driver.Driver {
 						stored = next
 						return next
 					}))
@@ -312,7 +313,7 @@ var reconcileCases = []Case{
 					require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, old)
 					_, err := storage.Copy(t.Context(), b, "b", b, "a")
 					require.NoError(t, err)
-					copied, err := stored.Head(t.Context(), &storage.GetRequest{Key: "b", Length: -1})
+					copied, err := stored.Head(t.Context(), &driver.GetRequest{Key: "b", Length: -1})
 					require.NoError(t, err)
 					for name := range copied.Metadata {
 						require.NotEqual(t, old, name, "the id was copied")
@@ -327,7 +328,7 @@ var reconcileCases = []Case{
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
-				b := t.openForParts(observe.SeePuts(func(r *storage.PutRequest) {
+				b := t.openForParts(observe.SeePuts(func(r *driver.PutRequest) {
 					id, there := r.Metadata["omnibucketwriteid"]
 					if there {
 						r.Metadata = map[string]string{old: id}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // RunService proves the rules for a [storage.Service]. open opens an account. If cases
@@ -26,7 +27,7 @@ func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...O
 		cases[i] = c.Case
 	}
 	requireKnown(t, cases, o)
-	report := newReport("service", storage.Description{}, o)
+	report := newReport("service", driver.Description{}, o)
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
 			if reason, skipped := o.skips(c.Name, c.Rule); skipped {
@@ -44,7 +45,7 @@ func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...O
 				})
 				account := open(t)
 				t.Cleanup(func() { require.NoError(t, account.Close()) })
-				s := &S{T: newT(t, nil, o, storage.Description{}), Service: account, open: open}
+				s := &S{T: newT(t, nil, o, driver.Description{}), Service: account, open: open}
 				c.run(s)
 				report.provider(s.provider)
 			})

@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // Open opens a fresh, empty bucket for one case, and registers its clean-up with t. It
@@ -49,7 +51,7 @@ func (o *options) skips(name, rule string) (reason string, skipped bool) {
 }
 
 // An Opener makes a bucket from a driver, as [storage.New] does.
-type Opener func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket
+type Opener func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket
 
 // Skip leaves a case out, because the server has a known bug or the provider lacks
 // something. If no case has the name, the test fails. The support table shows the
@@ -77,8 +79,8 @@ func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = o
 func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
-	o := &options{skipped: map[string]string{}, skippedRules: map[string]string{}, opening: func(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
-		return storage.New(d, opts...)
+	o := &options{skipped: map[string]string{}, skippedRules: map[string]string{}, opening: func(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+		return engine.New(d, opts...)
 	}}
 	for _, opt := range opts {
 		opt(o)
@@ -105,7 +107,7 @@ func Run(t *testing.T, open Open, opts ...Option) {
 
 // RunDriver runs the cases of [Run] on storage.New(open(t)), and the cases for the
 // driver itself. Each call of open must return a driver with an empty bucket.
-func RunDriver(t *testing.T, open func(t *testing.T) storage.Driver, opts ...Option) {
+func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Option) {
 	t.Helper()
 	cases := bucketCases()
 	for _, c := range driverCases {
@@ -225,10 +227,10 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 
 // describe returns the driver's description, with the features that the bucket has.
-func describe(t *testing.T, open Open) storage.Description {
+func describe(t *testing.T, open Open) driver.Description {
 	t.Helper()
-	var desc storage.Description
-	b := open(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
+	var desc driver.Description
+	b := open(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
 	}))
@@ -245,11 +247,11 @@ func describe(t *testing.T, open Open) storage.Description {
 
 // describeOnce answers Describe from desc, because the core calls it once.
 type describeOnce struct {
-	storage.Driver
-	desc storage.Description
+	driver.Driver
+	desc driver.Description
 }
 
-func (d *describeOnce) Describe() storage.Description { return d.desc }
+func (d *describeOnce) Describe() driver.Description { return d.desc }
 
 // featureNames lists the features in the order of their bits.
 var featureNames = []struct {

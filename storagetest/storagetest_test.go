@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -17,15 +18,15 @@ import (
 func memory(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
 
 // behind returns memory with a layer between it and the suite's own layers.
-func behind(layer storage.Layer) storagetest.Open {
+func behind(layer driver.Layer) storagetest.Open {
 	return func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return memstore.New(append([]storage.OpenOption{storage.WithLayer(layer)}, opts...)...)
+		return memstore.New(append([]storage.OpenOption{driver.WithLayer(layer)}, opts...)...)
 	}
 }
 
 func TestRunDriverOnMemory(t *testing.T) {
 	unlisted(t)
-	storagetest.RunDriver(t, func(*testing.T) storage.Driver { return memstore.NewDriver(memstore.Config{}) })
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) })
 }
 
 func TestRunServiceOnMemory(t *testing.T) {
@@ -59,7 +60,7 @@ func TestRunOnAnAwkwardStore(t *testing.T) {
 		Disable: storage.StreamingPut | storage.Versioning, EqualParts: true,
 		MaxPutSize: 16 << 20, MinPartSize: 64 << 10, MaxPartSize: 16 << 20, MaxParts: 1000, MaxBatch: 2, MaxPage: 3,
 	})
-	storagetest.Run(t, behind(func(d storage.Driver) storage.Driver { return &awkward{bounds(d)} }),
+	storagetest.Run(t, behind(func(d driver.Driver) driver.Driver { return &awkward{bounds(d)} }),
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
@@ -72,9 +73,9 @@ func TestRunOnASequentialStore(t *testing.T) {
 	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-type awkward struct{ storage.Driver }
+type awkward struct{ driver.Driver }
 
-func (d *awkward) Describe() storage.Description {
+func (d *awkward) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.ASCIIMetadata, desc.Local = true, false
 	return desc
@@ -82,7 +83,7 @@ func (d *awkward) Describe() storage.Description {
 
 func TestRunOnAStoreThatKeepsVersions(t *testing.T) {
 	unlisted(t)
-	storagetest.RunDriver(t, func(*testing.T) storage.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
 }
 
 // It runs all other cases, without signing, which needs a server.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // supportDir names the directory into which each run writes its results, for the table
@@ -37,7 +38,7 @@ type report struct {
 	support Support
 }
 
-func newReport(kind string, desc storage.Description, o *options) *report {
+func newReport(kind string, desc driver.Description, o *options) *report {
 	name := o.name
 	if name == "" {
 		name = desc.Provider

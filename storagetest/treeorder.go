@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // aroundAFolder has keys whose order differs by bytes and by folders. A server that
@@ -38,7 +39,7 @@ var treeCases = []Case{
 		Name: "a listing in another order is an error", Rule: "K4",
 		Explanation: "a key out of order ends the listing with Unsupported, so that nothing acts on an incomplete listing",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(treeOrder(believed)))
+			b := t.open(driver.WithLayer(treeOrder(believed)))
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
 				require.NotEmpty(t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
@@ -63,7 +64,7 @@ var treeCases = []Case{
 		Name: "a start, a limit and a token in a tree", Rule: "K4",
 		Explanation: "folders before the start are skipped, and the listing ends at its limit",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(treeOrder(declared)))
+			b := t.open(driver.WithLayer(treeOrder(declared)))
 			t.puts(b, aroundAFolder...)
 			made := t.countRequests(func() {
 				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
@@ -86,7 +87,7 @@ var treeCases = []Case{
 		Name: "a repeated prefix is no disorder", Rule: "L1",
 		Explanation: "if a store repeats a common prefix on the next page, or beside an object of its name, the repetition is dropped",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &repeater{next} }))
+			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &repeater{next} }))
 			t.puts(b, "a/1", "b", "c/1")
 			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
 			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/")))
@@ -96,7 +97,7 @@ var treeCases = []Case{
 		Name: "a delimiter that the store does not support", Rule: "L1",
 		Explanation: "with SlashDelimiter the core lists all keys and finds the common prefixes itself",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &slashLister{next} }))
+			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &slashLister{next} }))
 			t.puts(b, aroundAFolder...)
 			for _, delimiter := range []string{"/", "-", "/2"} {
 				want := model(aroundAFolder, "", delimiter, "")
@@ -111,7 +112,7 @@ var treeCases = []Case{
 		Name: "a full last page has no token", Rule: "L3",
 		Explanation: "with TokenAfterLast, for a store that returns a token after a full last page, as MinIO does",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &tokenGiver{next} }))
+			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &tokenGiver{next} }))
 			t.puts(b, "a", "b", "c", "d/1", "d/2", "e")
 			for _, delimiter := range []string{"", "/"} {
 				want := model([]string{"a", "b", "c", "d/1", "d/2", "e"}, "", delimiter, "")
@@ -143,7 +144,7 @@ var treeCases = []Case{
 		Name: "a folder marker is not in its own folder", Rule: "K5",
 		Explanation: "an object with the name of a view's prefix has no key in the view and is not listed there",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &marking{next, "mark/"} }))
+			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &marking{next, "mark/"} }))
 			t.puts(b, "mark/x")
 			require.Equal(t, []string{"mark/", "mark/x"}, t.keys(b))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/")))
@@ -180,7 +181,7 @@ var treeCases = []Case{
 }
 
 func listingOfATree(t *T) {
-	b := t.open(storage.WithLayer(treeOrder(declared)))
+	b := t.open(driver.WithLayer(treeOrder(declared)))
 	t.puts(b, aroundAFolder...)
 	sizes := []int{1, 2, 3, 1000}
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
@@ -242,7 +243,7 @@ func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error)
 }
 
 func listingFromTheStart(t *T) {
-	tree := t.open(storage.WithLayer(treeOrder(unproven)))
+	tree := t.open(driver.WithLayer(treeOrder(unproven)))
 	t.puts(tree, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
 		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
@@ -257,7 +258,7 @@ func listingFromTheStart(t *T) {
 		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 	}
 
-	b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &earlyEnd{next} }))
+	b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &earlyEnd{next} }))
 	t.puts(b, aroundAFolder...)
 	for _, opts := range [][]storage.ListOption{
 		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")}, {storage.WithPrefix("a/2b/")}, {storage.WithPrefix("c")},
@@ -281,16 +282,16 @@ func listingFromTheStart(t *T) {
 
 // An earlyEnd ends each listing after a key in a folder, as MinIO may, and pages may have a token
 // that leads to no entry.
-type earlyEnd struct{ storage.Driver }
+type earlyEnd struct{ driver.Driver }
 
-func (d *earlyEnd) Describe() storage.Description {
+func (d *earlyEnd) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.StartsAfter = func(_, key string) bool { return !strings.Contains(key, "/") }
 	desc.TokenAfterLast = true
 	return desc
 }
 
-func (d *earlyEnd) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == "" && strings.Contains(r.StartAfter, "/") {
 		return &storage.Page{}, nil
 	}
@@ -308,16 +309,16 @@ const (
 
 // treeOrder returns a layer that lists as SeaweedFS does: like a directory tree, also
 // in pages, with a delimiter and with a start.
-func treeOrder(claim treeClaim) storage.Layer {
-	return func(next storage.Driver) storage.Driver { return &treeLister{next, claim} }
+func treeOrder(claim treeClaim) driver.Layer {
+	return func(next driver.Driver) driver.Driver { return &treeLister{next, claim} }
 }
 
 type treeLister struct {
-	storage.Driver
+	driver.Driver
 	claim treeClaim
 }
 
-func (d *treeLister) Describe() storage.Description {
+func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.OrderedListing
 	desc.FolderOrder, desc.StartsAfter = false, nil
@@ -334,7 +335,7 @@ func (d *treeLister) Describe() storage.Description {
 // treePath returns key in a form that sorts as in a tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
-func (d *treeLister) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	all, err := d.all(ctx, r)
 	if err != nil {
 		return nil, err
@@ -356,9 +357,9 @@ func (d *treeLister) List(ctx context.Context, r *storage.ListRequest) (*storage
 }
 
 // all returns the keys and common prefixes of the driver below.
-func (d *treeLister) all(ctx context.Context, r *storage.ListRequest) ([]storage.ListEntry, error) {
+func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
 	var all []storage.ListEntry
-	below := &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
+	below := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
 	if most := d.Driver.Describe().MaxPage; most > 0 {
 		below.Limit = min(below.Limit, most)
 	}
@@ -375,9 +376,9 @@ func (d *treeLister) all(ctx context.Context, r *storage.ListRequest) ([]storage
 }
 
 // A repeater sends each common prefix twice: again on the next page, and as an object.
-type repeater struct{ storage.Driver }
+type repeater struct{ driver.Driver }
 
-func (d *repeater) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
 		return nil, err
@@ -394,11 +395,11 @@ func (d *repeater) List(ctx context.Context, r *storage.ListRequest) (*storage.P
 
 // marking adds a folder marker, which the store itself need not be able to hold.
 type marking struct {
-	storage.Driver
+	driver.Driver
 	key string
 }
 
-func (d *marking) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *marking) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil || r.Token != "" || !strings.HasPrefix(d.key, r.Prefix) {
 		return page, err
@@ -407,15 +408,15 @@ func (d *marking) List(ctx context.Context, r *storage.ListRequest) (*storage.Pa
 }
 
 // A slashLister supports no delimiter except a slash.
-type slashLister struct{ storage.Driver }
+type slashLister struct{ driver.Driver }
 
-func (d *slashLister) Describe() storage.Description {
+func (d *slashLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.SlashDelimiter = true
 	return desc
 }
 
-func (d *slashLister) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *slashLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Delimiter != "" && r.Delimiter != "/" {
 		return nil, storage.Internal
 	}
@@ -423,17 +424,17 @@ func (d *slashLister) List(ctx context.Context, r *storage.ListRequest) (*storag
 }
 
 // A tokenGiver returns a token after each full page, even if no key follows.
-type tokenGiver struct{ storage.Driver }
+type tokenGiver struct{ driver.Driver }
 
 const lastPageMark = "after the last page"
 
-func (d *tokenGiver) Describe() storage.Description {
+func (d *tokenGiver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.TokenAfterLast = true
 	return desc
 }
 
-func (d *tokenGiver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == lastPageMark {
 		return &storage.Page{}, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 var versionCases = []Case{
@@ -321,7 +322,7 @@ func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.Ver
 }
 
 func limitedBy(without storage.Features) storage.OpenOption {
-	return storage.WithLayer(func(next storage.Driver) storage.Driver {
+	return driver.WithLayer(func(next driver.Driver) driver.Driver {
 		desc := next.Describe()
 		desc.Features &^= without
 		return &describeOnce{Driver: next, desc: desc}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -137,7 +138,7 @@ func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			// The second page fails permanently.
 			inj := faults.New()
-			failing := []storage.OpenOption{storage.WithLayer(inj.Layer()), storage.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
+			failing := []storage.OpenOption{driver.WithLayer(inj.Layer()), driver.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
 			var src, dst storage.Bucket
 			if row.of == "source" {
 				src, dst = filled(t, []string{"b", "c", "m", "n", "o"}, failing...), filled(t, []string{"a", "b", "c", "z"})
@@ -169,16 +170,16 @@ func contentsOf(t *testing.T, b storage.Bucket, faulty bool, inj *faults.Injecto
 }
 
 // pagesOf returns pages of n entries.
-func pagesOf(n int) storage.Layer {
-	return func(d storage.Driver) storage.Driver { return &smallPages{d, n} }
+func pagesOf(n int) driver.Layer {
+	return func(d driver.Driver) driver.Driver { return &smallPages{d, n} }
 }
 
 type smallPages struct {
-	storage.Driver
+	driver.Driver
 	n int
 }
 
-func (s *smallPages) Describe() storage.Description {
+func (s *smallPages) Describe() driver.Description {
 	d := s.Driver.Describe()
 	d.MaxPage = s.n
 	return d
@@ -206,7 +207,7 @@ func TestNothingIsDeletedIfADirectoryCannotBeListed(t *testing.T) {
 }
 
 func TestFailedDeletionsAreCounted(t *testing.T) {
-	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
+	b := filled(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
 	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(1), report.Failed)
@@ -217,11 +218,11 @@ func TestFailedDeletionsAreCounted(t *testing.T) {
 
 // locking keeps one key locked.
 type locking struct {
-	storage.Driver
+	driver.Driver
 	key string
 }
 
-func (l locking) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+func (l locking) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {
 		if r[i].Key == l.key {

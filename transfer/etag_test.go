@@ -16,23 +16,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
 
 // md5ETags lists objects with the ETags of S3.
 type md5ETags struct {
-	storage.Driver
+	driver.Driver
 	salt string // what an encrypting server adds to the bytes
 }
 
-func (d *md5ETags) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	for i := range page.Entries {
-		_, body, err := d.Get(ctx, &storage.GetRequest{Key: page.Entries[i].Key, Length: -1})
+		_, body, err := d.Get(ctx, &driver.GetRequest{Key: page.Entries[i].Key, Length: -1})
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +64,7 @@ func TestAnETagThatIsTheMD5OfAFileNeedsNoRequest(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var seen calls
-			b := memstore.New(seen.layer(), storage.WithLayer(func(d storage.Driver) storage.Driver { return &md5ETags{d, row.salt} }))
+			b := memstore.New(seen.layer(), driver.WithLayer(func(d driver.Driver) driver.Driver { return &md5ETags{d, row.salt} }))
 			dir := tree(t, map[string]string{"a.txt": row.before})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -38,7 +40,7 @@ func aged(t *testing.T, make func(now func() time.Time) storage.Bucket) storage.
 }
 
 func inMemory(now func() time.Time) storage.Bucket {
-	return storage.New(memstore.NewDriver(memstore.Config{Now: now}))
+	return engine.New(memstore.NewDriver(memstore.Config{Now: now}))
 }
 
 func atStart() transfer.Option { return transfer.WithNow(func() time.Time { return start }) }
@@ -105,14 +107,14 @@ func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 
 func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
+	b := filled(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, later)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(2), report.Deleted)
 	require.Equal(t, "b", report.Failures[0].Key)
 
 	inj := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
-	_, err = transfer.Expire(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, later)
+	_, err = transfer.Expire(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, later)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -180,7 +182,7 @@ func TestALifecycleIsApplied(t *testing.T) {
 func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
 		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
-			return storage.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
+			return engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
 		},
 		"local": func(t *testing.T, now func() time.Time) storage.Bucket {
 			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, storage.WithVersions())
@@ -218,8 +220,8 @@ func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 // failed.
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call != "Delete" && call != "DeleteBatch" {
 				return next(ctx)
 			}

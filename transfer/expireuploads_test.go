@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -20,7 +22,7 @@ import (
 func begun(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	clock := start
-	b := storage.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return clock }}), opts...)
+	b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return clock }}), opts...)
 	for _, days := range []int{3, 1} {
 		clock = start.AddDate(0, 0, -days)
 		for _, prefix := range []string{"incoming/", "other/"} {
@@ -87,7 +89,7 @@ func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
 func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	old := []transfer.ExpireRule{{UploadsAge: 2 * day}}
 	inj := faults.New(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied).Nth(1))
-	b := begun(t, storage.WithLayer(inj.Layer()))
+	b := begun(t, driver.WithLayer(inj.Layer()))
 	report, err := transfer.Expire(t.Context(), b, old, atStart(), transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, []int64{1, 1}, []int64{report.Aborted, report.Failed})
@@ -142,7 +144,7 @@ func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule}, atStart())
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-	limited := begun(t, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
+	limited := begun(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
 	_, err := transfer.Expire(t.Context(), limited, []transfer.ExpireRule{{UploadsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Len(t, openUploads(t, b), 4)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -35,7 +36,7 @@ func TestAJobContinuesAfterFailures(t *testing.T) {
 		faults.Fail(faults.Put).ForKey("00003").WithError(storage.PermissionDenied),
 		faults.Fail(faults.Put).ForKey("00007").WithError(storage.Locked),
 	)
-	dst := memstore.New(storage.WithLayer(inj.Layer()))
+	dst := memstore.New(driver.WithLayer(inj.Layer()))
 	src := filled(t, keysN(20))
 	var failed []string
 	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1), transfer.WithChanges(func(c transfer.Change) {
@@ -64,7 +65,7 @@ func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 	src := filled(t, keysN(5))
 	for n := 1; n <= 12; n++ {
 		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
-		dst := memstore.New(storage.WithLayer(inj.Layer()))
+		dst := memstore.New(driver.WithLayer(inj.Layer()))
 		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
 		inj.Set()
 		if err == nil {
@@ -81,7 +82,7 @@ func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 func TestAReportKeepsAThousandFailures(t *testing.T) {
 	src := filled(t, keysN(1500))
 	inj := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
-	report, err := transfer.Copy(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), src)
+	report, err := transfer.Copy(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), src)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, int64(1500), report.Failed)
 	require.Len(t, report.Failures, 1000)
@@ -91,7 +92,7 @@ func TestAReportKeepsAThousandFailures(t *testing.T) {
 
 // delayed is a bucket whose puts take that long.
 func delayed(by time.Duration) storage.Bucket {
-	return memstore.New(storage.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
+	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
 }
 
 func TestAJobEndsWhenCtxIsDone(t *testing.T) {
@@ -124,8 +125,8 @@ func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 		var now, most atomic.Int64
 		var once sync.Once
 		met := make(chan struct{}) // the first request waits for a second one, whatever the machine's speed
-		busy := func(d storage.Driver) storage.Driver {
-			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		busy := func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Put" || call == "PutPart" {
 					at := now.Add(1)
 					defer now.Add(-1)
@@ -145,8 +146,8 @@ func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 		for _, key := range keysN(50) {
 			h.plantFile(t, key, key)
 		}
-		inParts := func(d storage.Driver) storage.Driver { return partly{d} }
-		b := memstore.New(storage.WithLayer(inParts), storage.WithLayer(busy))
+		inParts := func(d driver.Driver) driver.Driver { return partly{d} }
+		b := memstore.New(driver.WithLayer(inParts), driver.WithLayer(busy))
 		_, err := transfer.Upload(t.Context(), b, h.dir, transfer.WithConcurrency(n))
 		require.NoError(t, err)
 		require.LessOrEqual(t, most.Load(), int64(n))
@@ -157,9 +158,9 @@ func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 }
 
 // partly accepts large bodies only in parts, like drivers of clouds.
-type partly struct{ storage.Driver }
+type partly struct{ driver.Driver }
 
-func (p partly) Describe() storage.Description {
+func (p partly) Describe() driver.Description {
 	d := p.Driver.Describe()
 	d.Features &^= storage.StreamingPut
 	return d
@@ -170,7 +171,7 @@ func TestProgress(t *testing.T) {
 		const files = 200
 		src := filled(t, keysN(files))
 		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked), faults.Delay(faults.Put, 50*time.Millisecond))
-		dst := memstore.New(storage.WithLayer(inj.Layer()))
+		dst := memstore.New(driver.WithLayer(inj.Layer()))
 		var events []transfer.Progress
 		var telling sync.Mutex
 		began := time.Now()

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -52,7 +53,7 @@ func TestAJournalContinuesAJob(t *testing.T) {
 func TestAJournalStopsAtAFailure(t *testing.T) {
 	src := filled(t, []string{"a", "b", "c", "d"})
 	inj := faults.New(faults.Fail(faults.Put).Nth(2))
-	b, state := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), memstore.New()
+	b, state := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), memstore.New()
 	opts := []transfer.Option{transfer.WithJournal(state, "j"), transfer.WithConcurrency(1)}
 	report, err := transfer.Copy(t.Context(), b, src, opts...)
 	require.Error(t, err)

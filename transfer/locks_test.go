@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -121,7 +122,7 @@ func TestAResumedCopyHasTagsAndLocks(t *testing.T) {
 		faults.New(),
 	} {
 		b, err := local.Open(root, local.Config{NoSync: true}, storage.WithObjectLock(),
-			storage.WithLayer(func(d storage.Driver) storage.Driver { return buffered{d} }), storage.WithLayer(injected.Layer()))
+			driver.WithLayer(func(d driver.Driver) driver.Driver { return buffered{d} }), driver.WithLayer(injected.Layer()))
 		require.NoError(t, err)
 		_, err = transfer.Copy(t.Context(), b, memory, opts...)
 		require.Equal(t, len(injected.Hits()) > 0, err != nil, "%v", err)
@@ -206,25 +207,25 @@ func TestRulesOfExpireSelectByTags(t *testing.T) {
 		})
 	}
 	t.Run("without tags", func(t *testing.T) {
-		b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return untagged{d} }))
+		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return untagged{d} }))
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, {Age: day, Tags: temp}})
 		require.ErrorIs(t, err, storage.Unsupported)
 	})
 }
 
 // buffered is a store that takes long bodies in parts only.
-type buffered struct{ storage.Driver }
+type buffered struct{ driver.Driver }
 
-func (b buffered) Describe() storage.Description {
+func (b buffered) Describe() driver.Description {
 	d := b.Driver.Describe()
 	d.Features &^= storage.StreamingPut
 	return d
 }
 
 // untagged is a store without tags.
-type untagged struct{ storage.Driver }
+type untagged struct{ driver.Driver }
 
-func (u untagged) Describe() storage.Description {
+func (u untagged) Describe() driver.Description {
 	d := u.Driver.Describe()
 	d.Features &^= storage.ObjectTags
 	return d

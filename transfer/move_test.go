@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -70,7 +71,7 @@ func TestAMovedObjectIsNeverMissing(t *testing.T) {
 		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
 			for _, rule := range []faults.Rule{faults.Fail(call).Nth(nth), faults.DropResponse(call).Nth(nth)} {
 				inj := faults.New(rule)
-				b := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				clean := memstore.New()
 				for key, text := range moved {
 					_, err := clean.Upload(t.Context(), key, file(text))
@@ -100,8 +101,8 @@ func TestAMovedObjectIsNeverMissing(t *testing.T) {
 // A file that is written while it is moved stays at the source.
 func TestMoveKeepsASourceThatChanges(t *testing.T) {
 	change := func(rewrite func()) storage.OpenOption {
-		return storage.WithLayer(func(d storage.Driver) storage.Driver {
-			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				err := next(ctx)
 				if call == "Put" {
 					rewrite()
@@ -151,9 +152,9 @@ func TestMoveRefuses(t *testing.T) {
 }
 
 // hasty is a store whose objects are all written in one moment, with the ETag of their content.
-type hasty struct{ storage.Driver }
+type hasty struct{ driver.Driver }
 
-func (d hasty) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d hasty) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
 		for i := range page.Entries {
@@ -165,7 +166,7 @@ func (d hasty) List(ctx context.Context, r *storage.ListRequest) (*storage.Page,
 
 // A move that was cut after a copy continues, although the copy has the time of its source.
 func TestAMoveContinuesIfACopyIsAsOldAsItsSource(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return hasty{d} }))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return hasty{d} }))
 	for _, key := range []string{"from/a", "to/a"} {
 		_, err := b.Upload(t.Context(), key, file("text"))
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -15,7 +16,7 @@ import (
 
 // A store without metadata keeps no mtime; a sync compares size, time and checksum.
 func TestSyncToAStoreWithoutMetadata(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata | storage.ContentProperties})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata | storage.ContentProperties})))
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
 	for _, want := range []int64{1, 0} {

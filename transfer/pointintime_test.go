@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
@@ -150,7 +152,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: row.keys, markers: row.markers}
-			report, err := transfer.Undelete(t.Context(), storage.New(d, storage.WithVersions()))
+			report, err := transfer.Undelete(t.Context(), engine.New(d, storage.WithVersions()))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Zero(t, report.Transferred)
 			require.EqualValues(t, row.keys, report.Failed)
@@ -161,19 +163,19 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 
 // markedKeys is a driver of objects below delete markers, which it does not remove.
 type markedKeys struct {
-	storage.Driver
+	driver.Driver
 	keys, markers int
 	refused       atomic.Int64
 }
 
-func (d *markedKeys) Describe() storage.Description {
-	return storage.Description{
+func (d *markedKeys) Describe() driver.Description {
+	return driver.Description{
 		Provider: "test", Bucket: "marked", Features: storage.Versioning | storage.OrderedListing, Versioned: true, MaxBatch: 1000, MaxPage: 1000,
 	}
 }
 
-func (d *markedKeys) ListVersions(context.Context, *storage.ListRequest) (*storage.VersionPage, error) {
-	page := &storage.VersionPage{}
+func (d *markedKeys) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
+	page := &driver.VersionPage{}
 	for key := range d.keys {
 		for version := range d.markers + 1 {
 			page.Entries = append(page.Entries, storage.VersionEntry{
@@ -186,7 +188,7 @@ func (d *markedKeys) ListVersions(context.Context, *storage.ListRequest) (*stora
 	return page, nil
 }
 
-func (d *markedKeys) DeleteBatch(_ context.Context, batch []storage.DeleteRequest) []error {
+func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest) []error {
 	d.refused.Add(int64(len(batch)))
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }

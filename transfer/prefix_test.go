@@ -9,16 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/transfer"
 )
 
 // listed counts the entries that a store sends.
 type listed struct {
-	storage.Driver
+	driver.Driver
 	entries *int
 }
 
-func (l listed) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (l listed) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := l.Driver.List(ctx, r)
 	if err == nil {
 		*l.entries += len(page.Entries)
@@ -27,7 +28,7 @@ func (l listed) List(ctx context.Context, r *storage.ListRequest) (*storage.Page
 }
 
 func countEntries(entries *int) storage.OpenOption {
-	return storage.WithLayer(func(d storage.Driver) storage.Driver { return listed{d, entries} })
+	return driver.WithLayer(func(d driver.Driver) driver.Driver { return listed{d, entries} })
 }
 
 func TestAPrefixListsOnlyItsKeys(t *testing.T) {

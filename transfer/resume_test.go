@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -142,8 +143,8 @@ func keptUploads(t *testing.T, dir string) []string {
 
 func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {
 	aborted := 0
-	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "AbortParts" {
 				aborted++
 			}

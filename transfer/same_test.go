@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -23,8 +25,8 @@ type calls struct {
 
 func (c *calls) layer() storage.OpenOption {
 	c.of = map[string]int{}
-	return storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			c.mu.Lock()
 			c.of[call]++
 			c.mu.Unlock()
@@ -286,7 +288,7 @@ func TestComparisonOfCopies(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			clock := now
 			config := memstore.Config{Now: func() time.Time { return clock }}
-			src, dst := storage.New(memstore.NewDriver(config)), storage.New(memstore.NewDriver(config))
+			src, dst := engine.New(memstore.NewDriver(config)), engine.New(memstore.NewDriver(config))
 			_, err := src.Upload(t.Context(), "a.txt", file("before"))
 			require.NoError(t, err)
 			_, err = transfer.Copy(t.Context(), dst, src)

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -134,9 +136,9 @@ func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 // were dead.
 func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		driver := memstore.NewDriver(memstore.Config{})
+		drv := memstore.NewDriver(memstore.Config{})
 		inj := faults.New()
-		dead, alive := storage.New(driver, storage.WithLayer(inj.Layer())), storage.New(driver)
+		dead, alive := engine.New(drv, driver.WithLayer(inj.Layer())), engine.New(drv)
 		ctx, cancel := context.WithCancel(t.Context())
 		began := time.Now()
 		var processes sync.WaitGroup
@@ -185,7 +187,7 @@ func TestALeaseIsReleasedWhenCtxIsDone(t *testing.T) {
 func TestABucketWithoutConditionsIsUnsupportedBeforeAnythingRuns(t *testing.T) {
 	for name, missing := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return without{d, missing} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, missing} }))
 			err := transfer.Every(t.Context(), time.Hour, func(context.Context) error {
 				t.Error("it ran")
 				return nil
@@ -196,11 +198,11 @@ func TestABucketWithoutConditionsIsUnsupportedBeforeAnythingRuns(t *testing.T) {
 }
 
 type without struct {
-	storage.Driver
+	driver.Driver
 	features storage.Features
 }
 
-func (w without) Describe() storage.Description {
+func (w without) Describe() driver.Description {
 	d := w.Driver.Describe()
 	d.Features &^= w.features
 	return d
@@ -218,7 +220,7 @@ func TestAnObjectThatIsNotALeaseIsNotOverwritten(t *testing.T) {
 func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inj := faults.New()
-		b := memstore.New(storage.WithLayer(inj.Layer()))
+		b := memstore.New(driver.WithLayer(inj.Layer()))
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := 0
 		var failed []error

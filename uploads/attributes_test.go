@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -131,7 +132,7 @@ func TestTagsOfConfigAreChecked(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "Config.Tags")
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
 	_, err = uploads.New(b, uploads.Config{Tags: map[string]string{"k": "v"}})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = uploads.New(b, uploads.Config{})
@@ -139,14 +140,14 @@ func TestTagsOfConfigAreChecked(t *testing.T) {
 }
 
 func TestPublicReadNeedsObjectACL(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "PublicRead")
 }
 
 func TestABucketWithoutContentTypesIsRefused(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
 	_, err := uploads.New(b, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "ContentProperties")

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 )
@@ -48,16 +49,16 @@ func TestInvalidConfigurations(t *testing.T) {
 }
 
 // overwriting is a store that cannot refuse to overwrite.
-type overwriting struct{ storage.Driver }
+type overwriting struct{ driver.Driver }
 
-func (d overwriting) Describe() storage.Description {
+func (d overwriting) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.ConditionalCreate | storage.ConditionalUpdate
 	return desc
 }
 
 func TestABucketThatMayOverwriteIsRefusedUnlessAskedFor(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return overwriting{d} }))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
 	_, err := uploads.New(b, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.Unguarded")

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -106,8 +107,8 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var meanwhile func()
-			b := inMemory(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			b := inMemory(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call == "Copy" && meanwhile != nil {
 						do := meanwhile
 						meanwhile = nil

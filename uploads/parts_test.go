@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
@@ -228,7 +229,7 @@ func TestAPartOfAWrongLengthEndsTheUpload(t *testing.T) {
 	t.Run("a store that enforces no length", func(t *testing.T) {
 		for _, row := range rows {
 			t.Run(row.name, func(t *testing.T) {
-				b := partStore{inMemory(t, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SignedSize}))), smallPart}
+				b := partStore{inMemory(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SignedSize}))), smallPart}
 				wrong(t, b, lengthOf(b, row.number)+row.more, row.number)
 			})
 		}
@@ -306,8 +307,8 @@ func TestFinishFindsTheFileOfAnotherCallIfJoiningFails(t *testing.T) {
 	}{{"the other call was first", true, ""}, {"there is no other call", false, uploads.StoreFailed}} {
 		t.Run(row.name, func(t *testing.T) {
 			var other func()
-			b := partStore{inMemory(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			b := partStore{inMemory(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call != "CompleteParts" || other == nil {
 						return next(ctx)
 					}
@@ -442,7 +443,7 @@ func TestATokenInPartsHidesThatOfTheStore(t *testing.T) {
 }
 
 func TestLargeFilesAreSentInParts(t *testing.T) {
-	unsigned := inMemory(t, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SignedParts})))
+	unsigned := inMemory(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SignedParts})))
 	for _, row := range []struct {
 		name   string
 		bucket uploads.Bucket
@@ -453,7 +454,7 @@ func TestLargeFilesAreSentInParts(t *testing.T) {
 		{"by default", inMemory(t), uploads.Config{}, 100 << 20, &uploads.Parts{Size: 8 << 20, Count: 13}},
 		{"with a part more", inMemory(t), uploads.Config{}, 104<<20 + 1, &uploads.Parts{Size: 8 << 20, Count: 14}},
 		{"of more than 5 GiB", inMemory(t), uploads.Config{}, 20 << 30, &uploads.Parts{Size: 8 << 20, Count: 2560}},
-		{"where parts are few", inMemory(t, storage.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 100}))), uploads.Config{}, 20 << 30, &uploads.Parts{Size: 205 << 20, Count: 100}},
+		{"where parts are few", inMemory(t, driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 100}))), uploads.Config{}, 20 << 30, &uploads.Parts{Size: 205 << 20, Count: 100}},
 		{"below the limit", inMemory(t), uploads.Config{}, 100<<20 - 1, nil},
 		{"of unknown size", inMemory(t), uploads.Config{PartsFrom: 1}, 0, nil},
 		{"of one byte, if that is asked for", inMemory(t), uploads.Config{PartsFrom: 1}, 1, &uploads.Parts{Size: 8 << 20, Count: 1}},
@@ -471,8 +472,8 @@ func TestLargeFilesAreSentInParts(t *testing.T) {
 }
 
 func TestATicketInPartsThatCannotBeSignedLeavesNothing(t *testing.T) {
-	b := partStore{inMemory(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	b := partStore{inMemory(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "SignPart" {
 				return &storage.Error{Code: storage.Unauthenticated}
 			}
@@ -531,7 +532,7 @@ func TestAbortRemovesAFileThatCouldNotBeFinished(t *testing.T) {
 }
 
 func TestPartsOnAStoreThatMayOverwrite(t *testing.T) {
-	b := partStore{inMemory(t, storage.WithLayer(func(d storage.Driver) storage.Driver { return overwriting{d} })), smallPart}
+	b := partStore{inMemory(t, driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} })), smallPart}
 	s := b.inParts(t, uploads.Config{Key: ofMe, Unguarded: true})
 	ticket := b.sign(t, s)
 	sendParts(t, s, ticket, b.fileOf(aPNG()))

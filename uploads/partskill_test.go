@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -21,8 +22,8 @@ type death struct {
 	dead  atomic.Bool
 }
 
-func (d *death) layer(next storage.Driver) storage.Driver {
-	return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+func (d *death) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 		left := d.left.Load()
 		switch {
 		case d.dead.Load():
@@ -50,7 +51,7 @@ func TestAbortAfterAKillInFinishLeavesNothingOrSaysSo(t *testing.T) {
 				require.Less(t, at, int64(30))
 				d := &death{after: after}
 				d.left.Store(-1)
-				b := partStore{inMemory(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), smallPart}
+				b := partStore{inMemory(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), smallPart}
 				s := b.inParts(t, uploads.Config{Key: ofMe})
 				ticket := b.sign(t, s)
 				sendParts(t, s, ticket, b.fileOf(aPNG()))

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/owntests"
 	"github.com/omnibucket/storage/memstore"
 )
@@ -330,7 +331,7 @@ func TestACloseThatFailsKeepsWhatSyncStored(t *testing.T) {
 
 // Other tools mark a folder by an object whose key ends in a slash.
 func TestFoldersOfOtherTools(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherTool{next} }))
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	_, err := b.Upload(t.Context(), "folder!", strings.NewReader(""))
 	require.NoError(t, err)
 	files := New(t.Context(), b)
@@ -343,7 +344,7 @@ func TestFoldersOfOtherTools(t *testing.T) {
 }
 
 func TestFoldersOfOtherToolsAreRenamed(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherTool{next} }))
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	for _, key := range []string{"folder!", "folder/a", "folder/sub!"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
@@ -382,7 +383,7 @@ func TestAnAppendKeepsPropertiesAndMetadata(t *testing.T) {
 
 // Properties that only other tools write do not keep a file from being stored.
 func TestAnAppendToAnObjectOfAnotherTool(t *testing.T) {
-	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherTool{next} }))
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"odd": "true"}))
 	require.NoError(t, err)
 	attrs, err := b.Attrs(t.Context(), "a")
@@ -399,9 +400,9 @@ func TestAnAppendToAnObjectOfAnotherTool(t *testing.T) {
 }
 
 // otherTool stores a slash in place of "!", and odd properties.
-type otherTool struct{ storage.Driver }
+type otherTool struct{ driver.Driver }
 
-func (d otherTool) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d otherTool) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	other := *r
 	other.Key = strings.ReplaceAll(r.Key, "!", "/")
 	if r.Metadata["odd"] != "" {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -191,7 +192,7 @@ func walk(t *testing.T, o *IO, location string) (all []string) {
 func TestAFileThatCannotBeDeletedIsNotReportedAsDeleted(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
 	single := faults.WithLimits(faults.Limits{MaxBatch: -1})
-	o := New(t.Context(), memstore.New(storage.WithLayer(injector.Layer()), storage.WithLayer(single)), "s3://lake")
+	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(single)), "s3://lake")
 	deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/a", "s3://lake/b", "s3://lake/c"})
 	require.Equal(t, []string{"s3://lake/a", "s3://lake/c"}, deleted)
 	require.ErrorIs(t, err, fs.ErrPermission)
@@ -204,7 +205,7 @@ func TestAFileThatCannotBeDeletedIsNotReportedAsDeleted(t *testing.T) {
 }
 
 func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate})))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate})))
 	o := New(t.Context(), b, "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", nil))
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
@@ -213,7 +214,7 @@ func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
 // A commit that is there has succeeded: a catalog that is told otherwise lets its caller repeat it.
 func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
-	o := New(t.Context(), memstore.New(storage.WithLayer(injector.Layer())), "s3://lake")
+	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer())), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
 	require.NoError(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"))
 	text, err := o.ReadFile("s3://lake/b")

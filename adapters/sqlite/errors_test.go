@@ -15,6 +15,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -161,7 +162,7 @@ func TestALostConnectionIsNotTheEndOfTheFile(t *testing.T) {
 	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF} {
 		t.Run(lost.Error(), func(t *testing.T) {
 			injector := faults.New()
-			b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			db := opened(t, b, 500)
 			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("connection: %w", lost)}))
 			count, err := readAll(t.Context(), db, scan)
@@ -180,7 +181,7 @@ func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
 	for name, code := range map[string]storage.Code{"canceled": storage.Canceled, "a deadline": storage.DeadlineExceeded} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
-			b := memstore.New(storage.WithLayer(injector.Layer()))
+			b := memstore.New(driver.WithLayer(injector.Layer()))
 			db := opened(t, b, 500)
 			ctx, cancel := context.WithCancel(t.Context())
 			if code == storage.DeadlineExceeded {

@@ -21,6 +21,7 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -303,7 +304,7 @@ func TestAnUploadWhoseEndFailedIsFinishedWhenItIsAskedFor(t *testing.T) {
 // While the object cannot be made, the client is not told that everything is there.
 func TestAnEndThatFailsAgainIsAnError(t *testing.T) {
 	injector := faults.New()
-	s := serve(t, memstore.New(storage.WithLayer(injector.Layer())), 4)
+	s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
 	content := random(10)
 	url := s.create("Upload-Length", "10")
 	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
@@ -387,16 +388,16 @@ func TestKeys(t *testing.T) {
 func TestABucketMustDoWhatIsNeeded(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = New(memstore.New(storage.WithLayer(unconditional)), Config{})
+	_, err = New(memstore.New(driver.WithLayer(unconditional)), Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // unconditional is a driver without conditional writes.
-func unconditional(d storage.Driver) storage.Driver { return plain{d} }
+func unconditional(d driver.Driver) driver.Driver { return plain{d} }
 
-type plain struct{ storage.Driver }
+type plain struct{ driver.Driver }
 
-func (d plain) Describe() storage.Description {
+func (d plain) Describe() driver.Description {
 	description := d.Driver.Describe()
 	description.Features &^= storage.ConditionalUpdate
 	return description

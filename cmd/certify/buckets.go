@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A ledger has the names of the buckets that the program made and that may still exist.
@@ -46,13 +47,13 @@ func (l *ledger) all() []string {
 
 // An account writes into a ledger which buckets are created and deleted.
 type account struct {
-	storage.ServiceDriver
+	driver.ServiceDriver
 	made        *ledger
 	interrupted *atomic.Bool
 }
 
 // CreateBucket fails with Canceled after an interruption.
-func (a *account) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (a *account) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if a.interrupted.Load() {
 		return nil, storage.Canceled
 	}

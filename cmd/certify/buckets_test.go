@@ -7,16 +7,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // A refuser creates no bucket.
 type refuser struct {
-	storage.ServiceDriver
+	driver.ServiceDriver
 	code storage.Code
 }
 
-func (r refuser) CreateBucket(context.Context, *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (r refuser) CreateBucket(context.Context, *driver.BucketRequest) (*storage.BucketInfo, error) {
 	return nil, r.code
 }
 
@@ -31,12 +32,12 @@ func TestARefusedBucketDoesNotCountAsMade(t *testing.T) {
 		t.Run(string(code), func(t *testing.T) {
 			c := &certification{}
 			service := &account{ServiceDriver: refuser{memstore.NewServiceDriver(memstore.ServiceConfig{}), code}, made: &c.made, interrupted: &c.interrupted}
-			_, err := service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b"})
+			_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b"})
 			require.Equal(t, code, storage.CodeOf(err))
 			require.ElementsMatch(t, stays, c.made.all())
 
 			c.made.add("b")
-			_, _ = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b"})
+			_, _ = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b"})
 			require.Equal(t, []string{"b"}, c.made.all(), "an earlier attempt may have made it")
 		})
 	}

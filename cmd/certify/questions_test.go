@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -166,7 +167,7 @@ func TestAQuestionCleansUp(t *testing.T) {
 			c := &certification{name: "omnibucket-certify-test"}
 			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
 			c.driver = driver
-			c.service = storage.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
+			c.service = engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
 			got, err := c.inquire(t.Context(), question{id: "q", answers: []string{"yes"}, ask: func(ctx context.Context, i *inquiry) (string, error) {
 				b, err := i.bucket(ctx, storage.WithVersioning(true))

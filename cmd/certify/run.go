@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -40,8 +42,8 @@ const notAsked = "not asked for"
 type certification struct {
 	settings
 	service storage.Service
-	driver  storage.ServiceDriver // of the same account
-	name    string                // every bucket of the suite begins with it
+	driver  driver.ServiceDriver // of the same account
+	name    string               // every bucket of the suite begins with it
 	plan    string
 	dir     string // results of the suite
 	began   time.Time
@@ -78,7 +80,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if c.service, err = c.open(ctx); err != nil {
 		return nil, err
 	}
-	if c.driver, err = storage.OpenServiceDriver(ctx, s.address); err != nil {
+	if c.driver, err = engine.OpenServiceDriver(ctx, s.address); err != nil {
 		return nil, err
 	}
 	c.plan = c.planned()
@@ -110,11 +112,11 @@ func (c *certification) asksQuestions() bool { return c.questions || c.rules == 
 
 // open opens the account. The ledger has the buckets that are created there.
 func (c *certification) open(ctx context.Context) (storage.Service, error) {
-	driver, err := storage.OpenServiceDriver(ctx, c.address)
+	driver, err := engine.OpenServiceDriver(ctx, c.address)
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted}), nil
+	return engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted}), nil
 }
 
 // These are means of a run of all cases on MinIO.
@@ -178,7 +180,7 @@ func (c *certification) suite(t *testing.T) {
 	if rules := c.leftOut(); len(rules) > 0 {
 		opts = append(opts, storagetest.SkipRules(notAsked, rules...))
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return c.newBucket(t) }, append(opts, c.withoutVersions()...)...)
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return c.newBucket(t) }, append(opts, c.withoutVersions()...)...)
 }
 
 // withoutVersions leaves out the cases of versions and locks if the account keeps no versions.
@@ -234,7 +236,7 @@ func (c *certification) skipIfInterrupted(t *testing.T) {
 
 // newBucket creates a bucket for a case. If the store cannot make one with these settings, the
 // plain one shows what the case should see.
-func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) storage.Driver {
+func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) driver.Driver {
 	t.Helper()
 	t.Cleanup(func() { c.note(t) })
 	c.skipIfInterrupted(t)
@@ -245,13 +247,13 @@ func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { c.remove(t, name) })
-	driver, err := c.driver.Driver(name)
+	drv, err := c.driver.Driver(name)
 	require.NoError(t, err)
-	return driver
+	return drv
 }
 
-func (c *certification) openBucket(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return storage.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
+func (c *certification) openBucket(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+	return engine.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
 }
 
 // opener returns a function that creates a bucket with this setting and opens it so.

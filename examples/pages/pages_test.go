@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -146,7 +147,7 @@ func TestCleanUpRunsAtOnce(t *testing.T) {
 
 func TestUndo(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	bucket := storage.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return now }}))
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return now }}))
 	put(t, bucket, "a", "good")
 	at := now.Add(time.Minute)
 	now = now.Add(time.Hour)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -15,7 +16,7 @@ import (
 func TestNotesExpireAfterAMonth(t *testing.T) {
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	store := storage.New(memstore.NewDriver(memstore.Config{Now: clock}))
+	store := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
 	if _, err := store.Upload(t.Context(), "notes/7.txt", strings.NewReader("milk")); err != nil {
 		t.Fatal(err)
 	}

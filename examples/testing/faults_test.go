@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 func TestAStoreThatIsOutOfReach(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Put))
-	store := memstore.New(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	store := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusServiceUnavailable)
 
 	injector.Set() // the store is back
@@ -21,7 +22,7 @@ func TestAStoreThatIsOutOfReach(t *testing.T) {
 // The note is stored, but the response of the store is lost. The retry must not be a conflict.
 func TestALostResponse(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put).Nth(1))
-	store := memstore.New(storage.WithLayer(injector.Layer()))
+	store := memstore.New(driver.WithLayer(injector.Layer()))
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusCreated)
 	if n := injector.Count(faults.Put); n != 2 {
 		t.Fatalf("%d attempts", n)
@@ -30,7 +31,7 @@ func TestALostResponse(t *testing.T) {
 
 func TestAConnectionThatBreaksWhileANoteIsRead(t *testing.T) {
 	injector := faults.New(faults.Cut(faults.Get, 2).Nth(1))
-	store := memstore.New(storage.WithLayer(injector.Layer()))
+	store := memstore.New(driver.WithLayer(injector.Layer()))
 	expect(t, send(t, store, http.MethodPut, "/notes/7", "milk"), http.StatusCreated)
 	if w := send(t, store, http.MethodGet, "/notes/7", ""); w.Body.String() != "milk" {
 		t.Fatalf("the note is %q", w.Body)

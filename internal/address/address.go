@@ -7,7 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -23,12 +24,12 @@ type Form struct {
 // Register registers a scheme. It uses parse to make a Config of an address.
 func Register[Config any](
 	f Form, parse func(*url.URL) (Config, error),
-	driver func(context.Context, Config) (storage.Driver, error),
-	service func(context.Context, Config) (storage.ServiceDriver, error),
+	drv func(context.Context, Config) (driver.Driver, error),
+	service func(context.Context, Config) (driver.ServiceDriver, error),
 ) {
-	storage.Register(f.Scheme, storage.Opener{
+	engine.Register(f.Scheme, driver.Opener{
 		Params: f.Params,
-		Driver: func(ctx context.Context, address *url.URL) (storage.Driver, error) {
+		Driver: func(ctx context.Context, address *url.URL) (driver.Driver, error) {
 			c, err := parse(address)
 			if err != nil {
 				return nil, err
@@ -36,9 +37,9 @@ func Register[Config any](
 			if address.Host == "" {
 				return nil, argument.Invalid("address", "must name a "+f.Bucket+", as "+f.Scheme+"://name does", "to open the account "+f.Scheme+"://, use OpenService")
 			}
-			return driver(ctx, c)
+			return drv(ctx, c)
 		},
-		Service: func(ctx context.Context, address *url.URL) (storage.ServiceDriver, error) {
+		Service: func(ctx context.Context, address *url.URL) (driver.ServiceDriver, error) {
 			c, err := parse(address)
 			if err != nil {
 				return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 var form = Form{Scheme: "test-address", Params: []string{"flag"}, Bucket: "box", Account: "test-address://", Credentials: "TEST_KEY"}
@@ -45,11 +46,11 @@ func TestASchemeOpensBucketsAndAccounts(t *testing.T) {
 	var opened []string
 	Register(form,
 		func(u *url.URL) (string, error) { return form.Name(u) },
-		func(_ context.Context, name string) (storage.Driver, error) {
+		func(_ context.Context, name string) (driver.Driver, error) {
 			opened = append(opened, "bucket "+name)
 			return nil, storage.Unsupported
 		},
-		func(_ context.Context, name string) (storage.ServiceDriver, error) {
+		func(_ context.Context, name string) (driver.ServiceDriver, error) {
 			opened = append(opened, "account "+name)
 			return nil, storage.Unsupported
 		})

@@ -1,11 +1,14 @@
 // Package bucketupdate reads requests that change the settings of a bucket.
 package bucketupdate
 
-import "github.com/omnibucket/storage"
+import (
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
 
 // Requested returns the settings that r asks for as the bucket's. A driver
 // returns it if the update succeeded and reading the bucket afterwards failed.
-func Requested(r *storage.BucketRequest) *storage.BucketInfo {
+func Requested(r *driver.BucketRequest) *storage.BucketInfo {
 	info := &storage.BucketInfo{Name: r.Name}
 	if r.PublicAccess != nil {
 		info.Public = *r.PublicAccess
@@ -27,6 +30,6 @@ func Requested(r *storage.BucketRequest) *storage.BucketInfo {
 }
 
 // IsEmpty reports whether r changes nothing.
-func IsEmpty(r *storage.BucketRequest) bool {
+func IsEmpty(r *driver.BucketRequest) bool {
 	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && !r.ObjectLock && r.DefaultRetention == nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/writeid"
@@ -23,7 +24,7 @@ import (
 // there was no object, another call cannot know whether it was made and removed, so that the upload
 // has ended.
 type Completion struct {
-	Store  storage.Driver
+	Store  driver.Driver
 	Marker string // its key
 	// Prepare does everything before the one request that makes the object. It may be called again.
 	Prepare func(ctx context.Context) error
@@ -32,7 +33,7 @@ type Completion struct {
 	// Drop removes the marker and then the parts.
 	Drop func(ctx context.Context) error
 
-	request *storage.CompleteRequest
+	request *driver.CompleteRequest
 }
 
 const (
@@ -101,7 +102,7 @@ func decisionOf(metadata map[string]string) (d decision) {
 }
 
 // Run completes the upload.
-func (c *Completion) Run(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	request := *r
 	request.Call = cmp.Or(r.Call, hexid.New(8))
 	c.request = &request
@@ -246,7 +247,7 @@ func (c *Completion) release(ctx context.Context, m *marker) error {
 // look returns the object that the key has, or nil, and whether it is that of the upload.
 func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool, err error) {
 	put := c.request.Put
-	there, err = c.Store.Head(ctx, &storage.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
+	there, err = c.Store.Head(ctx, &driver.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, false, nil
 	}
@@ -259,7 +260,7 @@ func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool,
 
 // read returns the marker, or ErrEnded.
 func (c *Completion) read(ctx context.Context) (*marker, error) {
-	a, err := c.Store.Head(ctx, &storage.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
+	a, err := c.Store.Head(ctx, &driver.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, ErrEnded
 	}
@@ -277,7 +278,7 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		text, _ := json.Marshal(d) // strings and bools: never fails
 		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
 	}
-	a, err := c.Store.Put(ctx, &storage.PutRequest{
+	a, err := c.Store.Put(ctx, &driver.PutRequest{
 		Key: c.Marker, Body: bytes.NewReader(nil), CRC32C: storage.KnownCRC32C(0),
 		Properties: storage.Properties{ContentType: ContentType, Metadata: metadata},
 		Condition:  storage.Condition{Revision: m.revision},

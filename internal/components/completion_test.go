@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/memstore"
 )
@@ -24,35 +25,35 @@ const (
 
 // A store keeps an object, and the marker of one open upload to its key.
 type store struct {
-	storage.Driver
+	driver.Driver
 	t      *testing.T
 	prefix string
 }
 
 func newStore(t *testing.T) *store {
 	s := &store{memstore.NewDriver(memstore.Config{}), t, "parts/id/"}
-	s.put(&storage.PutRequest{Key: components.Marker(s.prefix), Properties: storage.Properties{Metadata: components.MarkerMetadata(key)}}, "")
+	s.put(&driver.PutRequest{Key: components.Marker(s.prefix), Properties: storage.Properties{Metadata: components.MarkerMetadata(key)}}, "")
 	return s
 }
 
-func (s *store) put(r *storage.PutRequest, text string) (*storage.Attrs, error) {
+func (s *store) put(r *driver.PutRequest, text string) (*storage.Attrs, error) {
 	r.Body, r.Size = strings.NewReader(text), int64(len(text))
 	return s.Put(s.t.Context(), r)
 }
 
 // write stores another writer's object.
 func (s *store) write(text string) {
-	_, err := s.put(&storage.PutRequest{Key: key}, text)
+	_, err := s.put(&driver.PutRequest{Key: key}, text)
 	require.NoError(s.t, err)
 }
 
 func (s *store) remove() {
-	require.NoError(s.t, s.Delete(s.t.Context(), &storage.DeleteRequest{Key: key}))
+	require.NoError(s.t, s.Delete(s.t.Context(), &driver.DeleteRequest{Key: key}))
 }
 
 // content returns the object, or "".
 func (s *store) content() string {
-	_, body, err := s.Get(s.t.Context(), &storage.GetRequest{Key: key, Length: -1})
+	_, body, err := s.Get(s.t.Context(), &driver.GetRequest{Key: key, Length: -1})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return ""
 	}
@@ -74,7 +75,7 @@ type call struct {
 }
 
 func (s *store) complete(ctx context.Context, c call) error {
-	r := &storage.CompleteRequest{Call: c.name, Put: &storage.PutRequest{
+	r := &driver.CompleteRequest{Call: c.name, Put: &driver.PutRequest{
 		Key: key, Condition: c.condition, Properties: storage.Properties{Metadata: map[string]string{writeID: "1"}},
 	}}
 	run := components.Completion{
@@ -99,7 +100,7 @@ func (s *store) complete(ctx context.Context, c call) error {
 			if c.busy--; c.busy >= 0 {
 				return busy
 			}
-			return s.Delete(ctx, &storage.DeleteRequest{Key: components.Marker(s.prefix)})
+			return s.Delete(ctx, &driver.DeleteRequest{Key: components.Marker(s.prefix)})
 		},
 	}
 	_, err := run.Run(ctx, r)
@@ -168,7 +169,7 @@ func TestPartsAreRemovedAlsoFromABusyStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		require.NoError(t, s.complete(t.Context(), call{name: "one", busy: 2}))
-		_, err := s.Head(t.Context(), &storage.GetRequest{Key: components.Marker(s.prefix), Length: -1})
+		_, err := s.Head(t.Context(), &driver.GetRequest{Key: components.Marker(s.prefix), Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	})
 }
@@ -219,7 +220,7 @@ func TestALostRequestLeavesTheUpload(t *testing.T) {
 			Prepare: func(context.Context) error { return nil },
 			Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
 		}
-		_, err := failing.Run(t.Context(), &storage.CompleteRequest{Call: "one", Put: &storage.PutRequest{Key: key}})
+		_, err := failing.Run(t.Context(), &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.NoError(t, s.complete(t.Context(), call{name: "two"}))
 		require.Equal(t, content, s.content())

@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/components"
 )
 
 // An ending store ends the caller's context at a request, before or after its effect.
 type ending struct {
-	storage.Driver
+	driver.Driver
 	at, requests int
 	after        bool
 	cancel       context.CancelFunc
@@ -36,12 +37,12 @@ func (e *ending) request(ctx context.Context, effect func() error) error {
 	return ctx.Err()
 }
 
-func (e *ending) Put(ctx context.Context, r *storage.PutRequest) (a *storage.Attrs, err error) {
+func (e *ending) Put(ctx context.Context, r *driver.PutRequest) (a *storage.Attrs, err error) {
 	err = e.request(ctx, func() error { a, err = e.Driver.Put(ctx, r); return err })
 	return a, err
 }
 
-func (e *ending) Head(ctx context.Context, r *storage.GetRequest) (a *storage.Attrs, err error) {
+func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Attrs, err error) {
 	err = e.request(ctx, func() error { a, err = e.Driver.Head(ctx, r); return err })
 	return a, err
 }
@@ -60,10 +61,10 @@ func TestACompletionWhoseCallerGivesUpIsRepeated(t *testing.T) {
 						Store: over, Marker: components.Marker(s.prefix),
 						Prepare: func(context.Context) error { return nil },
 						Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-							return over.Put(ctx, &storage.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})
+							return over.Put(ctx, &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})
 						},
 					}
-					_, err := first.Run(ctx, &storage.CompleteRequest{Call: "one", Put: &storage.PutRequest{Key: key}})
+					_, err := first.Run(ctx, &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
 					require.ErrorIs(t, err, context.Canceled)
 					require.NoError(t, s.complete(t.Context(), call{name: "two"}))
 					require.Equal(t, content, s.content())

@@ -7,22 +7,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestRange(t *testing.T) {
 	for name, row := range map[string]struct {
-		request storage.GetRequest
+		request driver.GetRequest
 		want    string
 	}{
-		"a whole object": {storage.GetRequest{Length: -1}, ""},
-		"from the start": {storage.GetRequest{Length: 3}, "bytes=0-2"},
-		"one byte":       {storage.GetRequest{Offset: 4, Length: 1}, "bytes=4-4"},
-		"to the end":     {storage.GetRequest{Offset: 4, Length: -1}, "bytes=4-"},
-		"the last bytes": {storage.GetRequest{Suffix: 7, Length: -1}, "bytes=-7"},
-		"more last bytes than the server accepts":  {storage.GetRequest{Suffix: 1001, Length: -1}, "bytes=-1000"},
-		"as many last bytes as the server accepts": {storage.GetRequest{Suffix: 1000, Length: -1}, "bytes=-1000"},
-		"beyond four GiB":                          {storage.GetRequest{Offset: 5 << 30, Length: 10}, "bytes=5368709120-5368709129"},
-		"a suffix wins over an offset":             {storage.GetRequest{Offset: 3, Suffix: 7, Length: -1}, "bytes=-7"},
+		"a whole object": {driver.GetRequest{Length: -1}, ""},
+		"from the start": {driver.GetRequest{Length: 3}, "bytes=0-2"},
+		"one byte":       {driver.GetRequest{Offset: 4, Length: 1}, "bytes=4-4"},
+		"to the end":     {driver.GetRequest{Offset: 4, Length: -1}, "bytes=4-"},
+		"the last bytes": {driver.GetRequest{Suffix: 7, Length: -1}, "bytes=-7"},
+		"more last bytes than the server accepts":  {driver.GetRequest{Suffix: 1001, Length: -1}, "bytes=-1000"},
+		"as many last bytes as the server accepts": {driver.GetRequest{Suffix: 1000, Length: -1}, "bytes=-1000"},
+		"beyond four GiB":                          {driver.GetRequest{Offset: 5 << 30, Length: 10}, "bytes=5368709120-5368709129"},
+		"a suffix wins over an offset":             {driver.GetRequest{Offset: 3, Suffix: 7, Length: -1}, "bytes=-7"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, Range(&row.request, 1000)) })
 	}
@@ -40,9 +41,9 @@ func TestParseContentRange(t *testing.T) {
 }
 
 func TestAResponseThatBeginsElsewhereIsRefused(t *testing.T) {
-	require.NoError(t, CheckStart(&storage.GetRequest{Offset: 5, Length: 1}, 5))
-	require.NoError(t, CheckStart(&storage.GetRequest{Suffix: 5, Length: -1}, 15), "the server says where the last bytes begin")
-	err := CheckStart(&storage.GetRequest{Offset: 5, Length: 1}, 0)
+	require.NoError(t, CheckStart(&driver.GetRequest{Offset: 5, Length: 1}, 5))
+	require.NoError(t, CheckStart(&driver.GetRequest{Suffix: 5, Length: -1}, 15), "the server says where the last bytes begin")
+	err := CheckStart(&driver.GetRequest{Offset: 5, Length: 1}, 0)
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 	require.ErrorContains(t, err, "begins at byte 0 and not at 5")
 }

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Range returns the Range header of a read. It returns "" for a whole object, because an
 // empty object satisfies no range. maxSuffix is the largest suffix length that the
 // server accepts.
-func Range(r *storage.GetRequest, maxSuffix int64) string {
+func Range(r *driver.GetRequest, maxSuffix int64) string {
 	switch {
 	case r.Suffix > 0:
 		return "bytes=-" + strconv.FormatInt(min(r.Suffix, maxSuffix), 10)
@@ -45,7 +46,7 @@ func ParseContentRange(value string) (start, size int64, err error) {
 
 // CheckStart checks that a response that begins at start belongs to r. If it does not,
 // it fails with Internal.
-func CheckStart(r *storage.GetRequest, start int64) error {
+func CheckStart(r *driver.GetRequest, start int64) error {
 	if r.Suffix > 0 || start == r.Offset {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // ErrNoLock is for a lock in a bucket that cannot lock objects.
@@ -48,7 +49,7 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 
 // CheckChange fails with Locked if the retention forbids that r replaces it. A later end is
 // always allowed.
-func CheckChange(old storage.Retention, r *storage.ChangeRequest, now time.Time) error {
+func CheckChange(old storage.Retention, r *driver.ChangeRequest, now time.Time) error {
 	extends := !r.Retention.Until.Before(old.Until) && r.Retention.Mode == old.Mode
 	bypassed := r.BypassGovernance && old.Mode == storage.Governance
 	if !now.Before(old.Until) || extends || bypassed {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
@@ -301,7 +302,7 @@ func steps(program string) []step {
 		{"AbortUpload", nil, func(t *testing.T, root string) {
 			d, err := local.NewDriver(filepath.Join(root, "made", "bucket"), local.Config{Create: true})
 			require.NoError(t, err)
-			upload, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: "k"})
+			upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "k"})
 			require.NoError(t, err)
 			run(t, "sync", "-f", root)
 			require.NoError(t, d.AbortParts(t.Context(), "k", upload))

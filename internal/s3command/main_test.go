@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -78,7 +78,7 @@ func start(t *testing.T, lookup func(string) (string, bool), args ...string) *ru
 }
 
 // startOver serves a service until the test ends.
-func startOver(t *testing.T, service storage.ServiceDriver, lookup func(string) (string, bool), args ...string) *running {
+func startOver(t *testing.T, service driver.ServiceDriver, lookup func(string) (string, bool), args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{t: t, errs: &buffer{}, cancel: cancel, ended: make(chan error, 1)}

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpserver"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -35,7 +35,7 @@ type Environment struct {
 
 // Serve serves S3 over service until ctx is done. If service is nil, it keeps everything in
 // memory. It closes service.
-func (f *Flags) Serve(ctx context.Context, env Environment, service storage.ServiceDriver) (result error) {
+func (f *Flags) Serve(ctx context.Context, env Environment, service driver.ServiceDriver) (result error) {
 	if service != nil {
 		defer func() { result = errors.Join(result, service.Close()) }()
 	}
@@ -91,7 +91,7 @@ func (c *command) setAdminToken() {
 }
 
 // start does everything that can fail. Requests are accepted when it returns.
-func (c *command) start(ctx context.Context, service storage.ServiceDriver) error {
+func (c *command) start(ctx context.Context, service driver.ServiceDriver) error {
 	f := c.flags
 	if f.accessLog != "" {
 		var err error
@@ -114,7 +114,7 @@ func (c *command) start(ctx context.Context, service storage.ServiceDriver) erro
 	return err
 }
 
-func (c *command) config(service storage.ServiceDriver) (s3server.Config, error) {
+func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
 		Service: service, Credentials: []s3server.Credential{c.pair}, AdminToken: c.adminToken,

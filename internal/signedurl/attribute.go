@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -46,7 +47,7 @@ var properties = []struct {
 }
 
 // attributesOf returns the attributes that r requests, sorted by name.
-func attributesOf(r *storage.SignRequest) []Attribute {
+func attributesOf(r *driver.SignRequest) []Attribute {
 	var attributes []Attribute
 	for _, p := range properties {
 		if value := p.get(&r.Properties); value != "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // The fields of a form that are not attributes. The page adds the file as the last one.
@@ -21,7 +22,7 @@ const (
 // signed, so that none can be changed, added or removed. If r has a condition, it fails
 // with Unsupported: a form of a cloud has none, and one that worked only here would
 // surprise later.
-func SignForm(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
+func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	g, err := newGrant(r, now)
 	if err != nil {
 		return nil, err

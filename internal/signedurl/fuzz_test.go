@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -19,7 +19,7 @@ func FuzzVerifyURL(f *testing.F) {
 	f.Add("\xff\x00", "", "", "%zz", int64(0), "=")
 	f.Fuzz(func(t *testing.T, key, kind, value, version string, size int64, altered string) {
 		k := keys(t, secret(1))
-		r := &storage.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: size, MaxSize: size}
+		r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: size, MaxSize: size}
 		if version != "" {
 			r.Method, r.Version = http.MethodGet, version
 		} else {
@@ -59,7 +59,7 @@ func FuzzTwoGrants(f *testing.F) {
 		}
 		k := keys(t, secret(1))
 		sign := func(key, kind, value string) *request {
-			r := &storage.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: -1, MaxSize: -1}
+			r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: -1, MaxSize: -1}
 			r.ContentType, r.CacheControl = kind, value
 			return signedRequest(t, k, r)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -51,7 +52,7 @@ func (g *Grant) status(now time.Time) Status {
 }
 
 // newGrant returns the grant that r requests at that time.
-func newGrant(r *storage.SignRequest, now time.Time) (*Grant, error) {
+func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
 	}
@@ -82,7 +83,7 @@ func expiry(now time.Time, ttl time.Duration) int64 {
 }
 
 // SignURL returns the signed URL that r requests for the bucket.
-func SignURL(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+func SignURL(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	g, err := newGrant(r, now)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func SignURL(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*sto
 }
 
 // SignPart returns the signed URL that r requests for the bucket.
-func SignPart(k Keys, bucket string, r *storage.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
+func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
 	if r.BaseURL == "" || r.Upload == "" || r.Number < 1 {
 		return nil, storage.Unsupported
 	}

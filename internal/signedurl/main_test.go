@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
@@ -27,9 +28,9 @@ func keys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 	return k
 }
 
-func upload() *storage.SignRequest {
+func upload() *driver.SignRequest {
 	crc := uint32(0xE3069283)
-	r := &storage.SignRequest{
+	r := &driver.SignRequest{
 		Method: http.MethodPut, Key: "a/b c", TTL: time.Hour, BaseURL: base,
 		MinSize: 1, MaxSize: 9, CRC32C: storage.KnownCRC32C(crc), Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	}
@@ -38,8 +39,8 @@ func upload() *storage.SignRequest {
 	return r
 }
 
-func download() *storage.SignRequest {
-	return &storage.SignRequest{
+func download() *driver.SignRequest {
+	return &driver.SignRequest{
 		Method: http.MethodGet, Key: "a/b c", TTL: time.Hour, BaseURL: base, MinSize: -1, MaxSize: -1,
 		Version: "memory:7", ResponseType: "text/plain; charset=utf-8", ResponseName: "r\u00e9sum\u00e9.txt",
 	}
@@ -51,7 +52,7 @@ type request struct {
 	header                     http.Header
 }
 
-func signedRequest(t testing.TB, k signedurl.Keys, r *storage.SignRequest) *request {
+func signedRequest(t testing.TB, k signedurl.Keys, r *driver.SignRequest) *request {
 	t.Helper()
 	u, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.NoError(t, err)
@@ -73,7 +74,7 @@ func (r *request) signature() string {
 func (r *request) replace(old, new string) { r.query = strings.Replace(r.query, old, new, 1) }
 
 // form returns the fields of a signed form.
-func form(t testing.TB, k signedurl.Keys, r *storage.SignRequest) map[string]string {
+func form(t testing.TB, k signedurl.Keys, r *driver.SignRequest) map[string]string {
 	t.Helper()
 	f, err := signedurl.SignForm(k, "bucket", r, noon)
 	require.NoError(t, err)
@@ -81,7 +82,7 @@ func form(t testing.TB, k signedurl.Keys, r *storage.SignRequest) map[string]str
 	return f.Fields
 }
 
-func formRequest() *storage.SignRequest {
+func formRequest() *driver.SignRequest {
 	r := upload()
 	r.Method, r.Condition = http.MethodPost, storage.Condition{}
 	return r

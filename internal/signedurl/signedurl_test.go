@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -57,7 +58,7 @@ func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 
 func TestASignedPartGrantsOnePart(t *testing.T) {
 	k := keys(t, secret(1))
-	u, err := signedurl.SignPart(k, "bucket", &storage.SignPartRequest{
+	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
 		Key: "a/b c", Upload: "u&1", Number: 7, TTL: time.Hour, BaseURL: base, Size: 5, CRC32C: storage.KnownCRC32C(0xe3069283),
 	}, noon)
 	require.NoError(t, err)
@@ -77,7 +78,7 @@ func TestASignedPartGrantsOnePart(t *testing.T) {
 		_, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", altered, nil, noon)
 		require.Equal(t, signedurl.Invalid, status, altered)
 	}
-	for _, r := range []storage.SignPartRequest{{Upload: "u", Number: 1}, {BaseURL: base, Number: 1}, {BaseURL: base, Upload: "u"}} {
+	for _, r := range []driver.SignPartRequest{{Upload: "u", Number: 1}, {BaseURL: base, Number: 1}, {BaseURL: base, Upload: "u"}} {
 		_, err := signedurl.SignPart(k, "bucket", &r, noon)
 		require.ErrorIs(t, err, storage.Unsupported)
 	}
@@ -301,10 +302,10 @@ func TestAFormCannotHaveACondition(t *testing.T) {
 
 func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
-	for name, alter := range map[string]func(r *storage.SignRequest){
-		"another method": func(r *storage.SignRequest) { r.Method = http.MethodDelete },
-		"no base URL":    func(r *storage.SignRequest) { r.BaseURL = "" },
-		"a revision":     func(r *storage.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
+	for name, alter := range map[string]func(r *driver.SignRequest){
+		"another method": func(r *driver.SignRequest) { r.Method = http.MethodDelete },
+		"no base URL":    func(r *driver.SignRequest) { r.BaseURL = "" },
+		"a revision":     func(r *driver.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
 	} {
 		r := upload()
 		alter(r)

@@ -8,12 +8,13 @@ import (
 	"unicode/utf16"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // CheckForm returns Unsupported if r has a property that a form cannot make the
 // server enforce. It returns InvalidArgument if the key contains ${filename}, which
 // both providers replace. Hints name the provider.
-func CheckForm(r *storage.SignRequest, provider string) error {
+func CheckForm(r *driver.SignRequest, provider string) error {
 	unsupported := func(reason string) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
 	}

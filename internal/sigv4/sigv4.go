@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // MaxTerm is the longest time for which a signature is valid.
@@ -42,7 +42,7 @@ func (t *Term) EndBy(end time.Time) {
 
 // Headers returns the headers that an uploader must send to give the object the
 // properties of r. The provider's own headers begin with prefix, as "X-Amz-".
-func Headers(r *storage.SignRequest, prefix string) http.Header {
+func Headers(r *driver.SignRequest, prefix string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{
 		"Content-Type":           r.ContentType,

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestNewTerm(t *testing.T) {
@@ -50,12 +51,12 @@ func TestTermEndBy(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	r := &storage.SignRequest{Controls: storage.Controls{PublicRead: true}}
+	r := &driver.SignRequest{Controls: storage.Controls{PublicRead: true}}
 	r.ContentType, r.StorageClass, r.Metadata = "text/plain", "COLD", map[string]string{"k": "v"}
 	require.Equal(t, http.Header{
 		"Content-Type": {"text/plain"}, "X-Goog-Storage-Class": {"COLD"}, "X-Goog-Meta-K": {"v"}, "X-Goog-Acl": {"public-read"},
 	}, Headers(r, "X-Goog-"))
-	require.Empty(t, Headers(&storage.SignRequest{}, "X-Amz-"))
+	require.Empty(t, Headers(&driver.SignRequest{}, "X-Amz-"))
 }
 
 func TestPolicyIsASCII(t *testing.T) {
@@ -71,17 +72,17 @@ func TestPolicyIsASCII(t *testing.T) {
 func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 	sum := uint32(1)
 	for name, row := range map[string]struct {
-		change func(r *storage.SignRequest)
+		change func(r *driver.SignRequest)
 		want   storage.Code
 	}{
-		"a condition":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
-		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"the name of the user's file": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
-		"none of them":                {func(r *storage.SignRequest) { r.ContentType = "text/plain" }, ""},
+		"a condition":                 {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
+		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
+		"a language":                  {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
+		"the name of the user's file": {func(r *driver.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
+		"none of them":                {func(r *driver.SignRequest) { r.ContentType = "text/plain" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &storage.SignRequest{Key: "a"}
+			r := &driver.SignRequest{Key: "a"}
 			row.change(r)
 			require.Equal(t, row.want, storage.CodeOf(CheckForm(r, "S3")))
 		})

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
@@ -73,12 +75,12 @@ func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			busy := func(next storage.Driver) storage.Driver {
-				return storage.Intercept(next, func(context.Context, string, func(context.Context) error) error {
+			busy := func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(context.Context, string, func(context.Context) error) error {
 					return &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
 				})
 			}
-			h, r := row.open(t, storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(busy), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+			h, r := row.open(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			require.Equal(t, row.status, w.Code, w.Body)

@@ -6,33 +6,34 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // Azure refuses every overwrite of an archived blob with 409 BlobArchived, except Delete Blob.
 // https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982
 func TestAnArchivedObjectIsNotOverwritten(t *testing.T) {
-	put := func(c storage.Condition) func(d *driver) error {
-		return func(d *driver) error {
+	put := func(c storage.Condition) func(d *objectDriver) error {
+		return func(d *objectDriver) error {
 			r := wiretest.Put("a", "hello")
 			r.Condition = c
 			_, err := d.Put(t.Context(), r)
 			return err
 		}
 	}
-	commit := func(c storage.Condition) func(d *driver) error {
-		return func(d *driver) error {
+	commit := func(c storage.Condition) func(d *objectDriver) error {
+		return func(d *objectDriver) error {
 			r := wiretest.Put("a", "hello")
 			r.Condition = c
 			upload, err := d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload})
+			_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload})
 			return err
 		}
 	}
-	copied := func(c storage.Condition) func(d *driver) error {
-		return func(d *driver) error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Condition: c})
+	copied := func(c storage.Condition) func(d *objectDriver) error {
+		return func(d *objectDriver) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Condition: c})
 			return err
 		}
 	}
@@ -40,7 +41,7 @@ func TestAnArchivedObjectIsNotOverwritten(t *testing.T) {
 	object, refused := anObject("hello"), refusing(409, codeArchived)
 	archived := anObject("hello", "X-Ms-Access-Tier", "Archive")
 	for name, row := range map[string]struct {
-		do      func(d *driver) error
+		do      func(d *objectDriver) error
 		answers []said
 		want    storage.Code
 		hint    string

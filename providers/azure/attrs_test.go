@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -36,7 +38,7 @@ func TestReadsTellWhatAzureTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newScript(t, anObject("x", row.headers...)).driver(t)
-			r := &storage.GetRequest{Key: "a", Length: -1}
+			r := &driver.GetRequest{Key: "a", Length: -1}
 			plain, err := newScript(t, anObject("x")).driver(t).Head(t.Context(), r)
 			require.NoError(t, err)
 			want := *plain
@@ -63,7 +65,7 @@ func TestWritesTellTheEncryption(t *testing.T) {
 		attrs, err := map[string]func() (*storage.Attrs, error){
 			"Put": func() (*storage.Attrs, error) { return d.Put(t.Context(), wiretest.Put("a", "hello")) },
 			"parts": func() (*storage.Attrs, error) {
-				return d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", "hello"), Upload: newUploadID()})
+				return d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", "hello"), Upload: newUploadID()})
 			},
 		}[write]()
 		require.NoError(t, err)
@@ -73,7 +75,7 @@ func TestWritesTellTheEncryption(t *testing.T) {
 
 func TestNativeAttrs(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Lease-State", "leased"))
-	b := storage.New(s.driver(t))
+	b := engine.New(s.driver(t))
 	attrs, err := b.Attrs(t.Context(), "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
 	properties, ok := storage.AttrsAs[blob.GetPropertiesResponse](attrs)

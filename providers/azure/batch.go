@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // batchVersion is the first service version with batches of one container.
@@ -82,7 +83,7 @@ func batchError(err error, response *http.Response) *storage.Error {
 }
 
 // assignResponses sets the error of each request in errs.
-func (rm *remover) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
+func (rm *remover) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []driver.DeleteRequest, errs []error) {
 	received := make([]bool, len(slots))
 	for _, response := range responses {
 		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {

@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // nowhere responds to every write at once, so that the benchmark measures only
@@ -83,7 +83,7 @@ func BenchmarkList(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := d.List(b.Context(), &storage.ListRequest{Limit: 1000}); err != nil {
+		if _, err := d.List(b.Context(), &driver.ListRequest{Limit: 1000}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -22,7 +23,7 @@ func TestBlockUploadRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, s.server.Requests(), "Azure knows no uploads")
 
-	first, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	first, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
 	require.Equal(t, int64(5), first.Size)
 	block := s.server.Last(t)
@@ -33,10 +34,10 @@ func TestBlockUploadRequests(t *testing.T) {
 	require.Equal(t, "hello", block.Body)
 	require.Empty(t, block.Header.Get("If-Match"), "a block takes no condition")
 
-	last, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: wiretest.CRC32C("!")})
+	last, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: wiretest.CRC32C("!")})
 	require.NoError(t, err)
 	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
-	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{first, last}})
+	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{first, last}})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
 	commit := s.server.Last(t)
@@ -78,8 +79,8 @@ func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
 func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	s := newScript(t, created)
 	d, upload := s.driver(t), newUploadID()
-	put := func(text string) storage.Part {
-		part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
+	put := func(text string) driver.Part {
+		part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
 		require.NoError(t, err)
 		require.Equal(t, part.Tag, s.server.Last(t).Query().Get("blockid"))
 		return part
@@ -87,14 +88,14 @@ func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	recorded, lost := put("a"), put("b")
 	require.NotEqual(t, recorded.Tag, lost.Tag)
 	require.Equal(t, recorded.Tag, put("a").Tag)
-	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []storage.Part{recorded}})
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []driver.Part{recorded}})
 	require.NoError(t, err)
 	require.Contains(t, s.server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
 func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
-	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
+	_, err := s.driver(t).PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Locked, e.Code)
@@ -105,34 +106,34 @@ func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
 	s := newScript(t, created)
 	d, upload := s.driver(t), newUploadID()
-	for name, part := range map[string]storage.Part{
+	for name, part := range map[string]driver.Part{
 		"no tag":         {Number: 1},
 		"another upload": aPart(t, newUploadID(), 1),
 		"another number": {Number: 2, Tag: aPart(t, upload, 1).Tag},
 		"a shorter name": {Number: 1, Tag: aPart(t, upload, 1).Tag[:20]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{part}})
+			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{part}})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 	require.Empty(t, s.server.Requests())
 }
 
-func aPart(t *testing.T, upload string, number int) storage.Part {
+func aPart(t *testing.T, upload string, number int) driver.Part {
 	t.Helper()
 	id, err := blockID(upload, number, 1)
 	require.NoError(t, err)
-	return storage.Part{Number: number, Tag: id}
+	return driver.Part{Number: number, Tag: id}
 }
 
 func TestInvalidUploadNames(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
-		_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("")})
+		_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("")})
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{{Number: 1}}})
+		_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{{Number: 1}}})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 	require.NoError(t, d.AbortParts(t.Context(), "a", newUploadID()))
@@ -161,7 +162,7 @@ func TestDroppedBlocks(t *testing.T) {
 			put := wiretest.Put("a", "")
 			put.Condition = row.condition
 			upload := newUploadID()
-			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{aPart(t, upload, 1)}})
+			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{aPart(t, upload, 1)}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
@@ -177,7 +178,7 @@ func TestPartsThatWereStoredAsOneBlockAreNotCommitted(t *testing.T) {
 	upload := newUploadID()
 	part := aPart(t, upload, 1)
 	part.Tag += tagSeparator + "8"
-	_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{part, part}})
+	_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{part, part}})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)

@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/components"
 )
@@ -94,18 +95,18 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 
 // put makes one Put Blob request, with the encryption of the object. The service
 // verifies its CRC64.
-func (cu *componentUploads) put(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	n, err := cu.container.account.writeNatives(r.Native)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	o := &blockblob.UploadOptions{
 		Metadata:                encodeMetadata(nil, r.CRC32C, r.Size),
@@ -117,7 +118,7 @@ func (cu *componentUploads) put(ctx context.Context, r *storage.PartRequest) (st
 		o.Metadata[proofKey] = to.Ptr(u.proof(r.Number, *checksum))
 	}
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	var out blockblob.UploadResponse
 	err = answered(cu.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
@@ -125,9 +126,9 @@ func (cu *componentUploads) put(ctx context.Context, r *storage.PartRequest) (st
 		return err
 	})
 	if err != nil {
-		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
+		return driver.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
 	}
-	part := storage.Part{Number: r.Number, Tag: quoted(out.ETag), Size: r.Size, CRC32C: r.CRC32C}
+	part := driver.Part{Number: r.Number, Tag: quoted(out.ETag), Size: r.Size, CRC32C: r.CRC32C}
 	return part, cu.checkOpen(ctx, u, r.Number, deref(out.VersionID))
 }
 
@@ -150,15 +151,15 @@ func (u *openUpload) takesParts(item *container.BlobItem) bool {
 	return components.IsOpen(metadata)
 }
 
-func (u *openUpload) part(number int, item *container.BlobItem) storage.Part {
+func (u *openUpload) part(number int, item *container.BlobItem) driver.Part {
 	e := listEntry(item)
-	return storage.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
+	return driver.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
 }
 
 // complete copies the parts as blocks, and removes them. The last request has the
 // write's condition and properties. If it fails, the parts stay for another attempt. Calls at once
 // make one object; see components.Completion.
-func (cu *componentUploads) complete(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return nil, err
@@ -194,7 +195,7 @@ func (cu *componentUploads) complete(ctx context.Context, r *storage.CompleteReq
 
 // partRanges returns the ranges to copy, and their size. If they were more than the blocks of a
 // blob, each part is one.
-func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *storage.CompleteRequest) (ranges []copyRange, size int64, err error) {
+func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *driver.CompleteRequest) (ranges []copyRange, size int64, err error) {
 	for i := range r.Parts {
 		size += r.Parts[i].Size
 	}
@@ -206,7 +207,7 @@ func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *st
 		if err != nil {
 			return nil, 0, err
 		}
-		ref := storage.ObjectRef{Account: cu.container.account.identity, Bucket: cu.container.name, Key: key, Revision: part.Tag, Native: r.Put.Native}
+		ref := driver.ObjectRef{Account: cu.container.account.identity, Bucket: cu.container.name, Key: key, Revision: part.Tag, Native: r.Put.Native}
 		if whole && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, from, blob.HTTPRange{Count: part.Size}})
 		} else if ranges, err = cu.copier.split(ranges, part.Size, ref, from); err != nil {
@@ -224,7 +225,7 @@ func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, er
 
 // marker returns the attributes of an upload's marker, or nil if it has none any more.
 func (cu *componentUploads) marker(ctx context.Context, u *openUpload) (*storage.Attrs, error) {
-	marker, err := cu.objects.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
+	marker, err := cu.objects.Head(ctx, &driver.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
 )
@@ -16,7 +17,7 @@ import (
 // the removal is interrupted, or another process lists the parts meanwhile, nobody makes an object
 // of those that remain.
 func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
-	if err := cu.objects.Delete(ctx, &storage.DeleteRequest{Key: u.marker()}); err != nil {
+	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: u.marker()}); err != nil {
 		return err
 	}
 	o := &container.ListBlobsHierarchyOptions{
@@ -49,14 +50,14 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 // Contributor, or if the container retains them by default: the upload has ended nevertheless.
 func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
 	if current { // the service refuses to remove the version of a current blob
-		if err := cu.objects.Delete(ctx, &storage.DeleteRequest{Key: key}); err != nil {
+		if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
 			return err
 		}
 	}
 	if version == "" {
 		return nil
 	}
-	err := cu.objects.Delete(ctx, &storage.DeleteRequest{Key: key, Version: version})
+	err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key, Version: version})
 	if code := storage.CodeOf(err); code == storage.PermissionDenied || code == storage.Locked {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
@@ -51,7 +52,7 @@ func (cu *componentUploads) streamRange(ctx context.Context, key string, n *nati
 
 // openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
 func (cu *componentUploads) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
-	_, body, err := cu.objects.Get(ctx, &storage.GetRequest{
+	_, body, err := cu.objects.Get(ctx, &driver.GetRequest{
 		Key: p.ref.Key, Offset: p.bytes.Offset, Length: p.bytes.Count, Native: p.ref.Native, Auxiliary: true,
 		Condition: storage.Condition{Revision: p.ref.Revision},
 	})

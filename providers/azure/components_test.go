@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
 )
@@ -134,8 +135,8 @@ func TestASignedPartCanOnlyStoreThatPart(t *testing.T) {
 func TestAPartThatIsReplacedMeanwhileIsNotCopied(t *testing.T) {
 	s, name, b := openBucket(t)
 	u, late := begin(t, b, "a"), false
-	replacing := s.open(t, name, storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	replacing := s.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "CompleteParts" && !late {
 				late = true
 				_, err := u.PutPart(ctx, 1, strings.NewReader("new"))

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -23,7 +24,7 @@ func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
 	natives := []any{key, accessTier("Archive")}
 	s := newScript(t, created, anObject("")) // the part, the marker
 	d := s.driver(t)
-	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: testUpload, Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Native: natives})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: testUpload, Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Native: natives})
 	require.NoError(t, err)
 	require.Equal(t, etag, part.Tag)
 	put := s.server.Requests()[0]
@@ -32,7 +33,7 @@ func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
 	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "an archived part could not be copied")
 	require.Equal(t, "V0JSBnCFdzM=", put.Header.Get("X-Ms-Content-Crc64"))
 
-	signed, err := d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: testUpload, Number: 7, TTL: time.Minute, Size: -1, Native: natives})
+	signed, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: testUpload, Number: 7, TTL: time.Minute, Size: -1, Native: natives})
 	require.NoError(t, err)
 	require.Equal(t, key.secret().sha256, signed.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, signed.Header.Get("X-Ms-Access-Tier"))
@@ -48,8 +49,8 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 		anObject("old"), anObject("old"), created, // which is the same: the decision is taken back
 	)
 	d := s.driver(t)
-	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
-		Put: &storage.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []storage.Part{{Number: 1, Tag: etag, Size: 5}},
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put: &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 	})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -81,13 +82,13 @@ func TestPartsBecomeAtMostAsManyBlocksAsABlobHas(t *testing.T) {
 	d.copier.block = 1
 	u, err := parseOpenUpload(testUpload)
 	require.NoError(t, err)
-	parts := []storage.Part{{Number: 1, Size: maxBlocks}, {Number: 2}, {Number: 3, Size: 5}}
-	ranges, size, err := d.uploads.partRanges(t.Context(), u, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Parts: parts})
+	parts := []driver.Part{{Number: 1, Size: maxBlocks}, {Number: 2}, {Number: 3, Size: 5}}
+	ranges, size, err := d.uploads.partRanges(t.Context(), u, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Parts: parts})
 	require.NoError(t, err)
 	require.Equal(t, int64(maxBlocks+5), size)
 	require.Len(t, ranges, 2)
 	require.Equal(t, int64(maxBlocks), ranges[0].bytes.Count)
-	ranges, _, err = d.uploads.partRanges(t.Context(), u, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Parts: parts[1:]})
+	ranges, _, err = d.uploads.partRanges(t.Context(), u, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Parts: parts[1:]})
 	require.NoError(t, err)
 	require.Len(t, ranges, 5)
 }
@@ -153,8 +154,8 @@ func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
 					return object(r)
 				}
 			}
-			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{
-				Put: &storage.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []storage.Part{{Number: 1, Tag: etag, Size: 5}},
+			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put: &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 			})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			if row.want == "" {
@@ -252,14 +253,14 @@ func TestOpenUploadsNeedAContainerWhoseBlobsCanBeReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.container, created)
 			d := s.driver(t)
-			_, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
+			_, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, "GET /photos?restype=container", s.server.Lines()[0])
 			if row.want != "" {
 				require.Len(t, s.server.Lines(), 1, "no bytes are sent")
 			}
 			if row.container.Status == 0 && row.want == "" {
-				_, err = d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
+				_, err = d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
 				require.NoError(t, err)
 				require.Len(t, s.server.Lines(), 3, "it is asked once")
 			}

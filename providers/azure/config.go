@@ -42,6 +42,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -98,11 +100,11 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	if err != nil {
 		return nil, err
 	}
-	return storage.New(d, opts...), nil
+	return engine.New(d, opts...), nil
 }
 
 // NewDriver opens a container as [Open] does, for [storage.New].
-func NewDriver(_ context.Context, c Config) (storage.Driver, error) {
+func NewDriver(_ context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
 		return nil, argument.Invalid("Config.Bucket", "must be a container's name", "")
 	}

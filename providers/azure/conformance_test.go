@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -44,7 +44,7 @@ func TestConformance(t *testing.T) {
 	for name, reason := range unjudged {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: s.container(t), Endpoint: s.endpoint})
 		require.NoError(t, err)
 		return d

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -71,7 +72,7 @@ func (bc *blobContainer) properties(ctx context.Context, key, version string, c 
 
 // readError returns the error for a failed read. On some servers, a condition on
 // a missing object fails first, so readError then requests the object.
-func (bc *blobContainer) readError(ctx context.Context, err error, r *storage.GetRequest) error {
+func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
 	switch {
 	case e.Status == http.StatusNotFound:

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/transport"
 )
@@ -32,7 +33,7 @@ type copier struct {
 // large, Copy makes the object of blocks that are copied in parallel. Put Blob
 // From URL could replace all properties, but only up to 5,000 MiB, sequentially,
 // and within the time limit of a response.
-func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
@@ -80,7 +81,7 @@ func (a *account) canAuthorizeSource() bool {
 
 // headSource returns the attributes of the source at the revision and version to
 // copy. If it has changed or is missing, headSource returns Changed.
-func (cp *copier) headSource(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
+func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
 	}
@@ -110,7 +111,7 @@ func sameHeaders(source, copied *storage.Properties) bool {
 }
 
 // copyBlob makes one Copy Blob From URL request.
-func (cp *copier) copyBlob(ctx context.Context, r *storage.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
+func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
 	o := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
@@ -158,7 +159,7 @@ const codeUnverified = "CannotVerifyCopySource"
 
 // copyError returns the error for a failed copy. It tells a source that changed,
 // or that the service may not read, from errors of the destination.
-func (cp *copier) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case isCode(e, codeArchived, codeRehydrating):
@@ -186,7 +187,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source storage.Objec
 }
 
 // archivedCopyError tells an archived source from an archived object that the copy would overwrite.
-func (cp *copier) archivedCopyError(ctx context.Context, e *storage.Error, source storage.ObjectRef, c storage.Condition) error {
+func (cp *copier) archivedCopyError(ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition) error {
 	_, found, err := cp.container.account.container(source.Bucket).properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
 	if err == nil && !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)) {
 		return writeError(e, c)

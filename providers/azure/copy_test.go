@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // sourceOf returns a source in the same account, as the core passes it.
-func sourceOf(d *driver, key string) storage.ObjectRef {
+func sourceOf(d *objectDriver, key string) driver.ObjectRef {
 	ref := d.Locate(key)
 	ref.Revision = etag
 	return ref
@@ -22,7 +23,7 @@ var plainText = storage.Properties{ContentType: "text/plain"}
 func TestCopyTakesOneRequest(t *testing.T) {
 	s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
 	d := s.driver(t)
-	attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
+	attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source: sourceOf(d, "from ü"), Key: "to", Properties: plainText, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
@@ -55,7 +56,7 @@ func TestCopyReplacesMetadata(t *testing.T) {
 			d := s.driver(t)
 			p := plainText
 			p.Metadata, p.StorageClass = row.metadata, "Cool"
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
 			require.NoError(t, err)
 			got := map[string]string{}
 			for name, values := range s.server.Last(t).Header {
@@ -83,7 +84,7 @@ func TestCopyInBlocksRequests(t *testing.T) {
 			d := s.driver(t)
 			d.copier.limit, d.copier.block = row.limit, row.block
 			row.properties.Metadata = map[string]string{"k": "v"}
-			attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
+			attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
 				Source: sourceOf(d, "a"), Key: "b", Properties: row.properties, Replace: true, Condition: storage.Condition{Revision: `"old"`},
 			})
 			require.NoError(t, err)
@@ -135,7 +136,7 @@ func TestCopyErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
 			d := s.driver(t)
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText, Condition: row.condition})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText, Condition: row.condition})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
@@ -149,14 +150,14 @@ func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
 	d := s.driver(t)
 	d.copier.limit, d.copier.block = 1, 100
-	_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
+	_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.NoError(t, err)
 	require.Len(t, s.server.Requests(), 4)
 
 	s = newScript(t, anObject("hello"), refusing(412, "SourceConditionNotMet"))
 	d = s.driver(t)
 	d.copier.limit, d.copier.block = 1, 1
-	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.ErrorIs(t, err, storage.Changed)
 	for _, line := range s.server.Lines() {
 		require.NotContains(t, line, "blocklist")
@@ -166,8 +167,8 @@ func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
 func TestComposeRequests(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject(""), anObject("hello"), created)
 	d := s.driver(t)
-	_, err := d.Compose(t.Context(), &storage.ComposeRequest{
-		Key: "a", Sources: []storage.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
+	_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+		Key: "a", Sources: []driver.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
 		Properties: plainText, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
@@ -190,9 +191,9 @@ func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: plain})
 	require.NoError(t, err)
-	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d.(*driver), "a"), Key: "b", Properties: plainText})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d.(*objectDriver), "a"), Key: "b", Properties: plainText})
 	require.ErrorIs(t, err, storage.Unsupported, "how a given client is authorised is not known")
-	_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "b", Sources: []storage.ObjectRef{sourceOf(d.(*driver), "a")}})
+	_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "b", Sources: []driver.ObjectRef{sourceOf(d.(*objectDriver), "a")}})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, s.server.Requests())
 	require.NoError(t, d.Close())

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
 )
@@ -21,20 +23,20 @@ func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
 	d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint})
 	require.NoError(t, err)
 	azure.CopyInBlocks(d, 1000, 3000)
-	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return unreadableBody{d} }))
+	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return unreadableBody{d} }))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
 }
 
 // An unreadableBody refuses uploads, so that a copy cannot stream.
-type unreadableBody struct{ storage.Driver }
+type unreadableBody struct{ driver.Driver }
 
-func (unreadableBody) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+func (unreadableBody) Put(context.Context, *driver.PutRequest) (*storage.Attrs, error) {
 	return nil, storage.PermissionDenied
 }
 
-func (unreadableBody) PutPart(context.Context, *storage.PartRequest) (storage.Part, error) {
-	return storage.Part{}, storage.PermissionDenied
+func (unreadableBody) PutPart(context.Context, *driver.PartRequest) (driver.Part, error) {
+	return driver.Part{}, storage.PermissionDenied
 }
 
 func TestACopyInBlocksEqualsItsSource(t *testing.T) {

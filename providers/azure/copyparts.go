@@ -8,20 +8,21 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // A copyRange is a range of a source that becomes a block.
 type copyRange struct {
-	ref    storage.ObjectRef
+	ref    driver.ObjectRef
 	source copySource
 	bytes  blob.HTTPRange
 }
 
 // split appends the ranges of a source. If there are more than the blocks of a
 // blob, it returns Unsupported.
-func (cp *copier) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
+func (cp *copier) split(ranges []copyRange, size int64, ref driver.ObjectRef, from copySource) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(ranges) == maxBlocks {

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A tokenOf is a credential whose token is its own text.
@@ -66,16 +67,16 @@ func giveKey(w http.ResponseWriter, info service.KeyInfo) {
 		`<Value>%s</Value></UserDelegationKey>`, *info.Start, *info.Expiry, base64.StdEncoding.EncodeToString([]byte("delegated")))
 }
 
-func (s *keyServer) open(t *testing.T) *driver {
+func (s *keyServer) open(t *testing.T) *objectDriver {
 	t.Helper()
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
-func download(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+func download(change func(r *driver.SignRequest)) *driver.SignRequest {
+	r := &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	if change != nil {
 		change(r)
 	}
@@ -87,7 +88,7 @@ func TestOneUserKeySignsEverything(t *testing.T) {
 	d := s.open(t)
 	other := d.account.driver("videos")
 	for range 3 {
-		for _, d := range []*driver{d, other} {
+		for _, d := range []*objectDriver{d, other} {
 			signed, err := d.sign(t.Context(), download(nil), signedAt)
 			require.NoError(t, err)
 			require.Contains(t, signed.URL, s.URL+"/"+testAccount+"/"+d.container.name+"/a?")
@@ -153,7 +154,7 @@ func TestASignedURLExpiresWithItsKey(t *testing.T) {
 		"a key that ends before": {7 * 24 * time.Hour, ends},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
+			signed, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, test.want, signed.ExpiresAt)
 			u, err := url.Parse(signed.URL)
@@ -183,7 +184,7 @@ func TestWhenAUserKeyIsRenewed(t *testing.T) {
 			d := s.open(t)
 			_, err := d.sign(t.Context(), download(nil), signedAt)
 			require.NoError(t, err)
-			_, err = d.sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt.Add(test.later))
+			_, err = d.sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt.Add(test.later))
 			require.NoError(t, err)
 			require.Equal(t, test.asked, s.asked.Load())
 		})
@@ -193,7 +194,7 @@ func TestWhenAUserKeyIsRenewed(t *testing.T) {
 func TestUserKeyRenewalErrors(t *testing.T) {
 	unavailable := func(w http.ResponseWriter, _ service.KeyInfo) { w.WriteHeader(http.StatusServiceUnavailable) }
 	forbidden := func(w http.ResponseWriter, _ service.KeyInfo) { w.WriteHeader(http.StatusForbidden) }
-	opened := func(t *testing.T) (*keyServer, *driver) {
+	opened := func(t *testing.T) (*keyServer, *objectDriver) {
 		s := newKeyServer(t)
 		d := s.open(t)
 		_, err := d.sign(t.Context(), download(nil), signedAt)
@@ -212,7 +213,7 @@ func TestUserKeyRenewalErrors(t *testing.T) {
 	t.Run("and does not last is an error", func(t *testing.T) {
 		s, d := opened(t)
 		s.answer = unavailable
-		_, err := d.sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = 48 * time.Hour }), signedAt.Add(6*24*time.Hour))
+		_, err := d.sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = 48 * time.Hour }), signedAt.Add(6*24*time.Hour))
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
 	t.Run("because there is no token serves on", func(t *testing.T) {

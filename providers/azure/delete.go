@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -18,7 +19,7 @@ type remover struct{ container *blobContainer }
 
 // Delete makes one Delete Blob request. It includes the blob's snapshots, because
 // a blob with snapshots could not be removed otherwise. A version has none.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func (rm *remover) delete(ctx context.Context, b *blob.Client, o *blob.DeleteOpt
 	})
 }
 
-func deleteOptions(r *storage.DeleteRequest) (*blob.DeleteOptions, error) {
+func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if r.Version == "" {
 		o.DeleteSnapshots = to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)
@@ -57,7 +58,7 @@ const codeImmutable = "BlobImmutableDueToPolicy"
 // deleteError returns the error for a failed removal. If the version is the
 // current one, or under a retention that r bypasses, deleteError removes it in
 // another way. It returns nil if the object did not exist.
-func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	var err error = e
 	switch {
 	case r.Version == "":
@@ -76,7 +77,7 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *storage
 // makes the version noncurrent, and then the version can be removed. If another
 // write has made it noncurrent meanwhile, the newer object stays. Snapshots stay
 // too: an object that has any is Locked.
-func (rm *remover) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) error {
+func (rm *remover) deleteCurrent(ctx context.Context, r *driver.DeleteRequest) error {
 	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (rm *remover) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) 
 // deleteLocked removes a version under a retention that can be bypassed, in two
 // steps: Azure has no bypass, but removes an unlocked policy. If the second step
 // fails, the version stays without one.
-func (rm *remover) deleteLocked(ctx context.Context, r *storage.DeleteRequest) error {
+func (rm *remover) deleteLocked(ctx context.Context, r *driver.DeleteRequest) error {
 	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
 		err = rm.unlock(ctx, b, found, true)
@@ -117,7 +118,7 @@ func (rm *remover) deleteLocked(ctx context.Context, r *storage.DeleteRequest) e
 // ignoreMissing returns nil if the object did not exist, and e otherwise. On some
 // servers, a condition on a missing object fails first, so ignoreMissing then
 // requests the object.
-func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	missing := e
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
 		missing = rm.container.recheck(ctx, r.Key, r.Version)
@@ -137,7 +138,7 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *stora
 // DeleteBatch makes one Blob Batch request. A key that a batch cannot contain
 // gets its own error. If the service refuses the batch as such, DeleteBatch
 // returns Unsupported.
-func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if !d.account.canBatch() {
 		return fill(errs, storage.Unsupported)

@@ -9,11 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestDeleteRequests(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusAccepted})
-	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
+	require.NoError(t, s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
 	require.Equal(t, []string{"DELETE /photos/a"}, s.server.Lines())
 	require.Equal(t, "include", s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
 	require.Equal(t, etag, s.server.Last(t).Header.Get("If-Match"))
@@ -37,7 +38,7 @@ func TestDeleteErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: row.condition})
+			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: row.condition})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Len(t, s.server.Requests(), len(row.answers))
 		})
@@ -88,7 +89,7 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)})
+			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.asked, s.server.Lines())
 			for _, r := range s.server.Requests() {
@@ -99,7 +100,7 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 			}
 
 			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, row.answers[1:]...)...)
-			errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: versionAt(1)}})
+			errs := s.driver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: versionAt(1)}})
 			require.Equal(t, row.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
 			require.Equal(t, row.asked[1:], s.server.Lines()[1:], "in a batch")
 		})
@@ -124,7 +125,7 @@ func batchAnswer(verdicts ...string) said {
 
 func TestBatchRequests(t *testing.T) {
 	s := newScript(t, batchAnswer("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
-	errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{
+	errs := s.driver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
 	})
 	require.NoError(t, errs[0])
@@ -154,7 +155,7 @@ func inBatch(parts ...string) said {
 }
 
 func TestBatchErrors(t *testing.T) {
-	requests := []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}
+	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	for name, row := range map[string]struct {
 		answer  said
 		want    storage.Code
@@ -195,7 +196,7 @@ func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
 	s := newScript(t, batchAnswer("202"))
 	d := s.driver(t, func(c *Config) { c.SASToken = "?sv=2026&sig=x" })
 	require.Zero(t, d.Describe().MaxBatch)
-	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
+	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
 	require.Empty(t, s.server.Requests())
 	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
 }
@@ -206,13 +207,13 @@ func TestAConditionIsToldOnlyAfterTheLook(t *testing.T) {
 	unmet := refusing(http.StatusPreconditionFailed, "ConditionNotMet")
 	page := said{Status: http.StatusServiceUnavailable, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}
 	condition := storage.Condition{Revision: etag}
-	for name, do := range map[string]func(d *driver) error{
-		"Get": func(d *driver) error {
-			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+	for name, do := range map[string]func(d *objectDriver) error{
+		"Get": func(d *objectDriver) error {
+			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
 			return err
 		},
-		"Delete": func(d *driver) error {
-			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
+		"Delete": func(d *objectDriver) error {
+			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
 		},
 	} {
 		for _, row := range []struct {

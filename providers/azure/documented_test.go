@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/storagetest"
@@ -59,7 +61,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		t.Cleanup(closeIdle) // they would be goroutines that the suite reports
 		container := emulator.container(t)
 		answering.Add(t, container)
@@ -79,7 +81,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 // longestTerm is the limit of the policy, in which the signatures of the suite fit.
 const longestTerm = 24 * time.Hour
 
-func driverAt(t *testing.T, c azure.Config) storage.Driver {
+func driverAt(t *testing.T, c azure.Config) driver.Driver {
 	t.Helper()
 	d, err := azure.NewDriver(t.Context(), c)
 	require.NoError(t, err)
@@ -92,11 +94,11 @@ var patient = storage.WithRetry(storage.RetryPolicy{Attempts: 40, MaxDelay: time
 // patiently has parts of the names of cases with open uploads.
 var patiently = []string{"/U", "open_upload"}
 
-func openPatient(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	if slices.ContainsFunc(patiently, func(part string) bool { return strings.Contains(t.Name(), part) }) {
 		opts = append(opts, patient)
 	}
-	return storage.New(d, opts...)
+	return engine.New(d, opts...)
 }
 
 // An accountKind is an account with peculiarities, for which the suite leaves out cases.
@@ -175,7 +177,7 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 			for name, reason := range skip {
 				opts = append(opts, storagetest.Skip(name, reason))
 			}
-			storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 				t.Cleanup(closeIdle)
 				c := kind.config
 				c.Bucket, c.Endpoint = emulator.container(t), front.URL+path

@@ -8,14 +8,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-var _ storage.Driver = (*driver)(nil)
+var _ driver.Driver = (*objectDriver)(nil)
 
 // A driver is one container of an account.
-type driver struct {
-	storage.UnimplementedDriver
+type objectDriver struct {
+	driver.UnimplementedDriver
 	account   *account
 	container *blobContainer
 	lister    lister
@@ -26,9 +27,9 @@ type driver struct {
 }
 
 // driver returns the driver of one container.
-func (a *account) driver(bucket string) *driver {
+func (a *account) driver(bucket string) *objectDriver {
 	c := a.container(bucket)
-	d := &driver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}
+	d := &objectDriver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}
 	d.copier = copier{container: c, blocks: &d.blocks}
 	d.uploads = componentUploads{objects: d, container: c, lister: &d.lister, copier: &d.copier}
 	return d
@@ -56,8 +57,8 @@ const (
 )
 
 // Describe returns the features and limits.
-func (d *driver) Describe() storage.Description {
-	desc := storage.Description{
+func (d *objectDriver) Describe() driver.Description {
+	desc := driver.Description{
 		Provider:       provider,
 		Bucket:         d.container.name,
 		CountsRequests: d.account.http != nil,
@@ -103,13 +104,13 @@ func (d *driver) Describe() storage.Description {
 
 // Locate returns a reference that other containers of the account accept, and
 // those of an account that was opened with the same credential.
-func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: d.account.identity, Bucket: d.container.name, Key: key}
+func (d *objectDriver) Locate(key string) driver.ObjectRef {
+	return driver.ObjectRef{Account: d.account.identity, Bucket: d.container.name, Key: key}
 }
 
 // Native returns a *container.Client, made from Config.Client or with the same
 // settings. It retries as the SDK does.
-func (d *driver) Native() any {
+func (d *objectDriver) Native() any {
 	if d.account.sdkClient != nil {
 		return d.container.client
 	}
@@ -121,7 +122,7 @@ func (d *driver) Native() any {
 }
 
 // Close closes idle connections.
-func (d *driver) Close() error { return d.account.close() }
+func (d *objectDriver) Close() error { return d.account.close() }
 
 // checkName returns an error if Azure would read the key as another one: it
 // treats a backslash as a slash.

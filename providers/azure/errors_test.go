@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -93,7 +95,7 @@ func TestRetryAfter(t *testing.T) {
 		})
 	}
 	s := newScript(t, said{Status: 503, Header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"}})
-	_, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	_, err := s.driver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, 7*time.Second, e.RetryAfter)
@@ -113,7 +115,7 @@ func TestNoErrorContainsASignature(t *testing.T) {
 			_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), secret)
-			require.NotContains(t, storage.New(d).Remove(t.Context(), "a").Error(), secret)
+			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 				if _, sdks := inner.(*azcore.ResponseError); !sdks { // the SDK's own text may contain it
 					require.NotContains(t, inner.Error(), secret)
@@ -163,7 +165,7 @@ func TestTokenErrors(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{errors.New("the credential has none")}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
-	_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unauthenticated, e.Code)
@@ -183,7 +185,7 @@ func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
 		old.Header["Server"] = server
 		d := newScript(t, old).driver(t)
 		_, err := d.Put(t.Context(), wiretest.Put("a", ""))
-		_, ofHead := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}) // whose response has no body
+		_, ofHead := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1}) // whose response has no body
 		for i, err := range []error{err, ofHead} {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
@@ -238,7 +240,7 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 	refused := said{Status: http.StatusBadRequest, Body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
 		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0", requestIDHeader: "", "ETag": ""}}
 	for _, key := range []string{"a\u0081", "a\uF003", "a\uFFFD"} {
-		b := storage.New(newScript(t, refused).driver(t))
+		b := engine.New(newScript(t, refused).driver(t))
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, charactersHint, asError(err).Hint)

@@ -1,9 +1,11 @@
 package azure
 
-import "github.com/omnibucket/storage"
+import (
+	"github.com/omnibucket/storage/driver"
+)
 
 // CopyInBlocks makes a driver copy objects larger than limit in blocks of the
 // given size.
-func CopyInBlocks(d storage.Driver, limit, block int64) {
-	d.(*driver).copier.limit, d.(*driver).copier.block = limit, block
+func CopyInBlocks(d driver.Driver, limit, block int64) {
+	d.(*objectDriver).copier.limit, d.(*objectDriver).copier.block = limit, block
 }

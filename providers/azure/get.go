@@ -10,12 +10,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Get makes one Get Blob request. For a suffix, which Azure does not support, it
 // first requests the size.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if r.Suffix > 0 {
 		return d.getSuffix(ctx, r)
 	}
@@ -61,7 +62,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 // getSuffix reads the last bytes of the current revision. If the object is
 // overwritten between the two requests, the error is retryable.
-func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	whole := *r
 	whole.Auxiliary = true
 	attrs, err := d.Head(ctx, &whole)
@@ -86,7 +87,7 @@ func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage
 
 // attrsOfGet returns the attributes in the response to a read. The header says
 // whether the tier is the account's default, which the SDK omits.
-func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRequest) (*storage.Attrs, error) {
+func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
 	size := int64(0)
 	switch {
 	case out.ContentLength != nil:
@@ -119,7 +120,7 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 }
 
 // Head makes one Get Blob Properties request.
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return nil, err

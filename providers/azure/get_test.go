@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestRangeRequests(t *testing.T) {
@@ -24,7 +25,7 @@ func TestRangeRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, refusing(503, "ServerBusy"))
-			_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: row.offset, Length: row.length})
+			_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: row.offset, Length: row.length})
 			require.ErrorIs(t, err, storage.RateLimited)
 			got := s.server.Last(t)
 			require.Equal(t, row.want, got.Header.Get("X-Ms-Range"))
@@ -41,7 +42,7 @@ func TestGetAttributes(t *testing.T) {
 		"X-Ms-Access-Tier", "Cool", "X-Ms-Version-Id", version)
 	answer.Status = http.StatusPartialContent
 	s := newScript(t, answer)
-	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 1, Length: 3})
+	attrs, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 1, Length: 3})
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -61,11 +62,11 @@ func TestGetAttributes(t *testing.T) {
 func TestTheAccountsDefaultTierIsNoStorageClass(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
 	d := s.driver(t)
-	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Empty(t, attrs.StorageClass)
-	attrs, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	attrs, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Empty(t, attrs.StorageClass)
 }
@@ -73,7 +74,7 @@ func TestTheAccountsDefaultTierIsNoStorageClass(t *testing.T) {
 // A block list may have any MD5, which nothing verifies.
 func TestAnUnverifiedMD5IsIgnored(t *testing.T) {
 	s := newScript(t, anObject("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
-	attrs, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	attrs, err := s.driver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Nil(t, attrs.MD5)
 	require.False(t, attrs.CRC32C.Known)
@@ -90,7 +91,7 @@ func TestGetDoesNotDecompress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, anObject(packed.String(), "Content-Encoding", "gzip"))
-			attrs, body, err := s.driver(t, change).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			attrs, body, err := s.driver(t, change).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			got, err := io.ReadAll(body)
 			require.NoError(t, err)
@@ -106,7 +107,7 @@ func TestASuffixIsReadFromOneRevision(t *testing.T) {
 	part := anObject("llo", "Content-Range", "bytes 2-4/5")
 	part.Status = http.StatusPartialContent
 	s := newScript(t, anObject("hello"), part)
-	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
+	attrs, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, int64(5), attrs.Size)
@@ -117,13 +118,13 @@ func TestASuffixIsReadFromOneRevision(t *testing.T) {
 
 func TestASuffixLongerThanTheObject(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject("hello"))
-	_, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
+	_, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Empty(t, s.server.Last(t).Header.Get("X-Ms-Range"), "all of it")
 
 	s = newScript(t, anObject(""))
-	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
+	attrs, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Zero(t, attrs.Size)
@@ -132,7 +133,7 @@ func TestASuffixLongerThanTheObject(t *testing.T) {
 
 func TestASuffixOfAnOverwrittenObjectIsRetryable(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(412, "ConditionNotMet"), anObject("hello, all"))
-	_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
+	_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -171,7 +172,7 @@ func TestReadErrors(t *testing.T) {
 		for _, op := range []string{"Get", "Head"} {
 			t.Run(name+"/"+op, func(t *testing.T) {
 				s := newScript(t, row.answers...)
-				d, r := s.driver(t), &storage.GetRequest{Key: "a", Length: -1, Condition: row.condition}
+				d, r := s.driver(t), &driver.GetRequest{Key: "a", Length: -1, Condition: row.condition}
 				var err error
 				if op == "Get" {
 					_, _, err = d.Get(t.Context(), r)
@@ -203,7 +204,7 @@ func TestUnexpectedRanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)
-			_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 2, Length: 1})
+			_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 2, Length: 1})
 			require.Equal(t, row.want, storage.CodeOf(err))
 		})
 	}
@@ -212,11 +213,11 @@ func TestUnexpectedRanges(t *testing.T) {
 func TestKeysWithABackslashAreRefused(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
-	_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: `a\b`, Length: -1})
+	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: `a\b`, Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = d.Head(t.Context(), &storage.GetRequest{Key: `a\b`, Length: -1})
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: `a\b`, Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: `a\b`}), storage.InvalidArgument)
-	require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: `a\b`}})[0], storage.InvalidArgument)
+	require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: `a\b`}), storage.InvalidArgument)
+	require.ErrorIs(t, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: `a\b`}})[0], storage.InvalidArgument)
 	require.Empty(t, s.server.Requests(), "a/b would be read, and removed")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
@@ -77,12 +78,12 @@ func hostileStore(t *testing.T, signed bool) hostile.Store {
 			},
 			Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
 		},
-		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
 			s, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: address + account})
 			require.NoError(t, err)
 			return s
 		},
-		Open: func(t *testing.T, address string) storage.Driver {
+		Open: func(t *testing.T, address string) driver.Driver {
 			c := azure.Config{Bucket: container, Endpoint: address + account, SASToken: token}
 			if strings.HasPrefix(address, "https:") {
 				c.HTTPClient = trusting

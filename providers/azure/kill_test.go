@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/killtest"
 	"github.com/omnibucket/storage/providers/azure"
 )
@@ -17,7 +18,7 @@ func TestAKilledCompletionIsEndedByAnotherProcess(t *testing.T) {
 	killtest.Completion(t, func(t *testing.T, client *http.Client) storage.Bucket {
 		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: emulator.endpoint, HTTPClient: client})
 		require.NoError(t, err)
-		b := storage.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	})

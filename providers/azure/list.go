@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
@@ -24,7 +25,7 @@ type lister struct{ container *blobContainer }
 // List makes one List Blobs request. If Azure's order differs from byte order, it
 // makes as many as needed, and the page may have more entries than the limit. It
 // requests metadata only to recognize placeholders.
-func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	marker, last, err := parsePageToken(r.Token)
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 }
 
 // inByteOrder lists pages until all following keys come after those listed.
-func (ls *lister) inByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+func (ls *lister) inByteOrder(ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	var followed markers
 	for merging := false; ; {
 		before := len(l.entries)

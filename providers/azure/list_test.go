@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // listing returns a response to List Blobs.
@@ -41,20 +43,20 @@ func keysOf(page *storage.Page) []string {
 
 func TestListRequests(t *testing.T) {
 	for name, row := range map[string]struct {
-		request storage.ListRequest
+		request driver.ListRequest
 		want    string
 	}{
-		"all":                        {storage.ListRequest{Limit: 10}, "comp=list&include=metadata&maxresults=10&restype=container"},
-		"a prefix":                   {storage.ListRequest{Limit: 10, Prefix: "a b/"}, "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container"},
-		"a delimiter":                {storage.ListRequest{Limit: 10, Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container"},
-		"more than the service has":  {storage.ListRequest{Limit: 9999}, "comp=list&include=metadata&maxresults=5000&restype=container"},
-		"a token":                    {storage.ListRequest{Limit: 10, Token: encodePageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
-		"a start":                    {storage.ListRequest{Limit: 10, StartAfter: "b/c"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc"},
-		"a start, of one level":      {storage.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb"},
-		"a start before the prefix":  {storage.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
-		"a start that is the prefix": {storage.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
-		"a start with a late letter": {storage.ListRequest{Limit: 10, StartAfter: "x\uff08y"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80"},
-		"a start after the prefix":   {storage.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
+		"all":                        {driver.ListRequest{Limit: 10}, "comp=list&include=metadata&maxresults=10&restype=container"},
+		"a prefix":                   {driver.ListRequest{Limit: 10, Prefix: "a b/"}, "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container"},
+		"a delimiter":                {driver.ListRequest{Limit: 10, Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container"},
+		"more than the service has":  {driver.ListRequest{Limit: 9999}, "comp=list&include=metadata&maxresults=5000&restype=container"},
+		"a token":                    {driver.ListRequest{Limit: 10, Token: encodePageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
+		"a start":                    {driver.ListRequest{Limit: 10, StartAfter: "b/c"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc"},
+		"a start, of one level":      {driver.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb"},
+		"a start before the prefix":  {driver.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
+		"a start that is the prefix": {driver.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
+		"a start with a late letter": {driver.ListRequest{Limit: 10, StartAfter: "x\uff08y"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80"},
+		"a start after the prefix":   {driver.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, listing(""))
@@ -72,7 +74,7 @@ func TestAPageOfAListing(t *testing.T) {
 		`<Blob><Name Encoded="true">c%EF%BF%BEd</Name><Properties><Last-Modified>`+aTime+`</Last-Modified><Etag>"0x1"</Etag><Content-Length>5000000000</Content-Length></Properties></Blob>`,
 		blobEntry("z"),
 		prefixEntry("b/")))
-	page, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10, Delimiter: "/"})
+	page, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, encodePageToken("m 2", "z"), page.Token)
 	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes stand among the keys")
@@ -87,7 +89,7 @@ func TestAPageOfAListing(t *testing.T) {
 
 func TestAnEmptyPageIsNotTheEnd(t *testing.T) {
 	s := newScript(t, listing("2"), listing("3"), listing("", blobEntry("a")))
-	b := storage.New(s.driver(t))
+	b := engine.New(s.driver(t))
 	var keys []string
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
@@ -107,7 +109,7 @@ func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
 		empty("empty", `<k>v</k>`),
 		blobEntry("full", `<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>`),
 		empty("no", `<hdi_isfolder>false</hdi_isfolder>`)))
-	page, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10})
+	page, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
 }
@@ -128,7 +130,7 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, answers...)
 			var failed error
-			for _, err := range storage.New(s.driver(t)).List(t.Context(), storage.WithDelimiter("/")) {
+			for _, err := range engine.New(s.driver(t)).List(t.Context(), storage.WithDelimiter("/")) {
 				failed = err
 			}
 			var e *storage.Error
@@ -139,7 +141,7 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 	}
 	s := newScript(t)
 	d := s.driver(t, func(c *Config) { c.HierarchicalNamespace = true })
-	_, err := storage.New(d).Attrs(t.Context(), "a")
+	_, err := engine.New(d).Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, s.server.Requests())
 }
@@ -147,7 +149,7 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 func TestInvalidPageTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
-		_, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 1, Token: token})
+		_, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 1, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
 	require.Empty(t, s.server.Requests())
@@ -162,9 +164,9 @@ func TestListErrors(t *testing.T) {
 			status = 403
 		}
 		s := newScript(t, refusing(status, code))
-		_, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10})
+		_, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 		require.ErrorIs(t, err, want)
-		_, err = s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"})
+		_, err = s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"})
 		require.ErrorIs(t, err, want, "of an empty part of nothing, too")
 	}
 }
@@ -177,7 +179,7 @@ func TestListFollowsPages(t *testing.T) {
 	answers = append(answers, listing(""))
 	s := newScript(t, answers...)
 	n := 0
-	for _, err := range storage.New(s.driver(t)).List(t.Context()) {
+	for _, err := range engine.New(s.driver(t)).List(t.Context()) {
 		require.NoError(t, err)
 		n++
 	}

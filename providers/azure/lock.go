@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // lockVersion is the first service version with immutability policies of versions. An older one
@@ -85,7 +86,7 @@ func (bc *blobContainer) canLock(ctx context.Context) error {
 
 // SetRetention reads the policy and then sets it, because Azure lets everyone who may set an
 // unlocked one shorten it. A change between the two requests is overwritten.
-func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	o := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
 	err := mustApply(newNatives(r.Native), o, "SetImmutabilityPolicy", func(f Options) func(*blob.SetImmutabilityPolicyOptions) { return f.SetImmutabilityPolicy })
 	if err != nil {
@@ -117,7 +118,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 }
 
 // mayChange returns Locked if a retention that is in force may not become what r says.
-func mayChange(now storage.Retention, r *storage.ChangeRequest) error {
+func mayChange(now storage.Retention, r *driver.ChangeRequest) error {
 	extends := r.Retention.Mode == now.Mode && !r.Retention.Until.Before(now.Until)
 	if extends || r.BypassGovernance && now.Mode == storage.Governance {
 		return nil
@@ -135,7 +136,7 @@ func retained(r storage.Retention) error {
 }
 
 // SetLegalHold makes one Set Blob Legal Hold request.
-func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return err

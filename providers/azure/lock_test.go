@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -33,37 +35,37 @@ func underPolicy(mode string, until time.Time, with ...string) said {
 // A lockedWrite is one way to write an object with controls.
 type lockedWrite struct {
 	answers []said // without the container's properties
-	do      func(d *driver, c storage.Controls) error
+	do      func(d *objectDriver, c storage.Controls) error
 }
 
 func lockedWrites(t *testing.T) map[string]lockedWrite {
 	object := anObject("hello")
 	return map[string]lockedWrite{
-		"Put": {[]said{created}, func(d *driver, c storage.Controls) error {
+		"Put": {[]said{created}, func(d *objectDriver, c storage.Controls) error {
 			r := wiretest.Put("a", "hello")
 			r.Controls = c
 			_, err := d.Put(t.Context(), r)
 			return err
 		}},
-		"parts": {[]said{created}, func(d *driver, c storage.Controls) error {
+		"parts": {[]said{created}, func(d *objectDriver, c storage.Controls) error {
 			r := wiretest.Put("a", "hello")
 			r.Controls = c
 			upload, err := d.BeginParts(t.Context(), r)
 			if err == nil {
-				_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload})
+				_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload})
 			}
 			return err
 		}},
-		"Copy": {[]said{object, accepted}, func(d *driver, c storage.Controls) error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: c})
+		"Copy": {[]said{object, accepted}, func(d *objectDriver, c storage.Controls) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: c})
 			return err
 		}},
-		"Copy in blocks": {[]said{object, created}, func(d *driver, c storage.Controls) error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: c})
+		"Copy in blocks": {[]said{object, created}, func(d *objectDriver, c storage.Controls) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: c})
 			return err
 		}},
-		"Compose": {[]said{object, created}, func(d *driver, c storage.Controls) error {
-			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: c})
+		"Compose": {[]said{object, created}, func(d *objectDriver, c storage.Controls) error {
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: c})
 			return err
 		}},
 	}
@@ -174,7 +176,7 @@ func TestSetRetention(t *testing.T) {
 				answer = changed
 			}
 			s := newScript(t, row.found, answer)
-			err := s.driver(t).SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: row.to, BypassGovernance: row.bypass})
+			err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: row.to, BypassGovernance: row.bypass})
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			want := []string{"HEAD /photos/a"}
 			if row.request != "" {
@@ -194,12 +196,12 @@ func TestLocksOfVersions(t *testing.T) {
 	const query = "&versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	until := time.Now().Add(time.Hour)
 	s := newScript(t, anObject("hello"), changed)
-	r := &storage.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: until}}
+	r := &driver.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: until}}
 	require.NoError(t, s.driver(t).SetRetention(t.Context(), r))
 	require.Equal(t, []string{"HEAD /photos/a?" + query[1:], "PUT /photos/a?comp=immutabilityPolicies" + query}, s.server.Lines())
 	for _, hold := range []bool{true, false} {
 		s = newScript(t, changed)
-		require.NoError(t, s.driver(t).SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1), LegalHold: hold}))
+		require.NoError(t, s.driver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1), LegalHold: hold}))
 		require.Equal(t, []string{"PUT /photos/a?comp=legalhold" + query}, s.server.Lines())
 		require.Equal(t, map[bool]string{true: "true", false: "false"}[hold], s.server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 	}
@@ -222,12 +224,12 @@ func TestLockErrors(t *testing.T) {
 		"a role that may not set locks": {[]said{refusing(403, "AuthorizationPermissionMismatch")}, storage.PermissionDenied, "Data Owner"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for what, change := range map[string]func(d *driver) error{
-				"retention": func(d *driver) error {
-					return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
+			for what, change := range map[string]func(d *objectDriver) error{
+				"retention": func(d *objectDriver) error {
+					return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
 				},
-				"hold": func(d *driver) error {
-					return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", LegalHold: true})
+				"hold": func(d *objectDriver) error {
+					return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", LegalHold: true})
 				},
 			} {
 				answers := row.answers
@@ -245,10 +247,10 @@ func TestLockErrors(t *testing.T) {
 		})
 	}
 	s := newScript(t, refusing(404, "BlobNotFound"))
-	err := s.driver(t).SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
+	err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Len(t, s.server.Requests(), 1)
-	err = storage.SetLegalHold(t.Context(), storage.New(newScript(t).driver(t)), "a", true, WithOptions(allOptions))
+	err = storage.SetLegalHold(t.Context(), engine.New(newScript(t).driver(t)), "a", true, WithOptions(allOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -279,7 +281,7 @@ func TestRemovingALockedVersion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: row.bypass})
+			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: row.bypass})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			var got []string
 			for _, line := range s.server.Lines() {
@@ -289,7 +291,7 @@ func TestRemovingALockedVersion(t *testing.T) {
 		})
 	}
 	s := newScript(t, immutable)
-	err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", BypassGovernance: true})
+	err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", BypassGovernance: true})
 	require.ErrorIs(t, err, storage.Locked, "a container's own policy, which nothing bypasses")
 	require.Len(t, s.server.Requests(), 1)
 }
@@ -309,7 +311,7 @@ func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 
 // A signature without the headers of a request cannot enforce them.
 func TestSignedUploadsWithTagsAndLocksAreUnsupported(t *testing.T) {
-	b := storage.New(signer(t, Config{}))
+	b := engine.New(signer(t, Config{}))
 	for name, option := range map[string]storage.SignedUploadOption{
 		"tags":      storage.WithTags(map[string]string{"k": "v"}),
 		"retention": storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),

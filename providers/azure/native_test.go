@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // The keys and hashes are those of Ceph's s3-tests, whose hashes were computed again.
@@ -154,7 +156,7 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			require.NoError(t, row.do(storage.New(s.driver(t, func(c *Config) { c.APIVersion, c.EncryptionScope = row.version, row.config }))))
+			require.NoError(t, row.do(engine.New(s.driver(t, func(c *Config) { c.APIVersion, c.EncryptionScope = row.version, row.config }))))
 			var got []map[string]string
 			for _, r := range s.server.Requests() {
 				got = append(got, encryptionOf(r.Header))
@@ -192,7 +194,7 @@ func TestInvalidNativeOptions(t *testing.T) {
 					c.Endpoint, c.Key = row.endpoint, testKey
 				}
 			})
-			_, err := storage.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), row.opts...)
+			_, err := engine.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), row.opts...)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, row.want)
 			require.Empty(t, s.server.Requests())
@@ -205,13 +207,13 @@ func TestInvalidNativeOptions(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 	s := newScript(t)
-	old := storage.New(s.driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }))
+	old := engine.New(s.driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }))
 	for _, option := range []storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)} {
 		_, err := old.Upload(t.Context(), "a", strings.NewReader("x"), option)
 		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
 	}
 	require.Empty(t, s.server.Requests())
-	_, err := storage.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
+	_, err := engine.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -227,7 +229,7 @@ func requireSecret(t *testing.T, text string) {
 func TestACustomerKeyIsNeverShown(t *testing.T) {
 	key := keyBytes(t, firstKey)
 	value, option, source := newCustomerKey(key), WithCustomerKey(key), WithSourceCustomerKey(key)
-	r := &storage.PutRequest{Key: "a"}
+	r := &driver.PutRequest{Key: "a"}
 	r.Native = []any{value}
 	for _, shown := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k customerKey }{value}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
@@ -251,7 +253,7 @@ func TestACustomerKeyIsNeverShown(t *testing.T) {
 func TestACustomerKeyIsInNoErrorAndNoJournal(t *testing.T) {
 	option := WithCustomerKey(keyBytes(t, firstKey))
 	for _, answer := range []said{refusing(409, "BlobUsesCustomerSpecifiedEncryption"), refusing(500, "InternalError"), {Cut: true}, {Status: 403}} {
-		b := storage.New(newScript(t, answer).driver(t), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b := engine.New(newScript(t, answer).driver(t), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		_, upload := b.Upload(t.Context(), "a", strings.NewReader("x"), option)
 		_, attrs := b.Attrs(t.Context(), "a", option)
 		_, download := b.Download(t.Context(), "a", option)
@@ -264,7 +266,7 @@ func TestACustomerKeyIsInNoErrorAndNoJournal(t *testing.T) {
 	}
 	journal := filepath.Join(t.TempDir(), "journal")
 	s := newScript(t, created, refusing(403, "AuthorizationFailure"))
-	_, err := storage.New(s.driver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"), option,
+	_, err := engine.New(s.driver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"), option,
 		storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	text, err := os.ReadFile(journal)
@@ -283,7 +285,7 @@ func TestAResumedUploadNeedsTheSameKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			journal := filepath.Join(t.TempDir(), "journal")
 			upload := func(s *script, key string) error {
-				_, err := storage.New(s.driver(t, func(c *Config) {
+				_, err := engine.New(s.driver(t, func(c *Config) {
 					c.Endpoint = "http://127.0.0.1:1/" + emulatorAccount
 					c.HTTPClient = to.Ptr(http.Client{Transport: redirectTo(s.server.URL)})
 				})).
@@ -310,7 +312,7 @@ func (address redirectTo) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestAnObjectWithACustomersKeySaysHowToReadIt(t *testing.T) {
-	b := storage.New(newScript(t, refusing(409, "BlobUsesCustomerSpecifiedEncryption")).driver(t))
+	b := engine.New(newScript(t, refusing(409, "BlobUsesCustomerSpecifiedEncryption")).driver(t))
 	_, err := b.Attrs(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -335,7 +337,7 @@ func TestAccessTier(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			attrs, err := row.do(storage.New(s.driver(t)))
+			attrs, err := row.do(engine.New(s.driver(t)))
 			require.NoError(t, err)
 			require.Equal(t, "Cold", s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
 			require.Equal(t, "Cold", attrs.StorageClass)
@@ -429,7 +431,7 @@ func TestOptionsChangeEveryRequest(t *testing.T) {
 	for name, row := range changedBy {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			require.NoError(t, row.do(t, storage.New(s.driver(t)), WithOptions(allOptions)))
+			require.NoError(t, row.do(t, engine.New(s.driver(t)), WithOptions(allOptions)))
 			for _, r := range s.server.Requests()[row.other:] {
 				require.Equal(t, "lease", r.Header.Get("X-Ms-Lease-Id"), r.Line())
 			}
@@ -444,7 +446,7 @@ func TestOptionsWithoutTheirFunctionAreUnsupported(t *testing.T) {
 			s := newScript(t, anObject("hello"))
 			options := allOptions
 			row.without(&options)
-			err := row.do(t, storage.New(s.driver(t)), WithOptions(options))
+			err := row.do(t, engine.New(s.driver(t)), WithOptions(options))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
@@ -457,7 +459,7 @@ func TestOptionsWithoutTheirFunctionAreUnsupported(t *testing.T) {
 }
 
 func TestSignedURLsCarryNativeOptions(t *testing.T) {
-	b := storage.New(signer(t, Config{EncryptionScope: "account-wide"}))
+	b := engine.New(signer(t, Config{EncryptionScope: "account-wide"}))
 	key := WithCustomerKey(keyBytes(t, firstKey))
 
 	signed, err := b.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
@@ -484,7 +486,7 @@ func TestSignedURLsCarryNativeOptions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = b.SignedDownloadURL(t.Context(), "a", WithOptions(allOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
-	older := storage.New(signer(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
+	older := engine.New(signer(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
 	_, err = older.SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported, "an older signature has no scope")
 	_, err = older.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))

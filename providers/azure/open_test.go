@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -304,10 +305,10 @@ func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	d := s.driver(t, func(c *Config) {
 		c.Endpoint, c.HTTPClient = "http://azurite.dev.svc.cluster.local:10000/"+emulatorAccount, client
 	})
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
-	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a b/c"}))
-	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
+	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a b/c"}))
+	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
 	require.Equal(t, []string{
 		"HEAD /photos/a%20b/c?versionid=2026-11-20T12%3A00%3A01.0000000Z", "DELETE /photos/a%20b%2Fc", "POST /photos?comp=batch&restype=container",
 	}, s.server.Lines())
@@ -348,10 +349,10 @@ func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	defer func() { require.NoError(t, d.Close()) }()
 	for _, do := range []func() error{
 		func() error { _, err := d.Put(t.Context(), wiretest.Put("a", "x")); return err },
-		func() error { _, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1}); return err },
-		func() error { _, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}); return err },
-		func() error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err },
-		func() error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
+		func() error { _, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1}); return err },
+		func() error { _, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1}); return err },
+		func() error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 1}); return err },
+		func() error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
 	} {
 		before := len(s.server.Requests())
 		require.ErrorIs(t, do(), storage.RateLimited)

@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -20,7 +21,7 @@ import (
 
 // componentUploads has the uploads whose parts are blobs of the container.
 type componentUploads struct {
-	objects   storage.Driver
+	objects   driver.Driver
 	container *blobContainer
 	lister    *lister
 	copier    *copier
@@ -37,7 +38,7 @@ func (cu *componentUploads) begin(ctx context.Context, key string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	_, err = cu.objects.Put(ctx, &storage.PutRequest{
+	_, err = cu.objects.Put(ctx, &driver.PutRequest{
 		Key:        u.marker(),
 		Body:       bytes.NewReader(nil),
 		Properties: storage.Properties{ContentType: components.ContentType, Metadata: components.MarkerMetadata(key)},
@@ -71,7 +72,7 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 
 // ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs that somebody left
 // without one are an upload of their prefix. Blocks, which no upload names, end after a week.
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
 		Prefix: to.Ptr(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
 	})
@@ -86,7 +87,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 	if err != nil {
 		return nil, err
 	}
-	page := &storage.UploadPage{Token: marker}
+	page := &driver.UploadPage{Token: marker}
 	for _, entry := range entries {
 		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
 			page.Uploads = append(page.Uploads, *entry)
@@ -119,7 +120,7 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 }
 
 // ListParts lists the blobs of an upload. The first page begins with the marker.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if r.After > 0 {
 		o.StartFrom = to.Ptr(u.key(r.After + 1))
 	}
-	page, open := &storage.PartPage{}, r.After > 0
+	page, open := &driver.PartPage{}, r.After > 0
 	for {
 		items, _, marker, err := d.lister.page(ctx, "", o)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -100,7 +101,7 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 // all keys after StartAfter. If StartAfter has a character from U+E000 to U+FFFF,
 // that is before the supplementary ones. With a delimiter the service supports
 // only one level. List drops the entries before StartAfter.
-func startFrom(r *storage.ListRequest) string {
+func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""
 	}

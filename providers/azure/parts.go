@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/components"
 )
@@ -50,7 +51,7 @@ func blockID(upload string, number int, sum uint64) (string, error) {
 }
 
 // partBlockID returns the id of the block that a part was stored as.
-func partBlockID(upload string, part *storage.Part) (string, error) {
+func partBlockID(upload string, part *driver.Part) (string, error) {
 	name, _, _ := strings.Cut(part.Tag, tagSeparator)
 	raw, _ := base64.StdEncoding.DecodeString(name)
 	if len(raw) == blockBytes {
@@ -125,7 +126,7 @@ const codeBlockIDLength = "InvalidBlobOrBlock"
 
 // BeginParts returns a new name, without a request unless the object is locked. Azure has uncommitted blocks,
 // but no uploads. An upload whose parts come in any order has a marker.
-func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	c := &blockList{properties: &r.Properties, controls: &r.Controls}
 	if _, err := d.blocks.options(c); err != nil {
 		return "", err
@@ -140,21 +141,21 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 }
 
 // PutPart makes one Put Block request, whose CRC64 the service verifies.
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if isOpenUpload(r.Upload) {
 		return d.uploads.put(ctx, r)
 	}
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	id, err := blockID(r.Upload, r.Number, sum)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	tag, err := d.blocks.stage(ctx, r.Key, id, func(id string) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
@@ -172,9 +173,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		})
 	})
 	if err != nil {
-		return storage.Part{}, blockError(err)
+		return driver.Part{}, blockError(err)
 	}
-	return storage.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
+	return driver.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
 
 // blockError returns the error for a block that was not stored. It is never Unknown: a block is not
@@ -191,7 +192,7 @@ func blockError(err error) error {
 
 // CompleteParts makes one Put Block List request with the write's condition and
 // the object's properties, including its CRC32C.
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if isOpenUpload(r.Upload) {
 		return d.uploads.complete(ctx, r)
 	}
@@ -314,7 +315,7 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *blockLi
 // AbortParts removes the parts of an open upload to this key. Otherwise it does nothing: uncommitted blocks
 // are invisible, and the service drops them a week after the last one was sent. Dropping them at
 // once would need a write to the key.
-func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
 		return nil // it has no parts that can be removed

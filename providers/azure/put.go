@@ -15,11 +15,12 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
 // the header. The object's CRC32C is stored in its metadata.
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	o, err := d.uploadOptions(r)
 	if err == nil {
 		err = d.container.checkLocks(ctx, &r.Controls)
@@ -48,7 +49,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 }
 
 // uploadOptions returns the options of Put Blob, but for the checksum.
-func (d *driver) uploadOptions(r *storage.PutRequest) (*blockblob.UploadOptions, error) {
+func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOptions, error) {
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // reading fails, it returns the body's error.
 func sumCRC64(body io.ReadSeeker, want storage.CRC32C) (uint64, error) {
 	var from io.Reader = body
-	if b, ok := body.(storage.BodyPeeker); ok { // such a look is no progress
+	if b, ok := body.(driver.BodyPeeker); ok { // such a look is no progress
 		from = io.NewSectionReader(peekReader{b}, 0, math.MaxInt64)
 	}
 	buffer := hashBuffers.Get().(*[64 << 10]byte)
@@ -116,7 +117,7 @@ func sumCRC64(body io.ReadSeeker, want storage.CRC32C) (uint64, error) {
 }
 
 // peekReader is a body as an io.ReaderAt that counts nothing.
-type peekReader struct{ storage.BodyPeeker }
+type peekReader struct{ driver.BodyPeeker }
 
 func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -96,7 +97,7 @@ func TestABodyWithAnotherChecksumIsNotSent(t *testing.T) {
 	r.CRC32C = wiretest.CRC32C("hallo")
 	_, err := s.driver(t).Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	_, err = s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: r.Body.(interface {
+	_, err = s.driver(t).PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: r.Body.(interface {
 		Read([]byte) (int, error)
 		Seek(int64, int) (int64, error)
 	}), CRC32C: r.CRC32C})

@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -22,7 +23,7 @@ const priorityVersion = "2019-02-02"
 // that of WithAccessTier. If it is on its way already, the priority High replaces Standard.
 //
 // https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
-func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	priority, err := rehydratePriority(r.RestoreTier)
 	if err != nil {
 		return err

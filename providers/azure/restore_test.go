@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 func TestRestoreRequests(t *testing.T) {
@@ -29,7 +31,7 @@ func TestRestoreRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.found, said{Status: http.StatusAccepted})
-			require.NoError(t, storage.Restore(t.Context(), storage.New(s.driver(t)), "a", row.opts...))
+			require.NoError(t, storage.Restore(t.Context(), engine.New(s.driver(t)), "a", row.opts...))
 			if row.tier == "" {
 				require.Equal(t, []string{"HEAD /photos/a"}, s.server.Lines())
 				return
@@ -64,9 +66,9 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 
 func TestRestoreErrors(t *testing.T) {
 	s := newScript(t)
-	err := storage.Restore(t.Context(), storage.New(s.driver(t)), "a", storage.WithRestoreTier("Expedited"))
+	err := storage.Restore(t.Context(), engine.New(s.driver(t)), "a", storage.WithRestoreTier("Expedited"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	err = storage.Restore(t.Context(), storage.New(s.driver(t)), "a", WithOptions(Options{}))
+	err = storage.Restore(t.Context(), engine.New(s.driver(t)), "a", WithOptions(Options{}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, s.server.Requests())
 	require.Zero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }).Describe().Features&storage.Restoring)
@@ -76,13 +78,13 @@ func TestRestoreErrors(t *testing.T) {
 		storage.BucketNotFound: {refusing(404, "ContainerNotFound")},
 		storage.Archived:       {anObject("", "X-Ms-Access-Tier", "Archive"), refusing(409, "BlobBeingRehydrated")},
 	} {
-		err := newScript(t, answers...).driver(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a"})
+		err := newScript(t, answers...).driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a"})
 		require.Equal(t, want, storage.CodeOf(err), "%v", err)
 	}
 }
 
 func TestAnArchivedObjectSaysHowToReadIt(t *testing.T) {
-	_, err := storage.New(newScript(t, refusing(409, "BlobArchived")).driver(t)).Download(t.Context(), "a")
+	_, err := engine.New(newScript(t, refusing(409, "BlobArchived")).driver(t)).Download(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Archived, e.Code)
@@ -91,7 +93,7 @@ func TestAnArchivedObjectSaysHowToReadIt(t *testing.T) {
 
 func TestRestoreOfAVersion(t *testing.T) {
 	s := newScript(t, anObject("", "X-Ms-Access-Tier", "Archive"), said{Status: http.StatusOK})
-	require.NoError(t, s.driver(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1)}))
+	require.NoError(t, s.driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1)}))
 	for _, line := range s.server.Lines() {
 		require.True(t, strings.HasSuffix(line, "versionid=2026-11-20T12%3A00%3A01.0000000Z"), line)
 	}

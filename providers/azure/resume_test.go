@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -41,8 +42,8 @@ func TestAResumedUploadNeverMixesBodies(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		parts := 0
-		b := s.open(t, name, storage.WithLayer(func(d storage.Driver) storage.Driver {
-			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		b := s.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				err := next(ctx)
 				if call != "PutPart" {
 					return err

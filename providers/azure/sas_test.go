@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -190,10 +191,10 @@ func TestTheQueryHasAllSignedFields(t *testing.T) {
 func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "2019-07-07", s.server.Last(t).Header.Get("X-Ms-Version"))
-	signed, err := d.Sign(t.Context(), &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+	signed, err := d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
 	require.NoError(t, err)
 	require.Contains(t, signed.URL, "sv=2019-07-07")
 }

@@ -8,15 +8,17 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/bucketupdate"
 )
 
-var _ storage.ServiceDriver = (*serviceDriver)(nil)
+var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 // A serviceDriver manages the containers of one account.
 type serviceDriver struct {
-	storage.UnimplementedServiceDriver
+	driver.UnimplementedServiceDriver
 	account *account
 }
 
@@ -36,12 +38,12 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewService(d, opts...), nil
+	return engine.NewService(d, opts...), nil
 }
 
 // NewServiceDriver opens an account as [NewService] does, for
 // [storage.NewService].
-func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error) {
+func NewServiceDriver(_ context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
 	}
@@ -52,14 +54,14 @@ func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error
 	return newServiceDriver(a), nil
 }
 
-func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{account: a} }
+func newServiceDriver(a *account) driver.ServiceDriver { return &serviceDriver{account: a} }
 
 // Provider returns "azure".
 func (s *serviceDriver) Provider() string { return provider }
 
 // Driver returns the driver of a container without a request. It shares the
 // account's connections, which Close of the service closes.
-func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
+func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return s.account.driver(name), nil
 }
 
@@ -79,7 +81,7 @@ func (s *serviceDriver) manage(ctx context.Context, name string) (context.Contex
 // CreateBucket sets CORS rules before it creates the container. The other order
 // would need to delete the container after a failure, with objects that other
 // clients have stored by then.
-func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
@@ -115,7 +117,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 
 // UpdateBucket makes one change after the other, and stops at the first that
 // fails. Earlier changes stay. Public access is granted last.
-func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
@@ -147,7 +149,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 
 // checkBucketRequest returns an error for a setting that Blob Storage does not
 // have.
-func checkBucketRequest(r *storage.BucketRequest) error {
+func checkBucketRequest(r *driver.BucketRequest) error {
 	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
 	switch {
 	case r.Region != "":

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
@@ -62,11 +63,11 @@ func signFeatures(a *account) storage.Features {
 // with its key, so that one for nearly seven days may expire 75 minutes earlier
 // than requested. It begins 15 minutes ago, for clients and services whose clocks
 // differ.
-func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
 
-func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	g, header, err := d.grant(r)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 
 // grant returns the access that r requests, without its end, and the headers to
 // send.
-func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
+func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.container.name, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
 	case strings.Contains(r.Key, `\`):
@@ -116,7 +117,7 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit a signed URL"}
 
 // grantUpload adds the encryption scope to a grant, and returns the headers to send.
-func (d *driver) grantUpload(g *grant, r *storage.SignRequest) (http.Header, error) {
+func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header, error) {
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return nil, err
@@ -179,7 +180,7 @@ func blobURL(root, container, key string) string {
 
 // uploadHeaders returns the headers that the uploader must send. Azure stores
 // properties from its own headers, whatever a client sends as Content-Type.
-func uploadHeaders(r *storage.SignRequest, n *natives) (http.Header, error) {
+func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	switch {
 	case r.CRC32C.Known:
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
@@ -250,12 +251,12 @@ func (a *account) authorizeSource(ctx context.Context, container, key, version s
 
 // SignPart signs a request that stores a part as a blob. Nothing else of the container can be
 // written with it.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return nil, err
 	}
-	signed, err := d.Sign(ctx, &storage.SignRequest{
+	signed, err := d.Sign(ctx, &driver.SignRequest{
 		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
 		MinSize: r.Size, MaxSize: r.Size, Controls: storage.Controls{Native: r.Native},
 	})

@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // signer opens a container whose account has a key, unless c says otherwise.
-func signer(t *testing.T, c Config) *driver {
+func signer(t *testing.T, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
 		c.Bucket = "photos"
@@ -30,13 +31,13 @@ func signer(t *testing.T, c Config) *driver {
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := signer(t, Config{})
 	for _, key := range signedKeys {
-		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), signedAt)
+		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key = key }), signedAt)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, signed.URL, "/photos/"+key)
 	}
@@ -63,7 +64,7 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signer(t, test.config)
-			signed, err := d.sign(t.Context(), download(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), signedAt)
+			signed, err := d.sign(t.Context(), download(func(r *driver.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), signedAt)
 			require.NoError(t, err)
 			address, query, _ := strings.Cut(signed.URL, "?")
 			require.Equal(t, test.want, address)
@@ -91,7 +92,7 @@ func TestSignedUntil(t *testing.T) {
 		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt.In(time.FixedZone("", 3600)))
+			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt.In(time.FixedZone("", 3600)))
 			require.NoError(t, err)
 			require.Equal(t, test.want, signed.ExpiresAt)
 			u, err := url.Parse(signed.URL)
@@ -106,12 +107,12 @@ func TestSignedUntil(t *testing.T) {
 
 func TestSignedPermissions(t *testing.T) {
 	for name, test := range map[string]struct {
-		ask  *storage.SignRequest
+		ask  *driver.SignRequest
 		want string
 	}{
 		"a download":           {download(nil), "r"},
 		"an upload":            {wiretest.SignedUpload(nil), "cw"},
-		"an upload, if absent": {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Condition.Absent = true }), "c"},
+		"an upload, if absent": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true }), "c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
@@ -125,7 +126,7 @@ func TestSignedPermissions(t *testing.T) {
 }
 
 func TestSignedUploadHeaders(t *testing.T) {
-	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
+	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment; filename="a"`, "de", "gzip"
 		r.StorageClass, r.Metadata = "Cool", map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
 	}), signedAt)
@@ -142,7 +143,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 }
 
 func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
-	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) {
+	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
 		r.ResponseType, r.ResponseName, r.Version = "image/png", "a bé.png", "2026-03-01T00:00:00.1234567Z"
 	}), signedAt)
 	require.NoError(t, err)
@@ -159,17 +160,17 @@ func TestUnsupportedSigning(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		config Config
-		ask    *storage.SignRequest
+		ask    *driver.SignRequest
 		want   storage.Code
 	}{
 		"without credentials":                   {Config{Anonymous: true}, download(nil), storage.Unsupported},
 		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), storage.Unsupported},
-		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an unsupported method":                 {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
-		"a version that is none":                {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
-		"a key that Azure reads as another":     {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
-		"a version that adds parameters":        {Config{}, download(func(r *storage.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
+		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), storage.Unsupported},
+		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
+		"an unsupported method":                 {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
+		"a version that is none":                {Config{}, download(func(r *driver.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
+		"a key that Azure reads as another":     {Config{}, download(func(r *driver.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
+		"a version that adds parameters":        {Config{}, download(func(r *driver.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
@@ -226,11 +227,11 @@ func TestATokenSignsIfTheAccountIsKnown(t *testing.T) {
 			desc := d.Describe()
 			require.Equal(t, test.want, desc.Features&storage.SignedURLs != 0)
 			if test.want {
-				require.Equal(t, testAccount, d.(*driver).account.name)
+				require.Equal(t, testAccount, d.(*objectDriver).account.name)
 				return
 			}
 			require.Contains(t, desc.SigningHint, "Config.Account")
-			_, err = d.Sign(t.Context(), &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+			_, err = d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -274,7 +275,7 @@ func TestAuthorizeSource(t *testing.T) {
 func BenchmarkSign(b *testing.B) {
 	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)
-	d, ask := opened.(*driver), download(nil)
+	d, ask := opened.(*objectDriver), download(nil)
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
@@ -48,16 +49,16 @@ func createBucket(t *testing.T, s storage.Service, name string, opts ...storage.
 	return name
 }
 
-func signingDriver(t *testing.T, name string) *driver {
+func signingDriver(t *testing.T, name string) *objectDriver {
 	t.Helper()
 	d, err := NewDriver(t.Context(), Config{Bucket: name, Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 // signingBucket returns an empty container and its driver.
-func signingBucket(t *testing.T) (storage.Bucket, *driver) {
+func signingBucket(t *testing.T) (storage.Bucket, *objectDriver) {
 	t.Helper()
 	s := signingService(t)
 	name := createBucket(t, s, nextBucket())
@@ -136,9 +137,9 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 		}
 	}
 	method := func(m string) func(*storage.SignedURL) { return func(s *storage.SignedURL) { s.Method = m } }
-	up, down := wiretest.SignedUpload(nil), download(func(r *storage.SignRequest) { r.ResponseType = "image/png" })
+	up, down := wiretest.SignedUpload(nil), download(func(r *driver.SignRequest) { r.ResponseType = "image/png" })
 	for name, test := range map[string]struct {
-		ask    *storage.SignRequest
+		ask    *driver.SignRequest
 		ago    time.Duration
 		change func(*storage.SignedURL)
 	}{
@@ -155,8 +156,8 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 		"a download by an upload's address":   {ask: up, change: method(http.MethodGet)},
 		"a removal by an upload's address":    {ask: up, change: method(http.MethodDelete)},
 		"an upload of another key":            {ask: up, change: altered("/a?", "/b?")},
-		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *storage.SignRequest) { r.Condition.Absent = true })},
-		"and more than create, if altered":    {ask: wiretest.SignedUpload(func(r *storage.SignRequest) { r.Condition.Absent = true }), change: altered("&sp=c", "&sp=cw")},
+		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true })},
+		"and more than create, if altered":    {ask: wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true }), change: altered("&sp=c", "&sp=cw")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
@@ -169,7 +170,7 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 			}
 			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "altered").Status)
 			for _, key := range []string{"a", "b"} {
-				intact, err := d.sign(t.Context(), download(func(r *storage.SignRequest) { r.Key = key }), time.Now())
+				intact, err := d.sign(t.Context(), download(func(r *driver.SignRequest) { r.Key = key }), time.Now())
 				require.NoError(t, err)
 				require.Equal(t, "text", wiretest.NetHTTP(t, intact, "").Body)
 			}

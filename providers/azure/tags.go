@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
@@ -24,7 +25,7 @@ const tagsHint = "tags need the role Storage Blob Data Owner, or the permission 
 
 // Tags makes one Get Blob Tags request. A copy gets no verdict of a scanner, which is about the
 // object that was scanned.
-func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func copiedTagsError(err error, tags map[string]string) error {
 }
 
 // SetTags makes one Set Blob Tags request, which replaces all tags.
-func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
 	}

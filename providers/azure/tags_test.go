@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -31,31 +33,31 @@ func TestEveryWriteSendsItsTags(t *testing.T) {
 	controls := storage.Controls{Tags: someTags}
 	for name, write := range map[string]struct {
 		answers []said
-		do      func(d *driver) error
+		do      func(d *objectDriver) error
 		request string
 	}{
-		"Put": {[]said{created}, func(d *driver) error {
+		"Put": {[]said{created}, func(d *objectDriver) error {
 			r := wiretest.Put("a", "hello")
 			r.Controls = controls
 			_, err := d.Put(t.Context(), r)
 			return err
 		}, "PUT /photos/a"},
-		"CompleteParts": {[]said{created}, func(d *driver) error {
+		"CompleteParts": {[]said{created}, func(d *objectDriver) error {
 			r := wiretest.Put("a", "hello")
 			r.Controls = controls
-			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: newUploadID()})
+			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: newUploadID()})
 			return err
 		}, "PUT /photos/a?comp=blocklist"},
-		"Copy": {[]said{object, accepted}, func(d *driver) error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: controls})
+		"Copy": {[]said{object, accepted}, func(d *objectDriver) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: controls})
 			return err
 		}, "PUT /photos/a"},
-		"Copy in blocks": {[]said{object, created}, func(d *driver) error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: controls})
+		"Copy in blocks": {[]said{object, created}, func(d *objectDriver) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: controls})
 			return err
 		}, "PUT /photos/a?comp=blocklist"},
-		"Compose": {[]said{object, created}, func(d *driver) error {
-			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: controls})
+		"Compose": {[]said{object, created}, func(d *objectDriver) error {
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: controls})
 			return err
 		}, "PUT /photos/a?comp=blocklist"},
 	} {
@@ -72,14 +74,14 @@ func TestEveryWriteSendsItsTags(t *testing.T) {
 func TestTagRequests(t *testing.T) {
 	s := newScript(t, said{Header: map[string]string{"Content-Type": "application/xml"},
 		Body: `<?xml version="1.0"?><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>empty</Key><Value /></Tag></TagSet></Tags>`})
-	tags, err := s.driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
+	tags, err := s.driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v", "empty": ""}, tags)
 	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"}, s.server.Lines())
 
 	for _, tags := range []map[string]string{{"k": "v"}, nil} {
 		s = newScript(t, said{Status: http.StatusNoContent})
-		require.NoError(t, s.driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1), Tags: tags}))
+		require.NoError(t, s.driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1), Tags: tags}))
 		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z", s.server.Last(t).Line())
 		if tags == nil {
 			require.NotContains(t, s.server.Last(t).Body, "<Key>")
@@ -91,7 +93,7 @@ func TestTagRequests(t *testing.T) {
 
 func TestReadsCountTags(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Tag-Count", "3"))
-	d, r := s.driver(t), &storage.GetRequest{Key: "a", Length: -1}
+	d, r := s.driver(t), &driver.GetRequest{Key: "a", Length: -1}
 	attrs, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
@@ -114,16 +116,16 @@ func TestTagErrors(t *testing.T) {
 		"a lease":             {[]said{refusing(412, "LeaseIdMissing")}, storage.Locked},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newScript(t, row.answers...).driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			_, err := newScript(t, row.answers...).driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			err = newScript(t, row.answers...).driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "a"})
+			err = newScript(t, row.answers...).driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "a"})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 	s := newScript(t)
-	_, err := s.driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Version: "1", Length: -1})
+	_, err := s.driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorIs(t, s.driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: `a\b`}), storage.InvalidArgument)
+	require.ErrorIs(t, s.driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: `a\b`}), storage.InvalidArgument)
 	require.Empty(t, s.server.Requests())
 }
 
@@ -165,7 +167,7 @@ func TestACopyOfAScannedObject(t *testing.T) {
 				}
 				return accepted
 			}
-			b := storage.New(s.driver(t))
+			b := engine.New(s.driver(t))
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
 			require.Equal(t, len(row.want), attrs.TagCount)
@@ -205,7 +207,7 @@ func TestACopyWhoseTagsMayNotBeWritten(t *testing.T) {
 				}
 				return accepted
 			}
-			b := storage.New(s.driver(t))
+			b := engine.New(s.driver(t))
 			_, err := storage.Copy(t.Context(), b, "to", b, "from", opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Equal(t, copiedTagsHint, asError(err).Hint)

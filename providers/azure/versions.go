@@ -9,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -17,7 +18,7 @@ import (
 // needed. If Azure's page ends within a key, that key is on the next page, which
 // reads Azure's page again. Versions of parts of open uploads are listed only under reservedPrefix,
 // so that those which nobody could remove with their upload can be removed.
-func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	marker, from, err := parsePageToken(r.Token)
 	if err != nil {
 		return nil, err
@@ -36,9 +37,9 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		}
 		switch {
 		case next == "":
-			return &storage.VersionPage{Entries: gathered.all()}, nil
+			return &driver.VersionPage{Entries: gathered.all()}, nil
 		case gathered.completeCount() > 0:
-			return &storage.VersionPage{Entries: gathered.complete(), Token: encodePageToken(gathered.marker, gathered.key())}, nil
+			return &driver.VersionPage{Entries: gathered.complete(), Token: encodePageToken(gathered.marker, gathered.key())}, nil
 		}
 		if err := followed.check(next, len(items)); err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	}
 }
 
-func (ls *lister) versions(ctx context.Context, r *storage.ListRequest, marker string) ([]*container.BlobItem, string, error) {
+func (ls *lister) versions(ctx context.Context, r *driver.ListRequest, marker string) ([]*container.BlobItem, string, error) {
 	o := container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -39,7 +41,7 @@ func versionsOf(entries []storage.VersionEntry) []versionOf {
 
 func TestVersionsAreListedNewestFirst(t *testing.T) {
 	s := newScript(t, listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
-	page, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 10, Prefix: "p"})
+	page, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "p"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.server.Lines())
 	require.Empty(t, page.Token)
@@ -60,11 +62,11 @@ func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
 	// The first page ends within b, so that page is read again.
 	s := newScript(t, pages[0], pages[0], pages[1], pages[2])
 	d := s.driver(t)
-	first, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 2})
+	first, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []versionOf{{"a", versionAt(1), true}}, versionsOf(first.Entries))
 	require.NotEmpty(t, first.Token)
-	second, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: first.Token})
+	second, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: first.Token})
 	require.NoError(t, err)
 	require.Equal(t, []versionOf{
 		{"b", versionAt(4), true}, {"b", versionAt(3), false}, {"b", versionAt(2), false}, {"b", versionAt(1), false}, {"c", versionAt(1), true},
@@ -75,7 +77,7 @@ func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
 func TestInvalidVersionPageTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
-		_, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: token})
+		_, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
 	require.Empty(t, s.server.Requests())
@@ -84,7 +86,7 @@ func TestInvalidVersionPageTokens(t *testing.T) {
 func TestVersionRequests(t *testing.T) {
 	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	s := newScript(t, anObject("x", "X-Ms-Version-Id", versionAt(1)))
-	d, r := s.driver(t), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
+	d, r := s.driver(t), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
 	_, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
@@ -94,7 +96,7 @@ func TestVersionRequests(t *testing.T) {
 	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.server.Lines())
 
 	s = newScript(t, said{Status: 202})
-	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
+	require.NoError(t, s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
 	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.server.Lines())
 	require.Empty(t, s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
 }
@@ -103,12 +105,12 @@ func TestInvalidVersionsSendNoRequest(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
 	for _, version := range []string{"x", "null", "2026-11-20", "2026-11-20T12:00:01.0000000", "../a"} {
-		_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Version: version, Length: -1})
+		_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Version: version, Length: -1})
+		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: version}), storage.InvalidArgument, version)
-		require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: version}})[0], storage.InvalidArgument, version)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: version}), storage.InvalidArgument, version)
+		require.ErrorIs(t, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: version}})[0], storage.InvalidArgument, version)
 	}
 	require.Empty(t, s.server.Requests())
 }
@@ -116,9 +118,9 @@ func TestInvalidVersionsSendNoRequest(t *testing.T) {
 func TestMissingVersion(t *testing.T) {
 	s := newScript(t, refusing(404, "BlobNotFound"))
 	d := s.driver(t)
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
+	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
 }
 
 // Those that a role could not remove with their upload, or that an older release left.
@@ -132,17 +134,17 @@ func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
 		return listing("", versionEntry(part, 1, false))
 	}
 	d := s.driver(t)
-	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	b := storage.New(d, storage.WithVersions(), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b := engine.New(d, storage.WithVersions(), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	var found []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(reservedPrefix)) {
 		require.NoError(t, err)
 		found = append(found, entry)
 	}
 	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(found))
-	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: part, Version: versionAt(1)}))
+	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
 	require.Equal(t, http.MethodDelete, s.server.Last(t).Method)
 	require.Contains(t, s.server.Last(t).RawQuery, "versionid=")
 }

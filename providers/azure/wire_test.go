@@ -24,7 +24,7 @@ func newScript(t *testing.T, answers ...said) *script {
 }
 
 // driver opens the container "photos" of the emulator's account at the server.
-func (s *script) driver(t *testing.T, change ...func(*Config)) *driver {
+func (s *script) driver(t *testing.T, change ...func(*Config)) *objectDriver {
 	t.Helper()
 	c := Config{Bucket: "photos", Endpoint: s.server.URL + "/" + emulatorAccount}
 	for _, f := range change {
@@ -33,7 +33,7 @@ func (s *script) driver(t *testing.T, change ...func(*Config)) *driver {
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 // refusing returns an error as Azure sends it.

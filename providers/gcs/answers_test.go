@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
@@ -216,7 +217,7 @@ func testAnswer(t *testing.T, a *answer) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err = c.make(t.Context(), storage.New(w.on(t), once), storage.NewService(s, once))
+	err = c.make(t.Context(), engine.New(w.on(t), once), engine.NewService(s, once))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/transport"
 )
@@ -18,7 +19,7 @@ const composeSources = 32
 
 // Compose composes up to 32 sources in one request. More sources take several
 // levels of intermediate objects, which it removes after the last request.
-func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	c, err := d.bucket.newComposition(r.Key, &r.Properties, &r.Controls, r.Condition)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -63,23 +64,23 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 
 // composites has the composite uploads of a bucket.
 type composites struct {
-	objects storage.Driver
+	objects driver.Driver
 	bucket  *bucket
 	layout  atomic.Int32 // unknownLayout and so on
 }
 
 // isComposite reports whether an upload's parts are objects. The name of a session is an address.
-func (d *driver) isComposite(upload string) bool {
+func (d *objectDriver) isComposite(upload string) bool {
 	return d.account.composite || compositeUploads.MatchString(upload)
 }
 
 func (n *compositeUpload) key(part int) string { return components.Part(n.prefix, part) }
 
 // put stores one part as an object.
-func (cs *composites) put(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class, EventBasedHold: new(bool)}
 	if r.CRC32C.Known {
@@ -88,27 +89,27 @@ func (cs *composites) put(ctx context.Context, r *storage.PartRequest) (storage.
 	c := callOf(r.Native)
 	whole, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
 	stored, err := cs.bucket.put(cs.bucket.account.with(ctx, c), query, object, r.Body, r.Size, c.key)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	attrs := stored.attrs()
 	if name.open {
 		if err := cs.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
-			return storage.Part{}, err
+			return driver.Part{}, err
 		}
 	}
-	return storage.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
+	return driver.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
 // complete composes the parts and then removes them. The last request
 // has the write's condition, attributes and checksum. If it fails, the parts stay
 // for another attempt or for AbortParts. Calls at once for one open upload make one
 // object; see components.Completion.
-func (cs *composites) complete(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return nil, err

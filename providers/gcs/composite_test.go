@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
@@ -80,15 +81,15 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 }
 
 // begun stores some parts of an upload whose process then dies.
-func begun(t *testing.T, s *ruleServer) (d storage.Driver, upload string) {
+func begun(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	t.Helper()
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucketOf(s), Endpoint: s.URL, ParallelComposite: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	upload, err = d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", Size: -1})
+	upload, err = d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 	require.NoError(t, err)
 	for number := 1; number <= 3; number++ {
-		_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader("part"), Size: 4})
+		_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader("part"), Size: 4})
 		require.NoError(t, err)
 	}
 	return d, upload
@@ -133,7 +134,7 @@ func TestNoVersionOfAPartIsLeft(t *testing.T) {
 	s := startRuleServer(t)
 	s.bucket(ruleBucket{versioned: true})
 	d, upload := begun(t, s)
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
 	require.NoError(t, err)
 	require.Len(t, s.names(bucketOf(s)), 4, "a part that was sent twice has two versions")
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
@@ -147,9 +148,9 @@ func TestUploadNamesCannotLeaveTheirPrefix(t *testing.T) {
 	d, _ := begun(t, s)
 	s.requests()
 	for _, upload := range []string{"", "z", "../../z", strings.Repeat("0", 31) + "/", strings.Repeat("0", 32) + "-../"} {
-		_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+		_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Upload: upload})
+		_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Upload: upload})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
@@ -179,7 +180,7 @@ func TestUploadRestartsIfItsPartsWereRemoved(t *testing.T) {
 	require.True(t, ok)
 	_, err := gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
 	require.NoError(t, err)
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Upload: upload, Parts: []storage.Part{{Number: 1, Tag: "1"}}})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Upload: upload, Parts: []driver.Part{{Number: 1, Tag: "1"}}})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -192,9 +193,9 @@ func TestCompositionVerifiesTheChecksum(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)
 	wrong := uint32(7)
-	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
 	require.NoError(t, err)
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a", CRC32C: storage.KnownCRC32C(wrong)}, Upload: upload, Parts: []storage.Part{part}})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a", CRC32C: storage.KnownCRC32C(wrong)}, Upload: upload, Parts: []driver.Part{part}})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.NotContains(t, s.names(bucketOf(s)), "a")
 }

@@ -55,6 +55,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -132,7 +134,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	if err != nil {
 		return nil, err
 	}
-	return storage.New(d, opts...), nil
+	return engine.New(d, opts...), nil
 }
 
 // isInvalidInBucket reports whether a character cannot be part of a bucket's name
@@ -140,7 +142,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 func isInvalidInBucket(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
 
 // NewDriver opens a bucket as [Open] does, for [storage.New].
-func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
+func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isInvalidInBucket) {
 		return nil, argument.Invalid("Config.Bucket", "must be a bucket's name", "")
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
@@ -115,9 +117,9 @@ var unmanaged = map[string]string{
 // the objects, and adds every later common prefix to each page. Google merges
 // each prefix once into the pages, and counts it as an entry. The server's page token
 // is the name of the next object, at which the next page begins.
-type merged struct{ storage.Driver }
+type merged struct{ driver.Driver }
 
-func (m merged) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (m merged) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := m.Driver.List(ctx, r)
 	if err == nil && page.Token != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return e.IsPrefix && e.Key > page.Token })
@@ -184,7 +186,7 @@ func (s *testServer) conform(t *testing.T, row setting) {
 			opts = append(opts, storagetest.Skip(name, reason))
 		}
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		c := row.config(t, s.endpoint)
 		c.Bucket = s.bucket(t, false)
 		d, err := gcs.NewDriver(t.Context(), c)
@@ -219,7 +221,7 @@ func conformToRules(t *testing.T, row setting) {
 // conformOn runs the suite on a rule server. It calls made with each new bucket.
 func conformOn(t *testing.T, s *ruleServer, made func(t *testing.T, bucket string), row setting, opts ...storagetest.Option) {
 	t.Helper()
-	open := func(t *testing.T, bucket ruleBucket) storage.Driver {
+	open := func(t *testing.T, bucket ruleBucket) driver.Driver {
 		c := row.config(t, s.URL)
 		c.Bucket = s.bucket(bucket)
 		made(t, c.Bucket)
@@ -227,13 +229,13 @@ func conformOn(t *testing.T, s *ruleServer, made func(t *testing.T, bucket strin
 		require.NoError(t, err)
 		return d
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) }, append(opts,
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return open(t, ruleBucket{}) }, append(opts,
 		row.opt,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return storage.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+			return engine.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
 		}),
 		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return storage.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
+			return engine.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
 		}))...)
 }
 

@@ -9,12 +9,13 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
 // Copy makes a rewrite, which may take several requests. The request keeps the
 // rewrite token, so another attempt resumes there.
-func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	source, err := d.account.sourceAt(r.Source)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 // sourceAt returns the source at the generation to copy. The generation is no
 // condition: if the source has changed, the response is 404, so that a 412 is
 // always about the destination.
-func (a *account) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
+func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := a.handleOf(source.Bucket).Object(source.Key)
 	at := source.Version
 	at = cmp.Or(at, source.Revision)

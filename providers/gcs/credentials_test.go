@@ -17,6 +17,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -28,9 +30,9 @@ func authorizedUser(t *testing.T, quota string) []byte {
 	return file
 }
 
-func head(t *testing.T, d *driver) error {
+func head(t *testing.T, d *objectDriver) error {
 	t.Helper()
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	return err
 }
 
@@ -87,11 +89,11 @@ func TestFirstRequestFindsDefaultCredentials(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
 	require.Empty(t, metadata.server.Calls(), "opening makes no request")
-	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
+	require.ErrorIs(t, head(t, d.(*objectDriver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
 	asked := len(metadata.server.Calls())
 	require.NotZero(t, asked)
-	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
+	require.ErrorIs(t, head(t, d.(*objectDriver)), errRecorded)
 	require.Len(t, metadata.server.Calls(), asked, "a token is kept")
 }
 
@@ -101,7 +103,7 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err)
-	c := d.(*driver).account.credentials
+	c := d.(*objectDriver).account.credentials
 	require.Nil(t, c.found.Load(), "opening looks for nothing")
 	found, err := c.get()
 	require.NoError(t, err)
@@ -118,7 +120,7 @@ func TestMissingDefaultCredentials(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "opening looks for nothing")
-	err = head(t, d.(*driver))
+	err = head(t, d.(*objectDriver))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -180,7 +182,7 @@ func TestARefusedTokenIsRenewed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, row.replies...)
 			source := &countedSource{}
-			b := storage.New(server.on(t, func(c *Config) { c.TokenSource = source }), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+			b := engine.New(server.on(t, func(c *Config) { c.TokenSource = source }), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 			if row.requests == 2 {
 				require.NoError(t, upload(t, b))
 			}
@@ -218,7 +220,7 @@ func TestARefusedTokenIsNotKept(t *testing.T) {
 	})
 	require.NoError(t, err)
 	server := newStandIn(t, stored, stored, failing(http.StatusUnauthorized, "authError", "Invalid Credentials"), stored)
-	b := storage.New(server.on(t, func(c *Config) { c.CredentialsJSON = account }))
+	b := engine.New(server.on(t, func(c *Config) { c.CredentialsJSON = account }))
 	for range 3 {
 		_, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 )
 
 func TestACustomersKeyNeedsTLS(t *testing.T) {
@@ -22,9 +23,9 @@ func TestACustomersKeyNeedsTLS(t *testing.T) {
 	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
 
 	d := signing(t, Config{})
-	_, err = storage.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	_, err = engine.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = storage.New(d, storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	_, err = engine.New(d, storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 }
 

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Delete makes one request. If the bucket keeps versions and r names none, the
 // object becomes a noncurrent version. Google cannot remove an object under
 // retention: to bypass it takes four requests.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	o, err := d.bucket.atGeneration(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)

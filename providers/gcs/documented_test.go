@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
@@ -113,11 +115,11 @@ func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 // each attempt. Each request may get two answers, so that five attempts are too few.
 var patiently = []string{"/U", "open_upload", "a_failed_overwrite"}
 
-func openPatient(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	if slices.ContainsFunc(patiently, func(part string) bool { return strings.Contains(t.Name(), part) }) {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 20, MaxDelay: time.Millisecond}))
 	}
-	return storage.New(d, opts...)
+	return engine.New(d, opts...)
 }
 
 func TestAnEndedSessionOrRewriteBeginsAgain(t *testing.T) {

@@ -6,13 +6,14 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-var _ storage.Driver = (*driver)(nil)
+var _ driver.Driver = (*objectDriver)(nil)
 
 // A driver is one bucket of an account.
-type driver struct {
-	storage.UnimplementedDriver
+type objectDriver struct {
+	driver.UnimplementedDriver
 	account    *account
 	bucket     *bucket
 	reader     reader
@@ -20,9 +21,9 @@ type driver struct {
 	urls       urlSigner
 }
 
-func newDriver(a *account, name string) *driver {
+func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{a, name}
-	d := &driver{account: a, bucket: b, urls: urlSigner{b}}
+	d := &objectDriver{account: a, bucket: b, urls: urlSigner{b}}
 	d.reader.objects, d.reader.bucket = d, b
 	d.composites.objects, d.composites.bucket = d, b
 	return d
@@ -52,8 +53,8 @@ const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage
 	storage.ObjectTags | storage.ObjectLock | storage.Restoring
 
 // Describe returns the features and limits.
-func (d *driver) Describe() storage.Description {
-	desc := storage.Description{
+func (d *objectDriver) Describe() driver.Description {
+	desc := driver.Description{
 		Provider:      provider,
 		Bucket:        d.bucket.name,
 		Features:      features | signFeatures(d.account),
@@ -89,13 +90,13 @@ func (d *driver) Describe() storage.Description {
 
 // Locate returns a reference that other buckets of the account accept, and those
 // of an account that was opened with the same credential.
-func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
+func (d *objectDriver) Locate(key string) driver.ObjectRef {
+	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
 // Native returns Config.Client, or a new *storage.Client of the SDK with the same
 // settings. It retries as the SDK does.
-func (d *driver) Native() any {
+func (d *objectDriver) Native() any {
 	if d.account.sdkClient != nil {
 		return d.account.sdkClient
 	}
@@ -107,7 +108,7 @@ func (d *driver) Native() any {
 }
 
 // Close closes idle connections.
-func (d *driver) Close() error { return d.account.close() }
+func (d *objectDriver) Close() error { return d.account.close() }
 
 // A bucket makes requests about a bucket and its objects, and finds out why one failed.
 type bucket struct {

@@ -61,8 +61,8 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.root, d.(*driver).account.root())
-			require.Equal(t, row.anonymous, d.(*driver).account.anonymous)
+			require.Equal(t, row.root, d.(*objectDriver).account.root())
+			require.Equal(t, row.anonymous, d.(*objectDriver).account.anonymous)
 		})
 	}
 }
@@ -84,7 +84,7 @@ func TestAMachineOfAnotherUniverseIsRefused(t *testing.T) {
 			base := &recordingTransport{}
 			d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 			require.NoError(t, err)
-			err = head(t, d.(*driver))
+			err = head(t, d.(*objectDriver))
 			require.ErrorIs(t, err, want)
 			if want != errRecorded {
 				require.ErrorContains(t, err, otherUniverse)
@@ -98,5 +98,5 @@ func TestTheIAMServiceIsTheUniverses(t *testing.T) {
 	alone(t, nil)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})
 	require.NoError(t, err)
-	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSigner("a@b", d.(*driver).account).endpoint)
+	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSigner("a@b", d.(*objectDriver).account).endpoint)
 }

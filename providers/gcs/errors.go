@@ -13,6 +13,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -98,7 +99,7 @@ func withoutResponse(err error) *storage.Error {
 }
 
 // readFailed returns the error for a failed read.
-func (b *bucket) readError(ctx context.Context, err error, r *storage.GetRequest) error {
+func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	if missing := b.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
 		return b.notFound(ctx, missing)
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -130,20 +131,20 @@ func TestAPassingFailureExplainsNoRefusal(t *testing.T) {
 	mismatch := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 	for name, row := range map[string]struct {
 		refusal reply
-		call    func(d *driver) error
+		call    func(d *objectDriver) error
 	}{
-		"of a shorter retention": {failing(403, "forbidden", "The object retention cannot be removed or shortened."), func(d *driver) error {
-			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
+		"of a shorter retention": {failing(403, "forbidden", "The object retention cannot be removed or shortened."), func(d *objectDriver) error {
+			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
 		}},
-		"of a retention by a bucket that has none": {failing(400, "invalid", "No retention here."), func(d *driver) error {
-			_, err := d.Put(t.Context(), &storage.PutRequest{Key: "a", Body: strings.NewReader(""), Controls: storage.Controls{Retention: retention}})
+		"of a retention by a bucket that has none": {failing(400, "invalid", "No retention here."), func(d *objectDriver) error {
+			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader(""), Controls: storage.Controls{Retention: retention}})
 			return err
 		}},
-		"of a removal of another revision": {mismatch, func(d *driver) error {
-			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "7"}})
+		"of a removal of another revision": {mismatch, func(d *objectDriver) error {
+			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "7"}})
 		}},
-		"of a read of another revision": {failingXML(412, "PreconditionFailed", "No."), func(d *driver) error {
-			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: "7"}})
+		"of a read of another revision": {failingXML(412, "PreconditionFailed", "No."), func(d *objectDriver) error {
+			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: "7"}})
 			return err
 		}},
 	} {

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -75,7 +77,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 					once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 					service, err := NewService(t.Context(), Config{Endpoint: s.server.URL, Project: "p"}, once)
 					require.NoError(t, err)
-					b := storage.New(s.on(t), once, storage.WithVersions(), storage.WithObjectLock())
+					b := engine.New(s.on(t), once, storage.WithVersions(), storage.WithObjectLock())
 					err = errors.Join(row.call(t.Context(), b, service), service.Close())
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.Equal(t, row.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
@@ -92,14 +94,14 @@ func TestAPageIsNoAnswer(t *testing.T) {
 func TestARemovalByAnEmulator(t *testing.T) {
 	s := newStandIn(t, reply{})
 	t.Setenv("STORAGE_EMULATOR_HOST", s.server.URL)
-	require.NoError(t, s.on(t, func(c *Config) { c.Endpoint = "" }).Delete(t.Context(), &storage.DeleteRequest{Key: "a"}))
+	require.NoError(t, s.on(t, func(c *Config) { c.Endpoint = "" }).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 	s = newStandIn(t, reply{Header: stored.Header, Body: "null\n"})
-	require.NoError(t, s.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a"}))
+	require.NoError(t, s.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 }
 
 func TestAnEmptyListingHasItsKind(t *testing.T) {
 	s := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`})
-	page, err := s.on(t).List(t.Context(), &storage.ListRequest{Limit: 10})
+	page, err := s.on(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	require.Contains(t, s.server.Last(t).Query().Get("fields"), "kind,nextPageToken")

@@ -9,6 +9,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sigv4"
 )
 
@@ -16,11 +17,11 @@ import (
 // that Google refuses fields that were changed or added. The page adds the "file"
 // field, last.
 // https://cloud.google.com/storage/docs/xml-api/post-object-forms
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
+func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	return d.urls.signForm(ctx, r, time.Now())
 }
 
-func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
+func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, callOf(r.Native))
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now t
 
 // checkForm returns Unsupported for a property that a form cannot make Google
 // enforce.
-func checkForm(r *storage.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
+func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
 	c, what := callOf(r.Native), ""
 	switch {
 	case a.StorageClass != "":

@@ -14,11 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func signedForm(change func(r *storage.SignRequest)) *storage.SignRequest {
-	return wiretest.SignedUpload(func(r *storage.SignRequest) {
+func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
+	return wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
 		if change != nil {
 			change(r)
@@ -27,7 +28,7 @@ func signedForm(change func(r *storage.SignRequest)) *storage.SignRequest {
 }
 
 func TestFormHasTheRequestedConditions(t *testing.T) {
-	form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *storage.SignRequest) {
+	form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
 		r.CacheControl, r.ContentDisposition, r.ContentEncoding = "no-store", "inline", "gzip"
 		r.Metadata = map[string]string{"k": "v<&>\u00e9"}
@@ -74,7 +75,7 @@ func TestFormUsesTheSigningBaseURL(t *testing.T) {
 		"https://files.example.com/":            "https://files.example.com/photos/",
 		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
 	} {
-		form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *storage.SignRequest) { r.BaseURL = base }), signedAt)
+		form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) { r.BaseURL = base }), signedAt)
 		require.NoError(t, err)
 		require.Equal(t, want, form.URL)
 	}
@@ -83,14 +84,14 @@ func TestFormUsesTheSigningBaseURL(t *testing.T) {
 func TestUnsupportedForms(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
-		ask  func(r *storage.SignRequest)
+		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
-		"create only":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
-		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"a storage class":             {func(r *storage.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
-		"a key that the server fills": {func(r *storage.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},
+		"create only":                 {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
+		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
+		"a language":                  {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
+		"a storage class":             {func(r *driver.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
+		"a key that the server fills": {func(r *driver.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(test.ask), signedAt)

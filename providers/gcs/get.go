@@ -11,12 +11,13 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // A reader reads objects in one request, or in two.
 type reader struct {
-	objects storage.Driver
+	objects driver.Driver
 	bucket  *bucket
 	cached  atomic.Bool // a response may have come from a cache
 }
@@ -26,7 +27,7 @@ type reader struct {
 // bytes of that generation. The JSON API serves the same bytes without metadata, time and
 // Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
 // bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = d.account.with(ctx, callOf(r.Native))
 	if d.account.http == nil {
 		return d.reader.inTwoRequests(ctx, r, d.reader.readGeneration)
@@ -73,13 +74,13 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 // uncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
 // object that was overwritten or removed, but the bytes of a generation never change.
-func (rd *reader) uncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
 	return rd.inTwoRequests(ctx, r, rd.readMedia)
 }
 
 // send sends the request and returns a response with the bytes.
-func (rd *reader) send(ctx context.Context, r *storage.GetRequest, coding string) (*http.Response, error) {
+func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string) (*http.Response, error) {
 	address := rd.bucket.objectPath(r.Key)
 	if r.Version != "" {
 		if _, err := parseGeneration("version", r.Version); err != nil {
@@ -106,7 +107,7 @@ func (rd *reader) send(ctx context.Context, r *storage.GetRequest, coding string
 }
 
 // attrsOfGet returns the attributes in the response to a read.
-func attrsOfGet(response *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
+func attrsOfGet(response *http.Response, r *driver.GetRequest) (*storage.Attrs, error) {
 	h := response.Header
 	a := attrsOfHeader(h)
 	if a.Revision == "" {
@@ -125,7 +126,7 @@ func attrsOfGet(response *http.Response, r *storage.GetRequest) (*storage.Attrs,
 
 // sizeOf returns the size of the whole object in bytes. It returns an error if
 // the response is not the requested range.
-func sizeOf(response *http.Response, r *storage.GetRequest) (int64, error) {
+func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 	size := response.ContentLength
 	if size < 0 {
 		size = storedLength(response.Header)
@@ -156,7 +157,7 @@ func encodingChangedError() *storage.Error {
 
 // Head makes one request to the JSON API, which has all attributes and every
 // condition.
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	found, err := d.bucket.find(ctx, r)
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 }
 
 // find returns the attributes as the SDK has them.
-func (b *bucket) find(ctx context.Context, r *storage.GetRequest) (*gcs.ObjectAttrs, error) {
+func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAttrs, error) {
 	o, err := b.atGeneration(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -40,7 +41,7 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	server := newStandIn(t, media(map[string]string{
 		"Content-Disposition": "attachment", "Content-Language": "de", "Cache-Control": "no-store", "X-Goog-Storage-Class": "NEARLINE", "X-Goog-Meta-Who": "Zoë",
 	}))
-	attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "ä b+c/d", Length: -1})
+	attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "ä b+c/d", Length: -1})
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 
 func TestGetOmitsTheDefaultCacheControl(t *testing.T) {
 	server := newStandIn(t, media(nil))
-	attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Empty(t, attrs.CacheControl)
@@ -73,15 +74,15 @@ func TestGetOmitsTheDefaultCacheControl(t *testing.T) {
 func TestGetRequestHeaders(t *testing.T) {
 	for _, row := range []struct {
 		name                string
-		request             storage.GetRequest
+		request             driver.GetRequest
 		span, match, number string
 	}{
-		{"a range", storage.GetRequest{Offset: 2, Length: 3}, "bytes=2-4", "", ""},
-		{"from an offset on", storage.GetRequest{Offset: 2, Length: -1}, "bytes=2-", "", ""},
-		{"the last bytes", storage.GetRequest{Suffix: 4, Length: -1}, "bytes=-4", "", ""},
-		{"more than any object has", storage.GetRequest{Suffix: 1 << 62, Length: -1}, "bytes=-5497558138880", "", ""},
-		{"a version", storage.GetRequest{Length: -1, Version: "7"}, "", "", "7"},
-		{"a revision", storage.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}}, "", "42", ""},
+		{"a range", driver.GetRequest{Offset: 2, Length: 3}, "bytes=2-4", "", ""},
+		{"from an offset on", driver.GetRequest{Offset: 2, Length: -1}, "bytes=2-", "", ""},
+		{"the last bytes", driver.GetRequest{Suffix: 4, Length: -1}, "bytes=-4", "", ""},
+		{"more than any object has", driver.GetRequest{Suffix: 1 << 62, Length: -1}, "bytes=-5497558138880", "", ""},
+		{"a version", driver.GetRequest{Length: -1, Version: "7"}, "", "", "7"},
+		{"a revision", driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}}, "", "42", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, failingXML(404, "NoSuchKey", "The specified key does not exist."))
@@ -97,7 +98,7 @@ func TestGetRequestHeaders(t *testing.T) {
 }
 
 func TestGetOfAnUnchangedRevision(t *testing.T) {
-	request := &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: "1700000000000001"}}
+	request := &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: "1700000000000001"}}
 	for name, answer := range map[string]reply{"is not sent": {Status: 304}, "is not sent by a server without the condition": stored} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer)
@@ -148,7 +149,7 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": row.header})}, row.answers...)...)
-			attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
@@ -170,7 +171,7 @@ func TestAReadOfEncodedMetadataNeedsOneConnection(t *testing.T) {
 	d := server.on(t, func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}} })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, body, err := d.Get(ctx, &storage.GetRequest{Key: "a", Length: -1})
+	_, body, err := d.Get(ctx, &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 }
@@ -189,7 +190,7 @@ func TestRangeResponses(t *testing.T) {
 		{"past the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			attrs, body, err := newStandIn(t, row.answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 2, Length: 3})
+			attrs, body, err := newStandIn(t, row.answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 2, Length: 3})
 			require.Equal(t, row.code, storage.CodeOf(err))
 			if row.code == "" {
 				require.Equal(t, row.size, attrs.Size)
@@ -203,7 +204,7 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	packed := media(map[string]string{"Content-Encoding": "gzip"})
 	t.Run("what is packed on the way is asked for as it is", func(t *testing.T) {
 		server := newStandIn(t, packed, media(nil))
-		attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Empty(t, attrs.ContentEncoding)
@@ -213,12 +214,12 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	})
 	t.Run("what is unpacked on the way is refused", func(t *testing.T) {
 		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"}))
-		_, _, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.ErrorIs(t, err, storage.Internal)
 	})
 	t.Run("what is stored packed comes packed", func(t *testing.T) {
 		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip", "Content-Encoding": "gzip"}))
-		attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
 		data, err := io.ReadAll(body)
 		require.NoError(t, err)
@@ -242,7 +243,7 @@ func TestHeadHasEveryCondition(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, stored)
-			_, err := server.on(t).Head(t.Context(), &storage.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
+			_, err := server.on(t).Head(t.Context(), &driver.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
 			require.NoError(t, err)
 			asked := server.server.Last(t)
 			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", asked.Call())
@@ -273,16 +274,16 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 		{"no message, and an unavailable bucket", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			calls := map[string]func(d *driver) error{
-				"Get": func(d *driver) error {
-					_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			calls := map[string]func(d *objectDriver) error{
+				"Get": func(d *objectDriver) error {
+					_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 					return err
 				},
-				"Head": func(d *driver) error {
-					_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+				"Head": func(d *objectDriver) error {
+					_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 					return err
 				},
-				"Delete": func(d *driver) error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
+				"Delete": func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
 			}
 			for name, call := range calls {
 				if name != "Get" && row.answer.Header["Content-Type"] == "application/xml; charset=UTF-8" {
@@ -305,7 +306,7 @@ func TestErrorsKeepTheServersMessage(t *testing.T) {
 	for name, answer := range map[string]reply{"JSON": failing(403, "forbidden", "no access to it"), "XML": failingXML(403, "AccessDenied", "no access to it")} {
 		t.Run(name, func(t *testing.T) {
 			answer.Header["Retry-After"] = "7"
-			_, _, err := newStandIn(t, answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			_, _, err := newStandIn(t, answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.PermissionDenied, e.Code)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
@@ -37,12 +37,12 @@ func hostileStore(t *testing.T) hostile.Store {
 	bucket := server.bucket(ruleBucket{})
 	return hostile.Store{
 		Server: server,
-		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
 			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", Endpoint: address, TokenSource: hostileToken})
 			require.NoError(t, err)
 			return s
 		},
-		Open: func(t *testing.T, address string) storage.Driver {
+		Open: func(t *testing.T, address string) driver.Driver {
 			c := gcs.Config{Bucket: bucket, Endpoint: address, TokenSource: hostileToken}
 			if strings.HasPrefix(address, "https:") {
 				c.HTTPClient = trusting

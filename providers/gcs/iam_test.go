@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -95,9 +96,9 @@ func TestPublicAccessErrors(t *testing.T) {
 }
 
 func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
-	for name, ask := range map[string]func(storage.ServiceDriver) (*storage.BucketInfo, error){
-		"BucketInfo": func(s storage.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
-		"an update, which has been made": func(s storage.ServiceDriver) (*storage.BucketInfo, error) {
+	for name, ask := range map[string]func(driver.ServiceDriver) (*storage.BucketInfo, error){
+		"BucketInfo": func(s driver.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
+		"an update, which has been made": func(s driver.ServiceDriver) (*storage.BucketInfo, error) {
 			return s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 		},
 	} {

@@ -13,13 +13,14 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // listedFields are the fields that a listing requests.
 var listedFields = []string{"Name", "Size", "Etag", "MD5", "Generation", "Created"}
 
 // List returns one page, without the parts of uploads.
-func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	query := &gcs.Query{Prefix: r.Prefix, Delimiter: r.Delimiter, Projection: gcs.ProjectionNoACL}
 	if r.Token == "" {
 		query.StartOffset = r.StartAfter
@@ -56,7 +57,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 
 // replaceFirst drops the first object of a page and appends the next one, so that
 // the page has the requested length.
-func (d *driver) replaceFirst(ctx context.Context, query *gcs.Query, found []*gcs.ObjectAttrs, token string) ([]*gcs.ObjectAttrs, string, error) {
+func (d *objectDriver) replaceFirst(ctx context.Context, query *gcs.Query, found []*gcs.ObjectAttrs, token string) ([]*gcs.ObjectAttrs, string, error) {
 	more, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
 	if err != nil {
 		return nil, "", err

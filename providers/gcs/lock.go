@@ -8,6 +8,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Google's object retention is portable retention: Unlocked is Governance, Locked is Compliance. A
@@ -98,7 +99,7 @@ func (b *bucket) lockError(ctx context.Context, err error, w *storage.Controls) 
 
 // SetRetention makes one request. If Google refuses it, the attributes tell whether the retention
 // is the reason.
-func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	change := retentionToSet(r.Retention)
 	if change == nil {
 		change = &gcs.ObjectRetention{} // removes it
@@ -108,7 +109,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 	case http.StatusBadRequest:
 		return d.bucket.lockError(ctx, err, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
-		found, failed := d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		found, failed := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 		if later := passing(failed); later != nil {
 			return later
 		}
@@ -120,18 +121,18 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 }
 
 // forbids reports whether a retention in force forbids a change of it.
-func forbids(now storage.Retention, r *storage.ChangeRequest, at time.Time) bool {
+func forbids(now storage.Retention, r *driver.ChangeRequest, at time.Time) bool {
 	weakens := r.Retention.Mode != now.Mode || r.Retention.Until.Before(now.Until)
 	return at.Before(now.Until) && weakens && !(r.BypassGovernance && now.Mode == storage.Governance)
 }
 
 // SetLegalHold sets or ends the temporary hold.
-func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
 }
 
 // update changes an object that exists.
-func (b *bucket) update(ctx context.Context, r *storage.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
+func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
 	o, err := b.atGeneration(r.Key, r.Version)
 	if err != nil {
 		return err
@@ -157,8 +158,8 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 
 // deleteGoverned removes an object whose removal Google has refused with refused: it ends the
 // retention, and removes the object then. It does neither if anything else keeps the object.
-func (d *driver) deleteGoverned(ctx context.Context, r *storage.DeleteRequest, refused *storage.Error) error {
-	found, err := d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native})
+func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
+	found, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -26,7 +27,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: stored.Header, Body: row.found})
-			err := server.on(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "x/a b", Version: "7", Tags: row.tags})
+			err := server.on(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "x/a b", Version: "7", Tags: row.tags})
 			require.NoError(t, err)
 			if row.want == "" {
 				require.Len(t, server.server.Calls(), 1)
@@ -47,24 +48,24 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 func TestLockRequests(t *testing.T) {
 	until := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
 	for name, row := range map[string]struct {
-		run  func(t *testing.T, d *driver) error
+		run  func(t *testing.T, d *objectDriver) error
 		want string
 		over string
 	}{
-		"governance": {func(t *testing.T, d *driver) error {
-			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7", Retention: storage.Retention{Mode: storage.Governance, Until: until}})
+		"governance": {func(t *testing.T, d *objectDriver) error {
+			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", Retention: storage.Retention{Mode: storage.Governance, Until: until}})
 		}, `{"bucket":"photos","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`, ""},
-		"compliance, bypassed": {func(t *testing.T, d *driver) error {
-			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7", BypassGovernance: true, Retention: storage.Retention{Mode: storage.Compliance, Until: until}})
+		"compliance, bypassed": {func(t *testing.T, d *objectDriver) error {
+			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", BypassGovernance: true, Retention: storage.Retention{Mode: storage.Compliance, Until: until}})
 		}, `{"bucket":"photos","retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}}`, "true"},
-		"none": {func(t *testing.T, d *driver) error {
-			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7"})
+		"none": {func(t *testing.T, d *objectDriver) error {
+			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7"})
 		}, `{"bucket":"photos","retention":null}`, ""},
-		"a hold": {func(t *testing.T, d *driver) error {
-			return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7", LegalHold: true})
+		"a hold": {func(t *testing.T, d *objectDriver) error {
+			return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", LegalHold: true})
 		}, `{"bucket":"photos","temporaryHold":true}`, ""},
-		"no hold": {func(t *testing.T, d *driver) error {
-			return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7"})
+		"no hold": {func(t *testing.T, d *objectDriver) error {
+			return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7"})
 		}, `{"bucket":"photos","temporaryHold":false}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +117,7 @@ func TestRefusedChangesOfARetention(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, row.answers...)
-			err := server.on(t).SetRetention(t.Context(), &storage.ChangeRequest{
+			err := server.on(t).SetRetention(t.Context(), &driver.ChangeRequest{
 				Key: "a", BypassGovernance: row.bypass,
 				Retention: storage.Retention{Mode: storage.Governance, Until: time.Date(row.until, 1, 1, 0, 0, 0, 0, time.UTC)},
 			})
@@ -136,7 +137,7 @@ func TestBypassRemovesTheRetentionFirst(t *testing.T) {
 		failing(403, "retentionPolicyNotMet", "Object 'photos/a' is subject to bucket's retention policy or object retention"),
 		reply{Header: stored.Header, Body: `{"name":"a","generation":"7","metageneration":"3","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},"retentionExpirationTime":"2126-03-04T05:06:07Z"}`},
 		accepted, reply{Status: http.StatusNoContent})
-	require.NoError(t, server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: "7", BypassGovernance: true}))
+	require.NoError(t, server.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: "7", BypassGovernance: true}))
 	const object = " /storage/v1/b/photos/o/a"
 	require.Equal(t, []string{"DELETE" + object, "GET" + object, "PATCH" + object, "DELETE" + object}, server.server.Calls())
 	patch := server.server.Requests()[2]
@@ -151,7 +152,7 @@ func TestBypassRemovesTheRetentionFirst(t *testing.T) {
 		"a hold beside a retention": `{"generation":"7","temporaryHold":true,"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
 	} {
 		server := newStandIn(t, failing(403, "retentionPolicyNotMet", "kept"), reply{Header: stored.Header, Body: body})
-		err := server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", BypassGovernance: true})
+		err := server.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", BypassGovernance: true})
 		require.ErrorIs(t, err, storage.Locked, name)
 		require.Len(t, server.server.Calls(), 2, name)
 	}
@@ -194,11 +195,11 @@ func TestBucketsWithObjectLock(t *testing.T) {
 
 func TestLostResponsesToChanges(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
-		for call, do := range map[string]func(d *driver) error{
-			"SetLegalHold": func(d *driver) error { return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a"}) },
-			"SetRetention": func(d *driver) error { return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a"}) },
-			"replaceContexts": func(d *driver) error {
-				return d.replaceContexts(t.Context(), &storage.ChangeRequest{Key: "a"}, &gcs.ObjectAttrs{}, nil)
+		for call, do := range map[string]func(d *objectDriver) error{
+			"SetLegalHold": func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a"}) },
+			"SetRetention": func(d *objectDriver) error { return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a"}) },
+			"replaceContexts": func(d *objectDriver) error {
+				return d.replaceContexts(t.Context(), &driver.ChangeRequest{Key: "a"}, &gcs.ObjectAttrs{}, nil)
 			},
 		} {
 			server := newStandIn(t, answer)
@@ -206,8 +207,8 @@ func TestLostResponsesToChanges(t *testing.T) {
 			require.Len(t, server.server.Calls(), 1, "%s, %s: the SDK retries nothing", name, call)
 		}
 		server := newStandIn(t, answer)
-		_, err := server.on(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		_, err := server.on(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.ErrorIs(t, server.on(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a"}), storage.Unavailable)
+		require.ErrorIs(t, server.on(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a"}), storage.Unavailable)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -26,7 +27,7 @@ const maxReplacedReads = 10
 
 // inTwoRequests requests the attributes, and then the bytes of that
 // generation.
-func (rd *reader) inTwoRequests(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest, read func(context.Context, *driver.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	for range maxReplacedReads {
 		if attrs, err = rd.objects.Head(ctx, r); err != nil {
 			return nil, nil, err
@@ -45,7 +46,7 @@ func (rd *reader) inTwoRequests(ctx context.Context, r *storage.GetRequest, read
 // readMedia returns a generation's bytes from the JSON API, whose response has no
 // metadata. If a proxy compresses them, it sends a second request that accepts no
 // coding.
-func (rd *reader) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
+func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	for _, coding := range []string{"gzip", "identity"} {
 		response, err := rd.sendMedia(ctx, r, attrs.Revision, coding)
 		if err != nil {
@@ -68,7 +69,7 @@ func (rd *reader) readMedia(ctx context.Context, r *storage.GetRequest, attrs *s
 	return nil, encodingChangedError()
 }
 
-func (rd *reader) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {
+func (rd *reader) sendMedia(ctx context.Context, r *driver.GetRequest, generation, coding string) (*http.Response, error) {
 	query := url.Values{"alt": {"media"}, "generation": {generation}}
 	request, err := rd.bucket.account.request(ctx, http.MethodGet, rd.bucket.resourcePath(r.Key, query), nil, 0)
 	if err != nil {

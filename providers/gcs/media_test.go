@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // An object of another tool may have metadata whose key is no valid header. The
@@ -39,7 +39,7 @@ func TestMetadataThatIsNoValidHeader(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a/b", Offset: 6, Length: -1})
+	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a/b", Offset: 6, Length: -1})
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestSecretsAreNotPrinted(t *testing.T) {
@@ -74,9 +75,9 @@ func TestFingerprintsTellOptionsApart(t *testing.T) {
 	}
 	again := make()
 	for i, o := range make() {
-		value := nativesOf(o)[0].(storage.Fingerprinter).Fingerprint()
+		value := nativesOf(o)[0].(driver.Fingerprinter).Fingerprint()
 		require.False(t, seen[value], value)
 		seen[value] = true
-		require.Equal(t, value, nativesOf(again[i])[0].(storage.Fingerprinter).Fingerprint())
+		require.Equal(t, value, nativesOf(again[i])[0].(driver.Fingerprinter).Fingerprint())
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 )
 
 func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	b := storage.New(signing(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
+	b := engine.New(signing(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
 	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(until, storage.Compliance), WithCustomTime(at), WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	require.NoError(t, err)
@@ -46,7 +47,7 @@ func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 }
 
 func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
-	b := storage.New(signing(t, Config{}))
+	b := engine.New(signing(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{
 		"tags": storage.WithTags(map[string]string{"k": "v"}), "a legal hold": storage.WithLegalHold(), "an event-based hold": WithEventBasedHold(),
 		"a list": WithAttrs(func(a *gcs.ObjectAttrs) { a.ACL = []gcs.ACLRule{{Entity: "allUsers", Role: gcs.RoleReader}} }),
@@ -66,7 +67,7 @@ func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
 		requireHint(t, err, name)
 	}
 	for _, c := range []Config{{KMSKey: kmsKey}, {UserProject: "payer"}} {
-		_, err := storage.SignedUploadForm(t.Context(), storage.New(signing(t, c)), "a", 0, 9)
+		_, err := storage.SignedUploadForm(t.Context(), engine.New(signing(t, c)), "a", 0, 9)
 		requireHint(t, err, "Config")
 	}
 	form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, WithPredefinedACL("authenticatedRead"), WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "v" }))

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -69,7 +71,7 @@ func newAnswerer(t *testing.T) *standIn {
 
 func (w *standIn) bucket(t *testing.T, change ...func(*Config)) storage.Bucket {
 	t.Helper()
-	return storage.New(w.on(t, change...), storage.WithVersions())
+	return engine.New(w.on(t, change...), storage.WithVersions())
 }
 
 // everyOperation makes each operation on an object once, with an option.
@@ -340,7 +342,7 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 	composite := server.bucket(t, func(c *Config) { c.ParallelComposite = true })
 	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
 	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
-	_, err = server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source(), Controls: storage.Controls{Native: nativesOf(withMD5)}})
+	_, err = server.on(t).Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Controls: storage.Controls{Native: nativesOf(withMD5)}})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, server.server.Calls())
 	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {
@@ -372,7 +374,7 @@ func TestOptionsWithAGivenClient(t *testing.T) {
 	require.NotEmpty(t, e.Hint)
 	require.Len(t, server.server.Calls(), asked)
 
-	_, err = server.on(t, given).Compose(t.Context(), &storage.ComposeRequest{Key: "a", Controls: storage.Controls{Native: nativesOf(WithKMSKey(kmsKey))}})
+	_, err = server.on(t, given).Compose(t.Context(), &driver.ComposeRequest{Key: "a", Controls: storage.Controls{Native: nativesOf(WithKMSKey(kmsKey))}})
 	require.ErrorIs(t, err, storage.Unsupported, "the SDK's composer has no key, so the core streams")
 }
 
@@ -387,21 +389,21 @@ func clientAt(t *testing.T, endpoint string) *gcs.Client {
 // nativesOf returns the value that a driver gets for an option.
 func nativesOf(o storage.UploadOption) []any {
 	c := &captured{}
-	_, _ = storage.New(c).Upload(context.Background(), "a", strings.NewReader("x"), o)
+	_, _ = engine.New(c).Upload(context.Background(), "a", strings.NewReader("x"), o)
 	return c.natives
 }
 
 // A captured driver keeps the native values of a Put.
 type captured struct {
-	storage.Driver
+	driver.Driver
 	natives []any
 }
 
-func (*captured) Describe() storage.Description {
-	return storage.Description{Provider: provider, Features: storage.OrderedListing, CheckNative: func(any) error { return nil }}
+func (*captured) Describe() driver.Description {
+	return driver.Description{Provider: provider, Features: storage.OrderedListing, CheckNative: func(any) error { return nil }}
 }
 
-func (c *captured) Put(_ context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (c *captured) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	c.natives = r.Native
 	return &storage.Attrs{}, nil
 }

@@ -65,7 +65,7 @@ func TestPlace(t *testing.T) {
 			row.config.Bucket = "photos"
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			d := opened.(*driver)
+			d := opened.(*objectDriver)
 			require.Equal(t, row.root, d.account.root())
 			require.Equal(t, row.anonymous, d.account.anonymous)
 			require.Equal(t, row.root+"/photos/", d.Describe().PublicBaseURL)

@@ -9,6 +9,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
@@ -62,7 +63,7 @@ func (cs *composites) checkOpen(ctx context.Context, name *compositeUpload, part
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = cs.objects.Delete(ctx, &storage.DeleteRequest{Key: part, Version: generation})
+	_ = cs.objects.Delete(ctx, &driver.DeleteRequest{Key: part, Version: generation})
 	return components.ErrEnded
 }
 
@@ -83,7 +84,7 @@ func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*g
 
 // completeOpen makes the object of an open upload. Then it removes all objects of the upload, because
 // clients may have sent other parts.
-func (cs *composites) completeOpen(ctx context.Context, r *storage.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
+func (cs *composites) completeOpen(ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
 	target := cs.bucket.handle().Object(r.Put.Key)
 	completion := components.Completion{
 		Store: cs.objects, Marker: name.marker(),
@@ -111,7 +112,7 @@ func (cs *composites) completeOpen(ctx context.Context, r *storage.CompleteReque
 var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 
 // ListParts makes one request. The first page begins with the marker.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		}
 		found = found[1:]
 	}
-	page := &storage.PartPage{More: token != ""}
+	page := &driver.PartPage{More: token != ""}
 	for _, o := range found {
 		number, ok := components.Number(name.prefix, o.Name)
 		if !ok { // an intermediate object, after all parts
@@ -143,9 +144,9 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	return page, nil
 }
 
-func listedPart(number int, o *gcs.ObjectAttrs) storage.Part {
+func listedPart(number int, o *gcs.ObjectAttrs) driver.Part {
 	a := attrsOf(o)
-	return storage.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C}
+	return driver.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C}
 }
 
 // partsLostError returns the error for parts that are not there when they are composed. An open
@@ -165,7 +166,7 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 
 // ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process
 // left without one are an upload of their prefix. Sessions, which nobody can list, end after a week.
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
 	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
 	if err != nil {
@@ -179,7 +180,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 	if err != nil {
 		return nil, translate(err)
 	}
-	page := &storage.UploadPage{Token: token}
+	page := &driver.UploadPage{Token: token}
 	for _, entry := range entries {
 		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
 			page.Uploads = append(page.Uploads, *entry)

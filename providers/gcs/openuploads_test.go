@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
 // openDriver opens a bucket of the rule server without ParallelComposite.
-func openDriver(t *testing.T, s *ruleServer) storage.Driver {
+func openDriver(t *testing.T, s *ruleServer) driver.Driver {
 	t.Helper()
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, SigningKey: signingkey.File()})
 	require.NoError(t, err)
@@ -24,7 +25,7 @@ func openDriver(t *testing.T, s *ruleServer) storage.Driver {
 	return d
 }
 
-func beginOpen(t *testing.T, d storage.Driver, put *storage.PutRequest) string {
+func beginOpen(t *testing.T, d driver.Driver, put *driver.PutRequest) string {
 	t.Helper()
 	put.AnyOrder, put.Size = true, -1
 	upload, err := d.BeginParts(t.Context(), put)
@@ -32,9 +33,9 @@ func beginOpen(t *testing.T, d storage.Driver, put *storage.PutRequest) string {
 	return upload
 }
 
-func putPart(t *testing.T, d storage.Driver, upload string, number int, text string) storage.Part {
+func putPart(t *testing.T, d driver.Driver, upload string, number int, text string) driver.Part {
 	t.Helper()
-	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)})
 	require.NoError(t, err)
 	return part
 }
@@ -42,18 +43,18 @@ func putPart(t *testing.T, d storage.Driver, upload string, number int, text str
 func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
-	put := &storage.PutRequest{Key: "a", Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}, Condition: storage.Condition{Absent: true}}
+	put := &driver.PutRequest{Key: "a", Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}, Condition: storage.Condition{Absent: true}}
 	upload := beginOpen(t, d, put)
-	other := beginOpen(t, d, &storage.PutRequest{Key: "a"})
+	other := beginOpen(t, d, &driver.PutRequest{Key: "a"})
 	putPart(t, d, upload, 2, "!")
 	putPart(t, d, upload, 1, "later replaced")
 	putPart(t, d, other, 1, "of the other upload")
 	putPart(t, d, upload, 1, "hello")
 
-	first, err := d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
+	first, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
 	require.NoError(t, err)
 	require.True(t, first.More)
-	second, err := d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: upload, After: 1, Limit: 1})
+	second, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, After: 1, Limit: 1})
 	require.NoError(t, err)
 	require.False(t, second.More)
 	parts := slices.Concat(first.Parts, second.Parts)
@@ -63,19 +64,19 @@ func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
 	require.Equal(t, wiretest.CRC32C("hello"), parts[0].CRC32C)
 
 	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
-	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: parts})
+	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
 	require.NoError(t, err)
 	require.Equal(t, "NEARLINE", attrs.StorageClass)
 	names := s.names(bucketOf(s))
 	require.Contains(t, names, "a")
 	require.Len(t, names, 3, "the object, and the marker and the part of the other upload: %v", names)
 
-	_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
+	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: parts})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the core reconciles it")
-	put = &storage.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}}
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: other, Parts: []storage.Part{putPart(t, d, other, 1, "x")}})
+	put = &driver.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}}
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: other, Parts: []driver.Part{putPart(t, d, other, 1, "x")}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.NoError(t, d.AbortParts(t.Context(), "a", other))
 	require.Equal(t, []string{"a"}, s.names(bucketOf(s)))
@@ -84,11 +85,11 @@ func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
 func TestAPartThatIsReplacedMeanwhileIsNotComposed(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
-	put := &storage.PutRequest{Key: "a"}
+	put := &driver.PutRequest{Key: "a"}
 	upload := beginOpen(t, d, put)
 	old := putPart(t, d, upload, 1, "old")
 	putPart(t, d, upload, 1, "new")
-	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{old}})
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{old}})
 	require.ErrorIs(t, err, storage.Changed)
 	require.NotContains(t, s.names(bucketOf(s)), "a")
 }
@@ -98,11 +99,11 @@ func TestOpenUploadsAreListedAndHidden(t *testing.T) {
 	d := openDriver(t, s)
 	begun := map[string]string{}
 	for _, key := range []string{"a", "users/ü 7"} {
-		begun[key] = beginOpen(t, d, &storage.PutRequest{Key: key})
+		begun[key] = beginOpen(t, d, &driver.PutRequest{Key: key})
 	}
-	abandoned := beginOpen(t, d, &storage.PutRequest{Key: "a"})
+	abandoned := beginOpen(t, d, &driver.PutRequest{Key: "a"})
 	require.NoError(t, d.AbortParts(t.Context(), "a", abandoned))
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: abandoned, Number: 1, Body: strings.NewReader("x"), Size: 1})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: abandoned, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Len(t, s.names(bucketOf(s)), 2, "the part is removed again")
 	orphans := "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
@@ -111,7 +112,7 @@ func TestOpenUploadsAreListedAndHidden(t *testing.T) {
 	list := func(prefix string) map[string]string {
 		found := map[string]string{}
 		for token := "-"; token != ""; {
-			page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Prefix: prefix, Token: strings.TrimPrefix(token, "-"), Limit: 2})
+			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: prefix, Token: strings.TrimPrefix(token, "-"), Limit: 2})
 			require.NoError(t, err)
 			for _, entry := range page.Uploads {
 				require.WithinDuration(t, time.Now(), entry.Begun, time.Minute)
@@ -123,7 +124,7 @@ func TestOpenUploadsAreListedAndHidden(t *testing.T) {
 	}
 	require.Equal(t, begun, list(""))
 	require.Equal(t, map[string]string{"users/ü 7": begun["users/ü 7"]}, list("users/"))
-	page, err := d.List(t.Context(), &storage.ListRequest{Limit: 100})
+	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 100})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	for key, upload := range begun {
@@ -135,8 +136,8 @@ func TestOpenUploadsAreListedAndHidden(t *testing.T) {
 func TestASignedPartStoresOneComponent(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
-	upload := beginOpen(t, d, &storage.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
-	signed, err := d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	upload := beginOpen(t, d, &driver.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
+	signed, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
 	require.Equal(t, http.MethodPut, signed.Method)
 	require.Contains(t, signed.URL, "/"+bucketOf(s)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")
@@ -146,13 +147,13 @@ func TestASignedPartStoresOneComponent(t *testing.T) {
 		"X-Goog-Hash":                 {"crc32c=mnG7TA=="},
 	}, signed.Header)
 	require.Contains(t, signed.URL, "X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
-	signed, err = d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &storage.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
+	signed, err = d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &driver.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
 	require.NoError(t, err)
 	require.Empty(t, signed.Header)
 	for _, name := range []string{"", "/upload/x", "../../z"} {
-		_, err := d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: name, Number: 1, TTL: time.Minute, Size: -1})
+		_, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: name, Number: 1, TTL: time.Minute, Size: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: name, Limit: 1})
+		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: name, Limit: 1})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 }

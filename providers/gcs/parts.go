@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
@@ -31,7 +32,7 @@ const statusAborted = 499
 // BeginParts opens a session with the object's properties. The server checks the
 // condition now and when it makes the object. An upload whose parts come in any order is a
 // composite one, because a session takes its bytes in order.
-func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	c := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
@@ -88,25 +89,25 @@ func isSession(address string) bool {
 
 // PutPart sends one chunk, or one object of a composite upload. The session has the customer's
 // key and the parameters of the options; its chunks repeat only headers.
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.put(ctx, r)
 	}
 	s, err := d.account.session(r.Upload)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	ctx = d.account.adding(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
-		return storage.Part{}, translate(err)
+		return driver.Part{}, translate(err)
 	}
-	return storage.Part{Number: r.Number, Size: r.Size}, nil
+	return driver.Part{Number: r.Number, Size: r.Size}, nil
 }
 
 // CompleteParts sends the last chunk with the object's length and CRC32C. If an
 // earlier attempt made the object and got no response, the session returns the
 // object again.
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.complete(ctx, r)
 	}
@@ -116,7 +117,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	}
 	last := r.Last
 	if last == nil {
-		last = &storage.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
+		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
 	ctx = d.account.adding(ctx, callOf(r.Put.Native).header, nil)
 	var stored *resource
@@ -131,7 +132,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 }
 
 // AbortParts removes the session and its bytes.
-func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	if d.isComposite(upload) {
 		return d.composites.abort(ctx, key, upload)
 	}
@@ -172,7 +173,7 @@ func (a *account) session(upload string) (*session, error) {
 // sendPart sends a part, and repeats what the server did not keep of it. If the
 // part is the last one, total is the object's size, and sendPart returns the
 // object. Otherwise total is -1.
-func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total int64, crc storage.CRC32C) (*resource, error) {
+func (s *session) sendPart(ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C) (*resource, error) {
 	from, end := r.Offset, r.Offset+r.Size
 	for range maxResends {
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
@@ -18,15 +19,15 @@ const (
 	unit        = chunkUnit
 )
 
-func partOf(number int, offset int64, text string) *storage.PartRequest {
-	return &storage.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)}
+func partOf(number int, offset int64, text string) *driver.PartRequest {
+	return &driver.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)}
 }
 
 // completing completes an upload of one unit with the given part.
-func completing(last string) *storage.CompleteRequest {
+func completing(last string) *driver.CompleteRequest {
 	whole := strings.Repeat("x", unit) + last
-	return &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
+	return &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
 		Upload: sessionName,
 		Last:   partOf(2, unit, last),
 	}
@@ -35,7 +36,7 @@ func completing(last string) *storage.CompleteRequest {
 func TestSessionOpensWithAllProperties(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + sessionName}})
-	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, Controls: storage.Controls{PublicRead: true}, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
+	r := &driver.PutRequest{Key: "a/ü", Size: 3 * unit, Controls: storage.Controls{PublicRead: true}, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)
@@ -61,7 +62,7 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: map[string]string{"Location": location}})
-			_, err := server.on(t).BeginParts(t.Context(), &storage.PutRequest{Key: "a", Size: -1})
+			_, err := server.on(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 			require.ErrorIs(t, err, storage.Internal)
 		})
 	}
@@ -86,8 +87,8 @@ func TestSessionChunks(t *testing.T) {
 	_, err = d.PutPart(t.Context(), partOf(2, unit, text))
 	require.NoError(t, err)
 	whole := text + text + "end"
-	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
+	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
 		Upload: sessionName,
 		Last:   partOf(3, 2*unit, "end"),
 	})

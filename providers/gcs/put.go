@@ -12,6 +12,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -19,7 +20,7 @@ import (
 
 // Put makes one request with the attributes, the bytes and their CRC32C. The
 // server compares it before it stores the object. Put buffers nothing.
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if d.account.http == nil {
 		return d.putWithSDKWriter(ctx, r)
 	}

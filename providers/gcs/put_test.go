@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -102,7 +103,7 @@ func TestInvalidRevisions(t *testing.T) {
 		r.Condition.Revision = revision
 		_, err := d.Put(t.Context(), r)
 		require.ErrorIs(t, err, storage.InvalidArgument, revision)
-		for _, get := range []*storage.GetRequest{
+		for _, get := range []*driver.GetRequest{
 			{Key: "a", Length: -1, Version: revision},
 			{Key: "a", Length: -1, Condition: storage.Condition{Revision: revision}},
 			{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: revision}},
@@ -112,7 +113,7 @@ func TestInvalidRevisions(t *testing.T) {
 			_, err = d.Head(t.Context(), get)
 			require.ErrorIs(t, err, storage.InvalidArgument, revision)
 		}
-		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: revision}), storage.InvalidArgument, revision)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: revision}), storage.InvalidArgument, revision)
 	}
 	require.Empty(t, server.server.Calls())
 }

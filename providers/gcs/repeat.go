@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/wire"
 	"github.com/omnibucket/storage/internal/writeid"
 )
@@ -35,7 +35,7 @@ func (a *account) repeated(ctx context.Context, parts ...string) context.Context
 
 // repeatedPut returns the context of an upload in one request. Markers of uploads change within one
 // operation, so that each attempt at one is a request of its own.
-func (d *driver) repeatedPut(ctx context.Context, r *storage.PutRequest) context.Context {
+func (d *objectDriver) repeatedPut(ctx context.Context, r *driver.PutRequest) context.Context {
 	if isReserved(r.Key) {
 		return ctx
 	}
@@ -44,6 +44,6 @@ func (d *driver) repeatedPut(ctx context.Context, r *storage.PutRequest) context
 }
 
 // repeatedDelete returns the context of a removal.
-func (d *driver) repeatedDelete(ctx context.Context, r *storage.DeleteRequest) context.Context {
+func (d *objectDriver) repeatedDelete(ctx context.Context, r *driver.DeleteRequest) context.Context {
 	return d.account.repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -42,7 +43,7 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 				}
 				return stored
 			}
-			b := storage.New(server.on(t))
+			b := engine.New(server.on(t))
 			require.NoError(t, change(b))
 			require.NoError(t, change(b))
 			var tokens []string
@@ -61,7 +62,7 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 func TestChangesOfOneCallHaveTokensOfTheirOwn(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
-	_, err := storage.RemoveAll(t.Context(), storage.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))
+	_, err := storage.RemoveAll(t.Context(), engine.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
 	seen := map[string]bool{}
 	for _, r := range server.server.Requests() {

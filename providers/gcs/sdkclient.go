@@ -10,6 +10,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // With Config.Client, every request is a call of the SDK, whose HTTP client with
@@ -21,7 +22,7 @@ const maxChunk = 4 << 20
 
 // putWithSDKWriter uploads with one Writer of the SDK. After a failure it cancels
 // the context first, because Close would commit.
-func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) putWithSDKWriter(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	c := callOf(r.Native)
 	target, err := withCondition(c.key.on(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
@@ -86,7 +87,7 @@ func chunkSize(size int64) int {
 
 // readGeneration returns the bytes of one generation, after a request for the attributes, because
 // the SDK's reader has only some of them.
-func (rd *reader) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
+func (rd *reader) readGeneration(ctx context.Context, r *driver.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	o, err := rd.bucket.atGeneration(r.Key, attrs.Revision)
 	if err != nil {
 		return nil, err

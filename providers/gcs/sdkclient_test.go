@@ -13,11 +13,12 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // given opens the bucket "photos" at the server with a client of the SDK.
-func (w *standIn) given(t *testing.T) *driver {
+func (w *standIn) given(t *testing.T) *objectDriver {
 	t.Helper()
 	client, err := gcs.NewClient(context.Background(), option.WithoutAuthentication(), option.WithEndpoint(w.server.URL+"/storage/v1/"),
 		option.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
@@ -25,7 +26,7 @@ func (w *standIn) given(t *testing.T) *driver {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 	require.NoError(t, err)
 	require.Same(t, client, d.Native())
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 func TestSDKClientChunksFitTheBody(t *testing.T) {
@@ -54,7 +55,7 @@ func TestSDKClientSendsTheChecksumFirst(t *testing.T) {
 
 func TestSDKClientReadsOneGeneration(t *testing.T) {
 	server := newStandIn(t, stored, media(nil))
-	_, body, err := server.given(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	_, body, err := server.given(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /photos/a"}, server.server.Calls())

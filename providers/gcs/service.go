@@ -15,11 +15,13 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-var _ storage.ServiceDriver = (*serviceDriver)(nil)
+var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 const (
 	defaultLocation = "US" // Google's default
@@ -44,12 +46,12 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewService(d, opts...), nil
+	return engine.NewService(d, opts...), nil
 }
 
 // NewServiceDriver opens an account as [NewService] does, for
 // [storage.NewService].
-func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
+func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
 	}
@@ -60,14 +62,14 @@ func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, err
 	return newServiceDriver(a), nil
 }
 
-func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{account: a} }
+func newServiceDriver(a *account) driver.ServiceDriver { return &serviceDriver{account: a} }
 
 // Provider returns "gcs".
 func (s *serviceDriver) Provider() string { return provider }
 
 // Driver returns the driver of a bucket without a request. It shares the
 // account's connections, which Close of the service closes.
-func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
+func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return newDriver(s.account, name), nil
 }
 
@@ -98,7 +100,7 @@ func (s *serviceDriver) manage(name string) *managedBucket {
 // CreateBucket removes it again. If the service is only busy, the bucket stays, and another
 // equal call continues: Google limits how often buckets are made and removed.
 // https://docs.cloud.google.com/storage/quotas
-func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	project, err := s.projectID(ctx)
 	if err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 }
 
 // makePublic makes a new bucket public, or removes it if that is impossible.
-func (s *serviceDriver) makePublic(ctx context.Context, b *managedBucket, r *storage.BucketRequest) error {
+func (s *serviceDriver) makePublic(ctx context.Context, b *managedBucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
 	if err != nil && translate(err).Retryable && ctx.Err() == nil {
 		s.unsettled.Store(r.Name, *r)
@@ -147,7 +149,7 @@ func (s *serviceDriver) makePublic(ctx context.Context, b *managedBucket, r *sto
 }
 
 // checkBucketRequest returns Unsupported for settings that Google's buckets do not have.
-func checkBucketRequest(r *storage.BucketRequest) error {
+func checkBucketRequest(r *driver.BucketRequest) error {
 	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
 		return &storage.Error{Code: storage.Unsupported, Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes"}
 	}
@@ -161,7 +163,7 @@ func checkBucketRequest(r *storage.BucketRequest) error {
 	return nil
 }
 
-func newBucketAttrs(r *storage.BucketRequest) *gcs.BucketAttrs {
+func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	attrs := &gcs.BucketAttrs{
 		Location:                 r.Region,
 		UniformBucketLevelAccess: gcs.UniformBucketLevelAccess{Enabled: true},
@@ -192,7 +194,7 @@ func createError(err error) error {
 
 // UpdateBucket changes the bucket in one request. If r changes public access, it
 // changes the IAM policy in two more, after the bucket itself.
-func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
@@ -253,7 +255,7 @@ func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (ve
 	return attrs.VersioningEnabled, nil
 }
 
-func bucketChange(r *storage.BucketRequest) gcs.BucketAttrsToUpdate {
+func bucketChange(r *driver.BucketRequest) gcs.BucketAttrsToUpdate {
 	change := gcs.BucketAttrsToUpdate{}
 	if r.PublicAccess != nil {
 		change.PublicAccessPrevention = prevention(*r.PublicAccess)

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -84,7 +85,7 @@ func TestACreationWhoseResponseWasLostIsUnknown(t *testing.T) {
 		refusal(503, "backendError", "Backend Error"),
 		refusal(409, "conflict", "Your previous request to create the named bucket succeeded and you already own it."),
 	}})
-	_, err := storage.NewService(d).CreateBucket(t.Context(), "photos")
+	_, err := engine.NewService(d).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.BucketExists)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, []string{"POST /b", "POST /b"}, w.requests)
@@ -99,7 +100,7 @@ func TestANewBucketStaysWhileTheServiceIsBusy(t *testing.T) {
 		"GET /b/photos/iam": {busy, privatePolicy},
 		"PUT /b/photos/iam": {busy, publicPolicy},
 	})
-	s := storage.NewService(d, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
+	s := engine.NewService(d, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.Error(t, err, "two attempts are too few")
 	info, err := s.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
@@ -256,7 +257,7 @@ func TestListBucketsOfTheProject(t *testing.T) {
 		`200 {"kind":"storage#buckets","items":[{"name":"c"}]}`,
 	}})
 	var names []string
-	for info, err := range storage.NewService(s).Buckets(t.Context()) {
+	for info, err := range engine.NewService(s).Buckets(t.Context()) {
 		require.NoError(t, err)
 		names = append(names, info.Name+" "+info.Region+" "+fmt.Sprint(info.Versioning))
 		require.Equal(t, "gcs", info.Provider)

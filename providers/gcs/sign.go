@@ -13,6 +13,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/urlpath"
@@ -38,11 +39,11 @@ type urlSigner struct{ bucket *bucket }
 // key, it requests the signature from IAM. All properties of the result are
 // signed headers or signed parts of the query, so that nobody can change them.
 // The result remains valid after the token for IAM has expired.
-func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.urls.sign(ctx, r, time.Now())
 }
 
-func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 }
 
 // signedHeaders returns the headers that the uploader must send.
-func (us *urlSigner) signedHeaders(r *storage.SignRequest, c *call) (http.Header, error) {
+func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header, error) {
 	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (us *urlSigner) signedHeaders(r *storage.SignRequest, c *call) (http.Header
 	if err := checkSigned(attrs); err != nil {
 		return nil, err
 	}
-	h := sigv4.Headers(&storage.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
+	h := sigv4.Headers(&driver.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
 	setLockHeaders(h, attrs.Retention)
 	if attrs.PredefinedACL != "" {
 		h.Set("X-Goog-Acl", predefinedACLs[attrs.PredefinedACL])
@@ -215,7 +216,7 @@ func isASCII(text string) bool {
 }
 
 // readQuery returns the parameters that the URL of a read signs.
-func readQuery(r *storage.SignRequest) url.Values {
+func readQuery(r *driver.SignRequest) url.Values {
 	query := url.Values{}
 	if r.Version != "" {
 		query.Set("generation", r.Version)
@@ -231,7 +232,7 @@ func readQuery(r *storage.SignRequest) url.Values {
 
 // SignPart signs a request that stores a part as an object. Nothing else of the bucket can be
 // written with it.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
@@ -60,7 +61,7 @@ func testKeyFile() []byte {
 }
 
 // signing opens a bucket that signs.
-func signing(t testing.TB, c Config) *driver {
+func signing(t testing.TB, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
 		c.Bucket = "photos"
@@ -72,11 +73,11 @@ func signing(t testing.TB, c Config) *driver {
 	d, err := NewDriver(context.Background(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
-func signedDownload(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
+	r := &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	if change != nil {
 		change(r)
 	}
@@ -92,12 +93,12 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
 	type row struct {
 		name    string
-		request *storage.SignRequest
+		request *driver.SignRequest
 		sdk     gcs.SignedURLOptions
 	}
 	rows := []row{
 		{"an upload", wiretest.SignedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
-		{"an upload with all properties", wiretest.SignedUpload(func(r *storage.SignRequest) {
+		{"an upload with all properties", wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
 			r.StorageClass, r.PublicRead, r.Condition.Absent, r.MinSize, r.MaxSize = "NEARLINE", true, true, 5, 5
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
@@ -106,15 +107,15 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 			"x-goog-storage-class:NEARLINE", "x-goog-acl:public-read", "x-goog-if-generation-match:0", "x-goog-content-length-range:5,5",
 			"x-goog-meta-a:1", "x-goog-meta-b-c_d:x  y",
 		}}},
-		{"a download as another type and name", signedDownload(func(r *storage.SignRequest) {
+		{"a download as another type and name", signedDownload(func(r *driver.SignRequest) {
 			r.Version, r.ResponseType, r.ResponseName = "17", "application/pdf", resume
 		}), gcs.SignedURLOptions{QueryParameters: url.Values{
 			"generation": {"17"}, "response-content-type": {"application/pdf"},
-			"response-content-disposition": {(&storage.SignRequest{ResponseName: resume}).ResponseDisposition()},
+			"response-content-disposition": {(&driver.SignRequest{ResponseName: resume}).ResponseDisposition()},
 		}}},
 	}
 	for _, key := range signedKeys {
-		rows = append(rows, row{fmt.Sprintf("key %.20q", key), signedDownload(func(r *storage.SignRequest) { r.Key = key }), gcs.SignedURLOptions{}})
+		rows = append(rows, row{fmt.Sprintf("key %.20q", key), signedDownload(func(r *driver.SignRequest) { r.Key = key }), gcs.SignedURLOptions{}})
 	}
 	d := signing(t, Config{})
 	for _, row := range rows {
@@ -146,19 +147,19 @@ func TestSignedUploadHeaders(t *testing.T) {
 	sum := uint32(0xdeadbeef)
 	d := signing(t, Config{})
 	for name, test := range map[string]struct {
-		ask  func(r *storage.SignRequest)
+		ask  func(r *driver.SignRequest)
 		want http.Header
 	}{
 		"a content type":   {nil, http.Header{"Content-Type": {"text/plain"}}},
-		"no content type":  {func(r *storage.SignRequest) { r.ContentType = "" }, http.Header{}},
-		"a size":           {func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
-		"no byte":          {func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
-		"create only":      {func(r *storage.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
-		"a checksum":       {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
-		"readable by all":  {func(r *storage.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
-		"metadata":         {func(r *storage.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
-		"metadata of none": {func(r *storage.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
-		"other properties": {func(r *storage.SignRequest) {
+		"no content type":  {func(r *driver.SignRequest) { r.ContentType = "" }, http.Header{}},
+		"a size":           {func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
+		"no byte":          {func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
+		"create only":      {func(r *driver.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
+		"a checksum":       {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
+		"readable by all":  {func(r *driver.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
+		"metadata":         {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
+		"metadata of none": {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
+		"other properties": {func(r *driver.SignRequest) {
 			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding, r.StorageClass = "no-store", "inline", "de", "gzip", "NEARLINE"
 		}, http.Header{
 			"Content-Type": {"text/plain"}, "Cache-Control": {"no-store"}, "Content-Disposition": {"inline"},
@@ -199,7 +200,7 @@ func TestSignUsesTheSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, test.config)
-			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.Key, r.BaseURL = "a/b c", test.base }), signedAt)
+			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) { r.Key, r.BaseURL = "a/b c", test.base }), signedAt)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(signed.URL, "?")
 			require.Equal(t, test.want, address)
@@ -223,7 +224,7 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 			d := signing(t, Config{})
 			var by signer = shortLived{*d.account.signerFinder.found.Load(), test.maxTerm}
 			d.account.signerFinder.found.Store(&by)
-			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
+			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
 			address, err := url.Parse(signed.URL)
@@ -243,12 +244,12 @@ func (s shortLived) maxTerm() time.Duration { return s.most }
 
 func TestUnsupportedSigning(t *testing.T) {
 	for name, test := range map[string]struct {
-		request *storage.SignRequest
+		request *driver.SignRequest
 		hint    string
 	}{
-		"metadata that no header holds":    {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
-		"a disposition that no header has": {wiretest.SignedUpload(func(r *storage.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
-		"another method":                   {signedDownload(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), ""},
+		"metadata that no header holds":    {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
+		"a disposition that no header has": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
+		"another method":                   {signedDownload(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
@@ -23,7 +24,7 @@ import (
 const secretToken = "ya29.secret-token"
 
 // byIAM opens a bucket whose signatures come from a test server.
-func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
+func byIAM(t *testing.T, answer http.HandlerFunc) (*objectDriver, *iamSigner) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -33,12 +34,12 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	signs, err := d.(*driver).account.signerFinder.get(t.Context())
+	signs, err := d.(*objectDriver).account.signerFinder.get(t.Context())
 	require.NoError(t, err)
 	iam := signs.(*iamSigner)
 	require.Equal(t, "https://iamcredentials.googleapis.com", iam.endpoint)
 	iam.endpoint = server.URL
-	return d.(*driver), iam
+	return d.(*objectDriver), iam
 }
 
 // signBlob responds as Google does, with the test's key.
@@ -68,7 +69,7 @@ func TestSignByIAM(t *testing.T) {
 		requests = append(requests, r)
 		signBlob(t, w, r)
 	})
-	request := wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
+	request := wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
 	signed, err := d.urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
 	byKey, err := signing(t, Config{}).urls.sign(t.Context(), request, signedAt)
@@ -90,7 +91,7 @@ func TestSignByIAM(t *testing.T) {
 
 func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.urls.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
+	signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")

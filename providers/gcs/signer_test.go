@@ -117,7 +117,7 @@ func TestSignerOfAConfig(t *testing.T) {
 			defer func() { require.NoError(t, d.Close()) }()
 			all := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 			if test.want == nil {
-				require.Nil(t, d.(*driver).account.signerFinder)
+				require.Nil(t, d.(*objectDriver).account.signerFinder)
 				require.Zero(t, d.Describe().Features&all)
 				_, err := d.Sign(t.Context(), signedDownload(nil))
 				require.ErrorIs(t, err, storage.Unsupported)
@@ -125,7 +125,7 @@ func TestSignerOfAConfig(t *testing.T) {
 				return
 			}
 			require.Equal(t, all, d.Describe().Features&all)
-			signs, err := d.(*driver).account.signerFinder.get(t.Context())
+			signs, err := d.(*objectDriver).account.signerFinder.get(t.Context())
 			require.NoError(t, err)
 			require.IsType(t, test.want, signs)
 			require.Equal(t, test.want.email(), signs.email())

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
@@ -35,7 +36,7 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 // server does, and the whole suite runs against it.
 func TestSigningConformance(t *testing.T) {
 	s := startSignedServer(t)
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		d, err := gcs.NewDriver(t.Context(), s.config(ruleBucket{}))
 		require.NoError(t, err)
 		return d

@@ -36,7 +36,7 @@ func ofGateway(status int) reply {
 }
 
 // on opens the bucket "photos" at the server.
-func (w *standIn) on(t *testing.T, change ...func(*Config)) *driver {
+func (w *standIn) on(t *testing.T, change ...func(*Config)) *objectDriver {
 	t.Helper()
 	c := Config{Bucket: "photos", Endpoint: w.server.URL}
 	for _, f := range change {
@@ -45,7 +45,7 @@ func (w *standIn) on(t *testing.T, change ...func(*Config)) *driver {
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 // failing returns an error as the JSON API sends it.

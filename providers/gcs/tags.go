@@ -11,6 +11,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Tags are Google's custom object contexts. The JSON API has them, and the XML API has not.
@@ -88,7 +89,7 @@ func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 }
 
 // Tags requests the attributes, which have the contexts.
-func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	found, err := d.bucket.find(ctx, r)
 	if err != nil {
 		return nil, err
@@ -99,14 +100,14 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 // SetTags reads the contexts and replaces them, unless another client has changed the object in
 // between: then it starts over. Google has no request that replaces all. With Config.Client,
 // contexts that have to go are removed by a request of their own.
-func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	wanted, err := contextsToSet(r.Tags)
 	if err != nil {
 		return err
 	}
 	for range tagTries {
 		var found *gcs.ObjectAttrs
-		if found, err = d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
+		if found, err = d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
 			return err
 		}
 		if wanted == nil && len(tagsOf(found)) == 0 {
@@ -123,7 +124,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 }
 
 // replaceContexts replaces the contexts of the generation found, if they are still the same.
-func (d *driver) replaceContexts(ctx context.Context, r *storage.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
+func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
 	if d.account.http == nil {
 		return d.updateContexts(ctx, r, found, wanted)
 	}
@@ -174,7 +175,7 @@ func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 
 // updateContexts is replaceContexts by the SDK, which cannot remove single contexts: it sends {}
 // in place of null.
-func (d *driver) updateContexts(ctx context.Context, r *storage.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
+func (d *objectDriver) updateContexts(ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
 	c := callOf(r.Native)
 	ctx = d.account.with(ctx, c)
 	update := func(at int64, to *gcs.ObjectContexts) (changed *gcs.ObjectAttrs, err error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
@@ -31,7 +32,7 @@ func TestTagsThatGoogleWouldRefuse(t *testing.T) {
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
 			s.change(bucket, "a", func(o *ruleObject) { require.Equal(t, want, o.Contexts.Custom["value"].Value) })
-			got, err := d.Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			got, err := d.Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, tags, got)
 		})

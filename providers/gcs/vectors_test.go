@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sigv4"
 )
 
@@ -107,7 +107,7 @@ func (p *vectorPlace) base(host string) string {
 }
 
 // driver returns the driver of a bucket that signs with the vectors' key.
-func (p *vectorPlace) driver(signs signer) *driver {
+func (p *vectorPlace) driver(signs signer) *objectDriver {
 	s := &signerFinder{}
 	s.found.Store(&signs)
 	return newDriver(&account{signerFinder: s}, p.Bucket)
@@ -115,18 +115,18 @@ func (p *vectorPlace) driver(signs signer) *driver {
 
 // request returns the vector as a request for Sign, or nil if Sign cannot express
 // it.
-func (v *signingVector) request() *storage.SignRequest {
+func (v *signingVector) request() *driver.SignRequest {
 	can := v.Method == http.MethodGet || v.Method == http.MethodPut
 	if !can || v.Object == "" || v.URLStyle == "BUCKET_BOUND_HOSTNAME" || len(v.Headers)+len(v.QueryParameters) > 0 {
 		return nil
 	}
-	return &storage.SignRequest{
+	return &driver.SignRequest{
 		Method: v.Method, Key: v.Object, TTL: time.Duration(v.Expiration) * time.Second, BaseURL: v.base(), MinSize: -1, MaxSize: -1,
 	}
 }
 
 // foreign returns the vector for the functions below Sign.
-func (v *signingVector) foreign(t *testing.T, d *driver) *v4Request {
+func (v *signingVector) foreign(t *testing.T, d *objectDriver) *v4Request {
 	t.Helper()
 	address, err := d.urls.bucketURL(v.base())
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 var versionFields = append([]string{"Deleted"}, listedFields...)
@@ -16,7 +17,7 @@ var versionFields = append([]string{"Deleted"}, listedFields...)
 // lists the oldest version first, so all of them are needed to find the newest.
 // The token is the next key. If a key has more versions than the limit, the page
 // has all of them.
-func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	query := &gcs.Query{Prefix: r.Prefix, Versions: true, StartOffset: r.Token, Projection: gcs.ProjectionNoACL}
 	var found []*gcs.ObjectAttrs
 	token := ""
@@ -33,7 +34,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			break
 		}
 	}
-	page := &storage.VersionPage{}
+	page := &driver.VersionPage{}
 	if token != "" {
 		page.Token = found[len(found)-1].Name
 		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == page.Token })]

@@ -10,17 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 func TestDeleteRequests(t *testing.T) {
 	for _, row := range []struct {
 		name    string
-		request storage.DeleteRequest
+		request driver.DeleteRequest
 		want    map[string]string
 	}{
-		{"the object", storage.DeleteRequest{}, nil},
-		{"one revision", storage.DeleteRequest{Condition: storage.Condition{Revision: "42"}}, map[string]string{"ifGenerationMatch": "42"}},
-		{"a version", storage.DeleteRequest{Version: "7"}, map[string]string{"generation": "7"}},
+		{"the object", driver.DeleteRequest{}, nil},
+		{"one revision", driver.DeleteRequest{Condition: storage.Condition{Revision: "42"}}, map[string]string{"ifGenerationMatch": "42"}},
+		{"a version", driver.DeleteRequest{Version: "7"}, map[string]string{"generation": "7"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Status: 204})
@@ -48,7 +50,7 @@ func TestFailedDeleteOutcomes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answer)
-			err := server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "42"}})
+			err := server.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "42"}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code)
@@ -63,16 +65,16 @@ var refusedCondition = failing(412, "conditionNotMet", "At least one of the pre-
 func TestConditionOnAMissingObject(t *testing.T) {
 	condition := storage.Condition{Revision: "42"}
 	gone, noBucket := failing(404, "notFound", "No such object: photos/a"), failing(404, "notFound", "The specified bucket does not exist.")
-	for operation, do := range map[string]func(d *driver) error{
-		"a removal": func(d *driver) error {
-			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
+	for operation, do := range map[string]func(d *objectDriver) error{
+		"a removal": func(d *objectDriver) error {
+			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
 		},
-		"BucketInfo": func(d *driver) error {
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+		"BucketInfo": func(d *objectDriver) error {
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
 			return err
 		},
-		"a download": func(d *driver) error {
-			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+		"a download": func(d *objectDriver) error {
+			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
 			return err
 		},
 	} {
@@ -104,8 +106,8 @@ func TestConditionOnAMissingObject(t *testing.T) {
 // rewritten returns the response to the last call of a rewrite.
 var rewritten = reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"objectSize":"11","totalBytesRewritten":"11","resource":` + stored.Body + `}`}
 
-func source() storage.ObjectRef {
-	return storage.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
+func source() driver.ObjectRef {
+	return driver.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
 }
 
 func TestCopyRequests(t *testing.T) {
@@ -113,18 +115,18 @@ func TestCopyRequests(t *testing.T) {
 	properties := storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}}
 	for _, row := range []struct {
 		name    string
-		request storage.CopyRequest
+		request driver.CopyRequest
 		query   map[string]string
 		body    string
 	}{
-		{"attributes come along", storage.CopyRequest{Properties: properties}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
-		{"attributes are replaced", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
-		{"none of them is required but one", storage.CopyRequest{Replace: true}, nil, standard},
-		{"the standard class is not the bucket's", storage.CopyRequest{}, nil, standard},
-		{"another class", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
-		{"IfAbsent", storage.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, standard},
-		{"IfRevision", storage.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, standard},
-		{"public", storage.CopyRequest{Controls: storage.Controls{PublicRead: true}}, map[string]string{"destinationPredefinedAcl": "publicRead"}, standard},
+		{"attributes come along", driver.CopyRequest{Properties: properties}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
+		{"attributes are replaced", driver.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
+		{"none of them is required but one", driver.CopyRequest{Replace: true}, nil, standard},
+		{"the standard class is not the bucket's", driver.CopyRequest{}, nil, standard},
+		{"another class", driver.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
+		{"IfAbsent", driver.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, standard},
+		{"IfRevision", driver.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, standard},
+		{"public", driver.CopyRequest{Controls: storage.Controls{PublicRead: true}}, map[string]string{"destinationPredefinedAcl": "publicRead"}, standard},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, rewritten)
@@ -169,7 +171,7 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answers...)
-			r := &storage.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}}
+			r := &driver.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}}
 			_, err := server.on(t).Copy(t.Context(), r)
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
@@ -187,7 +189,7 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 func TestCopyResumesInTheNextAttempt(t *testing.T) {
 	busy := failing(503, "backendError", "Backend Error")
 	server := newStandIn(t, stored, further("1"), busy, busy, further("2"), rewritten)
-	b := storage.New(server.on(t), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Nanosecond}))
+	b := engine.New(server.on(t), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Nanosecond}))
 	_, err := storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
 	var tokens []string
@@ -199,8 +201,8 @@ func TestCopyResumesInTheNextAttempt(t *testing.T) {
 
 func TestComposeRequests(t *testing.T) {
 	server := newStandIn(t, stored)
-	_, err := server.on(t).Compose(t.Context(), &storage.ComposeRequest{
-		Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
+	_, err := server.on(t).Compose(t.Context(), &driver.ComposeRequest{
+		Key: "a", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}, StorageClass: "NEARLINE"},
 		Controls:   storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	})
@@ -226,11 +228,11 @@ func TestChangedSource(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newStandIn(t, row.answer).on(t)
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}})
 			require.Equal(t, row.code, storage.CodeOf(err))
 			from := source()
 			from.Bucket = "photos"
-			_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{from}, Condition: storage.Condition{Absent: true}})
+			_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{from}, Condition: storage.Condition{Absent: true}})
 			require.Equal(t, row.code, storage.CodeOf(err))
 		})
 	}
@@ -241,9 +243,9 @@ func TestLostResponsesToCopyAndCompose(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer)
 			d := server.on(t)
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source()})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source()})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
-			_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}}})
+			_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}}})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			require.Len(t, server.server.Calls(), 2, "the SDK retries nothing")
 		})
@@ -252,7 +254,7 @@ func TestLostResponsesToCopyAndCompose(t *testing.T) {
 
 func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
 	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
-	_, err := server.on(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
+	_, err := server.on(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.Less(t, len(server.server.Calls()), 20)
 }
@@ -270,7 +272,7 @@ func TestListRequests(t *testing.T) {
 	}
 	server := newStandIn(t, page("next", "a", "c"))
 	d := server.on(t)
-	got, err := d.List(t.Context(), &storage.ListRequest{Prefix: "p", Delimiter: "/", Limit: 3})
+	got, err := d.List(t.Context(), &driver.ListRequest{Prefix: "p", Delimiter: "/", Limit: 3})
 	require.NoError(t, err)
 	require.Equal(t, "next", got.Token)
 	require.Equal(t, []string{"a", "b/", "c"}, []string{got.Entries[0].Key, got.Entries[1].Key, got.Entries[2].Key}, "prefixes stand among the keys")
@@ -291,12 +293,12 @@ func TestListRequests(t *testing.T) {
 		require.NotContains(t, asked.Query().Get("fields"), field)
 	}
 
-	_, err = d.List(t.Context(), &storage.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
+	_, err = d.List(t.Context(), &driver.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
 	require.NoError(t, err)
 	require.Equal(t, "next", server.server.Last(t).Query().Get("pageToken"))
 	require.Empty(t, server.server.Last(t).Query().Get("startOffset"), "the token is the position")
 
 	server.server.Respond(failing(404, "notFound", "Not Found"))
-	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})
+	_, err = d.List(t.Context(), &driver.ListRequest{Limit: 3})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }

@@ -9,20 +9,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
 func init() {
-	storage.Register("file", storage.Opener{
+	engine.Register("file", driver.Opener{
 		Params:  []string{"create", "sync", "mode", "sidecars"},
 		Driver:  openBucket,
 		Service: openService,
 	})
 }
 
-func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
+func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	path, c, err := parseAddress(address)
 	if err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
 	return NewDriver(path, c)
 }
 
-func openService(_ context.Context, address *url.URL) (storage.ServiceDriver, error) {
+func openService(_ context.Context, address *url.URL) (driver.ServiceDriver, error) {
 	path, c, err := parseAddress(address)
 	if err != nil {
 		return nil, err

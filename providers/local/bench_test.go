@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // BenchmarkPut compares Put with the minimum, a temporary file and a rename without
@@ -53,7 +53,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("local", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, body, err := s.driver.Get(context.Background(), &storage.GetRequest{Key: "dir/k", Length: -1})
+			_, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: "dir/k", Length: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func BenchmarkList(b *testing.B) {
 			s := reopen(b, root)
 			b.ReportAllocs()
 			for b.Loop() {
-				n, r := 0, storage.ListRequest{Limit: maxPage}
+				n, r := 0, driver.ListRequest{Limit: maxPage}
 				for {
 					page, err := s.driver.List(context.Background(), &r)
 					if err != nil {

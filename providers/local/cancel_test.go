@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/endingctx"
 )
 
@@ -37,16 +38,16 @@ func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
 					require.NoError(t, os.WriteFile(path, nil, 0o666))
 				}
 			}
-			for _, list := range []func(context.Context, *storage.ListRequest) error{
-				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.driver.List(ctx, r); return err },
-				func(ctx context.Context, r *storage.ListRequest) error {
+			for _, list := range []func(context.Context, *driver.ListRequest) error{
+				func(ctx context.Context, r *driver.ListRequest) error { _, err := s.driver.List(ctx, r); return err },
+				func(ctx context.Context, r *driver.ListRequest) error {
 					_, err := s.driver.ListVersions(ctx, r)
 					return err
 				},
 			} {
 				for _, asks := range []int64{0, 1, 10, names / 2} {
 					ctx := endingctx.New(t.Context(), asks)
-					err := list(ctx, &storage.ListRequest{Delimiter: row.delimiter, Limit: 1000})
+					err := list(ctx, &driver.ListRequest{Delimiter: row.delimiter, Limit: 1000})
 					require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 					require.LessOrEqual(t, ctx.Asked(), asks+2, "it ran on")
 				}

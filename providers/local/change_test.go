@@ -14,16 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func (s *subject) setTags(key string, tags map[string]string) {
 	s.t.Helper()
-	require.NoError(s.t, s.driver.SetTags(context.Background(), &storage.ChangeRequest{Key: key, Tags: tags}))
+	require.NoError(s.t, s.driver.SetTags(context.Background(), &driver.ChangeRequest{Key: key, Tags: tags}))
 }
 
 func (s *subject) tags(key string) map[string]string {
 	s.t.Helper()
-	tags, err := s.driver.Tags(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	tags, err := s.driver.Tags(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	require.NoError(s.t, err)
 	return tags
 }
@@ -86,7 +87,7 @@ func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
 		s.putDescribed("k")
 		s.requireChanged("k", map[string]string{"a": "1"})
 		until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-		r := &storage.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: until}, LegalHold: true}
+		r := &driver.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: until}, LegalHold: true}
 		require.NoError(t, s.driver.SetRetention(t.Context(), r))
 		require.NoError(t, s.driver.SetLegalHold(t.Context(), r))
 		require.Len(t, visibleFiles(t, s.root), 1)
@@ -113,20 +114,20 @@ func TestAttributesOfAnEarlierReleaseAreRead(t *testing.T) {
 func TestTagsOfABucketThatWasNeverWritten(t *testing.T) {
 	s := open(t)
 	s.write("k", "content")
-	require.ErrorIs(t, s.driver.SetTags(t.Context(), &storage.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
+	require.ErrorIs(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
 	require.NoDirExists(t, filepath.Join(s.root, reserved))
 	s.requireChanged("k", map[string]string{"a": "1"})
 }
 
 // tagForEver gives one object tags, and requires that they stay until it sets others.
-func tagForEver(d *driver, key string) error {
+func tagForEver(d *objectDriver, key string) error {
 	ctx, done, n := context.Background(), told(), 0
 	for ; !stopped(done); n++ {
 		want := map[string]string{"number": strconv.Itoa(n), "padding": strings.Repeat("x", n%200)}
-		if err := d.SetTags(ctx, &storage.ChangeRequest{Key: key, Tags: want}); err != nil {
+		if err := d.SetTags(ctx, &driver.ChangeRequest{Key: key, Tags: want}); err != nil {
 			return err
 		}
-		got, err := d.Tags(ctx, &storage.GetRequest{Key: key, Length: -1})
+		got, err := d.Tags(ctx, &driver.GetRequest{Key: key, Length: -1})
 		if err != nil {
 			return err
 		}
@@ -139,13 +140,13 @@ func tagForEver(d *driver, key string) error {
 }
 
 // holdForEver begins and ends a legal hold of one object.
-func holdForEver(d *driver, key string) error {
+func holdForEver(d *objectDriver, key string) error {
 	ctx, done, n := context.Background(), told(), 0
 	for ; !stopped(done) || n%2 == 0; n++ { // the last round begins a hold
-		if err := d.SetLegalHold(ctx, &storage.ChangeRequest{Key: key, LegalHold: n%2 == 0}); err != nil {
+		if err := d.SetLegalHold(ctx, &driver.ChangeRequest{Key: key, LegalHold: n%2 == 0}); err != nil {
 			return err
 		}
-		a, err := d.Head(ctx, &storage.GetRequest{Key: key, Length: -1})
+		a, err := d.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
 		if err != nil {
 			return err
 		}

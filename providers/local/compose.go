@@ -6,13 +6,14 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Compose joins its sources. It reads them in this process, to compute the checksum of
 // the result.
-func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	return s.objects.save(ctx, r.Key, st, r.Condition)
 }
 
-func (o *objects) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
+func (o *objects) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref driver.ObjectRef) error {
 	source, _, err := o.source(ctx, ref)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestConditions(t *testing.T) {
@@ -31,8 +32,8 @@ func TestConditions(t *testing.T) {
 				{"create an existing object", second(s.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
 				{"update another revision", second(s.putIf("k", "x", old)), storage.PreconditionFailed},
 				{"update a missing object", second(s.putIf("none", "x", old)), storage.PreconditionFailed},
-				{"remove another revision", s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
-				{"remove a missing object", s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "none", Condition: old}), nil},
+				{"remove another revision", s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
+				{"remove a missing object", s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "none", Condition: old}), nil},
 				{"read another revision", s.headIf("k", old), storage.PreconditionFailed},
 				{"read this revision", s.headIf("k", current), nil},
 				{"read unless this revision", s.headIf("k", storage.Condition{NotRevision: now.Revision}), storage.NotModified},
@@ -51,14 +52,14 @@ func TestConditions(t *testing.T) {
 			updated, err := s.putIf("k", "3", current)
 			require.NoError(t, err)
 			require.Equal(t, updated, s.head("k"))
-			require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
+			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
 			s.missing("k")
 		})
 	}
 }
 
 func (s *subject) headIf(key string, c storage.Condition) error {
-	return second(s.driver.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1, Condition: c}))
+	return second(s.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1, Condition: c}))
 }
 
 func TestConditionsHoldForForeignFiles(t *testing.T) {
@@ -147,18 +148,18 @@ func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
 	}
 	work(func() {
 		check(second(s.driver.Put(context.Background(), request("a/b/c", "y"))))
-		check(s.driver.Delete(context.Background(), &storage.DeleteRequest{Key: "a/b/c"}))
+		check(s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/b/c"}))
 	})
 	work(func() {
 		check(second(other.driver.Put(context.Background(), request("a/d", "y"))))
-		check(other.driver.Delete(context.Background(), &storage.DeleteRequest{Key: "a/d"}))
+		check(other.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/d"}))
 	})
 	work(func() { check(second(other.driver.Put(context.Background(), request("a", "x")))) })
 	work(func() {
-		check(second(s.driver.Head(context.Background(), &storage.GetRequest{Key: "a", Length: -1})))
+		check(second(s.driver.Head(context.Background(), &driver.GetRequest{Key: "a", Length: -1})))
 	})
 	work(func() {
-		page, err := s.driver.List(context.Background(), &storage.ListRequest{Limit: 100})
+		page, err := s.driver.List(context.Background(), &driver.ListRequest{Limit: 100})
 		check(err)
 		if err == nil && (len(page.Entries) == 0 || page.Entries[0].Key != "a") {
 			t.Errorf("listed %v", page.Entries)

@@ -48,6 +48,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -95,11 +97,11 @@ func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, er
 	if err != nil {
 		return nil, err
 	}
-	return storage.New(d, opts...), nil
+	return engine.New(d, opts...), nil
 }
 
 // NewDriver returns a driver for [storage.New], and otherwise does what [Open] does.
-func NewDriver(root string, c Config) (storage.Driver, error) {
+func NewDriver(root string, c Config) (driver.Driver, error) {
 	d, err := newDriver(root, c)
 	if err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (stora
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewService(d, opts...), nil
+	return engine.NewService(d, opts...), nil
 }
 
 // checkMode fails with InvalidArgument if mode is not that of a file that its owner can

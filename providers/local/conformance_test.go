@@ -9,22 +9,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
 )
 
 // served returns a bucket of d whose signed URLs a new server serves, as in a program.
-func served(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+func served(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	b := storage.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+	b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
 	mux.Handle("/files/", serve.NewHandler(b))
 	return b
 }
 
-func driverOf(t *testing.T, c local.Config) storage.Driver {
+func driverOf(t *testing.T, c local.Config) driver.Driver {
 	d, err := local.NewDriver(t.TempDir(), c)
 	require.NoError(t, err)
 	return d
@@ -59,7 +61,7 @@ func TestFurtherConformanceThroughAWrapper(t *testing.T) {
 }
 
 func TestDriverConformance(t *testing.T) {
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return driverOf(t, local.Config{})
 	}, append(excluded(), storagetest.WithOpener(served))...)
 }

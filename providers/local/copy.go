@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Copy copies an object. The kernel copies the bytes if it can, and on some file systems
 // shares them. A hard link would be cheaper but wrong: both names would share attributes
 // and revision, and a change by an editor.
-func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 
 // source opens the source of a copy. If it is not the revision that the caller has seen,
 // it fails with Changed.
-func (o *objects) source(ctx context.Context, ref storage.ObjectRef) (*osdir.File, *attrs, error) {
+func (o *objects) source(ctx context.Context, ref driver.ObjectRef) (*osdir.File, *attrs, error) {
 	f, a, err := o.openObject(ctx, ref.Key, ref.Version)
 	if err != nil {
 		return nil, nil, missingSource(ref, err)
@@ -77,7 +78,7 @@ func (o *objects) source(ctx context.Context, ref storage.ObjectRef) (*osdir.Fil
 
 // missingSource returns the error for a missing source: Changed, if the core has seen the
 // source, and otherwise err.
-func missingSource(ref storage.ObjectRef, err error) error {
+func missingSource(ref driver.ObjectRef, err error) error {
 	if code := storage.CodeOf(err); ref.Revision != "" && (code == storage.ObjectNotFound || code == storage.BucketNotFound) {
 		return storage.Changed
 	}

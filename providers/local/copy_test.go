@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestCopy(t *testing.T) {
@@ -17,7 +18,7 @@ func TestCopy(t *testing.T) {
 			source := s.put("from", "bytes")
 			ref := s.driver.Locate("from")
 			ref.Revision = source.Revision
-			a, err := s.driver.Copy(t.Context(), &storage.CopyRequest{Source: ref, Key: "to/key", Properties: storage.Properties{ContentType: "a/b"}})
+			a, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "to/key", Properties: storage.Properties{ContentType: "a/b"}})
 			require.NoError(t, err)
 			require.Equal(t, "bytes", s.get("to/key"))
 			require.Equal(t, a, s.head("to/key"))
@@ -25,13 +26,13 @@ func TestCopy(t *testing.T) {
 			require.Equal(t, source.CRC32C, a.CRC32C)
 			require.NotEqual(t, source.Revision, a.Revision)
 
-			_, err = s.driver.Copy(t.Context(), &storage.CopyRequest{Source: ref, Key: "from"})
+			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "from"})
 			require.NoError(t, err, "onto itself")
-			_, err = s.driver.Copy(t.Context(), &storage.CopyRequest{Source: ref, Key: "x"})
+			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "x"})
 			require.ErrorIs(t, err, storage.Changed)
-			_, err = s.driver.Copy(t.Context(), &storage.CopyRequest{Source: s.driver.Locate("none"), Key: "x"})
+			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: s.driver.Locate("none"), Key: "x"})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			_, err = s.driver.Copy(t.Context(), &storage.CopyRequest{Source: s.driver.Locate("from"), Key: "from", Condition: storage.Condition{Absent: true}})
+			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: s.driver.Locate("from"), Key: "from", Condition: storage.Condition{Absent: true}})
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.Empty(t, s.leftovers())
 		})
@@ -49,15 +50,15 @@ func TestCopyBetweenBucketsOfOneParent(t *testing.T) {
 	}
 	buckets[0].put("k", "x")
 	require.Equal(t, buckets[0].driver.Locate("k").Account, buckets[1].driver.Locate("k").Account)
-	_, err := buckets[1].driver.Copy(t.Context(), &storage.CopyRequest{Source: buckets[0].driver.Locate("k"), Key: "copy"})
+	_, err := buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: buckets[0].driver.Locate("k"), Key: "copy"})
 	require.NoError(t, err)
 	require.Equal(t, "x", buckets[1].get("copy"))
 
 	elsewhere := open(t)
 	elsewhere.put("k", "x")
-	_, err = buckets[1].driver.Copy(t.Context(), &storage.CopyRequest{Source: elsewhere.driver.Locate("k"), Key: "copy"})
+	_, err = buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: elsewhere.driver.Locate("k"), Key: "copy"})
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = buckets[1].driver.Copy(t.Context(), &storage.CopyRequest{Source: storage.ObjectRef{Account: account{parent}, Bucket: "../one", Key: "k"}, Key: "copy"})
+	_, err = buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: driver.ObjectRef{Account: account{parent}, Bucket: "../one", Key: "k"}, Key: "copy"})
 	require.Error(t, err)
 }
 
@@ -67,21 +68,21 @@ func TestCopyOfAVersionRestoresIt(t *testing.T) {
 	s.put("k", "new")
 	ref := s.driver.Locate("k")
 	ref.Version, ref.Revision = old.Version, old.Revision
-	_, err := s.driver.Copy(t.Context(), &storage.CopyRequest{Source: ref, Key: "k"})
+	_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "k"})
 	require.NoError(t, err)
 	require.Equal(t, "old", s.get("k"))
-	require.Len(t, s.history(storage.ListRequest{}), 3)
+	require.Len(t, s.history(driver.ListRequest{}), 3)
 }
 
 func TestCompose(t *testing.T) {
 	s := open(t)
 	s.put("a", "one ")
 	s.put("b", "two")
-	a, err := s.driver.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{s.driver.Locate("a"), s.driver.Locate("b"), s.driver.Locate("a")}})
+	a, err := s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{s.driver.Locate("a"), s.driver.Locate("b"), s.driver.Locate("a")}})
 	require.NoError(t, err)
 	require.Equal(t, "one twoone ", s.get("a"))
 	require.Equal(t, crc32.Checksum([]byte("one twoone "), castagnoli), a.CRC32C.Sum)
-	_, err = s.driver.Compose(t.Context(), &storage.ComposeRequest{Key: "c", Sources: []storage.ObjectRef{s.driver.Locate("none")}})
+	_, err = s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "c", Sources: []driver.ObjectRef{s.driver.Locate("none")}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	s.missing("c")
 }

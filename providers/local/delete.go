@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -13,7 +14,7 @@ import (
 // a missing key gets a marker, too. A version is removed permanently. If it was the newest one of
 // its key, the next one decides whether there is an object: it becomes current, unless it is a
 // delete marker.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
 	}
@@ -55,7 +56,7 @@ func (t *tree) notFoundIfBucketGone(err error) error {
 	return nil
 }
 
-func (o *objects) delete(ctx context.Context, l location, r *storage.DeleteRequest) error {
+func (o *objects) delete(ctx context.Context, l location, r *driver.DeleteRequest) error {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
@@ -71,7 +72,7 @@ func (o *objects) delete(ctx context.Context, l location, r *storage.DeleteReque
 	}
 }
 
-func (o *objects) deleteOnce(ctx context.Context, l location, r *storage.DeleteRequest) error {
+func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRequest) error {
 	plain, err := o.dirOfRemoval(ctx, l, r)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *storage.DeleteR
 
 // dirOfRemoval opens the directory of the object, which may be nil. If an object may return there,
 // it makes the directory.
-func (o *objects) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteRequest) (*osdir.Dir, error) {
+func (o *objects) dirOfRemoval(ctx context.Context, l location, r *driver.DeleteRequest) (*osdir.Dir, error) {
 	if isMarker(r.Version) {
 		return o.makeDirs(ctx, r.Key, l)
 	}
@@ -117,7 +118,7 @@ func (o *objects) dirOfRemoval(ctx context.Context, l location, r *storage.Delet
 	return plain, nil
 }
 
-func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location, r *storage.DeleteRequest) (bool, error) {
+func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location, r *driver.DeleteRequest) (bool, error) {
 	unlock, err := o.locks.lock(ctx, r.Key)
 	if err != nil {
 		return false, err

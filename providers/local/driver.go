@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-var _ storage.Driver = (*driver)(nil)
+var _ driver.Driver = (*objectDriver)(nil)
 
 // A driver has no state except open directories. It opens them on first use, so that a
 // bucket can be named before it exists. It opens them again if its path leads to another
 // directory: the bucket was deleted and created again, or restored from a backup.
-type driver struct {
-	storage.UnimplementedDriver
+type objectDriver struct {
+	driver.UnimplementedDriver
 	parent       string // absolute and resolved when it was opened; the account, which contains the directory of the bucket
 	bucket       string // the directory's name
 	path         string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
@@ -41,7 +42,7 @@ type driver struct {
 	noXattr, coarseTimes, strictNames bool
 }
 
-func newDriver(root string, c Config) (*driver, error) {
+func newDriver(root string, c Config) (*objectDriver, error) {
 	if err := checkMode(c.FileMode); err != nil {
 		return nil, err
 	}
@@ -55,8 +56,8 @@ func newDriver(root string, c Config) (*driver, error) {
 	return d, err
 }
 
-func bucketDriver(parent, bucket string, c Config) *driver {
-	d := &driver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
+func bucketDriver(parent, bucket string, c Config) *objectDriver {
+	d := &objectDriver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
 	d.path = filepath.Join(parent, bucket)
 	if d.clock.now = c.Now; c.Now == nil {
 		d.clock.now = time.Now
@@ -66,14 +67,14 @@ func bucketDriver(parent, bucket string, c Config) *driver {
 
 // Describe returns a description that holds on every file system. The settings of the
 // bucket tell whether versions are kept.
-func (d *driver) Describe() storage.Description {
+func (d *objectDriver) Describe() driver.Description {
 	if s, err := d.acquire(context.Background()); err == nil {
 		if settings, err := s.settings.read(); err == nil && settings.Versioning {
 			d.versions.Store(true)
 		}
 		d.release(s)
 	}
-	return storage.Description{
+	return driver.Description{
 		Provider: provider,
 		Bucket:   d.bucket,
 		Location: d.parent,
@@ -105,7 +106,7 @@ const (
 
 // Native returns the *os.Root of the bucket's directory. It returns nil if the directory
 // is not open.
-func (d *driver) Native() any {
+func (d *objectDriver) Native() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.live == nil {
@@ -116,7 +117,7 @@ func (d *driver) Native() any {
 
 // acquire begins a call. The directories stay open until release, even if Close is called
 // meanwhile.
-func (d *driver) acquire(ctx context.Context) (*store, error) {
+func (d *objectDriver) acquire(ctx context.Context) (*store, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
@@ -142,7 +143,7 @@ func (d *driver) acquire(ctx context.Context) (*store, error) {
 }
 
 // use returns the open directories for one more call, and whether it has just opened them.
-func (d *driver) use() (s *store, opened bool, err error) {
+func (d *objectDriver) use() (s *store, opened bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -162,7 +163,7 @@ func (d *driver) use() (s *store, opened bool, err error) {
 }
 
 // release ends a call. It closes directories that are not used any more.
-func (d *driver) release(s *store) {
+func (d *objectDriver) release(s *store) {
 	d.mu.Lock()
 	s.users--
 	last := s.users == 0 && (d.closed || d.live != s)
@@ -173,7 +174,7 @@ func (d *driver) release(s *store) {
 }
 
 // forget is release that makes the next call open the directories again.
-func (d *driver) forget(s *store) {
+func (d *objectDriver) forget(s *store) {
 	d.mu.Lock()
 	if d.live == s {
 		d.live, d.gone = nil, true
@@ -184,7 +185,7 @@ func (d *driver) forget(s *store) {
 
 // Close closes the directory after the calls in progress have ended. Open bodies can
 // still be read.
-func (d *driver) Close() error {
+func (d *objectDriver) Close() error {
 	d.mu.Lock()
 	s := d.live
 	idle := !d.closed && s != nil && s.users == 0
@@ -201,14 +202,14 @@ func (d *driver) Close() error {
 type account struct{ dir string }
 
 // Locate returns the reference of an object, for copies.
-func (d *driver) Locate(key string) storage.ObjectRef {
+func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	parent, bucket := d.resolve()
-	return storage.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
+	return driver.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
 }
 
 // resolve returns the account and the name of the directory to which the path leads now. If it
 // leads to none, resolve returns those of the opening.
-func (d *driver) resolve() (parent, bucket string) {
+func (d *objectDriver) resolve() (parent, bucket string) {
 	path := d.path
 	if d.managed {
 		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link

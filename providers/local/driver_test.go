@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestMain(m *testing.M) {
@@ -27,21 +28,21 @@ func TestMain(m *testing.M) {
 
 // A subject is a driver under test. Its methods call the driver as the core does.
 type subject struct {
-	driver *driver
+	driver *objectDriver
 	t      testing.TB
 	root   string
 }
 
-type tweak func(*driver)
+type tweak func(*objectDriver)
 
-func withoutXattrs(d *driver)   { d.noXattr = true }
-func withCoarseTimes(d *driver) { d.coarseTimes = true }
-func withStrictNames(d *driver) { d.strictNames = true }
-func withVersions(d *driver)    { d.Describe().EnableVersions() }
-func withFrozenClock(d *driver) {
+func withoutXattrs(d *objectDriver)   { d.noXattr = true }
+func withCoarseTimes(d *objectDriver) { d.coarseTimes = true }
+func withStrictNames(d *objectDriver) { d.strictNames = true }
+func withVersions(d *objectDriver)    { d.Describe().EnableVersions() }
+func withFrozenClock(d *objectDriver) {
 	d.clock.now = func() time.Time { return time.Unix(1_700_000_000, 5) }
 }
-func withFlush(d *driver) { d.sync = true }
+func withFlush(d *objectDriver) { d.sync = true }
 
 func open(t testing.TB, tweaks ...tweak) *subject {
 	t.Helper()
@@ -83,8 +84,8 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func request(key, body string) *storage.PutRequest {
-	r := &storage.PutRequest{Key: key, Size: -1}
+func request(key, body string) *driver.PutRequest {
+	r := &driver.PutRequest{Key: key, Size: -1}
 	r.Body = &summedBody{r: strings.NewReader(body), at: &r.CRC32C}
 	return r
 }
@@ -114,7 +115,7 @@ func (s *subject) getErr(key string) (string, *storage.Attrs, error) {
 }
 
 func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error) {
-	a, body, err := s.driver.Get(context.Background(), &storage.GetRequest{Key: key, Version: version, Length: -1})
+	a, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
 		return "", nil, err
 	}
@@ -125,7 +126,7 @@ func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error
 
 func (s *subject) head(key string) *storage.Attrs {
 	s.t.Helper()
-	a, err := s.driver.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	a, err := s.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	require.NoError(s.t, err, key)
 	return a
 }
@@ -138,11 +139,11 @@ func (s *subject) missing(key string) {
 
 func (s *subject) remove(key string) {
 	s.t.Helper()
-	require.NoError(s.t, s.driver.Delete(context.Background(), &storage.DeleteRequest{Key: key}))
+	require.NoError(s.t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key}))
 }
 
 // list returns the keys of all pages of a listing, and checks each entry with Head.
-func (s *subject) list(r storage.ListRequest) []string {
+func (s *subject) list(r driver.ListRequest) []string {
 	s.t.Helper()
 	if r.Limit == 0 {
 		r.Limit = maxPage
@@ -169,7 +170,7 @@ func (s *subject) list(r storage.ListRequest) []string {
 	}
 }
 
-func (s *subject) all() []string { return s.list(storage.ListRequest{}) }
+func (s *subject) all() []string { return s.list(driver.ListRequest{}) }
 
 // files returns all files in the bucket's directory except the reserved ones.
 func (s *subject) files() []string {
@@ -325,7 +326,7 @@ func TestACanceledPutChangesNothing(t *testing.T) {
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Equal(t, "old", s.get("k"))
 	require.Empty(t, s.leftovers())
-	_, err = s.driver.Head(ctx, &storage.GetRequest{Key: "k", Length: -1})
+	_, err = s.driver.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.Canceled)
 }
 
@@ -376,7 +377,7 @@ func TestCloseWaitsForCallsInProgress(t *testing.T) {
 	require.Equal(t, "body", other.get("k"))
 }
 
-type closing struct{ d *driver }
+type closing struct{ d *objectDriver }
 
 func (c *closing) Read([]byte) (int, error) {
 	_ = c.d.Close()

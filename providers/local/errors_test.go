@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -110,8 +111,8 @@ func TestForeignFilesUnderStrictNames(t *testing.T) {
 	s.write("Dir/X", "by hand")
 	s.write("Dir/sub/Z", "by hand")
 	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory with two names on disk")
-	require.Equal(t, []string{"Dir/"}, s.list(storage.ListRequest{Delimiter: "/"}))
-	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"}, s.list(storage.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
+	require.Equal(t, []string{"Dir/"}, s.list(driver.ListRequest{Delimiter: "/"}))
+	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"}, s.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
 	_, err := s.putIf("Dir/X", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, err = s.putIf("Dir/X", "new", storage.Condition{Revision: s.head("Dir/X").Revision})

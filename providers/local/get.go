@@ -7,11 +7,12 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Head returns the attributes of an object.
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 
 // Get opens an object. Bytes and attributes come from one open file. A write meanwhile
 // does not change it, but makes a new file.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -47,7 +48,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 // openForRead opens the object that r requests, and checks the condition. The caller
 // closes the file.
-func (o *objects) openForRead(ctx context.Context, r *storage.GetRequest) (*osdir.File, *storage.Attrs, error) {
+func (o *objects) openForRead(ctx context.Context, r *driver.GetRequest) (*osdir.File, *storage.Attrs, error) {
 	f, a, err := o.openObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, nil, err

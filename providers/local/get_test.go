@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestRanges(t *testing.T) {
@@ -38,7 +39,7 @@ func TestRanges(t *testing.T) {
 		{"empty object", "empty", 0, -1, 0, "", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r := &storage.GetRequest{Key: row.key, Offset: row.offset, Length: row.length, Suffix: row.suffix}
+			r := &driver.GetRequest{Key: row.key, Offset: row.offset, Length: row.length, Suffix: row.suffix}
 			a, body, err := s.driver.Get(context.Background(), r)
 			if row.err != nil {
 				require.ErrorIs(t, err, row.err)
@@ -57,7 +58,7 @@ func TestRanges(t *testing.T) {
 func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	s := open(t)
 	s.put("k", "0123456789")
-	_, body, err := s.driver.Get(context.Background(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
+	_, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, body.Close()) }()
 	p := make([]byte, 2)
@@ -102,7 +103,7 @@ func TestAMissingBucketIsReportedAsSuch(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.driver.Put(context.Background(), request("a/b", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = s.driver.List(context.Background(), &storage.ListRequest{Limit: 10})
+	_, err = s.driver.List(context.Background(), &driver.ListRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.ErrorIs(t, s.driver.Delete(context.Background(), &storage.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+	require.ErrorIs(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k"}), storage.BucketNotFound)
 }

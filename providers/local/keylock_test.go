@@ -15,7 +15,7 @@ import (
 )
 
 // acquired returns the open directories of a driver, until the test ends.
-func acquired(t *testing.T, d *driver) *store {
+func acquired(t *testing.T, d *objectDriver) *store {
 	t.Helper()
 	s, err := d.acquire(t.Context())
 	require.NoError(t, err)

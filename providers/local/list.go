@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
 // List returns a page of objects. It reads the directories that can have a key of the
 // page, and stats the files of the page.
-func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	after, err := parseToken(r)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ var errToken = argument.Invalid("token", "must be from a page of this listing", 
 
 // parseToken returns the position after which a page begins. If no listing like r can
 // have returned the token, it fails with InvalidArgument.
-func parseToken(r *storage.ListRequest) (position, error) {
+func parseToken(r *driver.ListRequest) (position, error) {
 	if r.Token == "" {
 		return position{key: r.StartAfter}, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestKeysAreOrderedByTheirBytes(t *testing.T) {
@@ -30,14 +31,14 @@ func TestKeysAreOrderedByTheirBytes(t *testing.T) {
 			want := slices.Clone(keys)
 			sort.Strings(want)
 			for _, limit := range []int{1, 2, 3, 1000} {
-				require.Equal(t, want, s.list(storage.ListRequest{Limit: limit}))
+				require.Equal(t, want, s.list(driver.ListRequest{Limit: limit}))
 			}
 		})
 	}
 }
 
 // expected returns the entries that the contract requires.
-func expected(keys []string, r storage.ListRequest) []string {
+func expected(keys []string, r driver.ListRequest) []string {
 	var out []string
 	for _, key := range keys {
 		if !strings.HasPrefix(key, r.Prefix) {
@@ -87,7 +88,7 @@ func TestListing(t *testing.T) {
 							if limit == 1 && start > "a" && start < "z" {
 								continue // this would take too long
 							}
-							r := storage.ListRequest{Prefix: prefix, Delimiter: delimiter, StartAfter: start, Limit: limit}
+							r := driver.ListRequest{Prefix: prefix, Delimiter: delimiter, StartAfter: start, Limit: limit}
 							if want, got := expected(keys, r), s.listKeys(r); !slices.Equal(want, got) {
 								require.Equal(t, want, got, "%+v", r)
 							}
@@ -100,7 +101,7 @@ func TestListing(t *testing.T) {
 }
 
 // listKeys does what list does, without checking each entry.
-func (s *subject) listKeys(r storage.ListRequest) []string {
+func (s *subject) listKeys(r driver.ListRequest) []string {
 	s.t.Helper()
 	var keys []string
 	for {
@@ -131,18 +132,18 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		r    storage.ListRequest
+		r    driver.ListRequest
 		want []string
 	}{
-		{"everything: each directory once", storage.ListRequest{Limit: 100}, []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"}},
-		{"a prefix: only directories under it", storage.ListRequest{Prefix: "b/", Limit: 100}, []string{"b", "b/deep"}},
-		{"a prefix within a name", storage.ListRequest{Prefix: "b/d", Limit: 100}, []string{"b", "b/deep"}},
-		{"a prefix without keys", storage.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
-		{"a start: only directories after it", storage.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
-		{"a start after a directory", storage.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
-		{"a token: only its path", storage.ListRequest{Token: position{key: "c/deep/1"}.token(), Limit: 100}, []string{"", "c", "c/deep"}},
-		{"a page: only directories that fill it", storage.ListRequest{Limit: 1}, []string{"", "a"}},
-		{"a delimiter: each directory once", storage.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
+		{"everything: each directory once", driver.ListRequest{Limit: 100}, []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"}},
+		{"a prefix: only directories under it", driver.ListRequest{Prefix: "b/", Limit: 100}, []string{"b", "b/deep"}},
+		{"a prefix within a name", driver.ListRequest{Prefix: "b/d", Limit: 100}, []string{"b", "b/deep"}},
+		{"a prefix without keys", driver.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
+		{"a start: only directories after it", driver.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
+		{"a start after a directory", driver.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
+		{"a token: only its path", driver.ListRequest{Token: position{key: "c/deep/1"}.token(), Limit: 100}, []string{"", "c", "c/deep"}},
+		{"a page: only directories that fill it", driver.ListRequest{Limit: 1}, []string{"", "a"}},
+		{"a delimiter: each directory once", driver.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			opened = nil
@@ -157,7 +158,7 @@ func TestALastPageHasNoToken(t *testing.T) {
 	s := open(t)
 	s.put("a", "")
 	s.put("b", "")
-	page, err := s.driver.List(t.Context(), &storage.ListRequest{Limit: 2})
+	page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	require.Empty(t, page.Token)
@@ -168,18 +169,18 @@ func TestTokens(t *testing.T) {
 	s.put("a/b", "")
 	for _, row := range []struct {
 		name string
-		r    storage.ListRequest
+		r    driver.ListRequest
 		ok   bool
 	}{
-		{"a key's", storage.ListRequest{Token: position{key: "a/b"}.token()}, true},
-		{"a prefix's", storage.ListRequest{Token: position{key: "a/", isPrefix: true}.token(), Delimiter: "/"}, true},
-		{"of a missing key", storage.ListRequest{Token: position{key: "zzz"}.token()}, true},
-		{"not base64", storage.ListRequest{Token: "???"}, false},
-		{"empty", storage.ListRequest{Token: "aw"}, false},
-		{"another prefix", storage.ListRequest{Token: position{key: "a/b"}.token(), Prefix: "b"}, false},
-		{"another delimiter", storage.ListRequest{Token: position{key: "a/b"}.token(), Delimiter: "/"}, false},
-		{"a prefix's without its delimiter", storage.ListRequest{Token: position{key: "a/", isPrefix: true}.token()}, false},
-		{"a version's, malformed", storage.ListRequest{Token: position{key: "a", version: "x"}.token()}, false},
+		{"a key's", driver.ListRequest{Token: position{key: "a/b"}.token()}, true},
+		{"a prefix's", driver.ListRequest{Token: position{key: "a/", isPrefix: true}.token(), Delimiter: "/"}, true},
+		{"of a missing key", driver.ListRequest{Token: position{key: "zzz"}.token()}, true},
+		{"not base64", driver.ListRequest{Token: "???"}, false},
+		{"empty", driver.ListRequest{Token: "aw"}, false},
+		{"another prefix", driver.ListRequest{Token: position{key: "a/b"}.token(), Prefix: "b"}, false},
+		{"another delimiter", driver.ListRequest{Token: position{key: "a/b"}.token(), Delimiter: "/"}, false},
+		{"a prefix's without its delimiter", driver.ListRequest{Token: position{key: "a/", isPrefix: true}.token()}, false},
+		{"a version's, malformed", driver.ListRequest{Token: position{key: "a", version: "x"}.token()}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.r.Limit = 10
@@ -203,7 +204,7 @@ func TestForeignNamesThatAreNotKeysAreNotListed(t *testing.T) {
 	}
 	s.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200), "a key of more than 1,024 bytes")
 	require.Empty(t, s.all())
-	require.Empty(t, s.list(storage.ListRequest{Delimiter: "="}))
+	require.Empty(t, s.list(driver.ListRequest{Delimiter: "="}))
 }
 
 func TestALargeDirectory(t *testing.T) {
@@ -219,13 +220,13 @@ func TestALargeDirectory(t *testing.T) {
 	}
 	sort.Strings(want)
 	settle(t, filepath.Join(s.root, "d"))
-	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "read from the disk")
-	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "from the cache")
-	require.Equal(t, want[2000:], s.listKeys(storage.ListRequest{Limit: 100, StartAfter: want[1999]}))
+	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 100}), "read from the disk")
+	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 100}), "from the cache")
+	require.Equal(t, want[2000:], s.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
 	s.put("d/00000x", "")
-	require.Contains(t, s.listKeys(storage.ListRequest{Limit: 100}), "d/00000x", "a change is visible immediately")
+	require.Contains(t, s.listKeys(driver.ListRequest{Limit: 100}), "d/00000x", "a change is visible immediately")
 	s.remove("d/00000x")
-	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 1000}))
+	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 1000}))
 }
 
 // settle makes the time of a directory old enough for the cache.
@@ -309,9 +310,9 @@ func TestHostileKeysAreInByteOrder(t *testing.T) {
 			for _, key := range keys {
 				s.put(key, "x")
 			}
-			require.Equal(t, keys, s.list(storage.ListRequest{Limit: 1}))
+			require.Equal(t, keys, s.list(driver.ListRequest{Limit: 1}))
 			for i, key := range keys {
-				require.Equal(t, append([]string(nil), keys[i+1:]...), s.list(storage.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
+				require.Equal(t, append([]string(nil), keys[i+1:]...), s.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
 				prefix := key[:random.IntN(len(key)+1)]
 				var want []string
 				for _, other := range keys {
@@ -322,7 +323,7 @@ func TestHostileKeysAreInByteOrder(t *testing.T) {
 						want = append(want, other)
 					}
 				}
-				require.Equal(t, slices.Compact(want), s.list(storage.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
+				require.Equal(t, slices.Compact(want), s.list(driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
 			}
 		})
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 // enableObjectLock makes the bucket lock objects, for all processes and for good. If the settings
 // cannot be written now, each write tries again, and returns the error.
-func (d *driver) enableObjectLock() {
+func (d *objectDriver) enableObjectLock() {
 	d.locksObjects.Store(true)
 	d.versions.Store(true)
 	ctx := context.Background()
@@ -86,7 +87,7 @@ func (r *reader) checkRemovable(at objectFile, bypass bool) error {
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.
-func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(b bucketSettings, a *attrs) error {
 		if !b.ObjectLock {
 			return objectlock.ErrNoLock
@@ -100,7 +101,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 }
 
 // SetLegalHold begins or ends a legal hold.
-func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(b bucketSettings, a *attrs) error {
 		if !b.ObjectLock {
 			return objectlock.ErrNoLock

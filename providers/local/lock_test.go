@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-func withObjectLock(d *driver) { d.Describe().EnableObjectLock() }
+func withObjectLock(d *objectDriver) { d.Describe().EnableObjectLock() }
 
-func held(key string) *storage.PutRequest {
+func held(key string) *driver.PutRequest {
 	r := request(key, "held")
 	r.LegalHold = true
 	return r
@@ -37,15 +38,15 @@ func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
 			for _, s := range []*subject{early, late} {
 				s.put("k", "new")
 				s.remove("k")
-				err := s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
+				err := s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
 				require.ErrorIs(t, err, storage.Locked)
 				body, got, err := s.getVersion("k", a.Version)
 				require.NoError(t, err)
 				require.Equal(t, "held", body)
 				require.True(t, got.LegalHold)
 			}
-			require.NoError(t, early.driver.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k", Version: a.Version}))
-			require.NoError(t, late.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, late.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 		})
 	}
 }
@@ -55,20 +56,20 @@ func TestALockedCurrentVersionStays(t *testing.T) {
 	s.put("k", "old")
 	a, err := s.driver.Put(t.Context(), held("k"))
 	require.NoError(t, err)
-	err = s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version})
+	err = s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version})
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, "held", s.get("k"))
-	require.Len(t, s.history(storage.ListRequest{}), 2)
+	require.Len(t, s.history(driver.ListRequest{}), 2)
 }
 
 func TestRetentionEndsByTheClock(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
-	s := open(t, withObjectLock, func(d *driver) { d.clock.now = func() time.Time { return now } })
+	s := open(t, withObjectLock, func(d *objectDriver) { d.clock.now = func() time.Time { return now } })
 	r := request("k", "x")
 	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
 	a, err := s.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	version := &storage.DeleteRequest{Key: "k", Version: a.Version}
+	version := &driver.DeleteRequest{Key: "k", Version: a.Version}
 	now = now.Add(time.Minute - 1)
 	require.ErrorIs(t, s.driver.Delete(t.Context(), version), storage.Locked)
 	now = now.Add(1)
@@ -82,16 +83,16 @@ func TestDefaultRetentionOfABucket(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}
-	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", DefaultRetention: week})
+	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NoDirExists(t, filepath.Join(parent, "b"))
-	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", ObjectLock: true})
+	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", ObjectLock: true})
 	require.NoError(t, err)
 
 	s := reopen(t, filepath.Join(parent, "b"))
 	s.put("before", "x")
 	require.Zero(t, s.head("before").Retention)
-	info, err := service.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", DefaultRetention: week})
+	info, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.NoError(t, err)
 	require.Equal(t, *week, info.DefaultRetention)
 	require.True(t, info.ObjectLock && info.Versioning)
@@ -100,7 +101,7 @@ func TestDefaultRetentionOfABucket(t *testing.T) {
 	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
 	require.Equal(t, a.Retention, s.head("after").Retention)
 	off := false
-	_, err = service.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", Versioning: &off})
+	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Versioning: &off})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 }
@@ -111,7 +112,7 @@ func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), []byte("{"), 0o666))
 	_, err := s.driver.Put(t.Context(), request("k", "y"))
 	require.ErrorIs(t, err, storage.Internal)
-	require.ErrorIs(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.Internal)
+	require.ErrorIs(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.Internal)
 	require.Equal(t, "x", s.get("k"))
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func modeOf(t *testing.T, path string) os.FileMode {
@@ -30,7 +31,7 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 	}{
 		{"a plain write", "f", "f", func(_ *testing.T, s *subject, key string) { s.put(key, "new") }},
 		{"a conditional write", "f", "f", func(t *testing.T, s *subject, key string) {
-			a, body, err := s.driver.Get(t.Context(), &storage.GetRequest{Key: key, Length: -1})
+			a, body, err := s.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			r := request(key, "new")
@@ -41,16 +42,16 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 		{"an upload in parts", "f", "f", func(t *testing.T, s *subject, key string) {
 			upload, err := s.driver.BeginParts(t.Context(), request(key, ""))
 			require.NoError(t, err)
-			part, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
+			part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
 			require.NoError(t, err)
 			file := filepath.Join(s.root, uploadPath(upload), partName(1))
 			require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the mode of the part")
-			_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []storage.Part{part}})
+			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []driver.Part{part}})
 			require.NoError(t, err)
 		}},
 		{"a copy", "f", "f", func(t *testing.T, s *subject, key string) {
 			s.put("source", "new")
-			_, err := s.driver.Copy(t.Context(), &storage.CopyRequest{Key: key, Source: s.driver.Locate("source")})
+			_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Key: key, Source: s.driver.Locate("source")})
 			require.NoError(t, err)
 		}},
 		{"a write with versions", "f", "f", func(t *testing.T, s *subject, key string) {
@@ -65,7 +66,7 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
 			t.Run(row.name+"/"+mode.String(), func(t *testing.T) {
 				for _, sync := range []bool{false, true} {
-					s := open(t, func(d *driver) { d.sync = sync })
+					s := open(t, func(d *objectDriver) { d.sync = sync })
 					path := filepath.Join(s.root, row.there)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
@@ -92,15 +93,15 @@ func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
 			{"parts", func(s *subject) {
 				upload, err := s.driver.BeginParts(t.Context(), request("f", ""))
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
 				require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, uploadPath(upload), partName(1))))
-				_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []storage.Part{part}})
+				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []driver.Part{part}})
 				require.NoError(t, err)
 			}},
 		} {
 			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
-				s := open(t, func(d *driver) { d.fileMode = 0o640 })
+				s := open(t, func(d *objectDriver) { d.fileMode = 0o640 })
 				path := filepath.Join(s.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
@@ -121,7 +122,7 @@ func TestTheModeOfNewFiles(t *testing.T) {
 			return nil, err
 		}
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
-		return &subject{d.(*driver), t, root}, nil
+		return &subject{d.(*objectDriver), t, root}, nil
 	}
 	s, err := open(t, Config{FileMode: 0o620})
 	require.NoError(t, err)

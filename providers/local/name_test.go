@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -139,7 +140,7 @@ func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
 			}
 			require.ElementsMatch(t, keys, s.all())
 			require.IsIncreasing(t, s.all())
-			require.Equal(t, s.all(), s.list(storage.ListRequest{Limit: page}))
+			require.Equal(t, s.all(), s.list(driver.ListRequest{Limit: page}))
 			for _, key := range keys {
 				s.remove(key)
 			}
@@ -229,7 +230,7 @@ func TestAnObjectReplacesAnEmptyDirectory(t *testing.T) {
 	s.write("a/x", "")
 	require.NoError(t, os.Remove(filepath.Join(s.root, "a", "x")))
 	require.Empty(t, s.all())
-	require.Empty(t, s.list(storage.ListRequest{Delimiter: "/"}))
+	require.Empty(t, s.list(driver.ListRequest{Delimiter: "/"}))
 	s.put("a", "object")
 	require.Equal(t, []string{"a"}, s.files())
 }

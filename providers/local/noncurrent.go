@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
@@ -221,7 +222,7 @@ func (n *noncurrent) openVersion(key, version string) (*osdir.File, error) {
 }
 
 // deleteVersion removes a noncurrent version. The caller holds the lock of the key.
-func (n *noncurrent) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
+func (n *noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest) error {
 	path := n.versionsDir(r.Key)
 	d, err := n.tree.open(path)
 	if err != nil {
@@ -259,7 +260,7 @@ func (n *noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version st
 
 // deleteMarker removes a delete marker. If the key has no current object and the marker was its
 // newest version, the version before it becomes current. The caller holds the lock of the key.
-func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest, current objectFile) error {
+func (s *candidates) deleteMarker(ctx context.Context, r *driver.DeleteRequest, current objectFile) error {
 	path := s.noncurrent.versionsDir(r.Key)
 	d, err := s.tree.open(path)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -43,7 +44,7 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 }
 
 // keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
-func (u *uploads) keepSum(upload string, part storage.Part) {
+func (u *uploads) keepSum(upload string, part driver.Part) {
 	if !part.CRC32C.Known {
 		return
 	}
@@ -70,7 +71,7 @@ func (t *tree) readSmall(path string) (text string, ok bool) {
 }
 
 // ListParts returns the parts that are there now, with their checksums.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	page := &storage.PartPage{More: len(numbers) > r.Limit}
+	page := &driver.PartPage{More: len(numbers) > r.Limit}
 	for _, number := range numbers[:min(len(numbers), r.Limit)] {
 		if err := interrupted(ctx); err != nil {
 			return nil, err
@@ -128,7 +129,7 @@ func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 // replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
 // file CompleteParts has given away stays listed: without it, another CompleteParts would make an
 // object of the others.
-func (u *uploads) describePart(ctx context.Context, from *osdir.Dir, upload string, number int) (part storage.Part, ok bool, err error) {
+func (u *uploads) describePart(ctx context.Context, from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
@@ -148,7 +149,7 @@ func (u *uploads) describePart(ctx context.Context, from *osdir.Dir, upload stri
 
 // findPart returns the part with that number, and its checksum if that was kept. A part in a file
 // of its own counts more than one in a slot.
-func (u *uploads) findPart(from *osdir.Dir, upload string, number int) (part storage.Part, ok bool, err error) {
+func (u *uploads) findPart(from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	m, err := from.Stat(partName(number))
 	switch {
 	case osdir.IsNotExist(err):
@@ -159,14 +160,14 @@ func (u *uploads) findPart(from *osdir.Dir, upload string, number int) (part sto
 	case m.Kind != osdir.KindFile:
 		return part, false, nil
 	}
-	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.Size}
+	part = driver.Part{Number: number, Tag: makeTag(m).revision(), Size: m.Size}
 	record, _ := u.tree.readSmall(uploadPath(upload) + "/" + sumName(number))
 	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
 }
 
 // readPartSum reads a part. If it was replaced, readPartSum fails with InvalidArgument.
-func readPartSum(ctx context.Context, from *osdir.Dir, part storage.Part) (storage.CRC32C, error) {
+func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storage.CRC32C, error) {
 	file, offset, size, err := openPart(from, part)
 	if err != nil {
 		return storage.CRC32C{}, err
@@ -194,7 +195,7 @@ func (r cancelableReader) Read(p []byte) (int, error) {
 
 // ListUploads returns the uploads in progress, by their names. One that it cannot read, because it
 // ends meanwhile, is left out.
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 	if err != nil {
 		return nil, err
 	}
-	page := &storage.UploadPage{}
+	page := &driver.UploadPage{}
 	for _, name := range names {
 		if err := interrupted(ctx); err != nil {
 			return nil, err

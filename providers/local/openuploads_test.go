@@ -12,19 +12,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func (s *subject) listParts(upload string, after, limit int) *storage.PartPage {
+func (s *subject) listParts(upload string, after, limit int) *driver.PartPage {
 	s.t.Helper()
-	page, err := s.driver.ListParts(s.t.Context(), &storage.ListPartsRequest{Key: "k", Upload: upload, After: after, Limit: limit})
+	page, err := s.driver.ListParts(s.t.Context(), &driver.ListPartsRequest{Key: "k", Upload: upload, After: after, Limit: limit})
 	require.NoError(s.t, err)
 	return page
 }
 
-func (s *subject) partWithSum(upload string, number int, text string) storage.Part {
+func (s *subject) partWithSum(upload string, number int, text string) driver.Part {
 	s.t.Helper()
-	p, err := s.driver.PutPart(s.t.Context(), &storage.PartRequest{
+	p, err := s.driver.PutPart(s.t.Context(), &driver.PartRequest{
 		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text), AnyOrder: true,
 	})
 	require.NoError(s.t, err)
@@ -33,10 +34,10 @@ func (s *subject) partWithSum(upload string, number int, text string) storage.Pa
 
 func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := open(t, func(d *driver) { d.clock.now = func() time.Time { return now } })
+	s := open(t, func(d *objectDriver) { d.clock.now = func() time.Time { return now } })
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.KnownCRC32C(7)})
+	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.KnownCRC32C(7)})
 	require.NoError(t, err)
 	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
 	require.NoError(t, err)
@@ -47,9 +48,9 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			dir := filepath.Join(s.root, uploadPath(upload))
-			var want []storage.Part
+			var want []driver.Part
 			send := func(number int, text string) { want = append(want, s.partWithSum(upload, number, text)) }
 			send(9, "nine")
 			send(1, "one")
@@ -60,7 +61,7 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 			send(2, "two") // these have files of their own
 			send(3, "three")
 			send(4, "four")
-			slices.SortFunc(want, func(a, b storage.Part) int { return cmp.Compare(a.Number, b.Number) })
+			slices.SortFunc(want, func(a, b driver.Part) int { return cmp.Compare(a.Number, b.Number) })
 			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
 			page := s.listParts(upload, 1, 4)
 			require.True(t, page.More)
@@ -85,7 +86,7 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 // TestAnUploadEndsBeforeItsPartsAreRemoved has a key that cannot be removed: nothing else is, either.
 func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	s := open(t)
-	upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	s.partWithSum(upload, 1, "one")
 	key := filepath.Join(s.uploadDir(upload), uploadKeyName)
 	require.NoError(t, os.Remove(key))
@@ -103,18 +104,18 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 
 func TestUploadsAreListedInEveryProcess(t *testing.T) {
 	s := open(t)
-	none, err := s.driver.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 10})
+	none, err := s.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
-	first, second := s.begin(&storage.PutRequest{Key: "a/1"}), s.begin(&storage.PutRequest{Key: "a/2"})
-	s.begin(&storage.PutRequest{Key: "b"})
+	first, second := s.begin(&driver.PutRequest{Key: "a/1"}), s.begin(&driver.PutRequest{Key: "a/2"})
+	s.begin(&driver.PutRequest{Key: "b"})
 	require.NoError(t, os.MkdirAll(filepath.Join(s.root, uploadPath(randomName())), 0o700)) // not begun wholly, or ended in part
 
 	other, err := newDriver(s.root, Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })
 	var found []string
-	r := &storage.ListUploadsRequest{Prefix: "a/", Limit: 1}
+	r := &driver.ListUploadsRequest{Prefix: "a/", Limit: 1}
 	for {
 		page, err := other.ListUploads(t.Context(), r)
 		require.NoError(t, err)

@@ -8,10 +8,10 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-var _ signedurl.Origin = (*driver)(nil)
+var _ signedurl.Origin = (*objectDriver)(nil)
 
 // VerifyingKeys returns the keys of the bucket. It makes no key if there is none.
-func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
+func (d *objectDriver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return signedurl.Keys{}, err
@@ -21,7 +21,7 @@ func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
 }
 
 // BucketInfo returns the bucket's settings, which another process may have changed.
-func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
+func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 
 // PublicRevision returns the revision of the object. It returns "" if there is no object,
 // or if it is not public.
-func (d *driver) PublicRevision(ctx context.Context, key string) (string, error) {
+func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
@@ -57,4 +57,4 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 }
 
 // Now returns the time of the clock of Config.
-func (d *driver) Now() time.Time { return d.clock.now() }
+func (d *objectDriver) Now() time.Time { return d.clock.now() }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
@@ -16,7 +17,7 @@ import (
 // BeginParts makes a directory for the parts. The directory stays until the upload is
 // completed or aborted, or until a sweep discards it as abandoned. At most once an hour,
 // BeginParts itself sweeps.
-func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
@@ -92,18 +93,18 @@ func (u *uploads) partRenameError(st *stagedFile, err error) error {
 
 // PutPart stores a part, and atomically replaces an earlier one with that number. The tag
 // of the part identifies its file or slot.
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer d.release(s)
 	if r.Number < 1 || r.Number > maxParts {
-		return storage.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
+		return driver.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
 	}
 	to, err := s.uploads.upload(ctx, r.Key, r.Upload)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer to.close()
 	if part, done, err := s.uploads.putInSlot(ctx, to.dir, r); done || err != nil {
@@ -113,35 +114,35 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 }
 
 // putInFile stores a part in a file of its own.
-func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (storage.Part, error) {
+func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (driver.Part, error) {
 	st, err := u.staging.stage(ctx)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer u.staging.discard(st)
 	if err := u.restrictMode(r.Key, st); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	if err := st.file.SetTime(st.dir, st.name, u.clock.next()); err != nil {
-		return storage.Part{}, u.tree.stagedFileError(err)
+		return driver.Part{}, u.tree.stagedFileError(err)
 	}
 	if err := u.staging.finish(st); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	if err := u.moveTo(ctx, to, partName(r.Number), st); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
-	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.Size, CRC32C: r.CRC32C}
+	part := driver.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.Size, CRC32C: r.CRC32C}
 	u.keepSum(r.Upload, part)
 	return part, nil
 }
 
 // CompleteParts makes one file of the parts and places it as Put does. If that fails, the
 // parts stay, for another attempt or AbortParts.
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -193,7 +194,7 @@ func (u *uploads) privateMode(key string) (uint32, error) {
 	return mode, nil
 }
 
-func (u *uploads) join(ctx context.Context, r *storage.CompleteRequest) (a *storage.Attrs, err error) {
+func (u *uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *storage.Attrs, err error) {
 	from, err := u.upload(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
@@ -223,7 +224,7 @@ func (u *uploads) join(ctx context.Context, r *storage.CompleteRequest) (a *stor
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
-func (st *stagedFile) appendPart(ctx context.Context, from *osdir.Dir, part storage.Part) error {
+func (st *stagedFile) appendPart(ctx context.Context, from *osdir.Dir, part driver.Part) error {
 	file, offset, size, err := openPart(from, part)
 	if err != nil {
 		return err
@@ -232,12 +233,12 @@ func (st *stagedFile) appendPart(ctx context.Context, from *osdir.Dir, part stor
 	return st.append(ctx, file, offset, size)
 }
 
-func errPart(part storage.Part) error {
+func errPart(part driver.Part) error {
 	return argument.Invalid("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
 }
 
 // AbortParts removes the upload and its parts.
-func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return err

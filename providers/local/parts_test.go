@@ -10,18 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-func (s *subject) part(upload string, number int, body string) storage.Part {
+func (s *subject) part(upload string, number int, body string) driver.Part {
 	s.t.Helper()
-	p, err := s.driver.PutPart(s.t.Context(), &storage.PartRequest{
+	p, err := s.driver.PutPart(s.t.Context(), &driver.PartRequest{
 		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(body), Size: int64(len(body)),
 	})
 	require.NoError(s.t, err)
 	return p
 }
 
-func (s *subject) begin(r *storage.PutRequest) string {
+func (s *subject) begin(r *driver.PutRequest) string {
 	s.t.Helper()
 	upload, err := s.driver.BeginParts(s.t.Context(), r)
 	require.NoError(s.t, err)
@@ -40,15 +41,15 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			r := &storage.PutRequest{Key: "k", Size: -1}
+			r := &driver.PutRequest{Key: "k", Size: -1}
 			for range 50 {
 				upload := s.begin(r)
-				parts := []storage.Part{s.part(upload, 1, "one"), s.part(upload, 2, "two")}
+				parts := []driver.Part{s.part(upload, 1, "one"), s.part(upload, 2, "two")}
 				made, errs := make([]*storage.Attrs, 4), make([]error, 4)
 				var wg sync.WaitGroup
 				for i := range made {
 					wg.Go(func() {
-						made[i], errs[i] = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+						made[i], errs[i] = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 					})
 				}
 				wg.Wait()
@@ -74,9 +75,9 @@ func TestParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			r := &storage.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{ContentType: "text/plain"}}
+			r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{ContentType: "text/plain"}}
 			upload := s.begin(r)
-			parts := make([]storage.Part, 3)
+			parts := make([]driver.Part, 3)
 			s.part(upload, 2, "replaced")
 			var wg sync.WaitGroup
 			for i := range parts {
@@ -86,7 +87,7 @@ func TestParts(t *testing.T) {
 			require.Empty(t, s.all(), "an upload in progress is not listed")
 			crc := uint32(42)
 			r.CRC32C = storage.KnownCRC32C(crc)
-			a, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+			a, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
 			require.Equal(t, "aaaaabbbbbccccc", s.get("k"))
 			require.Equal(t, a, s.head("k"))
@@ -100,11 +101,11 @@ func TestParts(t *testing.T) {
 
 func TestPartsSurviveTheProcess(t *testing.T) {
 	s := open(t)
-	r := &storage.PutRequest{Key: "k"}
+	r := &driver.PutRequest{Key: "k"}
 	upload := s.begin(r)
 	part := s.part(upload, 1, "x")
 	other := reopen(t, s.root)
-	_, err := other.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
+	_, err := other.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 	require.NoError(t, err)
 	require.Equal(t, "x", s.get("k"))
 }
@@ -112,10 +113,10 @@ func TestPartsSurviveTheProcess(t *testing.T) {
 func TestCompletingPartsWithACondition(t *testing.T) {
 	s := open(t)
 	s.put("k", "old")
-	r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
+	r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 	upload := s.begin(r)
-	parts := []storage.Part{s.part(upload, 1, "new")}
-	_, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+	parts := []driver.Part{s.part(upload, 1, "new")}
+	_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", s.get("k"))
 	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
@@ -125,27 +126,27 @@ func TestCompletingPartsWithACondition(t *testing.T) {
 
 func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
 	s := open(t)
-	r := &storage.PutRequest{Key: "k"}
+	r := &driver.PutRequest{Key: "k"}
 	upload := s.begin(r)
 	part := s.part(upload, 1, "x")
 	for _, row := range []struct {
 		name, key, upload string
-		part              storage.Part
+		part              driver.Part
 	}{
 		{"unknown", "k", strings.Repeat("0", 24), part},
 		{"malformed", "k", "../../k", part},
 		{"another key's", "other", upload, part},
-		{"a missing part", "k", upload, storage.Part{Number: 2, Tag: part.Tag}},
-		{"a replaced part", "k", upload, storage.Part{Number: 1, Tag: "1-1-1"}},
+		{"a missing part", "k", upload, driver.Part{Number: 2, Tag: part.Tag}},
+		{"a replaced part", "k", upload, driver.Part{Number: 1, Tag: "1-1-1"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{
-				Put: &storage.PutRequest{Key: row.key}, Upload: row.upload, Parts: []storage.Part{row.part},
+			_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put: &driver.PutRequest{Key: row.key}, Upload: row.upload, Parts: []driver.Part{row.part},
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	_, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
+	_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NoError(t, s.driver.AbortParts(t.Context(), "other", upload), "another key has no such upload")
 	require.Len(t, s.uploads(), 1)
@@ -153,7 +154,7 @@ func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
 
 func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	s := open(t)
-	s.begin(&storage.PutRequest{Key: "k"})
+	s.begin(&driver.PutRequest{Key: "k"})
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)

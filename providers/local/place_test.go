@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // replacements are the ways in which the directory of an open bucket makes place for another.
@@ -41,7 +43,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			require.NoError(t, os.Mkdir(root, 0o777))
 			b := reopen(t, root)
 			b.put("before", "old")
-			_, body, err := b.driver.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
+			_, body, err := b.driver.Get(t.Context(), &driver.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
 			key, err := b.driver.live.settings.signingKeys(t.Context())
 			require.NoError(t, err)
@@ -96,7 +98,7 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 			require.Equal(t, "mine", other.get("k"))
 			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"), "copies and Overlap see one bucket")
 			require.NotEqual(t, before, b.driver.Locate("k"))
-			_, err = other.driver.Copy(t.Context(), &storage.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
+			_, err = other.driver.Copy(t.Context(), &driver.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
 			require.Equal(t, "mine", b.get("copy"))
 		})
@@ -125,12 +127,12 @@ func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o777))
 			}
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one"), filepath.Join(dir, "link")))
-			open := func() (storage.ServiceDriver, storage.Bucket) {
+			open := func() (driver.ServiceDriver, storage.Bucket) {
 				s, err := NewServiceDriver(filepath.Join(dir, "link"), ServiceConfig{})
 				require.NoError(t, err)
 				d, err := s.Driver("both")
 				require.NoError(t, err)
-				b := storage.New(d)
+				b := engine.New(d)
 				t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), s.Close())) })
 				return s, b
 			}
@@ -147,7 +149,7 @@ func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
 			_, err = storage.Copy(t.Context(), theirs, "copy", b, "k")
 			require.NoError(t, err)
 
-			_, err = s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "after"})
+			_, err = s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "after"})
 			require.NoError(t, err)
 			require.DirExists(t, filepath.Join(dir, "link", "after"))
 			page, _, err := s.ListBuckets(t.Context(), "")
@@ -207,7 +209,7 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	unlock()
 	require.ErrorIs(t, <-result, storage.BucketNotFound)
 	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
-	_, err = one.driver.List(t.Context(), &storage.ListRequest{Limit: 1})
+	_, err = one.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.BucketNotFound, e.Code)

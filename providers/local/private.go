@@ -5,16 +5,17 @@ import (
 	"path/filepath"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // privateName is the directory of the private objects of a bucket, which is like a bucket.
 const privateName = "private"
 
-var _ storage.PrivateDriver = (*serviceDriver)(nil)
+var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
 // PrivateDriver returns a driver of the directory .omnibucket/private in a bucket.
-func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create bool) (storage.Driver, error) {
+func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}

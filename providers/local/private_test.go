@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
@@ -26,20 +27,20 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 
 	d, err := s.PrivateDriver(ctx, "one", true)
 	require.NoError(t, err)
-	_, err = d.Put(ctx, &storage.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4})
+	_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4})
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
 	d, err = s.PrivateDriver(ctx, "one", false)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
-	_, body, err := d.Get(ctx, &storage.GetRequest{Key: "record", Length: -1})
+	_, body, err := d.Get(ctx, &driver.GetRequest{Key: "record", Length: -1})
 	require.NoError(t, err)
 	content, err := io.ReadAll(body)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, "kept", string(content))
 
-	page, err := s.bucket(t, "one", root).driver.List(ctx, &storage.ListRequest{Limit: 10})
+	page, err := s.bucket(t, "one", root).driver.List(ctx, &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	require.NoError(t, s.DeleteBucket(ctx, "one"), "private objects do not keep a bucket")
@@ -51,11 +52,11 @@ func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 	b := s.bucket(t, "one", root)
 	require.NotZero(t, b.driver.Describe().Features&storage.LateMetadata)
-	r := &storage.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
+	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
 	_, err := b.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	a, err := b.driver.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	a, err := b.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
 }
@@ -75,7 +76,7 @@ func TestTheFirstWriteToABucketOfAServiceRemovesWhatKilledWritersLeft(t *testing
 	require.NoError(t, os.WriteFile(left+markerSuffix, nil, 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(left, "1"), []byte("half"), 0o666))
 	b := s.bucket(t, "one", root)
-	_, err := b.driver.Put(t.Context(), &storage.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
+	_, err := b.driver.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
 	require.NoDirExists(t, left)
 	require.NoFileExists(t, left+markerSuffix)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // These tests start the test binary again with a role, to get processes that only share
@@ -32,7 +33,7 @@ const (
 
 // play runs a role in another process, which communicates with the test by its output.
 func play(role string) int {
-	roles := map[string]func(d *driver, text string) error{
+	roles := map[string]func(d *objectDriver, text string) error{
 		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
 		"sender": sendSlowly, "tagger": tagForEver, "holder": holdForEver,
 	}
@@ -110,7 +111,7 @@ func stopped(done <-chan struct{}) bool {
 
 // pattern returns an object whose size, bytes, type and metadata depend on number, so that
 // checkPattern detects a torn object, and attributes of another one.
-func pattern(key string, number int) *storage.PutRequest {
+func pattern(key string, number int) *driver.PutRequest {
 	line := fmt.Sprintf("%08d\n", number)
 	r := request(key, strings.Repeat(line, 1+number%5000))
 	r.ContentType = "number/" + strconv.Itoa(number)
@@ -118,8 +119,8 @@ func pattern(key string, number int) *storage.PutRequest {
 	return r
 }
 
-func checkPattern(d *driver, key string) error {
-	a, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+func checkPattern(d *objectDriver, key string) error {
+	a, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func checkPattern(d *driver, key string) error {
 	return nil
 }
 
-func writeForEver(d *driver, key string) error {
+func writeForEver(d *objectDriver, key string) error {
 	done, n := told(), 0
 	for ; !stopped(done); n++ {
 		if _, err := d.Put(context.Background(), pattern(key, rand.IntN(1_000_000))); err != nil {
@@ -158,7 +159,7 @@ func writeForEver(d *driver, key string) error {
 	return nil
 }
 
-func readForEver(d *driver, key string) error {
+func readForEver(d *objectDriver, key string) error {
 	done, n := told(), 0
 	for ; !stopped(done); n++ {
 		if err := checkPattern(d, key); err != nil {
@@ -170,7 +171,7 @@ func readForEver(d *driver, key string) error {
 }
 
 // createOnce prints "ready", so that all processes can begin at the same time.
-func createOnce(d *driver, key string) error {
+func createOnce(d *objectDriver, key string) error {
 	if _, err := d.acquire(context.Background()); err != nil {
 		return err
 	}
@@ -191,9 +192,9 @@ func createOnce(d *driver, key string) error {
 }
 
 // addUp adds ten to a counter by compare and swap.
-func addUp(d *driver, key string) error {
+func addUp(d *objectDriver, key string) error {
 	for added := 0; added < 10; {
-		a, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+		a, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 		if err != nil {
 			return err
 		}
@@ -215,7 +216,7 @@ func addUp(d *driver, key string) error {
 }
 
 // overwriteForEver does everything that writers do. It may be killed at any time.
-func overwriteForEver(d *driver, _ string) error {
+func overwriteForEver(d *objectDriver, _ string) error {
 	d.Describe().EnableVersions()
 	ctx := context.Background()
 	fmt.Println("ready")
@@ -231,7 +232,7 @@ func overwriteForEver(d *driver, _ string) error {
 			return err
 		}
 		tags := map[string]string{"number": fmt.Sprint(number)}
-		if err := d.SetTags(ctx, &storage.ChangeRequest{Key: "k", Tags: tags}); err != nil {
+		if err := d.SetTags(ctx, &driver.ChangeRequest{Key: "k", Tags: tags}); err != nil {
 			return err
 		}
 		r := pattern("fresh", number)
@@ -240,7 +241,7 @@ func overwriteForEver(d *driver, _ string) error {
 			return err
 		}
 		for _, key := range []string{"k/below", "dir/x", "fresh"} {
-			if err := d.Delete(ctx, &storage.DeleteRequest{Key: key}); err != nil {
+			if err := d.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
 				return err
 			}
 		}
@@ -344,7 +345,7 @@ func testKilledWriter(t *testing.T) {
 		kills = 20
 	}
 	root := t.TempDir()
-	like := func(d *driver) { d.noXattr = os.Getenv(diskVariable) == "none" }
+	like := func(d *objectDriver) { d.noXattr = os.Getenv(diskVariable) == "none" }
 	first := reopen(t, root, like)
 	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
@@ -368,7 +369,7 @@ func testKilledWriter(t *testing.T) {
 	}
 	s := reopen(t, root, withVersions, like)
 	seen := map[string]bool{}
-	for _, e := range s.history(storage.ListRequest{Limit: 1000}) {
+	for _, e := range s.history(driver.ListRequest{Limit: 1000}) {
 		require.False(t, seen[e.Key+e.Version], "each version must be listed once")
 		seen[e.Key+e.Version] = true
 		if e.IsDeleteMarker {

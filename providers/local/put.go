@@ -6,13 +6,14 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Put writes a hidden file with its attributes, and renames it to its place. Readers get
 // either the old object or the new one, each with its own attributes.
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err

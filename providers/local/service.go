@@ -11,17 +11,18 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-var _ storage.ServiceDriver = (*serviceDriver)(nil)
+var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 // A serviceDriver manages the directories in a directory. It does not support
 // credentials: the operating system checks those of the process.
 type serviceDriver struct {
-	storage.UnimplementedServiceDriver
+	driver.UnimplementedServiceDriver
 	path   string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
 	config ServiceConfig
 	keys   signedurl.Keys // from config
@@ -55,7 +56,7 @@ func (s *serviceDriver) resolve() string {
 
 // NewServiceDriver returns a driver for [storage.NewService], and otherwise does what
 // [NewService] does.
-func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, error) {
+func NewServiceDriver(root string, c ServiceConfig) (driver.ServiceDriver, error) {
 	keys, err := signedurl.NewKeys(c.SigningKeys)
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func checkName(name string) error {
 // CreateBucket makes the directory of a bucket in a trash, and moves it to its place with its
 // settings. If that fails or the process is killed, there is no bucket, and none without its
 // settings, which may be those of locks.
-func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 
 // UpdateBucket changes the settings that the request has. If the request has a region, it
 // fails with Unsupported: a bucket cannot move.
-func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
@@ -204,7 +205,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err := interrupted(ctx); err != nil {
 		return nil, "", err
 	}
-	after, err := parseToken(&storage.ListRequest{Token: token})
+	after, err := parseToken(&driver.ListRequest{Token: token})
 	if err != nil {
 		return nil, "", err
 	}
@@ -369,14 +370,14 @@ func (t *tree) removeEmpty(path string) error {
 
 // Driver returns a driver for a bucket. If the bucket does not exist, operations of the
 // driver fail with BucketNotFound.
-func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
+func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	return s.driver(name), nil
 }
 
-func (s *serviceDriver) driver(name string) *driver {
+func (s *serviceDriver) driver(name string) *objectDriver {
 	d := bucketDriver(s.resolve(), name, s.bucketConfig())
 	d.path = filepath.Join(s.path, name)
 	d.managed, d.configKeys = true, s.keys

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 func service(t *testing.T) (*serviceDriver, string) {
@@ -27,7 +29,7 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 	d, err := s.Driver(name)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return &subject{d.(*driver), t, filepath.Join(root, name)}
+	return &subject{d.(*objectDriver), t, filepath.Join(root, name)}
 }
 
 // A process that is killed while it makes a bucket leaves none without its locks.
@@ -40,7 +42,7 @@ func TestABucketAppearsWithItsSettings(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	r := &storage.BucketRequest{Name: "b", ObjectLock: true}
+	r := &driver.BucketRequest{Name: "b", ObjectLock: true}
 	_, err = s.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 	require.False(t, visible, "the bucket came before its settings")
@@ -58,7 +60,7 @@ func TestBuckets(t *testing.T) {
 	s, root := service(t)
 	yes := true
 	cors := []storage.CORSRule{{Origins: []string{"*"}, MaxAge: time.Hour}}
-	r := &storage.BucketRequest{Name: "one", Region: "here", Versioning: &yes, CORS: &cors}
+	r := &driver.BucketRequest{Name: "one", Region: "here", Versioning: &yes, CORS: &cors}
 	info, err := s.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 	want := &storage.BucketInfo{
@@ -74,7 +76,7 @@ func TestBuckets(t *testing.T) {
 	require.Equal(t, want, info)
 	rules := []storage.LifecycleRule{{ID: "x", ExpireAfterDays: 3}}
 	none := []storage.CORSRule{}
-	info, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
+	info, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
 	require.NoError(t, err)
 	require.True(t, info.Public && info.Versioning)
 	require.Equal(t, rules, info.Lifecycle)
@@ -92,9 +94,9 @@ func TestBuckets(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 	b.remove("k")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a noncurrent version")
-	require.NoError(t, b.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a delete marker")
-	require.NoError(t, b.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: b.history(storage.ListRequest{})[0].Version}))
+	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: b.history(driver.ListRequest{})[0].Version}))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
 	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
@@ -112,12 +114,12 @@ func TestBuckets(t *testing.T) {
 // whether versions can be named.
 func TestAnOpenBucketKeepsVersionsOnceTheBucketDoes(t *testing.T) {
 	s, root := service(t)
-	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one"})
+	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
 	require.NoError(t, err)
 	b := s.bucket(t, "one", root)
-	opened := storage.New(b.driver)
+	opened := engine.New(b.driver)
 	yes := true
-	_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "one", Versioning: &yes})
+	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 	_, err = opened.Attrs(t.Context(), "k", storage.WithVersion("v"))
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -125,7 +127,7 @@ func TestAnOpenBucketKeepsVersionsOnceTheBucketDoes(t *testing.T) {
 		_, err = opened.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.Len(t, b.history(storage.ListRequest{}), 2)
+	require.Len(t, b.history(driver.ListRequest{}), 2)
 }
 
 func TestMissingBuckets(t *testing.T) {
@@ -134,12 +136,12 @@ func TestMissingBuckets(t *testing.T) {
 	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
 		_, err := s.BucketInfo(t.Context(), name)
 		require.ErrorIs(t, err, storage.BucketNotFound, name)
-		_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: name})
+		_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: name})
 		require.ErrorIs(t, err, storage.BucketNotFound, name)
 		require.ErrorIs(t, s.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
 	}
 	b := s.bucket(t, "none", root)
-	_, err := b.driver.List(t.Context(), &storage.ListRequest{Limit: 1})
+	_, err := b.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.Credentials(t.Context(), "none")
 	require.ErrorIs(t, err, storage.Unsupported)

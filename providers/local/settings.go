@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
 	"github.com/omnibucket/storage/internal/signedurl"
@@ -123,7 +124,7 @@ func (s *settings) save(ctx context.Context, b bucketSettings) error {
 }
 
 // apply sets the settings that r has. A bucket that locks objects keeps versions.
-func (b *bucketSettings) apply(r *storage.BucketRequest) error {
+func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
 	}

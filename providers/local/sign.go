@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -11,7 +12,7 @@ const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.Si
 	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 
 // Sign signs a URL for the handler of package serve.
-func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -20,7 +21,7 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 }
 
 // SignPart signs a URL of a part for the handler of package serve.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	return signedurl.SignPart(keys, d.bucket, r, d.Now())
 }
 
-func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
+func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return signedurl.Keys{}, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -67,7 +68,7 @@ func (s slot) tag() string {
 }
 
 // slotOf returns the slot of a part. ok is false if the part has a file of its own.
-func slotOf(part storage.Part) (s slot, ok bool) {
+func slotOf(part driver.Part) (s slot, ok bool) {
 	file, rest, ok := strings.Cut(part.Tag, "@")
 	s.file = file
 	if !ok || !validShared(file) {
@@ -86,7 +87,7 @@ func validShared(file string) bool {
 
 // putInSlot stores a part in its slot. done is false if it must have a file of its own; its
 // body is then not read.
-func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (part storage.Part, done bool, err error) {
+func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (part driver.Part, done bool, err error) {
 	mode, err := u.privateMode(r.Key)
 	if err != nil {
 		return part, false, err
@@ -106,11 +107,11 @@ func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *storage.PartR
 	if u.sync {
 		err = failure(to.Sync())
 	}
-	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
+	return driver.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.
-func (u *uploads) openSlot(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (*osdir.File, slot) {
+func (u *uploads) openSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
 	}
@@ -161,7 +162,7 @@ func isFree(d *osdir.Dir, base string) bool {
 }
 
 // fillSlot writes the body, flushes it, and makes it the part.
-func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *storage.PartRequest) error {
+func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
 	if err := u.staging.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
 		return err
 	}
@@ -220,7 +221,7 @@ func (b *exactBody) Read(p []byte) (int, error) {
 }
 
 // layoutFor returns the layout with a slot for a part. Without one, it makes one.
-func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *storage.PartRequest) (l layout, ok bool) {
+func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
 	l, found := u.readLayout(to)
 	if found && r.Size <= l.partSize {
 		return l, true
@@ -276,7 +277,7 @@ func (u *uploads) addFile(ctx context.Context, to *osdir.Dir, base, content stri
 // sharedRun returns the file that the first of the parts share, and how many they are, if
 // nothing else is in it. The caller owns the file and may append to it. Without such a file,
 // sharedRun returns nil.
-func (u *uploads) sharedRun(from *osdir.Dir, parts []storage.Part) (*stagedFile, int) {
+func (u *uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*stagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
 	}
@@ -308,7 +309,7 @@ func (u *uploads) sharedRun(from *osdir.Dir, parts []storage.Part) (*stagedFile,
 
 // countRun counts the parts that follow one another in the file of the first. size is the
 // number of bytes that they have.
-func countRun(from *osdir.Dir, first slot, parts []storage.Part) (run int, size int64) {
+func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		at, ok := slotOf(part)
 		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(from, part.Number) {
@@ -326,13 +327,13 @@ func isPlaced(from *osdir.Dir, number int) bool {
 }
 
 // placedPart describes the part in a slot. ok is false if there is none.
-func (u *uploads) placedPart(from *osdir.Dir, number int) (part storage.Part, ok bool) {
+func (u *uploads) placedPart(from *osdir.Dir, number int) (part driver.Part, ok bool) {
 	text, ok := u.tree.readSmall(from.PathOf(placedName(number)))
 	tag, _, found := strings.Cut(text, " ")
 	if !ok || !found {
 		return part, false
 	}
-	part = storage.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
+	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
 	at, ok := slotOf(part)
 	if !ok {
 		return part, false
@@ -342,7 +343,7 @@ func (u *uploads) placedPart(from *osdir.Dir, number int) (part storage.Part, ok
 }
 
 // openPart opens the file with a part, and returns where it is in there.
-func openPart(from *osdir.Dir, part storage.Part) (opened *os.File, offset, size int64, err error) {
+func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
 	base, at, shared := partName(part.Number), slot{}, false
 	if at, shared = slotOf(part); shared {
 		base = at.file

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // inodes returns those of the files that parts of an upload share.
@@ -34,7 +35,7 @@ func inodeAt(t testing.TB, path string) uint64 {
 }
 
 // completed makes an object of the parts. given reports whether its file is one that they shared.
-func (s *subject) completed(upload string, parts ...storage.Part) (content string, given bool) {
+func (s *subject) completed(upload string, parts ...driver.Part) (content string, given bool) {
 	s.t.Helper()
 	before := s.inodes(upload)
 	require.NoError(s.t, s.complete("k", upload, parts...))
@@ -47,7 +48,7 @@ func (s *subject) completed(upload string, parts ...storage.Part) (content strin
 	return s.get("k"), given
 }
 
-func (s *subject) begun() string { return s.begin(&storage.PutRequest{Key: "k"}) }
+func (s *subject) begun() string { return s.begin(&driver.PutRequest{Key: "k"}) }
 
 func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
 	type sent struct {
@@ -77,7 +78,7 @@ func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
 			upload, want := s.begun(), ""
-			var all, used []storage.Part
+			var all, used []driver.Part
 			for _, p := range row.sent {
 				all = append(all, s.part(upload, p.number, p.body))
 			}
@@ -112,7 +113,7 @@ func TestAPartThatFailedIsSentAgain(t *testing.T) {
 			s := open(t)
 			upload := s.begun()
 			third := s.part(upload, 3, "ccc")
-			_, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
+			_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
 			content, given := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
@@ -127,10 +128,10 @@ func TestACompletionThatFailsKeepsTheParts(t *testing.T) {
 			s := open(t, disk.tweaks...)
 			s.put("k", "old")
 			upload := s.begun()
-			parts := []storage.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc")}
-			r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
+			parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc")}
+			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 			for range 2 {
-				_, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+				_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
 			require.Equal(t, "old", s.get("k"))
@@ -159,11 +160,11 @@ func (b *slowBody) Read(p []byte) (int, error) {
 func TestNobodyWritesToAnObject(t *testing.T) {
 	s := open(t)
 	upload := s.begun()
-	parts := []storage.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
+	parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
 	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
 	begun, ended := body.begun, make(chan error)
 	go func() {
-		_, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
+		_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
 		ended <- err
 	}()
 	<-begun
@@ -234,7 +235,7 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
-			upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			s.part(upload, 1, "aaa")
 			s.part(upload, 2, "bbb")
 			shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
@@ -256,8 +257,8 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 			fi, err := os.Stat(object)
 			require.NoError(t, err)
 			parts := s.listParts(upload, 0, 10).Parts
-			_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{
-				Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: parts,
+			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put: &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: parts,
 			})
 			require.ErrorIs(t, err, row.result)
 			now, err := os.Stat(object)
@@ -272,17 +273,17 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 // upload, which has not removed it yet.
 func TestPartsOfAFileThatWasGivenAwayStayListed(t *testing.T) {
 	s := open(t)
-	upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	first := s.part(upload, 1, "aaa")
 	second := s.partWithSum(upload, 2, "bbb")
 	shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
 	parts := s.listParts(upload, 0, 10).Parts
-	require.Equal(t, []storage.Part{first, second}, parts)
+	require.Equal(t, []driver.Part{first, second}, parts)
 	replaced := s.partWithSum(upload, 1, "AAA")
 	parts = s.listParts(upload, 0, 10).Parts
-	require.Equal(t, []storage.Part{replaced, second}, parts)
+	require.Equal(t, []driver.Part{replaced, second}, parts)
 	require.ErrorIs(t, s.complete("k", upload, parts...), storage.InvalidArgument)
 	require.Equal(t, "aaabbb", s.get("k"))
 }

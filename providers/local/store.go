@@ -74,7 +74,7 @@ type tree struct {
 	strict, coarse atomic.Bool // from format, once known
 }
 
-func newStore(d *driver) (*store, error) {
+func newStore(d *objectDriver) (*store, error) {
 	root, err := openBucketRoot(d)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func newStore(d *driver) (*store, error) {
 }
 
 // divide makes the subjects of a store, and gives each what it uses.
-func divide(d *driver, root *os.Root, top *osdir.Dir) *store {
+func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	t := &tree{
 		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, versions: &d.versions,
 		like: format{Strict: d.strictNames, Coarse: d.coarseTimes},
@@ -120,7 +120,7 @@ func divide(d *driver, root *os.Root, top *osdir.Dir) *store {
 	return s
 }
 
-func openBucketRoot(d *driver) (*os.Root, error) {
+func openBucketRoot(d *objectDriver) (*os.Root, error) {
 	if !d.managed {
 		root, err := openRoot(d.path)
 		if err != nil {

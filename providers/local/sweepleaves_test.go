@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
-	upload := s.begin(&storage.PutRequest{Key: "dir/k"})
+	upload := s.begin(&driver.PutRequest{Key: "dir/k"})
 	sweepLater := func() {
 		clock.pass(8 * day)
 		reopen(t, s.root, clock.tweak)
@@ -44,7 +45,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 
 func TestASweepKeepsAnUploadInProgressInAnotherProcess(t *testing.T) {
 	s := open(t)
-	upload := s.begin(&storage.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	p := start(t, s.root, "sender", upload)
 	require.True(t, p.output.Scan())
 	require.Equal(t, "sending", p.output.Text())
@@ -53,14 +54,14 @@ func TestASweepKeepsAnUploadInProgressInAnotherProcess(t *testing.T) {
 	reopen(t, s.root, later.tweak)
 	require.Len(t, s.uploads(), 1)
 	tag := p.end(t)
-	require.NoError(t, s.complete("k", upload, storage.Part{Number: 1, Tag: tag}))
+	require.NoError(t, s.complete("k", upload, driver.Part{Number: 1, Tag: tag}))
 	require.Equal(t, "sent", s.get("k"))
 }
 
 // sendSlowly sends a part whose body ends when the test closes the input.
-func sendSlowly(d *driver, upload string) error {
+func sendSlowly(d *objectDriver, upload string) error {
 	body := io.MultiReader(&atRead{func() { fmt.Println("sending"); <-told() }}, strings.NewReader("sent"))
-	part, err := d.PutPart(context.Background(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+	part, err := d.PutPart(context.Background(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 	fmt.Println(part.Tag)
 	return err
 }
@@ -76,7 +77,7 @@ func (a *atRead) Read([]byte) (int, error) {
 func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
-	upload := s.begin(&storage.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(8 * day)
 	s.driver.live.tree.onOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
@@ -92,7 +93,7 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
-	upload := s.begin(&storage.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
@@ -130,7 +131,7 @@ func TestASweepKeepsUploadsThatItCannotExamine(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			clock := atNoon()
 			s := open(t, clock.tweak)
-			upload := s.begin(&storage.PutRequest{Key: "k"})
+			upload := s.begin(&driver.PutRequest{Key: "k"})
 			part := s.part(upload, 1, "x")
 			clock.pass(8 * day)
 			restore := row.spoil(t, s, s.uploadDir(upload))
@@ -138,7 +139,7 @@ func TestASweepKeepsUploadsThatItCannotExamine(t *testing.T) {
 			restore()
 			require.NoError(t, s.complete("k", upload, part), "the upload is intact")
 
-			upload = s.begin(&storage.PutRequest{Key: "k"})
+			upload = s.begin(&driver.PutRequest{Key: "k"})
 			restore = row.spoil(t, s, s.uploadDir(upload))
 			clock.pass(8 * day)
 			reopen(t, s.root, clock.tweak)
@@ -165,7 +166,7 @@ func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
 		return
 	}
 	s := open(t)
-	upload := s.begin(&storage.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	part := s.part(upload, 1, "x")
 	restore := forbid(t, filepath.Join(s.uploadDir(upload), uploadKeyName), 0)
 	require.ErrorIs(t, s.complete("k", upload, part), storage.PermissionDenied)

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
 )
 
@@ -20,7 +22,7 @@ const day = 24 * time.Hour
 // A setClock shows the time that was set.
 type setClock struct{ time.Time }
 
-func (c *setClock) tweak(d *driver) { d.clock.now = func() time.Time { return c.Time } }
+func (c *setClock) tweak(d *objectDriver) { d.clock.now = func() time.Time { return c.Time } }
 
 func (c *setClock) pass(d time.Duration) { c.Time = c.Add(d) }
 
@@ -34,8 +36,8 @@ func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	require.NoError(s.t, live.settings.save(context.Background(), bucketSettings{Lifecycle: rules}))
 }
 
-func (s *subject) partOf(key, upload string, body io.Reader) (storage.Part, error) {
-	return s.driver.PutPart(s.t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+func (s *subject) partOf(key, upload string, body io.Reader) (driver.Part, error) {
+	return s.driver.PutPart(s.t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 }
 
 // A readOnce satisfies io.ReadSeeker.
@@ -43,8 +45,8 @@ type readOnce struct{ io.Reader }
 
 func (readOnce) Seek(int64, int) (int64, error) { return 0, nil }
 
-func (s *subject) complete(key, upload string, parts ...storage.Part) error {
-	return second(s.driver.CompleteParts(s.t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: key}, Upload: upload, Parts: parts}))
+func (s *subject) complete(key, upload string, parts ...driver.Part) error {
+	return second(s.driver.CompleteParts(s.t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts}))
 }
 
 func (s *subject) uploadDir(upload string) string {
@@ -56,7 +58,7 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
 			"when opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
 			"in BeginParts": func(s *subject, _ *setClock) {
-				require.NoError(s.t, s.driver.AbortParts(s.t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
+				require.NoError(s.t, s.driver.AbortParts(s.t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
 			},
 		} {
 			t.Run(row.Name+" "+when, func(t *testing.T) {
@@ -64,8 +66,8 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 				s := open(t, clock.tweak)
 				s.setLifecycle(staleuploadtest.Rules...)
 				begun := *clock
-				upload := s.begin(&storage.PutRequest{Key: row.Key})
-				var parts []storage.Part
+				upload := s.begin(&driver.PutRequest{Key: row.Key})
+				var parts []driver.Part
 				if row.Part != 0 {
 					clock.pass(row.Part)
 					part, err := s.partOf(row.Key, upload, strings.NewReader("x"))
@@ -88,7 +90,7 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 func TestADiscardedUploadIsUnknown(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
-	upload := s.begin(&storage.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	part := s.part(upload, 1, "x")
 	clock.pass(8 * day)
 	reopen(t, s.root, clock.tweak)
@@ -104,15 +106,15 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 
 // A haltingDriver cancels the upload at its second part.
 type haltingDriver struct {
-	storage.Driver
+	driver.Driver
 	parts int
 	halt  func()
 }
 
-func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.parts++; d.parts == 2 {
 		d.halt()
-		return storage.Part{}, storage.Canceled
+		return driver.Part{}, storage.Canceled
 	}
 	return d.Driver.PutPart(ctx, r)
 }
@@ -121,7 +123,7 @@ func TestADiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	ctx, cancel := context.WithCancel(t.Context())
-	b := storage.New(s.driver, storage.WithLayer(func(d storage.Driver) storage.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
+	b := engine.New(s.driver, driver.WithLayer(func(d driver.Driver) driver.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
 	journal := filepath.Join(t.TempDir(), "upload")
 	upload := func(ctx context.Context) error {
 		return second(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1)))
@@ -141,7 +143,7 @@ func TestADiscardedUploadStartsOver(t *testing.T) {
 func TestAnOpenBucketIsSweptOnceAnHour(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
-	begin := func() string { return s.begin(&storage.PutRequest{Key: "k"}) }
+	begin := func() string { return s.begin(&driver.PutRequest{Key: "k"}) }
 	first := begin()
 	clock.pass(30 * time.Minute)
 	second := begin()
@@ -160,11 +162,11 @@ func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	clock.pass(100 * day)
-	require.NoError(t, s.driver.AbortParts(t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
+	require.NoError(t, s.driver.AbortParts(t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
 	clock.pass(-100 * day)
-	upload := s.begin(&storage.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(7 * day)
-	s.begin(&storage.PutRequest{Key: "k"})
+	s.begin(&driver.PutRequest{Key: "k"})
 	require.NoDirExists(t, s.uploadDir(upload))
 }
 
@@ -174,12 +176,12 @@ func TestUploadsInABucketOfAServiceAreSwept(t *testing.T) {
 	service, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { return clock.Time }})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, service.Close()) }()
-	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
+	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
 	require.NoError(t, err)
 	s := service.(*serviceDriver).bucket(t, "b", root)
-	dropped := s.begin(&storage.PutRequest{Key: "k"})
+	dropped := s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(day)
-	s.begin(&storage.PutRequest{Key: "k"})
+	s.begin(&driver.PutRequest{Key: "k"})
 	require.NoDirExists(t, s.uploadDir(dropped))
 	require.Len(t, s.uploads(), 1)
 }
@@ -189,11 +191,11 @@ func TestConcurrentSweeps(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	for range 50 {
-		upload := s.begin(&storage.PutRequest{Key: "k"})
+		upload := s.begin(&driver.PutRequest{Key: "k"})
 		s.part(upload, 1, "x")
 	}
 	clock.pass(6 * day)
-	kept := s.begin(&storage.PutRequest{Key: "k"})
+	kept := s.begin(&driver.PutRequest{Key: "k"})
 	part := s.part(kept, 1, "kept")
 	clock.pass(2 * day)
 	var wg sync.WaitGroup
@@ -209,9 +211,9 @@ func TestConcurrentSweeps(t *testing.T) {
 func TestTheLimitOfAWeekHoldsWithoutReadableSettings(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
-	s.begin(&storage.PutRequest{Key: "k"})
+	s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(6 * day)
-	kept := s.begin(&storage.PutRequest{Key: "k"})
+	kept := s.begin(&driver.PutRequest{Key: "k"})
 	s.write(settingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
 	clock.pass(day)
 	reopen(t, s.root, clock.tweak)

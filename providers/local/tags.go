@@ -6,11 +6,12 @@ import (
 	"maps"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Tags returns the tags of the current object or a version of it.
-func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 }
 
 // SetTags replaces the tags.
-func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(_ bucketSettings, a *attrs) error {
 		a.tags = maps.Clone(r.Tags)
 		return nil
@@ -37,7 +38,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 
 // change changes the attributes of an object, in its place: the file stays the same, and with
 // it the revision.
-func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f func(bucketSettings, *attrs) error) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
 	}
@@ -95,7 +96,7 @@ func (o *objects) initializeFor(key string) error {
 	return o.tree.initialize()
 }
 
-func (o *objects) changeLocked(ctx context.Context, at *candidates, r *storage.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+func (o *objects) changeLocked(ctx context.Context, at *candidates, r *driver.ChangeRequest, f func(bucketSettings, *attrs) error) error {
 	settings, err := o.settings.current()
 	if err != nil {
 		return err

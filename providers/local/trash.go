@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -95,7 +96,7 @@ func (t *trash) names() ([]string, error) {
 }
 
 // makeBucket makes a bucket in the trash, with its settings.
-func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := t.account.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
 		return nil, failure(err)
 	}
@@ -179,7 +180,7 @@ type trashed struct {
 	store *store
 	trash *trash
 	name  string
-	d     *driver
+	d     *objectDriver
 }
 
 func (t *trash) open(name string) (*trashed, error) {

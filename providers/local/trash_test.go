@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -21,7 +22,7 @@ import (
 func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	t.Helper()
 	yes := true
-	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
+	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
 	require.NoError(t, err)
 }
 

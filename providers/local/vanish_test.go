@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A cleaner is a body whose last Read removes files, as a program that removes temporary
@@ -36,7 +37,7 @@ func (c *cleaner) Read([]byte) (int, error) {
 }
 
 // cleaned returns a request whose staged file vanishes while its body is read.
-func (s *subject) cleaned(t *testing.T, key string) *storage.PutRequest {
+func (s *subject) cleaned(t *testing.T, key string) *driver.PutRequest {
 	r := request(key, "")
 	r.Body = io.MultiReader(strings.NewReader("new"), &cleaner{t, []string{filepath.Join(s.root, tmpPath, "*", "*")}})
 	return r
@@ -102,10 +103,10 @@ func TestAPartWhoseStagedFileVanishesFails(t *testing.T) {
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
+	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
-	_, err = s.driver.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
+	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
 	require.NoError(t, err)
 }
 
@@ -127,7 +128,7 @@ func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
+	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
 	require.ErrorIs(t, err, errUpload)
 }
 
@@ -160,7 +161,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 				_ = os.Rename(filepath.Join(s.root, "foreign.new"), filepath.Join(s.root, "foreign"))
 			},
 			func(s *subject) error {
-				_, err := s.driver.Head(soon(s.t.(*testing.T)), &storage.GetRequest{Key: "foreign", Length: -1})
+				_, err := s.driver.Head(soon(s.t.(*testing.T)), &driver.GetRequest{Key: "foreign", Length: -1})
 				return err
 			},
 		},

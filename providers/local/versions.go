@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
 // prefixes that List returns. If versioning is off, current objects have no version.
 // Noncurrent ones always have one, because nothing else can reach them.
-func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	after, err := parseToken(r)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	if err := h.open(ctx, r); err != nil {
 		return nil, err
 	}
-	page := &storage.VersionPage{}
+	page := &driver.VersionPage{}
 	var last position
 	for {
 		entries, err := h.next()
@@ -66,7 +67,7 @@ type versionEntry struct {
 	id string
 }
 
-func (h *history) open(ctx context.Context, r *storage.ListRequest) error {
+func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
 	for i := range h.walkers {
 		h.walkers[i] = &walker{
 			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,

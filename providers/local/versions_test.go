@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // history returns all versions, page by page.
-func (s *subject) history(r storage.ListRequest) []storage.VersionEntry {
+func (s *subject) history(r driver.ListRequest) []storage.VersionEntry {
 	s.t.Helper()
 	if r.Limit == 0 {
 		r.Limit = 2
@@ -54,7 +55,7 @@ func TestVersionsAreKept(t *testing.T) {
 			require.Equal(t, a, got, "with its attributes and revision")
 		}
 		var order []string
-		for _, e := range s.history(storage.ListRequest{Prefix: "k"}) {
+		for _, e := range s.history(driver.ListRequest{Prefix: "k"}) {
 			if e.Key == "k" {
 				require.False(t, e.Current)
 				require.Equal(t, len(order) == 0, e.IsDeleteMarker)
@@ -72,7 +73,7 @@ func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
 		one, two, three := s.put("k", "1"), s.put("k", "2"), s.put("k", "3")
 		removeVersion := func(a *storage.Attrs) {
 			t.Helper()
-			require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 			_, _, err := s.getVersion("k", a.Version)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
@@ -83,7 +84,7 @@ func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
 		removeVersion(one)
 		removeVersion(two)
 		s.missing("k")
-		require.Empty(t, s.history(storage.ListRequest{}))
+		require.Empty(t, s.history(driver.ListRequest{}))
 		require.Empty(t, s.files())
 	})
 }
@@ -94,12 +95,12 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
 			_, _, err := s.getVersion("k", version)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorIs(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
+			require.ErrorIs(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
 		}
 		absent := versionOf(osdir.Meta{Ino: 1, MTime: 1})
 		_, _, err := s.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
-		require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: absent}))
+		require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: absent}))
 		require.Equal(t, "x", s.get("k"))
 	})
 }
@@ -107,7 +108,7 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 func TestRemovingAVersionWithACondition(t *testing.T) {
 	s := open(t, withVersions)
 	old, now := s.put("k", "1"), s.put("k", "2")
-	r := &storage.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
+	r := &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
 	require.ErrorIs(t, s.driver.Delete(t.Context(), r), storage.PreconditionFailed)
 	r.Condition.Revision = old.Revision
 	require.NoError(t, s.driver.Delete(t.Context(), r))
@@ -121,7 +122,7 @@ func TestVersionsAreListedLikeObjects(t *testing.T) {
 		}
 		s.remove("a/b")
 		s.remove("b/c")
-		list := func(r storage.ListRequest) []string {
+		list := func(r driver.ListRequest) []string {
 			var out []string
 			for _, e := range s.history(r) {
 				line := e.Key
@@ -141,11 +142,11 @@ func TestVersionsAreListedLikeObjects(t *testing.T) {
 			"b/c removed", "b/c", "b/c",
 		}
 		for _, limit := range []int{1, 2, 3, 100} {
-			require.Equal(t, all, list(storage.ListRequest{Limit: limit}))
+			require.Equal(t, all, list(driver.ListRequest{Limit: limit}))
 			require.Equal(t, []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"},
-				list(storage.ListRequest{Limit: limit, Delimiter: "/"}))
-			require.Equal(t, []string{"a/b removed", "a/b", "a/b", "a/b/"}, list(storage.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
-			require.Equal(t, all[7:], list(storage.ListRequest{Limit: limit, StartAfter: "a/b"}))
+				list(driver.ListRequest{Limit: limit, Delimiter: "/"}))
+			require.Equal(t, []string{"a/b removed", "a/b", "a/b", "a/b/"}, list(driver.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
+			require.Equal(t, all[7:], list(driver.ListRequest{Limit: limit, StartAfter: "a/b"}))
 		}
 	})
 }
@@ -154,7 +155,7 @@ func TestWithoutVersionsNothingIsKept(t *testing.T) {
 	s := open(t)
 	s.put("k", "1")
 	s.put("k", "2")
-	all := s.history(storage.ListRequest{})
+	all := s.history(driver.ListRequest{})
 	require.Len(t, all, 1)
 	require.True(t, all[0].Current)
 	require.Empty(t, all[0].Version)
@@ -165,10 +166,10 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			today := day(1)
-			tweaks := append(disk.tweaks, withVersions, withFlush, func(d *driver) { d.clock.now = func() time.Time { return today } })
+			tweaks := append(disk.tweaks, withVersions, withFlush, func(d *objectDriver) { d.clock.now = func() time.Time { return today } })
 			s := open(t, tweaks...)
 			shown := func() (lines []string) {
-				for _, e := range s.history(storage.ListRequest{}) {
+				for _, e := range s.history(driver.ListRequest{}) {
 					line := fmt.Sprint(e.Modified.Day())
 					if e.IsDeleteMarker {
 						require.False(t, e.Current)
@@ -181,7 +182,7 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 				return lines
 			}
 			removeVersion := func(version string) {
-				require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "dir/k", Version: version}))
+				require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "dir/k", Version: version}))
 			}
 			one := s.put("dir/k", "1")
 			today = day(2)
@@ -192,7 +193,7 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 			today = day(4)
 			s.remove("dir/k")
 			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, shown())
-			marker := s.history(storage.ListRequest{})[1].Version
+			marker := s.history(driver.ListRequest{})[1].Version
 			_, _, err := s.getVersion("dir/k", marker)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			three := s.put("dir/k", "3")
@@ -204,14 +205,14 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 			s.missing("dir/k")
 			require.Equal(t, []string{"removed 4", "2", "1"}, shown(), "the marker is the newest")
 			removeVersion(two.Version)
-			marker = s.history(storage.ListRequest{})[0].Version
+			marker = s.history(driver.ListRequest{})[0].Version
 			removeVersion(marker)
 			require.Equal(t, []string{"1 current"}, shown(), "without its marker it is back")
 			require.Equal(t, one, s.head("dir/k"))
 			s.remove("other") // was never there
 			removeVersion(one.Version)
 			require.Equal(t, []string{"removed 4"}, shown())
-			require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "other", Version: s.history(storage.ListRequest{})[0].Version}))
+			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
 			require.Empty(t, shown())
 			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(versionsPath)))
 			require.NoError(t, err)
@@ -228,11 +229,11 @@ func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	defer s.driver.release(live)
 	require.NoError(t, live.noncurrent.markRemoved(t.Context(), "k", objectFile{live.tree.top, "k", live.mustStat(t, "k")}))
-	require.Len(t, s.history(storage.ListRequest{}), 1, "neither the version twice nor the marker")
+	require.Len(t, s.history(driver.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", s.get("k"))
-	require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 	s.missing("k")
-	require.Empty(t, s.history(storage.ListRequest{}))
+	require.Empty(t, s.history(driver.ListRequest{}))
 }
 
 func (s *store) mustStat(t *testing.T, base string) osdir.Meta {

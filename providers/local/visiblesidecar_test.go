@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-func withSidecars(d *driver) { d.visible = true }
+func withSidecars(d *objectDriver) { d.visible = true }
 
 // copied returns a copy of a bucket, as of a tool that only copies bytes and names.
 func copied(t *testing.T, from string) *subject {
@@ -23,7 +24,7 @@ func copied(t *testing.T, from string) *subject {
 	return reopen(t, to)
 }
 
-func described(key, body string) *storage.PutRequest {
+func described(key, body string) *driver.PutRequest {
 	r := request(key, body)
 	r.Properties = storage.Properties{
 		ContentType: "text/x-own", ContentEncoding: "x", ContentDisposition: "attachment", ContentLanguage: "de",
@@ -54,7 +55,7 @@ func TestVisibleSidecarsSurviveACopy(t *testing.T) {
 		}
 		require.Len(t, visibleFiles(t, s.root), len(keys))
 		c := copied(t, s.root)
-		page, err := c.driver.List(t.Context(), &storage.ListRequest{Limit: 100})
+		page, err := c.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, len(keys))
 		for _, key := range keys {
@@ -104,9 +105,9 @@ func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
 			r.ContentType = "text/x-new"
 			upload, err := s.driver.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			part, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
+			part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
 			require.NoError(t, err)
-			_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
+			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 			require.NoError(t, err)
 		}, 1, "text/x-new"},
 		{"after a write that failed", func(t *testing.T, s *subject) {
@@ -148,7 +149,7 @@ func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
 	require.NoError(t, err)
 	s.put("k", "new")
 	now := s.head("k")
-	require.NoError(t, s.driver.Delete(context.Background(), &storage.DeleteRequest{Key: "k", Version: now.Version}))
+	require.NoError(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: now.Version}))
 	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
@@ -211,12 +212,12 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + row.text + `}`
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, reserved+string(markVisible)+"k"), []byte(sidecar), 0o666))
 			for _, adopted := range []bool{false, true} {
-				attrs, err := s.driver.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+				attrs, err := s.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 				require.NoError(t, err)
 				require.Equal(t, row.want, attrs.Retention, adopted)
 				require.Equal(t, "image/png", attrs.ContentType, adopted)
 				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
-				require.NoError(t, s.driver.SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
+				require.NoError(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
 			}
 		})
 	}

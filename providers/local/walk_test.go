@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // TestAFolderIsShownIfAWalkFindsAnObjectInIt requires that a listing with a delimiter, which
@@ -41,7 +42,7 @@ func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
 					want = append(want, "g/")
 				}
 				require.Len(t, s.all(), len(want))
-				require.ElementsMatch(t, want, s.list(storage.ListRequest{Delimiter: "/"}))
+				require.ElementsMatch(t, want, s.list(driver.ListRequest{Delimiter: "/"}))
 			})
 		}
 	}
@@ -50,7 +51,7 @@ func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
 func TestABucketWithNoncurrentVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
 	s, root := service(t)
 	yes := true
-	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one", Versioning: &yes})
+	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 	b := s.bucket(t, "one", root)
 	require.True(t, b.driver.Describe().Versioned)

@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -167,10 +168,10 @@ func (b *bucket) publicURL() string {
 // The exported methods below are for package s3probe.
 
 // Profile returns the profile of d.
-func (d *driver) Profile() Profile { return d.account.profile }
+func (d *objectDriver) Profile() Profile { return d.account.profile }
 
 // WithProfile returns a driver with another profile and the same connections.
-func (d *driver) WithProfile(p Profile) storage.Driver {
+func (d *objectDriver) WithProfile(p Profile) driver.Driver {
 	changed := *d.account
 	changed.profile = p
 	return newDriver(&changed, d.bucket.name)
@@ -178,7 +179,7 @@ func (d *driver) WithProfile(p Profile) storage.Driver {
 
 // AnswersAs returns the name of the profile of the server that responses have named so
 // far, or "".
-func (d *driver) AnswersAs() string {
+func (d *objectDriver) AnswersAs() string {
 	if kind := d.account.server.seen.Load(); kind != nil {
 		return kind.profile
 	}
@@ -186,15 +187,15 @@ func (d *driver) AnswersAs() string {
 }
 
 // HTTPClient returns the client that sends the requests of d.
-func (d *driver) HTTPClient() awss3.HTTPClient { return d.account.client.Options().HTTPClient }
+func (d *objectDriver) HTTPClient() awss3.HTTPClient { return d.account.client.Options().HTTPClient }
 
 // ServerURL returns the URL of the server.
-func (d *driver) ServerURL(ctx context.Context) (*url.URL, error) {
+func (d *objectDriver) ServerURL(ctx context.Context) (*url.URL, error) {
 	return d.account.urlOf(ctx, "", "")
 }
 
 // URL returns the URL of an object or, if key is empty, of the bucket.
-func (d *driver) URL(ctx context.Context, key string) (*url.URL, error) {
+func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
 	u, err := d.bucket.url(ctx, "")
 	if err != nil || key == "" {
 		return u, err

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
@@ -49,13 +51,13 @@ func TestSigningIsDeclaredOnlyIfThisPackageCanSign(t *testing.T) {
 
 func TestCopySource(t *testing.T) {
 	for name, row := range map[string]struct {
-		ref  storage.ObjectRef
+		ref  driver.ObjectRef
 		want string
 	}{
-		"in a bucket":             {storage.ObjectRef{Bucket: "photos", Key: "a b/c"}, "photos/a%20b/c"},
-		"a version":               {storage.ObjectRef{Bucket: "photos", Key: "k", Version: "v+1"}, "photos/k?versionId=v%2B1"},
-		"at an access point":      {storage.ObjectRef{Bucket: accessPoint, Key: "a b"}, accessPoint + "/object/a%20b"},
-		"an access point's colon": {storage.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"}, "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k"},
+		"in a bucket":             {driver.ObjectRef{Bucket: "photos", Key: "a b/c"}, "photos/a%20b/c"},
+		"a version":               {driver.ObjectRef{Bucket: "photos", Key: "k", Version: "v+1"}, "photos/k?versionId=v%2B1"},
+		"at an access point":      {driver.ObjectRef{Bucket: accessPoint, Key: "a b"}, accessPoint + "/object/a%20b"},
+		"an access point's colon": {driver.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"}, "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, aws.ToString(copySource(row.ref))) })
 	}
@@ -89,7 +91,7 @@ func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 			row.config.Region = "us-west-2"
 			d, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			b := storage.New(d, storage.WithVersions())
+			b := engine.New(d, storage.WithVersions())
 			if !row.careful {
 				require.True(t, storage.Supports(b, kept))
 				return
@@ -100,7 +102,7 @@ func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 			require.ErrorContains(t, err, "profile=aws")
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			require.ErrorContains(t, err, "profile=aws")
-			require.False(t, d.(*driver).account.pathStyle, "it has its own host")
+			require.False(t, d.(*objectDriver).account.pathStyle, "it has its own host")
 		})
 	}
 }

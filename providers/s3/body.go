@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
@@ -109,7 +110,7 @@ func hashBody(ctx context.Context, h hash.Hash, body io.ReadSeeker) error {
 	if checked, ok := body.(*checkedBody); ok {
 		source = checked.body
 	}
-	if peeker, ok := source.(storage.BodyPeeker); ok { // such a look is no progress
+	if peeker, ok := source.(driver.BodyPeeker); ok { // such a look is no progress
 		from = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
 	}
 	buffer := hashBuffers.Get().(*[64 << 10]byte)
@@ -129,6 +130,6 @@ func hashBody(ctx context.Context, h hash.Hash, body io.ReadSeeker) error {
 }
 
 // A peekReader is a body as an io.ReaderAt that counts nothing.
-type peekReader struct{ storage.BodyPeeker }
+type peekReader struct{ driver.BodyPeeker }
 
 func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -30,7 +31,7 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var w *standIn
-			var raw, sdk *driver
+			var raw, sdk *objectDriver
 			if row.tls {
 				w = &standIn{wiretest.NewTLSServer(t, withLength(stored))}
 				raw, sdk = w.onTLS(t, "unknown")
@@ -39,13 +40,13 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 				raw = w.on(t, "unknown")
 				sdk = sdkOnly(raw)
 			}
-			for name, d := range map[string]*driver{"raw client": raw, "SDK": sdk} {
+			for name, d := range map[string]*objectDriver{"raw client": raw, "SDK": sdk} {
 				if row.profile.Name != "" {
-					d = d.WithProfile(row.profile).(*driver)
+					d = d.WithProfile(row.profile).(*objectDriver)
 				}
 				_, err := d.Put(t.Context(), wiretest.Put("k", text))
 				require.NoError(t, err, name)
-				_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})
+				_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})
 				require.NoError(t, err, name)
 			}
 			require.Len(t, w.server.Requests(), 4)
@@ -85,13 +86,13 @@ func TestABodyThatChangedIsNotStored(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
 		text := strings.Repeat("x", size)
 		changed := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
-		fails := func(t *testing.T, d *driver) {
+		fails := func(t *testing.T, d *objectDriver) {
 			r := wiretest.Put("k", text)
 			r.CRC32C = changed
 			_, err := d.Put(t.Context(), r)
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: changed})
+			_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: changed})
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 		}
 		for _, profile := range []string{"unknown", "b2"} {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A bucketLock says whether a bucket can lock objects, and how new ones are locked.
@@ -54,7 +55,7 @@ func (b *managed) readObjectLock(ctx context.Context, info *storage.BucketInfo) 
 // setObjectLock enables object lock, if r asks for it, and sets the default retention. It
 // reads the settings first: on Amazon a default retention alone would enable object lock, which
 // nobody can undo.
-func (b *managed) setObjectLock(ctx context.Context, r *storage.BucketRequest) error {
+func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
 	l, err := b.objectLock(ctx)
 	if err != nil {
 		return err

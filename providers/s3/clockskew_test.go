@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -29,7 +30,7 @@ func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newStandIn(t, row.reply).on(t, "aws", row.change)
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.hint, e.Hint)
@@ -44,7 +45,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
 		d := w.on(t, "aws")
 		head := func() *storage.Error {
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			return e
@@ -58,7 +59,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v", second)
 		require.False(t, second.Retryable)
 
-		signed, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*storage.SignRequest) {}))
+		signed, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
 		require.NoError(t, err)
 		u, err := url.Parse(signed.URL)
 		require.NoError(t, err)
@@ -68,7 +69,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 	})
 	t.Run("the time of a cache is ignored", func(t *testing.T) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
-		_, err := w.on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		_, err := w.on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	})
 }
@@ -78,20 +79,20 @@ func TestResponsesToTheSDKAdjustTheClock(t *testing.T) {
 	late := failing(403, "RequestTimeTooSkewed", "")
 	late.Header["Date"] = there.UTC().Format(http.TimeFormat)
 	d := newStandIn(t, late).on(t, "aws")
-	_, err := d.List(t.Context(), &storage.ListRequest{Limit: 10}) // which the SDK asks
+	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10}) // which the SDK asks
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 	require.WithinDuration(t, there, d.account.clock.time(), maxSkew)
 }
 
 // This machine's clock may have been set since the correction.
 func TestASuccessAdjustsACorrectedClock(t *testing.T) {
-	for name, ask := range map[string]func(d *driver) error{
-		"by the SDK": func(d *driver) error {
-			_, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+	for name, ask := range map[string]func(d *objectDriver) error{
+		"by the SDK": func(d *objectDriver) error {
+			_, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 			return err
 		},
-		"by the raw client": func(d *driver) error {
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		"by the raw client": func(d *objectDriver) error {
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			return err
 		},
 	} {

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Compose copies each source as one or more parts. If a source other than the last is
 // smaller than a part may be, Compose is Unsupported, and the core streams the sources.
-func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	var ranges []copyRange
 	short := false // the previous source is too small for a part that is not the last
 	for _, source := range r.Sources {

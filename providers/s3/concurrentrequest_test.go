@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -30,7 +31,7 @@ func TestOperationsAtOnceShareTheirFunctions(t *testing.T) {
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
-	b := storage.New(smallParts{driver, 64 << 10})
+	b := engine.New(smallParts{driver, 64 << 10})
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
 	var puts, begins, parts, completions, gets atomic.Int64

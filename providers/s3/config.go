@@ -31,6 +31,8 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -114,11 +116,11 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	if err != nil {
 		return nil, err
 	}
-	return storage.New(d, opts...), nil
+	return engine.New(d, opts...), nil
 }
 
 // NewDriver opens a bucket as [Open] does, and returns its driver for [storage.New].
-func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
+func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" {
 		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
 	}

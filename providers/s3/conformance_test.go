@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -69,7 +70,7 @@ func conformAsItIs(t *testing.T, server string) {
 	conform(t, needServer(t, server), asItIs, storagetest.WithName("s3 ("+server+")"))
 }
 
-func asItIs(d storage.Driver) storage.Driver { return d }
+func asItIs(d driver.Driver) driver.Driver { return d }
 
 // Our server accepts every key and follows Amazon's documents, which no other server does
 // that runs here. Its parts may be smaller than 5 MiB, which saves four fifths of the
@@ -81,19 +82,19 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	t.Cleanup(func() { server.Close() }) // after the buckets, which are removed by clean-ups too
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
-	conform(t, s, func(d storage.Driver) storage.Driver { return smallParts{d, least} }, storagetest.WithName("s3"))
+	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} }, storagetest.WithName("s3"))
 }
 
 // The server keeps its buckets in a directory, or in another service.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	for name, service := range map[string]func(t *testing.T) storage.ServiceDriver{
-		"directory": func(t *testing.T) storage.ServiceDriver {
+	for name, service := range map[string]func(t *testing.T) driver.ServiceDriver{
+		"directory": func(t *testing.T) driver.ServiceDriver {
 			d, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
 			require.NoError(t, err)
 			return d
 		},
-		"gateway": func(t *testing.T) storage.ServiceDriver {
+		"gateway": func(t *testing.T) driver.ServiceDriver {
 			behind, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: 64 << 10}})
 			require.NoError(t, err)
 			t.Cleanup(behind.Close)
@@ -104,7 +105,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 			require.NoError(t, err)
 			return d
 		},
-		"memory": func(*testing.T) storage.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
+		"memory": func(*testing.T) driver.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
 	} {
 		if name != "directory" && os.Getenv("OMNIBUCKET_S3SERVER_STORES") == "" {
 			continue // make s3api runs them; package s3server runs its own tests on all of them
@@ -120,7 +121,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 			})
 			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 			s.raw = s.clientOver(withoutKeepAlive())
-			conform(t, s, func(d storage.Driver) storage.Driver { return smallParts{d, least} },
+			conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
 				storagetest.SkipRules("the core, which no store of the server changes", "R6", "R8", "T1", "T2"))
 		})
 	}
@@ -136,11 +137,11 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
-	conform(t, s, func(d storage.Driver) storage.Driver { return smallParts{d, least} },
+	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
 		storagetest.SkipRules("no listing changes this", "R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
 }
 
-func conform(t *testing.T, s *testServer, layer func(storage.Driver) storage.Driver, opts ...storagetest.Option) {
+func conform(t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option) {
 	t.Helper()
 	opts = append(opts,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
@@ -152,7 +153,7 @@ func conform(t *testing.T, s *testServer, layer func(storage.Driver) storage.Dri
 	for name, reason := range skippedCases[s.name] {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		d, err := s3.NewDriver(t.Context(), s.config(t, s.bucket(t, false)))
 		require.NoError(t, err)
 		return layer(d)

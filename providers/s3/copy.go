@@ -11,13 +11,14 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
 // A copier copies objects on the server.
 type copier struct {
-	objects   storage.Driver
+	objects   driver.Driver
 	account   *account
 	bucket    *bucket
 	multipart *multipart
@@ -29,7 +30,7 @@ type copier struct {
 
 // Copy sends one CopyObject. If the object is too large for that, Copy makes a multipart
 // upload and copies its parts in parallel.
-func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
 		return nil, storage.Unsupported // the core streams the object through a conditional upload
 	}
@@ -61,7 +62,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 
 // withoutAttrs copies a source whose size and revision are not known. If no response comes in the time for
 // assumedSize, it requests the size, and then the copy again with the time for that size.
-func (cp *copier) withoutAttrs(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if cp.isItself(r) {
 		return nil, storage.Unsupported // the request must have the attributes
 	}
@@ -85,7 +86,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *storage.CopyRequest) (*st
 }
 
 // copyFailed returns the error for a CopyObject that failed.
-func (cp *copier) copyFailed(ctx context.Context, err error, r *storage.CopyRequest) error {
+func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyRequest) error {
 	return cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
@@ -111,7 +112,7 @@ func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 }
 
 // knownSize returns the size of a source whose attributes are known, or -1.
-func knownSize(r storage.ObjectRef) int64 {
+func knownSize(r driver.ObjectRef) int64 {
 	if r.Attrs == nil {
 		return -1
 	}
@@ -119,7 +120,7 @@ func knownSize(r storage.ObjectRef) int64 {
 }
 
 // copyObject sends one CopyObject for a source of size bytes, or -1.
-func (cp *copier) copyObject(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
 		Bucket:            &cp.bucket.name,
 		Key:               &r.Key,
@@ -179,7 +180,7 @@ func (cp *copier) copyObject(ctx context.Context, r *storage.CopyRequest, size i
 
 // withExpires keeps the Expires header of a source whose other attributes are sent, if the core has
 // read it. It is the only one that CopyObject copies and that storage.Attrs does not have.
-func withExpires(source storage.ObjectRef) func(*awss3.Options) {
+func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	return func(o *awss3.Options) {
 		if source.Attrs == nil {
 			return
@@ -191,7 +192,7 @@ func withExpires(source storage.ObjectRef) func(*awss3.Options) {
 }
 
 // isItself reports whether an object is copied onto itself.
-func (cp *copier) isItself(r *storage.CopyRequest) bool {
+func (cp *copier) isItself(r *driver.CopyRequest) bool {
 	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }
 
@@ -207,7 +208,7 @@ func isTooLargeToCopy(err error) bool {
 
 // copyError distinguishes a changed source from a false condition of the destination,
 // which have the same response.
-func (cp *copier) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
@@ -230,7 +231,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source storage.Objec
 }
 
 // sizeOf returns the size of a source, as sourceAttrs does.
-func (cp *copier) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
+func (cp *copier) sizeOf(ctx context.Context, source driver.ObjectRef) (int64, error) {
 	attrs, err := cp.sourceAttrs(ctx, source)
 	if err != nil {
 		return 0, err
@@ -240,7 +241,7 @@ func (cp *copier) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, 
 
 // sourceAttrs returns the size and the time of a source. If its revision has changed or it is
 // gone, sourceAttrs fails with Changed.
-func (cp *copier) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
+func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
 	}
@@ -261,7 +262,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*s
 
 // headSource sends HeadObject for a source, whose bucket may be in another region. The
 // response to a request in the wrong region names the right one.
-func (cp *copier) headSource(ctx context.Context, source storage.ObjectRef) (*awss3.HeadObjectOutput, error) {
+func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*awss3.HeadObjectOutput, error) {
 	in := &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
 		Key:       &source.Key,

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -18,16 +20,16 @@ const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04
 
 // copyOfKnownSize returns a request to copy nine bytes with a tag of its own, so that nothing of
 // the source is asked for.
-func copyOfKnownSize() *storage.CopyRequest {
-	return copyOf(func(r *storage.CopyRequest) {
+func copyOfKnownSize() *driver.CopyRequest {
+	return copyOf(func(r *driver.CopyRequest) {
 		r.Source.Attrs = &storage.Attrs{Size: 9}
 		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
 	})
 }
 
-func copyOf(change func(*storage.CopyRequest)) *storage.CopyRequest {
-	r := &storage.CopyRequest{
-		Source: storage.ObjectRef{Bucket: "other", Key: "from", Revision: etag},
+func copyOf(change func(*driver.CopyRequest)) *driver.CopyRequest {
+	r := &driver.CopyRequest{
+		Source: driver.ObjectRef{Bucket: "other", Key: "from", Revision: etag},
 		Key:    "to",
 		Properties: storage.Properties{
 			ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de",
@@ -47,21 +49,21 @@ func TestCopyRequest(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name   string
-		change func(*storage.CopyRequest)
+		change func(*driver.CopyRequest)
 		header map[string]string
 	}{
 		{name: "of one revision, with the attributes of the source", header: map[string]string{
 			"X-Amz-Copy-Source": "other/from", "X-Amz-Copy-Source-If-Match": etag, "X-Amz-Metadata-Directive": "COPY", "Content-Type": "",
 			"X-Amz-Meta-Owner": "", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "", "If-Match": "", "If-None-Match": "", "X-Amz-Checksum-Algorithm": "CRC32C",
 		}},
-		{name: "with other attributes", change: func(r *storage.CopyRequest) { r.Replace = true }, header: restated},
-		{name: "onto itself, which must be a change", change: func(r *storage.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
-		{name: "of a version, with every byte of the key escaped", change: func(r *storage.CopyRequest) { r.Source.Key, r.Source.Version = "a b/+?%é", "v/1" }, header: map[string]string{
+		{name: "with other attributes", change: func(r *driver.CopyRequest) { r.Replace = true }, header: restated},
+		{name: "onto itself, which must be a change", change: func(r *driver.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
+		{name: "of a version, with every byte of the key escaped", change: func(r *driver.CopyRequest) { r.Source.Key, r.Source.Version = "a b/+?%é", "v/1" }, header: map[string]string{
 			"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
 		}},
-		{name: "create-only", change: func(r *storage.CopyRequest) { r.Condition.Absent = true }, header: map[string]string{"If-None-Match": "*"}},
-		{name: "compare and swap", change: func(r *storage.CopyRequest) { r.Condition.Revision = `"d"` }, header: map[string]string{"If-Match": `"d"`}},
-		{name: "public", change: func(r *storage.CopyRequest) { r.PublicRead = true }, header: map[string]string{"X-Amz-Acl": "public-read"}},
+		{name: "create-only", change: func(r *driver.CopyRequest) { r.Condition.Absent = true }, header: map[string]string{"If-None-Match": "*"}},
+		{name: "compare and swap", change: func(r *driver.CopyRequest) { r.Condition.Revision = `"d"` }, header: map[string]string{"If-Match": `"d"`}},
+		{name: "public", change: func(r *driver.CopyRequest) { r.PublicRead = true }, header: map[string]string{"X-Amz-Acl": "public-read"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
@@ -99,7 +101,7 @@ func TestCopyResponse(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
-			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition = row.condition }))
+			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.Condition = row.condition }))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
@@ -125,7 +127,7 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
 			d := w.on(t, "aws")
 			d.account.endpoint = nil // as it is at Amazon's
-			_, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
+			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.Condition.Absent = true }))
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.server.Lines())
 			require.Contains(t, w.server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
@@ -136,13 +138,13 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 
 func TestComposeOfASourceWithoutALength(t *testing.T) {
 	w := newUnsized(t, map[string]string{"ETag": etag}, "")
-	_, err := w.on(t, "aws").Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "a"}}})
+	_, err := w.on(t, "aws").Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}}})
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
 func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 	w := newStandIn(t)
-	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
+	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.Condition.Absent = true }))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Empty(t, w.server.Requests(), "the core streams it through a conditional upload")
 }
@@ -159,7 +161,7 @@ func TestCopyInParts(t *testing.T) {
 	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copier.part = 10
-	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
+	attrs, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 		r.Source.Version, r.Condition.Absent, r.PublicRead = "v1", true, true
 		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
 	}))
@@ -243,7 +245,7 @@ func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
 			}
 			d := w.on(t, "r2")
 			d.copier.limit, d.copier.part = 10, 10
-			b := storage.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.code != "", ended, "the upload is aborted: %v", w.server.Lines())
@@ -296,7 +298,7 @@ func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 }
 
 func TestCompose(t *testing.T) {
-	refs := []storage.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
+	refs := []driver.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
 	for _, row := range []struct {
 		name  string
 		sizes []string
@@ -319,7 +321,7 @@ func TestCompose(t *testing.T) {
 			w := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := w.on(t, "aws")
 			d.copier.minPart = 5
-			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
 			if row.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 				require.NotContains(t, w.server.Lines(), "POST /photos/to?uploads=")
@@ -344,7 +346,7 @@ func TestComposeOfLargeSources(t *testing.T) {
 		size int64
 		n    int
 	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
-		ranges := split(storage.ObjectRef{}, row.size, d.account.profile.rangeLength(row.size))
+		ranges := split(driver.ObjectRef{}, row.size, d.account.profile.rangeLength(row.size))
 		require.Len(t, ranges, row.n)
 	}
 }
@@ -375,7 +377,7 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
-			b := storage.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			attrs, err := storage.Copy(t.Context(), b, cmp.Or(row.to, "to"), b, "from", append(row.opts, storage.WithoutAttrs())...)
 			require.Equal(t, row.lines, w.server.Lines())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
@@ -428,7 +430,7 @@ func TestACopyKeepsExpires(t *testing.T) {
 			if row.inParts {
 				d.copier.limit, d.copier.part = 10, 10
 			}
-			b := storage.New(d)
+			b := engine.New(d)
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", row.opts...)
 			require.NoError(t, err)
 			require.Nil(t, attrs.Native)

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
@@ -21,13 +22,13 @@ const abortTimeout = 30 * time.Second // for aborting an upload after a failure
 
 // A copyRange is a range of a source that becomes one part.
 type copyRange struct {
-	source storage.ObjectRef
+	source driver.ObjectRef
 	header string // "bytes=0-9"; "" for the whole source
 	size   int64  // bytes
 }
 
 // split splits a source into ranges of the same length. The last one may be shorter.
-func split(source storage.ObjectRef, size, length int64) []copyRange {
+func split(source driver.ObjectRef, size, length int64) []copyRange {
 	if size <= length {
 		return []copyRange{{source: source, size: size}}
 	}
@@ -41,7 +42,7 @@ func split(source storage.ObjectRef, size, length int64) []copyRange {
 
 // inParts copies an object that is too large for CopyObject. UploadPartCopy copies
 // only the content, so inParts sends all attributes and tags.
-func (cp *copier) inParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	tags, err := cp.sourceTags(ctx, r)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (cp *copier) inParts(ctx context.Context, r *storage.CopyRequest, size int6
 	controls.Tags = tags
 	maxParts := int64(cp.account.profile.partsLimit())
 	length := max(orDefault(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
-	return cp.copyRanges(ctx, &storage.ComposeRequest{
+	return cp.copyRanges(ctx, &driver.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
 		Controls:   controls,
@@ -59,7 +60,7 @@ func (cp *copier) inParts(ctx context.Context, r *storage.CopyRequest, size int6
 }
 
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
-func (cp *copier) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
+func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
 	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject

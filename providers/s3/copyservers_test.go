@@ -8,12 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
 // serverSideOnly fails the test if content passes through this process.
-func serverSideOnly(t *testing.T, d storage.Driver) storage.Driver {
-	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+func serverSideOnly(t *testing.T, d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		require.NotContains(t, []string{"Get", "PutPart"}, call)
 		return next(ctx)
 	})
@@ -36,7 +38,7 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
 			require.NoError(t, err)
-			b := storage.New(serverSideOnly(t, d))
+			b := engine.New(serverSideOnly(t, d))
 
 			copied, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -23,11 +25,11 @@ import (
 func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 	for name, row := range map[string]struct {
 		slow func(r *http.Request) bool
-		run  func(d *driver) error
+		run  func(d *objectDriver) error
 	}{
 		"CopyObject": {
 			func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
-			func(d *driver) error {
+			func(d *objectDriver) error {
 				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
 				_, err := d.Copy(context.Background(), r)
@@ -36,7 +38,7 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 		},
 		"UploadPartCopy": {
 			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
-			func(d *driver) error {
+			func(d *objectDriver) error {
 				d.copier.limit, d.copier.part = 5, 5<<30
 				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
@@ -46,8 +48,8 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 		},
 		"CompleteMultipartUpload": {
 			func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
-			func(d *driver) error {
-				_, err := d.CompleteParts(context.Background(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "to", Size: 5 << 30}, Upload: "u1", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+			func(d *objectDriver) error {
+				_, err := d.CompleteParts(context.Background(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "to", Size: 5 << 30}, Upload: "u1", Parts: []driver.Part{{Number: 1, Tag: etag}}})
 				return err
 			},
 		},
@@ -74,7 +76,7 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 				opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
 				require.NoError(t, err)
 				began := time.Now()
-				require.NoError(t, row.run(opened.(*driver)))
+				require.NoError(t, row.run(opened.(*objectDriver)))
 				require.Equal(t, 10*time.Minute, time.Since(began))
 			})
 		})
@@ -118,7 +120,7 @@ func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
 				p, _ := NamedProfile("aws")
 				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
 				require.NoError(t, err)
-				b, began := storage.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), time.Now()
+				b, began := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), time.Now()
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				require.Equal(t, row.code != "", errors.Is(err, storage.OutcomeUnknown))

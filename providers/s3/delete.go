@@ -12,17 +12,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // A remover deletes batches, and finds out if a lock keeps a version.
 type remover struct {
-	objects storage.Driver
+	objects driver.Driver
 	bucket  *bucket
 }
 
 // Delete sends one DeleteObject.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	in := &awss3.DeleteObjectInput{
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
@@ -59,7 +60,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 // server has no batches, every object is Unsupported. Keys that XML cannot contain are
 // deleted one by one, and so are conditional deletes, because many servers ignore
 // conditions in a batch.
-func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if d.account.profile.Batch == BatchNone {
 		return fillErrors(errs, storage.Unsupported)
@@ -116,7 +117,7 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 // sendBatch stores each object's failure in errs, and returns the failure of the batch.
 // A failure that names an unknown object may belong to any object. Then the batch is
 // Unsupported, so that objects are deleted one by one. So are those without a result.
-func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []storage.DeleteRequest, slots map[batchObject][]int, errs []error) error {
+func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int, errs []error) error {
 	var out *awss3.DeleteObjectsOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = rm.bucket.account.client.DeleteObjects(ctx, in, rm.bucket.account.withBatch)
@@ -199,7 +200,7 @@ func fillErrors(errs []error, err error) []error {
 
 // fitsBatch reports whether a request can be part of a batch, which would bypass a retention
 // for all its objects or for none, and has no input of its own for options.
-func fitsBatch(r *storage.DeleteRequest) bool {
+func fitsBatch(r *driver.DeleteRequest) bool {
 	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && len(r.Native) == 0 && fitsXML(r.Key)
 }
 

@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestDelete(t *testing.T) {
 	for _, row := range []struct {
 		name    string
-		request storage.DeleteRequest
+		request driver.DeleteRequest
 		replies []reply
 		lines   []string
 		match   string
@@ -20,12 +21,12 @@ func TestDelete(t *testing.T) {
 		unknown bool
 	}{
 		{name: "plain", replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "compare and remove", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{Status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "another revision stays", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a missing object", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a missing version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "a malformed version", request: storage.DeleteRequest{Version: "v"}, replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"}},
+		{name: "a version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{name: "compare and remove", request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{Status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "another revision stays", request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a missing object", request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a missing version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{name: "a malformed version", request: driver.DeleteRequest{Version: "v"}, replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"}},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "404 without a body", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
 		{name: "a gateway's 404", replies: []reply{ofGateway(404)}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
@@ -33,7 +34,7 @@ func TestDelete(t *testing.T) {
 		{name: "a 404 of Amazon's API Gateway", replies: []reply{{Status: 404, Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"}, Body: `{"message":"Not Found"}`}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a gateway's page with an ETag, as nginx sends", replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`}, Body: "<html></html>"}}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "403 of a server that sends no id", replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: failing(403, "AccessDenied", "Access Denied.").Body}}, code: storage.PermissionDenied, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "retention", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")}, code: storage.Locked, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{name: "retention", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")}, code: storage.Locked, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "no response", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -59,7 +60,7 @@ func TestDeleteBatch(t *testing.T) {
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>c</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
-	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}})
+	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}})
 	require.Len(t, errs, 5)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], storage.PermissionDenied)
@@ -76,23 +77,23 @@ func TestDeleteBatch(t *testing.T) {
 
 func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	const denied = "<Code>AccessDenied</Code>"
-	of := func(key string, version ...string) storage.DeleteRequest {
-		return storage.DeleteRequest{Key: key, Version: strings.Join(version, "")}
+	of := func(key string, version ...string) driver.DeleteRequest {
+		return driver.DeleteRequest{Key: key, Version: strings.Join(version, "")}
 	}
 	for _, row := range []struct {
 		name     string
-		requests []storage.DeleteRequest
+		requests []driver.DeleteRequest
 		failure  string
 		codes    []storage.Code // "": none
 	}{
-		{"a version that was not requested", []storage.DeleteRequest{of("a"), of("b")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
-		{"the version null, which was requested", []storage.DeleteRequest{of("a"), of("a", "null")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{"", storage.PermissionDenied}},
-		{"the current one among its versions", []storage.DeleteRequest{of("a"), of("a", "v1")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
-		{"no version for requests with one", []storage.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
-		{"no key", []storage.DeleteRequest{of("a"), of("b")}, denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"a key without its slash", []storage.DeleteRequest{of("/a"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"an escaped key", []storage.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"no key, for a missing object", []storage.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
+		{"a version that was not requested", []driver.DeleteRequest{of("a"), of("b")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
+		{"the version null, which was requested", []driver.DeleteRequest{of("a"), of("a", "null")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{"", storage.PermissionDenied}},
+		{"the current one among its versions", []driver.DeleteRequest{of("a"), of("a", "v1")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
+		{"no version for requests with one", []driver.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
+		{"no key", []driver.DeleteRequest{of("a"), of("b")}, denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"a key without its slash", []driver.DeleteRequest{of("/a"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"an escaped key", []driver.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"no key, for a missing object", []driver.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: "<DeleteResult><Error>" + row.failure + "</Error></DeleteResult>"})
@@ -108,13 +109,13 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 // A key without a result is not known to be gone, so it is deleted alone.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, failing(403, "AccessDenied", ""))
-	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
+	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Equal(t, []error{nil, nil}, errs)
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, w.server.Lines())
 
 	for name, body := range map[string]string{"no result": `<DeleteResult></DeleteResult>`, "a web page": `<html></html>`} {
 		w = newStandIn(t, reply{Body: body})
-		for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+		for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 			require.ErrorIs(t, err, storage.Unavailable, name)
 			require.ErrorIs(t, err, storage.OutcomeUnknown, name)
 		}
@@ -123,7 +124,7 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll})
-	require.Equal(t, []error{nil}, w.on(t, "b2").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
+	require.Equal(t, []error{nil}, w.on(t, "b2").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
 	got := w.server.Last(t)
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 	require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
@@ -132,7 +133,7 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll})
-	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{
+	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a"}, {Key: "control\x01"}, {Key: "swap", Condition: storage.Condition{Revision: etag}},
 	})
 	require.Equal(t, []error{nil, nil, nil}, errs)
@@ -157,7 +158,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
-			for _, err := range w.on(t, row.profile).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+			for _, err := range w.on(t, row.profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 				require.ErrorIs(t, err, row.code)
 			}
 			require.Len(t, w.server.Requests(), row.asked)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -30,7 +31,7 @@ const leastPart = 64 << 10 // of an upload, in the servers of these tests
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	s, answering := answeringServer(t, "aws", documented.Amazon)
 	foreign := s.withForeignUploads()
-	conform(t, s, func(d storage.Driver) storage.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
+	conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
 		append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t)
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
@@ -128,7 +129,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, answering := answeringServer(t, name, kin.answers, kin.kinds...)
 			foreign := s.withForeignUploads()
-			conform(t, s, func(d storage.Driver) storage.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
+			conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
 				append(documented.Skips(nil), storagetest.WithName("s3"),
 					storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2", "W8", "W13"))...)
 			foreign.requireSeen(t)
@@ -154,7 +155,7 @@ func answeringServer(t *testing.T, name string, answers []documented.Answer, kin
 	return s, answering
 }
 
-func withSmallParts(d storage.Driver) storage.Driver { return smallParts{d, leastPart} }
+func withSmallParts(d driver.Driver) driver.Driver { return smallParts{d, leastPart} }
 
 // foreignKey is a key that S3 writes as a reference that no XML parser reads: aws/aws-sdk-java#3112.
 const foreignKey = "\x01 of another+program"
@@ -183,11 +184,11 @@ func (f *foreignUploads) requireSeen(t *testing.T) {
 
 // withoutForeignUploads is a driver that lists only the uploads of the suite.
 type withoutForeignUploads struct {
-	storage.Driver
+	driver.Driver
 	foreign *foreignUploads
 }
 
-func (d withoutForeignUploads) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (d withoutForeignUploads) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	page, err := d.Driver.ListUploads(ctx, r)
 	if err != nil {
 		return nil, err

@@ -10,13 +10,14 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-var _ storage.Driver = (*driver)(nil)
+var _ driver.Driver = (*objectDriver)(nil)
 
 // A driver is one bucket of an account.
-type driver struct {
-	storage.UnimplementedDriver
+type objectDriver struct {
+	driver.UnimplementedDriver
 	account   *account
 	bucket    *bucket
 	copier    copier
@@ -27,9 +28,9 @@ type driver struct {
 	noChecksums atomic.Pointer[time.Time]
 }
 
-func newDriver(a *account, name string) *driver {
+func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{account: a, name: name}
-	d := &driver{account: a, bucket: b, multipart: multipart{b}, urls: urlSigner{a, b}}
+	d := &objectDriver{account: a, bucket: b, multipart: multipart{b}, urls: urlSigner{a, b}}
 	d.copier = copier{objects: d, account: a, bucket: b, multipart: &d.multipart}
 	d.remover = remover{objects: d, bucket: b}
 	return d
@@ -39,9 +40,9 @@ func newDriver(a *account, name string) *driver {
 const directorySuffix = "--x-s3"
 
 // Describe returns what the bucket's server can do, by its profile.
-func (d *driver) Describe() storage.Description {
+func (d *objectDriver) Describe() driver.Description {
 	p := &d.account.profile
-	desc := storage.Description{
+	desc := driver.Description{
 		Provider:      provider,
 		Bucket:        d.bucket.name,
 		Features:      p.features(),
@@ -111,13 +112,13 @@ func (a *account) signingHint() string {
 }
 
 // Locate returns a reference that all buckets with the same credential can copy from.
-func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
+func (d *objectDriver) Locate(key string) driver.ObjectRef {
+	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
 // Native returns Config.Client, or an *s3.Client with the same settings that retries as
 // the SDK does.
-func (d *driver) Native() any {
+func (d *objectDriver) Native() any {
 	if d.account.givenClient != nil {
 		return d.account.givenClient
 	}
@@ -125,4 +126,4 @@ func (d *driver) Native() any {
 }
 
 // Close closes idle connections.
-func (d *driver) Close() error { return d.account.close() }
+func (d *objectDriver) Close() error { return d.account.close() }

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -79,65 +81,65 @@ func xmlReply(body string) reply {
 // An encryptedCall is one kind of request, with its options.
 type encryptedCall struct {
 	reply  reply
-	do     func(ctx context.Context, d *driver, native []any) error
+	do     func(ctx context.Context, d *objectDriver, native []any) error
 	writes bool // it begins to store an object: only then SSE-KMS is named
 }
 
 func encryptedCalls() map[string]encryptedCall {
-	source := func(d *driver, native []any) storage.ObjectRef {
-		return storage.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
+	source := func(d *objectDriver, native []any) driver.ObjectRef {
+		return driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
 	}
 	return map[string]encryptedCall{
-		"PutObject": {reply: stored, writes: true, do: func(ctx context.Context, d *driver, native []any) error {
+		"PutObject": {reply: stored, writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
 			r := wiretest.Put("k", "hello")
 			r.Native = native
 			_, err := d.Put(ctx, r)
 			return err
 		}},
-		"CreateMultipartUpload": {reply: xmlReply(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`), writes: true, do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.BeginParts(ctx, &storage.PutRequest{Key: "k", Controls: storage.Controls{Native: native}})
+		"CreateMultipartUpload": {reply: xmlReply(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`), writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.BeginParts(ctx, &driver.PutRequest{Key: "k", Controls: storage.Controls{Native: native}})
 			return err
 		}},
-		"UploadPart": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.PutPart(ctx, &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), Native: native})
+		"UploadPart": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), Native: native})
 			return err
 		}},
-		"CompleteMultipartUpload": {reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`), do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.CompleteParts(ctx, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k", Controls: storage.Controls{Native: native}}, Upload: "u", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+		"CompleteMultipartUpload": {reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k", Controls: storage.Controls{Native: native}}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
 			return err
 		}},
-		"ListParts": {reply: xmlReply(`<ListPartsResult></ListPartsResult>`), do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.ListParts(ctx, &storage.ListPartsRequest{Key: "k", Upload: "u", Limit: 1, Native: native})
+		"ListParts": {reply: xmlReply(`<ListPartsResult></ListPartsResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.ListParts(ctx, &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 1, Native: native})
 			return err
 		}},
-		"GetObject": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
-			_, body, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native})
+		"GetObject": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native})
 			if err == nil {
 				_, err = io.Copy(io.Discard, body)
 				_ = body.Close()
 			}
 			return err
 		}},
-		"GetObject of a range": {reply: reply{Status: http.StatusPartialContent, Header: map[string]string{"Content-Range": "bytes 1-2/5"}, Body: "el"}, do: func(ctx context.Context, d *driver, native []any) error {
-			_, body, err := d.Get(ctx, &storage.GetRequest{Key: "k", Offset: 1, Length: 2, Native: native})
+		"GetObject of a range": {reply: reply{Status: http.StatusPartialContent, Header: map[string]string{"Content-Range": "bytes 1-2/5"}, Body: "el"}, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Offset: 1, Length: 2, Native: native})
 			if err == nil {
 				_ = body.Close()
 			}
 			return err
 		}},
-		"HeadObject": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.Head(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native})
+		"HeadObject": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native})
 			return err
 		}},
-		"HeadObject with its own output": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.Head(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native, NativeAttrs: true})
+		"HeadObject with its own output": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native, NativeAttrs: true})
 			return err
 		}},
-		"CopyObject": {reply: xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`), writes: true, do: func(ctx context.Context, d *driver, native []any) error {
-			_, err := d.Copy(ctx, &storage.CopyRequest{Source: source(d, nil), Key: "k", Controls: storage.Controls{Native: native}})
+		"CopyObject": {reply: xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`), writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
+			_, err := d.Copy(ctx, &driver.CopyRequest{Source: source(d, nil), Key: "k", Controls: storage.Controls{Native: native}})
 			return err
 		}},
-		"UploadPartCopy": {reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`), do: func(ctx context.Context, d *driver, native []any) error {
+		"UploadPartCopy": {reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
 			_, err := d.copier.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
 			return err
 		}},
@@ -145,7 +147,7 @@ func encryptedCalls() map[string]encryptedCall {
 }
 
 // overTLS opens the bucket "photos" at a server with TLS, for the raw client.
-func overTLS(t *testing.T) (*standIn, *driver) {
+func overTLS(t *testing.T) (*standIn, *objectDriver) {
 	t.Helper()
 	w := &standIn{wiretest.NewTLSServer(t)}
 	raw, _ := w.onTLS(t, "aws")
@@ -169,7 +171,7 @@ func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	_, d := w.onTLS(t, "aws")
-	source := storage.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{newCustomerKey("WithSourceCustomerKey", rawKey(t, 0))}}
+	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{newCustomerKey("WithSourceCustomerKey", rawKey(t, 0))}}
 	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
 	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
 	for name, row := range map[string]struct {
@@ -181,7 +183,7 @@ func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Controls: storage.Controls{Native: row.native}})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Controls: storage.Controls{Native: row.native}})
 			require.NoError(t, err)
 			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "CopyObject")
 			w.server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
@@ -294,7 +296,7 @@ func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(row.at.server.Requests())
-			b := storage.New(row.at.on(t, row.profile, func(c *Config) { c.HTTPClient = row.at.server.Client() }))
+			b := engine.New(row.at.on(t, row.profile, func(c *Config) { c.HTTPClient = row.at.server.Client() }))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
 			require.ErrorIs(t, err, row.want)
 			require.ErrorContains(t, err, row.text)
@@ -358,7 +360,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 	option := WithCustomerKey(raw)
 	for name, v := range map[string]any{
 		"the value": value, "what it points to": *value, "the option": option, "the source's": WithSourceCustomerKey(raw),
-		"a request": storage.PutRequest{Controls: storage.Controls{Native: []any{value}}}, "options": []storage.UploadOption{option},
+		"a request": driver.PutRequest{Controls: storage.Controls{Native: []any{value}}}, "options": []storage.UploadOption{option},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p"} {
 			check(t, name+" "+verb, fmt.Sprintf(verb, v))
@@ -388,7 +390,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 		_, d := w.onTLS(t, "aws")
 		path := filepath.Join(t.TempDir(), "journal")
 		w.server.Respond(encryptedCalls()["CreateMultipartUpload"].reply, failing(http.StatusForbidden, "AccessDenied", "no"))
-		_, err := storage.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
+		_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -469,11 +471,11 @@ func TestAttrsTellTheEncryption(t *testing.T) {
 			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}
 			maps.Copy(header, row.header)
 			d := newStandIn(t, reply{Header: header}).on(t, "aws")
-			a, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			a, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, row.want, a.Encryption)
 			require.Equal(t, "COMPLETED", a.ReplicationStatus)
-			a, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			a, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			require.Equal(t, row.want, a.Encryption)
@@ -487,7 +489,7 @@ func TestAttrsTellTheEncryption(t *testing.T) {
 
 func TestTheSDKsOwnOutputIsReturned(t *testing.T) {
 	d := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws")
-	b := storage.New(d)
+	b := engine.New(d)
 	a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
 	require.NoError(t, err)
 	head, ok := storage.AttrsAs[*awss3.HeadObjectOutput](a)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -193,7 +194,7 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 		"with another key, all are":                     {other, 3},
 	} {
 		calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
-		b, err := s3.Open(t.Context(), c, storage.WithLayer(calls.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(partSize), storage.WithConcurrency(1)}

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -66,12 +68,12 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 			row.config.Bucket = "photos"
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			d := opened.(*driver)
+			d := opened.(*objectDriver)
 			require.Equal(t, row.profile, d.account.profile.Name)
 			require.Equal(t, row.region, d.account.region)
 			require.Equal(t, row.public, d.Describe().PublicBaseURL)
 			require.Equal(t, row.amazon, d.account.amazon())
-			require.Equal(t, row.amazon, storage.Supports(storage.New(d), storage.ConditionalRemove), "what an unknown server enforces is not declared")
+			require.Equal(t, row.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove), "what an unknown server enforces is not declared")
 		})
 	}
 }
@@ -97,7 +99,7 @@ func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 	require.Equal(t, "PUT /photos/k", w.server.Last(t).Call())
-	signed, err := opened.(*driver).Sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = "k" }))
+	signed, err := opened.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key = "k" }))
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(signed.URL, w.server.URL+"/photos/k?"), signed.URL)
 }

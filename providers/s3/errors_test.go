@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -58,7 +60,7 @@ func TestErrorCodes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
-			_, _, err := w.on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, _, err := w.on(t, "aws").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
@@ -75,22 +77,22 @@ func TestErrorCodes(t *testing.T) {
 }
 
 func TestErrorHasTheRequestID(t *testing.T) {
-	_, _, err := newStandIn(t, failing(403, "AccessDenied", "no")).on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, _, err := newStandIn(t, failing(403, "AccessDenied", "no")).on(t, "aws").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "R1", e.RequestID)
 }
 
 func TestErrorsWithoutAResponse(t *testing.T) {
-	get := func(ctx context.Context, d *driver) error {
-		_, _, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1})
+	get := func(ctx context.Context, d *objectDriver) error {
+		_, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
 		return err
 	}
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		w := newStandIn(t)
-		bucket := storage.New(w.on(t, "aws"))
+		bucket := engine.New(w.on(t, "aws"))
 		_, err := bucket.Attrs(ctx, "k")
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -141,6 +143,6 @@ func TestOutcomeOfACanceledWriteIsUnknown(t *testing.T) {
 // The 503 of a gateway says nothing about S3, and is not a reason to slow down for minutes.
 func TestA503ThatIsNotS3s(t *testing.T) {
 	w := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
-	_, err := storage.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
+	_, err := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.Unavailable)
 }

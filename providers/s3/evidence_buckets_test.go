@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A portal answers every request with one page.
@@ -40,13 +41,13 @@ func accountAt(t *testing.T, transport http.RoundTripper) *serviceDriver {
 var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 	"ListBuckets": func(t *testing.T, s *serviceDriver) error { _, _, err := s.ListBuckets(t.Context(), ""); return err },
 	"CreateBucket": func(t *testing.T, s *serviceDriver) error {
-		_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos"})
+		_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
 		return err
 	},
 	"DeleteBucket": func(t *testing.T, s *serviceDriver) error { return s.DeleteBucket(t.Context(), "photos") },
 	"BucketInfo":   func(t *testing.T, s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
 	"UpdateBucket": func(t *testing.T, s *serviceDriver) error {
-		_, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Versioning: new(bool)})
+		_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Versioning: new(bool)})
 		return err
 	},
 }
@@ -91,9 +92,9 @@ func TestPartsAndUploadsAreNotListedByAWebPage(t *testing.T) {
 	at := portal{"text/html", "<html></html>"}
 	d, err := accountAt(t, at).Driver("photos")
 	require.NoError(t, err)
-	_, err = d.(*driver).ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})
+	_, err = d.(*objectDriver).ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})
 	require.ErrorIs(t, err, storage.Unavailable)
-	_, err = d.(*driver).ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 10})
+	_, err = d.(*objectDriver).ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
@@ -102,7 +103,7 @@ func TestA204OfAPortalRemovesNothing(t *testing.T) {
 	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
-			err := w.on(t, "minio").Delete(t.Context(), &storage.DeleteRequest{Key: "k"})
+			err := w.on(t, "minio").Delete(t.Context(), &driver.DeleteRequest{Key: "k"})
 			if header != nil {
 				require.NoError(t, err)
 				return

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -16,41 +17,44 @@ import (
 func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 	calls := map[string]struct {
 		write bool // its outcome is unknown
-		do    func(d *driver) error
+		do    func(d *objectDriver) error
 	}{
-		"Put": {true, func(d *driver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err }},
-		"PutPart": {false, func(d *driver) error {
-			_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
+		"Put": {true, func(d *objectDriver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err }},
+		"PutPart": {false, func(d *objectDriver) error {
+			_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
 			return err
 		}},
-		"Begin": {false, func(d *driver) error { _, err := d.BeginParts(t.Context(), wiretest.Put("k", "hello")); return err }},
-		"Complete": {true, func(d *driver) error {
-			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k"}, Upload: "u", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+		"Begin": {false, func(d *objectDriver) error {
+			_, err := d.BeginParts(t.Context(), wiretest.Put("k", "hello"))
 			return err
 		}},
-		"Copy": {true, func(d *driver) error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Key: "k", Source: storage.ObjectRef{Bucket: "photos", Key: "from", Revision: etag}})
+		"Complete": {true, func(d *objectDriver) error {
+			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k"}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
 			return err
 		}},
-		"Delete":       {true, func(d *driver) error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}) }},
-		"DeleteBatch":  {true, func(d *driver) error { return d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "k"}})[0] }},
-		"SetTags":      {true, func(d *driver) error { return d.SetTags(t.Context(), &storage.ChangeRequest{Key: "k"}) }},
-		"SetRetention": {true, func(d *driver) error { return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "k"}) }},
-		"SetLegalHold": {true, func(d *driver) error { return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k"}) }},
-		"Tags":         {false, func(d *driver) error { _, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k"}); return err }},
-		"Head": {false, func(d *driver) error {
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		"Copy": {true, func(d *objectDriver) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "k", Source: driver.ObjectRef{Bucket: "photos", Key: "from", Revision: etag}})
 			return err
 		}},
-		"Get": {false, func(d *driver) error {
-			_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		"Delete":       {true, func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}) }},
+		"DeleteBatch":  {true, func(d *objectDriver) error { return d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k"}})[0] }},
+		"SetTags":      {true, func(d *objectDriver) error { return d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
+		"SetRetention": {true, func(d *objectDriver) error { return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
+		"SetLegalHold": {true, func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
+		"Tags":         {false, func(d *objectDriver) error { _, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k"}); return err }},
+		"Head": {false, func(d *objectDriver) error {
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			return err
+		}},
+		"Get": {false, func(d *objectDriver) error {
+			_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			if err == nil {
 				_, _ = io.Copy(io.Discard, body)
 				_ = body.Close()
 			}
 			return err
 		}},
-		"List": {false, func(d *driver) error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err }},
+		"List": {false, func(d *objectDriver) error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 1}); return err }},
 	}
 	for answer, r := range map[string]reply{
 		"a login page":          {Body: "<html><body>Log in</body></html>"},

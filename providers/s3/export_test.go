@@ -1,8 +1,10 @@
 package s3
 
-import "github.com/omnibucket/storage"
+import (
+	"github.com/omnibucket/storage/driver"
+)
 
 // LowerCopyLimit makes d copy objects larger than limit in parts of limit bytes.
-func LowerCopyLimit(d storage.Driver, limit int64) {
-	d.(*driver).copier.limit, d.(*driver).copier.part = limit, limit
+func LowerCopyLimit(d driver.Driver, limit int64) {
+	d.(*objectDriver).copier.limit, d.(*objectDriver).copier.part = limit, limit
 }

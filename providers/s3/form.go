@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -19,11 +20,11 @@ const policyTime = "2006-01-02T15:04:05.000Z"
 // SignForm sends no request, unless it must get credentials. The policy has a condition
 // for each field, so that S3 refuses a form with a changed or an additional field. The
 // page adds the field "file" at the end.
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
+func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	return d.urls.signForm(ctx, r, d.account.clock.time())
 }
 
-func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
+func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now t
 }
 
 // formFields returns the fields with the key and the attributes of the object.
-func (us *urlSigner) formFields(r *storage.SignRequest) (fields map[string]string, err error) {
+func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string, err error) {
 	fields = map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // the default of S3, but not of every compatible server

@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func formRequest(change func(r *storage.SignRequest)) *storage.SignRequest {
+func formRequest(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := wiretest.SignedUpload(change)
 	r.Method, r.MinSize, r.MaxSize = "POST", 2, 5
 	return r
@@ -37,7 +38,7 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 
 func TestTheFormsPolicyHasEveryField(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
-	form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) {
+	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
 		r.CacheControl, r.StorageClass, r.PublicRead = "no-store", "STANDARD_IA", true
 		r.Metadata = map[string]string{"k": "v"}
@@ -78,7 +79,7 @@ func TestFormsUseTheSigningBaseURL(t *testing.T) {
 		"https://files.example.com/": "https://files.example.com/photos/",
 	} {
 		d := opened(t, Config{Endpoint: "http://127.0.0.1:9000"})
-		form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.BaseURL = base }), now)
+		form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.BaseURL = base }), now)
 		require.NoError(t, err)
 		require.Equal(t, want, form.URL)
 	}
@@ -87,14 +88,14 @@ func TestFormsUseTheSigningBaseURL(t *testing.T) {
 func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
-		ask  func(r *storage.SignRequest)
+		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
-		"a condition":               {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a CRC32C":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
-		"a language":                {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"an unknown native option":  {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
-		"a key that S3 would alter": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
+		"a condition":               {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
+		"a CRC32C":                  {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
+		"a language":                {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
+		"an unknown native option":  {func(r *driver.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
+		"a key that S3 would alter": {func(r *driver.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(test.ask), now)
@@ -108,7 +109,7 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestAFormEscapesDollarSigns(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
-	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.ContentDisposition = disposition }), now)
+	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.ContentDisposition = disposition }), now)
 	require.NoError(t, err)
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))

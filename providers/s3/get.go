@@ -11,12 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 // Get sends one GetObject.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	in := &awss3.GetObjectInput{
 		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
@@ -85,7 +86,7 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 
 // attrsOfRange returns the attributes of the whole object in the output of a request
 // for a range or for all of it.
-func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
+func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
 	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
 		return nil, httpheader.LengthMissing()
@@ -116,7 +117,7 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest
 }
 
 // Head sends one HeadObject.
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	in := &awss3.HeadObjectInput{
 		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
@@ -144,7 +145,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 // permission kms:Decrypt. A program that only writes does not have it, and everything else in the
 // response does not need it. After a refusal, headWithChecksum asks for the rest, and remembers it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (*awss3.GetObjectOutput, any, error) {
+func (d *objectDriver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest) (*awss3.GetObjectOutput, any, error) {
 	if refused := d.noChecksums.Load(); refused != nil && d.account.clock.now().Sub(*refused) < checksumsRemembered {
 		in.ChecksumMode = ""
 	}
@@ -165,7 +166,7 @@ func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput
 const checksumsRemembered = 10 * time.Minute
 
 // headObject sends a HeadObject. native is the SDK's own output, if r wants it.
-func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (out *awss3.GetObjectOutput, native any, err error) {
+func (d *objectDriver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest) (out *awss3.GetObjectOutput, native any, err error) {
 	if !r.NativeAttrs {
 		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, in)
 		return out, nil, err
@@ -179,7 +180,7 @@ func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *s
 
 // readError translates the error of a read. A delete marker, for whose version S3
 // returns 405, is a missing object.
-func (b *bucket) readError(ctx context.Context, err error, r *storage.GetRequest) error {
+func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	switch status := statusOf(err); {
 	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),
 		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true":

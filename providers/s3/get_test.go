@@ -11,23 +11,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 func TestGetRequest(t *testing.T) {
 	for _, row := range []struct {
 		name    string
-		request storage.GetRequest
+		request driver.GetRequest
 		query   string
 		header  map[string]string
 	}{
-		{name: "whole, without a range", request: storage.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
-		{name: "from an offset", request: storage.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
-		{name: "some bytes", request: storage.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
-		{name: "the last bytes", request: storage.GetRequest{Suffix: 10, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-10"}},
-		{name: "pinned", request: storage.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
-		{name: "unless the revision is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
-		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
+		{name: "whole, without a range", request: driver.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
+		{name: "from an offset", request: driver.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
+		{name: "some bytes", request: driver.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
+		{name: "the last bytes", request: driver.GetRequest{Suffix: 10, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-10"}},
+		{name: "pinned", request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
+		{name: "unless the revision is known", request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
+		{name: "of a version", request: driver.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
@@ -56,7 +58,7 @@ func TestGetResponse(t *testing.T) {
 		Key: "k", Size: 5, ETag: etag, Revision: etag, Modified: at, CRC32C: wiretest.CRC32C("hello"),
 		Properties: storage.Properties{ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}},
 	}
-	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -65,7 +67,7 @@ func TestGetResponse(t *testing.T) {
 	require.Equal(t, want, attrs)
 
 	full["Content-Length"] = "5"
-	attrs, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	attrs, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, want, attrs)
 }
@@ -73,20 +75,20 @@ func TestGetResponse(t *testing.T) {
 func TestGetOfARange(t *testing.T) {
 	for _, row := range []struct {
 		name     string
-		request  storage.GetRequest
+		request  driver.GetRequest
 		response reply
 		size     int64
 		crc      bool
 		code     storage.Code // "": none
 	}{
-		{name: "returns the size of the object", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
-		{name: "of all bytes keeps the checksum", request: storage.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
-		{name: "that the server ignores is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
-		{name: "from the start that the server ignores is an error", request: storage.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
-		{name: "with another offset is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
-		{name: "with an invalid Content-Range", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
-		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
-		{name: "past the end", request: storage.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
+		{name: "returns the size of the object", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
+		{name: "of all bytes keeps the checksum", request: driver.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
+		{name: "that the server ignores is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "from the start that the server ignores is an error", request: driver.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "with another offset is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
+		{name: "with an invalid Content-Range", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
+		{name: "the end of an empty object", request: driver.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
+		{name: "past the end", request: driver.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.response)
@@ -108,17 +110,17 @@ func TestResponsesWithoutALengthAreErrors(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		head    bool
-		request storage.GetRequest
+		request driver.GetRequest
 		header  map[string]string
 		size    int64
 		code    storage.Code // "": none
 	}{
-		{name: "GET", request: storage.GetRequest{Length: -1}, code: storage.Internal},
-		{name: "GET with a Content-Range", request: storage.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
-		{name: "GET of a range that the server ignores", request: storage.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
-		{name: "GET of the last bytes", request: storage.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
-		{name: "GET of a range with a Content-Range", request: storage.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
-		{name: "HEAD", head: true, request: storage.GetRequest{Length: -1}, code: storage.Internal},
+		{name: "GET", request: driver.GetRequest{Length: -1}, code: storage.Internal},
+		{name: "GET with a Content-Range", request: driver.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
+		{name: "GET of a range that the server ignores", request: driver.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
+		{name: "GET of the last bytes", request: driver.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
+		{name: "GET of a range with a Content-Range", request: driver.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
+		{name: "HEAD", head: true, request: driver.GetRequest{Length: -1}, code: storage.Internal},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newUnsized(t, row.header, "hello").on(t, "aws")
@@ -148,7 +150,7 @@ func TestChecksumsOfPartsAreIgnored(t *testing.T) {
 		"nonsense":                             {"X-Amz-Checksum-Crc32c": "mnG7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attrs, err := newStandIn(t, reply{Header: header}).on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			attrs, err := newStandIn(t, reply{Header: header}).on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.False(t, attrs.CRC32C.Known)
 		})
@@ -182,7 +184,7 @@ func TestReadOfAMissingObject(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.responses...)
-			d, r := w.on(t, "aws"), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
+			d, r := w.on(t, "aws"), &driver.GetRequest{Key: "k", Version: row.version, Length: -1}
 			var err error
 			if row.head {
 				_, err = d.Head(t.Context(), r)
@@ -215,7 +217,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 			}
 			return response, nil
 		})}})
-		b := storage.New(d)
+		b := engine.New(d)
 		for range 2 {
 			exists, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
@@ -105,7 +106,7 @@ func modified(at *time.Time) time.Time {
 // copySource returns the header that names the source of a copy. The SDK does not
 // escape it. A source at an access point has another form:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
-func copySource(ref storage.ObjectRef) *string {
+func copySource(ref driver.ObjectRef) *string {
 	bucket := ref.Bucket
 	if isARN(bucket) {
 		bucket += "/object"

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -36,7 +37,7 @@ func TestHedgedReadsOverAServerThatStalls(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	w := &standIn{&wiretest.Server{Server: server}}
-	b := storage.New(w.on(t, "aws"), storage.WithHedgedReads())
+	b := engine.New(w.on(t, "aws"), storage.WithHedgedReads())
 	var group sync.WaitGroup
 	for range readers {
 		group.Go(func() {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/hostile"
@@ -41,12 +42,12 @@ func hostileStore(t *testing.T) hostile.Store {
 			Buckets:     []string{"photos"},
 			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret, SessionToken: token}},
 		}),
-		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
 			s, err := s3.NewServiceDriver(t.Context(), s3.Config{Endpoint: address, Profile: &profile, AccessKeyID: key, SecretKey: secret, SessionToken: token})
 			require.NoError(t, err)
 			return s
 		},
-		Open: func(t *testing.T, address string) storage.Driver {
+		Open: func(t *testing.T, address string) driver.Driver {
 			c := s3.Config{
 				Bucket: "photos", Endpoint: address, Profile: &profile,
 				AccessKeyID: key, SecretKey: secret, SessionToken: token,

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -47,7 +48,7 @@ func TestCertificatesOfTheEnvironment(t *testing.T) {
 			opened, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, opened.Close()) }()
-			require.True(t, usesRawClient(t, opened.(*driver)), "it is our transport that trusts them")
+			require.True(t, usesRawClient(t, opened.(*objectDriver)), "it is our transport that trusts them")
 			_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 		})
@@ -115,7 +116,7 @@ func TestOpeningThroughTheChainParsesNoCertificateAgain(t *testing.T) {
 
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: one.URL})
 		require.NoError(t, err)
-		_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k"})
+		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k"})
 		require.NoError(t, err, "it trusts the certificates of the file")
 		require.NoError(t, d.Close())
 	}
@@ -203,7 +204,7 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{Endpoint: w.URL, HTTPClient: row.client})
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, row.hint)
 			require.NotContains(t, err.Error(), row.none)

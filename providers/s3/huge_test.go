@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -23,11 +25,11 @@ func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
 // smallParts is a bucket whose parts may be smaller than 5 MiB, so that 10,000 parts are
 // not 50 GB.
 type smallParts struct {
-	storage.Driver
+	driver.Driver
 	least int64
 }
 
-func (d smallParts) Describe() storage.Description {
+func (d smallParts) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.MinPartSize = d.least
 	return desc
@@ -43,7 +45,7 @@ func TestTenThousandPartsAndNotOneMore(t *testing.T) {
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)
-	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return smallParts{d, 1} }))
+	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return smallParts{d, 1} }))
 	defer func() { require.NoError(t, storage.Close(b)) }()
 
 	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: part * parts}, storage.WithPartSize(part))

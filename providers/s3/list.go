@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
@@ -18,7 +19,7 @@ import (
 
 // List sends one ListObjectsV2. It asks for escaped keys, because one control
 // character would make a page that no XML decoder reads.
-func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	in := &awss3.ListObjectsV2Input{
 		Bucket:            &d.bucket.name,
 		Prefix:            httpheader.Optional(r.Prefix),
@@ -105,7 +106,7 @@ func parseKeyToken(token string) (page int, key string, ok bool) {
 
 // continueByKey replaces the token of a page that came within took, if the server's tokens are
 // slow.
-func (a *account) continueByKey(r *storage.ListRequest, page *storage.Page, took time.Duration) {
+func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took time.Duration) {
 	number, _, _ := parseKeyToken(r.Token)
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return

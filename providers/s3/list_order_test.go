@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 )
 
 func TestAStartAfterNeedsAKnownServer(t *testing.T) {
@@ -31,7 +32,7 @@ func TestAStartAfterNeedsAKnownServer(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"Server": row.server}, Body: row.body})
-			b := storage.New(w.on(t, row.profile))
+			b := engine.New(w.on(t, row.profile))
 			for range 2 {
 				keys := []string{}
 				var code storage.Code
@@ -80,7 +81,7 @@ func TestWhichServersListEverythingAfterAKey(t *testing.T) {
 			}
 			made, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
-			d := made.(*driver)
+			d := made.(*objectDriver)
 			d.account.server.see(http.Header{"Server": {row.server}})
 			for _, key := range []string{"k", "k!"} {
 				require.Equal(t, row.flat, d.account.startsAfter("", key))

@@ -7,22 +7,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 func TestListRequest(t *testing.T) {
 	for _, row := range []struct {
 		name    string
-		request storage.ListRequest
+		request driver.ListRequest
 		query   string
 	}{
-		{"the first page", storage.ListRequest{Limit: 1000}, "encoding-type=url&list-type=2&max-keys=1000"},
-		{"prefix and delimiter", storage.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"}, "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F"},
-		{"after a key", storage.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
-		{"a start before the prefix, which has no effect", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
-		{"a start in the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1"},
-		{"a start after the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
-		{"the token decides, not the key", storage.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
-		{"no page is larger than the store's", storage.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
+		{"the first page", driver.ListRequest{Limit: 1000}, "encoding-type=url&list-type=2&max-keys=1000"},
+		{"prefix and delimiter", driver.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"}, "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F"},
+		{"after a key", driver.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
+		{"a start before the prefix, which has no effect", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
+		{"a start in the prefix", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1"},
+		{"a start after the prefix", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
+		{"the token decides, not the key", driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
+		{"no page is larger than the store's", driver.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
@@ -58,7 +59,7 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
 			d, began := w.on(t, row.profile), time.Now()
 			d.account.clock.now = func() time.Time { return began } // each page is quick
-			page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
+			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
 			require.NoError(t, err)
 			require.Equal(t, row.next, page.Token)
 			require.Equal(t, []string{"GET /photos?" + row.query + map[bool]string{true: "&start-after=0"}[row.token == ""]}, w.server.Lines())
@@ -66,7 +67,7 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 	}
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
-	d.account.continueByKey(&storage.ListRequest{}, page, quickPage+1)
+	d.account.continueByKey(&driver.ListRequest{}, page, quickPage+1)
 	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")
 }
 
@@ -76,7 +77,7 @@ func TestListResponse(t *testing.T) {
 		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
 		<Contents><Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>
 		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes></ListBucketResult>`})
-	page, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3, Delimiter: "/"})
+	page, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &storage.Page{Token: "next", Entries: []storage.ListEntry{
 		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: at},
@@ -100,7 +101,7 @@ func TestListFailures(t *testing.T) {
 		{"a truncated page", reply{Header: map[string]string{"Content-Length": "500"}, Body: `<ListBucketResult><Contents>`}, storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := newStandIn(t, row.reply).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
+			_, err := newStandIn(t, row.reply).on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
@@ -39,8 +40,8 @@ func TestListErrorsAreThoseOfTheSDK(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d := newStandIn(t, row.reply).on(t, "aws")
 			for name, list := range map[string]func() error{
-				"List":         func() error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 3}); return err },
-				"ListVersions": func() error { _, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 3}); return err },
+				"List":         func() error { _, err := d.List(t.Context(), &driver.ListRequest{Limit: 3}); return err },
+				"ListVersions": func() error { _, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 3}); return err },
 			} {
 				var e *storage.Error
 				require.ErrorAs(t, list(), &e, name)
@@ -54,7 +55,7 @@ func TestListErrorsAreThoseOfTheSDK(t *testing.T) {
 
 func TestAnUnreadablePageIsADeserializationError(t *testing.T) {
 	w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
-	_, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
+	_, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 	var unreadable *smithy.DeserializationError
 	require.ErrorAs(t, err, &unreadable)
 	require.NotContains(t, err.Error(), "secret-name")
@@ -70,7 +71,7 @@ func TestAPageThatIsTooLargeIsRefused(t *testing.T) {
 		{"too many prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := newStandIn(t, reply{Body: row.body}).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
+			_, err := newStandIn(t, reply{Body: row.body}).on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 			require.ErrorIs(t, err, storage.Internal)
 			var e *storage.Error
 			require.True(t, errors.As(err, &e) && !e.Retryable, "a retry would not help")
@@ -82,7 +83,7 @@ func TestListReusesTheGivenEntries(t *testing.T) {
 	spare := make([]storage.ListEntry, 3, 10)
 	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
 	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`})
-	page, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3, Entries: spare[:0]})
+	page, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Entries: spare[:0]})
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries, "nothing of the previous page remains")
 	require.Same(t, &spare[0], &page.Entries[0])

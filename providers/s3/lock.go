@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
@@ -43,7 +44,7 @@ func retentionOf(out *awss3.GetObjectOutput) storage.Retention {
 
 // signLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
 // checksum.
-func signLock(h http.Header, r *storage.SignRequest) error {
+func signLock(h http.Header, r *driver.SignRequest) error {
 	mode, until, hold := lockOf(&r.Controls)
 	if mode == "" && hold == "" {
 		return nil
@@ -56,7 +57,7 @@ func signLock(h http.Header, r *storage.SignRequest) error {
 }
 
 // SetRetention sends one PutObjectRetention. An empty one ends the retention.
-func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Retention: &types.ObjectLockRetention{},
@@ -75,7 +76,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 }
 
 // SetLegalHold sends one PutObjectLegalHold.
-func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	status := types.ObjectLockLegalHoldStatusOff
 	if r.LegalHold {
 		status = types.ObjectLockLegalHoldStatusOn
@@ -92,11 +93,11 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 
 // isLocked reports whether a lock keeps the version that a request did not remove. The
 // responses of some servers do not say it.
-func (rm *remover) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
+func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	if r.Version == "" || !rm.bucket.account.profile.locks() {
 		return false
 	}
-	attrs, err := rm.objects.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	switch {
 	case err == nil:
 	case asError(err).Status == http.StatusBadRequest: // without the customer's key
@@ -110,7 +111,7 @@ func (rm *remover) isLocked(ctx context.Context, r *storage.DeleteRequest) bool 
 
 // lockAlone returns the lock of a version, as far as the server tells it. These requests need no
 // customer's key.
-func (rm *remover) lockAlone(ctx context.Context, r *storage.DeleteRequest) *storage.Attrs {
+func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
 	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
 	if err == nil && held.LegalHold != nil {

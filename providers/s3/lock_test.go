@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -19,22 +20,22 @@ var (
 func TestLocksAreHeadersOfEachWrite(t *testing.T) {
 	for name, row := range map[string]struct {
 		reply reply
-		call  func(ctx context.Context, d *driver) error
+		call  func(ctx context.Context, d *objectDriver) error
 	}{
-		"a put": {stored, func(ctx context.Context, d *driver) error {
+		"a put": {stored, func(ctx context.Context, d *objectDriver) error {
 			r := wiretest.Put("k", "hello")
 			r.Controls = bothLocks
 			_, err := d.Put(ctx, r)
 			return err
 		}},
-		"an upload in parts": {reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}, func(ctx context.Context, d *driver) error {
+		"an upload in parts": {reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}, func(ctx context.Context, d *objectDriver) error {
 			r := wiretest.Put("k", "hello")
 			r.Controls = bothLocks
 			_, err := d.BeginParts(ctx, r)
 			return err
 		}},
-		"a copy": {reply{Body: copied}, func(ctx context.Context, d *driver) error {
-			_, err := d.Copy(ctx, copyOf(func(r *storage.CopyRequest) { r.Controls = bothLocks }))
+		"a copy": {reply{Body: copied}, func(ctx context.Context, d *objectDriver) error {
+			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) { r.Controls = bothLocks }))
 			return err
 		}},
 	} {
@@ -56,19 +57,19 @@ func TestReadsTellTheLock(t *testing.T) {
 			"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2036-01-02T03:04:05.678Z", "X-Amz-Object-Lock-Legal-Hold": "ON",
 		}})
 		d := w.on(t, "aws")
-		attrs, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		want := storage.Retention{Mode: storage.Governance, Until: lockedUntil}
 		require.Equal(t, want, attrs.Retention)
 		require.True(t, attrs.LegalHold)
-		attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Equal(t, want, attrs.Retention)
 		require.True(t, attrs.LegalHold)
 	})
 	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"}})
-	attrs, err := w.on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	attrs, err := w.on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.False(t, attrs.LegalHold)
 	require.Zero(t, attrs.Retention)
@@ -76,26 +77,26 @@ func TestReadsTellTheLock(t *testing.T) {
 
 func TestLockCalls(t *testing.T) {
 	const retention, hold = "PUT /photos/k?retention=&versionId=v", "PUT /photos/k?legal-hold=&versionId=v"
-	change := storage.ChangeRequest{Key: "k", Version: "v"}
+	change := driver.ChangeRequest{Key: "k", Version: "v"}
 	for name, row := range map[string]struct {
-		call   func(d *driver, r storage.ChangeRequest) error
+		call   func(d *objectDriver, r driver.ChangeRequest) error
 		line   string
 		body   string
 		bypass string
 	}{
-		"a retention": {func(d *driver, r storage.ChangeRequest) error {
+		"a retention": {func(d *objectDriver, r driver.ChangeRequest) error {
 			r.Retention = bothLocks.Retention
 			return d.SetRetention(t.Context(), &r)
 		}, retention, "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>", ""},
-		"none, with a bypass": {func(d *driver, r storage.ChangeRequest) error {
+		"none, with a bypass": {func(d *objectDriver, r driver.ChangeRequest) error {
 			r.BypassGovernance = true
 			return d.SetRetention(t.Context(), &r)
 		}, retention, "></Retention>", "true"},
-		"a hold": {func(d *driver, r storage.ChangeRequest) error {
+		"a hold": {func(d *objectDriver, r driver.ChangeRequest) error {
 			r.LegalHold = true
 			return d.SetLegalHold(t.Context(), &r)
 		}, hold, "<Status>ON</Status>", ""},
-		"no hold": {func(d *driver, r storage.ChangeRequest) error { return d.SetLegalHold(t.Context(), &r) }, hold, "<Status>OFF</Status>", ""},
+		"no hold": {func(d *objectDriver, r driver.ChangeRequest) error { return d.SetLegalHold(t.Context(), &r) }, hold, "<Status>OFF</Status>", ""},
 	} {
 		for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
 			t.Run(name+" on "+profile, func(t *testing.T) {
@@ -114,9 +115,9 @@ func TestLockCalls(t *testing.T) {
 func TestABypassIsSentWithOneObject(t *testing.T) {
 	w := newStandIn(t, reply{Status: 204})
 	d := w.on(t, "aws")
-	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
+	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
 	require.Equal(t, "true", w.server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
-	errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: "v", BypassGovernance: true}})
+	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: "v", BypassGovernance: true}})
 	require.Equal(t, []error{nil}, errs)
 	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", w.server.Lines()[1])
 }
@@ -138,7 +139,7 @@ func TestErrorsAboutLocks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
 			d := w.on(t, "aws")
-			err := d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "k"})
+			err := d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"})
 			require.ErrorIs(t, err, row.want)
 			e := asError(err)
 			require.False(t, e.Unknown)
@@ -149,12 +150,12 @@ func TestErrorsAboutLocks(t *testing.T) {
 			r.Controls = bothLocks
 			_, err = d.Put(t.Context(), r)
 			require.ErrorIs(t, err, row.want)
-			require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v"}), row.want)
+			require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v"}), row.want)
 		})
 	}
 	t.Run("in a batch", func(t *testing.T) {
 		w := newStandIn(t, reply{Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`})
-		errs := w.on(t, "minio").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "k", Version: "v"}})
+		errs := w.on(t, "minio").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k", Version: "v"}})
 		require.ErrorIs(t, errs[0], storage.Locked)
 	})
 }
@@ -163,12 +164,12 @@ func TestErrorsAboutLocks(t *testing.T) {
 func TestADeniedRemovalOfALockedVersion(t *testing.T) {
 	denied := failing(403, "AccessDenied", "Access Denied")
 	retained := map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z"}
-	version := storage.DeleteRequest{Key: "k", Version: "v"}
+	version := driver.DeleteRequest{Key: "k", Version: "v"}
 	bypass := version
 	bypass.BypassGovernance = true
 	for name, row := range map[string]struct {
 		profile string
-		request storage.DeleteRequest
+		request driver.DeleteRequest
 		head    reply
 		want    storage.Code
 		lines   int
@@ -179,7 +180,7 @@ func TestADeniedRemovalOfALockedVersion(t *testing.T) {
 		"a legal hold":             {"b2", bypass, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "ON"}}, storage.Locked, 2},
 		"no lock":                  {"b2", version, reply{Header: map[string]string{"ETag": etag}}, storage.PermissionDenied, 2},
 		"no permission to read":    {"b2", version, reply{Status: 403}, storage.PermissionDenied, 2},
-		"without a version":        {"b2", storage.DeleteRequest{Key: "k"}, reply{}, storage.PermissionDenied, 1},
+		"without a version":        {"b2", driver.DeleteRequest{Key: "k"}, reply{}, storage.PermissionDenied, 1},
 		"a server without locks":   {"garage", version, reply{}, storage.PermissionDenied, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +213,7 @@ func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, denied, withoutKey, row.hold, row.retention)
-			err := w.on(t, "b2").Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v", BypassGovernance: row.bypass})
+			err := w.on(t, "b2").Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: row.bypass})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, w.server.Lines())
 		})
@@ -221,22 +222,22 @@ func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
 
 func TestSignedLocks(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	sign := func(change func(*storage.SignRequest)) (*storage.SignedURL, error) {
-		return d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
+	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {
+		return d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Controls = bothLocks
 			change(r)
 		}), now)
 	}
-	signed, err := sign(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(1) })
+	signed, err := sign(func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(1) })
 	require.NoError(t, err)
 	require.Equal(t, "COMPLIANCE", signed.Header.Get("X-Amz-Object-Lock-Mode"))
 	require.Equal(t, "2036-01-02T03:04:05Z", signed.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	require.Equal(t, "ON", signed.Header.Get("X-Amz-Object-Lock-Legal-Hold"))
 	require.Contains(t, signed.URL, "x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
-	_, err = sign(func(*storage.SignRequest) {})
+	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "WithCRC32C")
-	_, err = d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.LegalHold = true }), now)
+	_, err = d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.LegalHold = true }), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "SignedUploadURL")
 }

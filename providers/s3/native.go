@@ -12,12 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A nativeOption is the value of an option of this package.
 type nativeOption interface {
-	storage.Fingerprinter
+	driver.Fingerprinter
 	// check returns why the bucket cannot take the option, or nil.
 	check(b *bucket) error
 	// apply sets those fields of an input of the SDK that the option is about.

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
@@ -57,11 +59,11 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 			}
 		}
 		w.server.Respond(reply{Status: http.StatusNoContent})
-		remove := &storage.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) { in.MFA = aws.String("serial 123456") })}}
+		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) { in.MFA = aws.String("serial 123456") })}}
 		require.NoError(t, d.Delete(t.Context(), remove))
 		require.Equal(t, "serial 123456", w.server.Last(t).Header.Get("X-Amz-Mfa"))
 		w.server.Respond(reply{Status: http.StatusNoContent})
-		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{*remove}))
+		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{*remove}))
 		require.Equal(t, "DELETE", w.server.Last(t).Method, "a batch has no such input")
 	})
 }
@@ -69,7 +71,7 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
-	change := &storage.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
+	change := &driver.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
 	for name, call := range map[string]struct {
 		function any
 		do       func(native []any) error
@@ -87,7 +89,7 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 			return d.SetRetention(t.Context(), change)
 		}},
 		"GetObjectTagging": {functionOf(func(in *awss3.GetObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
-			_, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k", Native: native})
+			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Native: native})
 			return err
 		}},
 	} {
@@ -102,7 +104,7 @@ func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
 
 func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
 	w := newStandIn(t)
-	b := storage.New(w.on(t, "aws"))
+	b := engine.New(w.on(t, "aws"))
 	var created, parts atomic.Int64
 	opts := []storage.UploadOption{
 		WithRequest(func(in *awss3.PutObjectInput) { in.WebsiteRedirectLocation = aws.String("/there") }),
@@ -197,7 +199,7 @@ func TestAFunctionThatWouldBeIgnoredIsUnsupported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, stored)
-			err := row.do(storage.New(w.on(t, "aws")))
+			err := row.do(engine.New(w.on(t, "aws")))
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			if row.want != "" {
 				require.Empty(t, w.server.Requests())
@@ -210,10 +212,10 @@ func TestAReadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
 	w := newStandIn(t, stored)
 	d := w.on(t, "aws")
 	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
-	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
+	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
 	require.NoError(t, err)
 }
 
@@ -245,7 +247,7 @@ func TestAnACLIsSentWithWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, stored)
-			_, err := storage.New(w.on(t, row.profile)).Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
+			_, err := engine.New(w.on(t, row.profile)).Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 		})
 	}
@@ -254,7 +256,7 @@ func TestAnACLIsSentWithWrites(t *testing.T) {
 func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	open := func(change func(*Config)) storage.Bucket {
-		return storage.New(w.on(t, "aws", func(c *Config) {
+		return engine.New(w.on(t, "aws", func(c *Config) {
 			c.HTTPClient = w.server.Client()
 			change(c)
 		}))
@@ -313,7 +315,7 @@ func TestSignedAddressesHaveTheOptions(t *testing.T) {
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
 
-	based := storage.New(w.on(t, "aws", func(c *Config) { c.HTTPClient = w.server.Client() }), storage.WithSigningBaseURL("http://files.example.com"))
+	based := engine.New(w.on(t, "aws", func(c *Config) { c.HTTPClient = w.server.Client() }), storage.WithSigningBaseURL("http://files.example.com"))
 	_, err = based.SignedDownloadURL(ctx, "k", key)
 	require.ErrorIs(t, err, storage.InvalidArgument, "an address without TLS would show the key")
 	_, err = storage.SignedUploadForm(ctx, based, "k", 0, 1, key)
@@ -336,7 +338,7 @@ func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
 			require.Equal(t, source, w.server.Last(t).Header.Get(sourceOwnerHeader), name)
 		}
 		w.server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
-		_, err := d.List(t.Context(), &storage.ListRequest{Limit: 1})
+		_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, owner, w.server.Last(t).Header.Get(ownerHeader), "ListObjectsV2")
 	})

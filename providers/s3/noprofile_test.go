@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -153,7 +154,7 @@ func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		d, err := s3.NewDriver(t.Context(), s.withoutProfile(t, false))
 		require.NoError(t, err)
 		return smallParts{d, least}

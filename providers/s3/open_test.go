@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -96,7 +97,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			}
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			d := opened.(*driver)
+			d := opened.(*objectDriver)
 			require.Equal(t, row.profile, d.account.profile.Name)
 			require.Equal(t, row.region, d.account.region)
 			require.Equal(t, row.pathStyle, d.account.pathStyle)
@@ -174,7 +175,7 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 // Locks and leases need features that an unknown server does not declare.
 func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
 	w := newStandIn(t)
-	b := storage.New(w.on(t, "unknown"))
+	b := engine.New(w.on(t, "unknown"))
 	upload := func(opt storage.UploadOption) error {
 		_, err := b.Upload(t.Context(), "k", http.NoBody, opt)
 		return err
@@ -203,7 +204,7 @@ func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
 		})
 	}
 	require.Empty(t, w.server.Lines())
-	known := storage.New(w.on(t, "minio"))
+	known := engine.New(w.on(t, "minio"))
 	err := known.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NotContains(t, err.Error(), "profile=", "it is known what this one does not do")
@@ -345,7 +346,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
 			if row.signed == "" {
 				require.Empty(t, signed)
-				require.False(t, storage.Supports(storage.New(d), storage.SignedURLs), "there are no credentials to sign with")
+				require.False(t, storage.Supports(engine.New(d), storage.SignedURLs), "there are no credentials to sign with")
 			}
 		})
 	}
@@ -377,7 +378,7 @@ func TestTheNativeClientCanOpenABucket(t *testing.T) {
 	for range 2 {
 		again, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: first.Native().(*awss3.Client)})
 		require.NoError(t, err)
-		first = again.(*driver)
+		first = again.(*objectDriver)
 		_, err = first.Put(t.Context(), wiretest.Put("k", "hello"))
 		require.NoError(t, err)
 	}

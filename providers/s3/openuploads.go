@@ -13,10 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // ListParts sends one ListParts.
-func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	in := &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit))}
 	if r.After > 0 {
 		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
@@ -35,9 +36,9 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if err != nil {
 		return nil, uploadError(err)
 	}
-	page := &storage.PartPage{More: aws.ToBool(out.IsTruncated)}
+	page := &driver.PartPage{More: aws.ToBool(out.IsTruncated)}
 	for _, part := range out.Parts {
-		page.Parts = append(page.Parts, storage.Part{
+		page.Parts = append(page.Parts, driver.Part{
 			Number: int(aws.ToInt32(part.PartNumber)),
 			Tag:    aws.ToString(part.ETag),
 			Size:   aws.ToInt64(part.Size),
@@ -57,7 +58,7 @@ type uploadMarker struct {
 // XML decoder reads, and would hide all uploads after it: then ListUploads asks for escaped keys. It
 // does not ask at once, because Ceph escapes the keys and neither says so nor escapes NextKeyMarker.
 // https://github.com/ceph/ceph/pull/30993
-func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	in := &awss3.ListMultipartUploadsInput{Bucket: &d.bucket.name, MaxUploads: aws.Int32(int32(r.Limit))}
 	if r.Prefix != "" {
 		in.Prefix = &r.Prefix
@@ -82,7 +83,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 			return nil, err
 		}
 	}
-	page := &storage.UploadPage{}
+	page := &driver.UploadPage{}
 	for _, u := range out.Uploads {
 		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -22,7 +23,7 @@ func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
 		}
 		require.NotContains(t, w.server.Last(t).Body, "Checksum")
 	}
-	put := &storage.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
+	put := &driver.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
 	w := newStandIn(t, reply{Body: begun})
 	d := w.on(t, "aws")
 	_, err := d.BeginParts(t.Context(), put)
@@ -30,7 +31,7 @@ func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
 	none(t, w)
 
 	w.server.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
-	r := &storage.PartRequest{Key: "k", Upload: "u1", Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Unchecked: true}
+	r := &driver.PartRequest{Key: "k", Upload: "u1", Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Unchecked: true}
 	_, err = d.PutPart(t.Context(), r)
 	require.NoError(t, err)
 	none(t, w)
@@ -57,15 +58,15 @@ func TestListParts(t *testing.T) {
 		<Part><PartNumber>3</PartNumber><ETag>"a"</ETag><Size>5</Size><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></Part>
 		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part></ListPartsResult>`})
 	d := w.on(t, "aws")
-	page, err := d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u1", After: 2, Limit: 10})
+	page, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", After: 2, Limit: 10})
 	require.NoError(t, err)
-	require.Equal(t, &storage.PartPage{More: true, Parts: []storage.Part{
+	require.Equal(t, &driver.PartPage{More: true, Parts: []driver.Part{
 		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
 	}}, page)
 	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, w.server.Lines())
 	for code, want := range map[string]storage.Code{"NoSuchUpload": storage.ObjectNotFound, "NoSuchKey": storage.ObjectNotFound, "NoSuchBucket": storage.BucketNotFound} {
 		w.server.Respond(failing(404, code, ""))
-		_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
+		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
 		require.Equal(t, want, storage.CodeOf(err), code)
 	}
 }
@@ -75,20 +76,20 @@ func TestListUploads(t *testing.T) {
 		<Upload><Key>a</Key><UploadId>u1</UploadId><Initiated>2026-03-04T05:06:07.000Z</Initiated></Upload>
 		<Upload><Key>b&amp;"</Key><UploadId>u2</UploadId></Upload></ListMultipartUploadsResult>`})
 	d := w.on(t, "aws")
-	page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2})
+	page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []storage.UploadEntry{
 		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {Key: `b&"`, Upload: "u2"},
 	}, page.Uploads)
 	w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
-	last, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
+	last, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
 	require.NoError(t, err)
-	require.Equal(t, &storage.UploadPage{}, last)
+	require.Equal(t, &driver.UploadPage{}, last)
 	require.Equal(t, []string{
 		"GET /photos?max-uploads=2&uploads=",
 		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
 	}, w.server.Lines())
-	_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Token: "not ours", Limit: 2})
+	_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Token: "not ours", Limit: 2})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -116,7 +117,7 @@ func TestUploadsToKeysWithControlCharacters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
 			d := w.on(t, "aws")
-			page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2})
+			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
 			require.Equal(t, row.lines, w.server.Lines())
 			if row.key == "" {
 				require.Error(t, err)
@@ -125,7 +126,7 @@ func TestUploadsToKeysWithControlCharacters(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.key, page.Uploads[0].Key)
 			w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
-			_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2, Token: page.Token})
+			_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2, Token: page.Token})
 			require.NoError(t, err)
 			require.Contains(t, strings.ReplaceAll(w.server.Last(t).RawQuery, "+", "%20"), "key-marker="+row.next+"&")
 		})
@@ -135,13 +136,13 @@ func TestUploadsToKeysWithControlCharacters(t *testing.T) {
 func TestASignedPartIsTheSDKs(t *testing.T) {
 	d := opened(t, Config{})
 	for name, row := range map[string]struct {
-		ask func(*storage.SignPartRequest)
+		ask func(*driver.SignPartRequest)
 		sdk awss3.UploadPartInput
 	}{
-		"any body":      {func(*storage.SignPartRequest) {}, awss3.UploadPartInput{}},
-		"a size":        {func(r *storage.SignPartRequest) { r.Size = 5 }, awss3.UploadPartInput{ContentLength: aws.Int64(5)}},
-		"a checksum":    {func(r *storage.SignPartRequest) { r.CRC32C = storage.KnownCRC32C(0xdeadbeef) }, awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")}},
-		"a long upload": {func(r *storage.SignPartRequest) { r.Upload = "a b/c=&d" }, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
+		"any body":      {func(*driver.SignPartRequest) {}, awss3.UploadPartInput{}},
+		"a size":        {func(r *driver.SignPartRequest) { r.Size = 5 }, awss3.UploadPartInput{ContentLength: aws.Int64(5)}},
+		"a checksum":    {func(r *driver.SignPartRequest) { r.CRC32C = storage.KnownCRC32C(0xdeadbeef) }, awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")}},
+		"a long upload": {func(r *driver.SignPartRequest) { r.Upload = "a b/c=&d" }, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := row.sdk
@@ -153,7 +154,7 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 				o.Presigner, o.Expires = atTime{now}, time.Hour+time.Second
 			})
 			require.NoError(t, err)
-			r := &storage.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
+			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
 			row.ask(r)
 			got, err := d.urls.signPart(t.Context(), r, now)
 			require.NoError(t, err)
@@ -168,7 +169,7 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 
 func TestASignedPartHasTheCustomersKey(t *testing.T) {
 	native := []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
-	r := &storage.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
+	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
 	signed, err := opened(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(signed.Header))

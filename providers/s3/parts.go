@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
@@ -18,7 +19,7 @@ import (
 type multipart struct{ bucket *bucket }
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
-func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	style := d.account.profile.Checksum
 	if r.UncheckedParts { // else S3 refuses a part without a checksum
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
@@ -59,7 +60,7 @@ func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties
 }
 
 // PutPart sends one UploadPart.
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	in := &awss3.UploadPartInput{
 		Bucket:         &d.bucket.name,
 		Key:            &r.Key,
@@ -73,16 +74,16 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		in.Body, in.ChecksumCRC32C = compared(r.Body, r.Size, r.CRC32C), nil
 	}
 	if err := d.account.customize(in, r.Native); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	out, err := d.bucket.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.bucket.withBody)
 	if err == nil && out.ETag == nil {
 		err = noEvidence(false)
 	}
 	if err != nil {
-		return storage.Part{}, sdkerror.WithoutEffect(uploadError(err))
+		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))
 	}
-	return storage.Part{
+	return driver.Part{
 		Number: r.Number,
 		Tag:    aws.ToString(out.ETag),
 		Size:   r.Size,
@@ -92,7 +93,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 
 // CompleteParts sends one CompleteMultipartUpload with the condition of the write. If the
 // server checks them, it also sends the checksum and the size of the whole object.
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	in := &awss3.CompleteMultipartUploadInput{
 		Bucket:          &d.bucket.name,
 		Key:             &r.Put.Key,
@@ -147,7 +148,7 @@ const maxAborts = 4
 // AbortParts aborts the upload until it has no parts. A part whose request was canceled
 // may arrive after the first abort, and would be kept and billed. S3 recommends to list
 // the parts.
-func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
 		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload})
 		if isCode(err, "NoSuchUpload") {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -23,7 +24,7 @@ func TestBeginParts(t *testing.T) {
 	} {
 		t.Run(profile, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: begun})
-			r := &storage.PutRequest{Key: "k", Size: -1, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
+			r := &driver.PutRequest{Key: "k", Size: -1, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
 				ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "GLACIER",
 			}}
 			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
@@ -51,9 +52,9 @@ func TestPutPart(t *testing.T) {
 	} {
 		t.Run(profile, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
-			part, err := w.on(t, profile).PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
+			part, err := w.on(t, profile).PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 			require.NoError(t, err)
-			require.Equal(t, storage.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
+			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
 			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.server.Lines())
 			got := w.server.Last(t)
 			require.Equal(t, "hello", got.Body)
@@ -64,11 +65,11 @@ func TestPutPart(t *testing.T) {
 	}
 }
 
-func completion(c storage.Condition) *storage.CompleteRequest {
-	return &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "k", Size: 5, CRC32C: wiretest.CRC32C("hello"), Condition: c},
+func completion(c storage.Condition) *driver.CompleteRequest {
+	return &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "k", Size: 5, CRC32C: wiretest.CRC32C("hello"), Condition: c},
 		Upload: "u1",
-		Parts:  []storage.Part{{Number: 1, Tag: `"a"`, Size: 2, CRC32C: wiretest.CRC32C("he")}, {Number: 2, Tag: `"b"`, Size: 3, CRC32C: wiretest.CRC32C("llo")}},
+		Parts:  []driver.Part{{Number: 1, Tag: `"a"`, Size: 2, CRC32C: wiretest.CRC32C("he")}, {Number: 2, Tag: `"b"`, Size: 3, CRC32C: wiretest.CRC32C("llo")}},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // TestFeatures has the features of each profile. A change here is a change for users.
@@ -57,7 +58,7 @@ func TestDirectoryBucketIsRefused(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	for name, want := range map[string]storage.Description{
+	for name, want := range map[string]driver.Description{
 		"aws": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
 		"r2":  {MaxPutSize: 5<<30 - 5<<20, MinPartSize: 5 << 20, MaxPartSize: 5<<30 - 5<<20, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
 		"gcs": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxPage: 1000},
@@ -65,7 +66,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := newStandIn(t).on(t, name).Describe()
 			require.True(t, got.ASCIIMetadata)
-			require.Equal(t, want, storage.Description{
+			require.Equal(t, want, driver.Description{
 				MaxPutSize: got.MaxPutSize, MinPartSize: got.MinPartSize, MaxPartSize: got.MaxPartSize, MaxParts: got.MaxParts, MaxBatch: got.MaxBatch, MaxPage: got.MaxPage,
 			})
 		})
@@ -97,7 +98,7 @@ func TestHosts(t *testing.T) {
 
 func TestEncodingIsNotSignedForGCS(t *testing.T) {
 	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, Body: "packed"})
-	_, body, err := w.on(t, "gcs").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, body, err := w.on(t, "gcs").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	got := w.server.Last(t).Header

@@ -8,11 +8,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Put sends one PutObject. The body has no trailer and no chunks.
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	in := &awss3.PutObjectInput{
 		Bucket:             &d.bucket.name,
 		Key:                &r.Key,

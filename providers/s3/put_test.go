@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -18,7 +19,7 @@ func TestPutRequest(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		profile string
-		request func(*storage.PutRequest)
+		request func(*driver.PutRequest)
 		line    string
 		header  map[string]string // "" is: not there
 	}{
@@ -34,7 +35,7 @@ func TestPutRequest(t *testing.T) {
 		},
 		{
 			name: "attributes", profile: "aws",
-			request: func(r *storage.PutRequest) { r.Properties = all },
+			request: func(r *driver.PutRequest) { r.Properties = all },
 			line:    "PUT /photos/a/b.txt?x-id=PutObject",
 			header: map[string]string{
 				"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de",
@@ -43,22 +44,22 @@ func TestPutRequest(t *testing.T) {
 		},
 		{
 			name: "create-only", profile: "aws",
-			request: func(r *storage.PutRequest) { r.Condition.Absent = true },
+			request: func(r *driver.PutRequest) { r.Condition.Absent = true },
 			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"If-None-Match": "*", "If-Match": ""},
 		},
 		{
 			name: "compare and swap, with the quotes of the ETag", profile: "aws",
-			request: func(r *storage.PutRequest) { r.Condition.Revision = etag },
+			request: func(r *driver.PutRequest) { r.Condition.Revision = etag },
 			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"If-Match": etag, "If-None-Match": ""},
 		},
 		{
 			name: "public by an ACL", profile: "aws",
-			request: func(r *storage.PutRequest) { r.PublicRead = true },
+			request: func(r *driver.PutRequest) { r.PublicRead = true },
 			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"X-Amz-Acl": "public-read"},
 		},
 		{
 			name: "every byte of a key is escaped except unreserved characters and slashes", profile: "aws",
-			request: func(r *storage.PutRequest) { r.Key = "a b/+%25?#é😀~.txt" },
+			request: func(r *driver.PutRequest) { r.Key = "a b/+%25?#é😀~.txt" },
 			line:    "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
 	} {

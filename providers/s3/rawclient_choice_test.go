@@ -17,7 +17,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
@@ -58,7 +58,7 @@ func TestWhenTheRawClientIsUsed(t *testing.T) {
 				row.config.Bucket = "photos"
 				d, err := NewDriver(t.Context(), row.config)
 				require.NoError(t, err)
-				require.False(t, usesRawClient(t, d.(*driver)))
+				require.False(t, usesRawClient(t, d.(*objectDriver)))
 				return
 			}
 			require.Equal(t, row.open, usesRawClient(t, opened(t, row.config)))
@@ -68,7 +68,7 @@ func TestWhenTheRawClientIsUsed(t *testing.T) {
 		setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_USE_FIPS_ENDPOINT": "true"})
 		b, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-gov-west-1"})
 		require.NoError(t, err)
-		d := b.(*driver)
+		d := b.(*objectDriver)
 		require.True(t, usesRawClient(t, d))
 		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.bucket.objectAPI(t.Context()).(*rawclient.Client).Host)
 	})
@@ -111,7 +111,7 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 				c.AccessKeyID, c.SecretKey = "AKID", "secret"
 			}
 			setEnv(t, row.env)
-			open := func(c Config) *driver {
+			open := func(c Config) *objectDriver {
 				if c.Bucket == "" {
 					c.Bucket = "photos"
 				}
@@ -120,13 +120,13 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 				}
 				d, err := NewDriver(t.Context(), c)
 				require.NoError(t, err)
-				return d.(*driver)
+				return d.(*objectDriver)
 			}
 			d := open(c)
 			require.True(t, usesRawClient(t, d))
 			wire := &recorder{}
 			c.HTTPClient = &http.Client{Transport: wire}
-			_, err := open(c).Head(t.Context(), &storage.GetRequest{Key: "a b", Length: -1})
+			_, err := open(c).Head(t.Context(), &driver.GetRequest{Key: "a b", Length: -1})
 			require.Error(t, err)
 			at, err := d.bucket.endpoint(t.Context(), "")
 			require.NoError(t, err)

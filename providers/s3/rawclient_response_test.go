@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -42,19 +43,19 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			put.Body = "" // it would be an error
 			w := newStandIn(t, response, response, response, response, put)
 			d := w.on(t, "aws")
-			for _, read := range []func(*driver) (*storage.Attrs, error){
-				func(d *driver) (*storage.Attrs, error) {
-					attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			for _, read := range []func(*objectDriver) (*storage.Attrs, error){
+				func(d *objectDriver) (*storage.Attrs, error) {
+					attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 					require.NoError(t, err)
 					text, err := io.ReadAll(body)
 					require.Equal(t, response.Body, string(text))
 					require.NoError(t, body.Close())
 					return attrs, err
 				},
-				func(d *driver) (*storage.Attrs, error) {
-					return d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+				func(d *objectDriver) (*storage.Attrs, error) {
+					return d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 				},
-				func(d *driver) (*storage.Attrs, error) { return d.Put(t.Context(), wiretest.Put("k", "hello")) },
+				func(d *objectDriver) (*storage.Attrs, error) { return d.Put(t.Context(), wiretest.Put("k", "hello")) },
 			} {
 				want, err := read(sdkOnly(d))
 				require.NoError(t, err)
@@ -100,21 +101,21 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 }
 
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
-	calls := map[string]func(d *driver) error{
-		"Put": func(d *driver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err },
-		"PutPart": func(d *driver) error {
-			_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
+	calls := map[string]func(d *objectDriver) error{
+		"Put": func(d *objectDriver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err },
+		"PutPart": func(d *objectDriver) error {
+			_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
 			return err
 		},
-		"Get": func(d *driver) error {
-			_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Offset: 1, Length: 2})
+		"Get": func(d *objectDriver) error {
+			_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Offset: 1, Length: 2})
 			if err == nil {
 				_ = body.Close()
 			}
 			return err
 		},
-		"Head": func(d *driver) error {
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		"Head": func(d *objectDriver) error {
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			return err
 		},
 	}
@@ -152,7 +153,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 var requestInError = regexp.MustCompile(`(Put|Get|Head) "[^"]*": `)
 
 // requireSameErrors requires that a call fails in the same way by the raw client and by the SDK.
-func requireSameErrors(t *testing.T, response reply, do func(*driver) error) {
+func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) error) {
 	t.Helper()
 	w := newStandIn(t, response)
 	want, got := do(sdkOnly(w.on(t, "aws"))), do(w.on(t, "aws"))
@@ -169,8 +170,8 @@ func requireSameErrors(t *testing.T, response reply, do func(*driver) error) {
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	w := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"}})
 	d := w.on(t, "aws")
-	_, want := sdkOnly(d).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
-	_, got := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	var w1, g1 *storage.Error
 	require.ErrorAs(t, want, &w1)
 	require.ErrorAs(t, got, &g1)

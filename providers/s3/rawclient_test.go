@@ -15,19 +15,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 // sdkOnly returns d without the raw client.
-func sdkOnly(d *driver) *driver {
+func sdkOnly(d *objectDriver) *objectDriver {
 	account := *d.account
 	account.rawTransport = nil
 	return newDriver(&account, d.bucket.name)
 }
 
-func usesRawClient(t *testing.T, d *driver) bool {
+func usesRawClient(t *testing.T, d *objectDriver) bool {
 	t.Helper()
 	_, is := d.bucket.objectAPI(t.Context()).(*rawclient.Client)
 	return is
@@ -58,30 +59,30 @@ func attributes() storage.Properties {
 }
 
 // rawCalls has one of each call of the raw client, with everything that changes its request.
-func rawCalls() map[string]func(ctx context.Context, d *driver) error {
-	all := map[string]func(ctx context.Context, d *driver) error{}
-	put := func(name string, change func(*storage.PutRequest)) {
-		all["put "+name] = func(ctx context.Context, d *driver) error {
+func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
+	all := map[string]func(ctx context.Context, d *objectDriver) error{}
+	put := func(name string, change func(*driver.PutRequest)) {
+		all["put "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := wiretest.Put("a/b", "hello")
 			change(r)
 			_, err := d.Put(ctx, r)
 			return err
 		}
 	}
-	put("", func(*storage.PutRequest) {})
-	put("of no bytes", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", "") })
-	put("with attributes", func(r *storage.PutRequest) { r.Properties = attributes() })
-	put("create-only", func(r *storage.PutRequest) { r.Condition.Absent = true })
-	put("compare and swap", func(r *storage.PutRequest) { r.Condition.Revision = etag })
-	put("public", func(r *storage.PutRequest) { r.PublicRead = true })
-	put("with tags", func(r *storage.PutRequest) { r.Tags = map[string]string{"k": "a b", "l": "=+:"} })
-	put("locked", func(r *storage.PutRequest) { r.Controls = bothLocks })
-	put("unchecked", func(r *storage.PutRequest) { r.CRC32C = storage.CRC32C{} })
-	put("smaller than what waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
-	put("that waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
+	put("", func(*driver.PutRequest) {})
+	put("of no bytes", func(r *driver.PutRequest) { *r = *wiretest.Put("a/b", "") })
+	put("with attributes", func(r *driver.PutRequest) { r.Properties = attributes() })
+	put("create-only", func(r *driver.PutRequest) { r.Condition.Absent = true })
+	put("compare and swap", func(r *driver.PutRequest) { r.Condition.Revision = etag })
+	put("public", func(r *driver.PutRequest) { r.PublicRead = true })
+	put("with tags", func(r *driver.PutRequest) { r.Tags = map[string]string{"k": "a b", "l": "=+:"} })
+	put("locked", func(r *driver.PutRequest) { r.Controls = bothLocks })
+	put("unchecked", func(r *driver.PutRequest) { r.CRC32C = storage.CRC32C{} })
+	put("smaller than what waits for 100 Continue", func(r *driver.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
+	put("that waits for 100 Continue", func(r *driver.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
 
-	read := func(name string, r storage.GetRequest) {
-		all["get "+name] = func(ctx context.Context, d *driver) error {
+	read := func(name string, r driver.GetRequest) {
+		all["get "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			_, body, err := d.Get(ctx, &r)
 			if err == nil {
@@ -90,32 +91,32 @@ func rawCalls() map[string]func(ctx context.Context, d *driver) error {
 			}
 			return err
 		}
-		all["head "+name] = func(ctx context.Context, d *driver) error {
+		all["head "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			_, err := d.Head(ctx, &r)
 			return err
 		}
 	}
-	read("", storage.GetRequest{Key: "k", Length: -1})
-	read("of a range", storage.GetRequest{Key: "k", Offset: 5, Length: 10})
-	read("of the end", storage.GetRequest{Key: "k", Suffix: 10, Length: -1})
-	read("pinned", storage.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
-	read("unless known", storage.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
-	read("of a version", storage.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
+	read("", driver.GetRequest{Key: "k", Length: -1})
+	read("of a range", driver.GetRequest{Key: "k", Offset: 5, Length: 10})
+	read("of the end", driver.GetRequest{Key: "k", Suffix: 10, Length: -1})
+	read("pinned", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
+	read("unless known", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
+	read("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
 	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
-		read("of "+key, storage.GetRequest{Key: key, Length: -1})
-		put("of "+key, func(r *storage.PutRequest) { r.Key = key })
+		read("of "+key, driver.GetRequest{Key: key, Length: -1})
+		put("of "+key, func(r *driver.PutRequest) { r.Key = key })
 	}
-	part := func(name string, r storage.PartRequest) {
-		all["part "+name] = func(ctx context.Context, d *driver) error {
+	part := func(name string, r driver.PartRequest) {
+		all["part "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			r.Body = strings.NewReader("hello")
 			_, err := d.PutPart(ctx, &r)
 			return err
 		}
 	}
-	part("", storage.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: wiretest.CRC32C("hello")})
-	part("unchecked", storage.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5})
+	part("", driver.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	part("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5})
 	return all
 }
 
@@ -202,7 +203,7 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 }
 
 // onTLS opens the bucket "photos" at a server with TLS, for the raw client and for the SDK.
-func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *driver) {
+func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *objectDriver) {
 	t.Helper()
 	client := w.server.Client()
 	sdk = w.on(t, profile, append(change, func(c *Config) { c.HTTPClient = client })...)

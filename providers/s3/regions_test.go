@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -72,7 +73,7 @@ func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
 func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 	for name, see := range map[string]func(t *testing.T, s *serviceDriver, a *amazonByRegion){
 		"created by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
-			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Region: "eu-west-1"})
+			_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: "eu-west-1"})
 			require.NoError(t, err)
 		},
 		"listed": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
@@ -101,7 +102,7 @@ func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 			require.NoError(t, err)
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			signed, err := d.(*driver).Sign(t.Context(), wiretest.SignedUpload(func(*storage.SignRequest) {}))
+			signed, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
 			require.NoError(t, err)
 			require.Contains(t, signed.URL, "photos.s3.eu-west-1.amazonaws.com")
 			require.Contains(t, signed.URL, "%2Feu-west-1%2Fs3%2F")
@@ -111,7 +112,7 @@ func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 			require.Equal(t, "https://s3.eu-west-1.amazonaws.com", c.Endpoint)
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
-			require.Equal(t, s.account.identity, d.(*driver).account.identity, "the server copies between regions")
+			require.Equal(t, s.account.identity, d.(*objectDriver).account.identity, "the server copies between regions")
 		})
 	}
 }
@@ -139,7 +140,7 @@ func TestClientsDoNotShareSessions(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	a := d.(*driver).account
+	a := d.(*objectDriver).account
 	own := a.client.Options().ExpressCredentials
 	require.NotNil(t, own)
 	require.NotSame(t, own, a.inRegion("eu-west-1").client.Options().ExpressCredentials)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -18,14 +19,14 @@ const restoreHint = "the object is archived: restore it with storage.Restore fir
 
 // Restore asks for the attributes, and sends one RestoreObject. An object in an archive tier of
 // the class Intelligent-Tiering leaves it for good, so its request may have no number of days.
-func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
 		return err
 	}
 	head, err := d.account.client.HeadObject(ctx, asked)
 	if err != nil {
-		return d.bucket.readError(ctx, err, &storage.GetRequest{Key: r.Key, Version: r.Version})
+		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
 	if restoreState(head.Restore).InProgress {
 		return nil

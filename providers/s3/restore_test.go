@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -38,7 +40,7 @@ func TestRestoreRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, head(row.head), row.response)
-			err := w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: row.tier})
+			err := w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: row.tier})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.server.Lines())
 			sent := string(w.server.Last(t).Body)
@@ -50,12 +52,12 @@ func TestRestoreRequest(t *testing.T) {
 	}
 	t.Run("in progress", func(t *testing.T) {
 		w := newStandIn(t, head(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
-		require.NoError(t, w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", RestoreDays: 1}))
+		require.NoError(t, w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
 		require.Len(t, w.server.Lines(), 1)
 	})
 	t.Run("of no object", func(t *testing.T) {
 		w := newStandIn(t, failing(404, "NoSuchKey", ""), reply{})
-		require.ErrorIs(t, w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
+		require.ErrorIs(t, w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
 	})
 }
 
@@ -96,7 +98,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
-		b := storage.New(opened.(*driver))
+		b := engine.New(opened.(*objectDriver))
 		defer func() { require.NoError(t, storage.Close(b)) }()
 		ctx := t.Context()
 		_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))

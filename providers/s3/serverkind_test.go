@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 )
 
 func TestTheHintNamesTheProfileOfAServerThatNamesItself(t *testing.T) {
@@ -35,7 +36,7 @@ func TestTheHintNamesTheProfileOfAServerThatNamesItself(t *testing.T) {
 		} {
 			t.Run(row.name+", by "+client, func(t *testing.T) {
 				w := newStandIn(t, reply{Header: map[string]string{row.header: row.value, "ETag": etag}, Body: "<ListBucketResult></ListBucketResult>"})
-				b := storage.New(w.on(t, "unknown"))
+				b := engine.New(w.on(t, "unknown"))
 				refused := func() *storage.Error {
 					_, err := b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 					e := &storage.Error{}

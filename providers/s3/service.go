@@ -12,12 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/bucketupdate"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-var _ storage.ServiceDriver = (*serviceDriver)(nil)
+var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 const (
 	defaultRegion = "us-east-1" // of AWS, without a LocationConstraint
@@ -39,12 +41,12 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewService(d, opts...), nil
+	return engine.NewService(d, opts...), nil
 }
 
 // NewServiceDriver opens an account as [NewService] does, and returns its driver for
 // [storage.NewService].
-func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
+func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty for an account", "")
 	}
@@ -55,7 +57,7 @@ func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, err
 	return newServiceDriver(a), nil
 }
 
-func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{account: a} }
+func newServiceDriver(a *account) driver.ServiceDriver { return &serviceDriver{account: a} }
 
 // Provider returns "s3" for every server.
 func (s *serviceDriver) Provider() string { return provider }
@@ -63,7 +65,7 @@ func (s *serviceDriver) Provider() string { return provider }
 // Driver opens a bucket and sends no request. It shares the connections of the account,
 // which Close of the service closes. The bucket is expected in the region where this
 // service has created or listed it, or else in the account's region.
-func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
+func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ type managed struct {
 // returns 200 in some regions, and on some servers, if the account already has the
 // bucket. If a setting is refused, CreateBucket deletes the new bucket. If the server only
 // puts a setting off for too long, the bucket stays, and another call continues.
-func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
@@ -122,7 +124,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 }
 
 // create sends HeadBucket and CreateBucket.
-func (s *serviceDriver) create(ctx context.Context, r *storage.BucketRequest, b *managed, region string) error {
+func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
 	switch code := storage.CodeOf(err); {
 	case err == nil:
@@ -149,7 +151,7 @@ func (s *serviceDriver) create(ctx context.Context, r *storage.BucketRequest, b 
 
 // applyNew applies the settings that differ from those of a new bucket, which is private
 // and has no versions or rules.
-func (b *managed) applyNew(ctx context.Context, r *storage.BucketRequest, info *storage.BucketInfo) error {
+func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
 	changes := *r
 	if !info.Public {
 		changes.PublicAccess = nil
@@ -172,7 +174,7 @@ func (b *managed) applyNew(ctx context.Context, r *storage.BucketRequest, info *
 // UpdateBucket applies one setting after another, public access last. If one fails, those
 // before it stay. If all succeed, UpdateBucket succeeds even if the settings cannot be
 // read.
-func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
@@ -189,7 +191,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	return info, nil
 }
 
-func (b *managed) apply(ctx context.Context, r *storage.BucketRequest) error {
+func (b *managed) apply(ctx context.Context, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.change(ctx, func() error { return b.setPublic(ctx, false) }); err != nil {
 			return err
@@ -222,7 +224,7 @@ func (b *managed) apply(ctx context.Context, r *storage.BucketRequest) error {
 }
 
 // checkSupported returns Unsupported for a setting that the server does not have.
-func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
+func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	p := &s.account.profile
 	unsupported := func(hint string) error {
 		if more := s.account.featureHint(); more != "" {

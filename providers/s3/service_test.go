@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -113,7 +114,7 @@ func TestABucketIsCreatedInItsRegion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := onWire(t, test.config, private(nil))
-			info, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Region: test.region})
+			info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: test.region})
 			require.NoError(t, err)
 			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: test.want}, info)
 			require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -40,11 +40,11 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 			row.c.Bucket, row.c.Region = "photos", "eu-west-1"
 			opened, err := NewDriver(t.Context(), row.c)
 			require.NoError(t, err)
-			d := opened.(*driver)
-			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.TTL = week }), now)
+			d := opened.(*objectDriver)
+			signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.TTL = week }), now)
 			require.NoError(t, err)
 			require.Equal(t, row.want, signed.ExpiresAt)
-			form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.TTL = week }), now)
+			form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.TTL = week }), now)
 			require.NoError(t, err)
 			require.Equal(t, row.want, form.ExpiresAt)
 		})

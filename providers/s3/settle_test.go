@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 )
 
 // denied returns the refusal of a policy with S3's message.
@@ -58,7 +59,7 @@ func TestSettingsOfANewBucket(t *testing.T) {
 				s, w := onWire(t, Config{}, private(nil))
 				w.first = row.first
 				began := time.Now()
-				_, err := storage.NewService(s).CreateBucket(t.Context(), "photos", row.option)
+				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", row.option)
 				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 				if row.hint != "" {
 					require.Contains(t, err.Error(), row.hint)
@@ -102,7 +103,7 @@ func TestABucketThatAnInternalErrorMayHaveMade(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, w := onWire(t, Config{}, private(nil))
 				w.first = map[string][]string{"HEAD /": row.heads, "PUT /": row.creates}
-				_, err := storage.NewService(s).CreateBucket(t.Context(), "photos")
+				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos")
 				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 				if row.unknown {
@@ -118,11 +119,11 @@ func TestAnUpdateWaitsForTheChangeBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
 		w.first = map[string][]string{"PUT /?versioning": repeated(4, failure(409, "OperationAborted")), "PUT /?object-lock": {failure(409, "InvalidBucketState")}}
-		_, err := storage.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
+		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
 		require.NoError(t, err, "object lock needs versions, which S3 may not see at once")
 
 		w.first = map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}
-		_, err = storage.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
+		_, err = engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
 		require.ErrorIs(t, err, storage.BucketNotFound, "the bucket is not new")
 	})
 }
@@ -132,7 +133,7 @@ func TestACanceledSettingOfANewBucketIsUndone(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		_, err := storage.NewService(s).CreateBucket(ctx, "photos", storage.WithVersioning(true))
+		_, err := engine.NewService(s).CreateBucket(ctx, "photos", storage.WithVersioning(true))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, "DELETE /", w.requests[len(w.requests)-1])
 	})
@@ -143,7 +144,7 @@ func TestARefusedPolicyRestoresTheBlock(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked, "PUT /?policy": failure(403, "AccessDenied")}))
-		_, err := storage.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, "PUT /?publicAccessBlock", w.requests[len(w.requests)-1])
 		require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicPolicy>true</BlockPublicPolicy>")

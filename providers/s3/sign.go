@@ -13,6 +13,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -67,11 +68,11 @@ type urlSigner struct {
 // Sign signs a URL. It sends no request, unless it must get credentials. All guarantees
 // of the result are signed headers or signed parts of the query, so that nobody can
 // change them.
-func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.urls.sign(ctx, r, d.account.clock.time())
 }
 
-func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
@@ -98,11 +99,11 @@ func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.
 }
 
 // SignPart signs the URL of an UploadPart, as Sign does.
-func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	return d.urls.signPart(ctx, r, d.account.clock.time())
 }
 
-func (us *urlSigner) signPart(ctx context.Context, r *storage.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
+func (us *urlSigner) signPart(ctx context.Context, r *driver.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
 	p, err := us.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
@@ -175,7 +176,7 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 }
 
 // signedHeaders returns the headers that the uploader must send.
-func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) {
+func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes"}
 	}
@@ -208,7 +209,7 @@ func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) 
 
 // signedOptions calls set with the headers of a signed upload's encryption and access control list.
 // A form has fields with the same names.
-func (us *urlSigner) signedOptions(r *storage.SignRequest, set func(name, value string)) error {
+func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
 	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
 	if err := us.account.customize(in, r.Native); err != nil {
 		return err
@@ -225,7 +226,7 @@ func errSignedFunction() error {
 }
 
 // downloadQuery returns the query of a signed download, sorted by name.
-func downloadQuery(r *storage.SignRequest) string {
+func downloadQuery(r *driver.SignRequest) string {
 	var query []byte
 	add := func(name, value string) {
 		if value == "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -31,7 +32,7 @@ func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: "tok/en+==", CanExpire: !e.at.IsZero(), Expires: e.at}, nil
 }
 
-func opened(t *testing.T, c Config) *driver {
+func opened(t *testing.T, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
 		c.Bucket = "photos"
@@ -45,7 +46,7 @@ func opened(t *testing.T, c Config) *driver {
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 // An atTime is the SDK's signer at a fixed time. It removes the name of the operation,
@@ -60,7 +61,7 @@ func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Requ
 	return signer.PresignHTTP(ctx, c, r, payload, service, region, a.now, opts...)
 }
 
-func (d *driver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
+func (d *objectDriver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
 	t.Helper()
 	in.Bucket = &d.bucket.name
 	signed, err := awss3.NewPresignClient(d.account.client).PresignPutObject(t.Context(), in, func(o *awss3.PresignOptions) {
@@ -70,7 +71,7 @@ func (d *driver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInpu
 	return signed
 }
 
-func (d *driver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
+func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
 	t.Helper()
 	in.Bucket = &d.bucket.name
 	signed, err := awss3.NewPresignClient(d.account.client).PresignGetObject(t.Context(), in, func(o *awss3.PresignOptions) {
@@ -87,14 +88,14 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	sum := uint32(0xdeadbeef)
 	type row struct {
 		name string
-		ask  func(r *storage.SignRequest)
+		ask  func(r *driver.SignRequest)
 		sdk  awss3.PutObjectInput
 	}
 	rows := []row{
 		{"a content type", nil, awss3.PutObjectInput{}},
-		{"a size", func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
-		{"create only", func(r *storage.SignRequest) { r.Condition.Absent = true }, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
-		{"properties", func(r *storage.SignRequest) {
+		{"a size", func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
+		{"create only", func(r *driver.SignRequest) { r.Condition.Absent = true }, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
+		{"properties", func(r *driver.SignRequest) {
 			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
 			r.StorageClass, r.PublicRead = "STANDARD_IA", true
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
@@ -106,7 +107,7 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 		}},
 	}
 	for _, key := range keys {
-		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *storage.SignRequest) { r.Key = key }, awss3.PutObjectInput{Key: &key}})
+		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *driver.SignRequest) { r.Key = key }, awss3.PutObjectInput{Key: &key}})
 	}
 	for where, config := range map[string]Config{
 		"virtual host":              {},
@@ -140,7 +141,7 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	t.Run("a checksum", func(t *testing.T) {
 		d := opened(t, Config{})
 		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), now)
 		require.NoError(t, err)
 		require.Equal(t, want.URL, got.URL)
 		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
@@ -155,7 +156,7 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 			ResponseContentType:        aws.String("image/png"),
 			ResponseContentDisposition: aws.String(`attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`),
 		})
-		got, err := d.urls.sign(t.Context(), &storage.SignRequest{
+		got, err := d.urls.sign(t.Context(), &driver.SignRequest{
 			Method: http.MethodGet, Key: key, TTL: time.Minute, Version: "v/1+=", MinSize: -1, MaxSize: -1,
 			ResponseType: "image/png", ResponseName: "a b\u00e9.png",
 		}, now)
@@ -168,14 +169,14 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key = key }), now)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
 	}
 }
 
 func TestSignedHeaders(t *testing.T) {
-	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
+	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize, r.MaxSize, r.Condition.Absent = 5, 5, true
 		r.Metadata = map[string]string{"k": "v"}
 	}), now)
@@ -188,7 +189,7 @@ func TestSignedHeaders(t *testing.T) {
 }
 
 func TestSignedEmptyBody(t *testing.T) {
-	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
+	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
 	require.NoError(t, err)
 	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", got.Header.Get("Content-Md5"))
 	require.Contains(t, got.URL, "content-md5")
@@ -207,7 +208,7 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, test.config)
-			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
+			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(got.URL, "?")
 			require.Equal(t, test.want, address)
@@ -231,7 +232,7 @@ func TestSignaturesExpire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
-			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.TTL = test.ttl }), now)
+			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.TTL = test.ttl }), now)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got.ExpiresAt)
 			u, err := url.Parse(got.URL)
@@ -251,13 +252,13 @@ func TestSigningErrors(t *testing.T) {
 	none, sum := Profile{Name: "none"}, uint32(1)
 	for name, test := range map[string]struct {
 		config Config
-		ask    func(r *storage.SignRequest)
+		ask    func(r *driver.SignRequest)
 	}{
 		"without credentials":                     {Config{Anonymous: true}, nil},
-		"an unknown native option":                {Config{}, func(r *storage.SignRequest) { r.Native = []any{1} }},
-		"a range of sizes":                        {Config{}, func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
-		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }},
-		"an unsupported method":                   {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
+		"an unknown native option":                {Config{}, func(r *driver.SignRequest) { r.Native = []any{1} }},
+		"a range of sizes":                        {Config{}, func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
+		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }},
+		"an unsupported method":                   {Config{}, func(r *driver.SignRequest) { r.Method = http.MethodDelete }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, test.config).urls.sign(t.Context(), wiretest.SignedUpload(test.ask), now)

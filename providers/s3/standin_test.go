@@ -73,7 +73,7 @@ func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
 }
 
 // on opens the bucket "photos" at the server with a profile.
-func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *driver {
+func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *objectDriver {
 	t.Helper()
 	p, known := NamedProfile(profile)
 	require.True(t, known)
@@ -84,7 +84,7 @@ func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *dri
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d.(*driver)
+	return d.(*objectDriver)
 }
 
 // startTLS starts a server whose certificate is not trusted, and returns its URL.

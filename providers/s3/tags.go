@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -52,7 +53,7 @@ func tagSet(tags map[string]string) []types.Tag {
 }
 
 // Tags sends one GetObjectTagging.
-func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	in := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(in, r.Native); err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func tagMap(set []types.Tag) map[string]string {
 
 // SetTags sends one PutObjectTagging, also for no tags: DeleteObjectTagging cannot say who
 // pays.
-func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
@@ -87,7 +88,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 
 // change makes a request that changes something of an object. in is the SDK's input, which call
 // sends.
-func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, call func(context.Context) error) error {
+func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, in any, call func(context.Context) error) error {
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, c
 	if err == nil {
 		return nil
 	}
-	e, read := asError(err), &storage.GetRequest{Key: r.Key, Version: r.Version}
+	e, read := asError(err), &driver.GetRequest{Key: r.Key, Version: r.Version}
 	switch e.Status {
 	case http.StatusNotFound:
 		return d.bucket.readError(ctx, e.Err, read)
@@ -125,7 +126,7 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 
 // sourceTags returns the tags of a copy in parts, which S3 does not copy. It asks, whatever
 // the source's attributes show: S3 shows a caller without permission none.
-func (cp *copier) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[string]string, error) {
+func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -21,22 +23,22 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 	tagged := storage.Controls{Tags: someTags}
 	for name, row := range map[string]struct {
 		replies []reply
-		call    func(ctx context.Context, d *driver) error
+		call    func(ctx context.Context, d *objectDriver) error
 	}{
-		"a put": {[]reply{stored}, func(ctx context.Context, d *driver) error {
+		"a put": {[]reply{stored}, func(ctx context.Context, d *objectDriver) error {
 			r := wiretest.Put("k", "hello")
 			r.Controls = tagged
 			_, err := d.Put(ctx, r)
 			return err
 		}},
-		"an upload in parts": {[]reply{{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}}, func(ctx context.Context, d *driver) error {
+		"an upload in parts": {[]reply{{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}}, func(ctx context.Context, d *objectDriver) error {
 			r := wiretest.Put("k", "hello")
 			r.Controls = tagged
 			_, err := d.BeginParts(ctx, r)
 			return err
 		}},
-		"a copy with other tags": {[]reply{{Body: copied}}, func(ctx context.Context, d *driver) error {
-			_, err := d.Copy(ctx, copyOf(func(r *storage.CopyRequest) { r.Controls, r.ReplaceTags = tagged, true }))
+		"a copy with other tags": {[]reply{{Body: copied}}, func(ctx context.Context, d *objectDriver) error {
+			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) { r.Controls, r.ReplaceTags = tagged, true }))
 			return err
 		}},
 	} {
@@ -52,12 +54,12 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 
 func TestTagsOfACopy(t *testing.T) {
 	for name, row := range map[string]struct {
-		change             func(*storage.CopyRequest)
+		change             func(*driver.CopyRequest)
 		directive, tagging string
 	}{
-		"those of the source": {func(*storage.CopyRequest) {}, "", ""},
-		"others":              {func(r *storage.CopyRequest) { r.Tags, r.ReplaceTags = someTags, true }, "REPLACE", someTagsSent},
-		"none":                {func(r *storage.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
+		"those of the source": {func(*driver.CopyRequest) {}, "", ""},
+		"others":              {func(r *driver.CopyRequest) { r.Tags, r.ReplaceTags = someTags, true }, "REPLACE", someTagsSent},
+		"none":                {func(r *driver.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: copied})
@@ -70,7 +72,7 @@ func TestTagsOfACopy(t *testing.T) {
 	}
 	t.Run("on a server without tags, others are streamed", func(t *testing.T) {
 		w := newStandIn(t)
-		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.ReplaceTags = true }))
+		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) { r.ReplaceTags = true }))
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Empty(t, w.server.Lines())
 	})
@@ -84,7 +86,7 @@ func TestACopyReadsNoTags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: header}, reply{Body: copied})
-			b := storage.New(w.on(t, "aws"))
+			b := engine.New(w.on(t, "aws"))
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
 			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, w.server.Lines())
@@ -94,7 +96,7 @@ func TestACopyReadsNoTags(t *testing.T) {
 	}
 	t.Run("others replace them", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}}, reply{Body: copied})
-		b := storage.New(w.on(t, "aws"))
+		b := engine.New(w.on(t, "aws"))
 		attrs, err := storage.Copy(t.Context(), b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
 		require.NoError(t, err)
 		require.Len(t, w.server.Lines(), 2)
@@ -106,12 +108,12 @@ func TestTagsOfACopyInParts(t *testing.T) {
 	begun := reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}
 	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
 	complete := reply{Body: `<CompleteMultipartUploadResult><ETag>"c"</ETag></CompleteMultipartUploadResult>`}
-	of := func(r *storage.CopyRequest) *storage.CopyRequest {
-		r.Source = storage.ObjectRef{Bucket: "photos", Key: "from", Version: "v1", Attrs: &storage.Attrs{Size: 9}}
+	of := func(r *driver.CopyRequest) *driver.CopyRequest {
+		r.Source = driver.ObjectRef{Bucket: "photos", Key: "from", Version: "v1", Attrs: &storage.Attrs{Size: 9}}
 		r.Key = "to"
 		return r
 	}
-	run := func(t *testing.T, r *storage.CopyRequest, replies ...reply) (*standIn, error) {
+	run := func(t *testing.T, r *driver.CopyRequest, replies ...reply) (*standIn, error) {
 		w := newStandIn(t, replies...)
 		d := w.on(t, "aws")
 		d.copier.limit, d.copier.part = 8, 9
@@ -119,23 +121,23 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		return w, err
 	}
 	t.Run("others", func(t *testing.T) {
-		w, err := run(t, &storage.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, begun, part, complete)
+		w, err := run(t, &driver.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, begun, part, complete)
 		require.NoError(t, err)
 		require.Equal(t, someTagsSent, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 	t.Run("those of the source", func(t *testing.T) {
-		w, err := run(t, &storage.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, begun, part, complete)
+		w, err := run(t, &driver.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, begun, part, complete)
 		require.NoError(t, err)
 		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.server.Lines()[0])
 		require.Equal(t, "a%2Fb=", w.server.Requests()[1].Header.Get("X-Amz-Tagging"))
 	})
 	t.Run("none", func(t *testing.T) {
-		w, err := run(t, &storage.CopyRequest{ReplaceTags: true}, begun, part, complete)
+		w, err := run(t, &driver.CopyRequest{ReplaceTags: true}, begun, part, complete)
 		require.NoError(t, err)
 		require.Empty(t, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 	t.Run("they may not be read", func(t *testing.T) {
-		w, err := run(t, &storage.CopyRequest{}, failing(403, "AccessDenied", "no"))
+		w, err := run(t, &driver.CopyRequest{}, failing(403, "AccessDenied", "no"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Contains(t, asError(err).Hint, "WithTags")
 		require.Len(t, w.server.Lines(), 1)
@@ -146,7 +148,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		d := w.on(t, "aws")
 		d.account.endpoint = nil // as it is at Amazon's
 		d.copier.limit, d.copier.part = 8, 9
-		r := of(&storage.CopyRequest{})
+		r := of(&driver.CopyRequest{})
 		r.Source.Bucket = "other"
 		_, err := d.Copy(t.Context(), r)
 		require.NoError(t, err)
@@ -156,7 +158,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		require.Contains(t, asked[1].Header.Get("Authorization"), "/eu-west-1/s3/")
 	})
 	t.Run("the source is gone", func(t *testing.T) {
-		_, err := run(t, &storage.CopyRequest{}, failing(404, "NoSuchKey", "no"))
+		_, err := run(t, &driver.CopyRequest{}, failing(404, "NoSuchKey", "no"))
 		require.ErrorIs(t, err, storage.Changed)
 	})
 }
@@ -164,7 +166,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 func TestTagCalls(t *testing.T) {
 	t.Run("read", func(t *testing.T) {
 		w := newStandIn(t, reply{Body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"})
-		tags, err := w.on(t, "aws").Tags(t.Context(), &storage.GetRequest{Key: "a b", Version: "v/1"})
+		tags, err := w.on(t, "aws").Tags(t.Context(), &driver.GetRequest{Key: "a b", Version: "v/1"})
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"k": "v"}, tags)
 		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, w.server.Lines())
@@ -179,7 +181,7 @@ func TestTagCalls(t *testing.T) {
 		} {
 			t.Run("set "+name+" on "+profile, func(t *testing.T) {
 				w := newStandIn(t)
-				require.NoError(t, w.on(t, profile).SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
+				require.NoError(t, w.on(t, profile).SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
 				sent := w.server.Last(t)
 				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, w.server.Lines())
 				require.Contains(t, string(sent.Body), row.body)
@@ -201,9 +203,9 @@ func TestTagCalls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
 			d := w.on(t, "aws")
-			_, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k", Version: "v"})
+			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Version: "v"})
 			require.ErrorIs(t, err, row.want)
-			require.ErrorIs(t, d.SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v"}), row.want)
+			require.ErrorIs(t, d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v"}), row.want)
 		})
 	}
 }
@@ -219,7 +221,7 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
-			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &storage.ChangeRequest{Key: "k"}), row.want)
+			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}), row.want)
 			require.Len(t, w.server.Requests(), len(row.replies))
 		})
 	}
@@ -229,10 +231,10 @@ func TestReadsTellTheNumberOfTags(t *testing.T) {
 	t.Run("of tags", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
 		d := w.on(t, "aws")
-		attrs, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.Equal(t, 3, attrs.TagCount)
-		attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Equal(t, 3, attrs.TagCount)
@@ -241,12 +243,12 @@ func TestReadsTellTheNumberOfTags(t *testing.T) {
 
 func TestSignedTags(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Tags = someTags }), now)
+	signed, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.Tags = someTags }), now)
 	require.NoError(t, err)
 	require.Equal(t, someTagsSent, signed.Header.Get("X-Amz-Tagging"))
 	require.Contains(t, signed.URL, "x-amz-tagging")
 
-	form, err := d.urls.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.Tags = map[string]string{"k": "v"} }), now)
+	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) { r.Tags = map[string]string{"k": "v"} }), now)
 	require.NoError(t, err)
 	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>", form.Fields["tagging"])
 	_, conditions := policyOf(t, form)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -49,11 +50,11 @@ func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey})
 	require.NoError(t, err)
-	d := opened.(*driver)
+	d := opened.(*objectDriver)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	d.account.clock.now = func() time.Time { return now }
 	miss := func() {
-		_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 	for range 10 {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
@@ -21,7 +22,7 @@ import (
 // bucket kept versions is named "null". Some servers begin a page with the marker's
 // version, so that a page of one entry needs a second request. The next page begins
 // where the server says, because only the server knows its order.
-func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	key, id, err := readVersionToken(r.Token)
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		if err != nil {
 			return nil, err
 		}
-		page := &storage.VersionPage{Entries: p.Entries}
+		page := &driver.VersionPage{Entries: p.Entries}
 		if p.More {
 			page.Token = versionToken(p.NextKey, p.NextID)
 		}
@@ -47,7 +48,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 }
 
 // versionsPage lists one page, without the version that is the marker.
-func (b *bucket) versionsPage(ctx context.Context, r *storage.ListRequest, key, id string, limit int) (page *listxml.VersionsPage, err error) {
+func (b *bucket) versionsPage(ctx context.Context, r *driver.ListRequest, key, id string, limit int) (page *listxml.VersionsPage, err error) {
 	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
 		page, err = listxml.ReadVersions(response, !b.account.amazon(), b.account.profile.timesInIDs)
 		return err

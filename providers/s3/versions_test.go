@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
@@ -27,7 +28,7 @@ func TestListVersions(t *testing.T) {
 		<Version><Key>a+b</Key><VersionId>null</VersionId><ETag>"0"</ETag><Size>1</Size><LastModified>2026-01-02T03:04:05.100Z</LastModified></Version>
 		</ListVersionsResult>`}, reply{Body: `<ListVersionsResult></ListVersionsResult>`})
 	d := w.on(t, "aws")
-	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Prefix: "a"})
+	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.VersionEntry{
@@ -37,7 +38,7 @@ func TestListVersions(t *testing.T) {
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 1, ETag: `"0"`, Revision: `"0"`}, Version: "null"},
 	}, page.Entries, "in the order of the response, which the times do not tell")
 
-	_, err = d.ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Prefix: "a", Token: page.Token})
+	_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a", Token: page.Token})
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"GET /photos?encoding-type=url&max-keys=4&prefix=a&versions=",
@@ -72,7 +73,7 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListVersionsResult>` + row.body + `</ListVersionsResult>`})
-			page, err := w.on(t, "versitygw").ListVersions(t.Context(), &storage.ListRequest{Limit: 2 + len(row.want)/3, Token: row.token})
+			page, err := w.on(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{Limit: 2 + len(row.want)/3, Token: row.token})
 			if row.code != "" {
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				return
@@ -98,7 +99,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 		</ListVersionsResult>`
 	d := newStandIn(t, reply{Body: body}).on(t, "aws")
 	d.account.endpoint = nil // as it is at Amazon's
-	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
+	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.NoError(t, err)
 	var got []string
 	for _, e := range page.Entries {
@@ -129,7 +130,7 @@ func TestListVersionsInPages(t *testing.T) {
 			d := server.start(t).on(t, "aws")
 			var got []string
 			for token := ""; ; {
-				page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: row.size, Token: token})
+				page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: row.size, Token: token})
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(page.Entries), row.size)
 				for _, e := range page.Entries {
@@ -185,9 +186,9 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestListVersionsWithPrefixes(t *testing.T) {
 	w := newStandIn(t, reply{Body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
 		<CommonPrefixes><Key>no</Key><Prefix>b%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListVersionsResult>`})
-	page, err := w.on(t, "aws").ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Delimiter: "/"})
+	page, err := w.on(t, "aws").ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Delimiter: "/"})
 	require.NoError(t, err)
-	require.Equal(t, &storage.VersionPage{Entries: []storage.VersionEntry{
+	require.Equal(t, &driver.VersionPage{Entries: []storage.VersionEntry{
 		{ListEntry: storage.ListEntry{Key: "b/", IsPrefix: true}},
 		{ListEntry: storage.ListEntry{Key: "c/ "}, Version: "1", Current: true},
 	}}, page)
@@ -214,7 +215,7 @@ func TestTimesOfOldVersionsOnVersitygw(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + row.id + "</VersionId><IsLatest>" + row.latest +
 				"</IsLatest><LastModified>" + replaced + "</LastModified><ETag>x</ETag><Size>1</Size></Version></ListVersionsResult>"})
-			page, err := w.on(t, row.profile).ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+			page, err := w.on(t, row.profile).ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			require.Equal(t, row.want, page.Entries[0].Modified.UTC())

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -14,7 +15,7 @@ import (
 // the upload has made, so that IfAbsent succeeds.
 func Example() {
 	injector := faults.New(faults.DropResponse(faults.Put).Nth(1))
-	bucket := memstore.New(storage.WithLayer(injector.Layer()))
+	bucket := memstore.New(driver.WithLayer(injector.Layer()))
 	attrs, err := bucket.Upload(context.Background(), "order-17", strings.NewReader("two cats"), storage.IfAbsent())
 	if err != nil {
 		fmt.Println(err)
@@ -34,7 +35,7 @@ func Example() {
 // A test of a program that must survive a store that is out of reach.
 func ExampleFail() {
 	injector := faults.New(faults.Fail(faults.Get))
-	bucket := memstore.New(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, _, err := storage.ReadAll(context.Background(), bucket, "settings.json")
 	fmt.Println(storage.CodeOf(err))
 	// Output: unavailable

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
@@ -65,8 +65,8 @@ func New(rules ...Rule) *Injector {
 // buckets. The core does not watch the calls of a driver that declares Local for
 // stalls. If a rule stalls or slows, set it before the bucket is opened: the layer then
 // does not declare Local.
-func (i *Injector) Layer() storage.Layer {
-	return func(next storage.Driver) storage.Driver { return &driver{Driver: next, injector: i} }
+func (i *Injector) Layer() driver.Layer {
+	return func(next driver.Driver) driver.Driver { return &objectDriver{Driver: next, injector: i} }
 }
 
 // Set replaces the rules. The new rules start counting at 0, and the record stays.

@@ -13,27 +13,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // shelf is a small driver to try faults on.
 type shelf struct {
-	storage.Driver // nil, because only overridden methods are called
-	mu             sync.Mutex
-	objects        map[string][]byte
-	closed         int
+	driver.Driver // nil, because only overridden methods are called
+	mu            sync.Mutex
+	objects       map[string][]byte
+	closed        int
 }
 
 func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
 
-func (s *shelf) Describe() storage.Description {
-	return storage.Description{
+func (s *shelf) Describe() driver.Description {
+	return driver.Description{
 		Provider: "shelf", MaxBatch: 10, MaxPage: 10,
 		Features: storage.StreamingPut | storage.MultipartUploads | storage.ConditionalCreate,
 	}
 }
 
-func (s *shelf) Put(_ context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (s *shelf) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (s *shelf) Put(_ context.Context, r *storage.PutRequest) (*storage.Attrs, e
 	return &storage.Attrs{Key: r.Key, Size: int64(len(data))}, nil
 }
 
-func (s *shelf) Get(_ context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (s *shelf) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	data, ok := s.objects[r.Key]
@@ -54,30 +55,30 @@ func (s *shelf) Get(_ context.Context, r *storage.GetRequest) (*storage.Attrs, i
 	return &storage.Attrs{Key: r.Key}, &shelfBody{Reader: bytes.NewReader(data), shelf: s}, nil
 }
 
-func (s *shelf) Delete(_ context.Context, r *storage.DeleteRequest) error {
+func (s *shelf) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, r.Key)
 	return nil
 }
 
-func (s *shelf) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+func (s *shelf) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	for i := range r {
 		_ = s.Delete(ctx, &r[i])
 	}
 	return make([]error, len(r))
 }
 
-func (s *shelf) List(context.Context, *storage.ListRequest) (*storage.Page, error) {
+func (s *shelf) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	return &storage.Page{}, nil
 }
 
-func (s *shelf) CompleteParts(context.Context, *storage.CompleteRequest) (*storage.Attrs, error) {
+func (s *shelf) CompleteParts(context.Context, *driver.CompleteRequest) (*storage.Attrs, error) {
 	return &storage.Attrs{}, nil
 }
 
-func (s *shelf) PutPart(_ context.Context, r *storage.PartRequest) (storage.Part, error) {
-	return storage.Part{Number: r.Number, Size: r.Size}, nil
+func (s *shelf) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, error) {
+	return driver.Part{Number: r.Number, Size: r.Size}, nil
 }
 
 func (s *shelf) has(key string) bool {
@@ -99,14 +100,14 @@ func (b *shelfBody) Close() error {
 	return nil
 }
 
-func put(d storage.Driver, key, body string) error {
-	_, err := d.Put(context.Background(), &storage.PutRequest{Key: key, Body: strings.NewReader(body), Size: int64(len(body))})
+func put(d driver.Driver, key, body string) error {
+	_, err := d.Put(context.Background(), &driver.PutRequest{Key: key, Body: strings.NewReader(body), Size: int64(len(body))})
 	return err
 }
 
-func open(t *testing.T, d storage.Driver, key string) io.ReadCloser {
+func open(t *testing.T, d driver.Driver, key string) io.ReadCloser {
 	t.Helper()
-	_, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	_, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	require.NoError(t, err)
 	return body
 }
@@ -129,19 +130,19 @@ func TestDropResponseHasDoneTheWork(t *testing.T) {
 	s, inj := newShelf(), faults.New(faults.DropResponse(faults.Put|faults.Get|faults.DeleteBatch))
 	d := inj.Layer()(s)
 	body := strings.NewReader("whole")
-	_, err := d.Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
+	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Zero(t, body.Len(), "the inner call must read the body to its end")
 	require.True(t, s.has("a"))
 
-	_, _, err = d.Get(context.Background(), &storage.GetRequest{Key: "a"})
+	_, _, err = d.Get(context.Background(), &driver.GetRequest{Key: "a"})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no unknown outcome")
 	require.Equal(t, 1, s.closed, "the dropped body must be closed")
 	require.Zero(t, inj.OpenBodies())
 
-	errs := d.DeleteBatch(context.Background(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
+	errs := d.DeleteBatch(context.Background(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Len(t, errs, 2)
 	require.ErrorIs(t, errs[1], storage.OutcomeUnknown)
 	require.False(t, s.has("a"))
@@ -149,7 +150,7 @@ func TestDropResponseHasDoneTheWork(t *testing.T) {
 
 func TestDropResponseKeepsARealError(t *testing.T) {
 	d := faults.New(faults.DropResponse(faults.Get)).Layer()(newShelf())
-	_, _, err := d.Get(context.Background(), &storage.GetRequest{Key: "missing"})
+	_, _, err := d.Get(context.Background(), &driver.GetRequest{Key: "missing"})
 	require.Equal(t, storage.ObjectNotFound, err)
 }
 
@@ -233,7 +234,7 @@ func TestCutOfADownload(t *testing.T) {
 func TestCutOfAnUpload(t *testing.T) {
 	s := newShelf()
 	body := strings.NewReader("hello")
-	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(s).Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
+	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(s).Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, 3, body.Len())
@@ -243,7 +244,7 @@ func TestCutOfAnUpload(t *testing.T) {
 func TestCutOfAnUploadKeepsTheBodysError(t *testing.T) {
 	boom := errors.New("boom")
 	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(newShelf()).Put(context.Background(),
-		&storage.PutRequest{Key: "a", Body: io.MultiReader(strings.NewReader("h"), failing{boom}), Size: -1})
+		&driver.PutRequest{Key: "a", Body: io.MultiReader(strings.NewReader("h"), failing{boom}), Size: -1})
 	require.ErrorIs(t, err, boom)
 }
 
@@ -255,7 +256,7 @@ func TestStall(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	d := faults.New(faults.Stall(faults.Put)).Layer()(newShelf())
-	_, err := d.Put(ctx, &storage.PutRequest{Key: "a", Body: strings.NewReader("")})
+	_, err := d.Put(ctx, &driver.PutRequest{Key: "a", Body: strings.NewReader("")})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -282,7 +283,7 @@ func TestStallBodyEndsWithContext(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))
 	ctx, cancel := context.WithCancel(context.Background())
-	_, body, err := faults.New(faults.StallBody(0)).Layer()(s).Get(ctx, &storage.GetRequest{Key: "a"})
+	_, body, err := faults.New(faults.StallBody(0)).Layer()(s).Get(ctx, &driver.GetRequest{Key: "a"})
 	require.NoError(t, err)
 	cancel()
 	_, err = body.Read(make([]byte, 1))
@@ -319,7 +320,7 @@ func TestCorrupt(t *testing.T) {
 
 func TestCorruptGivesTheCallersBodyBack(t *testing.T) {
 	body := strings.NewReader("hello")
-	r := &storage.PutRequest{Key: "a", Body: body, Size: 5}
+	r := &driver.PutRequest{Key: "a", Body: body, Size: 5}
 	_, err := faults.New(faults.Corrupt(faults.Put, 0)).Layer()(newShelf()).Put(context.Background(), r)
 	require.NoError(t, err)
 	require.Same(t, body, r.Body)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // guardKept checks that a write asks for nothing that the store does not keep. A key
@@ -40,7 +41,7 @@ func (d *limited) besideFolder(ctx context.Context, key string) error {
 		if key[i] != '/' {
 			continue
 		}
-		_, err := d.Driver.Head(ctx, &storage.GetRequest{Key: key[:i], Length: -1})
+		_, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key[:i], Length: -1})
 		if err == nil {
 			return storage.Unsupported
 		}
@@ -48,19 +49,19 @@ func (d *limited) besideFolder(ctx context.Context, key string) error {
 			return err
 		}
 	}
-	page, err := d.Driver.List(ctx, &storage.ListRequest{Prefix: key + "/", Delimiter: "/", Limit: 1})
+	page, err := d.Driver.List(ctx, &driver.ListRequest{Prefix: key + "/", Delimiter: "/", Limit: 1})
 	if err == nil && len(page.Entries) > 0 {
 		return storage.Unsupported
 	}
 	return err
 }
 
-func (d *limited) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *limited) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	return d.withoutSum(attrs), body, err
 }
 
-func (d *limited) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *limited) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	return d.withoutSum(attrs), err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Limits are the limits of a driver that appears weaker than it is. A field that is
@@ -30,8 +31,8 @@ type Limits struct {
 // uploads can be tested with a few kilobytes:
 //
 //	faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
-func WithLimits(b Limits) storage.Layer {
-	return func(next storage.Driver) storage.Driver {
+func WithLimits(b Limits) driver.Layer {
+	return func(next driver.Driver) driver.Driver {
 		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
 		d.folders = b.Disable&next.Describe().Features&storage.KeysBesideFolders != 0
 		if b.Sequential {
@@ -41,7 +42,7 @@ func WithLimits(b Limits) storage.Layer {
 	}
 }
 
-func (b Limits) apply(d storage.Description) storage.Description {
+func (b Limits) apply(d driver.Description) driver.Description {
 	d.Features &^= b.Disable
 	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedListing == 0
 	if b.EqualParts {
@@ -82,12 +83,12 @@ func narrower[N int | int64](a, b N) N {
 	return min(a, b)
 }
 
-var _ storage.Driver = (*limited)(nil)
+var _ driver.Driver = (*limited)(nil)
 
 type limited struct {
-	storage.Driver
+	driver.Driver
 	limits Limits
-	in     storage.Description
+	in     driver.Description
 	order  *partOrder // nil if parts may come in any order
 
 	folders bool // it refuses a key beside a folder, and the driver below does not
@@ -97,7 +98,7 @@ func broken(format string, args ...any) error {
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("limits: "+format, args...)}
 }
 
-func (d *limited) Describe() storage.Description { return d.in }
+func (d *limited) Describe() driver.Description { return d.in }
 
 func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
 
@@ -119,7 +120,7 @@ func (d *limited) guard(ctx context.Context, key string, c storage.Condition, p 
 	return nil
 }
 
-func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *limited) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if !d.has(storage.MultipartUploads) {
 		return "", broken("BeginParts without MultipartUploads")
 	}
@@ -157,14 +158,14 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 	}
 }
 
-func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	switch limits := d.parts(r.AnyOrder); {
 	case r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts:
-		return storage.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
+		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	case limits.MaxSize > 0 && r.Size > limits.MaxSize:
-		return storage.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
+		return driver.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
 	case !r.AnyOrder && d.has(storage.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
-		return storage.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
+		return driver.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
 	if d.order != nil && !r.AnyOrder {
 		return d.order.putPart(ctx, d.Driver, r)
@@ -172,7 +173,7 @@ func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.
 	return d.Driver.PutPart(ctx, r)
 }
 
-func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	limits := d.parts(r.Put.AnyOrder)
 	for i, part := range r.Parts {
 		last := i == len(r.Parts)-1
@@ -192,21 +193,21 @@ func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest)
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-func (d *limited) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *limited) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Limit < 1 || d.in.MaxPage > 0 && r.Limit > d.in.MaxPage {
 		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.in.MaxPage)
 	}
 	return d.Driver.List(ctx, r)
 }
 
-func (d *limited) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *limited) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if r.Condition.Revision != "" && !d.has(storage.ConditionalRemove) {
 		return broken("a conditional Delete without ConditionalRemove")
 	}
 	return d.Driver.Delete(ctx, r)
 }
 
-func (d *limited) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	if len(r) <= d.in.MaxBatch {
 		return d.Driver.DeleteBatch(ctx, r)
 	}
@@ -217,7 +218,7 @@ func (d *limited) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []
 	return errs
 }
 
-func (d *limited) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+func (d *limited) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if !d.has(storage.ServerCopy) {
 		return nil, broken("Copy without ServerCopy")
 	}
@@ -227,7 +228,7 @@ func (d *limited) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.At
 	return d.Driver.Copy(ctx, r)
 }
 
-func (d *limited) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if !d.has(storage.ServerCompose) {
 		return nil, broken("Compose without ServerCompose")
 	}
@@ -237,14 +238,14 @@ func (d *limited) Compose(ctx context.Context, r *storage.ComposeRequest) (*stor
 	return d.Driver.Compose(ctx, r)
 }
 
-func (d *limited) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if !d.has(storage.Versioning) {
 		return nil, broken("ListVersions without Versioning")
 	}
 	return d.Driver.ListVersions(ctx, r)
 }
 
-func (d *limited) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+func (d *limited) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if !d.has(storage.SignedURLs) {
 		return nil, broken("Sign without SignedURLs")
 	}
@@ -254,7 +255,7 @@ func (d *limited) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Si
 	return d.Driver.Sign(ctx, r)
 }
 
-func (d *limited) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
+func (d *limited) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	if !d.has(storage.SignedForms) {
 		return nil, broken("SignForm without SignedForms")
 	}

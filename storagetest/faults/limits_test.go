@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -40,43 +41,43 @@ func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 func TestLimitsHoldTheCoreToThem(t *testing.T) {
 	ctx := context.Background()
 	crc := storage.KnownCRC32C(0)
-	parts := func(sizes ...int64) *storage.CompleteRequest {
-		r := &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}}
+	parts := func(sizes ...int64) *driver.CompleteRequest {
+		r := &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}}
 		for i, size := range sizes {
-			r.Parts = append(r.Parts, storage.Part{Number: i + 1, Size: size})
+			r.Parts = append(r.Parts, driver.Part{Number: i + 1, Size: size})
 		}
 		return r
 	}
-	putOf := func(r storage.PutRequest) func(storage.Driver) error {
-		return func(d storage.Driver) error {
+	putOf := func(r driver.PutRequest) func(driver.Driver) error {
+		return func(d driver.Driver) error {
 			_, err := d.Put(ctx, &r)
 			return err
 		}
 	}
-	part := func(number int, size int64) func(storage.Driver) error {
-		return func(d storage.Driver) error {
-			_, err := d.PutPart(ctx, &storage.PartRequest{Number: number, Size: size})
+	part := func(number int, size int64) func(driver.Driver) error {
+		return func(d driver.Driver) error {
+			_, err := d.PutPart(ctx, &driver.PartRequest{Number: number, Size: size})
 			return err
 		}
 	}
-	complete := func(sizes ...int64) func(storage.Driver) error {
-		return func(d storage.Driver) error {
+	complete := func(sizes ...int64) func(driver.Driver) error {
+		return func(d driver.Driver) error {
 			_, err := d.CompleteParts(ctx, parts(sizes...))
 			return err
 		}
 	}
 	for name, c := range map[string]struct {
 		bounds faults.Limits
-		call   func(storage.Driver) error
+		call   func(driver.Driver) error
 		ok     bool
 	}{
-		"a put within":               {faults.Limits{MaxPutSize: 2}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
-		"a put too large":            {faults.Limits{MaxPutSize: 1}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a stream":                   {faults.Limits{Disable: storage.StreamingPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
-		"a body without Seek":        {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
-		"no checksum":                {faults.Limits{Disable: storage.StreamingPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a refused condition":        {faults.Limits{Disable: storage.ConditionalCreate}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
-		"a refused class":            {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
+		"a put within":               {faults.Limits{MaxPutSize: 2}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
+		"a put too large":            {faults.Limits{MaxPutSize: 1}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a stream":                   {faults.Limits{Disable: storage.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
+		"a body without Seek":        {faults.Limits{}, putOf(driver.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
+		"no checksum":                {faults.Limits{Disable: storage.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a refused condition":        {faults.Limits{Disable: storage.ConditionalCreate}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
+		"a refused class":            {faults.Limits{}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
 		"a part within":              {faults.Limits{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
 		"a part too large":           {faults.Limits{MaxPartSize: 2}, part(1, 3), false},
 		"one part too many":          {faults.Limits{MaxParts: 2}, part(3, 1), false},
@@ -86,19 +87,19 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 		"equal parts":                {faults.Limits{EqualParts: true}, complete(2, 2, 1), true},
 		"parts that differ":          {faults.Limits{EqualParts: true}, complete(2, 3, 1), false},
 		"a last part that is larger": {faults.Limits{EqualParts: true}, complete(2, 2, 3), false},
-		"a page too large": {faults.Limits{MaxPage: 2}, func(d storage.Driver) error {
-			_, err := d.List(ctx, &storage.ListRequest{Limit: 3})
+		"a page too large": {faults.Limits{MaxPage: 2}, func(d driver.Driver) error {
+			_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
 			return err
 		}, false},
-		"a batch too large": {faults.Limits{MaxBatch: 1}, func(d storage.Driver) error {
-			return d.DeleteBatch(ctx, make([]storage.DeleteRequest, 2))[1]
+		"a batch too large": {faults.Limits{MaxBatch: 1}, func(d driver.Driver) error {
+			return d.DeleteBatch(ctx, make([]driver.DeleteRequest, 2))[1]
 		}, false},
-		"a server copy": {faults.Limits{Disable: storage.ServerCopy}, func(d storage.Driver) error {
-			_, err := d.Copy(ctx, &storage.CopyRequest{})
+		"a server copy": {faults.Limits{Disable: storage.ServerCopy}, func(d driver.Driver) error {
+			_, err := d.Copy(ctx, &driver.CopyRequest{})
 			return err
 		}, false},
-		"a conditional delete": {faults.Limits{Disable: storage.ConditionalRemove}, func(d storage.Driver) error {
-			return d.Delete(ctx, &storage.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
+		"a conditional delete": {faults.Limits{Disable: storage.ConditionalRemove}, func(d driver.Driver) error {
+			return d.Delete(ctx, &driver.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // partOrder enforces sequential parts with a driver that takes them in any order.
@@ -24,7 +25,7 @@ type sequence struct {
 	busy   bool
 }
 
-func (o *partOrder) enter(r *storage.PartRequest) error {
+func (o *partOrder) enter(r *driver.PartRequest) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := o.uploads[r.Upload]
@@ -57,9 +58,9 @@ func (o *partOrder) leave(upload string) {
 	o.set(upload, at)
 }
 
-func (o *partOrder) putPart(ctx context.Context, next storage.Driver, r *storage.PartRequest) (storage.Part, error) {
+func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.PartRequest) (driver.Part, error) {
 	if err := o.enter(r); err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer o.leave(r.Upload)
 	return next.PutPart(ctx, r)
@@ -67,7 +68,7 @@ func (o *partOrder) putPart(ctx context.Context, next storage.Driver, r *storage
 
 // complete stores the last part and completes the upload. A driver with sequential
 // parts gets both in one call.
-func (o *partOrder) complete(ctx context.Context, next storage.Driver, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (o *partOrder) complete(ctx context.Context, next driver.Driver, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if r.Last == nil {
 		return nil, broken("CompleteParts without the last part")
 	}

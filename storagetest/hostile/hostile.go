@@ -28,6 +28,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // A Store is a driver and a true server of its protocol.
@@ -38,10 +40,10 @@ type Store struct {
 	// Open opens a driver for that bucket. The address is that of a server which passes the
 	// requests to Server, as in "http://127.0.0.1:8080". If CustomerKey is set, it is also called
 	// with an address of https. Its certificate is that of package httptest.
-	Open func(t *testing.T, address string) storage.Driver
+	Open func(t *testing.T, address string) driver.Driver
 	// OpenService opens the account of the bucket, at the same address. Nil leaves the listing of
 	// buckets out.
-	OpenService func(t *testing.T, address string) storage.ServiceDriver
+	OpenService func(t *testing.T, address string) driver.ServiceDriver
 	// CustomerKey is the option of a provider's package which encrypts objects with a key that
 	// requests carry. Nil leaves its operations out. Server need not know such keys.
 	CustomerKey storage.NativeOption
@@ -77,7 +79,7 @@ func run(t *testing.T, s *Store, faults []fault) {
 	t.Helper()
 	honest := newServer(t, s.Server, false)
 	driver := s.Open(t, honest.URL)
-	bucket := storage.New(driver)
+	bucket := engine.New(driver)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	suite := &suite{store: *s, desc: driver.Describe(), honest: bucket}
 	suite.requireKnown(t, faults)
@@ -100,7 +102,7 @@ func run(t *testing.T, s *Store, faults []fault) {
 // A suite is one call of Run.
 type suite struct {
 	store  Store
-	desc   storage.Description
+	desc   driver.Description
 	honest storage.Bucket // on a server that breaks nothing
 	tries  atomic.Int64   // number the prefixes
 }
@@ -177,11 +179,11 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 		opts = append(opts, storage.WithVersions())
 	}
 	if o.account != nil {
-		service := storage.NewService(s.store.OpenService(t, server.URL), opts...)
+		service := engine.NewService(s.store.OpenService(t, server.URL), opts...)
 		defer func() { _ = service.Close() }()
 		o.do = func(ctx context.Context, _ storage.Bucket) error { return o.account(ctx, s, service) }
 	}
-	opened := storage.New(s.store.Open(t, server.URL), opts...)
+	opened := engine.New(s.store.Open(t, server.URL), opts...)
 	r := s.tryOn(t, server, opened, f, o, first, variant)
 	_ = storage.Close(opened)
 	server.Close()

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // An operation is one call of a bucket.
@@ -46,7 +47,7 @@ var (
 	metadata = map[string]string{"author": "nobody"}
 )
 
-func operations(s *Store, desc *storage.Description) []operation {
+func operations(s *Store, desc *driver.Description) []operation {
 	all := append(moreWrites(desc), []operation{
 		{name: "Upload", every: true, single: true, prepare: uploaded("a"), done: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
@@ -136,7 +137,7 @@ func withKey(key storage.NativeOption) []operation {
 }
 
 // uploadInParts is an upload of two parts.
-func uploadInParts(desc *storage.Description) operation {
+func uploadInParts(desc *driver.Description) operation {
 	size, content := partSize(desc), inParts(desc)
 	return operation{
 		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),

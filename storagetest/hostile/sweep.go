@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // The sweep puts an error page of a gateway, or nothing, in the place of each response to each
@@ -66,7 +68,7 @@ func respondAsGateway(x *exchange) {
 // sweep tries the statuses at each request of the operation, over one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
-	opened := storage.New(s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
+	opened := engine.New(s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(opened) })
 	lines := s.tryOn(t, server, opened, f, o, mostSwept+1, 0).server.lines()
 	for first := 1; first <= mostSwept; first++ {
@@ -121,7 +123,7 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 }
 
 // moreWrites are the writes that only the sweep tries.
-func moreWrites(desc *storage.Description) []operation {
+func moreWrites(desc *driver.Description) []operation {
 	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		o := operation{name: name, every: beside == nil, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside, prepare: uploaded("a"), done: replaced("a", before, after)}
 		o.do = func(ctx context.Context, b storage.Bucket) error {
@@ -192,10 +194,10 @@ func moreWrites(desc *storage.Description) []operation {
 	return all
 }
 
-func partSize(desc *storage.Description) int64 { return max(1<<10, desc.MinPartSize) }
+func partSize(desc *driver.Description) int64 { return max(1<<10, desc.MinPartSize) }
 
 // inParts is a content of two parts.
-func inParts(desc *storage.Description) string {
+func inParts(desc *driver.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
 }
 

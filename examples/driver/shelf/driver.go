@@ -10,12 +10,14 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/httpdriver"
 )
 
 func init() {
-	storage.Register("shelf", storage.Opener{
-		Driver: func(_ context.Context, address *url.URL) (storage.Driver, error) {
+	engine.Register("shelf", driver.Opener{
+		Driver: func(_ context.Context, address *url.URL) (driver.Driver, error) {
 			if address.Host == "" || address.Path != "" {
 				return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("address must be shelf://host:port")}
 			}
@@ -25,18 +27,18 @@ func init() {
 }
 
 // A driver is one shelf. It keeps no state between calls.
-type driver struct {
-	storage.UnimplementedDriver // Unsupported for everything that is not here
+type objectDriver struct {
+	driver.UnimplementedDriver // Unsupported for everything that is not here
 
 	host   string
 	client *http.Client
 }
 
-var _ storage.Driver = (*driver)(nil)
+var _ driver.Driver = (*objectDriver)(nil)
 
 // newDriver makes no request.
-func newDriver(host string) *driver {
-	return &driver{host: host, client: &http.Client{
+func newDriver(host string) *objectDriver {
+	return &objectDriver{host: host, client: &http.Client{
 		Transport: httpdriver.NewTransport(httpdriver.TransportOptions{}),
 		// A redirect is an error: the store has none, and a body can be sent only once.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -44,8 +46,8 @@ func newDriver(host string) *driver {
 }
 
 // Describe declares what the store guarantees, and nothing that this driver would have to imitate.
-func (d *driver) Describe() storage.Description {
-	return storage.Description{
+func (d *objectDriver) Describe() driver.Description {
+	return driver.Description{
 		Provider: "shelf", Bucket: "shelf", Location: "http://" + d.host,
 		Features: storage.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
@@ -59,12 +61,12 @@ func (d *driver) Describe() storage.Description {
 
 // Put sends the object in one request. The store reads the whole body, compares its checksum, and
 // only then replaces the object.
-func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	return d.write(ctx, r, request{method: http.MethodPut, body: r.Body, size: r.Size})
 }
 
 // write sends a request that makes an object: a Put, or the end of an upload in parts.
-func (d *driver) write(ctx context.Context, r *storage.PutRequest, out request) (*storage.Attrs, error) {
+func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, out request) (*storage.Attrs, error) {
 	out.key, out.header = r.Key, headerOf(r)
 	var attrs *storage.Attrs
 	err := httpdriver.Write(ctx, func(ctx context.Context) error {
@@ -80,7 +82,7 @@ func (d *driver) write(ctx context.Context, r *storage.PutRequest, out request) 
 }
 
 // Get returns the response's body as it comes. Its Close ends a Read that waits.
-func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	response, err := d.send(ctx, request{method: http.MethodGet, key: r.Key, header: readHeaderOf(r)})
 	if err != nil {
 		return nil, nil, err
@@ -108,7 +110,7 @@ func (b body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	response, err := d.send(ctx, request{method: http.MethodHead, key: r.Key, header: conditionHeader(r.Condition)})
 	if err != nil {
 		return nil, err
@@ -118,12 +120,12 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 }
 
 // Delete succeeds if the object is not there.
-func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.remove(ctx, request{key: r.Key, header: conditionHeader(r.Condition)})
 }
 
 // remove deletes an object or an upload.
-func (d *driver) remove(ctx context.Context, out request) error {
+func (d *objectDriver) remove(ctx context.Context, out request) error {
 	out.method = http.MethodDelete
 	return httpdriver.Write(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, out)
@@ -138,7 +140,7 @@ func (d *driver) remove(ctx context.Context, out request) error {
 }
 
 // Close ends the connections that no request uses.
-func (d *driver) Close() error {
+func (d *objectDriver) Close() error {
 	d.client.CloseIdleConnections()
 	return nil
 }

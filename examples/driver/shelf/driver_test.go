@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/examples/driver/shelfserver"
 	"github.com/omnibucket/storage/storagetest"
 )
 
-func newTestDriver(t *testing.T) storage.Driver {
+func newTestDriver(t *testing.T) driver.Driver {
 	server := httptest.NewServer(shelfserver.New())
 	t.Cleanup(server.Close)
 	return newDriver(strings.TrimPrefix(server.URL, "http://"))

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // metaPrefix begins the name of a header that holds metadata.
 const metaPrefix = "Meta-"
 
 // headerOf returns the headers of a write: the object's properties, its checksum and the condition.
-func headerOf(r *storage.PutRequest) http.Header {
+func headerOf(r *driver.PutRequest) http.Header {
 	header := conditionHeader(r.Condition)
 	for name, value := range map[string]string{
 		"Content-Type":        r.ContentType,
@@ -78,7 +79,7 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 }
 
 // readHeaderOf returns the headers of a read. A whole read has no Range.
-func readHeaderOf(r *storage.GetRequest) http.Header {
+func readHeaderOf(r *driver.GetRequest) http.Header {
 	header := conditionHeader(r.Condition)
 	switch {
 	case r.Suffix > 0:
@@ -92,7 +93,7 @@ func readHeaderOf(r *storage.GetRequest) http.Header {
 }
 
 // checkRange fails if the response has other bytes than r asks for. A proxy may have dropped Range.
-func checkRange(r *storage.GetRequest, size int64, response *http.Response) error {
+func checkRange(r *driver.GetRequest, size int64, response *http.Response) error {
 	from, to, err := r.Span(size)
 	if err != nil {
 		return err

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/examples/driver/shelfserver"
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
@@ -12,7 +12,7 @@ import (
 func hostileShelf() hostile.Store {
 	return hostile.Store{
 		Server: shelfserver.New(),
-		Open: func(_ *testing.T, address string) storage.Driver {
+		Open: func(_ *testing.T, address string) driver.Driver {
 			return newDriver(strings.TrimPrefix(address, "http://"))
 		},
 	}

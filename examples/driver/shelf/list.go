@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/httpdriver"
 )
 
@@ -27,7 +28,7 @@ type page struct {
 }
 
 // List returns one page as the store sends it. The token is the last key of the page before.
-func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	after := r.StartAfter
 	if r.Token != "" {
 		after = r.Token
@@ -49,7 +50,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	return result, nil
 }
 
-func (d *driver) page(ctx context.Context, query url.Values) (*page, error) {
+func (d *objectDriver) page(ctx context.Context, query url.Values) (*page, error) {
 	response, err := d.send(ctx, request{method: http.MethodGet, query: query})
 	if err != nil {
 		return nil, err

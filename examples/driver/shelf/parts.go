@@ -10,12 +10,13 @@ import (
 	"strconv"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/httpdriver"
 )
 
 // BeginParts asks for the name of an upload. The store takes the properties and the condition at the
 // end, in CompleteParts.
-func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	var name string
 	err := httpdriver.Write(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, request{method: http.MethodPost, key: r.Key, query: url.Values{"parts": {""}}})
@@ -31,8 +32,8 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 }
 
 // PutPart is called by several goroutines at once.
-func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	part := storage.Part{Number: r.Number, Size: r.Size, CRC32C: r.CRC32C}
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	part := driver.Part{Number: r.Number, Size: r.Size, CRC32C: r.CRC32C}
 	err := httpdriver.Write(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, request{
 			method: http.MethodPut, key: r.Key, body: r.Body, size: r.Size,
@@ -49,7 +50,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 }
 
 // CompleteParts is a write like Put, whose body names the parts.
-func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	type part struct {
 		Number int    `json:"number"`
 		ETag   string `json:"etag"`
@@ -68,6 +69,6 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 }
 
 // AbortParts succeeds if there is no such upload.
-func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	return d.remove(ctx, request{key: key, query: url.Values{"upload": {upload}}})
 }

@@ -21,7 +21,7 @@ type request struct {
 
 // send makes one request and no second one: the core repeats what can be repeated. It returns the
 // response if it is a success, and the caller closes its body.
-func (d *driver) send(ctx context.Context, r request) (*http.Response, error) {
+func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, error) {
 	address := url.URL{Scheme: "http", Host: d.host, Path: "/" + r.key, RawQuery: r.query.Encode()}
 	out, err := http.NewRequestWithContext(ctx, r.method, address.String(), nil)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/recordstest"
 	"github.com/omnibucket/storage/internal/testing/filestest"
@@ -45,8 +47,8 @@ func TestStore(t *testing.T) {
 }
 
 // withoutConditions returns a bucket that enforces no condition on writes.
-func withoutConditions(d storage.Driver) storage.Bucket {
-	return storage.New(d, storage.WithLayer(faults.WithLimits(faults.Limits{
+func withoutConditions(d driver.Driver) storage.Bucket {
+	return engine.New(d, driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -35,7 +36,7 @@ type Lacks struct {
 type gateway struct {
 	*testing.T
 	*s3.Client
-	service storage.ServiceDriver
+	service driver.ServiceDriver
 	other   *s3.Client // of another server, as if it were another process
 	bucket  *string
 }
@@ -43,7 +44,7 @@ type gateway struct {
 var buckets atomic.Int64
 
 // Run tests a server over service, which it closes.
-func Run(t *testing.T, service storage.ServiceDriver, lacks Lacks) {
+func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
 	g := &gateway{T: t, service: service, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1)))}
 	g.Client, g.other = g.start(), g.start()
@@ -226,7 +227,7 @@ func (g *gateway) foreign() {
 	}
 	for _, key := range keys {
 		content := "content of " + key
-		_, err := d.Put(g.Context(), &storage.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Properties: storage.Properties{ContentType: "text/plain"}})
+		_, err := d.Put(g.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Properties: storage.Properties{ContentType: "text/plain"}})
 		require.NoError(g, err, "%q", key)
 	}
 	require.ElementsMatch(g, append(slices.Clone(own), keys...), g.keys())

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // uploads checks multipart uploads.
@@ -276,18 +277,18 @@ func (g *gateway) partBesideCompletion() {
 
 // lostUploads are those that another program has removed from the store.
 func (g *gateway) lostUploads() {
-	driver, err := g.service.Driver(*g.bucket)
+	drv, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
-	if driver.Describe().Features&storage.ListedUploads == 0 {
+	if drv.Describe().Features&storage.ListedUploads == 0 {
 		return
 	}
 	lose := func() (upload *string, part types.CompletedPart) {
 		upload = g.begin("lost")
 		part = g.part("lost", upload, 1, "x")
-		page, err := driver.ListUploads(g.Context(), &storage.ListUploadsRequest{Prefix: "lost", Limit: 10})
+		page, err := drv.ListUploads(g.Context(), &driver.ListUploadsRequest{Prefix: "lost", Limit: 10})
 		require.NoError(g, err)
 		require.Len(g, page.Uploads, 1)
-		require.NoError(g, driver.AbortParts(g.Context(), page.Uploads[0].Key, page.Uploads[0].Upload))
+		require.NoError(g, drv.AbortParts(g.Context(), page.Uploads[0].Key, page.Uploads[0].Upload))
 		return upload, part
 	}
 	upload, _ := lose()

@@ -18,6 +18,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/diskcache"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
@@ -227,12 +229,12 @@ func syncs(t *testing.T, b storage.Bucket) (func() error, error) {
 }
 
 // cached reads twice through a cache on disk.
-func cached(t *testing.T, lacking storage.Layer) (func() error, error) {
+func cached(t *testing.T, lacking driver.Layer) (func() error, error) {
 	cache, err := diskcache.Open(t.TempDir(), diskcache.Config{})
 	if err != nil {
 		return nil, err
 	}
-	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(lacking), storage.WithLayer(cache.Layer()))
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(lacking), driver.WithLayer(cache.Layer()))
 	return func() error {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
 		for range 2 {

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 // Keys has a key of each class that a signature and a URL must support. Each driver
@@ -33,14 +35,14 @@ func CRC32C(text string) storage.CRC32C {
 }
 
 // Put returns a request to store text.
-func Put(key, text string) *storage.PutRequest {
-	return &storage.PutRequest{Key: key, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: CRC32C(text)}
+func Put(key, text string) *driver.PutRequest {
+	return &driver.PutRequest{Key: key, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: CRC32C(text)}
 }
 
 // SignedUpload returns a request to sign an upload of "a" as text/plain for an hour.
 // change may change it and may be nil.
-func SignedUpload(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+func SignedUpload(change func(r *driver.SignRequest)) *driver.SignRequest {
+	r := &driver.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	r.ContentType = "text/plain"
 	if change != nil {
 		change(r)
@@ -62,18 +64,18 @@ func RequireEscapedPath(t testing.TB, address, path string) {
 
 // BucketRequest returns the request that the core makes for the bucket "photos" with
 // these options.
-func BucketRequest(opts ...storage.BucketOption) *storage.BucketRequest {
-	r := &storage.BucketRequest{Name: "photos"}
-	_, _ = storage.NewService(&recorder{into: r}).UpdateBucket(context.Background(), "photos", opts...)
+func BucketRequest(opts ...storage.BucketOption) *driver.BucketRequest {
+	r := &driver.BucketRequest{Name: "photos"}
+	_, _ = engine.NewService(&recorder{into: r}).UpdateBucket(context.Background(), "photos", opts...)
 	return r
 }
 
 type recorder struct {
-	storage.UnimplementedServiceDriver
-	into *storage.BucketRequest
+	driver.UnimplementedServiceDriver
+	into *driver.BucketRequest
 }
 
-func (r *recorder) UpdateBucket(_ context.Context, asked *storage.BucketRequest) (*storage.BucketInfo, error) {
+func (r *recorder) UpdateBucket(_ context.Context, asked *driver.BucketRequest) (*storage.BucketInfo, error) {
 	*r.into = *asked
 	return &storage.BucketInfo{}, nil
 }

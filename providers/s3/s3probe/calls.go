@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 const maxText = 1 << 20 // bytes that are read of an object
@@ -19,15 +20,15 @@ func (p *probe) put(ctx context.Context, key, text string, condition storage.Con
 	return p.putRequest(ctx, p.request(key, text, condition))
 }
 
-func (p *probe) request(key, text string, condition storage.Condition) *storage.PutRequest {
+func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
 	sum := crc32c(text)
-	return &storage.PutRequest{
+	return &driver.PutRequest{
 		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
 		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.KnownCRC32C(sum),
 	}
 }
 
-func (p *probe) putRequest(ctx context.Context, r *storage.PutRequest) (attrs *storage.Attrs, err error) {
+func (p *probe) putRequest(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
 		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart)
 		attrs, err = p.driver.Put(ctx, r)
@@ -43,7 +44,7 @@ func (p *probe) head(ctx context.Context, key string) (*storage.Attrs, error) {
 // headWhole is head for a key with its prefix.
 func (p *probe) headWhole(ctx context.Context, key string) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
-		attrs, err = p.driver.Head(ctx, &storage.GetRequest{Key: key, Length: -1})
+		attrs, err = p.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
 		return err
 	})
 	return attrs, err
@@ -52,7 +53,7 @@ func (p *probe) headWhole(ctx context.Context, key string) (attrs *storage.Attrs
 // read returns the content of an object.
 func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 	err = retry(ctx, func() error {
-		_, body, err := p.driver.Get(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+		_, body, err := p.driver.Get(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func (p *probe) prepareUpload(ctx context.Context, key, text string, condition s
 }
 
 // uploadRequest stores text as a multipart upload of one part.
-func (p *probe) uploadRequest(ctx context.Context, r *storage.PutRequest, text string) error {
+func (p *probe) uploadRequest(ctx context.Context, r *driver.PutRequest, text string) error {
 	complete, err := p.prepareRequest(ctx, r, text)
 	if err == nil {
 		_, err = complete()
@@ -92,7 +93,7 @@ func (p *probe) uploadRequest(ctx context.Context, r *storage.PutRequest, text s
 	return err
 }
 
-func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
+func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
 	var upload string
 	err = retry(ctx, func() (err error) {
 		upload, err = p.driver.BeginParts(ctx, r)
@@ -102,9 +103,9 @@ func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text 
 		return nil, err
 	}
 	p.uploads.Store(upload, r.Key)
-	var one storage.Part
+	var one driver.Part
 	err = retry(ctx, func() (err error) {
-		one, err = p.driver.PutPart(ctx, &storage.PartRequest{
+		one, err = p.driver.PutPart(ctx, &driver.PartRequest{
 			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: r.Size, CRC32C: storage.KnownCRC32C(crc32c(text)),
 		})
 		return err
@@ -115,7 +116,7 @@ func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text 
 		return nil, err
 	}
 	return func() (*storage.Attrs, error) {
-		attrs, err := p.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{one}})
+		attrs, err := p.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}})
 		if err != nil {
 			abort()
 			return nil, err
@@ -127,7 +128,7 @@ func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text 
 
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
 	return retry(ctx, func() error {
-		_, err := p.driver.Copy(ctx, &storage.CopyRequest{
+		_, err := p.driver.Copy(ctx, &driver.CopyRequest{
 			Source: p.source(revision), Key: p.prefix + key, Condition: condition,
 			Properties: storage.Properties{ContentType: "text/plain"},
 		})
@@ -136,7 +137,7 @@ func (p *probe) copy(ctx context.Context, revision, key string, condition storag
 }
 
 // source returns the object at the key "source", which is copied.
-func (p *probe) source(revision string) storage.ObjectRef {
+func (p *probe) source(revision string) driver.ObjectRef {
 	source := p.driver.Locate(p.prefix + "source")
 	source.Revision = revision
 	return source
@@ -145,9 +146,9 @@ func (p *probe) source(revision string) storage.ObjectRef {
 // deleteBatch returns the first error of a batch.
 func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 	return retry(ctx, func() error {
-		var requests []storage.DeleteRequest
+		var requests []driver.DeleteRequest
 		for _, key := range keys {
-			requests = append(requests, storage.DeleteRequest{Key: p.prefix + key})
+			requests = append(requests, driver.DeleteRequest{Key: p.prefix + key})
 		}
 		for _, err := range p.driver.DeleteBatch(ctx, requests) {
 			if err != nil {
@@ -164,7 +165,7 @@ func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (
 	for token := ""; ; {
 		var page *storage.Page
 		err := retry(ctx, func() (err error) {
-			page, err = p.driver.List(ctx, &storage.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
+			page, err = p.driver.List(ctx, &driver.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
 			return err
 		})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Each check of a condition sends one that is false, which must be refused and change
@@ -121,7 +122,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	remove := func(key, revision string) error {
 		return retry(ctx, func() error {
-			return p.driver.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
+			return p.driver.Delete(ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
 		})
 	}
 	verdict, detail := runSteps(
@@ -215,8 +216,8 @@ func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
 	source.Attrs = &storage.Attrs{Size: 3} // of "old" and "new"
 	return retry(ctx, func() error {
-		_, err := p.driver.Compose(ctx, &storage.ComposeRequest{
-			Key: p.prefix + "compose", Sources: []storage.ObjectRef{source},
+		_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
+			Key: p.prefix + "compose", Sources: []driver.ObjectRef{source},
 			Properties: storage.Properties{ContentType: "text/plain"},
 		})
 		return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 const signingTTL = 5 * time.Minute
@@ -84,8 +85,8 @@ func (p *probe) signedPut(ctx context.Context, signed *storage.SignedURL, text s
 	return p.send(r)
 }
 
-func (p *probe) signRequest(key string) *storage.SignRequest {
-	return &storage.SignRequest{
+func (p *probe) signRequest(key string) *driver.SignRequest {
+	return &driver.SignRequest{
 		Method: http.MethodPut, Key: p.prefix + key, TTL: signingTTL, MinSize: -1, MaxSize: -1,
 		Properties: storage.Properties{ContentType: "text/plain"},
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // checkTags writes tags in each way, and reads them and their number.
@@ -35,14 +36,14 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 
 func (p *probe) setTags(ctx context.Context, key string, tags map[string]string) error {
 	return retry(ctx, func() error {
-		return p.driver.SetTags(ctx, &storage.ChangeRequest{Key: p.prefix + key, Tags: tags})
+		return p.driver.SetTags(ctx, &driver.ChangeRequest{Key: p.prefix + key, Tags: tags})
 	})
 }
 
 // copyTagged copies "parts-tagged", with other tags if there are any. A server without copies
 // need not prove it.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
-	r := &storage.CopyRequest{
+	r := &driver.CopyRequest{
 		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
 		Properties: storage.Properties{ContentType: "text/plain"},
 	}
@@ -63,7 +64,7 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 	return func() (Verdict, string) {
 		var got map[string]string
 		err := retry(ctx, func() (err error) {
-			got, err = p.driver.Tags(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+			got, err = p.driver.Tags(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
 			return err
 		})
 		if err != nil {
@@ -108,7 +109,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 		},
 		func() (Verdict, string) {
 			err := retry(ctx, func() error {
-				return p.driver.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
+				return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
 			})
 			switch storage.CodeOf(err) {
 			case "":
@@ -121,7 +122,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
 		expectSuccess("removing the version", func() error {
 			return retry(ctx, func() error {
-				return p.driver.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
+				return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
 			})
 		}),
 	)
@@ -132,7 +133,7 @@ func (p *probe) release(ctx context.Context) error {
 	if p.held == "" {
 		return nil
 	}
-	err := retry(ctx, func() error { return p.driver.SetLegalHold(ctx, &storage.ChangeRequest{Key: p.held}) })
+	err := retry(ctx, func() error { return p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.held}) })
 	if err == nil {
 		p.held = ""
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // uploadNames are the keys of the uploads that checkUploads begins.
@@ -59,9 +60,9 @@ func (p *probe) expectUploads(ctx context.Context, want []string, otherwise stri
 
 // listUploads lists the uploads under "uploads/", sorted.
 func (p *probe) listUploads(ctx context.Context) (names []string, err error) {
-	var page *storage.UploadPage
+	var page *driver.UploadPage
 	err = retry(ctx, func() (err error) {
-		page, err = p.driver.ListUploads(ctx, &storage.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
+		page, err = p.driver.ListUploads(ctx, &driver.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
 		return err
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/providers/s3"
 )
@@ -93,9 +94,9 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 
 // s3Driver is the driver of package s3, whose type is not exported.
 type s3Driver interface {
-	storage.Driver
+	driver.Driver
 	Profile() s3.Profile
-	WithProfile(s3.Profile) storage.Driver
+	WithProfile(s3.Profile) driver.Driver
 	AnswersAs() string
 	HTTPClient() awss3.HTTPClient
 	ServerURL(context.Context) (*url.URL, error)
@@ -194,15 +195,15 @@ func (p *probe) clean(ctx context.Context) {
 }
 
 // cleanObjects continues after failures to remove an object, and returns the last one.
-func cleanObjects(ctx context.Context, d storage.Driver, prefix string) (failed error) {
+func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed error) {
 	token := ""
 	for range maxLeftPages {
-		page, err := d.List(ctx, &storage.ListRequest{Prefix: prefix, Limit: maxPage, Token: token})
+		page, err := d.List(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage, Token: token})
 		if err != nil {
 			return err
 		}
 		for _, entry := range page.Entries {
-			if err := d.Delete(ctx, &storage.DeleteRequest{Key: entry.Key}); err != nil {
+			if err := d.Delete(ctx, &driver.DeleteRequest{Key: entry.Key}); err != nil {
 				failed = err
 			}
 		}
@@ -214,9 +215,9 @@ func cleanObjects(ctx context.Context, d storage.Driver, prefix string) (failed 
 }
 
 // cleanVersions removes old versions. A server that cannot list versions has none.
-func cleanVersions(ctx context.Context, d storage.Driver, prefix string, versioning bool) error {
+func cleanVersions(ctx context.Context, d driver.Driver, prefix string, versioning bool) error {
 	for range maxLeftPages {
-		page, err := d.ListVersions(ctx, &storage.ListRequest{Prefix: prefix, Limit: maxPage})
+		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage})
 		if err != nil && !versioning {
 			return nil
 		}
@@ -224,7 +225,7 @@ func cleanVersions(ctx context.Context, d storage.Driver, prefix string, version
 			return err
 		}
 		for _, entry := range page.Entries {
-			if err := d.Delete(ctx, &storage.DeleteRequest{Key: entry.Key, Version: entry.Version}); err != nil {
+			if err := d.Delete(ctx, &driver.DeleteRequest{Key: entry.Key, Version: entry.Version}); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -15,15 +16,15 @@ import (
 // A driverBucket is a bucket that is open.
 type driverBucket struct {
 	name    string
-	service storage.ServiceDriver
+	service driver.ServiceDriver
 	// account, region and natural are those of a bucket without a record.
 	account, region string
 	natural         state.Settings
 	now             func() time.Time
-	driver          storage.Driver
+	driver          driver.Driver
 
 	mu       sync.Mutex
-	desc     storage.Description
+	desc     driver.Description
 	records  *records // nil until there are any
 	cached   *cachedBucket
 	changing sync.Mutex // held while the record of the settings is replaced
@@ -50,7 +51,7 @@ func (b *driverBucket) close() {
 
 // update tells the driver what it must know about the settings.
 func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, now time.Time) error {
-	r := &storage.BucketRequest{Name: b.name}
+	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.description().Local {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
@@ -78,7 +79,7 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, n
 }
 
 // description returns that of the driver.
-func (b *driverBucket) description() *storage.Description {
+func (b *driverBucket) description() *driver.Description {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.desc.Provider == "" {
@@ -110,12 +111,12 @@ func (b *driverBucket) need(f storage.Features, what string) error {
 // checkEmpty fails if the bucket has anything but records.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	found := false
-	err := b.names.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
+	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
 		found = !isRecord(e.Key)
 		return !found
 	})
 	if err == nil && !found && b.keepsVersions() {
-		err = b.names.eachVersion(ctx, &storage.ListRequest{}, func(*listedEntry) (bool, error) { // without records
+		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // without records
 			found = true
 			return false, nil
 		})

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -36,7 +37,7 @@ func (s *Store) Change(ctx context.Context, name state.VersionName, change func(
 // change makes the driver's object what changed says.
 func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
 	a := held(old).attrs
-	r := &storage.ChangeRequest{Key: a.Key, Version: a.Version, BypassGovernance: true} // the caller has checked the bypass
+	r := &driver.ChangeRequest{Key: a.Key, Version: a.Version, BypassGovernance: true} // the caller has checked the bypass
 	if was, is := old.Object.Lock, changed.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
@@ -59,7 +60,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 }
 
 // changeTags sets the tags, and the changes that are kept in one.
-func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest, old, changed *state.Version) error {
+func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
 	was, err := changesOf(&old.Object)
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 }
 
 // hasChanges reports whether the object already has the reserved tag.
-func (b *driverBucket) hasChanges(ctx context.Context, r *storage.ChangeRequest) bool {
-	tags, err := b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+func (b *driverBucket) hasChanges(ctx context.Context, r *driver.ChangeRequest) bool {
+	tags, err := b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	return err == nil && tags[reservedTag] != ""
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
@@ -70,7 +70,7 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 // fill reads the next escaped segments of a folder: as many as a page may need.
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	n.items, n.more = nil, false
-	r := &storage.ListRequest{Prefix: n.name + keyname.Mark}
+	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
 	if w.versions == nil {
 		r.Delimiter = "/"
 	}
@@ -100,7 +100,7 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 		if err != nil || seek == "" {
 			return err
 		}
-		r = &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, StartAfter: seek}
+		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, StartAfter: seek}
 	}
 }
 

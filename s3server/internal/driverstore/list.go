@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -13,7 +14,7 @@ import (
 const pageLimit = 1000
 
 // pageOf returns the largest page that a driver takes.
-func pageOf(d *storage.Description) int {
+func pageOf(d *driver.Description) int {
 	if d.MaxPage > 0 {
 		return min(pageLimit, d.MaxPage)
 	}
@@ -24,7 +25,7 @@ func pageOf(d *storage.Description) int {
 type driverNames struct{ bucket *driverBucket }
 
 // eachName calls f with the entries of a driver's listing until f returns false.
-func (n *driverNames) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
+func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	limit := pageOf(n.bucket.description())
 	if r.Limit == 0 || r.Limit > limit {
 		r.Limit = limit
@@ -138,14 +139,14 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 		v.Object.Size, v.Object.ETag, v.Object.Properties.Class, v.Object.Account = e.Size, n.bucket.etagOf(e.ETag, e.Revision), state.Standard, n.bucket.owner()
 		return v, nil
 	}
-	a, err := n.bucket.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+	a, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, ErrorOf(err, key)
 	}
-	tags, err := n.bucket.tags(ctx, a, &storage.GetRequest{Key: e.Key, Version: e.Version})
+	tags, err := n.bucket.tags(ctx, a, &driver.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {
 		return nil, unless(ErrorOf(err, key), storage.ObjectNotFound)
 	}

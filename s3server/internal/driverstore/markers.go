@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -29,7 +30,7 @@ type listedEntry struct {
 }
 
 // eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
-func (n *driverNames) eachVersion(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+func (n *driverNames) eachVersion(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	return n.eachStored(ctx, r, func(e *listedEntry) (bool, error) {
 		if e.replaced {
 			return true, nil
@@ -39,7 +40,7 @@ func (n *driverNames) eachVersion(ctx context.Context, r *storage.ListRequest, f
 }
 
 // eachStored is eachVersion with null versions that were replaced.
-func (n *driverNames) eachStored(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry
 	null := false // the key has had a null version
 	r.Limit = pageLimit
@@ -103,7 +104,7 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 // storedOf is versionsOf with null versions that were replaced.
 func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
 	name := n.bucket.naming().Escape(key)
-	return n.eachStored(ctx, &storage.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
+	return n.eachStored(ctx, &driver.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil
 		}
@@ -168,18 +169,18 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 // keeps it.
 func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version, now time.Time) error {
 	a := held(v).attrs
-	tags, err := b.tags(ctx, a, &storage.GetRequest{Key: a.Key, Version: a.Version})
+	tags, err := b.tags(ctx, a, &driver.GetRequest{Key: a.Key, Version: a.Version})
 	if err != nil {
 		return err
 	}
 	source := b.driver.Locate(a.Key)
 	source.Version, source.Revision, source.Attrs = a.Version, a.Revision, a
-	_, err = b.driver.Copy(ctx, &storage.CopyRequest{
+	_, err = b.driver.Copy(ctx, &driver.CopyRequest{
 		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
 		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
 	if err != nil || v.Object.Lock.CheckRemoval(now, true) != nil {
 		return err
 	}
-	return b.driver.Delete(ctx, &storage.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})
+	return b.driver.Delete(ctx, &driver.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -20,7 +21,7 @@ type partRecord struct {
 	Size      int64
 	Kind, Sum string
 	Modified  time.Time
-	Stored    storage.Part // for the driver
+	Stored    driver.Part // for the driver
 }
 
 func partsPrefix(id string) string { return "parts/" + id + "/" }
@@ -56,7 +57,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 	name := partRecordName(u.ID, number)
 	defer s.keys.lock(name)() // so that the record is that of the part
 	begun := u.Object.Data.(*uploadRecord)
-	r := &storage.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
+	r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 	stored, err := b.uploads.putPart(ctx, r, from)
 	switch code := storage.CodeOf(err); code {
 	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
@@ -80,7 +81,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 	return p, ErrorOf(err, u.Key)
 }
 
-func (m *driverUploads) putPart(ctx context.Context, r *storage.PartRequest, from io.Reader) (storage.Part, error) {
+func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
 	if m.bucket.has(storage.StreamingPut | storage.LateMetadata) {
 		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
 			r.CRC32C = crc
@@ -90,7 +91,7 @@ func (m *driverUploads) putPart(ctx context.Context, r *storage.PartRequest, fro
 	}
 	file, err := spool(from)
 	if err != nil {
-		return storage.Part{}, err
+		return driver.Part{}, err
 	}
 	defer file.close()
 	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc

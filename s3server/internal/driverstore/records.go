@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
@@ -25,7 +26,7 @@ func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 // records are small documents about a bucket. They are private objects, if the driver has such,
 // and else objects under recordPrefix.
 type records struct {
-	driver storage.Driver
+	driver driver.Driver
 	prefix string
 	page   int // the largest page of the driver
 }
@@ -44,27 +45,27 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if b.records != nil {
 		return b.records, nil
 	}
-	private, ok := b.service.(storage.PrivateDriver)
+	private, ok := b.service.(driver.PrivateDriver)
 	if !ok {
 		desc := b.driver.Describe()
 		b.records = &records{driver: b.driver, prefix: recordPrefix, page: pageOf(&desc)}
 		return b.records, nil
 	}
-	driver, err := private.PrivateDriver(ctx, b.name, create)
+	drv, err := private.PrivateDriver(ctx, b.name, create)
 	if storage.CodeOf(err) == storage.BucketNotFound && !create {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, ErrorOf(err, b.name)
 	}
-	desc := driver.Describe()
-	b.records = &records{driver: driver, page: pageOf(&desc)}
+	desc := drv.Describe()
+	b.records = &records{driver: drv, page: pageOf(&desc)}
 	return b.records, nil
 }
 
 // get reads a record. It fails with ObjectNotFound if there is none.
 func (r *records) get(ctx context.Context, name string, into any) (revision string, err error) {
-	attrs, from, err := r.driver.Get(ctx, &storage.GetRequest{Key: r.prefix + name, Length: -1})
+	attrs, from, err := r.driver.Get(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1})
 	if err != nil {
 		return "", err
 	}
@@ -80,7 +81,7 @@ func (r *records) get(ctx context.Context, name string, into any) (revision stri
 
 // revision returns that of a record.
 func (r *records) revision(ctx context.Context, name string) (string, error) {
-	attrs, err := r.driver.Head(ctx, &storage.GetRequest{Key: r.prefix + name, Length: -1})
+	attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1})
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +93,7 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 	if err != nil {
 		return "", err
 	}
-	attrs, err := r.driver.Put(ctx, &storage.PutRequest{
+	attrs, err := r.driver.Put(ctx, &driver.PutRequest{
 		Key: r.prefix + name, Body: bytes.NewReader(document), Size: int64(len(document)), CRC32C: storage.KnownCRC32C(crc32c.Sum(document)),
 		Properties: storage.Properties{ContentType: "application/json"}, Condition: c,
 	})
@@ -103,13 +104,13 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 }
 
 func (r *records) remove(ctx context.Context, name string) error {
-	return r.driver.Delete(ctx, &storage.DeleteRequest{Key: r.prefix + name})
+	return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + name})
 }
 
 // each calls f with the names of the records that begin with prefix, after a name, until f returns
 // false.
 func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
-	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
+	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	if after != "" {
 		request.StartAfter = r.prefix + after
 	}
@@ -134,7 +135,7 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 
 // newest returns when the newest of the records that begin with prefix was written, or zero.
 func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
-	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
+	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	for {
 		page, err := r.driver.List(ctx, request)
 		if err != nil {
@@ -178,12 +179,12 @@ func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) 
 
 func (r *records) removeVersions(ctx context.Context, prefix string) error {
 	for {
-		page, err := r.driver.ListVersions(ctx, &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page})
+		page, err := r.driver.ListVersions(ctx, &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page})
 		if err != nil || len(page.Entries) == 0 {
 			return err
 		}
 		for _, e := range page.Entries {
-			if err := r.driver.Delete(ctx, &storage.DeleteRequest{Key: e.Key, Version: e.Version}); err != nil {
+			if err := r.driver.Delete(ctx, &driver.DeleteRequest{Key: e.Key, Version: e.Version}); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -14,7 +15,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	defer s.keys.lock(r.Bucket + "/" + r.Key)()
-	request := &storage.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
+	request := &driver.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
 	if r.Condition != (state.WriteCondition{}) {
 		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
 			return state.Removal{}, err
@@ -31,7 +32,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	}
 	gone := state.Removal{ID: r.ID}
 	if b.description().Local || settings.Notification != nil {
-		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
+		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
 		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
 	}
@@ -80,7 +81,7 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 		return state.Removal{}, err
 	}
 	for _, version := range slices.Backward(stored) {
-		err := b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().Escape(r.Key), Version: version, BypassGovernance: r.Bypass})
+		err := b.driver.Delete(ctx, &driver.DeleteRequest{Key: b.naming().Escape(r.Key), Version: version, BypassGovernance: r.Bypass})
 		if err != nil {
 			return state.Removal{}, ErrorOf(err, r.Key)
 		}
@@ -99,7 +100,7 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 		return true, nil
 	})
 	for _, version := range stored {
-		_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true})
+		_ = b.driver.Delete(ctx, &driver.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -63,7 +64,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
 	if b.description().Local { // the directory that is open may be another one, which is gone
-		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: bucketRecord, Length: -1})
+		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: bucketRecord, Length: -1})
 		if storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, ErrorOf(err, b.name)
 		}
@@ -86,7 +87,7 @@ func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket 
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, time.Now()}
 	if found.Versioning != "" && !b.desc.Versioned {
-		b.desc = storage.Description{} // another process has enabled it: ask the driver again
+		b.desc = driver.Description{} // another process has enabled it: ask the driver again
 	}
 	return b.cached
 }

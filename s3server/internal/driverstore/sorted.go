@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -85,7 +86,7 @@ func (n *driverNames) listSorted(ctx context.Context, l state.Listing, after sta
 		return key > after.Key && (!after.Prefix || !strings.HasPrefix(key, after.Key))
 	})
 	for _, prefix := range n.bucket.naming().Prefixes(l.Prefix) {
-		err := n.eachName(ctx, &storage.ListRequest{Prefix: prefix}, func(e *storage.ListEntry) bool {
+		err := n.eachName(ctx, &driver.ListRequest{Prefix: prefix}, func(e *storage.ListEntry) bool {
 			page.add(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
 			return true
 		})
@@ -113,7 +114,7 @@ func (n *driverNames) listVersionsSorted(ctx context.Context, l state.Listing, a
 		return key > after.Key && !(rolled && common == after.Key && strings.HasPrefix(key, after.Key)) || key == after.Key && after.ID != "" && !within
 	})
 	for _, prefix := range n.bucket.naming().Prefixes(l.Prefix) {
-		err := n.eachVersion(ctx, &storage.ListRequest{Prefix: prefix}, func(e *listedEntry) (bool, error) {
+		err := n.eachVersion(ctx, &driver.ListRequest{Prefix: prefix}, func(e *listedEntry) (bool, error) {
 			page.add(e)
 			if e.id == after.ID && e.Key == n.bucket.naming().Escape(after.Key) {
 				within = false

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -22,7 +23,7 @@ import (
 // versions are null versions. There, the driver keeps versions also while S3's versioning is
 // suspended, and a null version that was replaced is removed right afterwards.
 type Store struct {
-	service storage.ServiceDriver
+	service driver.ServiceDriver
 	now     func() time.Time
 	// account, region and natural are those of buckets that this server did not make.
 	account, region string
@@ -37,7 +38,7 @@ var _ state.Store = (*Store)(nil)
 
 // A Config is what a [Store] uses.
 type Config struct {
-	Service storage.ServiceDriver
+	Service driver.ServiceDriver
 	Now     func() time.Time // in UTC
 	// account, region and natural are those of buckets that this server did not make.
 	Account, Region string
@@ -122,7 +123,7 @@ func (s *Store) Bucket(ctx context.Context, name string) (*state.Bucket, error) 
 }
 
 func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool, err error) {
-	r := &storage.BucketRequest{Name: b.Name, ObjectLock: b.Locking != nil}
+	r := &driver.BucketRequest{Name: b.Name, ObjectLock: b.Locking != nil}
 	if b.Versioning == state.Enabled {
 		r.Versioning = new(true)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -44,7 +45,7 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if !record.AnyOrder && !m.bucket.description().Local {
 			return true, nil // only the driver that began it knows it
 		}
-		_, err = m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
+		_, err = m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = m.dropUpload(ctx, u.ID)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/staleupload"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -79,7 +80,7 @@ func (m *driverUploads) takesOpenUploads() bool {
 }
 
 // uploadRequest returns the request of a write by parts.
-func (m *driverUploads) uploadRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*storage.PutRequest, error) {
+func (m *driverUploads) uploadRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*driver.PutRequest, error) {
 	r, kept, err := m.bucket.putRequest(ctx, w, settings, s)
 	if err != nil {
 		return nil, err
@@ -163,9 +164,9 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if err != nil {
 		return nil, "", err
 	}
-	stored, crc := make([]storage.Part, len(parts)), uint32(0)
+	stored, crc := make([]driver.Part, len(parts)), uint32(0)
 	for i, p := range parts {
-		stored[i] = *p.Data.(*storage.Part)
+		stored[i] = *p.Data.(*driver.Part)
 		crc = crc32c.Join(crc, stored[i].CRC32C.Sum, p.Size)
 	}
 	r.Size, r.CRC32C = w.Object.Size, storage.KnownCRC32C(crc)
@@ -176,7 +177,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	r.Metadata[reservedName] = kept.Encode()
 	record := u.Object.Data.(*uploadRecord)
 	r.AnyOrder = record.AnyOrder
-	attrs, err := b.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
+	attrs, err := b.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
 	if err != nil && (b.uploads.isCompleted(ctx, u) || b.uploads.isLost(ctx, u)) {
 		return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
 	}
@@ -199,7 +200,7 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
+	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
@@ -250,7 +251,7 @@ func (m *driverUploads) abortUploads(ctx context.Context) error {
 	if !m.bucket.has(storage.ListedUploads) {
 		return nil
 	}
-	r := &storage.ListUploadsRequest{Limit: pageLimit}
+	r := &driver.ListUploadsRequest{Limit: pageLimit}
 	for {
 		page, err := m.bucket.driver.ListUploads(ctx, r)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -49,7 +50,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	if err != nil {
 		return nil, err
 	}
-	request := &storage.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
+	request := &driver.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
 	if b.description().Local {
 		h.attrs, h.body, err = b.driver.Get(ctx, request)
@@ -76,11 +77,11 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	return v, nil
 }
 
-func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *storage.GetRequest) (map[string]string, error) {
+func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.GetRequest) (map[string]string, error) {
 	if a.TagCount == 0 || !b.has(storage.ObjectTags) {
 		return nil, nil
 	}
-	return b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	return b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 }
 
 func (h *heldObject) close() {
@@ -153,7 +154,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		}
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
-	request := &storage.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
+	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
 	if request.Version == "" && h.attrs.Revision != "" {
 		request.Condition.Revision = h.attrs.Revision
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -22,7 +23,7 @@ type nameWalk struct {
 	name, key string // the folder, for the driver and for S3: "", or they end in a slash
 	inner     bool   // the folder is escaped, and this walk part of another one
 	// each lists the driver's names. seeks reports that it does so after r.StartAfter.
-	each  func(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error
+	each  func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
 	seeks bool
 	// show gets the entries until it returns false. versions, if it is not nil, lists those of a key.
 	show     func(e *listedEntry) (bool, error)
@@ -35,7 +36,7 @@ type nameWalk struct {
 // walk returns the walk of a listing.
 func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
-	w.each = func(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+	w.each = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failed error
 		err := n.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
 			more, failed = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
@@ -86,12 +87,12 @@ func (w *nameWalk) last() string {
 }
 
 // request returns the request for the names that are not escaped, or nil if there are none.
-func (w *nameWalk) request() *storage.ListRequest {
+func (w *nameWalk) request() *driver.ListRequest {
 	last := w.last()
 	if w.names.EscapesAll(last) {
 		return nil
 	}
-	r := &storage.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: min(w.listing.Max+1, pageLimit)}
+	r := &driver.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: min(w.listing.Max+1, pageLimit)}
 	if w.inner {
 		r.Limit = min(r.Limit, pageLimit/10) // there may be many at a time
 	}
@@ -143,7 +144,7 @@ func (w *nameWalk) enter(ctx context.Context) error {
 }
 
 // stream shows the names that are not escaped, and the escaped ones between them.
-func (w *nameWalk) stream(ctx context.Context, r *storage.ListRequest) (more bool, err error) {
+func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool, err error) {
 	for {
 		seek := ""
 		more = true
@@ -170,7 +171,7 @@ func (w *nameWalk) stream(ctx context.Context, r *storage.ListRequest) (more boo
 		if err != nil || seek == "" {
 			return more, err
 		}
-		r = &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: seek}
+		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: seek}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -40,7 +41,7 @@ type listedStore struct {
 	keys  []string
 }
 
-func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, keys []string) *listedStore {
+func storeOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, keys []string) *listedStore {
 	t.Helper()
 	s := New(Config{Service: service, Account: "1", Region: "us-east-1", Now: time.Now})
 	t.Cleanup(s.Close)
@@ -55,7 +56,7 @@ func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, ke
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {
-		_, err := opened.driver.Put(t.Context(), &storage.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
+		_, err := opened.driver.Put(t.Context(), &driver.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
 		require.NoError(t, err, "%q", key)
 	}
 	return &listedStore{s, keys}
@@ -133,15 +134,15 @@ func hostileKey(random *rand.Rand) string {
 }
 
 func TestListingsOfHostileKeysAreInByteOrder(t *testing.T) {
-	services := map[string]func(t *testing.T) storage.ServiceDriver{
-		"directory": func(t *testing.T) storage.ServiceDriver {
+	services := map[string]func(t *testing.T) driver.ServiceDriver{
+		"directory": func(t *testing.T) driver.ServiceDriver {
 			service, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = service.Close() })
 			return service
 		},
-		"memory": func(*testing.T) storage.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
-		"records": func(*testing.T) storage.ServiceDriver {
+		"memory": func(*testing.T) driver.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
+		"records": func(*testing.T) driver.ServiceDriver {
 			return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 		},
 	}
@@ -163,7 +164,7 @@ func TestListingsOfHostileKeysAreInByteOrder(t *testing.T) {
 }
 
 // onlyService keeps records among the objects.
-type onlyService struct{ storage.ServiceDriver }
+type onlyService struct{ driver.ServiceDriver }
 
 func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) {
 	t.Helper()

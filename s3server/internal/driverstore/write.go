@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
@@ -14,7 +15,7 @@ import (
 
 // putRequest returns the request of a write without body and content, and what is to be kept in
 // reserved metadata.
-func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*storage.PutRequest, url.Values, error) {
+func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*driver.PutRequest, url.Values, error) {
 	if err := settings.LockNew(&w.Object, s.now()); err != nil {
 		return nil, nil, err
 	}
@@ -30,7 +31,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings 
 	if err != nil {
 		return nil, nil, err
 	}
-	return &storage.PutRequest{Key: b.naming().Escape(w.Key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+	return &driver.PutRequest{Key: b.naming().Escape(w.Key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
 }
 
 func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
@@ -122,7 +123,7 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 }
 
 // put writes a body. It calls ended when the body has ended, before the object is there.
-func (b *driverBucket) put(ctx context.Context, r *storage.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
+func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
 	if b.has(storage.StreamingPut | storage.LateMetadata) {
 		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
 			r.CRC32C = crc
@@ -180,7 +181,7 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (
 
 // copy lets the driver copy. A source whose checksum is not known is copied through this process,
 // because the entity tag could not be kept.
-func (b *driverBucket) copy(ctx context.Context, r *storage.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+func (b *driverBucket) copy(ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
 	source := h.bucket.driver.Locate(h.attrs.Key)
 	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account || !h.attrs.CRC32C.Known && b.keepsETags() {
 		return nil, storage.Unsupported
@@ -188,12 +189,12 @@ func (b *driverBucket) copy(ctx context.Context, r *storage.PutRequest, w *state
 	b.keepContent(kept, &w.Object, h.attrs.CRC32C)
 	r.Metadata[reservedName] = kept.Encode()
 	source.Version, source.Revision, source.Attrs = h.attrs.Version, h.attrs.Revision, h.attrs
-	return b.driver.Copy(ctx, &storage.CopyRequest{
+	return b.driver.Copy(ctx, &driver.CopyRequest{
 		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true, Condition: r.Condition,
 	})
 }
 
-func (b *driverBucket) copyThrough(ctx context.Context, r *storage.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+func (b *driverBucket) copyThrough(ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
 	from, err := h.open(ctx, 0, h.attrs.Size)
 	if err != nil {
 		return nil, err

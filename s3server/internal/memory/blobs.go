@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -15,7 +15,7 @@ import (
 // pieces, so that a copy and the completion of an upload move no bytes. A blob is
 // deleted with its last piece.
 type blobs struct {
-	driver storage.Driver
+	driver driver.Driver
 	most   int64 // bytes of all blobs; 0: no bound
 
 	mu    sync.Mutex
@@ -35,7 +35,7 @@ type piece struct {
 	offset, size int64
 }
 
-func newBlobs(d storage.Driver, most int64) *blobs {
+func newBlobs(d driver.Driver, most int64) *blobs {
 	return &blobs{driver: d, most: most, all: map[string]*blob{}}
 }
 
@@ -78,7 +78,7 @@ func (b *blobs) putPiece(ctx context.Context, from io.Reader, size int64) (piece
 	b.next++
 	name := "blobs/" + strconv.FormatUint(b.next, 10)
 	b.mu.Unlock()
-	attrs, err := b.driver.Put(ctx, &storage.PutRequest{Key: name, Body: counted, Size: size})
+	attrs, err := b.driver.Put(ctx, &driver.PutRequest{Key: name, Body: counted, Size: size})
 	if err != nil {
 		_ = b.add(-counted.counted)
 		return piece{}, err
@@ -152,7 +152,7 @@ func (b *blobs) release(pieces []piece) {
 		b.mu.Unlock()
 		if unused {
 			// A blob that stays only costs memory in a test.
-			_ = b.driver.Delete(context.Background(), &storage.DeleteRequest{Key: p.blob})
+			_ = b.driver.Delete(context.Background(), &driver.DeleteRequest{Key: p.blob})
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (b *blobs) copyTo(ctx context.Context, w io.Writer, pieces []piece) error {
 		if p.size == 0 {
 			continue
 		}
-		_, body, err := b.driver.Get(ctx, &storage.GetRequest{Key: p.blob, Offset: p.offset, Length: p.size})
+		_, body, err := b.driver.Get(ctx, &driver.GetRequest{Key: p.blob, Offset: p.offset, Length: p.size})
 		if err != nil {
 			return err
 		}

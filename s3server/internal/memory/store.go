@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -39,7 +39,7 @@ var _ state.Store = (*Store)(nil)
 
 // A Config is what a [Store] uses.
 type Config struct {
-	Driver      storage.Driver   // of the bytes
+	Driver      driver.Driver    // of the bytes
 	Now         func() time.Time // in UTC
 	MaxBytes    int64            // 0 means no bound
 	FolderOrder bool             // of listings

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // BeforeCall returns a layer that runs do before the n-th driver call with this name,
@@ -25,8 +26,8 @@ func FailCall(call string, n int, err error) storage.OpenOption {
 // fails, so does the call.
 func atCall(call string, n int, do func() error) storage.OpenOption {
 	var count atomic.Int64
-	return storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Intercept(next, func(ctx context.Context, name string, next func(context.Context) error) error {
+	return driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, name string, next func(context.Context) error) error {
 			if name == call && count.Add(1) == int64(n) {
 				if err := do(); err != nil {
 					return err
@@ -38,21 +39,21 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 }
 
 // SeePuts returns a layer that shows each PutRequest before it is sent.
-func SeePuts(see func(*storage.PutRequest)) storage.OpenOption {
-	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &putWatcher{Driver: next, see: see} })
+func SeePuts(see func(*driver.PutRequest)) storage.OpenOption {
+	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &putWatcher{Driver: next, see: see} })
 }
 
 type putWatcher struct {
-	storage.Driver
-	see func(*storage.PutRequest)
+	driver.Driver
+	see func(*driver.PutRequest)
 }
 
-func (d *putWatcher) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+func (d *putWatcher) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	d.see(r)
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *putWatcher) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *putWatcher) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	d.see(r)
 	return d.Driver.BeginParts(ctx, r)
 }

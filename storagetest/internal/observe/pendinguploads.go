@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // PendingUploads tracks the multipart uploads that the core has begun and neither
@@ -22,7 +23,7 @@ func (u *PendingUploads) Count() int {
 }
 
 // Layer returns a driver whose uploads are tracked.
-func (u *PendingUploads) Layer(next storage.Driver) storage.Driver {
+func (u *PendingUploads) Layer(next driver.Driver) driver.Driver {
 	return &uploadTracker{Driver: next, book: u}
 }
 
@@ -40,11 +41,11 @@ func (u *PendingUploads) note(upload string, pending bool) {
 }
 
 type uploadTracker struct {
-	storage.Driver
+	driver.Driver
 	book *PendingUploads
 }
 
-func (d *uploadTracker) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *uploadTracker) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	upload, err := d.Driver.BeginParts(ctx, r)
 	if err == nil {
 		d.book.note(upload, true)
@@ -52,7 +53,7 @@ func (d *uploadTracker) BeginParts(ctx context.Context, r *storage.PutRequest) (
 	return upload, err
 }
 
-func (d *uploadTracker) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *uploadTracker) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.CompleteParts(ctx, r)
 	if err == nil {
 		d.book.note(r.Upload, false)

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/driver"
 )
 
 var (
@@ -49,8 +50,8 @@ func OfDryRun(err error) error {
 
 // readOnly refuses all requests that change something, so that no command with --dry-run
 // changes anything, even by mistake.
-func readOnly(d storage.Driver) storage.Driver {
-	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+func readOnly(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		switch {
 		case call == "Get", call == "Head", call == "Tags", strings.HasPrefix(call, "List"), strings.HasPrefix(call, "Sign"):
 			return next(ctx)

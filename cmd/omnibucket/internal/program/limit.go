@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/bandwidth"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/driver"
 )
 
 // startLimit makes the limit of --bwlimit, which all buckets share.
@@ -28,7 +29,7 @@ func (p *Program) startLimit() error {
 	if !known { // lines of run with the same flag share its limit
 		layer = bandwidth.NewLimiter(timetable).Layer
 		if p.Buckets.limits == nil {
-			p.Buckets.limits = map[string]storage.Layer{}
+			p.Buckets.limits = map[string]driver.Layer{}
 		}
 		p.Buckets.limits[p.Global.bwlimit] = layer
 	}
@@ -51,10 +52,10 @@ func (p *Program) selectCredentials() error {
 func (p *Program) openOptions() []storage.OpenOption {
 	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
 	for _, layer := range p.layers {
-		opts = append(opts, storage.WithLayer(layer))
+		opts = append(opts, driver.WithLayer(layer))
 	}
 	if p.Global.DryRun {
-		opts = append(opts, storage.WithHook(refuseChanges), storage.WithLayer(readOnly))
+		opts = append(opts, storage.WithHook(refuseChanges), driver.WithLayer(readOnly))
 	}
 	return opts
 }

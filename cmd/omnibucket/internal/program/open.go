@@ -9,13 +9,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/driver"
 )
 
 // OpenBuckets are the open buckets of a program by their address.
 type OpenBuckets struct {
 	mu     sync.Mutex
 	by     map[bucketKey]storage.Bucket
-	limits map[string]storage.Layer // by the text of --bwlimit
+	limits map[string]driver.Layer // by the text of --bwlimit
 }
 
 // A bucketKey has what makes one open bucket different from another. Lines of run may differ in

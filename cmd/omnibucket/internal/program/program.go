@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Environment is the input, output and environment of a program.
@@ -36,7 +37,7 @@ type Program struct {
 	Command  *cobra.Command // nil: the command line is invalid
 	Global   globalFlags
 	Config   config.Content
-	layers   []storage.Layer // of every bucket
+	layers   []driver.Layer // of every bucket
 	retry    storage.RetryPolicy
 }
 

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/s3command"
 )
 
@@ -66,7 +67,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if c.Flags().Changed("listen") {
 		f.server.Listen = listen
 	}
-	var service storage.ServiceDriver
+	var service driver.ServiceDriver
 	if len(args) > 0 {
 		var err error
 		if service, err = serviceDriver(ctx, p, args[0]); err != nil {
@@ -78,7 +79,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 
 // serviceDriver opens the account of a location. A path is that of a directory whose
 // subdirectories are buckets; it is created.
-func serviceDriver(ctx context.Context, p *program.Program, text string) (storage.ServiceDriver, error) {
+func serviceDriver(ctx context.Context, p *program.Program, text string) (driver.ServiceDriver, error) {
 	l, err := p.Locate(text)
 	if err != nil {
 		return nil, err
@@ -89,10 +90,10 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (storag
 			return nil, err
 		}
 		directory := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true"}
-		return storage.OpenServiceDriver(ctx, directory.String())
+		return engine.OpenServiceDriver(ctx, directory.String())
 	}
 	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
 		return nil, argument.Invalid("location must be a directory or an account, such as ./data, file:///srv or s3://?region=…", "")
 	}
-	return storage.OpenServiceDriver(ctx, l.Address())
+	return engine.OpenServiceDriver(ctx, l.Address())
 }

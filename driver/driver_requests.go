@@ -1,0 +1,200 @@
+package driver
+
+import (
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// The core fills requests from options, and drivers read them.
+type (
+	// A PutRequest stores one object.
+	PutRequest struct {
+		Key  string
+		Body io.Reader // an io.ReadSeeker unless Size is -1
+		Size int64     // -1: unknown, with StreamingPut only
+		storage.Properties
+		storage.Controls
+		Condition storage.Condition
+		// CRC32C is the checksum of the whole body. With StreamingPut or
+		// Description.ChecksumWhileSending it may be unknown until Body has delivered its last
+		// byte, so that it is computed only once. Else it is always known.
+		CRC32C storage.CRC32C
+
+		// AnyOrder, with OpenUploads, is set for an upload whose parts come in any order, again,
+		// and from any process, also with SequentialParts. CompleteRequest.Last is nil then, and
+		// PartRequest.Offset is 0. CRC32C of CompleteRequest.Put may be unknown.
+		AnyOrder bool
+		// UncheckedParts is set, with AnyOrder, if clients send parts without a checksum: SignPart
+		// then gets no CRC32C, and the store must take such parts.
+		UncheckedParts bool
+	}
+	// A PartRequest stores one part of an upload.
+	PartRequest struct {
+		Key, Upload string
+		Number      int   // from 1
+		Offset      int64 // bytes in the parts before it
+		Body        io.ReadSeeker
+		Size        int64
+		CRC32C      storage.CRC32C // as PutRequest.CRC32C
+		Native      []any          // as in BeginParts
+		AnyOrder    bool           // as in BeginParts
+		Unchecked   bool           // PutRequest.UncheckedParts of the upload
+	}
+	// A Part describes a part that is stored.
+	Part struct {
+		Number int
+		Tag    string // opaque
+		ETag   string // quoted, as in the response to the part's request; "": Tag in quotes
+		Size   int64
+		CRC32C storage.CRC32C
+	}
+	// A CompleteRequest makes an object of the parts.
+	CompleteRequest struct {
+		Put    *PutRequest // as in BeginParts, with Size and CRC32C, and without Body
+		Upload string
+		Parts  []Part // ascending
+		// Last, with SequentialParts, is the part that ends the object; it is not among
+		// Parts. Else it is nil.
+		Last *PartRequest
+		// Call, with AnyOrder, distinguishes this call of Complete from other ones of the same
+		// upload. It is the same if the request is repeated.
+		Call string
+	}
+	// A ListPartsRequest asks for the parts of an upload.
+	ListPartsRequest struct {
+		Key, Upload string
+		After       int // only parts with greater numbers
+		Limit       int // parts in the page, at most; never 0 for a driver
+		Native      []any
+	}
+	// A PartPage is one page of ListParts, ascending. CRC32C is unknown if the store does not
+	// tell it.
+	PartPage struct {
+		Parts []Part
+		More  bool // parts with greater numbers follow
+	}
+	// A ListUploadsRequest asks for one page of uploads.
+	ListUploadsRequest struct {
+		Prefix, Token string
+		Limit         int // never 0 for a driver
+	}
+	// An UploadPage is one page of ListUploads. The last one has an empty Token.
+	UploadPage struct {
+		Uploads []storage.UploadEntry
+		Token   string
+	}
+	// A SignPartRequest signs a request that stores one part.
+	SignPartRequest struct {
+		Key, Upload string
+		Number      int // from 1
+		TTL         time.Duration
+		BaseURL     string         // as in SignRequest
+		Size        int64          // bytes, with SignedSize; -1: unbounded
+		CRC32C      storage.CRC32C // known, unless the upload has UncheckedParts
+		Native      []any          // as in BeginParts
+	}
+	// A GetRequest reads an object or its attributes.
+	GetRequest struct {
+		Key, Version   string
+		Offset, Length int64 // Length -1: to the end; Offset 0 with Length -1: send no Range
+		Suffix         int64 // > 0: the last bytes instead
+		Condition      storage.Condition
+		Native         []any
+		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
+		// Auxiliary is true if the request is part of another operation, such as a write whose
+		// response was lost: an option in Native that does not fit Head is not a mistake. A copy
+		// sets it for Tags, which then leave out those that a service of the store has set.
+		Auxiliary bool
+	}
+	// A ListRequest asks for one page.
+	ListRequest struct {
+		Prefix, Delimiter, StartAfter, Token string
+		Limit                                int // entries in the page; never 0 for a driver
+		// Entries has memory that Page.Entries may use: the previous page's slice.
+		Entries []storage.ListEntry
+	}
+	// A DeleteRequest removes one object or version.
+	DeleteRequest struct {
+		Key, Version     string
+		Condition        storage.Condition
+		BypassGovernance bool
+		Native           []any
+	}
+	// A ChangeRequest changes something of an object that is there, by the method that gets it.
+	ChangeRequest struct {
+		Key, Version     string
+		Tags             map[string]string // SetTags
+		Retention        storage.Retention // SetRetention; zero: none
+		LegalHold        bool              // SetLegalHold
+		BypassGovernance bool              // SetRetention
+		RestoreDays      int               // Restore
+		RestoreTier      string            // Restore: the provider's word; "": its standard
+		Native           []any
+	}
+	// A CopyRequest copies inside the provider.
+	CopyRequest struct {
+		Source             ObjectRef
+		Key                string
+		storage.Properties      // complete: the source's, with what options replaced; empty if Source.Attrs is nil
+		Replace            bool // false: equal to the source's
+		storage.Controls        // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
+		// ReplaceTags is false if the tags are the source's.
+		ReplaceTags bool
+		Condition   storage.Condition // of the destination
+		Resume      string            // the driver's own: how far a failed attempt came; "" at first
+	}
+	// A ComposeRequest joins objects of one bucket.
+	ComposeRequest struct {
+		Key     string
+		Sources []ObjectRef
+		Size    int64          // bytes of all sources
+		CRC32C  storage.CRC32C // of all sources; unknown if one is
+		storage.Properties
+		storage.Controls
+		Condition storage.Condition
+	}
+	// A SignRequest signs one request that somebody else will make.
+	SignRequest struct {
+		Method, Key, Version string
+		TTL                  time.Duration
+		BaseURL              string // where outside clients reach the store, or ""
+		storage.Properties
+		storage.Controls
+		Condition        storage.Condition
+		MinSize, MaxSize int64 // bytes; -1: unbounded
+		CRC32C           storage.CRC32C
+		ResponseType     string
+		ResponseName     string // of an attachment; see ResponseDisposition
+		// ResponseContentDisposition is the whole header; "": ResponseName decides.
+		ResponseContentDisposition string
+	}
+
+	// An ObjectRef names an object for a server-side copy. Account is comparable, and equal
+	// if one credential reaches both objects; nil means nowhere.
+	ObjectRef struct {
+		Account           any
+		Bucket, Key       string
+		Version, Revision string
+		// Directory is the absolute path of the local directory that holds the bucket, for
+		// Overlap; "" if there is none.
+		Directory string
+		Native    []any // for reading the source; see WithSourceNative
+		// Attrs are those of the source at Revision, so that the driver need not request
+		// them; nil if nobody has. The driver must not change them.
+		Attrs *storage.Attrs
+	}
+	// A VersionPage is one page of ListVersions.
+	VersionPage struct {
+		Entries []storage.VersionEntry
+		Token   string
+	}
+)
+
+// Span returns which bytes of an object of size bytes r asks for: from is the first one, to is
+// past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is
+// for drivers that have the size.
+func (r *GetRequest) Span(size int64) (from, to int64, err error) {
+	return (&storage.DownloadOptions{Offset: r.Offset, Length: r.Length, Suffix: r.Suffix}).Span(size)
+}

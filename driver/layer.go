@@ -1,0 +1,172 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+// A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
+// layer that changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List,
+// Copy, Compose, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
+// it does not override do not pass it.
+type Layer func(Driver) Driver
+
+// WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,
+// every operation fails with InvalidArgument.
+func WithLayer(l Layer) storage.OpenOption {
+	option, _ := unexported.Root.OpenOption(func(o *unexported.OpenOptions) {
+		if l == nil {
+			o.Fail(&storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithLayer must not be nil")})
+			return
+		}
+		o.Layers = append(o.Layers, l)
+	}).(storage.OpenOption)
+	return option
+}
+
+// Intercept returns a Driver that makes every call through f, for layers that treat all calls
+// alike; call is the name of the method. Describe, Locate, Native and Close make no request
+// and do not pass f.
+func Intercept(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
+	return &interceptor{Driver: d, f: f}
+}
+
+type interceptor struct {
+	Driver
+	f func(ctx context.Context, call string, next func(context.Context) error) error
+}
+
+func passing[T any](a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error)) (T, error) {
+	var result T
+	err := a.f(ctx, call, func(ctx context.Context) (err error) {
+		result, err = next(ctx)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return result, nil
+}
+
+func (a *interceptor) Put(ctx context.Context, r *PutRequest) (*storage.Attrs, error) {
+	return passing(a, ctx, "Put", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Put(ctx, r) })
+}
+
+func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	var attrs *storage.Attrs
+	var body io.ReadCloser
+	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
+		if body != nil { // f called next again: this is the body of the first call
+			_ = body.Close()
+		}
+		attrs, body, err = a.Driver.Get(ctx, r)
+		return err
+	})
+	if err != nil {
+		if body != nil {
+			_ = body.Close()
+		}
+		return nil, nil, err
+	}
+	return attrs, body, nil
+}
+
+func (a *interceptor) Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error) {
+	return passing(a, ctx, "Head", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Head(ctx, r) })
+}
+
+func (a *interceptor) List(ctx context.Context, r *ListRequest) (*storage.Page, error) {
+	return passing(a, ctx, "List", func(ctx context.Context) (*storage.Page, error) { return a.Driver.List(ctx, r) })
+}
+
+func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
+	return a.f(ctx, "Delete", func(ctx context.Context) error { return a.Driver.Delete(ctx, r) })
+}
+
+func (a *interceptor) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
+	return passing(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
+}
+
+func (a *interceptor) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
+	return passing(a, ctx, "PutPart", func(ctx context.Context) (Part, error) { return a.Driver.PutPart(ctx, r) })
+}
+
+func (a *interceptor) CompleteParts(ctx context.Context, r *CompleteRequest) (*storage.Attrs, error) {
+	return passing(a, ctx, "CompleteParts", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.CompleteParts(ctx, r) })
+}
+
+func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error {
+	return a.f(ctx, "AbortParts", func(ctx context.Context) error { return a.Driver.AbortParts(ctx, key, upload) })
+}
+
+func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error) {
+	return passing(a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) })
+}
+
+func (a *interceptor) ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error) {
+	return passing(a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) { return a.Driver.ListUploads(ctx, r) })
+}
+
+func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storage.SignedURL, error) {
+	return passing(a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.SignPart(ctx, r) })
+}
+
+func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
+	var errs []error
+	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {
+		errs = a.Driver.DeleteBatch(ctx, r)
+		return nil
+	})
+	if err != nil {
+		errs = make([]error, len(r))
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+func (a *interceptor) Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs, error) {
+	return passing(a, ctx, "Copy", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Copy(ctx, r) })
+}
+
+func (a *interceptor) Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error) {
+	return passing(a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) })
+}
+
+func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
+	return passing(a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) })
+}
+
+func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]string, error) {
+	return passing(a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) })
+}
+
+func (a *interceptor) SetTags(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "SetTags", func(ctx context.Context) error { return a.Driver.SetTags(ctx, r) })
+}
+
+func (a *interceptor) SetRetention(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "SetRetention", func(ctx context.Context) error { return a.Driver.SetRetention(ctx, r) })
+}
+
+func (a *interceptor) SetLegalHold(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "SetLegalHold", func(ctx context.Context) error { return a.Driver.SetLegalHold(ctx, r) })
+}
+
+func (a *interceptor) Restore(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "Restore", func(ctx context.Context) error { return a.Driver.Restore(ctx, r) })
+}
+
+func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*storage.SignedURL, error) {
+	return passing(a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) })
+}
+
+func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error) {
+	return passing(a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) { return a.Driver.SignForm(ctx, r) })
+}

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/sourcebody"
+)
+
+func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts ...storage.CopyOption) (*storage.Attrs, error) {
+	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
+	failed := c.apply(opts)
+	return run(ctx, &c.op, c.open(b, key, failed), c.run)
+}
+
+// A composeOp is one call of Compose.
+type composeOp struct {
+	op      operation
+	req     driver.CopyRequest
+	given   storage.CopyOptions
+	srcKeys []string // whole, once opened
+	sources []*storage.Attrs
+}
+
+// apply reads the options.
+func (c *composeOp) apply(opts []storage.CopyOption) error {
+	if err := readCopyOptions(&c.req, &c.given, opts); err != nil {
+		return err
+	}
+	return c.given.ApplyCompose(c.srcKeys)
+}
+
+// open checks the options and keys; failed is how reading the options went.
+func (c *composeOp) open(b *bucket, key string, failed error) *storage.Error {
+	if e := c.op.prepare(b, scope.Upload|scope.Download, "Compose", key); e != nil {
+		return e
+	}
+	if e := b.core.resolveCopy(c.op.key, &c.req, settings(&c.given), failed); e != nil {
+		return e
+	}
+	native, e := b.core.natives(settings(&c.given).SourceNatives)
+	if e != nil {
+		return e
+	}
+	c.req.Source.Native = native
+	for i, key := range c.srcKeys {
+		c.srcKeys[i] = b.scope.Prefix + key
+		if e := b.core.checkReadKey(c.srcKeys[i]); e != nil {
+			return e
+		}
+	}
+	c.op.keys = c.srcKeys
+	return nil
+}
+
+func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	if e := c.headSources(ctx); e != nil {
+		return nil, e
+	}
+	if c.req.ContentType == "" {
+		c.req.ContentType = contentType("", c.op.key, nil)
+		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" && c.op.core.has(storage.ContentProperties) {
+			c.req.ContentType = c.sources[0].ContentType
+		}
+	}
+	if c.op.core.has(storage.ServerCompose) {
+		a, e := c.serverCompose(ctx)
+		if e == nil || e.Code != storage.Unsupported || e.Unknown && c.req.Condition != (storage.Condition{}) {
+			return a, e
+		}
+		a, failed := c.streamCompose(ctx)
+		after(failed, e)
+		return a, failed
+	}
+	return c.streamCompose(ctx)
+}
+
+// headSources pins each source's current revision.
+func (c *composeOp) headSources(ctx context.Context) *storage.Error {
+	c.sources = make([]*storage.Attrs, len(c.srcKeys))
+	failed := make([]*storage.Error, len(c.srcKeys))
+	parallel.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
+		c.sources[i], failed[i] = head(ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Native: c.req.Source.Native})
+		return nil
+	})
+	for i, e := range failed {
+		if e != nil {
+			return keyError(&c.op, e, c.srcKeys[i])
+		}
+	}
+	return nil
+}
+
+// serverCompose composes inside the provider.
+func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	core := c.op.core
+	r := &driver.ComposeRequest{Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Condition: c.req.Condition}
+	var crc uint32
+	known := true
+	for i, key := range c.srcKeys {
+		ref := core.driver.Locate(key)
+		ref.Revision, ref.Attrs, ref.Native = c.sources[i].Revision, c.sources[i], c.req.Source.Native
+		r.Sources = append(r.Sources, ref)
+		if sum := c.sources[i].CRC32C; sum.Known {
+			crc = crc32c.Join(crc, sum.Sum, c.sources[i].Size)
+		} else {
+			known = false
+		}
+		r.Size += c.sources[i].Size
+	}
+	writeID := ""
+	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
+	if c.req.Condition != (storage.Condition{}) || settings(&c.given).WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = core.newWriteID(settings(&c.given).WriteID)
+	}
+	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
+	if known {
+		r.CRC32C = storage.KnownCRC32C(crc)
+	}
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
+		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
+		writeID: writeID, named: settings(&c.given).WriteID != "",
+	})
+}
+
+// streamCompose streams the sources, one after the other, into one upload.
+func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	r := putOfCopy(&c.req)
+	for _, source := range c.sources {
+		r.Size += source.Size
+	}
+	body := &sourcebody.Joined{Open: func(i int) (io.ReadCloser, error) {
+		if i == len(c.srcKeys) {
+			return nil, io.EOF
+		}
+		return openPinned(ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
+	}}
+	defer body.Close()
+	return storeSource(ctx, &c.op, r, settings(&c.given).OfCopy(), body)
+}
+
+// openPinned opens an object whose revision is pinned, within the operation o.
+func openPinned(ctx context.Context, o *operation, r *driver.GetRequest) (io.ReadCloser, error) {
+	d := &download{ctx: ctx, req: *r}
+	d.op.core, d.op.name, d.op.key, d.op.prefix = o.core, o.name, r.Key, o.prefix
+	if e := d.open(); e != nil {
+		if e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound {
+			e.Code = storage.Changed
+		}
+		return nil, d.fail(e)
+	}
+	return d, nil
+}

@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloader, srcKey string, opts ...storage.CopyOption) (*storage.Attrs, error) {
+	c := &copyOp{src: src, srcKey: srcKey}
+	failed := readCopyOptions(&c.req, &c.given, opts)
+	e := c.op.prepare(b, scope.Upload, "Copy", key)
+	if e == nil {
+		e = b.core.resolveCopy(c.op.key, &c.req, settings(&c.given), failed)
+	}
+	return run(ctx, &c.op, e, c.run)
+}
+
+// A copyOp is one call of Copy. Its operation is the destination's.
+type copyOp struct {
+	op     operation
+	req    driver.CopyRequest
+	given  storage.CopyOptions
+	src    storage.Downloader
+	srcKey string
+	source *download // of a bucket from New, with an operation of its own
+}
+
+// readCopyOptions reads the options of Copy and Compose.
+func readCopyOptions(r *driver.CopyRequest, given *storage.CopyOptions, opts []storage.CopyOption) error {
+	err := given.Apply(opts...)
+	r.Source.Version, r.Properties, r.Controls, r.Condition = given.Version, given.Properties, given.Controls, given.Condition
+	return err
+}
+
+// resolveCopy checks the options of Copy and Compose, and completes the request.
+// failed is how reading the options went.
+func (c *core) resolveCopy(key string, r *driver.CopyRequest, set *unexported.Settings, failed error) (e *storage.Error) {
+	if e = optionFailure(failed); e != nil {
+		return e
+	}
+	if e = c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
+		return e
+	}
+	r.Key = key
+	return nil
+}
+
+// run copies on the server if that is possible, else by streaming.
+func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	src, ok := serving.Reach(c.src).(*bucket)
+	if !ok {
+		return c.streamCopy(ctx)
+	}
+	if e := c.openSource(ctx, src); e != nil {
+		return nil, e
+	}
+	defer func() { _ = c.source.Close() }()
+	if c.op.core.has(storage.ServerCopy) {
+		from := src.core.driver.Locate(c.source.op.key)
+		to := c.op.core.driver.Locate(c.op.key)
+		if equal.Values(from.Account, to.Account) {
+			a, e := c.serverCopy(ctx, from)
+			if e == nil || e.Code != storage.Unsupported || e.Op != "" || e.Unknown && c.req.Condition != (storage.Condition{}) {
+				return a, e
+			}
+			a, failed := c.streamCopy(ctx)
+			after(failed, e)
+			return a, failed
+		}
+	}
+	return c.streamCopy(ctx)
+}
+
+// openSource begins the operation of the source.
+func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
+	c.source = &download{}
+	d := c.source
+	e := d.op.prepare(src, scope.Download, "Download", c.srcKey)
+	if e == nil {
+		d.req.Length, d.req.Version, settings(&d.given).Version = -1, c.req.Source.Version, settings(&c.given).Version
+		settings(&d.given).Concurrency = settings(&c.given).Concurrency
+		settings(&d.given).Natives = settings(&c.given).SourceNatives
+		e = src.core.resolveRead(d.op.key, &d.req, settings(&d.given))
+	}
+	if e == nil {
+		d.ctx, e = d.op.begin(ctx)
+	}
+	if e != nil {
+		return sourceError(d.op.end(e))
+	}
+	return nil
+}
+
+// sourceError returns an error of the source, with its own bucket and key, as one of
+// Copy. PreconditionFailed would say that a condition of this call is not met.
+func sourceError(err error) *storage.Error {
+	e := ownError(err)
+	e.Op = "Copy"
+	if e.Code == storage.PreconditionFailed {
+		e.Code = storage.Changed
+	}
+	return e
+}
+
+// keepsTags reports whether the copy has the tags of its source, which may have some: no option
+// sets others, and both ends have tags. A type of the user's own does not tell.
+func (c *copyOp) keepsTags(mayHave bool) bool {
+	return mayHave && !settings(&c.given).Tags && c.source != nil && c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
+}
+
+// sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
+// may read and write objects need not be allowed to read tags, which scanners of the store set, too.
+func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
+	d := c.source
+	r := d.again()
+	r.Auxiliary = true
+	tags, e := readTags(d.ctx, &d.op, r)
+	switch {
+	case e == nil:
+		return tags, nil
+	case e.Code == storage.PermissionDenied:
+		return nil, nil
+	}
+	return nil, c.sourceLost(e)
+}
+
+// sourceLost returns the error for a request that failed after the source was there.
+func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
+	if e.Code == storage.ObjectNotFound {
+		e.Code = storage.Changed
+	}
+	return sourceError(c.source.fail(e))
+}
+
+// again returns a request for the attributes or tags of the object that d reads.
+func (d *download) again() *driver.GetRequest {
+	return &driver.GetRequest{Key: d.req.Key, Version: d.req.Version, Length: -1, Native: d.req.Native}
+}
+
+// checkSource fails with Changed if the source is another object than the one that is read: the
+// tags would not be those of its bytes. Reading tags has no condition.
+func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
+	d := c.source
+	now, e := head(d.ctx, &d.op, d.again())
+	if e == nil && changed(read, d.op.toUser(now)) {
+		e = &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its tags were read")}
+	}
+	if e != nil {
+		return c.sourceLost(e)
+	}
+	return nil
+}
+
+// keepsClass reports whether the copy has the source's storage class. Another
+// provider would refuse it, or take it for a class of its own; the provider of a
+// user's own type is not known.
+func (c *copyOp) keepsClass() bool {
+	if settings(&c.given).Given&unexported.StorageClass != 0 {
+		return true
+	}
+	return c.source != nil && c.op.core.has(storage.StorageClasses) && c.source.op.core.desc.Provider == c.op.core.desc.Provider
+}

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+// A core is shared by all views of one opened bucket.
+type core struct {
+	driver         driver.Driver
+	desc           driver.Description
+	tag            string // of revisions
+	metadata       metadata.Coding
+	features       storage.Features // in force as the bucket was opened
+	hooks          []storage.Hook
+	bufferLimit    *buffer.Limit
+	retry          *retrier
+	hedger         *hedger // nil: reads are not hedged
+	telemetry      *telemetry.Reporter
+	public         bool
+	publicBaseURL  string
+	signingBaseURL string
+	partSize       int64          // of uploads without WithPartSize, in bytes; 0: the driver's
+	bad            *storage.Error // of an option: every operation fails with it
+
+	closed   atomic.Bool
+	closing  sync.Once
+	closeErr error
+	forget   func() // of the service that opened it; else nil
+}
+
+// New makes a [Bucket] of a [Driver]; providers return no other implementation. Everything
+// that is the same for all providers is done here, once: checks, content types, parallel
+// parts, resuming, checksums, reconciling a lost response, error context, telemetry.
+func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket { return newBucket(d, opts) }
+
+func newBucket(d driver.Driver, opts []storage.OpenOption) *bucket {
+	return newBucketWith(d, openOptionsOf(opts), false)
+}
+
+// newBucketWith opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
+func newBucketWith(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucket {
+	for _, l := range o.Layers {
+		layer, _ := l.(driver.Layer)
+		d = layer(d)
+	}
+	desc := d.Describe()
+	reports := reporter(o, &desc)
+	if o.AttemptSpans {
+		d = traced(reports, d)
+	}
+	c := &core{
+		driver:         d,
+		desc:           desc,
+		tag:            desc.Provider + ":",
+		features:       desc.Features,
+		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata},
+		hooks:          hooksOf(o),
+		bufferLimit:    o.BufferLimit,
+		retry:          newRetrier(o.Retry, &desc),
+		telemetry:      reports,
+		public:         o.Public,
+		publicBaseURL:  o.PublicBaseURL,
+		signingBaseURL: o.SigningBaseURL,
+		partSize:       o.PartSize,
+		bad:            optionFailure(o.Err),
+	}
+	if c.bad == nil {
+		c.bad = c.checkPartSize("WithDefaultPartSize", c.partSize)
+	}
+	if o.HedgedReads && !desc.Local {
+		c.hedger = &hedger{}
+	}
+	if desc.FolderOrder {
+		c.features |= storage.OrderedListing // by listing folder by folder
+	}
+	if c.bad == nil && !c.has(storage.OrderedListing) {
+		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
+	}
+	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
+	if desc.NeedsSigningBase {
+		c.serveAtBase()
+	}
+	if o.ObjectLock && desc.EnableObjectLock != nil {
+		desc.EnableObjectLock()
+	}
+	switch {
+	case o.Versions && desc.EnableVersions != nil:
+		desc.EnableVersions()
+	case !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil):
+		c.features &^= storage.Versioning
+	}
+	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
+}
+
+func hooksOf(o *unexported.OpenOptions) []storage.Hook {
+	hooks, _ := o.Hooks.([]storage.Hook)
+	return hooks
+}
+
+// serveAtBase sets the addresses of a store whose objects, public ones too, are served at the
+// signing base address.
+func (c *core) serveAtBase() {
+	if c.signingBaseURL == "" {
+		c.features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+		return
+	}
+	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
+}
+
+// A bucket is the one concrete Bucket: what a scope shows of a core. It has the scope itself,
+// because an operation through Prefixed must cost no call and no allocation more than any other.
+type bucket struct {
+	core  *core
+	scope scope.Scope
+}
+
+// Close is that of a whole bucket.
+func (b *bucket) Close() error {
+	if !b.scope.Whole() {
+		return nil
+	}
+	return b.core.close()
+}
+
+func (c *core) close() error {
+	c.closed.Store(true)
+	c.closing.Do(func() {
+		if c.forget != nil {
+			c.forget()
+		}
+		if err := c.driver.Close(); err != nil {
+			e := ownError(err)
+			e.Op, e.Provider, e.Bucket = "Close", c.desc.Provider, c.desc.Bucket
+			c.closeErr = e
+		}
+	})
+	return c.closeErr
+}
+
+// checkOpen returns an error if the bucket was closed.
+func (c *core) checkOpen() *storage.Error {
+	if c.closed.Load() {
+		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again"}
+	}
+	return nil
+}
+
+// tagged returns a revision with the provider's name, so that it is not mistaken for one of
+// another store.
+func (c *core) tagged(revision string) string {
+	if revision == "" || c.desc.TaggedRevisions {
+		return revision
+	}
+	return c.tag + revision
+}
+
+func (c *core) untagged(revision string) (string, *storage.Error) {
+	own, ours := strings.CutPrefix(revision, c.tag)
+	if !ours || own == "" {
+		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
+	}
+	if c.desc.TaggedRevisions {
+		return revision, nil
+	}
+	return own, nil
+}
+
+// condition checks that the driver supports a condition, and removes the tag of its
+// revision.
+func (c *core) condition(cond *storage.Condition, update storage.Features) *storage.Error {
+	switch {
+	case cond.Absent:
+		return c.need(storage.ConditionalCreate, "IfAbsent")
+	case cond.Revision != "":
+		if e := c.need(update, "IfRevision"); e != nil {
+			return e
+		}
+		own, e := c.untagged(cond.Revision)
+		cond.Revision = own
+		return e
+	case cond.NotRevision != "":
+		own, e := c.untagged(cond.NotRevision)
+		cond.NotRevision = own
+		return e
+	}
+	return nil
+}

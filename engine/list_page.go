@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keyrule"
+)
+
+func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.ListOption) (*storage.Page, error) {
+	l := &listOp{}
+	e := l.open(b, "ListPage", opts)
+	if e == nil {
+		e = l.openPage(token)
+	}
+	if e != nil {
+		return nil, l.op.end(e)
+	}
+	ctx, e = l.op.begin(ctx)
+	if e != nil {
+		return nil, l.op.end(e)
+	}
+	l.startFromPrefix()
+	size := l.req.Limit
+	if l.derives() {
+		page, e := l.pageDerived(ctx, size)
+		return page, l.op.end(e)
+	}
+	unsure := l.op.core.desc.TokenAfterLast
+	if unsure { // only an entry after the page proves that there is a next page
+		l.req.Limit = min(size+1, l.op.core.maxPage())
+	}
+	begin, exact := l.req.Token, l.req.Limit == size
+	var before []storage.ListEntry
+	for {
+		page, e := l.page(ctx)
+		if e != nil {
+			return nil, l.op.end(e)
+		}
+		if before != nil {
+			page.Entries = append(before, page.Entries...)
+		}
+		if len(page.Entries) > size && !exact && !l.startsAfter(l.op.prefix+page.Entries[size-1].Key) {
+			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
+			before, unsure, exact = nil, false, true // there is a next page, which only the driver's token begins
+			continue
+		}
+		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
+			page.Entries = page.Entries[:size]
+			page.Token = sealKey(l, page.Entries[size-1].Key)
+			return page, l.op.end(nil)
+		}
+		short := len(page.Entries) == 0 || l.readsFromStart() && len(page.Entries) < size
+		if page.Token == "" || !short && !unsure {
+			page.Token = seal(l, page.Token)
+			return page, l.op.end(nil)
+		}
+		before, l.req.Token = page.Entries, page.Token
+		if !unsure {
+			l.req.Limit = size - len(before)
+		}
+	}
+}
+
+func (l *listOp) openPage(token string) *storage.Error {
+	if err := l.given.ApplyPage(token); err != nil {
+		return ownError(err)
+	}
+	l.req.Limit = l.pageSize(l.given.PageSize)
+	if token == "" {
+		return nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err == nil && len(raw) > markBytes {
+		rest := string(raw[markBytes:])
+		switch mark := string(raw[:markBytes]); {
+		case mark == pageMark(l, rest):
+			l.req.Token = rest
+			return nil
+		case mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
+			l.req.StartAfter = l.op.prefix + rest
+			l.after = l.req.StartAfter
+			return nil
+		}
+	}
+	return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
+}
+
+// seal returns the driver's token with a mark of what it belongs to.
+func seal(l *listOp, token string) string {
+	if token == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
+}
+
+// sealKey returns a token that continues after a key of the view. It is for a page that was
+// cut: the driver's token continues after the entries that were cut off.
+func sealKey(l *listOp, key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, key, afterKey) + key))
+}
+
+const (
+	markBytes = 8
+	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
+)
+
+// pageMark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a token can only move the start.
+func pageMark(l *listOp, token string, kind ...string) string {
+	var joined []byte
+	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
+		joined = binary.AppendUvarint(joined, uint64(len(part)))
+		joined = append(joined, part...)
+	}
+	sum := sha256.Sum256(joined)
+	return string(sum[:markBytes])
+}

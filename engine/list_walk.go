@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// Some stores list in the order of a directory tree: "a/…" is at the place of the name "a",
+// before "a-b". This file lists their keys folder by folder, and so in byte order.
+//
+// Within one folder it needs the order of names, in which "a/" counts as "a", or the order of
+// bytes. It changes both to byte order: it holds a prefix "a/" until an entry is greater, and
+// only names that begin with "a" can come before that. So it holds at most as many prefixes as
+// a name has bytes, and one page for each folder above the current one. Any other order is
+// errOrder: no entry is left out because it comes late.
+
+// derives reports whether derive makes the entries, and not the driver's pages.
+func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
+
+// rolls reports whether the store does not support the delimiter.
+func (l *listOp) rolls() bool {
+	d := &l.op.core.desc
+	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
+}
+
+const folderDelimiter = "/"
+
+// A visit takes one entry of a listing with its whole key. Its error ends the
+// listing.
+type visit func(storage.ListEntry) *storage.Error
+
+// derive visits the requested entries in byte order. It uses no token.
+func (l *listOp) derive(ctx context.Context, to visit) *storage.Error {
+	deep := l.req.Delimiter != folderDelimiter
+	if l.rolls() {
+		to = l.rollingUp(to)
+	}
+	if l.op.core.desc.FolderOrder {
+		return l.folder(ctx, l.req.Prefix, deep, to)
+	}
+	return l.flat(ctx, to)
+}
+
+// flat visits all objects of a store that lists in byte order.
+func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
+	r := l.req
+	r.Delimiter = ""
+	for {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		page, e := l.fetch(ctx, &r, &l.progress)
+		if e == nil {
+			e = l.ascend(page, &r)
+		}
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Entries {
+			if e := to(entry); e != nil {
+				return e
+			}
+		}
+		if page.Token == "" {
+			return nil
+		}
+		r.Token, r.Entries = page.Token, page.Entries[:0]
+	}
+}
+
+// rollingUp replaces objects by the common prefix that the delimiter gives them.
+func (l *listOp) rollingUp(to visit) visit {
+	last := ""
+	return func(entry storage.ListEntry) *storage.Error {
+		start := len(l.req.Prefix)
+		if i := strings.Index(entry.Key[start:], l.req.Delimiter); i >= 0 {
+			entry = storage.ListEntry{Key: entry.Key[:start+i+len(l.req.Delimiter)], IsPrefix: true}
+			if entry.Key == last || entry.Key <= l.after {
+				return nil
+			}
+			last = entry.Key
+		}
+		return to(entry)
+	}
+}
+
+// folder visits the entries of one level that begin with prefix; if deep is set,
+// what lies below each of its prefixes in place of the prefix.
+func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
+	r := l.req
+	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
+	level := &level{visit: func(entry storage.ListEntry) *storage.Error {
+		switch {
+		case deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)):
+			return l.folder(ctx, entry.Key, deep, to)
+		case deep && entry.IsPrefix || !l.wants(&entry):
+			return nil
+		}
+		return to(entry)
+	}}
+	var progress pageProgress // of this folder: others are listed between its pages
+	for {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		page, e := l.fetch(ctx, &r, &progress)
+		if e != nil {
+			return e
+		}
+		// S3 sends objects and prefixes apart. This merges them, and hides no
+		// disorder: level compares across all pages of the folder.
+		slices.SortFunc(page.Entries, compareNames)
+		for _, entry := range page.Entries {
+			if !strings.HasPrefix(entry.Key, prefix) {
+				continue
+			}
+			if entry.IsPrefix && entry.Key == prefix { // it would be listed for ever
+				return errOrder
+			}
+			if rollsUp(&entry, &r) {
+				entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
+			}
+			if e := level.add(entry); e != nil {
+				return e
+			}
+		}
+		if page.Token == "" {
+			return level.finish()
+		}
+		r.Token, r.Entries = page.Token, page.Entries[:0]
+	}
+}
+
+// compareNames is the order of a directory, in which a folder "a/" has the name
+// "a".
+func compareNames(a, b storage.ListEntry) int {
+	return cmp.Or(strings.Compare(nameOf(&a), nameOf(&b)), strings.Compare(a.Key, b.Key))
+}
+
+func nameOf(e *storage.ListEntry) string {
+	if e.IsPrefix {
+		return strings.TrimSuffix(e.Key, folderDelimiter)
+	}
+	return e.Key
+}
+
+// A level puts the entries of one folder into byte order.
+type level struct {
+	visit visit
+	last  string              // the greatest key that was visited
+	held  []storage.ListEntry // prefixes that other entries may still precede, the least last
+}
+
+func (v *level) add(entry storage.ListEntry) *storage.Error {
+	if e := v.release(entry.Key); e != nil {
+		return e
+	}
+	if n := len(v.held); n > 0 {
+		if entry.Key == v.held[n-1].Key {
+			return nil // a repeat
+		}
+		if !strings.HasPrefix(entry.Key, nameOf(&v.held[n-1])) {
+			return errOrder
+		}
+	}
+	if !entry.IsPrefix {
+		return v.pass(entry)
+	}
+	v.held = append(v.held, entry)
+	return nil
+}
+
+// release visits the held prefixes that come before key.
+func (v *level) release(key string) *storage.Error {
+	for n := len(v.held); n > 0 && v.held[n-1].Key < key; n-- {
+		entry := v.held[n-1]
+		v.held = v.held[:n-1]
+		if e := v.pass(entry); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (v *level) finish() *storage.Error {
+	for len(v.held) > 0 {
+		entry := v.held[len(v.held)-1]
+		v.held = v.held[:len(v.held)-1]
+		if e := v.pass(entry); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (v *level) pass(entry storage.ListEntry) *storage.Error {
+	switch {
+	case entry.Key == v.last:
+		return nil // a repeat
+	case entry.Key < v.last:
+		return errOrder
+	}
+	v.last = entry.Key
+	return v.visit(entry)
+}
+
+// eachDerived is each for a listing that derives.
+func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
+	left := l.given.Limit
+	l.req.Limit = l.pageSize(defaultMaxPage)
+	if left > 0 {
+		l.req.Limit = min(l.req.Limit, left+1) // a prefix waits for the entry after it
+	}
+	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		if !yield(l.present(entry), nil) {
+			return errStopped
+		}
+		if left--; left == 0 {
+			return errEnough
+		}
+		return nil
+	})
+	if e == errEnough {
+		return nil
+	}
+	return e
+}
+
+// errEnough ends a derived listing of which no more is wanted.
+var errEnough = &storage.Error{Code: storage.Canceled}
+
+// pageDerived returns a page of at most size entries. Its token is a key, so each
+// page lists the folders above that key from their start.
+func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
+	l.req.Limit = l.op.core.maxPage()
+	page := &storage.Page{}
+	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
+		if len(page.Entries) == size {
+			page.Token = sealKey(l, page.Entries[size-1].Key)
+			return errEnough
+		}
+		page.Entries = append(page.Entries, l.present(entry))
+		return nil
+	})
+	if e != nil && e != errEnough {
+		return nil, e
+	}
+	return page, nil
+}
+
+func (l *listOp) present(entry storage.ListEntry) storage.ListEntry {
+	one := [...]storage.ListEntry{entry}
+	l.entriesToUser(one[:])
+	return one[0]
+}

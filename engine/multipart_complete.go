@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.CompleteOption) (*storage.Attrs, error) {
+	c := &completion{upload: u, call: hexid.New(metadata.WriteIDLength / 2)}
+	e := u.prepare(&c.op, scope.Upload, "CompleteUpload")
+	if e == nil {
+		e = optionFailure(c.options.Apply(opts...))
+	}
+	return run(ctx, &c.op, e, c.run)
+}
+
+// A completion is one call of Complete.
+type completion struct {
+	op      operation
+	upload  *multipartUpload
+	options storage.CompleteOptions
+	call    string // CompleteRequest.Call
+	stale   bool   // the store refused parts as if they were replaced since they were listed
+	aborted bool   // the parts were too much
+}
+
+// maxJoins limits how often Complete joins the parts if others replace them meanwhile.
+const maxJoins = 4
+
+// run lists the parts again after a refusal: meanwhile another call may have replaced some, or
+// completed the upload, so that the store was removing them.
+func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	var before []driver.Part
+	var refused *storage.Error
+	for range maxJoins {
+		listed, e := c.upload.listParts(ctx, &c.op)
+		if e != nil && e.Code != storage.ObjectNotFound {
+			return nil, e
+		}
+		if len(listed) == 0 {
+			if e == nil {
+				e = invalid("parts", "must not be missing: the store has none")
+			}
+			return c.completedBefore(ctx, e)
+		}
+		if slices.Equal(listed, before) {
+			return nil, refused
+		}
+		r, e := c.plan(ctx, listed)
+		if e == nil {
+			var a *storage.Attrs
+			if a, e = c.join(ctx, r); e == nil || !c.stale {
+				return a, e
+			}
+		} else if c.aborted {
+			return nil, e
+		}
+		before, refused = listed, e
+	}
+	return nil, refused
+}
+
+// choose returns the parts that make the object.
+func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error) {
+	if c.options.Parts == nil {
+		for i, part := range listed {
+			if part.Number != i+1 {
+				return nil, invalid(fmt.Sprintf("part %d", i+1), "must not be missing: the store has none")
+			}
+		}
+		return listed, nil
+	}
+	stored := make(map[int]driver.Part, len(listed))
+	for _, part := range listed {
+		stored[part.Number] = part
+	}
+	chosen := make([]driver.Part, len(c.options.Parts))
+	for i, want := range c.options.Parts {
+		part, ok := stored[want.Number]
+		argument := fmt.Sprintf("part %d", want.Number)
+		switch {
+		case !ok:
+			return nil, invalid(argument, "must not be missing: the store has none")
+		case want.ETag != "" && quotedETag(want.ETag) != uploadedPart(&part).ETag:
+			return nil, invalid(argument, "must have the ETag of the part that the store has")
+		}
+		chosen[i] = part
+	}
+	return chosen, nil
+}
+
+// checkParts checks the size of each part.
+func (c *completion) checkParts(parts []driver.Part) *storage.Error {
+	limits := c.upload.Limits()
+	for i, part := range parts {
+		argument := fmt.Sprintf("part %d", part.Number)
+		switch {
+		case i == len(parts)-1:
+		case part.Size < limits.MinSize:
+			return invalid(argument, fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize))
+		case limits.Unit > 0 && part.Size%limits.Unit != 0:
+			return invalid(argument, fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit))
+		case limits.Equal && part.Size != parts[0].Size:
+			return invalid(argument, fmt.Sprintf("must have %d bytes, as the first one", parts[0].Size))
+		}
+		if limits.Equal && part.Size > parts[0].Size {
+			return invalid(argument, fmt.Sprintf("must have at most %d bytes, as the first one", parts[0].Size))
+		}
+	}
+	return nil
+}
+
+// checkTotal checks the size of the object. tooMuch says that no more parts could make it right.
+func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
+	record := &c.upload.record
+	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
+		if declared >= 0 && size != declared {
+			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
+		}
+	}
+	if most := record.MaxSize; most > 0 && size > most {
+		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", most, size))
+	}
+	return false, c.op.core.checkSize(size)
+}
+
+// checksum returns the CRC32C of the parts, if all of them are known, and compares it with those
+// that were declared.
+func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
+	known := !slices.ContainsFunc(r.Parts, func(p driver.Part) bool { return !p.CRC32C.Known })
+	sum := storage.CRC32C{}
+	if known {
+		_, crc := objectSum(r)
+		sum = storage.KnownCRC32C(crc)
+	}
+	declared := []storage.CRC32C{c.options.CRC32C}
+	if crc := c.upload.record.CRC32C; crc != nil {
+		declared = append(declared, storage.KnownCRC32C(*crc))
+	}
+	for _, want := range declared {
+		switch {
+		case !want.Known:
+		case !known:
+			return sum, unsupported("the store does not tell the checksums of these parts", "leave out WithCRC32C, or send the parts with PutPart and complete them with the same MultipartUpload")
+		case want != sum:
+			return sum, mismatch(want, sum)
+		}
+	}
+	return sum, nil
+}
+
+// plan chooses and checks the parts. It aborts the upload if they are too much.
+func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.CompleteRequest, *storage.Error) {
+	parts, e := c.choose(listed)
+	if e != nil {
+		return nil, e
+	}
+	put := c.upload.put
+	r := &driver.CompleteRequest{Upload: c.upload.record.Upload, Parts: parts, Put: &put, Call: c.call}
+	put.Size, _ = objectSum(r)
+	if tooMuch, e := c.checkTotal(put.Size); e != nil {
+		if c.aborted = tooMuch; tooMuch {
+			m := &multipart{w: &write{op: &c.op}, id: r.Upload}
+			m.abort(ctx, e)
+		}
+		return nil, e
+	}
+	if e := c.checkParts(parts); e != nil {
+		return nil, e
+	}
+	put.CRC32C, e = c.checksum(r)
+	return r, e
+}
+
+// join makes the object of the parts.
+func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
+	u, put := c.upload, r.Put
+	c.stale = false
+	var a *storage.Attrs
+	m := &multipart{w: &write{op: &c.op}, id: r.Upload}
+	e := m.sendUnlessRestart(ctx, nil, func(ctx context.Context) (err error) {
+		a, err = c.op.core.driver.CompleteParts(ctx, r)
+		return err
+	})
+	if e != nil && !e.Unknown {
+		a, e = c.completedBefore(ctx, e)
+		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
+		return a, e
+	}
+	lost, properties := e != nil, recordedProperties(&u.record)
+	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
+		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: u.put.Condition, writeID: u.record.WriteID,
+	})
+	if lost && e == nil {
+		c.dropParts(ctx)
+	}
+	if e == nil {
+		attrs = c.readBack(ctx, attrs)
+	}
+	return attrs, e
+}
+
+// dropParts ends an upload whose object exists. The store may still have its parts, because a call
+// that made the object did not get the response.
+func (c *completion) dropParts(ctx context.Context) {
+	m := &multipart{w: &write{op: &c.op}, id: c.upload.record.Upload}
+	m.abort(ctx, &storage.Error{})
+}
+
+// completedBefore returns the object if an earlier call has completed the upload; else e, or that
+// the upload is gone.
+func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
+	u := c.upload
+	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent
+	switch e.Code {
+	case storage.ObjectNotFound, storage.InvalidArgument, storage.PreconditionFailed, storage.Unavailable:
+	default:
+		return nil, e
+	}
+	if u.record.WriteID != "" && ctx.Err() == nil {
+		found, failed := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
+		if failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID) {
+			if e.Code != storage.ObjectNotFound {
+				c.dropParts(ctx)
+			}
+			return c.op.toUser(found), nil
+		}
+	}
+	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {
+		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
+		return nil, e
+	}
+	return nil, u.orGone(ctx, &c.op, e)
+}

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+func (b *bucket) ListUploads(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.UploadEntry, error] {
+	return func(yield func(storage.UploadEntry, error) bool) {
+		const name = "ListUploads"
+		o := &operation{}
+		var r storage.ListOptions
+		e := o.prepare(b, scope.List, name, "")
+		if e == nil {
+			e = optionFailure(r.Apply(opts...))
+		}
+		if e == nil {
+			e = onlyPrefix(&r)
+		}
+		if e == nil {
+			e = b.core.need(storage.MultipartUploads|storage.ListedUploads, name)
+		}
+		o.key += r.Prefix
+		if e == nil {
+			e = b.core.checkLeadingSlash(o.key)
+		}
+		if e == nil {
+			ctx, e = o.begin(ctx)
+		}
+		stopped := false
+		if e == nil {
+			e = listUploads(ctx, o, func(entry storage.UploadEntry) bool {
+				stopped = !yield(entry, nil)
+				return !stopped
+			})
+		}
+		if err := o.end(e); err != nil && !stopped {
+			yield(storage.UploadEntry{}, err)
+		}
+	}
+}
+
+// onlyPrefix refuses options of a listing that do not fit ListUploads.
+func onlyPrefix(r *storage.ListOptions) *storage.Error {
+	if r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0 {
+		return invalid("options", "must be WithPrefix only")
+	}
+	return nil
+}
+
+func listUploads(ctx context.Context, o *operation, yield func(storage.UploadEntry) bool) *storage.Error {
+	r := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
+	var progress pageProgress
+	for {
+		page, e := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) { return o.core.driver.ListUploads(ctx, r) })
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Uploads {
+			key, inside := strings.CutPrefix(entry.Key, o.prefix)
+			if !inside || !strings.HasPrefix(entry.Key, r.Prefix) {
+				continue
+			}
+			entry.Key, entry.Begun = key, entry.Begun.UTC()
+			if !yield(entry) {
+				return nil
+			}
+		}
+		last := ""
+		if n := len(page.Uploads); n > 0 {
+			last = page.Uploads[n-1].Key + "\x00" + page.Uploads[n-1].Upload
+		}
+		if e := progress.check(&o.core.desc, r.Token, page.Token, last); e != nil || page.Token == "" {
+			return e
+		}
+		r.Token = page.Token
+	}
+}
+
+func (b *bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
+	const name = "AbortUpload"
+	o := &operation{}
+	e := o.prepare(b, scope.Upload, name, entry.Key)
+	if e == nil && entry.Upload == "" {
+		e = invalid("entry", "must be one that ListUploads has yielded")
+	}
+	if e == nil {
+		e = o.core.checkReadKey(o.key)
+	}
+	if e == nil {
+		e = b.core.need(storage.MultipartUploads, name)
+	}
+	return abortUpload(ctx, o, e, entry.Upload)
+}

@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/uploadtoken"
+)
+
+func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
+	o := &operation{}
+	e := u.prepare(o, scope.Upload, "PutPart")
+	part, err := u.putPart(ctx, o, e, number, body, opts)
+	if err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sent == nil {
+		u.sent = map[int]driver.Part{}
+	}
+	u.sent[number] = *part
+	uploaded := uploadedPart(part)
+	return &uploaded, nil
+}
+
+func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
+	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.Prefix + key, Upload: upload}}
+	u.put.Key, u.put.AnyOrder = u.record.Key, true
+	o := &operation{}
+	e := o.prepare(b, scope.Upload, "PutPart", key)
+	if e == nil {
+		if rule := keyrule.Write(o.key); rule != "" {
+			e = invalid("key", rule)
+		}
+	}
+	if e == nil {
+		e = b.core.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
+	}
+	part, err := u.putPart(ctx, o, e, number, body, opts)
+	if err != nil {
+		return nil, err
+	}
+	uploaded := uploadedPart(part)
+	return &uploaded, nil
+}
+
+// putPart is PutPart after prepare, which failed with e.
+func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.Error, number int, body io.Reader, opts []storage.PartOption) (*driver.Part, error) {
+	o.writes = false // a part is not the object
+	p := &partUpload{upload: u, number: number}
+	if e == nil {
+		e = p.resolve(o, body, opts)
+	}
+	return run(ctx, o, e, p.send)
+}
+
+// A partUpload is one call of PutPart.
+type partUpload struct {
+	upload  *multipartUpload
+	number  int
+	options storage.PartOptions
+	write   write
+}
+
+// resolve checks everything that can be checked before the body is read.
+func (p *partUpload) resolve(o *operation, body io.Reader, opts []storage.PartOption) *storage.Error {
+	if err := p.options.Apply(opts...); err != nil {
+		return ownError(err)
+	}
+	if e := p.upload.checkPart(p.number, p.options.Size); e != nil {
+		return e
+	}
+	w := &p.write
+	w.op, w.req = o, p.upload.put
+	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
+		return e
+	}
+	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
+		return partTooLarge(o.core.bufferLimit.Max)
+	}
+	w.progress = progress.New(settings(&p.options).Progress, w.src.size)
+	return p.upload.checkPart(p.number, w.src.size)
+}
+
+// checkPart checks the number and size of a part; size -1 is not known yet.
+func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
+	limits := u.Limits()
+	if most := limits.MaxParts; number < 1 || most > 0 && number > most {
+		rule := "must be at least 1"
+		if most > 0 {
+			rule = fmt.Sprintf("must be from 1 to %d", most)
+		}
+		return invalid("part number", rule)
+	}
+	if limits.MaxSize > 0 && size > limits.MaxSize {
+		return invalid("part", fmt.Sprintf("must have at most %d bytes", limits.MaxSize))
+	}
+	return nil
+}
+
+func partTooLarge(limit int64) *storage.Error {
+	return &storage.Error{
+		Code: storage.TooLarge, Err: fmt.Errorf("the part has more than the %d bytes of the BufferLimit", limit),
+		Hint: "give a body that is read in place, such as a file, or smaller parts",
+	}
+}
+
+// send stores the part.
+func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
+	w := &p.write
+	section, crc := (*io.SectionReader)(nil), storage.CRC32C{}
+	if w.src.at != nil {
+		section = w.src.section(0, w.src.size)
+	} else {
+		content, e := p.fill(ctx)
+		if e != nil {
+			return nil, e
+		}
+		defer content.Free()
+		limit := w.op.core.bufferLimit
+		limit.AddInFlight(1)
+		defer limit.AddInFlight(-1)
+		section, crc = io.NewSectionReader(content, 0, content.Size()), storage.KnownCRC32C(content.CRC32C())
+	}
+	if e := p.verify(section, &crc); e != nil {
+		return nil, e
+	}
+	m := &multipart{w: w, id: p.upload.record.Upload}
+	part, e := m.putPart(ctx, p.number, 0, section, crc)
+	if e != nil {
+		return nil, p.upload.orGone(ctx, w.op, e)
+	}
+	w.op.bytes.Store(part.Size)
+	return &part, nil
+}
+
+// fill reads a stream into memory.
+func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *storage.Error) {
+	w := &p.write
+	most := w.op.core.bufferLimit.Max
+	if w.src.size >= 0 {
+		most = w.src.size
+	}
+	if limit := p.upload.Limits().MaxSize; limit > 0 {
+		most = min(most, limit)
+	}
+	content, filled := newBuffer(w.op), false
+	defer func() {
+		if !filled { // also if the body panics
+			content.Free()
+		}
+	}()
+	err := content.Fill(ctx, &w.src, most+1)
+	switch size := content.Size(); {
+	case err == nil && w.src.size >= 0 && size > w.src.size:
+		return nil, tooLong(w.src.size)
+	case err == nil:
+		return nil, partTooLarge(most)
+	case err != io.EOF:
+		return nil, readFailed(ctx, err)
+	case w.src.size >= 0 && size != w.src.size:
+		return nil, wrongLength(size, w.src.size)
+	}
+	filled = true
+	return content, nil
+}
+
+// verify compares the part with the checksum that was declared.
+func (p *partUpload) verify(section *io.SectionReader, crc *storage.CRC32C) *storage.Error {
+	want := p.options.CRC32C
+	if !want.Known {
+		return nil
+	}
+	if !crc.Known {
+		sum, err := hashSection(section)
+		if err != nil {
+			return bodyFailed(err)
+		}
+		*crc = storage.KnownCRC32C(sum)
+	}
+	if *crc != want {
+		return mismatch(want, *crc)
+	}
+	return nil
+}
+
+// orGone returns e, or that the upload is gone if the store refused e's request for that reason.
+func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
+	if e.Code == storage.ObjectNotFound {
+		return errUploadGone(e)
+	}
+	if e.Code != storage.InvalidArgument && !mustRestart(e) {
+		return e
+	}
+	_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+		return o.core.driver.ListParts(ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native})
+	})
+	if failed != nil && failed.Code == storage.ObjectNotFound {
+		return errUploadGone(e)
+	}
+	return e
+}
+
+// quotedETag returns a driver's tag of a part as an entity tag.
+func quotedETag(tag string) string {
+	if tag == "" || strings.HasPrefix(tag, `"`) {
+		return tag
+	}
+	return `"` + tag + `"`
+}

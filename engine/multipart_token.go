@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/uploadtoken"
+)
+
+// newUploadRecord describes an upload that r begins; Upload is set when it has begun.
+func newUploadRecord(c *core, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
+	u := uploadtoken.Record{
+		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
+		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
+		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
+		Tags: r.Tags, Mode: string(r.Retention.Mode), Hold: r.LegalHold, Public: r.PublicRead,
+		Absent: r.Condition.Absent, Revision: r.Condition.Revision,
+		MaxSize: maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
+	}
+	if !r.Retention.Until.IsZero() {
+		u.Until = r.Retention.Until.Unix()
+	}
+	if size := r.Size; size >= 0 {
+		u.Size = &size
+	}
+	if sum := r.CRC32C.Sum; r.CRC32C.Known {
+		u.CRC32C = &sum
+	}
+	return u
+}
+
+// recordedProperties returns what the record says of the object.
+func recordedProperties(u *uploadtoken.Record) storage.Properties {
+	return storage.Properties{
+		ContentType: u.Type, ContentEncoding: u.Encoding, ContentDisposition: u.Named, ContentLanguage: u.Language,
+		CacheControl: u.Cache, StorageClass: u.Class, Metadata: u.Metadata,
+	}
+}
+
+func recordedControls(u *uploadtoken.Record) storage.Controls {
+	c := storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold}
+	if u.Mode != "" {
+		c.Retention = storage.Retention{Mode: storage.RetentionMode(u.Mode), Until: time.Unix(u.Until, 0).UTC()}
+	}
+	return c
+}
+
+// identity identifies the bucket in a few characters, in every process.
+func (c *core) identity() string {
+	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
+}
+
+// fingerprintsOf returns a hash of the options that have a fingerprint; "" if none has.
+func fingerprintsOf(natives []any) string {
+	var texts []string
+	for _, n := range natives {
+		if f, ok := n.(driver.Fingerprinter); ok {
+			texts = append(texts, fmt.Sprintf("%T", n), f.Fingerprint())
+		}
+	}
+	if texts == nil {
+		return ""
+	}
+	return uploadtoken.Hash(texts...)
+}
+
+func (u *multipartUpload) Token() string { return u.token }
+
+func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
+	o := &operation{}
+	e := o.prepare(b, scope.Upload, "ContinueUpload", "")
+	if e == nil && ctx.Err() != nil {
+		e = asError(ctx, ctx.Err())
+	}
+	u := &multipartUpload{bucket: b, token: token}
+	if e == nil {
+		e = u.restore(o, opts)
+	}
+	if e != nil {
+		return nil, o.end(e)
+	}
+	return u, nil
+}
+
+// restore makes u the upload of its token.
+func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) *storage.Error {
+	record, ok := uploadtoken.Parse(u.token)
+	switch {
+	case !ok || record.Upload == "":
+		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
+	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), keyrule.Write(record.Key) != "":
+		return errOtherUpload()
+	}
+	var given storage.UploadOptions
+	if err := given.ApplyMultipart(opts...); err != nil {
+		return ownError(err)
+	}
+	if e := onlyNatives(opts); e != nil {
+		return e
+	}
+	if e := o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
+		return e
+	}
+	o.key = record.Key
+	r := &u.put
+	*r = driver.PutRequest{
+		Key: record.Key, Properties: recordedProperties(&record), Controls: recordedControls(&record),
+		Condition: storage.Condition{Absent: record.Absent, Revision: record.Revision},
+		AnyOrder:  true, UncheckedParts: record.Unchecked,
+	}
+	if e := checkProperties(&r.Properties, 0); e != nil {
+		return e
+	}
+	if e := checkTags("token", r.Tags); e != nil {
+		return e
+	}
+	natives, e := o.core.natives(settings(&given).Natives)
+	if e != nil {
+		return e
+	}
+	if fingerprintsOf(natives) != record.Natives {
+		return invalid("options", "must be the native options of BeginUpload, such as the key that the object is encrypted with")
+	}
+	r.Native = natives
+	u.record = record
+	u.finishRequest()
+	return nil
+}
+
+// onlyNatives refuses every option but those of WithNative.
+func onlyNatives(opts []storage.MultipartOption) *storage.Error {
+	for _, o := range opts {
+		if _, ok := o.(storage.NativeOption); !ok {
+			return invalid("options", "must be native ones: the token has the others")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/uploadtoken"
+)
+
+// A multipartUpload is the MultipartUpload of a bucket from New.
+type multipartUpload struct {
+	bucket *bucket
+	record uploadtoken.Record
+	put    driver.PutRequest // for BeginParts and CompleteParts; never changed
+	token  string
+	// attributed says that options gave attributes, tags or locks.
+	attributed bool
+
+	mu   sync.Mutex
+	sent map[int]driver.Part // by this value, with checksums that the store may not tell
+}
+
+func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
+	u := &multipartUpload{bucket: b}
+	o := &operation{}
+	e := o.prepare(b, scope.Upload, "BeginUpload", key)
+	o.writes = false // an upload that was begun is not the object
+	if e == nil {
+		e = u.resolve(o, opts)
+	}
+	begun, err := run(ctx, o, e, func(ctx context.Context) (*multipartUpload, *storage.Error) {
+		id, e := beginParts(ctx, o, &u.put)
+		if e != nil {
+			return nil, e
+		}
+		if ctx.Err() != nil {
+			e := asError(ctx, ctx.Err())
+			m := &multipart{w: &write{op: o}, id: id}
+			m.abort(ctx, e)
+			return nil, e
+		}
+		u.record.Upload = id
+		u.token = u.record.Token()
+		return u, nil
+	})
+	if err != nil {
+		return nil, err // not a nil *multipartUpload
+	}
+	return begun, nil
+}
+
+// resolve checks everything that can be checked before the upload begins.
+func (u *multipartUpload) resolve(o *operation, opts []storage.MultipartOption) *storage.Error {
+	r, c := &u.put, o.core
+	var given storage.UploadOptions
+	if err := given.ApplyMultipart(opts...); err != nil {
+		return ownError(err)
+	}
+	*r = putOf(&given)
+	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
+	set := settings(&given)
+	u.attributed = set.Given != 0 || r.PublicRead || set.Tags || set.Lock
+	if e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); e != nil {
+		return e
+	}
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
+		return e
+	}
+	if e := c.checkSize(max(r.Size, set.MaxSize)); e != nil {
+		return e
+	}
+	r.ContentType = contentType(r.ContentType, r.Key, nil)
+	u.record = newUploadRecord(c, r, set.MaxSize)
+	u.finishRequest()
+	return nil
+}
+
+// finishRequest makes put a request for the driver.
+func (u *multipartUpload) finishRequest() {
+	r := &u.put
+	r.Size, r.CRC32C = u.record.DeclaredSize(), storage.CRC32C{}
+	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
+}
+
+// Key returns the key of the object.
+func (u *multipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.Prefix):] }
+
+// String returns the key, and neither the token nor the store's name of the upload.
+func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
+
+// GoString returns String.
+func (u *multipartUpload) GoString() string { return u.String() }
+
+func (u *multipartUpload) Limits() storage.PartLimits {
+	d := &u.bucket.core.desc
+	if d.OpenUploadLimits != nil {
+		return *d.OpenUploadLimits
+	}
+	return storage.PartLimits{
+		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
+		Equal: u.bucket.core.has(storage.EqualParts), MaxParts: d.MaxParts,
+	}
+}
+
+// prepare begins a call on the upload.
+func (u *multipartUpload) prepare(o *operation, may scope.Permission, name string) *storage.Error {
+	return o.prepare(u.bucket, may, name, u.Key())
+}
+
+func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
+	o := &operation{}
+	e := u.prepare(o, scope.Upload, "Parts")
+	o.writes = false
+	parts, err := run(ctx, o, e, func(ctx context.Context) (*[]driver.Part, *storage.Error) {
+		parts, e := u.listParts(ctx, o)
+		return &parts, e
+	})
+	if err != nil {
+		return nil, err
+	}
+	uploaded := make([]storage.UploadedPart, len(*parts))
+	for i := range *parts {
+		uploaded[i] = uploadedPart(&(*parts)[i])
+	}
+	return uploaded, nil
+}
+
+// uploadedPart returns the part as the user sees it.
+func uploadedPart(p *driver.Part) storage.UploadedPart {
+	return storage.UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
+}
+
+// partsPage is how many parts one request lists, as on S3.
+const partsPage = 1000
+
+// listParts returns what the store has, with the checksums that are known.
+func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver.Part, *storage.Error) {
+	r := &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
+	var parts []driver.Part
+	for {
+		page, e := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) { return o.core.driver.ListParts(ctx, r) })
+		if e != nil {
+			withoutEffect(e)
+			if e.Code == storage.ObjectNotFound {
+				return nil, errUploadGone(e)
+			}
+			return nil, e
+		}
+		for _, part := range page.Parts {
+			if part.Number <= r.After {
+				return nil, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After)}
+			}
+			r.After = part.Number
+			parts = append(parts, part)
+		}
+		if !page.More {
+			break
+		}
+		if len(page.Parts) == 0 {
+			return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("the store listed no part, and says that there are more")}
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range parts {
+		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag && sent.Size == parts[i].Size {
+			parts[i].CRC32C = sent.CRC32C
+		}
+	}
+	return parts, nil
+}
+
+func errUploadGone(cause error) *storage.Error {
+	return &storage.Error{
+		Code: storage.ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause),
+		Hint: "begin a new upload",
+	}
+}
+
+func (u *multipartUpload) Abort(ctx context.Context) error {
+	o := &operation{}
+	e := u.prepare(o, scope.Upload, "AbortUpload")
+	return abortUpload(ctx, o, e, u.record.Upload)
+}
+
+func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload string) error {
+	o.writes = false
+	_, err := run(ctx, o, e, func(ctx context.Context) (*struct{}, *storage.Error) {
+		return nil, o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
+	})
+	return err
+}

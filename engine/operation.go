@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/internal/wire"
+)
+
+// An operation is one call by the user in progress. It passes prepare, begin, call
+// or send, and end: hooks, retries, error context and telemetry are there, once for
+// all methods.
+type operation struct {
+	core       *core
+	name       string
+	key        string // whole
+	prefix     string // is cut from the keys in errors
+	keys       []string
+	writes     bool // only the outcome of a write can be unknown
+	begun      bool
+	done       func(storage.Outcome) // of the hooks that ran; nil: none waits for the end
+	report     telemetry.Call
+	bytes      atomic.Int64
+	wire       wire.Call    // the requests, and what the transport needs to know of them
+	signs      bool         // it makes hardly any request to the store
+	overGrants atomic.Int32 // buffers granted over the limit
+	once       bool         // no request is made again
+}
+
+// prepare names the operation, and refuses it if the bucket does not permit it.
+func (o *operation) prepare(b *bucket, may scope.Permission, name, key string) *storage.Error {
+	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.Prefix+key, b.scope.Prefix
+	o.writes = may&(scope.Upload|scope.Remove) != 0
+	if e := outOfScope(&b.scope, may); e != nil {
+		return e
+	}
+	if b.core.bad != nil {
+		return b.core.bad
+	}
+	return b.core.checkOpen()
+}
+
+// begin runs the hooks and starts the span.
+func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error) {
+	if err := ctx.Err(); err != nil {
+		return ctx, asError(ctx, err)
+	}
+	o.begun = true
+	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys))
+	for _, hook := range o.core.hooks {
+		hookCtx, done, err := hook(ctx, storage.Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
+		if done != nil {
+			o.done = chain(done, o.done)
+		}
+		if err != nil {
+			return ctx, refusal(err)
+		}
+		if hookCtx != nil {
+			ctx = hookCtx
+		}
+	}
+	if !o.core.desc.Local { // else nothing goes over a wire
+		o.wire.Stall = o.core.retry.stall
+		ctx = wire.With(ctx, &o.wire)
+	}
+	return ctx, nil
+}
+
+// end adds to the failure where it happened, and informs hooks and telemetry.
+func (o *operation) end(failure *storage.Error) error {
+	var err error
+	if failure != nil {
+		e := *failure
+		if e.Op == "" { // else an operation within this one has added its own
+			e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
+			e.Key = strings.TrimPrefix(o.key, o.prefix)
+			e.Unknown = e.Unknown && o.writes
+			advise(&e)
+		}
+		err = &e
+	}
+	if !o.begun {
+		return err
+	}
+	o.begun = false
+	if o.done != nil {
+		o.done(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
+	}
+	o.core.telemetry.End(&o.report, o.name, telemetry.Outcome{
+		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()), Failure: telemetryFailure(err),
+	})
+	return err
+}
+
+// call makes a driver call, and retries it if it fails for a reason that passes.
+// Unknown is set in the error if an attempt may have taken effect.
+func (o *operation) call(ctx context.Context, do func(context.Context) error) *storage.Error {
+	return o.send(ctx, nil, do)
+}
+
+// request is call for a driver call with a result.
+func request[T any](ctx context.Context, o *operation, do func(context.Context) (T, error)) (result T, e *storage.Error) {
+	e = o.call(ctx, func(ctx context.Context) (err error) {
+		result, err = do(ctx)
+		return err
+	})
+	return result, e
+}
+
+// run begins the operation, calls do and ends it. If the checks before it failed with e, it
+// only ends it.
+func run[T any](ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (*T, *storage.Error)) (*T, error) {
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	var result *T
+	if e == nil {
+		result, e = do(ctx)
+	}
+	if e != nil {
+		return nil, o.end(e)
+	}
+	return result, o.end(nil)
+}
+
+// A replayable is a body that a driver call reads.
+type replayable interface {
+	rewind() bool            // to its start; false if it cannot be read again
+	failure() *storage.Error // why reading it failed: the caller's reader, or our checks
+	raise()                  // panics if reading it has panicked
+}
+
+// send is call for a driver call that reads a body.
+func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
+	unknown := false
+	var tried backoff.Tries
+	for {
+		if o.startAttempt(ctx) != nil {
+			return o.gaveUp(ctx, nil, unknown)
+		}
+		err := do(ctx)
+		if body != nil {
+			body.raise()
+		}
+		if body != nil && err != nil {
+			if failed := body.failure(); failed != nil {
+				if ctx.Err() != nil {
+					failed = asError(ctx, ctx.Err())
+				}
+				failed.Unknown = unknown
+				return failed
+			}
+		}
+		if err == nil {
+			o.endAttempt(nil)
+			return nil
+		}
+		e := asError(ctx, err)
+		o.endAttempt(e)
+		unknown = unknown || e.Unknown
+		state(e).Doubted = e.Unknown
+		e.Unknown, state(e).Repeated = unknown, tried.Failed > 0
+		if !e.Retryable || o.once || ctx.Err() != nil {
+			return e
+		}
+		delay, again := o.core.retry.allow(&tried, e)
+		if !again || body != nil && !body.rewind() {
+			return e
+		}
+		if ctxtime.Sleep(ctx, delay) != nil {
+			return o.gaveUp(ctx, e, unknown)
+		}
+	}
+}
+
+// startAttempt waits until the bucket may make its next request, and counts it
+// unless requests are counted by the transport. An operation that signs does not
+// wait: it asks the store seldom or never.
+func (o *operation) startAttempt(ctx context.Context) error {
+	if !o.signs {
+		if err := o.core.retry.pace.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	if !o.core.desc.CountsRequests {
+		o.wire.Requests.Add(1)
+	}
+	return nil
+}
+
+// endAttempt informs the retrier of how an attempt went; e is nil if it succeeded.
+func (o *operation) endAttempt(e *storage.Error) {
+	if !o.signs {
+		o.core.retry.ended(e)
+	}
+}
+
+// gaveUp returns the error of a wait that ctx has ended: the wait for another
+// attempt after e or, if e is nil, for the bucket's turn.
+func (o *operation) gaveUp(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
+	cause := o.core.retry.pace.Refusal()
+	if e != nil {
+		cause = e
+	}
+	failed := asError(ctx, ctx.Err())
+	failed.Unknown = unknown
+	if cause != nil {
+		failed.Err = errors.Join(failed.Err, cause)
+	}
+	return failed
+}
+
+// keyError returns e as the error of one of the operation's keys.
+func keyError(o *operation, e *storage.Error, key string) *storage.Error {
+	one := operation{core: o.core, name: o.name, key: key, prefix: o.prefix, writes: o.writes}
+	kept := *e
+	kept.Key = ""
+	return ownError(one.end(&kept))
+}

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+const defaultTTL = time.Hour
+
+// A signOp is one call that signs.
+type signOp struct {
+	op    operation
+	req   driver.SignRequest
+	given storage.SignOptions
+}
+
+// SignedUploadURL returns a request that anyone can make to store one object.
+func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...storage.SignedUploadOption) (*storage.SignedURL, error) {
+	s := &signOp{}
+	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
+	if e == nil && s.req.MaxSize >= 0 {
+		e = s.op.core.need(storage.SignedSize, "WithSize on a signed upload")
+	}
+	return s.sign(ctx, e)
+}
+
+// SignedDownloadURL returns a request that anyone can make to read the object.
+func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...storage.SignedDownloadOption) (*storage.SignedURL, error) {
+	s := &signOp{}
+	r := &s.req
+	_ = s.given.ApplyDownload(opts...) // open returns its error
+	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
+	if e == nil {
+		e = s.op.core.checkReadKey(s.op.key)
+	}
+	if e == nil && r.Method == http.MethodHead {
+		if e = s.op.core.need(storage.SignedHead, "a signed HEAD"); e != nil {
+			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
+		}
+	}
+	if e == nil {
+		e = s.op.core.needVersion(settings(&s.given))
+	}
+	if e == nil {
+		r.Native, e = s.op.core.natives(settings(&s.given).Natives)
+	}
+	return s.sign(ctx, e)
+}
+
+func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...storage.SignedUploadOption) (*storage.SignedForm, error) {
+	s := &signOp{}
+	e := s.openUpload(b, "SignedUploadForm", key, http.MethodPost, opts)
+	switch {
+	case e != nil:
+	case s.req.MaxSize >= 0:
+		e = invalid("WithSize", "does not fit a form, which has bounds of its own")
+	case minSize < 0 || maxSize < minSize:
+		e = invalid("minSize and maxSize", "must satisfy 0 <= minSize <= maxSize")
+	default:
+		e = s.op.core.need(storage.SignedForms, "SignedUploadForm")
+	}
+	s.req.MinSize, s.req.MaxSize = minSize, maxSize
+	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
+		return request(ctx, &s.op, func(ctx context.Context) (*storage.SignedForm, error) { return s.op.core.driver.SignForm(ctx, &s.req) })
+	})
+}
+
+// open checks what all ways of signing have in common.
+func (s *signOp) open(b *bucket, may scope.Permission, op, key, method string) *storage.Error {
+	r := &s.req
+	s.op.signs = true
+	if e := s.op.prepare(b, may, op, key); e != nil {
+		return e
+	}
+	given := &s.given
+	if settings(given).Err != nil {
+		return ownError(settings(given).Err)
+	}
+	*r = driver.SignRequest{
+		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition,
+		MinSize: given.Size, MaxSize: given.Size, CRC32C: given.CRC32C,
+		ResponseType: given.ResponseType, ResponseName: given.ResponseName, ResponseContentDisposition: given.ResponseContentDisposition,
+	}
+	if e := s.op.core.needSigning(storage.SignedURLs, op); e != nil {
+		return e
+	}
+	r.TTL = cmp.Or(r.TTL, defaultTTL)
+	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.core.signingBaseURL
+	return nil
+}
+
+// needSigning is need for features of signing: its hint tells what the bucket lacks.
+func (c *core) needSigning(f storage.Features, what string) *storage.Error {
+	e := c.need(f, what)
+	if e != nil {
+		e.Hint = c.desc.SigningHint
+		if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
+			e.Hint = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
+		}
+	}
+	return e
+}
+
+func (s *signOp) openUpload(b *bucket, op, key, method string, opts []storage.SignedUploadOption) *storage.Error {
+	r := &s.req
+	_ = s.given.ApplyUpload(opts...) // open returns its error
+	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
+		return e
+	}
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, settings(&s.given)); e != nil {
+		return e
+	}
+	if r.Condition.Absent {
+		if e := s.op.core.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
+			return e
+		}
+	}
+	if e := s.op.core.signedControls(&r.Controls); e != nil {
+		return e
+	}
+	r.Metadata = s.op.core.metadata.Encode(r.Metadata, "")
+	// A page sends the fields of a form unchanged, and can add none. A client of an address
+	// sends the type that it likes, unless one was signed.
+	if r.ContentType == "" && method == http.MethodPost {
+		r.ContentType = contentType("", s.op.key, nil)
+	}
+	return nil
+}
+
+// signedControls refuses tags and locks that the store would not enforce: a client could leave
+// them out.
+func (c *core) signedControls(w *storage.Controls) *storage.Error {
+	e := (*storage.Error)(nil)
+	switch {
+	case len(w.Tags) > 0 && !c.has(storage.SignedTags):
+		e = c.need(storage.SignedTags, "WithTags on a signed upload")
+		e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
+	case (w.LegalHold || w.Retention != (storage.Retention{})) && !c.has(storage.SignedLocks):
+		e = c.need(storage.SignedLocks, "a lock on a signed upload")
+		e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
+	}
+	return e
+}
+
+func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL, error) {
+	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
+		u, e := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) })
+		if e == nil {
+			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
+		}
+		return u, e
+	})
+}
+
+// PublicURL returns the address at which a public object is served.
+func (b *bucket) PublicURL(key string) (string, error) {
+	o := &operation{}
+	e := o.prepare(b, scope.PublicURL, "PublicURL", key)
+	if e == nil {
+		e = o.core.checkReadKey(o.key)
+	}
+	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
+		e = &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"}
+		if b.core.desc.NeedsSigningBase {
+			e.Hint = "open the bucket with WithPublic, and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
+		}
+	}
+	if e != nil {
+		return "", o.end(e)
+	}
+	return b.core.publicBaseURL + urlpath.Escape(o.key), nil
+}

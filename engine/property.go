@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+const maxMetadataBytes = 2048 // S3 allows no more, names and values together
+
+// textProperties has the properties that are text, with their options.
+var textProperties = [...]struct {
+	bit    unexported.Property
+	option string
+	of     func(*storage.Properties) *string
+}{
+	{unexported.ContentType, "WithContentType", func(p *storage.Properties) *string { return &p.ContentType }},
+	{unexported.ContentEncoding, "WithContentEncoding", func(p *storage.Properties) *string { return &p.ContentEncoding }},
+	{unexported.ContentDisposition, "WithContentDisposition", func(p *storage.Properties) *string { return &p.ContentDisposition }},
+	{unexported.ContentLanguage, "WithContentLanguage", func(p *storage.Properties) *string { return &p.ContentLanguage }},
+	{unexported.CacheControl, "WithCacheControl", func(p *storage.Properties) *string { return &p.CacheControl }},
+	{unexported.StorageClass, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
+}
+
+// checkProperties checks and normalises, in place, the properties that a write sets.
+func checkProperties(p *storage.Properties, given unexported.Property) *storage.Error {
+	for _, text := range textProperties {
+		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
+			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
+		}
+	}
+	if given&unexported.ContentType != 0 && !headertext.ValidMediaType(p.ContentType) {
+		return invalid("WithContentType", "must be type/subtype, not "+redact.Quoted(p.ContentType))
+	}
+	if len(p.Metadata) == 0 {
+		p.Metadata = nil
+		return nil
+	}
+	folded, err := foldMetadata(p.Metadata)
+	if err != nil {
+		return err
+	}
+	p.Metadata = folded
+	return nil
+}
+
+// needProperties refuses the options that ask for what the store does not keep.
+func (c *core) needProperties(p *storage.Properties, given unexported.Property) *storage.Error {
+	if c.has(storage.Metadata | storage.ContentProperties) {
+		return nil
+	}
+	if given&unexported.Metadata != 0 && len(p.Metadata) > 0 {
+		if e := c.need(storage.Metadata, "WithMetadata"); e != nil {
+			return e
+		}
+	}
+	for _, text := range textProperties {
+		if given&text.bit == 0 || text.bit == unexported.StorageClass || *text.of(p) == "" && text.bit != unexported.ContentType {
+			continue
+		}
+		if e := c.need(storage.ContentProperties, text.option); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// dropProperties clears what the store does not keep. No option asked for it: it is a
+// copy's source that has it.
+func (c *core) dropProperties(p *storage.Properties) {
+	if !c.has(storage.Metadata) {
+		p.Metadata = nil
+	}
+	if !c.has(storage.ContentProperties) {
+		*p = storage.Properties{Metadata: p.Metadata, StorageClass: p.StorageClass}
+	}
+}
+
+// foldMetadata implements rule W8. It returns a map of its own: the caller's may
+// change.
+func foldMetadata(given map[string]string) (map[string]string, *storage.Error) {
+	folded := make(map[string]string, len(given)+1)
+	size := len(metadata.WriteIDName) + metadata.WriteIDLength // room for one, so that a condition does not change whether metadata fits
+	for key, value := range given {
+		name := metadata.LowerASCII(key)
+		if !metadata.ValidName(name) {
+			return nil, invalid("WithMetadata", "key "+redact.Quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
+		}
+		if metadata.IsReserved(name) {
+			return nil, invalid("WithMetadata", "key "+redact.Quoted(key)+" is reserved: it begins with "+metadata.Reserved)
+		}
+		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
+			e := invalid("WithMetadata", "value of "+redact.Quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
+			e.Hint = "percent-encode the value, as storage.EncodeMetadataValue does"
+			return nil, e
+		}
+		if _, twice := folded[name]; twice {
+			lower, isThere := given[name]
+			if !isThere {
+				return nil, invalid("WithMetadata", "key "+redact.Quoted(name)+" is given twice, in different case")
+			}
+			value = lower
+		}
+		folded[name] = value
+	}
+	for name, value := range folded {
+		size += len(name) + len(metadata.EncodeValue(value))
+	}
+	if size > maxMetadataBytes {
+		return nil, invalid("WithMetadata", fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size))
+	}
+	return folded, nil
+}
+
+// contentType implements rule W9: the type that was given, else that of the key's
+// extension, else that of the first bytes. sniff returns the first bytes, and is called
+// only if they are needed. It may be nil.
+func contentType(given, key string, sniff func() []byte) string {
+	if given != "" {
+		return given
+	}
+	if t := mediatype.ByExtension(key); t != "" {
+		return t
+	}
+	if sniff != nil {
+		if head := sniff(); len(head) > 0 {
+			return http.DetectContentType(head)
+		}
+	}
+	return "application/octet-stream"
+}
+
+// toUser changes a driver's Attrs to what the user sees: without prefix and reserved metadata,
+// and with a tagged revision. If the store keeps no content type (a file that was put into a
+// directory by hand), it is that of the extension.
+func (o *operation) toUser(a *storage.Attrs) *storage.Attrs {
+	a.Key = o.key[len(o.prefix):]
+	a.Revision = o.core.tagged(a.Revision)
+	a.Metadata = o.core.metadata.Decode(a.Metadata)
+	if a.ContentType == "" {
+		a.ContentType = contentType("", o.key, nil)
+	}
+	if !o.core.has(storage.Versioning) {
+		a.Version = ""
+	}
+	return a
+}
+
+// toUserWritten is toUser for Attrs with the user's metadata.
+func (o *operation) toUserWritten(a *storage.Attrs) *storage.Attrs {
+	written := a.Metadata
+	a.Metadata = nil
+	a = o.toUser(a)
+	a.Metadata = maps.Clone(written) // a driver may keep the map that it was given
+	return a
+}

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is
+// registered already.
+func Register(scheme string, o driver.Opener) {
+	own := unexported.Opener{Params: o.Params}
+	if o.Driver != nil {
+		own.Bucket = func(ctx context.Context, address *url.URL, opts any) (any, error) {
+			d, err := o.Driver(ctx, address)
+			if err != nil {
+				return nil, err
+			}
+			b := newBucketWith(d, openOptionsOf(opts), false)
+			if b.core.bad != nil {
+				_ = d.Close()
+				return nil, b.core.bad
+			}
+			return b, nil
+		}
+	}
+	if o.Service != nil {
+		own.Service = func(ctx context.Context, address *url.URL, opts any) (any, error) {
+			d, err := o.Service(ctx, address)
+			if err != nil {
+				return nil, err
+			}
+			given, _ := opts.([]storage.OpenOption)
+			return NewService(d, given...), nil
+		}
+		own.Driver = func(ctx context.Context, address *url.URL) (any, error) { return o.Service(ctx, address) }
+	}
+	registerOpener(scheme, own)
+}
+
+// OpenServiceDriver opens an account by address, as [OpenService] does, and returns its
+// driver, for a program that serves the driver. The caller closes it. Parameters that every
+// address takes (versions=true, public=true and so on) are settings of a [Bucket]: they fail
+// with InvalidArgument.
+func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
+	opened, err := openByAddress(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	d, _ := opened.(driver.ServiceDriver)
+	return d, nil
+}

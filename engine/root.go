@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+// The functions of this file reach what package storage does not export, and make its errors.
+
+func settings(options any) *unexported.Settings { return unexported.Root.Settings(options) }
+
+func state(e *storage.Error) *unexported.ErrorState { return unexported.Root.ErrorState(e) }
+
+// asError returns an *Error of its own for any error of a driver, and decides whether the caller's ctx
+// caused it.
+func asError(ctx context.Context, err error) *storage.Error {
+	return unexported.Root.AsError(ctx, err).(*storage.Error)
+}
+
+// ownError returns an *Error of its own for any error.
+func ownError(err error) *storage.Error { return unexported.Root.OwnError(err).(*storage.Error) }
+
+// bodyFailed returns the error of a body that failed with err.
+func bodyFailed(err error) *storage.Error { return unexported.Root.BodyFailed(err).(*storage.Error) }
+
+// sourceFailed returns the error of a copy whose source failed with err.
+func sourceFailed(ctx context.Context, err error) *storage.Error {
+	return unexported.Root.SourceFailed(ctx, err).(*storage.Error)
+}
+
+// outOfScope returns why an operation is not permitted.
+func outOfScope(s *scope.Scope, may scope.Permission) *storage.Error {
+	return optionFailure(unexported.Root.Refused(s, may))
+}
+
+func initReader(r *storage.Reader, from unexported.ReadSource, attrs *storage.Attrs, offset, length int64) {
+	unexported.Root.InitReader(r, from, attrs, offset, length)
+}
+
+// openForeignSource opens the source of a copy by its Download.
+func openForeignSource(ctx context.Context, src storage.Downloader, key string, given *storage.CopyOptions) (*storage.Reader, *storage.Error) {
+	r, err := unexported.Root.OpenSource(ctx, src, key, given)
+	if err != nil {
+		return nil, ownError(err)
+	}
+	return r.(*storage.Reader), nil
+}
+
+func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }
+
+func registerOpener(scheme string, o unexported.Opener) { unexported.Root.Register(scheme, o) }
+
+func openByAddress(ctx context.Context, address string) (any, error) {
+	return unexported.Root.OpenDriver(ctx, address)
+}
+
+// invalid returns an InvalidArgument that names the argument and the rule that it breaks.
+func invalid(argument, rule string) *storage.Error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}
+}
+
+func unsupported(what, hint string) *storage.Error {
+	return &storage.Error{Code: storage.Unsupported, Err: errors.New(what), Hint: hint}
+}
+
+// errPanicked is how an operation ends if it is interrupted by a panic, which the caller gets in
+// place of the error.
+func errPanicked(op string) *storage.Error {
+	return &storage.Error{Code: storage.Internal, Op: op, Err: errors.New("it panicked")}
+}
+
+// errNoVersion returns the error of an entry without a version, which would be the object.
+func errNoVersion() *storage.Error { return invalid("version", "must not be empty") }
+
+// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
+func errOtherUpload() *storage.Error {
+	return invalid("token", "must be of an upload to this bucket")
+}
+
+// changed compares the attributes of two reads of an object. Without revisions, size and time have to
+// do.
+func changed(first, a *storage.Attrs) bool {
+	if first.Revision != "" {
+		return a.Revision != first.Revision
+	}
+	return a.Size != first.Size || !a.Modified.Equal(first.Modified)
+}

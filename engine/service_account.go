@@ -1,0 +1,321 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"weak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/headertext"
+)
+
+// A service is the Service of a ServiceDriver.
+type service struct {
+	driver driver.ServiceDriver
+	opts   []storage.OpenOption
+	core   *core // without a driver: hooks, retries, telemetry
+
+	versions sync.Map // true by name, for the buckets that are known to keep versions
+
+	mu      sync.Mutex
+	buckets map[weak.Pointer[core]]struct{} // open; weak, because a program may forget to close them
+}
+
+// NewService makes a [Service] of a [ServiceDriver], with the hooks, telemetry, retries and
+// errors of [New]. The options hold for every bucket that Service.Bucket opens.
+func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
+	o := openOptionsOf(opts)
+	desc := driver.Description{Provider: d.Provider()}
+	return &service{driver: d, opts: opts, core: &core{
+		desc:        desc,
+		hooks:       hooksOf(o),
+		bufferLimit: o.BufferLimit,
+		retry:       newRetrier(o.Retry, &desc),
+		telemetry:   reporter(o, &desc),
+		bad:         optionFailure(o.Err),
+	}}
+}
+
+// do runs one operation on a bucket as a whole.
+func (s *service) do(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error) error {
+	c := s.core
+	scope := &core{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
+	scope.desc.Bucket = name
+	o := &operation{core: scope, name: op, writes: true}
+	e := checked
+	if s.core.bad != nil {
+		e = s.core.bad
+	}
+	if s.core.closed.Load() {
+		e = errServiceClosed()
+	}
+	if e == nil {
+		if ctx, e = o.begin(ctx); e == nil {
+			e = o.call(ctx, f)
+		}
+	}
+	return o.end(e)
+}
+
+func (s *service) CreateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
+	r, e := readBucketOptions(name, opts)
+	if e == nil {
+		e = checkBucketName(name)
+	}
+	info, err := s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
+		return s.driver.CreateBucket(ctx, r)
+	})
+	if err == nil {
+		s.keepsVersions(name, r.ObjectLock || r.Versioning != nil && *r.Versioning)
+	}
+	return info, err
+}
+
+func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	info, err := s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*storage.BucketInfo, error) {
+		return s.driver.BucketInfo(ctx, name)
+	})
+	if err == nil && info.Versioning { // else the credentials may not be allowed to read it
+		s.keepsVersions(name, true)
+	}
+	return info, err
+}
+
+func (s *service) UpdateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
+	r, e := readBucketOptions(name, opts)
+	if e == nil {
+		e = checkOpenName(name)
+	}
+	if e == nil && r.Region != "" {
+		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
+	}
+	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
+		return s.driver.UpdateBucket(ctx, r)
+	})
+	if err == nil && (r.ObjectLock || r.Versioning != nil) {
+		s.keepsVersions(name, r.ObjectLock || *r.Versioning)
+	}
+	return info, err
+}
+
+// keepsVersions remembers for Bucket whether a bucket keeps versions.
+func (s *service) keepsVersions(name string, keeps bool) {
+	if keeps {
+		s.versions.Store(name, true)
+	} else {
+		s.versions.Delete(name)
+	}
+}
+
+func (s *service) info(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) (*storage.BucketInfo, error)) (*storage.BucketInfo, error) {
+	var info *storage.BucketInfo
+	err := s.do(ctx, op, name, checked, func(ctx context.Context) (err error) {
+		info, err = f(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	info.Provider = s.core.desc.Provider
+	return info, nil
+}
+
+func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
+	return func(yield func(storage.BucketInfo, error) bool) {
+		token := ""
+		var progress pageProgress
+		for {
+			var page []storage.BucketInfo
+			next := ""
+			err := s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
+				if page, next, err = s.driver.ListBuckets(ctx, token); err != nil {
+					return err
+				}
+				last := ""
+				if n := len(page); n > 0 {
+					last = page[n-1].Name
+				}
+				if e := progress.check(&s.core.desc, token, next, last); e != nil {
+					return e
+				}
+				return nil
+			})
+			if err != nil {
+				yield(storage.BucketInfo{}, err)
+				return
+			}
+			for _, info := range page {
+				info.Provider = s.core.desc.Provider
+				if !yield(info, nil) {
+					return
+				}
+			}
+			if token = next; token == "" {
+				return
+			}
+		}
+	}
+}
+
+func (s *service) DeleteBucket(ctx context.Context, name string) error {
+	e := checkOpenName(name)
+	err := s.do(ctx, "DeleteBucket", name, e, func(ctx context.Context) error {
+		d, err := s.driver.Driver(name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = d.Close() }()
+		// Azure would delete everything. A page without entries may have a token for a page
+		// with entries, because drivers leave out folder markers.
+		desc := d.Describe()
+		var progress pageProgress
+		for token := ""; ; {
+			page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
+			switch {
+			case err != nil:
+				return err
+			case len(page.Entries) > 0:
+				return storage.BucketNotEmpty
+			case page.Token == "":
+				return s.driver.DeleteBucket(ctx, name)
+			}
+			if e := progress.check(&desc, token, page.Token, ""); e != nil {
+				return e
+			}
+			token = page.Token
+		}
+	})
+	if err == nil {
+		s.keepsVersions(name, false)
+	}
+	return err
+}
+
+func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
+	fail := func(e *storage.Error) (storage.Bucket, error) {
+		e.Op, e.Provider, e.Bucket = "Bucket", s.core.desc.Provider, name
+		return nil, e
+	}
+	if e := checkOpenName(name); e != nil {
+		return fail(e)
+	}
+	if s.core.closed.Load() {
+		return fail(errServiceClosed())
+	}
+	d, err := s.driver.Driver(name)
+	if err != nil {
+		return fail(ownError(err))
+	}
+	o := openOptionsOf(append(s.opts[:len(s.opts):len(s.opts)], opts...))
+	_, known := s.versions.Load(name)
+	b := newBucketWith(d, o, known)
+	if b.core.bad != nil {
+		e := *b.core.bad
+		_ = d.Close()
+		return fail(&e)
+	}
+	if !s.add(b.core) { // Close was faster
+		_ = b.core.close()
+		return fail(errServiceClosed())
+	}
+	return b, nil
+}
+
+func errServiceClosed() *storage.Error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the service is closed"), Hint: "open it again"}
+}
+
+// add makes Close close the bucket. It returns false if the service is closed.
+func (s *service) add(c *core) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.core.closed.Load() {
+		return false
+	}
+	if s.buckets == nil {
+		s.buckets = map[weak.Pointer[core]]struct{}{}
+	}
+	p := weak.Make(c)
+	s.buckets[p] = struct{}{}
+	c.forget = func() { s.forget(p) }
+	runtime.AddCleanup(c, s.forget, p)
+	return true
+}
+
+func (s *service) forget(p weak.Pointer[core]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.buckets, p)
+}
+
+func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
+	var c *storage.Credentials
+	err := s.do(ctx, "Credentials", name, checkOpenName(name), func(ctx context.Context) (err error) {
+		c, err = s.driver.Credentials(ctx, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *service) Close() error {
+	s.core.closing.Do(func() {
+		s.mu.Lock()
+		s.core.closed.Store(true)
+		open := slices.Collect(maps.Keys(s.buckets))
+		s.mu.Unlock()
+		var failures []error
+		for _, p := range open {
+			if c := p.Value(); c != nil {
+				failures = append(failures, c.close())
+			}
+		}
+		if err := s.driver.Close(); err != nil {
+			e := ownError(err)
+			e.Op, e.Provider = "Close", s.core.desc.Provider
+			failures = append(failures, e)
+		}
+		s.core.closeErr = errors.Join(failures...)
+	})
+	return s.core.closeErr
+}
+
+func readBucketOptions(name string, opts []storage.BucketOption) (*driver.BucketRequest, *storage.Error) {
+	var o storage.BucketOptions
+	if err := o.Apply(opts...); err != nil {
+		return nil, ownError(err)
+	}
+	return &driver.BucketRequest{
+		Name: name, Region: o.Region, PublicAccess: o.PublicAccess, Versioning: o.Versioning, CORS: o.CORS,
+		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention,
+	}, nil
+}
+
+func checkBucketName(name string) *storage.Error {
+	alnum := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	valid := len(name) >= 3 && len(name) <= 63 && alnum(name[0]) && alnum(name[len(name)-1]) && !strings.Contains(name, "--")
+	for i := 0; valid && i < len(name); i++ {
+		valid = alnum(name[i]) || name[i] == '-'
+	}
+	if !valid {
+		return invalid("name", `must be 3 to 63 of a-z, 0-9 and "-", a letter or digit at both ends, no "--"`)
+	}
+	return nil
+}
+
+// checkOpenName refuses names that no provider can have; the provider checks the rest.
+func checkOpenName(name string) *storage.Error {
+	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name) || name == "." || name == ".." {
+		return invalid("name", "must be a bucket's name, without slashes")
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+// Attrs describes the object; if there is none, it fails with ObjectNotFound.
+func (b *bucket) Attrs(ctx context.Context, key string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
+	return b.stat(ctx, scope.Attrs, "Attrs", key, opts)
+}
+
+// Exists returns false, nil if there is no object.
+func (b *bucket) Exists(ctx context.Context, key string, opts ...storage.AttrsOption) (bool, error) {
+	_, err := b.stat(ctx, scope.Exists, "Exists", key, opts)
+	if err == nil {
+		return true, nil
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil
+	}
+	return false, err
+}
+
+// stat is Attrs and Exists.
+func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key string, opts []storage.AttrsOption) (*storage.Attrs, error) {
+	s := &struct { // one allocation
+		op    operation
+		req   driver.GetRequest
+		given storage.DownloadOptions
+	}{}
+	o, r := &s.op, &s.req
+	e := o.prepare(b, may, name, key)
+	if e == nil {
+		e = optionFailure(s.given.ApplyAttrs(opts...))
+	}
+	if e == nil {
+		*r = getOf(&s.given)
+		e = b.core.resolveRead(o.key, r, settings(&s.given))
+	}
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	var a *storage.Attrs
+	if e == nil {
+		a, e = head(ctx, o, r)
+	}
+	if e == nil && settings(&s.given).WriteID != "" && !metadata.HoldsWriteID(a.Metadata, settings(&s.given).WriteID) {
+		e = &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("the object is of another write")}
+	}
+	if e != nil {
+		// To Exists, a missing object is a result: hooks and telemetry see no failure.
+		if name == "Exists" && e.Code == storage.ObjectNotFound && o.begun {
+			_ = o.end(nil)
+			return nil, storage.ObjectNotFound
+		}
+		return nil, o.end(e)
+	}
+	return o.toUser(a), o.end(nil)
+}
+
+// head makes a Head request, and returns Attrs as the driver does.
+func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Attrs, *storage.Error) {
+	a, e := request(ctx, o, func(ctx context.Context) (*storage.Attrs, error) { return o.hedgedHead(ctx, r) })
+	if e != nil {
+		withoutEffect(e)
+	}
+	return a, e
+}
+
+// getOf returns what the options of a read ask for.
+func getOf(given *storage.DownloadOptions) driver.GetRequest {
+	return driver.GetRequest{
+		Version: given.Version, Offset: given.Offset, Length: given.Length, Suffix: given.Suffix, Condition: given.Condition,
+		NativeAttrs: given.NativeAttrs, Auxiliary: settings(given).Auxiliary,
+	}
+}
+
+// resolveRead checks what all reads have in common, and completes the request.
+func (c *core) resolveRead(key string, r *driver.GetRequest, set *unexported.Settings) (e *storage.Error) {
+	if e = c.checkReadKey(key); e != nil {
+		return e
+	}
+	r.Key = key
+	if e = c.needVersion(set); e != nil {
+		return e
+	}
+	if e = c.condition(&r.Condition, 0); e != nil {
+		return e
+	}
+	r.Native, e = c.natives(set.Natives)
+	return e
+}

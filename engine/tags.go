@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"maps"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOption) (map[string]string, error) {
+	o, r, given := &operation{}, &driver.GetRequest{}, &storage.DownloadOptions{}
+	e := o.prepare(b, scope.Attrs, "Tags", key)
+	if e == nil {
+		e = optionFailure(given.ApplyAttrs(opts...))
+	}
+	if e == nil {
+		*r = getOf(given)
+		e = b.core.resolveRead(o.key, r, settings(given))
+	}
+	if e == nil {
+		e = b.core.need(storage.ObjectTags, "Tags")
+	}
+	if e == nil && r.Condition != (storage.Condition{}) {
+		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
+	}
+	tags, err := run(ctx, o, e, func(ctx context.Context) (*map[string]string, *storage.Error) {
+		tags, e := readTags(ctx, o, r)
+		return &tags, e
+	})
+	if err != nil {
+		return nil, err
+	}
+	return *tags, nil
+}
+
+// readTags requests the tags, within o.
+func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
+	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) })
+	if e != nil {
+		withoutEffect(e)
+		return nil, e
+	}
+	if tags == nil {
+		return map[string]string{}, nil
+	}
+	return maps.Clone(tags), nil // a driver may keep its map
+}
+
+func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts ...storage.SetOption) error {
+	c := &changeOp{req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
+	applied := c.given.Apply(opts...)
+	return c.run(ctx, b, "SetTags", key, storage.ObjectTags, applied, checkTags("tags", tags), driver.Driver.SetTags)
+}
+
+// A changeOp is one call that changes what is kept with an object.
+type changeOp struct {
+	op    operation
+	req   driver.ChangeRequest
+	given storage.ChangeOptions
+}
+
+// run checks the request and makes it. applied and checked are how reading the options and
+// checking the argument went.
+func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need storage.Features, applied error, checked *storage.Error, call func(driver.Driver, context.Context, *driver.ChangeRequest) error) error {
+	o, r := &c.op, &c.req
+	e := o.prepare(b, scope.Upload, name, key)
+	if e == nil {
+		e = optionFailure(applied)
+	}
+	if e == nil {
+		e = checked
+	}
+	if e == nil {
+		e = b.core.resolveChange(o.key, r, &c.given)
+	}
+	if e == nil {
+		e = b.core.need(need, name)
+	}
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	if e == nil {
+		e = o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
+	}
+	if e != nil && e.Unknown && e.Code == storage.PreconditionFailed {
+		e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
+	}
+	return o.end(e)
+}
+
+// resolveChange checks the key and the options, and completes the request.
+func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) (e *storage.Error) {
+	if e = c.checkReadKey(key); e != nil {
+		return e
+	}
+	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
+	if e = c.needVersion(settings(given)); e != nil {
+		return e
+	}
+	r.Native, e = c.natives(settings(given).Natives)
+	return e
+}

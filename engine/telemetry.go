@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/internal/unexported"
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// tracedDriver has a span for each call. PutPart has one with the number of the part.
+type tracedDriver struct {
+	driver.Driver // intercepted
+	inner         driver.Driver
+	t             *telemetry.Reporter
+}
+
+func traced(t *telemetry.Reporter, d driver.Driver) driver.Driver {
+	intercepted := driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return t.Attempt(ctx, call, next, telemetryFailure)
+	})
+	return &tracedDriver{Driver: intercepted, inner: d, t: t}
+}
+
+func (d *tracedDriver) PutPart(ctx context.Context, r *driver.PartRequest) (part driver.Part, err error) {
+	err = d.t.Attempt(ctx, "PutPart", func(ctx context.Context) (err error) {
+		part, err = d.inner.PutPart(ctx, r)
+		return err
+	}, telemetryFailure, attribute.Int("omnibucket.part", r.Number))
+	return part, err
+}
+
+// reporter returns what reports the operations of a bucket or account.
+func reporter(o *unexported.OpenOptions, desc *driver.Description) *telemetry.Reporter {
+	return telemetry.New(telemetry.Config{
+		Tracer: o.Tracer, Meter: o.Meter,
+		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Local: desc.Local,
+	})
+}
+
+// telemetryFailure describes an error. Some codes are results that programs expect: nothing went
+// wrong in the operation.
+func telemetryFailure(err error) telemetry.Failure {
+	code := storage.CodeOf(err)
+	expected := code == storage.ObjectNotFound || code == storage.PreconditionFailed || code == storage.NotModified || code == storage.Canceled
+	return telemetry.Failure{Err: err, Code: string(code), Expected: expected}
+}

@@ -1,0 +1,365 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
+)
+
+const (
+	// lookAhead is how many bytes of a stream are read before the choice between
+	// one Put and parts. If the body ends within them, it is sent whole with its
+	// size and checksum, and can be sent again.
+	lookAhead = buffer.TwoChunks
+
+	// singleLimit is the largest body that goes in one request to a provider that
+	// has parts, if no option says otherwise.
+	singleLimit = 8 << 20
+)
+
+// Upload stores all of body under key.
+func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	u := &struct { // one allocation
+		op    operation
+		write write
+	}{}
+	u.write.op = &u.op
+	e := u.op.prepare(b, scope.Upload, "Upload", key)
+	if e == nil {
+		e = u.write.resolve(body, opts)
+	}
+	if e == nil {
+		ctx, e = u.op.begin(ctx)
+	}
+	var a *storage.Attrs
+	if e == nil {
+		a, e = u.write.store(ctx)
+	}
+	return a, u.op.end(e)
+}
+
+// A write stores one object: a resolved request and a body in, the stored Attrs
+// out. Upload makes one from options; Copy and Compose make one if the bytes pass
+// through this process.
+type write struct {
+	op       *operation
+	req      driver.PutRequest
+	given    storage.UploadOptions
+	src      source
+	metadata map[string]string // the user's; req.Metadata is as the store keeps it
+	writeID  string
+	progress *progress.Counter
+	journal  *journal.Journal // nil without WithResume
+	content  sectionBody      // of one Put
+	first    buffer.Buffer    // of a stream
+}
+
+// resolve checks everything that can be checked before a request.
+func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Error {
+	r, c := &w.req, w.op.core
+	if err := w.given.Apply(opts...); err != nil {
+		return ownError(err)
+	}
+	*r = putOf(&w.given)
+	r.Key = w.op.key
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(&w.given)); e != nil {
+		return e
+	}
+	if e := c.checkPartSize("WithPartSize", settings(&w.given).PartSize); e != nil {
+		return e
+	}
+	return w.open(body)
+}
+
+// putOf returns what the options of an upload ask for.
+func putOf(given *storage.UploadOptions) driver.PutRequest {
+	return driver.PutRequest{Size: given.Size, CRC32C: given.CRC32C, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition}
+}
+
+// open looks at the body, and refuses one that is too large for the provider.
+func (w *write) open(body io.Reader) *storage.Error {
+	if e := w.src.init(body, w.req.Size, w.singleBound()); e != nil {
+		return e
+	}
+	if w.src.size >= 0 {
+		return w.op.core.checkSize(w.src.size)
+	}
+	return nil
+}
+
+// resolveWrite checks the key and the options that all writes have in common.
+func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Controls, cond *storage.Condition, set *unexported.Settings) *storage.Error {
+	if rule := keyrule.Write(key); rule != "" {
+		return invalid("key", rule)
+	}
+	if e := checkProperties(p, set.Given); e != nil {
+		return e
+	}
+	if keyrule.HasLongSegment(key) {
+		if e := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
+			return e
+		}
+	}
+	if e := c.needProperties(p, set.Given); e != nil {
+		return e
+	}
+	c.dropProperties(p)
+	if p.StorageClass != "" {
+		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
+			return e
+		}
+	}
+	if e := c.resolveControls(w, set); e != nil {
+		return e
+	}
+	return c.condition(cond, storage.ConditionalUpdate)
+}
+
+// checkPartSize checks the size that an option has set; 0 means that it was not given.
+func (c *core) checkPartSize(option string, size int64) *storage.Error {
+	d := &c.desc
+	if size == 0 {
+		return nil
+	}
+	if e := c.need(storage.MultipartUploads, option); e != nil {
+		return e
+	}
+	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
+	if size < d.MinPartSize || largest > 0 && size > largest {
+		bound := "any number of"
+		if largest > 0 {
+			bound = strconv.FormatInt(largest, 10)
+		}
+		return invalid(option, fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, bound, d.Provider))
+	}
+	if d.PartUnit > 0 && size%d.PartUnit != 0 {
+		return invalid(option, fmt.Sprintf("must be a multiple of %d bytes on %s", d.PartUnit, d.Provider))
+	}
+	return nil
+}
+
+// checkSize refuses early a size that the provider cannot store in one object.
+func (c *core) checkSize(size int64) *storage.Error {
+	d := &c.desc
+	switch {
+	case d.MaxSize > 0 && size > d.MaxSize:
+		return tooLarge(0)
+	case !c.has(storage.MultipartUploads):
+		if d.MaxPutSize > 0 && size > d.MaxPutSize {
+			return tooLarge(0)
+		}
+	case d.MaxParts > 0 && d.MaxPartSize > 0 && size/int64(d.MaxParts) >= d.MaxPartSize && size > int64(d.MaxParts)*d.MaxPartSize:
+		return tooLarge(0)
+	}
+	return nil
+}
+
+// store stores the body. On success it returns Attrs as the user sees them.
+func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	r := &w.req
+	w.metadata = r.Metadata
+	w.progress = progress.New(settings(&w.given).Progress, w.src.size)
+	sniff := w.src.sniff
+	if !w.op.core.has(storage.ContentProperties) {
+		sniff = nil
+	}
+	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
+	if settings(&w.given).ResumeFile != "" {
+		return w.storeResumable(ctx)
+	}
+	return w.storeBody(ctx)
+}
+
+// storeBody chooses between one Put and parts by what is known of the body.
+func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	if (w.req.Condition != (storage.Condition{}) || settings(&w.given).WriteID != "") && w.writeID == "" {
+		w.writeID = w.op.core.newWriteID(settings(&w.given).WriteID)
+	}
+	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
+	if w.src.at == nil {
+		return w.storeStream(ctx)
+	}
+	if w.src.size <= w.singleBound() {
+		return w.putSection(ctx, w.src.at, w.src.off, w.src.size, storage.CRC32C{})
+	}
+	return w.storeParts(ctx, nil, nil)
+}
+
+// newWriteID returns named, or if that is "" an id that distinguishes one write from any other.
+// It returns "" if the store has no metadata to keep it in.
+func (c *core) newWriteID(named string) string {
+	switch {
+	case !c.has(storage.Metadata):
+		return ""
+	case named != "":
+		return named
+	}
+	return hexid.New(metadata.WriteIDLength / 2)
+}
+
+// singleBound returns the size in bytes of the largest body that goes in one Put.
+func (w *write) singleBound() int64 {
+	c, bound := w.op.core, int64(math.MaxInt64)
+	if c.desc.MaxPutSize > 0 {
+		bound = c.desc.MaxPutSize
+	}
+	switch {
+	case !c.has(storage.MultipartUploads):
+	case settings(&w.given).PartSize > 0:
+		bound = min(bound, settings(&w.given).PartSize)
+	case !c.has(storage.StreamingPut):
+		bound = min(bound, cmp.Or(c.partSize, singleLimit))
+	}
+	return bound
+}
+
+// storeStream reads the beginning of a stream, and then knows more of it.
+func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	first := &w.first
+	first.Init(w.op.core.bufferLimit, &w.op.overGrants)
+	if !w.streams() {
+		return w.storeFilled(ctx, first)
+	}
+	defer first.Free()
+	err := first.Fill(ctx, &w.src, lookAhead)
+	switch {
+	case err == nil:
+		return w.putStream(ctx, first)
+	case err == io.EOF && first.Size() <= w.singleBound():
+		return w.putBuffer(ctx, first)
+	case err == io.EOF:
+		return nil, tooLarge(0)
+	}
+	return nil, readFailed(ctx, err)
+}
+
+// streams reports whether a stream goes in one Put of unknown size. If the stream may be too
+// long for one, it goes in parts.
+func (w *write) streams() bool {
+	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
+	fits := maximum == 0 || size >= 0 && size <= maximum
+	return w.op.core.has(storage.StreamingPut) && settings(&w.given).PartSize == 0 && (fits || !w.op.core.has(storage.MultipartUploads))
+}
+
+// storeFilled fills the buffer of the first part. If the stream ends in it, it is
+// one Put; else it is a multipart upload.
+func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
+	plan := w.plan()
+	next, e := w.fillPart(ctx, first, plan.size(1))
+	if e == nil && w.src.size >= 0 && first.Size() > w.src.size {
+		next.Free()
+		e = tooLong(w.src.size)
+	}
+	switch {
+	case e != nil:
+		first.Free()
+		return nil, e
+	case next == nil && first.Size() <= w.singleBound():
+		defer first.Free()
+		return w.putBuffer(ctx, first)
+	case !w.op.core.has(storage.MultipartUploads):
+		first.Free()
+		next.Free()
+		return nil, tooLarge(0)
+	}
+	return w.storeParts(ctx, first, next)
+}
+
+// putBuffer stores a stream that has ended within a buffer.
+func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs, *storage.Error) {
+	if declared := w.req.Size; declared >= 0 && declared != b.Size() {
+		return nil, wrongLength(b.Size(), declared)
+	}
+	w.op.core.bufferLimit.AddInFlight(1)
+	defer w.op.core.bufferLimit.AddInFlight(-1)
+	return w.putSection(ctx, b, 0, b.Size(), storage.KnownCRC32C(b.CRC32C()))
+}
+
+// putSection stores a body that can be read again. If the driver needs the checksum
+// before the bytes, it is computed first.
+func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc storage.CRC32C) (*storage.Attrs, *storage.Error) {
+	r, want, content := &w.req, w.req.CRC32C, &w.content
+	content.init(at, off, length)
+	content.body.onBytes = w.progress.Func()
+	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
+		sum, err := hashSection(&content.section)
+		if err != nil {
+			return nil, bodyFailed(err)
+		}
+		crc = storage.KnownCRC32C(sum)
+	}
+	if crc.Known && want.Known && crc != want {
+		return nil, mismatch(want, crc)
+	}
+	r.CRC32C, r.Size, r.Body = crc, length, content
+	if !crc.Known {
+		content.body.want, content.body.sum = want, &r.CRC32C
+	}
+	return w.put(ctx, content, &content.body)
+}
+
+// putStream stores a stream in one request: first holds its beginning.
+func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
+	r := &w.req
+	content := &body{
+		from:    io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
+		size:    r.Size,
+		limit:   w.op.core.desc.MaxPutSize,
+		want:    r.CRC32C,
+		sum:     &r.CRC32C,
+		onBytes: w.progress.Func(),
+	}
+	r.CRC32C, r.Size, r.Body = storage.CRC32C{}, -1, content
+	return w.put(ctx, content, content)
+}
+
+// put makes one Put request.
+func (w *write) put(ctx context.Context, replay replayable, content *body) (*storage.Attrs, *storage.Error) {
+	var a *storage.Attrs
+	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
+		a, err = w.op.core.driver.Put(ctx, &w.req)
+		return err
+	})
+	if e == nil && !content.ended && !(content.exact && content.size == 0) {
+		e = &storage.Error{Code: storage.Internal, Err: errors.New("the driver stored the body without reading all of it")}
+	}
+	return w.finish(ctx, a, e, content.read)
+}
+
+// finish returns what the write has stored, or why it failed; size is the bytes
+// that were sent.
+func (w *write) finish(ctx context.Context, a *storage.Attrs, e *storage.Error, size int64) (*storage.Attrs, *storage.Error) {
+	properties := w.req.Properties
+	properties.Metadata = w.metadata
+	a, e = finishWrite(ctx, w.op, a, e, &intent{
+		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
+		writeID: w.writeID, named: settings(&w.given).WriteID != "",
+	})
+	if e == nil {
+		w.op.bytes.Store(size)
+	}
+	return a, e
+}
+
+func tooLarge(parts int) *storage.Error {
+	e := &storage.Error{Code: storage.TooLarge, Err: errors.New("the body is larger than the provider stores in one object")}
+	if parts > 0 {
+		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", parts)
+	}
+	return e
+}

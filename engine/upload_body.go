@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+// A source is the body as the caller gave it. It is read in place if it allows
+// random access; else it is a stream, of which only Read is used.
+type source struct {
+	at   io.ReaderAt // nil for a stream
+	off  int64       // offset of the body in at
+	size int64       // bytes; for a stream the size of WithSize, or -1
+
+	stream io.Reader
+	head   []byte // read from stream to detect the content type, not delivered yet
+	end    error  // how the stream ended while head was read
+}
+
+// randomAccess is a body that is read in place: bytes.Reader, strings.Reader,
+// io.SectionReader, *ReaderAt. An *os.File has no Size; it is recognized by its
+// type, so that a struct that embeds one keeps its own Read.
+type randomAccess interface {
+	io.ReaderAt
+	io.Seeker
+	Size() int64
+}
+
+// init looks at the body; declared is the size of WithSize, or -1, and single that of the
+// largest body that goes in one request.
+func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
+	s.size = declared
+	switch b := body.(type) {
+	case nil:
+		return invalid("body", "must not be nil; an empty object has an empty body")
+	case *os.File:
+		if e := s.initFile(b); e != nil {
+			return e
+		}
+	case randomAccess:
+		off, err := b.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return bodyFailed(err)
+		}
+		s.at, s.off, s.size = b, off, max(b.Size()-off, 0)
+	default:
+		if e := s.initSeeker(body, declared, single); e != nil {
+			return e
+		}
+	}
+	if s.at == nil {
+		s.stream = body
+	} else if declared >= 0 && declared != s.size {
+		return wrongLength(s.size, declared)
+	}
+	return nil
+}
+
+// initFile reads a regular file in place. A file of size 0 is read as a stream:
+// files of /proc say 0 and have content.
+func (s *source) initFile(f *os.File) *storage.Error {
+	if f == nil {
+		return invalid("body", "must not be a nil *os.File")
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil // Read tells what is wrong
+	}
+	off, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil
+	}
+	s.at, s.off, s.size = f, off, max(info.Size()-off, 0)
+	return nil
+}
+
+// sniff returns the first bytes of the body, at most 512.
+func (s *source) sniff() []byte {
+	const enough = 512 // http.DetectContentType looks at no more
+	head := make([]byte, enough)
+	if s.at != nil {
+		n, _ := s.at.ReadAt(head[:min(enough, s.size)], s.off) // an error recurs when the body is read
+		return head[:n]
+	}
+	n := 0
+	for n < enough && s.end == nil {
+		var k int
+		k, s.end = buffer.ReadSome(s.stream, head[n:])
+		n += k
+	}
+	s.head = head[:n]
+	return s.head
+}
+
+// Read delivers a stream, beginning with the bytes that sniff has read.
+func (s *source) Read(p []byte) (int, error) {
+	if len(s.head) > 0 {
+		n := copy(p, s.head)
+		s.head = s.head[n:]
+		return n, nil
+	}
+	if s.end != nil {
+		return 0, s.end
+	}
+	n, err := buffer.ReadSome(s.stream, p)
+	s.end = err
+	return n, err
+}
+
+// section returns length bytes of a random-access body, from offset off.
+func (s *source) section(off, length int64) *io.SectionReader {
+	return io.NewSectionReader(s.at, s.off+off, length)
+}
+
+func wrongLength(got, declared int64) *storage.Error {
+	return bodyFailed(fmt.Errorf("the body has %d bytes, not the %d that WithSize or the source declared", got, declared))
+}
+
+func tooLong(declared int64) *storage.Error {
+	return bodyFailed(fmt.Errorf("the body has more than the %d bytes that WithSize or the source declared", declared))
+}
+
+// hashBlock is how many bytes are read before they are hashed: they are still in
+// the processor's cache then.
+const hashBlock = 64 << 10
+
+// A body is the io.Reader that a driver gets. It counts and hashes the bytes, and
+// ends in an error in place of io.EOF if length or checksum are not as declared.
+type body struct {
+	from    io.Reader
+	size    int64           // -1: unknown
+	limit   int64           // the provider's, in bytes; 0: none
+	want    storage.CRC32C  // that was declared
+	sum     *storage.CRC32C // receives the checksum at the end; nil: it is known already
+	onBytes func(n int64)   // reports progress; nil: nobody listens
+
+	read    int64
+	reached int64          // the furthest that was read, before a rewind
+	broken  *storage.Error // why reading failed
+	caught  panics.Caught
+	crc     uint32
+	exact   bool // from ends at size, as a section does; a stream is read once more, in case it is longer
+	partial bool // reading began elsewhere than at the start
+	ended   bool
+}
+
+// Read does not deliver the last bytes of a body that is not as declared:
+// io.ReadFull ignores an error returned with the last bytes. It does not panic: an
+// HTTP client reads the body in a goroutine of its own, and no caller can recover there.
+func (b *body) Read(p []byte) (n int, err error) {
+	b.caught.Do(func() { n, err = b.next(p) }, func() {
+		b.broken = errPanicked("")
+		n, err = 0, b.broken
+	})
+	return n, err
+}
+
+func (b *body) next(p []byte) (int, error) {
+	if b.broken != nil {
+		return 0, b.broken
+	}
+	total := 0
+	for total < len(p) && !b.ended {
+		n, err := buffer.ReadSome(b.from, p[total:min(len(p), total+hashBlock)])
+		b.count(p[total : total+n])
+		total += n
+		switch {
+		case b.size >= 0 && b.read > b.size:
+			b.broken = tooLong(b.size)
+			return 0, b.broken
+		case b.limit > 0 && b.read > b.limit:
+			b.broken = tooLarge(0)
+			return 0, b.broken
+		case err != nil && err != io.EOF:
+			b.broken = bodyFailed(err)
+			return total, b.broken
+		case err != nil || b.exact && b.read == b.size:
+			if b.broken = b.finish(); b.broken != nil {
+				return 0, b.broken
+			}
+		}
+		if n < hashBlock {
+			break // a slow source: deliver what there is
+		}
+	}
+	b.report()
+	if total == 0 && b.ended {
+		return 0, io.EOF
+	}
+	return total, nil
+}
+
+// count counts and hashes bytes that were read.
+func (b *body) count(p []byte) {
+	if b.sum != nil {
+		b.crc = crc32c.Update(b.crc, p)
+	}
+	b.read += int64(len(p))
+}
+
+func (b *body) report() {
+	if b.onBytes != nil && b.read > b.reached {
+		b.onBytes(b.read - b.reached)
+		b.reached = b.read
+	}
+}
+
+// finish checks length and checksum at EOF.
+func (b *body) finish() *storage.Error {
+	if b.size >= 0 && b.read != b.size {
+		return wrongLength(b.read, b.size)
+	}
+	if b.sum != nil && !b.partial {
+		got := storage.KnownCRC32C(b.crc)
+		if b.want.Known && b.want != got {
+			return mismatch(b.want, got)
+		}
+		*b.sum = got
+	}
+	b.ended = true
+	return nil
+}
+
+func (b *body) failure() *storage.Error { return b.broken }
+
+// raise panics, in the goroutine that made the request, if reading has panicked.
+func (b *body) raise() { b.caught.Raise() }
+
+// rewind is possible only before the first byte was read.
+func (b *body) rewind() bool { return b.read == 0 && b.broken == nil && !b.ended }
+
+// A sectionBody is a body that can be read again.
+type sectionBody struct {
+	body    body
+	section io.SectionReader
+}
+
+func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
+func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
+func (b *sectionBody) raise()                     { b.body.raise() }
+
+// init makes b the body of length bytes of at, from offset off.
+func (b *sectionBody) init(at io.ReaderAt, off, length int64) {
+	b.section = *io.NewSectionReader(at, off, length)
+	b.body.from, b.body.exact, b.body.size = &b.section, true, length
+}
+
+// Seek to the start begins a new checksum. After a Seek to anywhere else there is
+// none: not all bytes are read.
+func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
+	at, err := b.section.Seek(offset, whence)
+	if err != nil {
+		return at, err
+	}
+	b.body.read, b.body.crc, b.body.broken, b.body.ended = at, 0, nil, false
+	b.body.partial = at != 0
+	if b.body.sum != nil {
+		*b.body.sum = storage.CRC32C{}
+	}
+	return at, nil
+}
+
+// PeekAt implements [BodyPeeker].
+func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
+	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked("") })
+	if err != nil && err != io.EOF {
+		b.body.broken = bodyFailed(err)
+		return n, b.body.broken
+	}
+	return n, err
+}
+
+func (b *sectionBody) rewind() bool {
+	_, err := b.Seek(0, io.SeekStart)
+	return err == nil
+}
+
+// hashesWhileSending reports whether the driver takes a body whose checksum is not known.
+func (c *core) hashesWhileSending() bool {
+	return c.has(storage.StreamingPut) || c.desc.ChecksumWhileSending
+}
+
+// hashSection returns the CRC32C of a section.
+func hashSection(section *io.SectionReader) (uint32, error) {
+	chunk := buffer.Scratch()
+	defer buffer.PutScratch(chunk)
+	var crc uint32
+	for off := int64(0); off < section.Size(); {
+		n, err := section.ReadAt(chunk, off)
+		crc = crc32c.Update(crc, chunk[:n])
+		off += int64(n)
+		if err != nil && off < section.Size() {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+	}
+	return crc, nil
+}
+
+// readFailed returns why a body could not be read: ctx, or the caller's reader.
+func readFailed(ctx context.Context, err error) *storage.Error {
+	if ctx.Err() != nil {
+		return asError(ctx, err)
+	}
+	return bodyFailed(err)
+}

@@ -1,0 +1,348 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+const (
+	defaultPartSize    = 5 << 20 // S3's minimum
+	maxInPlacePart     = 32 << 20
+	equalPartSize      = 16 << 20
+	defaultConcurrency = 16   // of parts, without WithConcurrency
+	mostInPlace        = 32   // to which the parts that are read in place may grow
+	maxConcurrency     = 1000 // more connections than that make no upload or file faster
+	// streamBuffers bounds what the parts of one stream take in memory without options, in
+	// bytes: 12 parts of 5 MiB.
+	streamBuffers = 64 << 20
+	// If parts may grow, they double after each growthStep parts, so that 10,000
+	// parts that begin with 5 MiB reach S3's 5 TiB.
+	growthStep = 1000
+	// Each sequential part waits for a response. Those of a stream double after each
+	// sequentialStep parts, to four times the size of the first.
+	sequentialStep = 8
+	// abortTimeout bounds how long an abort may take.
+	abortTimeout = 30 * time.Second
+	// beginTimeout bounds how long the beginning of an upload outlives the caller's context.
+	beginTimeout = 2 * time.Second
+)
+
+// A partPlan decides into which parts a body is cut.
+type partPlan struct {
+	first       int64 // bytes of the first part
+	maximum     int64 // bytes; 0: none
+	doubleAfter int   // parts after which the size doubles; 0: never
+	doublings   int   // at most
+	concurrency int   // parts sent at once, at most
+}
+
+// plan returns the plan for w's body.
+func (w *write) plan() partPlan {
+	c, given, inPlace := w.op.core, settings(&w.given).PartSize, w.src.at != nil
+	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
+	switch {
+	case given > 0 || c.has(storage.EqualParts) || inPlace:
+	case c.has(storage.SequentialParts) && c.partSize > 0:
+	case c.has(storage.SequentialParts):
+		p.doubleAfter, p.doublings = sequentialStep, 2
+	case w.src.size < 0 && c.desc.MaxParts > 0:
+		p.doubleAfter, p.doublings = growthStep, 20
+	}
+	p.concurrency = w.maxConcurrency()
+	if settings(&w.given).Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
+		p.concurrency = max(1, min(p.concurrency, int(streamBuffers/p.first)))
+	}
+	return p
+}
+
+// size returns the size in bytes of part number, from 1.
+func (p *partPlan) size(number int) int64 {
+	size := p.first
+	if p.doubleAfter > 0 {
+		size <<= min((number-1)/p.doubleAfter, p.doublings)
+	}
+	if p.maximum > 0 {
+		size = min(size, p.maximum)
+	}
+	return size
+}
+
+// firstPart returns the size in bytes of the first part.
+func (w *write) firstPart() int64 {
+	if w.journal.Begun() {
+		return w.journal.Header().PartSize
+	}
+	if given := settings(&w.given).PartSize; given > 0 {
+		return given
+	}
+	c, body := w.op.core, w.src.size
+	d := &c.desc
+	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
+	switch {
+	case c.partSize > 0:
+	case w.src.at != nil: // a larger part costs no memory
+		size = min(max(size, body/int64(w.inPlaceParts())), maxInPlacePart)
+	case c.has(storage.EqualParts) && body < 0:
+		size = equalPartSize
+	}
+	if body >= 0 && d.MaxParts > 0 {
+		size = max(size, (body+int64(d.MaxParts)-1)/int64(d.MaxParts))
+	}
+	size = max(size, d.MinPartSize)
+	if d.MaxPartSize > 0 {
+		size = min(size, d.MaxPartSize)
+	}
+	if unit := d.PartUnit; unit > 0 {
+		size = (size + unit - 1) / unit * unit
+	}
+	return size
+}
+
+// maxConcurrency returns how many parts may be sent at once.
+func (w *write) maxConcurrency() int {
+	switch n := int(settings(&w.given).Concurrency); {
+	case w.op.core.has(storage.SequentialParts):
+		return 1
+	case n > 0:
+		return min(n, maxConcurrency)
+	case w.src.at != nil:
+		return mostInPlace
+	}
+	return defaultConcurrency
+}
+
+// inPlaceParts returns into how many parts a random-access body is cut, so that they end
+// together. Sequential parts are few, because each waits for a response.
+func (w *write) inPlaceParts() int {
+	if settings(&w.given).Concurrency > 0 || w.op.core.has(storage.SequentialParts) {
+		return w.maxConcurrency()
+	}
+	return defaultConcurrency
+}
+
+// newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
+// that are read in place grows: they take no memory.
+func (w *write) newLimit(most int) *concurrency.Limit {
+	if settings(&w.given).Concurrency > 0 || w.src.at == nil {
+		return concurrency.Fixed(most)
+	}
+	return concurrency.Growing(defaultConcurrency, most, 0)
+}
+
+// A multipart is one multipart upload in progress: from BeginParts to
+// CompleteParts or AbortParts. Its parts are sent by at most WithConcurrency
+// goroutines, which have all ended when it has.
+type multipart struct {
+	w       *write
+	plan    partPlan
+	ready   chan struct{} // closed when the upload has begun, or could not
+	begun   bool
+	id      string // the driver's name for the upload
+	resumed bool   // an earlier call has begun it
+
+	offset int64      // of the next part
+	final  *finalPart // with SequentialParts
+	mu     sync.Mutex
+	parts  []driver.Part
+	failed *storage.Error // the first
+	cancel context.CancelFunc
+	slots  *concurrency.Limit // of the parts that are being sent
+	space  chan struct{}      // one for each part of a stream that is in memory
+	group  panics.Group
+}
+
+// storeParts stores the body in parts: a random-access body in place, a stream
+// from first and next on. next is nil if there is nothing after first.
+func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
+	var tried backoff.Tries
+	for {
+		if w.writeID == "" {
+			w.writeID = w.op.core.newWriteID(settings(&w.given).WriteID)
+			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
+		}
+		resumed := w.journal.Begun()
+		a, e := w.sendParts(ctx, first, next)
+		if !mustRestart(e) || e.Unknown || w.src.at == nil || ctx.Err() != nil {
+			return a, e
+		}
+		if !resumed {
+			delay, again := w.op.core.retry.allow(&tried, e)
+			if !again {
+				return a, e
+			}
+			if ctxtime.Sleep(ctx, delay) != nil {
+				return nil, w.op.gaveUp(ctx, e, false)
+			}
+		}
+		w.writeID = ""
+		w.progress.Restart()
+	}
+}
+
+// sendParts makes one multipart upload.
+func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
+	m := &multipart{w: w, plan: w.plan(), ready: make(chan struct{})}
+	declared := w.req.CRC32C
+	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, storage.CRC32C{}
+	defer func() { w.req.CRC32C = declared }()
+	panicked := true
+	defer func() {
+		if panicked {
+			m.abandon(ctx)
+		}
+	}()
+	var e *storage.Error
+	if first == nil {
+		e = m.sendSections(ctx)
+	} else {
+		e = m.sendStream(ctx, first, next)
+	}
+	var a *storage.Attrs
+	if e == nil {
+		a, e = m.complete(ctx, declared)
+	}
+	m.final.free()
+	e = m.end(ctx, e)
+	panicked = false
+	m.group.Raise() // if a source has panicked, now that nothing is left of the upload
+	return a, e
+}
+
+// begin begins the upload, unless an earlier call has.
+func (m *multipart) begin(ctx context.Context) *storage.Error {
+	defer close(m.ready)
+	w := m.w
+	if w.journal.Begun() {
+		m.id, m.resumed, m.begun = w.journal.Header().Upload, true, true
+		return nil
+	}
+	id, e := beginParts(ctx, w.op, &w.req)
+	if e != nil {
+		return e
+	}
+	m.id = id
+	if w.journal != nil {
+		if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
+			m.abort(ctx, e)
+			return e
+		}
+	}
+	m.begun = true
+	return nil
+}
+
+// beginParts begins a multipart upload. Without the response, nobody could abort it: if ctx ends
+// meanwhile, the response is waited for a moment longer.
+func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string, *storage.Error) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		_ = ctxtime.Sleep(longer, beginTimeout)
+		cancel()
+	})
+	defer stop()
+	id, e := request(ctx, o, func(context.Context) (string, error) { return o.core.driver.BeginParts(longer, r) })
+	if e != nil {
+		withoutEffect(e)
+		state(e).Absent = e.Code == storage.PreconditionFailed && r.Condition.Absent
+	}
+	return id, e
+}
+
+// complete has the store make the object of the parts.
+func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
+	w := m.w
+	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
+	last, replay, e := m.finalRequest()
+	if e != nil {
+		return nil, e
+	}
+	r := &driver.CompleteRequest{Put: &w.req, Upload: m.id, Parts: m.parts, Last: last}
+	size, crc := objectSum(r)
+	if declared.Known && declared.Sum != crc {
+		return nil, mismatch(declared, storage.KnownCRC32C(crc))
+	}
+	w.req.Size, w.req.CRC32C = size, storage.KnownCRC32C(crc)
+	completing, err := w.journal.MarkCompleting()
+	if err != nil {
+		return nil, journalFailed(err)
+	}
+	var a *storage.Attrs
+	e = m.sendUnlessRestart(ctx, replay, func(ctx context.Context) (err error) {
+		a, err = w.op.core.driver.CompleteParts(ctx, r)
+		return err
+	})
+	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed) {
+		if a, e = m.reconcileResumed(ctx, e, completing, size); e != nil {
+			return nil, e
+		}
+	}
+	a, e = w.finish(ctx, a, e, size)
+	if m.resumed && e != nil && e.Code == storage.ChecksumMismatch && !e.Unknown {
+		e = errUploadLost(e) // the body has changed: the store has bytes of before
+	}
+	return a, e
+}
+
+// end ends an upload that was completed or has failed with e. It aborts the upload,
+// or keeps it for the next call if that can resume it.
+func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
+	if !m.begun {
+		return e
+	}
+	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
+		e = errUploadLost(e)
+	}
+	recorded := m.w.journal != nil
+	keeps := e != nil && (e.Unknown && e.Code != storage.OutcomeUnknown || recorded && isResumable(e))
+	if e != nil && !keeps && (!e.Unknown || recorded) {
+		m.abort(ctx, e)
+	}
+	if !keeps {
+		_ = m.w.journal.Forget() // if the file stays, the next call finds that it is of no use
+	}
+	return e
+}
+
+// abandon ends an upload if a panic in the caller's goroutine has interrupted it.
+func (m *multipart) abandon(ctx context.Context) {
+	if m.cancel != nil {
+		m.cancel()
+	}
+	m.group.Join()
+	_ = m.end(ctx, errPanicked(""))
+}
+
+// abort has the store drop the parts, with a context of its own: the caller's has
+// often ended by then. If that fails too, e tells.
+func (m *multipart) abort(ctx context.Context, e *storage.Error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	op := m.w.op
+	failed := op.call(ctx, func(ctx context.Context) error {
+		return op.core.driver.AbortParts(ctx, op.key, m.id)
+	})
+	if failed != nil && e.Hint == "" {
+		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
+	}
+}
+
+// record notes in the journal a part that the store has.
+func (m *multipart) record(part driver.Part) *storage.Error {
+	if m.w.journal == nil {
+		return nil
+	}
+	return journalFailed(m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum}))
+}

@@ -1,0 +1,227 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
+	o := &operation{}
+	e := o.prepare(b, scope.Upload, "AbandonUpload", "")
+	if e != nil {
+		return o.end(e)
+	}
+	j, err := journal.Open(path)
+	if err != nil {
+		return o.end(journalFailed(err))
+	}
+	defer j.Close()
+	if !j.Begun() {
+		return o.end(journalFailed(j.Forget()))
+	}
+	o.key = j.Header().Key
+	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, b.scope.Prefix) || keyrule.Write(o.key) != "" {
+		return o.end(invalid("path", "must name the file of an upload to this bucket"))
+	}
+	ctx, e = o.begin(ctx)
+	if e == nil {
+		e = abandonUpload(ctx, o, j)
+	}
+	return o.end(e)
+}
+
+// abandonUpload removes an upload from the store, then its file.
+func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *storage.Error {
+	h := j.Header()
+	e := o.call(ctx, func(ctx context.Context) error {
+		return o.core.driver.AbortParts(ctx, h.Key, h.Upload)
+	})
+	if e != nil {
+		return e
+	}
+	return journalFailed(j.Forget())
+}
+
+// hasBegun reports whether j's upload is to this bucket.
+func (c *core) hasBegun(j *journal.Journal) bool {
+	h := j.Header()
+	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
+}
+
+func journalFailed(err error) *storage.Error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, journal.ErrNotJournal):
+		return invalid("WithResume", "must name a file of its own: "+err.Error())
+	case errors.Is(err, journal.ErrInUse):
+		return &storage.Error{Code: storage.Locked, Err: err, Hint: "the same upload is in progress; give each upload a file of its own"}
+	}
+	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the file of WithResume: %w", err)}
+}
+
+// storeResumable is storeBody with a journal.
+func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	j, err := journal.Open(settings(&w.given).ResumeFile)
+	if err != nil {
+		return nil, journalFailed(err)
+	}
+	defer j.Close()
+	w.journal = j
+	if e := w.resume(ctx); e != nil {
+		return nil, e
+	}
+	a, e := w.storeBody(ctx)
+	if e == nil && j.Begun() { // begun by an earlier call, and now the body went in one request
+		_ = abandonUpload(ctx, w.op, j) // the object is there: nobody waits for this
+	}
+	return a, e
+}
+
+// resume takes over the upload of an earlier call if it is of the same call, and
+// abandons it if not.
+func (w *write) resume(ctx context.Context) *storage.Error {
+	j := w.journal
+	switch {
+	case !j.Begun():
+	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.op.prefix):
+		j.Ignore()
+	case j.Header().Request == w.fingerprint():
+		w.writeID = j.Header().WriteID
+	default:
+		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
+			return e
+		}
+		j.Ignore() // the store drops some day what could not be removed
+	}
+	return nil
+}
+
+// fingerprint identifies the call: everything that BeginParts tells the store, and
+// everything that decides how the body is cut.
+func (w *write) fingerprint() string {
+	r := &w.req
+	natives := make([]string, len(r.Native))
+	for i, n := range r.Native {
+		natives[i] = fingerprintOf(n)
+	}
+	properties := r.Properties
+	properties.Metadata = w.metadata
+	controls := r.Controls
+	controls.Native = nil
+	text, _ := json.Marshal(struct { // strings and numbers: never fails
+		Key        string
+		Properties storage.Properties
+		Controls   storage.Controls
+		Condition  storage.Condition
+		Size       int64
+		PartSize   int64
+		Natives    []string
+	}{w.op.key, properties, controls, r.Condition, w.src.size, settings(&w.given).PartSize, natives})
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// fingerprintOf identifies a native option. One that has functions is another one in each process.
+func fingerprintOf(native any) string {
+	if f, ok := native.(driver.Fingerprinter); ok {
+		return fmt.Sprintf("%T ", native) + f.Fingerprint()
+	}
+	return fmt.Sprintf("%T %+v", native, native)
+}
+
+// journalHeader describes the upload that m has begun.
+func (w *write) journalHeader(m *multipart) journal.Header {
+	desc := &w.op.core.desc
+	return journal.Header{
+		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Key: w.op.key,
+		Request: w.fingerprint(), Upload: m.id, WriteID: w.writeID, PartSize: m.plan.first,
+	}
+}
+
+// storedPart returns the part if the store has it already, with the bytes that would
+// be sent now. If the parts are sequential, one with other bytes cannot be replaced.
+func (m *multipart) storedPart(number int, section *io.SectionReader, crc storage.CRC32C) (part driver.Part, found bool, e *storage.Error) {
+	recorded, found := m.w.journal.Part(number)
+	if !found {
+		return driver.Part{}, false, nil
+	}
+	if !crc.Known {
+		sum, err := hashSection(section)
+		if err != nil {
+			return driver.Part{}, false, bodyFailed(err)
+		}
+		crc = storage.KnownCRC32C(sum)
+	}
+	if recorded.Size == section.Size() && recorded.CRC32C == crc.Sum {
+		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
+	}
+	if m.sequential() {
+		return driver.Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
+	}
+	return driver.Part{}, false, nil
+}
+
+// uploadMissing reports whether e says that the store has dropped the upload of an
+// earlier call.
+func (m *multipart) uploadMissing(e *storage.Error) bool {
+	return m.resumed && e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
+}
+
+// reconcileResumed determines whether an earlier call completed the upload. The completion
+// failed with e, because the upload is missing or another object is there. completing says
+// that the journal had noted the completion before.
+func (m *multipart) reconcileResumed(ctx context.Context, e *storage.Error, completing bool, size int64) (*storage.Attrs, *storage.Error) {
+	w := m.w
+	found, failed := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
+	switch {
+	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
+		return found, nil
+	case failed != nil && failed.Code != storage.ObjectNotFound: // nothing is known
+		failed.Unknown, failed.Err = true, errors.Join(failed.Err, e)
+		return nil, failed
+	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
+		return nil, errOverwritten(e)
+	case completing && e.Code == storage.PreconditionFailed && !w.op.core.has(storage.Metadata):
+		return nil, errOverwritten(e)
+	case e.Code == storage.PreconditionFailed:
+		state(e).Absent = w.req.Condition.Absent
+		return nil, e
+	}
+	return nil, errUploadLost(e)
+}
+
+func errUploadLost(err error) *storage.Error {
+	return &storage.Error{
+		Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err,
+		Hint: "the upload that an earlier call has begun is of no more use: make the same call again, it starts over",
+	}
+}
+
+// isResumable reports whether the same call may succeed later.
+func isResumable(e *storage.Error) bool {
+	switch e.Code {
+	case storage.Canceled, storage.DeadlineExceeded, storage.RateLimited, storage.Unauthenticated, storage.PermissionDenied:
+		return true
+	case storage.Unavailable:
+		return !mustRestart(e)
+	case storage.BodyFailed: // a copy's source
+		var source *storage.Error
+		return errors.As(e.Err, &source) && isResumable(source)
+	}
+	return false
+}

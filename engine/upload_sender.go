@@ -1,0 +1,323 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// sendSections sends the parts of a random-access body, read in place.
+func (m *multipart) sendSections(ctx context.Context) *storage.Error {
+	if e := m.begin(ctx); e != nil {
+		return e
+	}
+	running := m.start(ctx)
+	size, src := m.plan.first, &m.w.src
+	number := 1
+	for off := int64(0); off < src.size; off += size {
+		section := src.section(off, min(size, src.size-off))
+		if off+size >= src.size && m.sequential() {
+			m.final = &finalPart{number: number, section: section, done: func() {}}
+		} else if !m.sendPart(running, number, section, storage.CRC32C{}, func() {}) {
+			break
+		}
+		number++
+	}
+	return m.wait(ctx)
+}
+
+// sendStream sends the parts of a stream. One is filled while others are sent, and the first
+// ones while the upload begins.
+func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
+	running := m.start(ctx)
+	m.group.Go(func() {
+		// A source that fails meanwhile does not cancel this request: without its response,
+		// nobody could abort the upload.
+		if e := m.begin(ctx); e != nil {
+			m.fail(e)
+		}
+	}, func() { m.fail(errPanicked("")) })
+	w, total, current := m.w, int64(0), first
+	m.space <- struct{}{}
+	for number := 1; ; number++ {
+		total += current.Size()
+		if declared := w.src.size; declared >= 0 && total > declared {
+			m.fail(tooLong(declared))
+		}
+		if maximum := w.op.core.desc.MaxSize; maximum > 0 && total > maximum {
+			m.fail(tooLarge(0))
+		}
+		crc, section := storage.KnownCRC32C(current.CRC32C()), io.NewSectionReader(current, 0, current.Size())
+		w.op.core.bufferLimit.AddInFlight(1)
+		if next == nil && m.sequential() {
+			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
+		} else if !m.sendPart(running, number, section, crc, m.release(current)) {
+			break
+		}
+		if next == nil {
+			if declared := w.src.size; declared >= 0 && total != declared {
+				m.fail(wrongLength(total, declared))
+			}
+			break
+		}
+		if maximum := w.op.core.desc.MaxParts; maximum > 0 && number == maximum {
+			m.fail(tooLarge(maximum))
+			break
+		}
+		current = next
+		var e *storage.Error
+		if next, e = m.fillNext(running, current, number+1); e != nil {
+			m.fail(e)
+			current.Free()
+			break
+		}
+	}
+	next.Free()
+	return m.wait(ctx)
+}
+
+// fillNext is fillPart once there is space for one more part.
+func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *storage.Error) {
+	select {
+	case m.space <- struct{}{}:
+		return m.w.fillPart(ctx, current, m.plan.size(number))
+	case <-ctx.Done():
+		return nil, asError(ctx, ctx.Err())
+	}
+}
+
+// fillPart fills current with a part of size bytes, and next with the first byte
+// after it; next is nil if there is none.
+func (w *write) fillPart(ctx context.Context, current *buffer.Buffer, size int64) (next *buffer.Buffer, e *storage.Error) {
+	panicked := true
+	defer func() {
+		if panicked {
+			current.Free()
+			next.Free()
+		}
+	}()
+	err := current.Fill(ctx, &w.src, size)
+	if err == nil {
+		next = newBuffer(w.op)
+		err = next.Fill(ctx, &w.src, 1)
+	}
+	panicked = false
+	if err == nil {
+		return next, nil
+	}
+	next.Free()
+	if err == io.EOF {
+		return nil, nil
+	}
+	return nil, readFailed(ctx, err)
+}
+
+// release returns what ends a buffer's way to the store.
+func (m *multipart) release(b *buffer.Buffer) func() {
+	return func() {
+		m.w.op.core.bufferLimit.AddInFlight(-1)
+		b.Free()
+		<-m.space
+	}
+}
+
+// start makes the slots, and the context that ends when a part fails.
+func (m *multipart) start(ctx context.Context) context.Context {
+	m.slots = m.w.newLimit(m.plan.concurrency)
+	m.space = make(chan struct{}, max(2, m.plan.concurrency)) // while one is sent, the next is filled
+	ctx, m.cancel = context.WithCancel(ctx)
+	return ctx
+}
+
+// wait waits for all parts, and returns the first failure.
+func (m *multipart) wait(ctx context.Context) *storage.Error {
+	m.group.Join()
+	m.cancel()
+	if m.failed == nil && ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	return m.failed
+}
+
+func (m *multipart) fail(e *storage.Error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failed == nil {
+		m.failed = e
+		m.cancel()
+	}
+}
+
+// sendPart sends one part once there is a free slot. It calls done when the part's
+// bytes are no longer needed, and returns false if the upload has failed.
+func (m *multipart) sendPart(ctx context.Context, number int, section *io.SectionReader, crc storage.CRC32C, done func()) bool {
+	if m.slots.Acquire(ctx) != nil || ctx.Err() != nil {
+		done()
+		return false
+	}
+	offset := m.offset
+	m.offset += section.Size()
+	send := func() {
+		defer m.slots.Release()
+		defer done()
+		<-m.ready
+		if !m.begun || ctx.Err() != nil {
+			return
+		}
+		part, e := m.part(ctx, number, offset, section, crc)
+		if e != nil {
+			m.fail(e)
+			return
+		}
+		m.slots.Moved(part.Size)
+		m.slots.Ended()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.parts = append(m.parts, part)
+	}
+	m.group.Go(send, func() { m.fail(errPanicked("")) })
+	return true
+}
+
+// part returns a part that the store has: sent now, or by an earlier call.
+func (m *multipart) part(ctx context.Context, number int, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+	if m.resumed {
+		part, found, e := m.storedPart(number, section, crc)
+		if found {
+			m.w.progress.Add(part.Size)
+		}
+		if found || e != nil {
+			return part, e
+		}
+	}
+	part, e := m.putPart(ctx, number, offset, section, crc)
+	if e == nil {
+		e = m.record(part)
+	}
+	return part, e
+}
+
+// putPart makes one PutPart request.
+func (m *multipart) putPart(ctx context.Context, number int, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+	r, content, e := m.partRequest(number, offset, section, crc)
+	if e != nil {
+		return driver.Part{}, e
+	}
+	var part driver.Part
+	e = m.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
+		part, err = m.w.op.core.driver.PutPart(ctx, r)
+		return err
+	})
+	switch {
+	case e != nil:
+		withoutEffect(e)
+		return driver.Part{}, e
+	case !r.CRC32C.Known:
+		return driver.Part{}, &storage.Error{Code: storage.Internal, Err: errors.New("the driver stored a part without reading all of it")}
+	case part.CRC32C.Known && part.CRC32C != r.CRC32C:
+		return driver.Part{}, mismatch(r.CRC32C, part.CRC32C)
+	}
+	part.Number, part.Size, part.CRC32C = number, section.Size(), r.CRC32C
+	return part, nil
+}
+
+// partRequest returns the request that stores a part. If the driver needs the
+// checksum before the bytes, it is computed first.
+func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc storage.CRC32C) (*driver.PartRequest, *sectionBody, *storage.Error) {
+	content := &sectionBody{}
+	content.init(section.Outer())
+	content.body.onBytes = m.w.progress.Func()
+	if !crc.Known && (!m.w.op.core.hashesWhileSending() || m.sequential()) {
+		sum, err := hashSection(section)
+		if err != nil {
+			return nil, nil, bodyFailed(err)
+		}
+		crc = storage.KnownCRC32C(sum)
+	}
+	r := &driver.PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts}
+	if !crc.Known {
+		content.body.sum = &r.CRC32C
+	}
+	return r, content, nil
+}
+
+// A finalPart is the last part of an upload with SequentialParts. The request that
+// sends it ends the object, so CompleteParts sends it.
+type finalPart struct {
+	number  int
+	section *io.SectionReader
+	crc     storage.CRC32C
+	done    func()
+}
+
+// sequential reports whether the driver takes parts in order, the last one with
+// CompleteParts.
+func (m *multipart) sequential() bool {
+	return m.w.op.core.has(storage.SequentialParts) && !m.w.req.AnyOrder
+}
+
+// finalRequest returns the request for the final part, and its body; nil if there is
+// none.
+func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Error) {
+	if m.final == nil {
+		return nil, nil, nil
+	}
+	r, content, e := m.partRequest(m.final.number, m.offset, m.final.section, m.final.crc)
+	if e != nil {
+		return nil, nil, e
+	}
+	return r, content, nil
+}
+
+// free gives the part's memory back.
+func (f *finalPart) free() {
+	if f != nil {
+		f.done()
+	}
+}
+
+// sendUnlessRestart is send for a request of an upload that may have to restart: if
+// it must, the request is not sent again.
+func (m *multipart) sendUnlessRestart(ctx context.Context, replay replayable, do func(context.Context) error) *storage.Error {
+	var last *storage.Error
+	e := m.w.op.send(ctx, replay, func(ctx context.Context) error {
+		err := do(ctx)
+		if err != nil {
+			if last = asError(ctx, err); mustRestart(last) {
+				return storage.Internal
+			}
+		}
+		return err
+	})
+	if e != nil && mustRestart(last) {
+		last.Unknown, state(last).Repeated = last.Unknown || e.Unknown, state(e).Repeated // a 409 may be a gateway's, after the effect
+		return last
+	}
+	return e
+}
+
+// mustRestart reports whether the store has dropped the upload, or S3 has answered
+// its completion with ConditionalRequestConflict. That decides nothing about the
+// condition, and the upload is of no more use.
+func mustRestart(e *storage.Error) bool {
+	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
+}
+
+// objectSum returns the size in bytes and the CRC32C of the object that r makes.
+func objectSum(r *driver.CompleteRequest) (size int64, crc uint32) {
+	for _, part := range r.Parts {
+		crc = crc32c.Join(crc, part.CRC32C.Sum, part.Size)
+		size += part.Size
+	}
+	if last := r.Last; last != nil {
+		crc = crc32c.Join(crc, last.CRC32C.Sum, last.Size)
+		size += last.Size
+	}
+	return size, crc
+}

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+func (b *bucket) Versions(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
+		l := &listOp{}
+		iterate(ctx, l, l.openVersions(b, opts), l.eachVersion, yield)
+	}
+}
+
+func (l *listOp) openVersions(b *bucket, opts []storage.ListOption) *storage.Error {
+	if e := l.open(b, "Versions", opts); e != nil {
+		return e
+	}
+	if l.req.Delimiter != "" || l.req.StartAfter != "" {
+		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
+	}
+	return l.op.core.need(storage.Versioning, "Versions")
+}
+
+func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntry, error) bool) *storage.Error {
+	left := l.given.Limit
+	var newer storage.VersionEntry
+	for {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		l.req.Limit = l.pageSize(defaultMaxPage)
+		if left > 0 {
+			l.req.Limit = min(l.req.Limit, left)
+		}
+		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
+			return l.op.core.driver.ListVersions(ctx, &l.req)
+		})
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Entries {
+			if err := ctx.Err(); err != nil {
+				return asError(ctx, err)
+			}
+			// Some servers send keys outside of the prefix. The folder marker of a Prefixed
+			// view has no key in the view.
+			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.op.prefix {
+				continue
+			}
+			l.versionToUser(&entry, &newer)
+			if entry.Key < newer.Key {
+				return errOrder
+			}
+			newer = entry
+			if !yield(entry, nil) {
+				return errStopped
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+		last := ""
+		if newer.Version != "" {
+			last = newer.Key + "\x00" + newer.Version // the last entry with the prefix
+		}
+		if e := l.progress.check(&l.op.core.desc, l.req.Token, page.Token, last); e != nil || page.Token == "" {
+			return e
+		}
+		l.req.Token = page.Token
+	}
+}
+
+// versionToUser removes the prefix and tags the revision. If the store does not report until when a
+// version was current, it was so until the next one was written: newer, if that has the same key.
+func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
+	entry.Key = entry.Key[len(l.op.prefix):]
+	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 calls the newest marker the latest
+	entry.Revision = l.op.core.tagged(entry.Revision)
+	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
+		entry.NoncurrentSince = newer.Modified
+	}
+}
