@@ -24,7 +24,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
+	omnidriver "github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -273,7 +273,7 @@ func TestAListingOfAFolderHasItsMark(t *testing.T) {
 // Other programs and s3blob may store keys that this library refuses to write, and metadata that
 // is escaped.
 func TestObjectsOfOtherPrograms(t *testing.T) {
-	own := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherProgram{next} }))
+	own := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	for _, key := range []string{"dir!", "a!!b"} {
 		_, err := own.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
 		require.NoError(t, err)
@@ -296,7 +296,7 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 
 // An object that another program has stored does not come back if its key is written and deleted.
 func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
-	own := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherProgram{next} }))
+	own := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	b := OpenBucket(own)
 	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
 		_, err := own.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
@@ -326,9 +326,9 @@ func TestAKeyWithASlashAtItsBeginningIsAnotherOne(t *testing.T) {
 }
 
 // otherProgram stores a slash in place of "!".
-type otherProgram struct{ driver.Driver }
+type otherProgram struct{ omnidriver.Driver }
 
-func (d otherProgram) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+func (d otherProgram) Put(ctx context.Context, r *omnidriver.PutRequest) (*storage.Attrs, error) {
 	other := *r
 	other.Key = strings.ReplaceAll(r.Key, "!", "/")
 	return d.Driver.Put(ctx, &other)
@@ -393,13 +393,13 @@ func TestContentMD5IsVerified(t *testing.T) {
 // certain sizes only, or have neither parts nor content types.
 func TestStoresThatTakeLess(t *testing.T) {
 	content := []byte(strings.Repeat("0123456789", 2<<20))
-	for name, change := range map[string]func(*driver.Description){
-		"as on Google": func(d *driver.Description) { d.PartUnit = 256 << 10 },
-		"no parts":     func(d *driver.Description) { d.Features &^= storage.MultipartUploads | storage.ContentProperties },
+	for name, change := range map[string]func(*omnidriver.Description){
+		"as on Google": func(d *omnidriver.Description) { d.PartUnit = 256 << 10 },
+		"no parts":     func(d *omnidriver.Description) { d.Features &^= storage.MultipartUploads | storage.ContentProperties },
 	} {
 		for _, size := range []int{1, 5 << 20, 5<<20 + 1, 10_000_000} {
 			t.Run(name+" "+strconv.Itoa(size), func(t *testing.T) {
-				b := OpenBucket(memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherParts{next, change} })))
+				b := OpenBucket(memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherParts{next, change} })))
 				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{BufferSize: size, MaxConcurrency: 2}))
 				text, err := b.ReadAll(t.Context(), "a")
 				require.NoError(t, err)
@@ -411,11 +411,11 @@ func TestStoresThatTakeLess(t *testing.T) {
 
 // otherParts declares other parts.
 type otherParts struct {
-	driver.Driver
-	change func(*driver.Description)
+	omnidriver.Driver
+	change func(*omnidriver.Description)
 }
 
-func (d otherParts) Describe() driver.Description {
+func (d otherParts) Describe() omnidriver.Description {
 	desc := d.Driver.Describe()
 	d.change(&desc)
 	return desc

@@ -53,17 +53,22 @@ var machines = []string{"internal/backoff", "internal/blockcache", "internal/buf
 
 var rules = []rule{
 	{
-		says:   "the root imports only the standard library and the OpenTelemetry API",
-		covers: func(path string) bool { return path == "." },
+		says:   "the root, driver and engine import only the standard library and the OpenTelemetry API",
+		covers: func(path string) bool { return path == "." || within(path, "driver", "engine") },
 		forbids: func(_, path string) bool {
 			return external(path) && !within(path, telemetry...)
 		},
 	},
 	{
-		says:   "a machine of the core imports only the standard library and other internal packages, and telemetry OpenTelemetry",
+		says:    "what drivers see does not know the engine",
+		covers:  func(path string) bool { return within(path, "driver") },
+		forbids: func(_, path string) bool { return within(path, "engine") },
+	},
+	{
+		says:   "a machine of the core imports only the standard library and other internal packages, and some OpenTelemetry",
 		covers: func(path string) bool { return within(path, machines...) },
 		forbids: func(importer, path string) bool {
-			return path == "." || external(path) && !(importer == "internal/telemetry" && within(path, telemetry...))
+			return path == "." || external(path) && !(within(importer, "internal/telemetry", "internal/unexported") && within(path, telemetry...))
 		},
 	},
 	{

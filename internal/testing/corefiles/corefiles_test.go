@@ -17,7 +17,7 @@ import (
 func TestTheFilesOfOneCall(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "corefiles")
-	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")
+	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/engine,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")
 	var found strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
 		counters, profile := t.TempDir(), filepath.Join(dir, "profile")
@@ -44,7 +44,7 @@ func run(t *testing.T, env []string, name string, args ...string) {
 }
 
 // covered is a line of a profile: file, from, to, statements, count.
-var covered = regexp.MustCompile(`(?m)^github\.com/omnibucket/storage/([a-z0-9_]+\.go):\S+ \d+ ([1-9]\d*)$`)
+var covered = regexp.MustCompile(`(?m)^github\.com/omnibucket/storage/((?:engine/)?[a-z0-9_]+\.go):\S+ \d+ ([1-9]\d*)$`)
 
 func filesOf(t *testing.T, profile string) []string {
 	text, err := os.ReadFile(profile)

@@ -1,6 +1,8 @@
-package storage
+package engine
 
 import (
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,14 +13,14 @@ func FuzzListToken(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		l := &listOp{op: operation{core: &core{desc: Description{Provider: "memory"}}}}
+		l := &listOp{op: operation{core: &core{desc: driver.Description{Provider: "memory"}}}}
 		e := l.openPage(token)
 		if token == "" {
 			require.Nil(t, e)
 			return
 		}
 		if e != nil {
-			require.Equal(t, InvalidArgument, e.Code)
+			require.Equal(t, storage.InvalidArgument, e.Code)
 			return
 		}
 		require.Equal(t, token, seal(l, l.req.Token), "what is taken is what was given")
@@ -35,14 +37,14 @@ func FuzzRange(f *testing.F) {
 		if size < 0 {
 			t.Skip("no object has such a size")
 		}
-		var r DownloadOptions
-		if r.Apply(WithRange(offset, length)) != nil {
+		var r storage.DownloadOptions
+		if r.Apply(storage.WithRange(offset, length)) != nil {
 			require.True(t, offset < 0 && length >= 0)
 			return
 		}
-		d := &download{req: getOf(&r), attrs: &Attrs{Size: size}}
+		d := &download{req: getOf(&r), attrs: &storage.Attrs{Size: size}}
 		if e := d.setRange(); e != nil {
-			require.Equal(t, RangeNotSatisfiable, e.Code)
+			require.Equal(t, storage.RangeNotSatisfiable, e.Code)
 			require.Greater(t, offset, size)
 			return
 		}

@@ -1,6 +1,7 @@
-package storage
+package engine
 
 import (
+	"github.com/omnibucket/storage"
 	"strings"
 	"testing"
 
@@ -22,11 +23,11 @@ func TestAnyTextIsAMetadataValue(t *testing.T) {
 		"=?x?=":               "=%3Fx?=",
 		"?":                   "?",
 	} {
-		require.Equal(t, want, EncodeMetadataValue(text))
-		require.Equal(t, text, DecodeMetadataValue(want))
+		require.Equal(t, want, storage.EncodeMetadataValue(text))
+		require.Equal(t, text, storage.DecodeMetadataValue(want))
 	}
 	for _, value := range []string{"100%", "%zz", "%20 is 5 %"} {
-		require.Equal(t, value, DecodeMetadataValue(value), "another tool's")
+		require.Equal(t, value, storage.DecodeMetadataValue(value), "another tool's")
 	}
 }
 
@@ -34,7 +35,7 @@ func TestARefusedMetadataValueNamesTheFunctionThatEncodesIt(t *testing.T) {
 	for _, value := range []string{" leading.txt", "tab\t.txt", "caf\u00e9"[:4]} {
 		_, e := foldMetadata(map[string]string{"name": value})
 		require.NotNil(t, e, "%q", value)
-		require.Equal(t, InvalidArgument, e.Code)
+		require.Equal(t, storage.InvalidArgument, e.Code)
 		require.Contains(t, e.Hint, "storage.EncodeMetadataValue")
 	}
 }
@@ -51,7 +52,7 @@ func TestAMetadataKeyThatIsNotASCIIIsRefused(t *testing.T) {
 	for _, key := range []string{"\u212Aey", "k\u0131nd", "cl\u00e9"} { // two of them fold to letters of ASCII
 		_, e := foldMetadata(map[string]string{key: "v"})
 		require.NotNil(t, e, "%q", key)
-		require.Equal(t, InvalidArgument, e.Code)
+		require.Equal(t, storage.InvalidArgument, e.Code)
 	}
 }
 
@@ -60,10 +61,10 @@ func FuzzAnyTextIsAMetadataValue(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		value := EncodeMetadataValue(text)
+		value := storage.EncodeMetadataValue(text)
 		notASCII := strings.ContainsFunc(value, func(r rune) bool { return r >= 0x80 })
 		require.True(t, !notASCII && headertext.Plain(value) && strings.TrimSpace(value) == value, "%q", value)
 		require.Equal(t, value, metadata.EncodeValue(value), "it is stored as it is")
-		require.Equal(t, text, DecodeMetadataValue(value))
+		require.Equal(t, text, storage.DecodeMetadataValue(value))
 	})
 }

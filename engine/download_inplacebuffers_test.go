@@ -1,7 +1,9 @@
-package storage
+package engine
 
 import (
 	"context"
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"io"
 	"os"
 	"path/filepath"
@@ -46,7 +48,7 @@ func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
 		defer func() { require.NoError(t, file.Close()) }()
 		ctx, cancel := context.WithCancel(t.Context())
 		d := &silent{Driver: &oneObject{}}
-		r, err := New(d).Download(ctx, "k", WithConcurrency(1<<14))
+		r, err := New(d).Download(ctx, "k", storage.WithConcurrency(1<<14))
 		require.NoError(t, err)
 		ended := make(chan error, 1)
 		go func() {
@@ -56,20 +58,20 @@ func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, maxConcurrency, d.requests.Load())
 		cancel()
-		require.ErrorIs(t, <-ended, Canceled)
+		require.ErrorIs(t, <-ended, storage.Canceled)
 		require.NoError(t, r.Close())
 	})
 }
 
 // A silent driver has an object of 1 TiB, and delivers no byte of it before ctx ends.
 type silent struct {
-	Driver
+	driver.Driver
 	requests atomic.Int64
 }
 
-func (d *silent) Get(ctx context.Context, _ *GetRequest) (*Attrs, io.ReadCloser, error) {
+func (d *silent) Get(ctx context.Context, _ *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.requests.Add(1)
-	return &Attrs{Size: 1 << 40, Revision: "1"}, silence{ctx}, nil
+	return &storage.Attrs{Size: 1 << 40, Revision: "1"}, silence{ctx}, nil
 }
 
 type silence struct{ ctx context.Context }

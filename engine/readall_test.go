@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"io"
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/stretchr/testify/require"
+)
+
+// A oneObject driver has one object; its attributes say what the test wants.
+type oneObject struct {
+	driver.Driver
+	attrs storage.Attrs
+	data  []byte
+}
+
+func (*oneObject) Describe() driver.Description {
+	return driver.Description{Provider: "one", Bucket: "b", Features: storage.OrderedListing, Local: true}
+}
+
+func (d *oneObject) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs := d.attrs
+	return &attrs, io.NopCloser(bytes.NewReader(d.data)), nil
+}
+
+func (d *oneObject) Head(context.Context, *driver.GetRequest) (*storage.Attrs, error) {
+	attrs := d.attrs
+	return &attrs, nil
+}
+
+func holding(text string) *oneObject {
+	sum := crc32c.Sum([]byte(text))
+	return &oneObject{attrs: storage.Attrs{Size: int64(len(text)), CRC32C: storage.KnownCRC32C(sum)}, data: []byte(text)}
+}
+
+func TestReadAllIsADownloadToHooks(t *testing.T) {
+	var seen storage.Operation
+	var ended storage.Outcome
+	b := New(holding("text"), storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		seen = op
+		return ctx, func(out storage.Outcome) { ended = out }, nil
+	}))
+	data, attrs, err := storage.ReadAll(t.Context(), b, "key")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	require.Equal(t, "key", attrs.Key)
+	require.Equal(t, storage.Operation{Name: "Download", Provider: "one", Bucket: "b", Key: "key"}, seen)
+	require.Equal(t, storage.Outcome{Bytes: 4, Requests: 1}, ended)
+}
+
+func TestReadAllNeedsThePermissionToDownload(t *testing.T) {
+	_, _, err := storage.ReadAll(t.Context(), storage.Ref[storage.AttrsReader](New(holding("text"))).(storage.Downloader), "key")
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+}
+
+func TestReadAllVerifiesTheBytes(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent string
+		want storage.Code
+	}{
+		"other bytes":               {"test", storage.ChecksumMismatch},
+		"fewer bytes":               {"tex", storage.Unavailable},
+		"no bytes":                  {"", storage.Unavailable},
+		"the same":                  {"text", ""},
+		"more bytes, past the size": {"texture", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := holding("text")
+			d.data = []byte(c.sent)
+			data, _, err := storage.ReadAll(t.Context(), New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), "key")
+			if c.want == "" {
+				require.NoError(t, err)
+				require.Equal(t, "text", string(data))
+				return
+			}
+			require.Equal(t, c.want, storage.CodeOf(err))
+			require.ErrorContains(t, err, `Download`)
+			require.ErrorContains(t, err, `"key"`)
+			require.Nil(t, data)
+		})
+	}
+}
+
+// claimedBytes is what ReadAll takes before any byte has come.
+const claimedBytes = 256 << 20
+
+// A size may be anything that a server says.
+func TestASizeThatIsOnlyClaimedTakesNoMemory(t *testing.T) {
+	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
+		d := holding("text")
+		d.attrs = storage.Attrs{Size: size, Revision: "1"}
+		b := New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		for name, ranges := range map[string][]storage.Range{
+			"ReadAll":              nil,
+			"all":                  {{Offset: 0, Length: -1}},
+			"the last bytes":       {{Offset: -size, Length: -1}},
+			"past the end":         {{Offset: 0, Length: math.MaxInt64}},
+			"all and a part of it": {{Offset: 0, Length: -1}, {Offset: 0, Length: 1}},
+			"the end":              {{Offset: size - 10, Length: 100}},
+			"long ranges":          {{Offset: 0, Length: size / 2}, {Offset: size / 2, Length: size / 2}},
+		} {
+			t.Run(fmt.Sprint(name, " of ", size), func(t *testing.T) {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				var err error
+				if ranges == nil {
+					_, _, err = storage.ReadAll(t.Context(), b, "key")
+				} else {
+					_, _, err = storage.ReadRanges(t.Context(), b, "key", ranges)
+				}
+				runtime.ReadMemStats(&after)
+				require.ErrorAs(t, err, new(*storage.Error))
+				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*claimedBytes))
+			})
+		}
+	}
+}

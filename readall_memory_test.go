@@ -1,0 +1,44 @@
+package storage
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMemoryFollowsTheBytesThatCome(t *testing.T) {
+	const claimed, total = 1000, 10_500
+	want := make([]byte, total)
+	_, _ = numbers{}.ReadAt(want, 0)
+	for length := range int64(3 * claimed) {
+		data, err := readClaimed(bytes.NewReader(want), length, claimed)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want[:length], data))
+	}
+	for name, ranges := range map[string][]Range{
+		"one":             {{0, total}},
+		"the only range":  {{0, -1}},
+		"overlapping":     {{0, total}, {100, 9000}, {500, -1}, {9000, 1500}, {-1, -1}},
+		"with gaps":       {{0, 900}, {1000, 900}, {2500, 4000}, {9000, 10}, {9100, 5}},
+		"without a byte":  {{100, 0}, {0, 0}},
+		"one in another":  {{2000, 1000}, {0, total}},
+		"the same, twice": {{0, total}, {0, total}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &generated{size: total}
+			r := &rangesRead{from: g, key: "k", ranges: ranges}
+			require.Nil(t, r.init(nil))
+			r.claimed, r.limit, r.gap = claimed, 300, 50
+			require.NoError(t, r.run(t.Context(), nil))
+			require.Len(t, r.results, len(ranges))
+			for i, one := range ranges {
+				var req DownloadOptions
+				WithRange(one.Offset, one.Length).applyDownload(&req)
+				from, to, err := req.Span(total)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want[from:to], r.results[i]), "range %d", i)
+			}
+		})
+	}
+}
