@@ -43,7 +43,7 @@ const (
 	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
 )
 
-// A FeatureReporter is a bucket that tells its features: one from [New], or a type of your own, for
+// A FeatureReporter is a bucket that tells its features: one from engine.New, or a type of your own, for
 // which [Supports] calls this method.
 type FeatureReporter interface{ Supports(Features) bool }
 

@@ -1,7 +1,13 @@
 package storage
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 // Attrs describe one revision of an object. A field that the provider does not report is
@@ -97,4 +103,110 @@ type VersionEntry struct {
 type Page struct {
 	Entries []ListEntry
 	Token   string
+}
+
+// A CRC32C is a checksum (Castagnoli) that may be unknown, as the zero value is. In JSON it
+// is a number, or null.
+type CRC32C struct {
+	Sum   uint32 // 0 if it is not known
+	Known bool
+}
+
+// KnownCRC32C returns the known checksum sum.
+func KnownCRC32C(sum uint32) CRC32C { return CRC32C{Sum: sum, Known: true} }
+
+// String returns the checksum as 8 hexadecimal digits; "" if it is not known.
+func (c CRC32C) String() string {
+	if !c.Known {
+		return ""
+	}
+	return fmt.Sprintf("%08x", c.Sum)
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (c CRC32C) MarshalJSON() ([]byte, error) {
+	if !c.Known {
+		return []byte("null"), nil
+	}
+	return json.Marshal(c.Sum)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *CRC32C) UnmarshalJSON(data []byte) error {
+	var sum *uint32
+	if err := json.Unmarshal(data, &sum); err != nil {
+		return err
+	}
+	*c = CRC32C{}
+	if sum != nil {
+		*c = KnownCRC32C(*sum)
+	}
+	return nil
+}
+
+// EncodeMetadataValue returns text, percent-encoded, as a value that
+// [WithMetadata] accepts. Every store keeps that value as it is, also if a
+// client sends it in a header of a signed upload. The text may be any bytes, such as
+// a file name that somebody else chose: control characters, spaces at the ends
+// and invalid UTF-8 are encoded, too. [DecodeMetadataValue] returns the same
+// bytes.
+//
+// Printable ASCII stays readable: only "%", a "?" after "=" and a space at
+// either end are encoded. Every encoded byte takes three bytes of the 2 KiB that
+// metadata may take.
+func EncodeMetadataValue(text string) string {
+	const hexadecimal = "0123456789ABCDEF"
+	var b strings.Builder
+	b.Grow(len(text))
+	for i := range len(text) {
+		c := text[i]
+		if staysInMetadata(text, i) {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hexadecimal[c>>4])
+		b.WriteByte(hexadecimal[c&15])
+	}
+	return b.String()
+}
+
+// staysInMetadata reports whether every store returns the byte at i as it is.
+// "=?" begins an encoded word (RFC 2047), which the core encodes again for S3 and
+// Azure, and which R2 decodes before it stores it.
+//
+// https://developers.cloudflare.com/r2/api/s3/extensions/
+func staysInMetadata(text string, i int) bool {
+	switch c := text[i]; c {
+	case '%':
+		return false
+	case ' ':
+		return i > 0 && i < len(text)-1
+	case '?':
+		return i == 0 || text[i-1] != '='
+	default:
+		return c > 0x20 && c < 0x7F
+	}
+}
+
+// DecodeMetadataValue returns the text that [EncodeMetadataValue] was given. If
+// value is not percent-encoded, such as "100%", it is returned as it is.
+func DecodeMetadataValue(value string) string {
+	text, err := url.PathUnescape(value)
+	if err != nil {
+		return value
+	}
+	return text
+}
+
+// checkPrefix implements the part of rule K5 that makes Prefixed safe: "users/1" would reach
+// users/10.
+func checkPrefix(prefix string) *Error {
+	if !strings.HasSuffix(prefix, "/") {
+		return invalid("prefix", `must consist of whole segments and end in "/"`)
+	}
+	if rule := keyrule.Write(prefix[:len(prefix)-1]); rule != "" {
+		return invalid("prefix", "must consist of valid segments: key "+rule)
+	}
+	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A BatchRemover is a bucket that removes several objects at once: one from [New], or a type of your
+// A BatchRemover is a bucket that removes several objects at once: one from engine.New, or a type of your
 // own, for which the functions of these names call its methods.
 type BatchRemover interface {
 	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)

@@ -17,9 +17,9 @@
 // and so does errors.Is(err, fs.ErrNotExist).
 //
 // To see or refuse whole operations (logging, metrics, permissions), use a [Hook]. To
-// change requests or responses of the store (encryption, caching), write a [Layer]: a
-// [Driver] that embeds another one. To run code around every request of a driver, retries
-// included (rate limits, fault injection), use [Intercept].
+// change requests or responses of the store (encryption, caching), write a driver.Layer: a
+// driver.Driver that embeds another one. To run code around every request of a driver, retries
+// included (rate limits, fault injection), use driver.Intercept.
 package storage
 
 import (

@@ -2,7 +2,7 @@
 //
 //	timetable, err := bandwidth.Parse("08:00,512K 19:00,10M 23:00,off")
 //	limiter := bandwidth.NewLimiter(timetable)
-//	bucket, err := storage.Open(ctx, address, storage.WithLayer(limiter.Layer))
+//	bucket, err := storage.Open(ctx, address, driver.WithLayer(limiter.Layer))
 //
 // All buckets that are opened with one [Limiter] share its limits: one for the bytes that
 // they send, and one for those that they receive. Only bodies of objects count. Headers,
@@ -55,7 +55,7 @@ func NewLimiter(t Timetable, opts ...Option) *Limiter {
 	return l
 }
 
-// Layer returns d with limits. It is a [storage.Layer], for [storage.WithLayer].
+// Layer returns d with limits. It is a [driver.Layer], for [driver.WithLayer].
 func (l *Limiter) Layer(d driver.Driver) driver.Driver { return &objectDriver{Driver: d, limiter: l} }
 
 // sent waits until n bytes may have been sent.

@@ -77,7 +77,7 @@ type seekableBody struct {
 	io.Seeker
 }
 
-// A peekableBody also is a [storage.BodyPeeker], as the core's bodies are.
+// A peekableBody also is a [driver.BodyPeeker], as the core's bodies are.
 type peekableBody struct {
 	io.ReadSeeker
 	driver.BodyPeeker

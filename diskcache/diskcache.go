@@ -3,7 +3,7 @@
 // the disk the next time.
 //
 //	cache, err := diskcache.Open("/var/cache/tables", diskcache.Config{MaxBytes: 10 << 30})
-//	bucket, err := storage.Open(ctx, "s3://tables?region=eu-west-1", storage.WithLayer(cache.Layer()))
+//	bucket, err := storage.Open(ctx, "s3://tables?region=eu-west-1", driver.WithLayer(cache.Layer()))
 //
 // The cache serves reads that are pinned to a revision: those of [storage.ReaderAt], all
 // requests of [storage.ReadRanges] but the first, and downloads with [storage.IfRevision].
@@ -124,7 +124,7 @@ func invalid(rule string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "diskcache.Open", Err: errors.New(rule)}
 }
 
-// Layer returns the layer for [storage.WithLayer]. Close the buckets before the cache.
+// Layer returns the layer for [driver.WithLayer]. Close the buckets before the cache.
 func (c *Cache) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver { return newDriver(next, c) }
 }

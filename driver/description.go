@@ -76,7 +76,7 @@ type Description struct {
 	// is known only when it has ended, so that it is read once. StreamingPut includes it.
 	ChecksumWhileSending bool
 	// CountsRequests declares that the transport counts HTTP requests. Else
-	// [Outcome.Requests] counts driver calls.
+	// [storage.Outcome.Requests] counts driver calls.
 	CountsRequests bool
 
 	Local         bool // the store is on this machine: no connection can stall or drop

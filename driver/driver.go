@@ -1,3 +1,9 @@
+// Package driver has what the author of a driver or of a layer sees: [Driver] and [ServiceDriver], the
+// requests that they get, and what they declare. Package engine makes a bucket of a driver.
+//
+// To change requests or responses of a store (encryption, caching), write a [Layer]: a [Driver] that embeds
+// another one. To run code around every request of a driver, retries included (rate limits, fault
+// injection), use [Intercept].
 package driver
 
 import (
@@ -7,15 +13,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Driver translates one provider: requests to calls, responses to [Attrs], failures to
-// a [Code]. It has no policy, and keeps no state between calls.
+// A Driver translates one provider: requests to calls, responses to [storage.Attrs], failures to
+// a [storage.Code]. It has no policy, and keeps no state between calls.
 //
 // Requests are checked: keys are valid, metadata keys are in lower case, and a driver is
 // asked for nothing that Describe does not declare. A driver must not keep a request
 // after it returns, or a pointer or slice in one. It may keep a metadata map, which nobody
 // changes.
 //
-// A method may return a bare Code, or an *[Error] with Code, Status, RequestID, Retryable,
+// A method may return a bare Code, or an *[storage.Error] with Code, Status, RequestID, Retryable,
 // RetryAfter, Hint and Err; the core adds Op, Provider, Bucket and Key. A write that
 // returns a bare Code had no effect. If the request may have reached the store but no
 // response came, it must return an *Error with Unknown set.
@@ -144,7 +150,7 @@ type Driver interface {
 	// SignForm signs a form; r.MinSize and r.MaxSize bound the body.
 	SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error)
 
-	// Native returns the provider's own client, for [As]; nil if there is none.
+	// Native returns the provider's own client, for [storage.As]; nil if there is none.
 	Native() any
 
 	// Close releases what opening took. The core calls it once.
@@ -159,7 +165,7 @@ type BodyPeeker interface {
 	PeekAt(p []byte, offset int64) (n int, err error)
 }
 
-// A Fingerprinter is a value of WithNative whose text hides a secret. [WithResume] compares the
+// A Fingerprinter is a value of WithNative whose text hides a secret. [storage.WithResume] compares the
 // fingerprints, in place of the text, to learn whether two calls have the same option. A
 // fingerprint must not reveal the secret.
 type Fingerprinter interface {

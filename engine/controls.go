@@ -1,7 +1,14 @@
 package engine
 
 import (
+	"context"
+	"maps"
+	"time"
+
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/retentionrule"
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/tagrule"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -33,4 +40,125 @@ func (c *core) resolveControls(w *storage.Controls, set *unexported.Settings) (e
 		w.Native, e = c.natives(set.Natives)
 	}
 	return e
+}
+
+func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOption) (map[string]string, error) {
+	o, r, given := &operation{}, &driver.GetRequest{}, &storage.DownloadOptions{}
+	e := o.prepare(b, scope.Attrs, "Tags", key)
+	if e == nil {
+		e = optionFailure(given.ApplyAttrs(opts...))
+	}
+	if e == nil {
+		*r = getOf(given)
+		e = b.core.resolveRead(o.key, r, settings(given))
+	}
+	if e == nil {
+		e = b.core.need(storage.ObjectTags, "Tags")
+	}
+	if e == nil && r.Condition != (storage.Condition{}) {
+		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
+	}
+	tags, err := run(ctx, o, e, func(ctx context.Context) (*map[string]string, *storage.Error) {
+		tags, e := readTags(ctx, o, r)
+		return &tags, e
+	})
+	if err != nil {
+		return nil, err
+	}
+	return *tags, nil
+}
+
+// readTags requests the tags, within o.
+func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
+	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) })
+	if e != nil {
+		withoutEffect(e)
+		return nil, e
+	}
+	if tags == nil {
+		return map[string]string{}, nil
+	}
+	return maps.Clone(tags), nil // a driver may keep its map
+}
+
+func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts ...storage.SetOption) error {
+	c := &changeOp{req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
+	applied := c.given.Apply(opts...)
+	return c.run(ctx, b, "SetTags", key, storage.ObjectTags, applied, checkTags("tags", tags), driver.Driver.SetTags)
+}
+
+// A changeOp is one call that changes what is kept with an object.
+type changeOp struct {
+	op    operation
+	req   driver.ChangeRequest
+	given storage.ChangeOptions
+}
+
+// run checks the request and makes it. applied and checked are how reading the options and
+// checking the argument went.
+func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need storage.Features, applied error, checked *storage.Error, call func(driver.Driver, context.Context, *driver.ChangeRequest) error) error {
+	o, r := &c.op, &c.req
+	e := o.prepare(b, scope.Upload, name, key)
+	if e == nil {
+		e = optionFailure(applied)
+	}
+	if e == nil {
+		e = checked
+	}
+	if e == nil {
+		e = b.core.resolveChange(o.key, r, &c.given)
+	}
+	if e == nil {
+		e = b.core.need(need, name)
+	}
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	if e == nil {
+		e = o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
+	}
+	if e != nil && e.Unknown && e.Code == storage.PreconditionFailed {
+		e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
+	}
+	return o.end(e)
+}
+
+// resolveChange checks the key and the options, and completes the request.
+func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) (e *storage.Error) {
+	if e = c.checkReadKey(key); e != nil {
+		return e
+	}
+	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
+	if e = c.needVersion(settings(given)); e != nil {
+		return e
+	}
+	r.Native, e = c.natives(settings(given).Natives)
+	return e
+}
+
+func (b *bucket) SetRetention(ctx context.Context, key string, r storage.Retention, opts ...storage.RetentionOption) error {
+	c := &changeOp{}
+	var checked *storage.Error
+	if r != (storage.Retention{}) {
+		r.Until = retentionrule.RoundUp(r.Until)
+		if rule := retentionrule.Check(string(r.Mode), r.Until, time.Now()); rule != "" {
+			checked = invalid("retention", rule)
+		}
+	}
+	c.req.Retention = r
+	applied := c.given.ApplyRetention(opts...)
+	return c.run(ctx, b, "SetRetention", key, storage.ObjectLock, applied, checked, driver.Driver.SetRetention)
+}
+
+func (b *bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts ...storage.SetOption) error {
+	c := &changeOp{req: driver.ChangeRequest{LegalHold: hold}}
+	applied := c.given.Apply(opts...)
+	return c.run(ctx, b, "SetLegalHold", key, storage.ObjectLock, applied, nil, driver.Driver.SetLegalHold)
+}
+
+func (b *bucket) Restore(ctx context.Context, key string, opts ...storage.RestoreOption) error {
+	c := &changeOp{}
+	applied := c.given.ApplyRestore(opts...)
+	c.req.RestoreDays, c.req.RestoreTier = c.given.RestoreDays, c.given.RestoreTier
+	return c.run(ctx, b, "Restore", key, storage.Restoring, applied, nil, driver.Driver.Restore)
 }

@@ -1,3 +1,9 @@
+// Package engine makes a [storage.Bucket] of a [driver.Driver], and a [storage.Service] of a
+// [driver.ServiceDriver]. Everything that is the same for all stores is here, once: checks, content types,
+// parallel parts, resuming, checksums, retries, reconciling a lost response, error context, telemetry.
+//
+// Programs open a bucket by [storage.Open], or by the function of a provider. This package is for authors of
+// drivers and for programs that have a driver of their own.
 package engine
 
 import (
@@ -40,7 +46,7 @@ type core struct {
 	forget   func() // of the service that opened it; else nil
 }
 
-// New makes a [Bucket] of a [Driver]; providers return no other implementation. Everything
+// New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation. Everything
 // that is the same for all providers is done here, once: checks, content types, parallel
 // parts, resuming, checksums, reconciling a lost response, error context, telemetry.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket { return newBucket(d, opts) }
@@ -197,3 +203,59 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 	}
 	return nil
 }
+
+// optionFailure returns the error of reading options as an *Error of its own, or nil.
+func optionFailure(err error) *storage.Error {
+	if err == nil {
+		return nil
+	}
+	return ownError(err)
+}
+
+func (b *bucket) Supports(features storage.Features) bool { return b.core.has(features) }
+
+// has reports whether the features f are in force.
+func (c *core) has(f storage.Features) bool { return c.features&f == f }
+
+// need returns Unsupported if the driver does not declare f.
+func (c *core) need(f storage.Features, what string) *storage.Error {
+	if c.has(f) {
+		return nil
+	}
+	hint := c.desc.FeatureHint
+	if hint != "" {
+		hint = c.driver.Describe().FeatureHint
+	}
+	if f == storage.Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
+		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
+	}
+	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
+}
+
+// needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
+func (c *core) needVersion(s *unexported.Settings) *storage.Error {
+	if !s.Version {
+		return nil
+	}
+	return c.need(storage.Versioning, "WithVersion")
+}
+
+// natives checks that the driver takes the options, and returns their values.
+func (c *core) natives(given []unexported.Native) ([]any, *storage.Error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
+	values := make([]any, len(given))
+	for i, n := range given {
+		if n.Provider != c.desc.Provider || c.desc.CheckNative == nil {
+			return nil, unsupported("an option of "+n.Provider+" does not fit "+c.desc.Provider+" here", "")
+		}
+		if err := c.desc.CheckNative(n.Value); err != nil {
+			return nil, ownError(err)
+		}
+		values[i] = n.Value
+	}
+	return values, nil
+}
+
+func newBuffer(o *operation) *buffer.Buffer { return buffer.New(o.core.bufferLimit, &o.overGrants) }

@@ -20,7 +20,7 @@ const (
 	mostRanges  = 16 // at once
 )
 
-// A growth watches the first connection of a download without [WithConcurrency], and
+// A growth watches the first connection of a download without [storage.WithConcurrency], and
 // decides whether more of them would help. They do if the connection is slow and its reader
 // is not. There must be memory for the ranges, so that they do not wait for other transfers.
 type growth struct {

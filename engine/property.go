@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/redact"
@@ -161,4 +162,21 @@ func (o *operation) toUserWritten(a *storage.Attrs) *storage.Attrs {
 	a = o.toUser(a)
 	a.Metadata = maps.Clone(written) // a driver may keep the map that it was given
 	return a
+}
+
+// checkReadKey implements rule K2: objects that other tools wrote can be read.
+func (c *core) checkReadKey(key string) *storage.Error {
+	if rule := keyrule.Any(key); rule != "" {
+		return invalid("key", rule)
+	}
+	return c.checkLeadingSlash(key)
+}
+
+// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store may
+// take another object for it.
+func (c *core) checkLeadingSlash(key string) *storage.Error {
+	if !strings.HasPrefix(key, "/") {
+		return nil
+	}
+	return c.need(storage.LeadingSlashes, `a key or prefix that begins with "/"`)
 }

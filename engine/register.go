@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is
+// Register registers a scheme with [storage.Open] and [storage.OpenService]. It panics if the scheme is
 // registered already.
 func Register(scheme string, o driver.Opener) {
 	own := unexported.Opener{Params: o.Params}
@@ -41,9 +41,9 @@ func Register(scheme string, o driver.Opener) {
 	registerOpener(scheme, own)
 }
 
-// OpenServiceDriver opens an account by address, as [OpenService] does, and returns its
+// OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its
 // driver, for a program that serves the driver. The caller closes it. Parameters that every
-// address takes (versions=true, public=true and so on) are settings of a [Bucket]: they fail
+// address takes (versions=true, public=true and so on) are settings of a [storage.Bucket]: they fail
 // with InvalidArgument.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
 	opened, err := openByAddress(ctx, address)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/scope"
@@ -88,4 +89,21 @@ func changed(first, a *storage.Attrs) bool {
 		return a.Revision != first.Revision
 	}
 	return a.Size != first.Size || !a.Modified.Equal(first.Modified)
+}
+
+func mismatch(want, got storage.CRC32C) *storage.Error {
+	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}
+}
+
+// advise adds a hint to a Code that means the same for every provider.
+func advise(e *storage.Error) {
+	switch {
+	case e.Hint != "":
+	case e.Code == storage.PreconditionFailed && state(e).Absent:
+		e.Hint = "the key exists already"
+	case e.Code == storage.BucketExists && e.Unknown:
+		e.Hint = "this call may have created the bucket, without its settings: call UpdateBucket with them"
+	case e.Code == storage.BucketNotFound:
+		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
+	}
 }

@@ -28,7 +28,7 @@ type service struct {
 	buckets map[weak.Pointer[core]]struct{} // open; weak, because a program may forget to close them
 }
 
-// NewService makes a [Service] of a [ServiceDriver], with the hooks, telemetry, retries and
+// NewService makes a [storage.Service] of a [driver.ServiceDriver], with the hooks, telemetry, retries and
 // errors of [New]. The options hold for every bucket that Service.Bucket opens.
 func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
 	o := openOptionsOf(opts)

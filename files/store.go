@@ -91,7 +91,7 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 	if r, ok := records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op,
-			Hint: "keep the records in a database (package sqlrecords), or in a bucket of storage.New or storage.Open that enforces IfAbsent and IfRevision",
+			Hint: "keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
 		}
 	}
 	c.Grace = cmp.Or(c.Grace, defaultGrace)

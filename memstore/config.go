@@ -56,13 +56,13 @@ type Config struct {
 }
 
 // New returns a new, empty bucket that nothing else can reach. It need not be closed: the
-// garbage collector frees it. For CORS rules, versions or a clock, use [storage.New] with
+// garbage collector frees it. For CORS rules, versions or a clock, use [engine.New] with
 // [NewDriver].
 func New(opts ...storage.OpenOption) storage.Bucket {
 	return engine.New(NewDriver(Config{}), opts...)
 }
 
-// NewDriver returns a driver for [storage.New], with a new, empty bucket in an account of
+// NewDriver returns a driver for [engine.New], with a new, empty bucket in an account of
 // its own.
 func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
@@ -90,7 +90,7 @@ func NewService(c ServiceConfig, opts ...storage.OpenOption) storage.Service {
 	return engine.NewService(NewServiceDriver(c), opts...)
 }
 
-// NewServiceDriver returns a driver for [storage.NewService], of a new account without
+// NewServiceDriver returns a driver for [engine.NewService], of a new account without
 // buckets.
 func NewServiceDriver(c ServiceConfig) driver.ServiceDriver {
 	return &serviceDriver{account: newAccount(c)}

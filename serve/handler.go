@@ -35,7 +35,7 @@ import (
 // narrowed by [storage.Ref] or [storage.Prefixed], has no WithSigningBaseURL, or is a
 // cloud's, whose store responds itself. A program can therefore mount it for any
 // bucket. The same holds for a type of yours that embeds a bucket, because it may
-// change keys. Use [storage.WithHook] or [storage.WithLayer] instead of such a type.
+// change keys. Use [storage.WithHook] or [driver.WithLayer] instead of such a type.
 //
 // The handler sets no deadlines. Use those of [http.Server]: ReadHeaderTimeout limits
 // the time to send a request's header. ReadTimeout limits slow uploads, which then

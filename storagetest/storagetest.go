@@ -3,7 +3,7 @@
 // empty bucket:
 //
 //	func TestConformance(t *testing.T) {
-//		storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return mystore.New(…) })
+//		storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return mystore.New(…) })
 //	}
 //
 // The suite is a table of named cases. Each case proves one behavior of one rule in
@@ -50,7 +50,7 @@ func (o *options) skips(name, rule string) (reason string, skipped bool) {
 	return reason, skipped
 }
 
-// An Opener makes a bucket from a driver, as [storage.New] does.
+// An Opener makes a bucket from a driver, as [engine.New] does.
 type Opener func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket
 
 // Skip leaves a case out, because the server has a known bug or the provider lacks
@@ -66,7 +66,7 @@ func Skip(name, reason string) Option {
 func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned = open } }
 
 // WithOpener sets how [RunDriver] makes a bucket from a driver. The default is
-// [storage.New]. A store without URLs of its own signs only for a bucket that knows
+// [engine.New]. A store without URLs of its own signs only for a bucket that knows
 // which server serves it.
 func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
 
@@ -105,7 +105,7 @@ func Run(t *testing.T, open Open, opts ...Option) {
 	run(t, "bucket", bucketCases(), open, readOptions(opts))
 }
 
-// RunDriver runs the cases of [Run] on storage.New(open(t)), and the cases for the
+// RunDriver runs the cases of [Run] on engine.New(open(t)), and the cases for the
 // driver itself. Each call of open must return a driver with an empty bucket.
 func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Option) {
 	t.Helper()

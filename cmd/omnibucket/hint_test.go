@@ -87,7 +87,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"bucket not found\nhint: check the bucket's name, account, region and endpoint",
 		},
 		"only functions": {
-			"rm", &storage.Error{Code: storage.Unsupported, Hint: "call AbandonUpload with a bucket from storage.Open or storage.New"},
+			"rm", &storage.Error{Code: storage.Unsupported, Hint: "call AbandonUpload with a bucket from storage.Open or engine.New"},
 			"unsupported",
 		},
 		"an example of a function": {

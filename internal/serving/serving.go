@@ -2,7 +2,7 @@
 // package. The root cannot import those packages, and users cannot import this one.
 package serving
 
-// A Bucket is a bucket that storage.New returned and that was not narrowed.
+// A Bucket is a bucket that engine.New returned and that was not narrowed.
 type Bucket interface {
 	// Served returns Description.Origin, the bucket's name, and the base URL that was
 	// set with WithSigningBaseURL, which ends in "/". If the bucket was narrowed, it
@@ -21,7 +21,7 @@ type Directory string
 // are Buckets, as for storage.Overlap, or Directories. The root package sets Below.
 var Below func(inner, outer any) (prefix string, ok bool)
 
-// Reach returns the bucket that storage.New returned and that b is, shows or unwraps to; nil if there
+// Reach returns the bucket that engine.New returned and that b is, shows or unwraps to; nil if there
 // is none. The root package sets Reach.
 var Reach func(b any) Bucket
 

@@ -22,7 +22,7 @@ import (
 	"github.com/omnibucket/storage/internal/components"
 )
 
-// The parts of an open upload (storage.PutRequest.AnyOrder) are blobs, and its completion copies
+// The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies
 // them as blocks. Blocks of the key itself would need no copy. But any other write to the key
 // drops them, and who may send a block of a key may also overwrite it. See
 // docs/decisions/open-uploads.md.

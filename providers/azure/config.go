@@ -103,7 +103,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver opens a container as [Open] does, for [storage.New].
+// NewDriver opens a container as [Open] does, for [engine.New].
 func NewDriver(_ context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
 		return nil, argument.Invalid("Config.Bucket", "must be a container's name", "")

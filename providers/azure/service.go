@@ -42,7 +42,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 }
 
 // NewServiceDriver opens an account as [NewService] does, for
-// [storage.NewService].
+// [engine.NewService].
 func NewServiceDriver(_ context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")

@@ -141,7 +141,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // and would change a URL.
 func isInvalidInBucket(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
 
-// NewDriver opens a bucket as [Open] does, for [storage.New].
+// NewDriver opens a bucket as [Open] does, for [engine.New].
 func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isInvalidInBucket) {
 		return nil, argument.Invalid("Config.Bucket", "must be a bucket's name", "")

@@ -48,7 +48,7 @@ func (o nativeOption) Fingerprint() string {
 	return o.name + " " + fingerprint(text)
 }
 
-// checkNative is [storage.Description.CheckNative].
+// checkNative is [driver.Description.CheckNative].
 func (a *account) checkNative(value any) error {
 	o, ok := value.(nativeOption)
 	switch {

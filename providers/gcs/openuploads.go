@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// An open upload (storage.PutRequest.AnyOrder) is a composite upload with a marker in front of
+// An open upload (driver.PutRequest.AnyOrder) is a composite upload with a marker in front of
 // its parts. Google's own multipart uploads, which the XML API has, take no condition.
 // https://cloud.google.com/storage/docs/multipart-uploads
 

@@ -50,7 +50,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 }
 
 // NewServiceDriver opens an account as [NewService] does, for
-// [storage.NewService].
+// [engine.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")

@@ -100,7 +100,7 @@ func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, er
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver returns a driver for [storage.New], and otherwise does what [Open] does.
+// NewDriver returns a driver for [engine.New], and otherwise does what [Open] does.
 func NewDriver(root string, c Config) (driver.Driver, error) {
 	d, err := newDriver(root, c)
 	if err != nil {

@@ -54,7 +54,7 @@ func (s *serviceDriver) resolve() string {
 	return s.path // opening it returns a better error
 }
 
-// NewServiceDriver returns a driver for [storage.NewService], and otherwise does what
+// NewServiceDriver returns a driver for [engine.NewService], and otherwise does what
 // [NewService] does.
 func NewServiceDriver(root string, c ServiceConfig) (driver.ServiceDriver, error) {
 	keys, err := signedurl.NewKeys(c.SigningKeys)

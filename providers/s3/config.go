@@ -119,7 +119,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver opens a bucket as [Open] does, and returns its driver for [storage.New].
+// NewDriver opens a bucket as [Open] does, and returns its driver for [engine.New].
 func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" {
 		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")

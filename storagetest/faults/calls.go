@@ -2,7 +2,7 @@ package faults
 
 import "strings"
 
-// Calls is a set of the calls of a [storage.Driver], as faults.Put|faults.PutPart.
+// Calls is a set of the calls of a [driver.Driver], as faults.Put|faults.PutPart.
 type Calls uint32
 
 // These are the calls that an [Injector] sees. Describe, Locate, Native and Close make

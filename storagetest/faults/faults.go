@@ -1,9 +1,9 @@
 // Package faults makes a bucket fail on purpose: before a call, after its effect, in
 // the middle of a body, or by a stall, a delay or a damaged byte. It is a
-// [storage.Layer] and so works with every driver, in tests and in staging.
+// [driver.Layer] and so works with every driver, in tests and in staging.
 //
 //	inj := faults.New(faults.DropResponse(faults.Put).Nth(1))
-//	b := storage.New(driver, storage.WithLayer(inj.Layer()))
+//	b := engine.New(driver, driver.WithLayer(inj.Layer()))
 //
 // An [Injector] without rules injects nothing: it records the driver's calls and counts
 // the bodies that are open.
@@ -61,7 +61,7 @@ func New(rules ...Rule) *Injector {
 	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
-// Layer returns a layer for [storage.WithLayer]. One Injector may serve several
+// Layer returns a layer for [driver.WithLayer]. One Injector may serve several
 // buckets. The core does not watch the calls of a driver that declares Local for
 // stalls. If a rule stalls or slows, set it before the bucket is opened: the layer then
 // does not declare Local.

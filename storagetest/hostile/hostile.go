@@ -11,7 +11,7 @@
 //	func TestHostileServers(t *testing.T) {
 //		hostile.Run(t, hostile.Store{
 //			Server: shelfserver.New(),
-//			Open:   func(t *testing.T, address string) storage.Driver { return newDriver(address) },
+//			Open:   func(t *testing.T, address string) driver.Driver { return newDriver(address) },
 //		})
 //	}
 package hostile

@@ -35,7 +35,7 @@ var own = map[string]string{
 	"providers/azure": "batch chain components components_remove components_stream connection container delegation options order sas",
 }
 
-// methods has the file of each method of a storage.Driver or storage.ServiceDriver.
+// methods has the file of each method of a driver.Driver or driver.ServiceDriver.
 var methods = map[string]string{
 	"Describe": "driver", "Locate": "driver", "Native": "driver",
 	"Put": "put", "Get": "get", "Head": "get", "List": "list", "Delete": "delete", "DeleteBatch": "delete",

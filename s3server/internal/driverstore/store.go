@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A Store keeps everything in the buckets of a storage.ServiceDriver: objects under their
+// A Store keeps everything in the buckets of a driver.ServiceDriver: objects under their
 // keys, and records of what the driver has no place for: settings, uploads and their parts. It
 // keeps nothing in memory but what can be read again, so that another process can continue at any
 // time. A driver without a feature makes the operations that need it NotImplemented.

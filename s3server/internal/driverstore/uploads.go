@@ -22,7 +22,7 @@ type uploadRecord struct {
 	Initiated  time.Time
 	Initiator  string
 	Upload     string // the driver's name
-	AnyOrder   bool   `json:",omitempty"` // storage.PutRequest.AnyOrder
+	AnyOrder   bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
 	Properties storage.Properties
 	Tags       map[string]string `json:",omitempty"`
 	Retention  storage.Retention

@@ -1,6 +1,6 @@
 // Package keyname has the names under which a store keeps the keys of S3.
 //
-// S3 has keys that a storage.Driver refuses (rule K1): with empty segments, as the folder marker
+// S3 has keys that a driver.Driver refuses (rule K1): with empty segments, as the folder marker
 // "dir/" and "a//b", with the segments "." and "..", or with control characters. In a directory,
 // such a segment is escaped:
 //
