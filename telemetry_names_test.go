@@ -186,7 +186,7 @@ var spanCalls = map[string]spanCall{
 }
 
 // withoutSpan are the functions with a context that are no operations.
-var withoutSpan = []string{"Open", "OpenService", "OpenServiceDriver", "SignedURL.Request"}
+var withoutSpan = []string{"Open", "OpenService", "SignedURL.Request"}
 
 func expect(err error, want storage.Code) error {
 	if errors.Is(err, want) {
@@ -209,7 +209,7 @@ func TestEveryFunctionHasASpanOfItsName(t *testing.T) {
 	require.NoError(t, err)
 	withContext := regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: (?:func (?:\(\w+ \*?(\w+)\) )?|type (?:Uploader|Downloader|AttrsReader|Lister|Remover|SignedUploader|SignedDownloader), )(\w+)(?: func)?\(ctx context\.Context`)
 	found := withContext.FindAllStringSubmatch(string(listing), -1)
-	require.Greater(t, len(found), 40)
+	require.GreaterOrEqual(t, len(found), 40)
 	var missing []string
 	for _, m := range found {
 		name := strings.TrimPrefix(m[1]+"."+m[2], ".")

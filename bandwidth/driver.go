@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// A driver limits the bodies of its requests.
+// An objectDriver limits the bodies of its requests.
 type objectDriver struct {
 	driver.Driver
 	limiter *Limiter

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A driver reads through the cache.
+// An objectDriver reads through the cache.
 type objectDriver struct {
 	driver.Driver
 	cache  *Cache

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/httpdriver"
 )
 
-// A driver is one bucket of a store that speaks plain HTTP.
+// An objectDriver is one bucket of a store that speaks plain HTTP.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	client *http.Client

@@ -1,8 +1,8 @@
-// Package httpdriver has the parts that every [driver.Driver] over HTTP needs: a
+// Package httpdriver has the parts that every driver.Driver over HTTP needs: a
 // transport that watches connections, and errors.
 //
 // The transport applies the bucket's stall limit and counts requests, so a driver
-// that uses it sets [driver.Description.CountsRequests]. The driver turns the
+// that uses it sets CountsRequests in its Description. The driver turns the
 // retries and timeouts of its SDK off, because package storage retries.
 //
 // A method that reads returns [StatusError] for an unsuccessful response, and

@@ -14,7 +14,7 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// A driver is one container of an account.
+// An objectDriver is one container of an account.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account   *account

@@ -15,7 +15,7 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// A driver has no state except open directories. It opens them on first use, so that a
+// An objectDriver has no state except open directories. It opens them on first use, so that a
 // bucket can be named before it exists. It opens them again if its path leads to another
 // directory: the bucket was deleted and created again, or restored from a backup.
 type objectDriver struct {

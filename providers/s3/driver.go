@@ -15,7 +15,7 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// A driver is one bucket of an account.
+// An objectDriver is one bucket of an account.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account   *account

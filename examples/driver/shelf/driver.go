@@ -26,7 +26,7 @@ func init() {
 	})
 }
 
-// A driver is one shelf. It keeps no state between calls.
+// An objectDriver is one shelf. It keeps no state between calls.
 type objectDriver struct {
 	driver.UnimplementedDriver // Unsupported for everything that is not here
 
