@@ -38,7 +38,7 @@ func Register(scheme string, o driver.Opener) {
 		}
 		own.Driver = func(ctx context.Context, address *url.URL) (any, error) { return o.Service(ctx, address) }
 	}
-	registerOpener(scheme, own)
+	unexported.Root.Register(scheme, own)
 }
 
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its
@@ -46,7 +46,7 @@ func Register(scheme string, o driver.Opener) {
 // address takes (versions=true, public=true and so on) are settings of a [storage.Bucket]: they fail
 // with InvalidArgument.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
-	opened, err := openByAddress(ctx, address)
+	opened, err := unexported.Root.OpenDriver(ctx, address)
 	if err != nil {
 		return nil, err
 	}

@@ -53,12 +53,6 @@ func openForeignSource(ctx context.Context, src storage.Downloader, key string, 
 
 func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }
 
-func registerOpener(scheme string, o unexported.Opener) { unexported.Root.Register(scheme, o) }
-
-func openByAddress(ctx context.Context, address string) (any, error) {
-	return unexported.Root.OpenDriver(ctx, address)
-}
-
 // invalid returns an InvalidArgument that names the argument and the rule that it breaks.
 func invalid(argument, rule string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}

@@ -25,7 +25,7 @@ const features = storage.StreamingPut | storage.MultipartUploads |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 	storage.Restoring | storage.LateMetadata | storage.OpenUploads | storage.ListedUploads | signFeatures
 
-// driver reaches one bucket of an account by name, as a cloud's does: the
+// An objectDriver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.
 type objectDriver struct {
 	driver.UnimplementedDriver

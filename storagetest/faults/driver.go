@@ -10,7 +10,7 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// driver passes every call through its injector.
+// An objectDriver passes every call through its injector.
 type objectDriver struct {
 	driver.Driver
 	injector *Injector
