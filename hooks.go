@@ -19,6 +19,7 @@ func init() {
 		}
 		return nil
 	}
+	root.Changed = func(first, now any) bool { return changed(first.(*Attrs), now.(*Attrs)) }
 	root.InitReader = func(r any, from unexported.ReadSource, attrs any, offset, length int64) {
 		initReader(r.(*Reader), from, attrs.(*Attrs), offset, length)
 	}

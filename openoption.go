@@ -7,10 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/unexported"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An OpenOption fits engine.New, [Open], engine.NewService, [OpenService] and a provider's
@@ -25,7 +26,7 @@ type openOption func(*unexported.OpenOptions)
 func (o openOption) applyOpen(to *unexported.OpenOptions) { o(to) }
 
 func readOpenOptions(opts []OpenOption) *unexported.OpenOptions {
-	o := &unexported.OpenOptions{BufferLimit: &defaultBufferLimit().limit, Hooks: []Hook(nil)}
+	o := &unexported.OpenOptions{BufferLimit: &defaultBufferLimit().limit}
 	for _, opt := range opts {
 		if opt == nil {
 			o.Fail(invalid("option", "must not be nil"))

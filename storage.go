@@ -45,12 +45,7 @@ import (
 // If the scheme or a parameter is unknown, Open fails with InvalidArgument and names the
 // known ones. An address has no credentials: they come from the provider's chain.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
-	opened, err := open(ctx, "Open", address, func(o unexported.Opener) func(*url.URL, []OpenOption) (any, error) {
-		if o.Bucket == nil {
-			return nil
-		}
-		return func(u *url.URL, common []OpenOption) (any, error) { return o.Bucket(ctx, u, append(common, opts...)) }
-	})
+	opened, err := open(ctx, "Open", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Bucket })
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +56,7 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 // OpenService opens an account by address, without a bucket's name. It fails as [Open]
 // does.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
-	opened, err := open(ctx, "OpenService", address, func(o unexported.Opener) func(*url.URL, []OpenOption) (any, error) {
-		if o.Service == nil {
-			return nil
-		}
-		return func(u *url.URL, common []OpenOption) (any, error) { return o.Service(ctx, u, append(common, opts...)) }
-	})
+	opened, err := open(ctx, "OpenService", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Service })
 	if err != nil {
 		return nil, err
 	}
@@ -76,12 +66,12 @@ func OpenService(ctx context.Context, address string, opts ...OpenOption) (Servi
 
 // openDriver opens the driver of an account by address, which takes no parameters of a Bucket.
 func openDriver(ctx context.Context, address string) (any, error) {
-	return open(ctx, "OpenServiceDriver", address, func(o unexported.Opener) func(*url.URL, []OpenOption) (any, error) {
+	return open(ctx, "OpenServiceDriver", address, nil, func(o unexported.Opener) unexported.OpenFunc {
 		if o.Driver == nil {
 			return nil
 		}
-		return func(u *url.URL, common []OpenOption) (any, error) {
-			if len(common) > 0 {
+		return func(ctx context.Context, u *url.URL, opts any) (any, error) {
+			if len(opts.([]OpenOption)) > 0 {
 				return nil, invalid("address", "must not have "+strings.Join(commonParameters, "=, ")+"=")
 			}
 			return o.Driver(ctx, u)
@@ -104,7 +94,7 @@ func register(scheme string, o unexported.Opener) {
 }
 
 // open finds the opener of an address, and calls what choose returns of it.
-func open(ctx context.Context, op, address string, choose func(unexported.Opener) func(u *url.URL, common []OpenOption) (any, error)) (any, error) {
+func open(ctx context.Context, op, address string, opts []OpenOption, choose func(unexported.Opener) unexported.OpenFunc) (any, error) {
 	fail := func(e *Error) (any, error) {
 		e.Op = op
 		return nil, e
@@ -121,7 +111,7 @@ func open(ctx context.Context, op, address string, choose func(unexported.Opener
 	if f == nil {
 		return fail(unsupported("scheme "+u.Scheme+" does not open this", ""))
 	}
-	opened, err := f(u, common)
+	opened, err := f(ctx, u, append(common, opts...))
 	if err != nil {
 		return fail(asError(ctx, err))
 	}

@@ -2,10 +2,10 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -20,7 +20,7 @@ type Layer func(Driver) Driver
 func WithLayer(l Layer) storage.OpenOption {
 	option, _ := unexported.Root.OpenOption(func(o *unexported.OpenOptions) {
 		if l == nil {
-			o.Fail(&storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithLayer must not be nil")})
+			o.Fail(argument.Invalid("WithLayer", "must not be nil", ""))
 			return
 		}
 		o.Layers = append(o.Layers, l)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -54,8 +55,8 @@ func openForeignSource(ctx context.Context, src storage.Downloader, key string, 
 func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }
 
 // invalid returns an InvalidArgument that names the argument and the rule that it breaks.
-func invalid(argument, rule string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}
+func invalid(name, rule string) *storage.Error {
+	return argument.Invalid(name, rule, "")
 }
 
 func unsupported(what, hint string) *storage.Error {
@@ -76,14 +77,8 @@ func errOtherUpload() *storage.Error {
 	return invalid("token", "must be of an upload to this bucket")
 }
 
-// changed compares the attributes of two reads of an object. Without revisions, size and time have to
-// do.
-func changed(first, a *storage.Attrs) bool {
-	if first.Revision != "" {
-		return a.Revision != first.Revision
-	}
-	return a.Size != first.Size || !a.Modified.Equal(first.Modified)
-}
+// changed reports whether two reads of an object have seen different ones.
+func changed(first, now *storage.Attrs) bool { return unexported.Root.Changed(first, now) }
 
 func mismatch(want, got storage.CRC32C) *storage.Error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}

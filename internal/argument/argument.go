@@ -1,4 +1,4 @@
-// Package argument makes the errors by which drivers refuse their arguments.
+// Package argument makes the errors by which drivers and the engine refuse their arguments.
 package argument
 
 import (

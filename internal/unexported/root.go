@@ -18,6 +18,8 @@ var Root struct {
 	BodyFailed func(err error) error
 	Refused    func(s *scope.Scope, may scope.Permission) error // nil, or why a scope does not permit it
 
+	// Changed reports whether two reads of an object have seen different ones. Both are *Attrs.
+	Changed func(first, now any) bool
 	// InitReader makes r the *Reader of an open download.
 	InitReader func(r any, from ReadSource, attrs any, offset, length int64)
 	// OpenSource opens the source of a copy by its Download: a Downloader, *CopyOptions and a *Reader.
@@ -36,11 +38,13 @@ type ReadSource interface {
 	io.WriterTo
 }
 
-// An Opener opens what has an address of one scheme. A function that is nil is not supported. opts is
-// []storage.OpenOption.
+// An OpenFunc opens what has an address. opts is []storage.OpenOption.
+type OpenFunc func(ctx context.Context, address *url.URL, opts any) (any, error)
+
+// An Opener opens what has an address of one scheme. A function that is nil is not supported.
 type Opener struct {
 	Params  []string // the provider's own query parameters
-	Bucket  func(ctx context.Context, address *url.URL, opts any) (any, error)
-	Service func(ctx context.Context, address *url.URL, opts any) (any, error)
+	Bucket  OpenFunc
+	Service OpenFunc
 	Driver  func(ctx context.Context, address *url.URL) (any, error) // of an account
 }
