@@ -27,7 +27,7 @@ func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
 			storage.WithStorageClass("REDUCED_REDUNDANCY"), storage.WithMetadata(map[string]string{"name": "evil"}))
 		require.NoError(t, err)
 
-		r, err := s.Finish(t.Context(), ticket.Token, nil)
+		r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 		kept, err := b.Attrs(t.Context(), r.Key)
 		require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "gzip", waiting.ContentEncoding, "the store takes a header that was not signed")
 
-	r, err := s.Finish(t.Context(), ticket.Token, nil)
+	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	kept, err := b.Attrs(t.Context(), r.Key)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 			pending, err := b.PublicURL(pendingOf(ticket))
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, read(pending), "what was not looked at is not public")
-			finished, err := s.Finish(t.Context(), ticket.Token, nil)
+			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, row.status, read(finished.URL))
 		})
@@ -115,7 +115,7 @@ func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 		require.NoError(t, storage.SetTags(t.Context(), b, pendingOf(ticket), map[string]string{"of": "the sender"}))
-		finished, err := s.Finish(t.Context(), ticket.Token, nil)
+		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 		for _, key := range []string{stored.Key, finished.Key} {
 			got, err := storage.Tags(t.Context(), b, key)

@@ -1,22 +1,16 @@
 package uploads_test
 
 import (
-	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
-	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
 )
@@ -51,33 +45,7 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 	return server.Bucket
 }
 
-var bucketNumber atomic.Int64
-
-func onMinIO(t *testing.T) storage.Bucket {
-	t.Helper()
-	const variable = "OMNIBUCKET_TEST_MINIO"
-	endpoint := testserver.Need(t, variable)
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
-	c := s3.Config{
-		Endpoint: endpoint, Region: "us-east-1", Profile: &profile,
-		AccessKeyID: os.Getenv(variable + "_KEY"), SecretKey: os.Getenv(variable + "_SECRET"),
-		HTTPClient: client,
-	}
-	service, err := s3.NewService(t.Context(), c)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, service.Close()) })
-	name := fmt.Sprintf("uploads-%d-%d", time.Now().UnixNano(), bucketNumber.Add(1))
-	_, err = service.CreateBucket(t.Context(), name)
-	require.NoError(t, err)
-	c.Bucket = name
-	b, err := s3.Open(t.Context(), c)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return b
-}
-
-func newService(t *testing.T, b uploads.Bucket, c uploads.Config) *uploads.Service {
+func newService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
 	t.Helper()
 	s, err := uploads.New(b, c)
 	require.NoError(t, err)
@@ -98,7 +66,7 @@ func keys(t *testing.T, b storage.Bucket) []string {
 // published returns the keys that are not pending.
 func published(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
-	return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPendingPrefix) })
+	return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPrefix) })
 }
 
 // send sends a ticket's request, and returns the status.

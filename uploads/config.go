@@ -1,8 +1,11 @@
 package uploads
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -23,15 +26,18 @@ const (
 
 // The defaults.
 const (
-	DefaultKey           = "uploads/{yyyy}/{mm}/{random}{ext}"
-	DefaultPendingPrefix = "pending/"
-	DefaultLinkTTL       = time.Hour
-	DefaultUploadTTL     = 15 * time.Minute
-	DefaultPartsFrom     = 100 << 20 // bytes
+	DefaultKey         = "uploads/{yyyy}/{mm}/{random}{ext}"
+	DefaultPrefix      = ".uploads/"
+	DefaultLinkTTL     = time.Hour
+	DefaultUploadTTL   = 15 * time.Minute
+	DefaultPartTTL     = time.Hour
+	DefaultTTL         = 72 * time.Hour
+	DefaultPartsFrom   = 100 << 20 // bytes
+	DefaultMemoryLimit = 64 << 20  // bytes
 )
 
-// Config says which files are accepted and how they are stored. The zero value has
-// the defaults.
+// Config says who may upload what, and how it is stored. For files that Go code stores
+// ([Service.Store]), the zero value has the defaults. A handler needs Authorize.
 type Config struct {
 	// Rules say which files are accepted. The zero value is for pictures of 10 MiB.
 	Rules rules.Rules
@@ -50,17 +56,47 @@ type Config struct {
 	LinkTTL time.Duration
 	// PublicRead makes each stored file readable by anyone
 	// ([storage.WithPublicRead]). It is for PublicLink in a bucket that is not public
-	// itself. Files that wait under PendingPrefix stay private. The bucket needs
+	// itself. Files that wait under Prefix stay private. The bucket needs
 	// [storage.ObjectACLs].
 	PublicRead bool
 	// Tags are the tags of each stored file ([storage.WithTags]). Files that wait under
-	// PendingPrefix have none. The bucket needs [storage.ObjectTags].
+	// Prefix have none. The bucket needs [storage.ObjectTags].
 	Tags map[string]string
 
-	// PendingPrefix is where signed uploads wait for Finish; "":
-	// DefaultPendingPrefix. It has whole segments and ends in "/".
-	PendingPrefix string
-	// UploadTTL is how long a signed upload may start: 1 s to 7 days, 0:
+	// Authorize determines the user from the request's session or token. It is called for
+	// every request but those for bytes at a signed address. The user is bound to each
+	// upload: for any other user, the upload does not exist. [storage.Unauthenticated]
+	// becomes 401, [storage.PermissionDenied] 403, and an *Error its own response. Any
+	// other error becomes 500 and is not shown. Authorize must not read the body.
+	Authorize func(*http.Request) (User, error)
+	// Begin decides whether the user may upload a file by the S3 routes or tus, and may
+	// choose where it is stored. Its errors become responses as those of Authorize do. If it is
+	// nil, or the Target, Key makes the key and Rules the attributes.
+	Begin func(r *http.Request, user User, n UploadRequest) (*Target, error)
+	// Inspect looks at the content of a file that Rules accept, before it appears under its
+	// key. If it returns an *Error, the content is removed and the error is the response; for
+	// any other error the client may try again. It may change f.ContentType. The content is
+	// an object under Prefix until then, which takes longer. A ticket is refused if Inspect is
+	// set, because its sender could replace what was inspected.
+	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
+	// Stored is called when a file exists, whichever way it came. For the S3 routes and tus, it
+	// is called at least once: if it fails or the process is killed, it is called again when
+	// the client asks again, and the file stays. Otherwise a file for which it fails is removed.
+	// It may set f.URL. Its errors become responses as those of Authorize do.
+	Stored func(ctx context.Context, f *File) error
+	// OnError receives the errors that 5xx responses hide; nil: they are dropped.
+	OnError func(*http.Request, error)
+	// MaxFiles limits the files in one form; 0: 10.
+	MaxFiles int
+	// DeleteShared offers DELETE even if Key has no values, like [DefaultKey]. Nothing then
+	// says whose a file is: any user whom Authorize admits may delete any file. Without
+	// DeleteShared, such a DELETE fails with NotAllowed.
+	DeleteShared bool
+
+	// Prefix is where the bucket keeps files that are not yet accepted, and the state of
+	// uploads; "": DefaultPrefix. It ends in "/". Nobody but the server may read it.
+	Prefix string
+	// UploadTTL is how long a ticket works: 1 s to 7 days, 0:
 	// DefaultUploadTTL. For a file in parts, that is each part. The whole file must arrive
 	// and be finished within a day after UploadTTL.
 	UploadTTL time.Duration
@@ -72,8 +108,37 @@ type Config struct {
 	// key is drawn: tickets then end with the process, and are not valid in other processes.
 	TokenKey []byte
 
-	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). Keys are
-	// then unique only because they have 128 random bits. A sender who calls Finish
+	// TTL is how long an upload in parts or by tus may take, from its beginning: 1 minute to
+	// 7 days, 0: DefaultTTL. PartTTL is how long the signed address of a part works: 1 second
+	// to 7 days, 0: DefaultPartTTL. It never works longer than its upload.
+	TTL, PartTTL time.Duration
+	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16
+	// MiB; 0: DefaultMemoryLimit. A quarter is for the requests that send bytes, each of
+	// which takes 32 KiB: by default 512 at once. A user has at most as many of them as are
+	// still free for others, so 256 if nobody else sends. If Authorize names no user, that
+	// holds for an address of clients (Request.RemoteAddr). The rest is for parts. An upload takes at
+	// most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes
+	// arrive. If there is no memory, what has arrived is stored, and the client waits for 30
+	// seconds, and then gets 503. A file whose parts exceed the rest is too large.
+	MemoryLimit int64
+
+	// States keeps the state of uploads if the bucket has no conditional writes; nil: the
+	// bucket. All processes must use the same one.
+	States storage.ReadWriter
+	// ProxyParts lets all parts of the S3 routes pass through this handler. Without it, only
+	// those do that the store cannot sign.
+	ProxyParts bool
+	// BaseURL is the public address of the handler, as "https://example.com/uploads". It
+	// is used in addresses of this handler that clients get; "": it is guessed from the
+	// request (Host, X-Forwarded-Proto).
+	BaseURL string
+	// Origins are the origins whose pages may use the handler from another one (CORS), as
+	// "https://example.com"; "*" stands for all, without cookies. nil: none.
+	Origins []string
+
+	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). A handler then
+	// offers the S3 routes and tus only if the bucket can keep their state. Keys are
+	// unique only because they have 128 random bits. A sender who calls Finish
 	// twice at once, and sends other bytes in between, replaces the file of that
 	// ticket.
 	Unguarded bool
@@ -85,14 +150,27 @@ type Config struct {
 const (
 	minTokenKey = 16
 	minTTL      = time.Second
-	maxTTL      = 7 * 24 * time.Hour
+	maxTTL      = 7 * 24 * time.Hour // stores drop unfinished uploads after a week
+
+	minUploadTTL = time.Minute
+	minMemory    = 16 << 20
+
+	defaultMaxFiles = 10
 )
 
 // setDefaults sets the defaults.
-func (c *Config) setDefaults() {
+func (c *Config) setDefaults(bucket storage.ReadWriter) {
+	if c.States == nil {
+		c.States = bucket
+	}
 	setDefault(&c.Key, DefaultKey)
 	setDefault(&c.LinkTTL, DefaultLinkTTL)
-	setDefault(&c.PendingPrefix, DefaultPendingPrefix)
+	setDefault(&c.Prefix, DefaultPrefix)
+	setDefault(&c.TTL, DefaultTTL)
+	setDefault(&c.PartTTL, DefaultPartTTL)
+	setDefault(&c.MemoryLimit, DefaultMemoryLimit)
+	setDefault(&c.MaxFiles, defaultMaxFiles)
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	setDefault(&c.UploadTTL, DefaultUploadTTL)
 	setDefault(&c.PartsFrom, DefaultPartsFrom)
 	if c.CacheControl == nil {
@@ -128,15 +206,33 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.UploadTTL", "must be from 1 second to 7 days"
 	case c.TokenKey != nil && len(c.TokenKey) < minTokenKey:
 		return "Config.TokenKey", "must have at least 16 bytes"
+	case c.Authorize == nil && c.Begin != nil:
+		return "Config.Authorize", "must not be nil"
+	case c.MaxFiles < 1:
+		return "Config.MaxFiles", "must be at least 1"
+	case c.TTL < minUploadTTL || c.TTL > maxTTL:
+		return "Config.TTL", "must be from 1 minute to 7 days"
+	case c.PartTTL < minTTL || c.PartTTL > maxTTL:
+		return "Config.PartTTL", "must be from 1 second to 7 days"
+	case c.MemoryLimit < minMemory:
+		return "Config.MemoryLimit", "must be at least 16 MiB"
+	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"), strings.Contains("/"+c.Prefix, "/./"), strings.Contains("/"+c.Prefix, "/../"),
+		len(c.Prefix) > 512, strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !isSafe(r) }):
+		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
+	}
+	for _, origin := range c.Origins {
+		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return "Config.Origins", `must be as in "https://example.com", or "*"`
+		}
+	}
+	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Scheme == "" || u.Host == "" || u.RawQuery != "") {
+		return "Config.BaseURL", `must be as in "https://example.com/uploads"`
 	}
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
-	if p, rule := parsePattern(c.PendingPrefix + "{random}"); rule != "" || len(p.values) > 0 || !strings.HasSuffix(c.PendingPrefix, "/") {
-		return "Config.PendingPrefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
-	}
-	if strings.HasPrefix(c.Key, c.PendingPrefix) {
-		return "Config.Key", "must not begin with PendingPrefix, where objects are removed"
+	if strings.HasPrefix(c.Key, c.Prefix) {
+		return "Config.Key", "must not begin with Prefix, where objects are removed"
 	}
 	return "", ""
 }
@@ -170,6 +266,10 @@ func (c *Config) requirements() []requirement {
 	if len(c.Tags) > 0 {
 		needs = append(needs, requirement{storage.ObjectTags, "WithTags, for Tags",
 			"leave out Config.Tags, or use a bucket with tags"})
+	}
+	if c.Authorize != nil && !c.Unguarded {
+		needs = append(needs, requirement{storage.OpenUploads, "multipart uploads whose parts come in any order",
+			"set Config.Unguarded to offer only forms"})
 	}
 	return slices.Clip(needs)
 }

@@ -30,10 +30,10 @@ func TestInvalidConfigurations(t *testing.T) {
 		{"bounds the wrong way round", uploads.Config{Rules: rules.Rules{MinSize: 2, MaxSize: 1}}, "MinSize"},
 		{"no pixels", uploads.Config{Rules: rules.Rules{MaxPixels: -1}}, "MaxPixels"},
 		{"a key without random", uploads.Config{Key: "avatar{ext}"}, "{random}"},
-		{"keys where uploads wait", uploads.Config{Key: "pending/{random}{ext}"}, "PendingPrefix"},
-		{"a prefix without its slash", uploads.Config{PendingPrefix: "pending"}, "PendingPrefix"},
-		{"a prefix with a value", uploads.Config{PendingPrefix: "{user}/"}, "PendingPrefix"},
-		{"a prefix above", uploads.Config{PendingPrefix: "../"}, "PendingPrefix"},
+		{"keys where uploads wait", uploads.Config{Key: ".uploads/{random}{ext}"}, "Prefix"},
+		{"a prefix without its slash", uploads.Config{Prefix: "pending"}, "Prefix"},
+		{"a prefix with a value", uploads.Config{Prefix: "{user}/"}, "Prefix"},
+		{"a prefix above", uploads.Config{Prefix: "../"}, "Prefix"},
 		{"an unknown link", uploads.Config{Link: 7}, "Link"},
 		{"links for ever", uploads.Config{LinkTTL: 8 * 24 * time.Hour}, "LinkTTL"},
 		{"uploads for a moment", uploads.Config{UploadTTL: time.Millisecond}, "UploadTTL"},
@@ -113,10 +113,10 @@ func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 	}
 }
 
-func TestAValueCannotNameThePendingPrefix(t *testing.T) {
+func TestAValueCannotNameThePrefix(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}"})
-	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: uploads.Values{"user": "pending"}})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "pending"}})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	require.Empty(t, keys(t, b))
 }

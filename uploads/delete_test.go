@@ -13,15 +13,15 @@ import (
 func TestDeleteRemovesOnlyTheUsersOwnFiles(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
-		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: me})
+		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})
 		require.NoError(t, err)
 		_, err = b.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
 		require.NoError(t, err)
 		for _, row := range []struct {
 			name, key string
-			values    uploads.Values
+			values    uploads.User
 		}{
-			{"another user's", mine.Key, uploads.Values{"user": "4"}},
+			{"another user's", mine.Key, uploads.User{ID: "4"}},
 			{"what the pattern did not make", "users/42/notes.txt", me},
 			{"a longer key", mine.Key + "/x", me},
 			{"a path out of it", strings.Replace(mine.Key, "42/", "42/../43/", 1), me},

@@ -12,61 +12,90 @@ import (
 )
 
 // A Code says why a file was refused. The package documentation has the table. The
-// JSON of [Service.Handler] contains it.
+// JSON of every error response contains it.
 type Code string
 
 // The codes.
 const (
-	NoFile          Code = "no_file"
-	TooManyFiles    Code = "too_many_files"
-	Empty                = Code(rules.Empty)
-	TooSmall             = Code(rules.TooSmall)
-	TooLarge             = Code(rules.TooLarge)
-	WrongSize       Code = "wrong_size"
-	TypeNotAllowed       = Code(rules.TypeNotAllowed)
-	Damaged              = Code(rules.Damaged)
-	ActiveContent        = Code(rules.ActiveContent)
-	TooManyPixels        = Code(rules.TooManyPixels)
-	InvalidValue    Code = "invalid_value"
-	InvalidRequest  Code = "invalid_request"
-	InvalidTicket   Code = "invalid_ticket"
-	TicketExpired   Code = "ticket_expired"
-	NotUploaded     Code = "not_uploaded"
-	Finished        Code = "finished"
-	NotYours        Code = "not_yours"
-	NotAllowed      Code = "not_allowed"
-	Unauthenticated Code = "unauthenticated"
-	Interrupted     Code = "interrupted"
-	StoreFailed     Code = "store_failed"
-	Internal        Code = "internal"
+	NoFile           Code = "no_file"
+	TooManyFiles     Code = "too_many_files"
+	Empty                 = Code(rules.Empty)
+	TooSmall              = Code(rules.TooSmall)
+	TooLarge              = Code(rules.TooLarge)
+	WrongSize        Code = "wrong_size"
+	TypeNotAllowed        = Code(rules.TypeNotAllowed)
+	Damaged               = Code(rules.Damaged)
+	ActiveContent         = Code(rules.ActiveContent)
+	TooManyPixels         = Code(rules.TooManyPixels)
+	InvalidValue     Code = "invalid_value"
+	InvalidRequest   Code = "invalid_request"
+	InvalidTicket    Code = "invalid_ticket"
+	TicketExpired    Code = "ticket_expired"
+	NotUploaded      Code = "not_uploaded"
+	NotYours         Code = "not_yours"
+	NotAllowed       Code = "not_allowed"
+	Unauthenticated  Code = "unauthenticated"
+	Interrupted      Code = "interrupted"
+	StoreFailed      Code = "store_failed"
+	Internal         Code = "internal"
+	NotFound         Code = "not_found"
+	PartsMissing     Code = "parts_missing"
+	PartsChanged     Code = "parts_changed"
+	PartTooSmall     Code = "part_too_small"
+	OffsetMismatch   Code = "offset_mismatch"
+	ChecksumMismatch Code = "checksum_mismatch"
+	Completed        Code = "completed"
+	Exists           Code = "exists"
+	Locked           Code = "locked"
+	Refused          Code = "refused"
+	UnsupportedType  Code = "unsupported_type"
+	UnknownVersion   Code = "unknown_version"
+	Busy             Code = "busy"
+
+	statusBadChecksum = 460 // of the tus protocol
 )
 
 // meanings has the storage code and the HTTP status of each code.
 var meanings = webapi.WithShared(webapi.Meanings[Code]{
-	NoFile:         {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
-	TooManyFiles:   {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
-	Empty:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	TooSmall:       {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	WrongSize:      {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	TypeNotAllowed: {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
-	Damaged:        {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	ActiveContent:  {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	TooManyPixels:  {Storage: storage.TooLarge, Status: http.StatusUnprocessableEntity},
-	InvalidTicket:  {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
-	TicketExpired:  {Storage: storage.InvalidArgument, Status: http.StatusGone},
-	NotUploaded:    {Storage: storage.ObjectNotFound, Status: http.StatusConflict},
-	Finished:       {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
-	NotYours:       {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	NoFile:           {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	TooManyFiles:     {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
+	Empty:            {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	TooSmall:         {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	WrongSize:        {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	TypeNotAllowed:   {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
+	Damaged:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	ActiveContent:    {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	TooManyPixels:    {Storage: storage.TooLarge, Status: http.StatusUnprocessableEntity},
+	InvalidTicket:    {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	TicketExpired:    {Storage: storage.InvalidArgument, Status: http.StatusGone},
+	NotUploaded:      {Storage: storage.ObjectNotFound, Status: http.StatusConflict},
+	NotYours:         {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	NotFound:         {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
+	PartsMissing:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	PartsChanged:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	PartTooSmall:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
+	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	Exists:           {Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed}, // 409 would be tried again
+	Locked:           {Storage: storage.Locked, Status: http.StatusLocked},
+	Refused:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	UnsupportedType:  {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
+	UnknownVersion:   {Storage: storage.InvalidArgument, Status: http.StatusPreconditionFailed},
+	Busy:             {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
 })
 
-// An Error is the error of every function of this package, except [New] and
-// [Service.Handler], which return a *storage.Error.
+// An Error is the error of every function of this package, except [New], which returns a
+// *storage.Error. The functions of [Config] may return one to choose the response.
 type Error struct {
-	Field   string // of the form or request: the file's field, "token", "parts", "number", "key", or the name of a value
+	Field   string // of the form or request: the file's field, "token", "size", "parts[3]", "Upload-Offset", or the name of a value
 	Code    Code
 	Message string // a sentence for the sender of the file, in English
 	Name    string // of the file, safe to show; "" if the error is not about one
+	Status  int    // HTTP; 0: that of Code, or 403 if Code is not of this package
 	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
+
+	key, location string // of Completed
 }
 
 // Error returns a text for logs. The text for people is Message.
@@ -89,34 +118,36 @@ const (
 )
 
 func invalidTicket() *Error {
-	return refuseField(tokenField, InvalidTicket, "This upload is not yours, or is not known here.")
+	return refuse(tokenField, InvalidTicket, "This upload is not yours, or is not known here.")
 }
 
 func ticketTooOld() *Error {
-	return refuseField(tokenField, TicketExpired, "This upload was started too long ago. Send the file again.")
+	return refuse(tokenField, TicketExpired, "This upload was started too long ago. Send the file again.")
 }
 
 // uploadEnded is the error for an upload in parts that is gone and has no file.
 func uploadEnded() *Error {
-	return refuseField(tokenField, TicketExpired, "This upload has ended, and there is no file of it. Send the file again.")
+	return refuse(tokenField, TicketExpired, "This upload has ended, and there is no file of it. Send the file again.")
 }
 
-func refuse(code Code, message string) *Error {
+func refuseFile(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: meanings.Storage(code)}
 }
 
 // refused returns the error for a file that breaks a rule, or nil.
 func refused(err error) *Error {
 	if r, ok := err.(*rules.Refusal); ok {
-		return refuse(Code(r.Code), r.Message)
+		return refuseFile(Code(r.Code), r.Message)
 	}
 	return nil
 }
 
-func wrongSize() *Error { return refuse(WrongSize, "The length of the file is not the announced one.") }
+func wrongSize() *Error {
+	return refuseFile(WrongSize, "The length of the file is not the announced one.")
+}
 
-func refuseField(field string, code Code, message string) *Error {
-	e := refuse(code, message)
+func refuse(field string, code Code, message string) *Error {
+	e := refuseFile(code, message)
 	e.Field = field
 	return e
 }
@@ -153,11 +184,57 @@ func unread(ctx context.Context, err error) *Error {
 // interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		e := refuse(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
+		e := refuseFile(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
 		return e
 	}
 	return &Error{
 		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",
 		Err: &storage.Error{Code: storage.BodyFailed, Err: err},
 	}
+}
+
+func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }
+
+// notFound is the error for an upload that does not exist, has expired, was aborted, or
+// belongs to another user.
+func notFound() *Error {
+	return refuse("uploadId", NotFound, "There is no such upload. It may have expired: start again.")
+}
+
+func tooLarge(field string, limit int64) *Error {
+	return refuse(field, TooLarge, "The file is too large: at most "+words.Bytes(limit)+" are allowed.")
+}
+
+func exists() *Error {
+	return refuse("key", Exists, "There is a file of this name already.")
+}
+
+func beingCompleted() *Error {
+	return refuse("uploadId", Locked, "This upload is being completed. Try again in a moment.")
+}
+
+func busy() *Error {
+	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
+}
+
+// errStopping is for a request whose context was canceled, usually because the server stops. Clients
+// repeat a request after 503.
+func errStopping() *Error {
+	return &Error{Code: Busy, Message: "The server is stopping. Try again in a moment.", Err: context.Canceled}
+}
+
+// sessionFailed returns the error for an error of the bucket in a request that can be repeated.
+func sessionFailed(err error) error {
+	if _, own := errors.AsType[*Error](err); own {
+		return err
+	}
+	switch {
+	case storage.CodeOf(err) == storage.BodyFailed:
+		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
+	case errors.Is(err, context.Canceled): // by the server, or by a client that reads no response
+		e := errStopping()
+		e.Err = err
+		return e
+	}
+	return &Error{Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }

@@ -37,7 +37,7 @@ func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 }
 
 func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
-	refused := fmt.Errorf("taking the avatar: %w", refuse(TooManyPixels, "The picture is too large.").about("me.png"))
+	refused := fmt.Errorf("taking the avatar: %w", refuseFile(TooManyPixels, "The picture is too large.").about("me.png"))
 	require.Equal(t, TooManyPixels, CodeOf(refused))
 	require.ErrorIs(t, refused, storage.TooLarge)
 	require.EqualError(t, refused, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")

@@ -25,16 +25,16 @@ func ExampleService_Store() {
 		panic(err)
 	}
 	result, err := service.Store(context.Background(), uploads.Upload{
-		Body:   strings.NewReader(aPNG()),
-		Name:   `C:\Users\Eva\me.jpg`, // shown, and used for nothing else
-		Values: uploads.Values{"user": "42"},
+		Body: strings.NewReader(aPNG()),
+		Name: `C:\Users\Eva\me.jpg`, // shown, and used for nothing else
+		User: uploads.User{ID: "42"},
 	})
 	if err != nil {
 		panic(err)
 	}
 	random := regexp.MustCompile(`[a-z2-7]{26}`)
 	fmt.Println(random.ReplaceAllString(result.URL, "RANDOM"))
-	fmt.Println(result.OriginalName, "is", result.ContentType)
+	fmt.Println(result.Name, "is", result.ContentType)
 	// Output:
 	// https://cdn.example.com/users/42/avatars/RANDOM.png
 	// me.jpg is image/png
@@ -57,25 +57,23 @@ func ExampleError() {
 	// me.png: This file is not the PNG that it claims to be. Allowed: JPEG and PNG.
 }
 
-func ExampleService_Handler() {
-	service, err := uploads.New(memstore.New(), uploads.Config{Key: "users/{user}/{random}{ext}"})
-	if err != nil {
-		panic(err)
-	}
-	handler, err := service.Handler(uploads.HandlerConfig{
-		Authorize: func(r *http.Request) (uploads.Values, error) {
+func ExampleService() {
+	service, err := uploads.New(memstore.New(), uploads.Config{
+		Rules: rules.Images(5 << 20),
+		Key:   "users/{user}/{random}{ext}",
+		Authorize: func(r *http.Request) (uploads.User, error) {
 			cookie, err := r.Cookie("session")
 			if err != nil {
-				return nil, storage.Unauthenticated
+				return uploads.User{}, storage.Unauthenticated
 			}
-			return uploads.Values{"user": userOf(cookie.Value)}, nil
+			return uploads.User{ID: userOf(cookie.Value)}, nil
 		},
 	})
 	if err != nil {
 		panic(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", service))
 	// Sessions are cookies here, and a form of another site would send them.
 	_ = http.Server{Addr: ":8080", Handler: http.NewCrossOriginProtection().Handler(mux)}
 }
@@ -103,7 +101,7 @@ func ExampleService_SignPart() {
 	}
 	fmt.Println(ticket.Parts.Count, "parts of", ticket.Parts.Size, "bytes")
 	for number := 1; number <= ticket.Parts.Count; number++ {
-		signed, err := service.SignPart(ctx, ticket.Token, nil, number)
+		signed, err := service.SignPart(ctx, ticket.Token, uploads.User{}, number)
 		if err != nil {
 			panic(err)
 		}
@@ -120,11 +118,11 @@ func ExampleService_SignPart() {
 		}
 		_ = response.Body.Close()
 	}
-	result, err := service.Finish(ctx, ticket.Token, nil)
+	result, err := service.Finish(ctx, ticket.Token, uploads.User{})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(result.OriginalName, "is", result.ContentType)
+	fmt.Println(result.Name, "is", result.ContentType)
 	// Output:
 	// 3 parts of 8388608 bytes
 	// film.mp4 is video/mp4

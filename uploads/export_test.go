@@ -1,11 +1,11 @@
 package uploads
 
 // SetBasePart makes the parts of a service smaller.
-func (s *Service) SetBasePart(bytes int64) { s.basePart = bytes }
+func (s *Service) SetBasePart(bytes int64) { s.basePart, s.keeper.basePart = bytes, bytes }
 
 // StoreToken returns the token of the store that a ticket in parts has.
-func (s *Service) StoreToken(token string, v Values) (string, error) {
-	t, e := s.tokens.decode(token, v)
+func (s *Service) StoreToken(token string, u User) (string, error) {
+	t, e := s.tokens.decode(token, u.values())
 	if e != nil {
 		return "", e
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-var me = uploads.Values{"user": "42"}
+var me = uploads.User{ID: "42"}
 
 const ofMe = "users/{user}/{random}{ext}"
 
@@ -23,20 +23,20 @@ func TestASignedUploadIsFinished(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", ClaimedType: "image/gif", Size: int64(len(content)), Values: me})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", ClaimedType: "image/gif", Size: int64(len(content)), User: me})
 		require.NoError(t, err)
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		waiting := keys(t, b)
 		require.Len(t, waiting, 1)
-		require.Regexp(t, `^pending/[a-z2-7]{26}$`, waiting[0])
+		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, waiting[0])
 
 		r, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, r.Key, "by its content")
-		require.NotContains(t, r.Key, strings.TrimPrefix(waiting[0], "pending/"))
-		require.Equal(t, "me.gif", r.OriginalName)
+		require.NotContains(t, r.Key, strings.TrimPrefix(waiting[0], ".uploads/"))
+		require.Equal(t, "me.gif", r.Name)
 		require.Equal(t, []string{r.Key}, published(t, b), "moved")
 		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
 		require.NoError(t, err)
@@ -55,18 +55,18 @@ func TestASignedUploadIsFinished(t *testing.T) {
 
 func TestANarrowedBucketIsEnough(t *testing.T) {
 	b := inMemory(t)
-	narrow := storage.Ref[uploads.Bucket](storage.Prefixed(b, "tenants/7/"))
+	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
 	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
-	r, err := s.Finish(t.Context(), ticket.Token, nil)
+	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"tenants/7/" + r.Key}, published(t, b))
-	_, err = s.Finish(t.Context(), ticket.Token, nil)
+	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	require.NoError(t, s.Delete(t.Context(), r.Key, nil))
+	require.NoError(t, s.Delete(t.Context(), r.Key, uploads.User{}))
 	require.Empty(t, published(t, b))
 }
 
@@ -74,11 +74,11 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), Values: me})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), User: me})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		var group sync.WaitGroup
-		results, errs := make([]*uploads.Result, 8), make([]error, 8)
+		results, errs := make([]*uploads.File, 8), make([]error, 8)
 		for i := range results {
 			group.Go(func() { results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me) })
 		}
@@ -119,7 +119,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 				})
 			}))
 			s := newService(t, b, uploads.Config{Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG())), Values: me})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG())), User: me})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 			meanwhile = func() { row.by(t, s, b, ticket) }
@@ -149,7 +149,7 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			b := inMemory(t)
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png", Values: me})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png", User: me})
 			require.NoError(t, err)
 			// The store might accept any file, although here it would enforce the
 			// size.
@@ -174,7 +174,7 @@ func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, content))
-			_, err = s.Finish(t.Context(), ticket.Token, nil)
+			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.Equal(t, row.code, uploads.CodeOf(err), "%d bytes: %v", row.length, err)
 		}
 		require.Len(t, published(t, b), 1)
@@ -202,7 +202,7 @@ func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newService(t, b, uploads.Config{Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Values: me})
+			ticket, err := s.Sign(t.Context(), uploads.Request{User: me})
 			require.NoError(t, err)
 			require.Less(t, post(t, ticket.Form, aPNG()), 300)
 			swap = func() { require.Less(t, post(t, ticket.Form, row.content), 300) }
@@ -226,7 +226,7 @@ func TestAStoreThatFailsLosesNoUpload(t *testing.T) {
 	}))
 	s := newService(t, b, uploads.Config{Key: ofMe})
 	content := aPNG()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), Values: me})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), User: me})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	for _, refuse = range []string{"Download", "Copy"} {

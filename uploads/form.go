@@ -16,16 +16,16 @@ const (
 )
 
 // storeForm stores every file of a form, or none.
-func (h *handler) storeForm(c *call) (status int, value any, err error) {
+func (h *routes) storeForm(c *call) (status int, value any, err error) {
 	body := c.Body
 	frame := &frameReader{from: http.MaxBytesReader(c.w, body, h.maxBody())}
 	c.Body = frame
 	parts, err := c.MultipartReader()
 	if err != nil {
-		return 0, nil, refuseField("", InvalidRequest, "The files must be sent as multipart/form-data.")
+		return 0, nil, refuse("", InvalidRequest, "The files must be sent as multipart/form-data.")
 	}
 	c.form = body
-	var stored []*Result
+	var stored []*File
 	defer func() {
 		if err != nil {
 			h.discardAll(c.Context(), stored)
@@ -41,10 +41,10 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 		}
 		if part.FileName() == "" {
 			if part.FormName() == "" { // its header is malformed, so it may be anything
-				return 0, nil, refuseField("", InvalidRequest, "The form is not understood.")
+				return 0, nil, refuse("", InvalidRequest, "The form is not understood.")
 			}
 			if fields++; fields > maxFormFields {
-				return 0, nil, refuseField("", InvalidRequest, "The form has too many fields.")
+				return 0, nil, refuse("", InvalidRequest, "The form has too many fields.")
 			}
 			if _, err := io.Copy(io.Discard, part); err != nil {
 				return 0, nil, formFailure(err)
@@ -58,7 +58,12 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 		stored = append(stored, r)
 	}
 	if len(stored) == 0 {
-		return 0, nil, refuse(NoFile, "There is no file.")
+		return 0, nil, refuseFile(NoFile, "There is no file.")
+	}
+	for _, f := range stored {
+		if err = h.service.tell(c.Context(), f); err != nil {
+			return 0, nil, err
+		}
 	}
 	return http.StatusCreated, map[string]any{"files": stored}, nil
 }
@@ -93,16 +98,16 @@ func (f *frameReader) Read(p []byte) (int, error) {
 
 func (f *frameReader) Close() error { return f.from.Close() }
 
-func (h *handler) storePart(c *call, part *multipart.Part, before int) (*Result, error) {
-	if before == h.config.MaxFiles {
-		return nil, refuse(TooManyFiles, "There are too many files: send fewer at once.")
+func (h *routes) storePart(c *call, part *multipart.Part, before int) (*File, error) {
+	if before == h.service.config.MaxFiles {
+		return nil, refuseFile(TooManyFiles, "There are too many files: send fewer at once.")
 	}
-	return h.service.StorePart(c.Context(), part, c.values)
+	return h.service.storePart(c.Context(), part, c.user)
 }
 
 // maxBody returns the length of the largest form.
-func (h *handler) maxBody() int64 {
-	files, each := int64(h.config.MaxFiles), h.service.judge.Rules().MaxSize
+func (h *routes) maxBody() int64 {
+	files, each := int64(h.service.config.MaxFiles), h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
 		return math.MaxInt64
 	}
@@ -114,10 +119,10 @@ func formFailure(err error) *Error {
 	if e := interrupted(err); e.Code == TooLarge || errors.Is(err, io.ErrUnexpectedEOF) {
 		return e
 	}
-	return refuseField("", InvalidRequest, "The form is not understood.")
+	return refuse("", InvalidRequest, "The form is not understood.")
 }
 
-func (h *handler) discardAll(ctx context.Context, stored []*Result) {
+func (h *routes) discardAll(ctx context.Context, stored []*File) {
 	for _, r := range stored {
 		h.service.discard(ctx, r.Key)
 	}

@@ -1,129 +1,103 @@
 package uploads
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"time"
+	"slices"
+	"strings"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/partsize"
 )
 
-// HandlerConfig says who may upload, and how many files at once.
-type HandlerConfig struct {
-	// Authorize determines from the request's session or token whose files these are,
-	// and returns the [Values] of the key's pattern. [storage.Unauthenticated]
-	// becomes 401, [storage.PermissionDenied] 403, and an *Error its own response.
-	// Any other error becomes 500 and is not shown. Authorize must not read the body.
-	Authorize func(*http.Request) (Values, error)
-	// MaxFiles limits the files in one form; 0: 10.
-	MaxFiles int
-	// DeleteShared offers DELETE even if Config.Key has no values, like [DefaultKey].
-	// Nothing then says whose a file is: any user whom Authorize admits may delete
-	// any file. Without DeleteShared, such a DELETE fails with NotAllowed.
-	DeleteShared bool
-	// OnError receives the errors that 5xx responses hide; nil: they are dropped.
-	OnError func(*http.Request, error)
-}
+// sessionStates is what must be conditional where the state of uploads is.
+const sessionStates = storage.ConditionalCreate | storage.ConditionalUpdate
 
-const (
-	defaultMaxFiles = 10
-	maxJSON         = 64 << 10
-	finishTimeout   = 15 * time.Minute
-)
-
-// Handler offers the service over HTTP, under the path at which it is mounted:
-//
-//	POST   /                 multipart/form-data with files: 201 {"files": [Result, …]}
-//	POST   /tickets          {"name", "type", "size"}: 201 Ticket, for a file that goes straight to the store
-//	POST   /tickets/parts    {"token", "numbers": [1, 2]}: 200 {"parts": [{"number", "put"}, …]}, requests for up to 1,000 parts
-//	POST   /tickets/stored   {"token"}: 200 {"numbers": [1, …]}, the parts that have arrived
-//	POST   /tickets/finish   {"token"}: 200 Result
-//	POST   /tickets/abort    {"token"}: 204; only for a ticket in parts, and 409 if the file is complete
-//	DELETE /{key}            204; see DeleteShared
-//
-//	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
-//
-// A form is stored whole or not at all. If one file is refused, the files before it
-// are removed again, and those after it are ignored. Errors are problem details (RFC
-// 9457) with code, field, file and a sentence for a person:
-//
-//	{"title": "Unsupported Media Type", "status": 415, "code": "type_not_allowed", "field": "photo",
-//	 "file": "me.png", "detail": "This kind of file cannot be uploaded …"}
-//
-// A browser sends a form of another site with the user's cookies. If Authorize uses
-// cookies, wrap the handler in [http.CrossOriginProtection], or check a token of your
-// own in Authorize:
-//
-//	http.NewCrossOriginProtection().Handler(handler)
-//
-// If the client disconnects, a file is finished all the same: joining and copying a large
-// one may take minutes. A client that asks again gets it.
-//
-// After a refusal, the handler reads up to 4 MiB of the rest, so that the browser
-// sees the response. If there is more, it closes the connection.
-//
-// The handler limits the length of a body, but not its duration. To stop clients that
-// send a byte a minute, set http.Server.ReadTimeout, or a deadline with
-// [http.ResponseController].
-//
-// If c is invalid, Handler fails with InvalidArgument.
-func (s *Service) Handler(c HandlerConfig) (http.Handler, error) {
-	if c.Authorize == nil {
-		return nil, webapi.Misconfigured("uploads.Handler", "HandlerConfig.Authorize", "must not be nil", "")
+// serve prepares the service to serve requests.
+func (s *Service) serve() {
+	c := s.config
+	s.responder = &responder{config: c}
+	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base}
+	s.finisher = &finisher{bucket: s.bucket, config: c, keeper: s.keeper, claimFor: claimFor}
+	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper, finisher: s.finisher}
+	s.sweeper = &sweeper{config: c, keeper: s.keeper}
+	feeds := c.MemoryLimit / feedsShare
+	s.tus = &tus{
+		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper, finisher: s.finisher,
+		memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds), pace: defaultPace,
+		active: map[string]chan struct{}{},
 	}
-	setDefault(&c.MaxFiles, defaultMaxFiles)
-	if c.MaxFiles < 1 {
-		return nil, webapi.Misconfigured("uploads.Handler", "HandlerConfig.MaxFiles", "must be at least 1", "")
+	s.mux = s.routes()
+}
+
+// A responder responds with errors.
+type responder struct{ config Config }
+
+// routes returns the routes. Those of the S3 protocol are of Uppy's companion.
+func (s *Service) routes() *http.ServeMux {
+	mux, forms := http.NewServeMux(), &routes{s}
+	handle := func(pattern string, f func(*call) error) {
+		mux.HandleFunc(pattern, s.responder.respond(s.responder.authorized(f)))
 	}
-	h := &handler{service: s, config: c}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /{$}", h.respond(h.storeForm))
-	mux.HandleFunc("POST /tickets", h.respond(h.sign))
-	mux.HandleFunc("POST /tickets/parts", h.respond(h.signParts))
-	mux.HandleFunc("POST /tickets/stored", h.respond(h.storedParts))
-	mux.HandleFunc("POST /tickets/finish", h.respond(h.finish))
-	mux.HandleFunc("POST /tickets/abort", h.respond(h.abort))
-	mux.HandleFunc("DELETE /{key...}", h.respond(h.remove))
-	return mux, nil
+	handle("POST /{$}", answer(forms.storeForm))
+	handle("POST /tickets", answer(forms.sign))
+	handle("POST /tickets/parts", answer(forms.signParts))
+	handle("POST /tickets/stored", answer(forms.storedParts))
+	handle("POST /tickets/finish", answer(forms.finish))
+	handle("POST /tickets/abort", answer(forms.abort))
+	mux.HandleFunc("/{key...}", s.responder.respond(func(c *call) error {
+		if c.Method != http.MethodDelete {
+			return refuse("", NotFound, "There is nothing here.")
+		}
+		return s.responder.authorized(answer(forms.remove))(c)
+	}))
+	if !storage.Supports(s.bucket, storage.OpenUploads) || !storage.Supports(s.config.States, sessionStates) {
+		return mux
+	}
+	handle("POST /s3/multipart", s.companion.beginParts)
+	handle("GET /s3/multipart/{id}", s.companion.listParts)
+	handle("GET /s3/multipart/{id}/{part}", s.companion.signPart)
+	handle("GET /s3/multipart/{id}/batch", s.companion.signParts)
+	handle("POST /s3/multipart/{id}/complete", s.companion.completeParts)
+	handle("DELETE /s3/multipart/{id}", s.companion.abortParts)
+	handle("GET /s3/params", s.companion.beginSingle)
+	mux.HandleFunc("PUT /s3/single/{id}", s.responder.respond(s.companion.putSingle))
+	mux.HandleFunc("POST /s3/single/{id}", s.responder.respond(s.companion.putSingle)) // a form, as Uppy 6 sends
+	mux.HandleFunc("PUT /s3/part/{id}/{part}", s.responder.respond(s.companion.putPart))
+	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
+		mux.HandleFunc(pattern, s.tus.respondTus)
+	}
+	return mux
 }
 
-type handler struct {
-	service *Service
-	config  HandlerConfig
+// ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package
+// documentation has the routes.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store") // responses have signed addresses and tokens
+	header.Set("X-Content-Type-Options", "nosniff")
+	if !s.allowOrigin(w, r) {
+		s.mux.ServeHTTP(w, r)
+	}
 }
 
-// A call is one request of a known user.
+// A call is one request.
 type call struct {
 	*http.Request
-	w      http.ResponseWriter
-	values Values
-	form   io.Reader // the body, if it is a form that is being read
+	w       http.ResponseWriter
+	user    User
+	form    io.Reader // the body, if it is a form that is being read
+	refused *feed     // of the body of a request that is refused after some of it was received
 }
 
-// respond writes the result of f, as JSON if it is not nil.
-func (h *handler) respond(f func(*call) (status int, value any, err error)) http.HandlerFunc {
+// respond runs f. f either responds, or returns an error before it has written anything.
+func (h *responder) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Cache-Control", "no-store") // responses have signed addresses and tokens
-		header.Set("X-Content-Type-Options", "nosniff")
-		values, err := h.config.Authorize(r)
-		if err != nil {
-			h.refuse(&call{Request: r, w: w}, unauthorized(err))
-			return
-		}
-		c := &call{Request: r, w: w, values: values}
-		status, value, err := f(c)
-		switch {
-		case err != nil:
+		c := &call{Request: r, w: w}
+		if err := f(c); err != nil {
 			h.refuse(c, err)
-		case value == nil:
-			w.WriteHeader(status)
-		default:
-			webapi.WriteJSON(w, status, "application/json", value)
 		}
 	}
 }
@@ -133,7 +107,7 @@ const maxDrain = 4 << 20
 
 // refuse responds with err, and reads the rest of the body. A client that waits for
 // "100 Continue" has sent nothing yet.
-func (h *handler) refuse(c *call, err error) {
+func (h *responder) refuse(c *call, err error) {
 	rest := c.form
 	if rest == nil && c.Header.Get("Expect") == "" {
 		rest = c.Body
@@ -145,63 +119,49 @@ func (h *handler) refuse(c *call, err error) {
 	drain.Respond(c.Context(), c.w, rest, maxDrain, func() { h.fail(c.w, c.Request, err) })
 }
 
-func (h *handler) sign(c *call) (status int, value any, err error) {
-	var asked struct {
-		Name string `json:"name"`
-		Type string `json:"type"`
-		Size int64  `json:"size"`
+// authorized returns f for authorized requests.
+func (h *responder) authorized(f func(*call) error) func(*call) error {
+	return func(c *call) (err error) {
+		if h.config.Authorize == nil {
+			return errors.New("Config.Authorize is nil")
+		}
+		if c.user, err = h.config.Authorize(c.Request); err != nil {
+			return unauthorized(err)
+		}
+		return f(c)
 	}
-	if err := readJSON(c, &asked); err != nil {
-		return 0, nil, err
-	}
-	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, ClaimedType: asked.Type, Size: asked.Size, Values: c.values})
-	return http.StatusCreated, t, err
 }
 
-// finish continues if the client disconnects, so that a proxy without patience does not keep a
-// large file from being copied.
-func (h *handler) finish(c *call) (status int, value any, err error) {
-	token, err := readToken(c)
-	if err != nil {
-		return 0, nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
-	defer cancel()
-	r, err := h.service.Finish(ctx, token, c.values)
-	return http.StatusOK, r, err
-}
+// exposed are the headers of responses that a page of another origin may read.
+const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 
-func (h *handler) remove(c *call) (status int, value any, err error) {
-	if len(h.service.pattern.values) == 0 && !h.config.DeleteShared {
-		return 0, nil, refuseField("key", NotAllowed, "Files cannot be removed here.")
+// allowOrigin writes the headers for pages of other origins, and reports whether the
+// request was a preflight and has its response.
+func (s *Service) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || len(s.config.Origins) == 0 {
+		return false
 	}
-	return http.StatusNoContent, nil, h.service.Delete(c.Context(), c.PathValue("key"), c.values)
-}
-
-// readToken reads a document that has only a token.
-func readToken(c *call) (string, error) {
-	var asked struct {
-		Token string `json:"token"`
+	header := w.Header()
+	header.Add("Vary", "Origin")
+	switch {
+	case slices.ContainsFunc(s.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Allow-Credentials", "true")
+	case slices.Contains(s.config.Origins, "*"):
+		header.Set("Access-Control-Allow-Origin", "*")
+	default:
+		return false
 	}
-	err := readJSON(c, &asked)
-	return asked.Token, err
-}
-
-// readJSON reads a small document, and refuses unknown fields.
-func readJSON(c *call, to any) error {
-	d := json.NewDecoder(http.MaxBytesReader(c.w, c.Body, maxJSON))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
-		return refuseField("", InvalidRequest, "The request is not understood.")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		header.Set("Access-Control-Expose-Headers", exposed)
+		return false
 	}
-	return nil
-}
-
-// unauthorized converts an error of Authorize.
-func unauthorized(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		header.Set("Access-Control-Allow-Headers", asked)
 	}
-	code, message := webapi.FromAuthorize[Code](err)
-	return &Error{Code: code, Message: message, Err: err}
+	header.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
 }

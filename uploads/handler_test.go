@@ -43,18 +43,18 @@ func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType st
 }
 
 // byHeader authorizes by a header.
-func byHeader(r *http.Request) (uploads.Values, error) {
+func byHeader(r *http.Request) (uploads.User, error) {
 	switch user := r.Header.Get("User"); user {
 	case "":
-		return nil, storage.Unauthenticated
+		return uploads.User{}, storage.Unauthenticated
 	case "banned":
-		return nil, storage.PermissionDenied
+		return uploads.User{}, storage.PermissionDenied
 	case "broken":
-		return nil, errors.New("the database is at 10.0.0.7")
+		return uploads.User{}, errors.New("the database is at 10.0.0.7")
 	case "blocked":
-		return nil, &uploads.Error{Code: "quota", Message: "Your room is full."}
+		return uploads.User{}, &uploads.Error{Code: "quota", Message: "Your room is full."}
 	default:
-		return uploads.Values{"user": user}, nil
+		return uploads.User{ID: user}, nil
 	}
 }
 
@@ -68,12 +68,9 @@ type site struct {
 func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	s := &site{t: t, bucket: b}
 	c.Key = ofMe
-	h, err := newService(t, b, c).Handler(uploads.HandlerConfig{
-		Authorize: byHeader, MaxFiles: 3,
-		OnError: func(_ *http.Request, err error) { s.logged = append(s.logged, err) },
-	})
-	require.NoError(t, err)
-	s.handler = http.StripPrefix("/uploads", h)
+	c.Authorize, c.MaxFiles = byHeader, 3
+	c.OnError = func(_ *http.Request, err error) { s.logged = append(s.logged, err) }
+	s.handler = http.StripPrefix("/uploads", newService(t, b, c))
 	return s
 }
 
@@ -183,10 +180,10 @@ func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 
 // The rest of a form is read for the browser's sake after a refusal, up to a limit.
 func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
-	h, err := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 30}}).Handler(uploads.HandlerConfig{
-		Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil },
+	h := newService(t, memstore.New(), uploads.Config{
+		Rules:     rules.Rules{MaxSize: 1 << 30},
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
-	require.NoError(t, err)
 	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage})
 	rest := &endless{}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.MultiReader(bytes.NewReader(body.Bytes()[:body.Len()-60]), rest))
@@ -245,16 +242,14 @@ func TestDeletingOverHTTPNeedsAKeyWithAnOwner(t *testing.T) {
 	}{{"by default", false, http.StatusForbidden}, {"where that is asked for", true, http.StatusNoContent}} {
 		t.Run(row.name, func(t *testing.T) {
 			b := memstore.New()
-			s := newService(t, b, uploads.Config{})
-			h, err := s.Handler(uploads.HandlerConfig{
-				Authorize:    func(*http.Request) (uploads.Values, error) { return nil, nil },
+			s := newService(t, b, uploads.Config{
+				Authorize:    func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 				DeleteShared: row.shared,
 			})
-			require.NoError(t, err)
 			r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+r.Key, nil))
+			s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+r.Key, nil))
 			require.Equal(t, row.status, w.Code)
 			require.Equal(t, row.shared, len(keys(t, b)) == 0)
 		})
@@ -351,9 +346,14 @@ func jsonOf(t *testing.T, v any) string {
 }
 
 func TestHandlerNeedsAuthorize(t *testing.T) {
-	s := newService(t, memstore.New(), uploads.Config{})
-	for _, c := range []uploads.HandlerConfig{{}, {Authorize: byHeader, MaxFiles: -1}} {
-		_, err := s.Handler(c)
-		require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err := uploads.New(memstore.New(), uploads.Config{Authorize: byHeader, MaxFiles: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	var told []error
+	s := newService(t, memstore.New(), uploads.Config{OnError: func(_ *http.Request, err error) { told = append(told, err) }})
+	for _, path := range []string{"/", "/tickets", "/s3/multipart"} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil))
+		require.Equal(t, http.StatusInternalServerError, w.Code)
+		require.ErrorContains(t, told[len(told)-1], "Config.Authorize is nil")
 	}
 }

@@ -29,7 +29,7 @@ func (b partStore) fileOf(begin string) string {
 // sign returns a ticket in three parts.
 func (b partStore) sign(t *testing.T, s *uploads.Service) *uploads.Ticket {
 	t.Helper()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Size: int64(len(b.fileOf(""))), Values: me})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Size: int64(len(b.fileOf(""))), User: me})
 	require.NoError(t, err)
 	require.Nil(t, ticket.Put)
 	require.Nil(t, ticket.Form)
@@ -106,7 +106,7 @@ func TestAFileInPartsIsFinished(t *testing.T) {
 		r, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, r.Key, "by its content")
-		require.Equal(t, "me.gif", r.OriginalName)
+		require.Equal(t, "me.gif", r.Name)
 		require.Equal(t, int64(len(content)), r.Size)
 		require.Equal(t, []string{r.Key}, keys(t, b.bucket))
 		b.noUploads(t)
@@ -122,7 +122,7 @@ func TestAFileInPartsIsFinished(t *testing.T) {
 		require.Equal(t, r.Key, again.Key)
 		_, err = s.StoredParts(t.Context(), ticket.Token, me)
 		refusedAs(t, err, uploads.TicketExpired, "token")
-		refusedAs(t, s.Abort(t.Context(), ticket.Token, me), uploads.Finished, "token")
+		refusedAs(t, s.Abort(t.Context(), ticket.Token, me), uploads.Completed, "token")
 		require.Equal(t, []string{r.Key}, keys(t, b.bucket), "it was finished before")
 		sendPart(t, s, ticket, 1, bytesOf(ticket, 1, b.fileOf(aGIF(3, 2)))) // some stores cannot tell that the upload is completed
 		again, err = s.Finish(t.Context(), ticket.Token, me)
@@ -181,7 +181,7 @@ func TestPartsAreInspectedBeforeTheFileAppears(t *testing.T) {
 	_, err := s.Finish(t.Context(), ticket.Token, me)
 	refusedAs(t, err, uploads.StoreFailed, "file")
 	require.Len(t, inspected, 1)
-	require.Regexp(t, "^pending/", inspected[0])
+	require.Regexp(t, "^[.]uploads/", inspected[0])
 }
 
 func TestAPartOfAWrongLengthEndsTheUpload(t *testing.T) {
@@ -284,7 +284,7 @@ func TestFinishingPartsAtOnceMakesOneFile(t *testing.T) {
 		ticket := b.sign(t, s)
 		sendParts(t, s, ticket, b.fileOf(aPNG()))
 		var group sync.WaitGroup
-		results, errs := make([]*uploads.Result, 4), make([]error, 4)
+		results, errs := make([]*uploads.File, 4), make([]error, 4)
 		for i := range results {
 			group.Go(func() { results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me) })
 		}
@@ -344,7 +344,7 @@ func TestATicketInPartsIsValidForOneUserPlaceAndTime(t *testing.T) {
 	ticket := b.sign(t, s)
 	content := b.fileOf(aPNG())
 	sendParts(t, s, ticket, content, 1, 2)
-	whole, err := b.inParts(t, uploads.Config{Key: ofMe, TokenKey: config.TokenKey, PartsFrom: -1}).Sign(t.Context(), uploads.Request{Size: 9, Values: me})
+	whole, err := b.inParts(t, uploads.Config{Key: ofMe, TokenKey: config.TokenKey, PartsFrom: -1}).Sign(t.Context(), uploads.Request{Size: 9, User: me})
 	require.NoError(t, err)
 
 	otherKey, otherPlace := config, config
@@ -363,12 +363,12 @@ func TestATicketInPartsIsValidForOneUserPlaceAndTime(t *testing.T) {
 		bucket storage.Bucket
 		with   uploads.Config
 		token  string
-		values uploads.Values
+		values uploads.User
 		code   uploads.Code
 		field  string
 	}{
-		{"another user", b.bucket, config, ticket.Token, uploads.Values{"user": "43"}, uploads.InvalidTicket, "token"},
-		{"no user", b.bucket, config, ticket.Token, nil, uploads.InvalidValue, "user"},
+		{"another user", b.bucket, config, ticket.Token, uploads.User{ID: "43"}, uploads.InvalidTicket, "token"},
+		{"no user", b.bucket, config, ticket.Token, uploads.User{}, uploads.InvalidValue, "user"},
 		{"another key", b.bucket, otherKey, ticket.Token, me, uploads.InvalidTicket, "token"},
 		{"another place", b.bucket, otherPlace, ticket.Token, me, uploads.InvalidTicket, "token"},
 		{"another bucket", inMemory(t), config, ticket.Token, me, uploads.InvalidTicket, "token"},
@@ -446,7 +446,7 @@ func TestLargeFilesAreSentInParts(t *testing.T) {
 	unsigned := inMemory(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SignedParts})))
 	for _, row := range []struct {
 		name   string
-		bucket uploads.Bucket
+		bucket storage.Bucket
 		config uploads.Config
 		size   int64
 		parts  *uploads.Parts
@@ -554,7 +554,7 @@ func TestATypeOfYourOwnTakesNoParts(t *testing.T) {
 
 func TestANarrowedBucketTakesParts(t *testing.T) {
 	whole := inMemory(t)
-	narrow := storage.Ref[uploads.Bucket](storage.Prefixed(whole, "tenants/7/"))
+	narrow := storage.Ref[storage.Bucket](storage.Prefixed(whole, "tenants/7/"))
 	s := newService(t, narrow, uploads.Config{Key: ofMe, PartsFrom: 1})
 	s.SetBasePart(smallPart)
 	b := partStore{whole, smallPart}

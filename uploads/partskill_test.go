@@ -72,7 +72,7 @@ func TestAbortAfterAKillInFinishLeavesNothingOrSaysSo(t *testing.T) {
 					refusedAs(t, err, uploads.TicketExpired, "token")
 				default:
 					finished++
-					refusedAs(t, err, uploads.Finished, "token")
+					refusedAs(t, err, uploads.Completed, "token")
 					require.ErrorIs(t, err, storage.PreconditionFailed)
 					r, err := s.Finish(t.Context(), ticket.Token, me)
 					require.NoError(t, err)

@@ -8,11 +8,8 @@ import (
 	"time"
 )
 
-// Values fill the named places of a key's pattern. They come from what the
-// application knows of the user, never from the client. A value has 1 to 128 letters,
-// digits, "-", "_" and ".", and "." is neither first nor last. Any other value fails
-// with InvalidValue.
-type Values map[string]string
+// values fill the named places of a pattern.
+type values map[string]string
 
 const (
 	randomBytes = 16
@@ -27,14 +24,14 @@ var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding
 
 const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
 
-// A piece is a part of a pattern: fixed text, or a name in braces.
-type piece struct{ literal, name string }
+// A place is a part of a pattern: fixed text, or a name in braces.
+type place struct{ literal, name string }
 
 // A pattern makes keys. A key can be read in only one way, because everything but the
 // values has a known length and a segment has at most one value.
 type pattern struct {
 	text   string
-	places []piece
+	places []place
 	values []string // the names that the application fills
 }
 
@@ -55,7 +52,7 @@ func parsePattern(text string) (*pattern, string) {
 			if open < 0 {
 				open = len(rest)
 			}
-			p.places = append(p.places, piece{literal: rest[:open]})
+			p.places = append(p.places, place{literal: rest[:open]})
 			length += open
 			rest = rest[open:]
 			continue
@@ -72,7 +69,7 @@ func parsePattern(text string) (*pattern, string) {
 			}
 			p.values = append(p.values, name)
 		}
-		p.places = append(p.places, piece{name: name})
+		p.places = append(p.places, place{name: name})
 		length += width
 		rest = after
 	}
@@ -129,28 +126,28 @@ func isSafe(r rune) bool {
 }
 
 // check checks that there is a valid value for each name, and no other value.
-func (p *pattern) check(v Values) *Error {
+func (p *pattern) check(v values) *Error {
 	for name := range v {
-		if !slices.Contains(p.values, name) {
-			return refuseField(CleanName(name), InvalidValue, "This value is not part of the file's key.")
+		if name != userValue && !slices.Contains(p.values, name) {
+			return refuse(CleanName(name), InvalidValue, "This value is not part of the file's key.")
 		}
 	}
 	for _, name := range p.values {
 		value, given := v[name]
 		switch {
 		case !given || value == "":
-			return refuseField(name, InvalidValue, "This value is missing.")
+			return refuse(name, InvalidValue, "This value is missing.")
 		case len(value) > maxValue:
-			return refuseField(name, InvalidValue, "This value is longer than 128 characters.")
+			return refuse(name, InvalidValue, "This value is longer than 128 characters.")
 		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !isSafe(r) }):
-			return refuseField(name, InvalidValue, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`)
+			return refuse(name, InvalidValue, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`)
 		}
 	}
 	return nil
 }
 
 // key fills the pattern. The values have been checked.
-func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extension string) string {
+func (p *pattern) key(v values, at time.Time, random [randomBytes]byte, extension string) string {
 	var b strings.Builder
 	for _, pl := range p.places {
 		switch pl.name {
@@ -176,7 +173,7 @@ func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extensio
 }
 
 // matches reports whether the pattern could have made key from these values.
-func (p *pattern) matches(key string, v Values) bool {
+func (p *pattern) matches(key string, v values) bool {
 	for _, pl := range p.places {
 		want, width := pl.literal, ownNames[pl.name]
 		switch pl.name {

@@ -41,7 +41,7 @@ func TestPatternIsFilled(t *testing.T) {
 	at := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
 	p, rule := parsePattern("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
 	require.Empty(t, rule)
-	v := Values{"user": "a.B_c-1", "kind": "avatar"}
+	v := values{"user": "a.B_c-1", "kind": "avatar"}
 	require.Nil(t, p.check(v))
 	key := p.key(v, at, [randomBytes]byte{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
@@ -54,24 +54,24 @@ func TestValuesThatAreUnsafe(t *testing.T) {
 	require.Empty(t, rule)
 	for _, row := range []struct {
 		name   string
-		values Values
+		values values
 		field  string
 	}{
 		{"none", nil, "user"},
-		{"an empty one", Values{"user": ""}, "user"},
-		{"one that has no place", Values{"user": "1", "folder": "x"}, "folder"},
-		{"one of ours", Values{"user": "1", "random": "mine"}, "random"},
-		{"a path", Values{"user": "1/2"}, "user"},
-		{"a path above", Values{"user": ".."}, "user"},
-		{"a point first", Values{"user": ".git"}, "user"},
-		{"a point last", Values{"user": "a."}, "user"},
-		{"a backslash", Values{"user": `a\b`}, "user"},
-		{"a percent sign", Values{"user": "%2e"}, "user"},
-		{"a space", Values{"user": "a b"}, "user"},
-		{"a control character", Values{"user": "a\n"}, "user"},
-		{"a letter that looks like one", Values{"user": "раypal"}, "user"},
-		{"invalid UTF-8", Values{"user": "\xff"}, "user"},
-		{"a long one", Values{"user": strings.Repeat("a", 129)}, "user"},
+		{"an empty one", values{"user": ""}, "user"},
+		{"one that has no place", values{"user": "1", "folder": "x"}, "folder"},
+		{"one of ours", values{"user": "1", "random": "mine"}, "random"},
+		{"a path", values{"user": "1/2"}, "user"},
+		{"a path above", values{"user": ".."}, "user"},
+		{"a point first", values{"user": ".git"}, "user"},
+		{"a point last", values{"user": "a."}, "user"},
+		{"a backslash", values{"user": `a\b`}, "user"},
+		{"a percent sign", values{"user": "%2e"}, "user"},
+		{"a space", values{"user": "a b"}, "user"},
+		{"a control character", values{"user": "a\n"}, "user"},
+		{"a letter that looks like one", values{"user": "раypal"}, "user"},
+		{"invalid UTF-8", values{"user": "\xff"}, "user"},
+		{"a long one", values{"user": strings.Repeat("a", 129)}, "user"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			e := p.check(row.values)
@@ -85,7 +85,7 @@ func TestValuesThatAreUnsafe(t *testing.T) {
 func TestKeysThatThePatternDidNotMake(t *testing.T) {
 	p, rule := parsePattern("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
-	v := Values{"user": "4"}
+	v := values{"user": "4"}
 	key := p.key(v, time.Now(), [randomBytes]byte{}, ".png")
 	require.True(t, p.matches(key, v))
 	random := strings.Repeat("a", 26)
@@ -108,7 +108,7 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	p, rule := parsePattern("{a}-{yyyy}/{mm}{b}/{random}{ext}")
 	require.Empty(f, rule)
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
-		first, second := Values{"a": a, "b": b}, Values{"a": c, "b": d}
+		first, second := values{"a": a, "b": b}, values{"a": c, "b": d}
 		if p.check(first) != nil || p.check(second) != nil {
 			return
 		}

@@ -1,35 +1,63 @@
 package uploads
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store.
-type problem struct {
-	Title  string `json:"title"` // the text of the status
-	Status int    `json:"status"`
-	Detail string `json:"detail"` // for a person
-	Code   Code   `json:"code"`
-	Field  string `json:"field,omitempty"`
-	File   string `json:"file,omitempty"`
+// unauthorized converts an error of the application's functions.
+func unauthorized(err error) *Error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
+	}
+	code, message := webapi.FromAuthorize[Code](err)
+	return &Error{Code: code, Message: message, Err: err}
 }
 
-func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store. Uppy
+// shows Message, which is Detail again.
+type problem struct {
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail"`
+	Message  string `json:"message"`
+	Code     Code   `json:"code"`
+	Field    string `json:"field,omitempty"`
+	File     string `json:"file,omitempty"`
+	Key      string `json:"key,omitempty"`      // of Completed
+	Location string `json:"location,omitempty"` // of Completed
+}
+
+// internalMessage is the text of errors of the application.
+const internalMessage = "Something went wrong here. Try again in a moment."
+
+// maxField limits how much of a field name is repeated.
+const maxField = 64
+
+// fail responds with err.
+func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		e = unauthorized(err)
+		e = &Error{Code: Internal, Message: internalMessage, Err: err}
 	}
-	status := meanings.Status(e.Code)
+	status := e.Status
+	if status < 400 || status > 599 {
+		status = meanings.Status(e.Code)
+	}
 	if status >= http.StatusInternalServerError {
-		if h.config.OnError != nil {
+		if h.config.OnError != nil && !errors.Is(err, context.Canceled) {
 			h.config.OnError(r, err)
 		}
-		webapi.SetRetryAfter(w.Header(), err, 0)
+		if status == http.StatusServiceUnavailable {
+			webapi.SetRetryAfter(w.Header(), err, time.Second)
+		}
 	}
 	webapi.WriteJSON(w, status, "application/problem+json", problem{
-		Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code, Field: e.Field, File: e.Name,
+		Title: http.StatusText(status), Status: status, Detail: e.Message, Message: e.Message,
+		Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], File: e.Name, Key: e.key, Location: e.location,
 	})
 }

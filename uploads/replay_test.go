@@ -17,7 +17,7 @@ func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		first, other := aPNG(), aGIF(3, 2)
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first)), Values: me})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first)), User: me})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, first))
 		r, err := s.Finish(t.Context(), ticket.Token, me)
@@ -45,11 +45,11 @@ func TestSendingAgainChangesNothing(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {
 		name   string
-		bucket func(t *testing.T) (storage.Bucket, uploads.Bucket)
+		bucket func(t *testing.T) (storage.Bucket, storage.Bucket)
 		config uploads.Config
 	}{
-		{"by a form", func(t *testing.T) (storage.Bucket, uploads.Bucket) { b := inMemory(t); return b, b }, uploads.Config{Key: ofMe}},
-		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, uploads.Bucket) {
+		{"by a form", func(t *testing.T) (storage.Bucket, storage.Bucket) { b := inMemory(t); return b, b }, uploads.Config{Key: ofMe}},
+		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, storage.Bucket) {
 			b := inMemory(t)
 			return b, wrapped{b}
 		}, uploads.Config{Key: ofMe, Unguarded: true}},
@@ -63,7 +63,7 @@ func TestSendingAgainChangesNothing(t *testing.T) {
 			t.Run(with.name+", "+row.name, func(t *testing.T) {
 				b, narrow := with.bucket(t)
 				s := newService(t, narrow, with.config)
-				ticket, err := s.Sign(t.Context(), uploads.Request{Values: me})
+				ticket, err := s.Sign(t.Context(), uploads.Request{User: me})
 				require.NoError(t, err)
 				sendEither(t, ticket, first)
 				r, err := s.Finish(t.Context(), ticket.Token, me)

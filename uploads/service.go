@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -16,41 +18,41 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Bucket has the operations that the service needs. It never lists.
-type Bucket interface {
-	storage.Uploader
-	storage.Downloader
-	storage.Remover
-	storage.SignedUploader
-	storage.SignedDownloader
-	storage.PublicLinker
-}
-
-// A Service stores files in one bucket, by one set of rules. Its methods are safe for
-// concurrent use.
+// A Service takes files into one bucket, by one set of rules. Its methods are safe for
+// concurrent use. It is an [http.Handler] if Config.Authorize is set; any number of processes
+// may each have one for the same bucket.
 type Service struct {
-	bucket   Bucket
+	bucket   storage.Bucket
 	config   Config
 	judge    *rules.Judge
+	maxSize  int64 // bytes; 0: that of the store
 	pattern  *pattern
 	guarded  bool // every write uses IfAbsent
 	tokens   *tokens
 	basePart int64 // partsize.Base; tests make it smaller
+
+	mux       *http.ServeMux
+	responder *responder
+	keeper    *keeper
+	finisher  *finisher
+	companion *companion
+	tus       *tus
+	sweeper   *sweeper
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
-// invalid, it fails with InvalidArgument. If the bucket does not support IfAbsent
-// (see Config.Unguarded), or what Link, PublicRead or Tags needs, it fails with
-// Unsupported. So does a type that is not of package storage, because its features
-// are not known. If PublicLink is set for a bucket that was not opened as public, it
-// fails with NotPublic.
-func New(bucket Bucket, c Config) (*Service, error) {
+// invalid, it fails with InvalidArgument. If the bucket cannot do what c needs (see
+// Config.Unguarded, Link, PublicRead and Tags), it fails with Unsupported. So does a type that
+// is not of package storage, because its features are not known. A handler also needs a bucket,
+// or Config.States, with conditional writes, and multipart uploads that stay open. If PublicLink
+// is set for a bucket that was not opened as public, New fails with NotPublic.
+func New(bucket storage.Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
 	if bucket == nil {
 		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	}
 	c.CacheControl, c.Tags = maps.Clone(c.CacheControl), maps.Clone(c.Tags)
-	c.setDefaults()
+	c.setDefaults(bucket)
 	if field, rule := c.problem(); rule != "" {
 		return nil, webapi.Misconfigured(op, field, rule, "")
 	}
@@ -67,14 +69,20 @@ func New(bucket Bucket, c Config) (*Service, error) {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
 		}
 	}
-	if !storage.Supports(bucket, storage.ContentProperties) {
+	if c.Authorize != nil && !c.Unguarded && !storage.Supports(c.States, sessionStates) {
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket cannot write conditionally, so two processes could change the state of one upload at once"),
+			Hint: "set Config.States to a bucket that supports IfAbsent and IfRevision, such as a local one that all processes share",
+		}
+	}
+	if (judge.LooksAtContent() || c.Begin == nil) && !storage.Supports(bucket, storage.ContentProperties) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket keeps no content types, so a browser could run what users upload"),
 			Hint: "use a bucket that supports ContentProperties",
 		}
 	}
 	if c.Link == PublicLink {
-		if _, err := bucket.PublicURL(c.PendingPrefix + "probe"); err != nil {
+		if _, err := bucket.PublicURL(c.Prefix + "probe"); err != nil {
 			return nil, err
 		}
 	}
@@ -83,81 +91,101 @@ func New(bucket Bucket, c Config) (*Service, error) {
 		key = make([]byte, 2*minTokenKey)
 		_, _ = rand.Read(key) // never fails
 	}
-	return &Service{
+	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
 		tokens:  &tokens{config: c, pattern: p, tokenKey: key, sealer: newSealer(key)}, basePart: partsize.Base,
-	}, nil
-}
-
-// A Result is a stored file.
-type Result struct {
-	Key          string         `json:"key"`
-	URL          string         `json:"url,omitempty"`      // by Config.Link
-	ExpiresAt    time.Time      `json:"expiresAt,omitzero"` // of a signed URL
-	OriginalName string         `json:"name"`               // by CleanName: safe to show, but escape it in HTML
-	Size         int64          `json:"size"`               // bytes
-	ContentType  string         `json:"type"`               // by its content
-	Width        int            `json:"width,omitempty"`    // pixels; 0 if the type has none
-	Height       int            `json:"height,omitempty"`
-	CRC32C       storage.CRC32C `json:"crc32c,omitzero"` // of all bytes; not known if the store keeps none (a signed upload to Azure)
-	Modified     time.Time      `json:"modified"`        // by the store, or by this machine if the store does not say (S3)
+	}
+	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
+		s.maxSize = most
+	}
+	s.serve()
+	return s, nil
 }
 
 // result describes the stored object and adds its URL.
-func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, name string) (*Result, error) {
-	r := &Result{
-		Key: a.Key, OriginalName: name, Size: a.Size, ContentType: v.ContentType,
-		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified,
+func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, u User, name string) (*File, error) {
+	f := &File{
+		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: v.ContentType,
+		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified, Attrs: a,
 	}
-	if r.Modified.IsZero() {
-		r.Modified = s.config.Now().UTC()
+	if f.Modified.IsZero() {
+		f.Modified = s.config.Now().UTC()
 	}
-	switch s.config.Link {
-	case PublicLink:
-		address, err := s.bucket.PublicURL(a.Key)
-		if err != nil {
-			return nil, err
-		}
-		r.URL = address
-	case SignedLink:
-		signed, err := s.bucket.SignedDownloadURL(ctx, a.Key, storage.WithTTL(s.config.LinkTTL))
-		if err != nil {
-			return nil, err
-		}
-		r.URL, r.ExpiresAt = signed.URL, signed.ExpiresAt
-	}
-	return r, nil
+	return f, s.link(ctx, f)
 }
 
-// checkValues checks that the values fill the pattern, and that the key is not under
-// PendingPrefix, where objects are removed.
-func (s *Service) checkValues(v Values) *Error {
-	if e := s.pattern.check(v); e != nil {
-		return e
+// link adds the URL.
+func (s *Service) link(ctx context.Context, f *File) (err error) {
+	switch s.config.Link {
+	case PublicLink:
+		f.URL, err = s.bucket.PublicURL(f.Key)
+	case SignedLink:
+		var signed *storage.SignedURL
+		if signed, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
+			f.URL, f.ExpiresAt = signed.URL, signed.ExpiresAt
+		}
 	}
-	if strings.HasPrefix(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, ""), s.config.PendingPrefix) {
-		return refuseField(s.pattern.values[0], InvalidValue, "This value is reserved.")
+	return err
+}
+
+// tell calls Config.Stored.
+func (s *Service) tell(ctx context.Context, f *File) error {
+	if s.config.Stored == nil {
+		return nil
+	}
+	if err := s.config.Stored(ctx, f); err != nil {
+		return unauthorized(err)
 	}
 	return nil
 }
 
-// writeOptions returns the options of every object that is kept.
-func (s *Service) writeOptions(v *rules.Verdict) []storage.WriteOption {
-	opts := []storage.WriteOption{storage.WithContentType(v.ContentType)}
+// checkValues checks that the values fill the pattern, and that the key is not under
+// Prefix, where objects are removed.
+func (s *Service) checkValues(v values) *Error {
+	if e := s.pattern.check(v); e != nil {
+		return e
+	}
+	if strings.HasPrefix(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, ""), s.config.Prefix) {
+		return refuse(s.pattern.values[0], InvalidValue, "This value is reserved.")
+	}
+	return nil
+}
+
+// target returns where and how a file is kept that no Target of the application is for.
+func (s *Service) target(key string, v *rules.Verdict) Target {
+	t := Target{
+		Key: key, ContentType: v.ContentType, CacheControl: s.config.cacheControl(v.MediaType),
+		Tags: s.config.Tags, PublicRead: s.config.PublicRead, Overwrite: !s.guarded,
+	}
 	if !v.Inline {
-		opts = append(opts, storage.WithContentDisposition("attachment")) // so that a browser saves it
+		t.ContentDisposition = "attachment" // so that a browser saves it
 	}
-	if directives := s.config.cacheControl(v.MediaType); directives != "" {
-		opts = append(opts, storage.WithCacheControl(directives))
+	return t
+}
+
+// options returns the options of an object that is kept.
+func (t *Target) options() []storage.WriteOption {
+	opts := []storage.WriteOption{}
+	if t.ContentType != "" {
+		opts = append(opts, storage.WithContentType(t.ContentType))
 	}
-	if s.config.PublicRead {
+	if t.CacheControl != "" {
+		opts = append(opts, storage.WithCacheControl(t.CacheControl))
+	}
+	if t.ContentDisposition != "" {
+		opts = append(opts, storage.WithContentDisposition(t.ContentDisposition))
+	}
+	if len(t.Metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(t.Metadata))
+	}
+	if len(t.Tags) > 0 {
+		opts = append(opts, storage.WithTags(t.Tags))
+	}
+	if t.PublicRead {
 		opts = append(opts, storage.WithPublicRead())
 	}
-	if len(s.config.Tags) > 0 {
-		opts = append(opts, storage.WithTags(s.config.Tags))
-	}
-	if s.guarded {
+	if !t.Overwrite {
 		opts = append(opts, storage.IfAbsent())
 	}
 	return opts
@@ -180,16 +208,16 @@ func (s *Service) discard(ctx context.Context, key string) {
 	_ = s.bucket.Remove(ctx, key)
 }
 
-// Delete removes a file that belongs to values. If the pattern could not have made
-// key from them, it fails with NotYours. If there is no such file, it succeeds. A
+// Delete removes a file of a user. If Config.Key could not have made key for the user, it fails with NotYours. If there is no such file, it succeeds. A
 // pattern without values does not name an owner, so the caller must know whose the
 // key is.
-func (s *Service) Delete(ctx context.Context, key string, values Values) error {
+func (s *Service) Delete(ctx context.Context, key string, user User) error {
+	values := user.values()
 	if e := s.checkValues(values); e != nil {
 		return e
 	}
 	if !s.pattern.matches(key, values) {
-		return refuseField("key", NotYours, "This file is not yours, or is not stored here.")
+		return refuse("key", NotYours, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {
 		e := storeFailed(err)

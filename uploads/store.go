@@ -20,8 +20,8 @@ type Upload struct {
 	ClaimedType string
 	// Size is the length by the sender, in bytes; any other length fails with
 	// WrongSize. 0 or less: not known.
-	Size   int64
-	Values Values
+	Size int64
+	User User
 }
 
 // maxDraws limits how often a key is drawn. If two keys exist already, Random is
@@ -33,18 +33,42 @@ const maxDraws = 8
 // the key exists, Store draws another one, provided that the body fits the first
 // buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
 // repeated.
-func (s *Service) Store(ctx context.Context, u Upload) (*Result, error) {
-	r, e := s.store(ctx, u)
+func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
+	f, e := s.store(ctx, u)
+	if e == nil {
+		e = s.tellOf(ctx, f)
+	}
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
-	return r, nil
+	return f, nil
+}
+
+// tellOf tells the application of a file, which is removed if that fails.
+func (s *Service) tellOf(ctx context.Context, f *File) *Error {
+	err := s.tell(ctx, f)
+	if err == nil {
+		return nil
+	}
+	s.discard(ctx, f.Key)
+	return err.(*Error)
 }
 
 // StorePart stores one file of a multipart form. Errors name the part's field.
-func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Values) (*Result, error) {
+func (s *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
+	f, err := s.storePart(ctx, part, user)
+	if err != nil {
+		return nil, err
+	}
+	if e := s.tellOf(ctx, f); e != nil {
+		return nil, e.about(f.Name)
+	}
+	return f, nil
+}
+
+func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
 	name := part.FileName()
-	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), Values: values})
+	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
 	if e != nil {
 		if field := part.FormName(); field != "" && e.Field == fileField {
 			e.Field = CleanName(field)
@@ -54,12 +78,12 @@ func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Va
 	return r, nil
 }
 
-func (s *Service) store(ctx context.Context, u Upload) (*Result, *Error) {
-	if e := s.checkValues(u.Values); e != nil {
+func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
+	if e := s.checkValues(u.User.values()); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
-		return nil, refuse(NoFile, "There is no file.")
+		return nil, refuseFile(NoFile, "There is no file.")
 	}
 	t := &storeOp{service: s, upload: u, bounds: s.bounds(u.Size)}
 	if e := t.bounds.checkClaim(); e != nil {
@@ -83,12 +107,13 @@ func (s *Service) store(ctx context.Context, u Upload) (*Result, *Error) {
 	if e != nil {
 		return nil, e
 	}
-	r, err := s.result(ctx, attrs, v, CleanName(u.Name))
+	f, err := s.result(ctx, attrs, v, u.User, CleanName(u.Name))
 	if err != nil {
 		s.discard(ctx, attrs.Key)
 		return nil, storeFailed(err)
 	}
-	return r, nil
+	f.ClaimedType = u.ClaimedType
+	return f, nil
 }
 
 // A storeOp is one call of Store.
@@ -119,13 +144,17 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		key := s.pattern.key(t.upload.Values, s.config.Now(), random, t.verdict.Extension)
-		attrs, err := t.put(ctx, key)
+		key := s.pattern.key(t.upload.User.values(), s.config.Now(), random, t.verdict.Extension)
+		target := s.target(key, t.verdict)
+		attrs, err := t.keep(ctx, target)
 		if err == nil {
 			return attrs, nil
 		}
 		if e, refused := errors.AsType[*Error](err); refused {
 			return nil, e
+		}
+		if failed, ok := err.(inspectError); ok {
+			return nil, unauthorized(failed.error)
 		}
 		if !errors.Is(err, storage.PreconditionFailed) || !t.rewind() {
 			return nil, storeFailed(err)
@@ -134,20 +163,66 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
 }
 
-// put makes one attempt. It returns an *Error if the body is refused.
-func (t *storeOp) put(ctx context.Context, key string) (*storage.Attrs, error) {
+// keep makes one attempt. It returns an *Error if the file is refused.
+func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, error) {
+	s := t.service
+	if s.config.Inspect == nil {
+		return t.put(ctx, target)
+	}
+	random, err := s.randomKey()
+	if err != nil {
+		return nil, err
+	}
+	staged := Target{Key: s.config.Prefix + randomText.EncodeToString(random[:]), ContentType: contentTypeOfPending, Overwrite: !s.guarded}
+	attrs, err := t.put(ctx, staged)
+	if err != nil {
+		return nil, err
+	}
+	defer s.discard(ctx, staged.Key)
+	f := &File{
+		User: t.upload.User, Key: target.Key, Name: CleanName(t.upload.Name), ClaimedType: t.upload.ClaimedType,
+		Size: attrs.Size, ContentType: target.ContentType, Width: t.verdict.Width, Height: t.verdict.Height,
+	}
+	if err := s.inspect(ctx, f, staged.Key); err != nil {
+		return nil, err
+	}
+	target.ContentType = f.ContentType
+	opts := []storage.CopyOption{}
+	for _, o := range target.options() {
+		opts = append(opts, o)
+	}
+	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, opts...)
+}
+
+// inspect calls Config.Inspect for an object. It returns an *Error if the content is refused, and
+// an inspectError if that is not known.
+func (s *Service) inspect(ctx context.Context, f *File, key string) error {
+	reader, err := storage.NewReaderAt(ctx, s.bucket, key)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	err = s.config.Inspect(ctx, f, reader)
+	if _, refused := errors.AsType[*Error](err); err == nil || refused {
+		return err
+	}
+	return inspectError{err}
+}
+
+// put makes one attempt to store the body.
+func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error) {
 	var opts []storage.UploadOption
-	for _, o := range t.service.writeOptions(t.verdict) {
+	for _, o := range target.options() {
 		opts = append(opts, o)
 	}
 	if t.verdict.Whole {
-		return t.service.bucket.Upload(ctx, key, bytes.NewReader(t.verdict.Head), opts...)
+		return t.service.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
 	}
 	if t.bounds.claimed > 0 {
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
 	}
 	b := &body{from: io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body), bounds: t.bounds, limit: t.bounds.limit()}
-	attrs, err := t.service.bucket.Upload(ctx, key, b, opts...)
+	attrs, err := t.service.bucket.Upload(ctx, target.Key, b, opts...)
 	switch {
 	case err == nil:
 		return attrs, nil

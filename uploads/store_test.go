@@ -44,7 +44,7 @@ func TestAFileIsStoredByItsContent(t *testing.T) {
 			require.NoError(t, err)
 			require.Regexp(t, `^[a-z2-7]{26}\`+row.extension+`$`, r.Key)
 			require.Equal(t, row.contentType, r.ContentType)
-			require.Equal(t, "page.html", r.OriginalName)
+			require.Equal(t, "page.html", r.Name)
 			data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
 			require.NoError(t, err)
 			require.Equal(t, row.content, string(data))
@@ -63,11 +63,11 @@ func TestTheResultDescribesTheFile(t *testing.T) {
 		content := aPNG()
 		before := time.Now()
 		r, err := s.Store(t.Context(), uploads.Upload{
-			Body: strings.NewReader(content), Name: `C:\photos\me.PNG`, Values: uploads.Values{"user": "42"},
+			Body: strings.NewReader(content), Name: `C:\photos\me.PNG`, User: uploads.User{ID: "42"},
 		})
 		require.NoError(t, err)
 		require.Regexp(t, `^users/42/avatars/2026/04/[a-z2-7]{26}\.png$`, r.Key, "the month of UTC")
-		require.Equal(t, "me.PNG", r.OriginalName)
+		require.Equal(t, "me.PNG", r.Name)
 		require.Equal(t, int64(len(content)), r.Size)
 		require.Equal(t, [2]int{3, 2}, [2]int{r.Width, r.Height})
 		require.True(t, r.CRC32C.Known)

@@ -14,7 +14,7 @@ type Request struct {
 	Name        string
 	ClaimedType string // refused at once if browsers run it; for any other type, the content decides in Finish
 	Size        int64  // bytes; 0 or less: not known
-	Values      Values
+	User        User
 }
 
 // A Ticket lets a client send one file to the store: with the request of Put, with the
@@ -54,7 +54,7 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // contentTypeOfPending is a type that no browser shows, whatever was sent.
 const contentTypeOfPending = "application/octet-stream"
 
-// Sign permits sending one file to a key under PendingPrefix. If the store can, it
+// Sign permits sending one file to a key under Config.Prefix. If the store can, it
 // enforces the size, exactly if Size is known ([storage.SignedSize]) and otherwise
 // within the bounds ([storage.SignedForms]), and accepts the file only once
 // ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
@@ -65,6 +65,9 @@ const contentTypeOfPending = "application/octet-stream"
 // ([storage.BeginUpload]), which is the only request that it makes.
 func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	name := CleanName(r.Name)
+	if s.config.Inspect != nil {
+		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
+	}
 	if e := s.precheck(r); e != nil {
 		return nil, e.about(name)
 	}
@@ -85,7 +88,7 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t.Token = s.tokens.encode(said, r.Values)
+	t.Token = s.tokens.encode(said, r.User.values())
 	return t, nil
 }
 
@@ -103,7 +106,7 @@ func (s *Service) acceptsOnce(t ticket) bool {
 
 // precheck refuses what Finish would certainly refuse.
 func (s *Service) precheck(r Request) *Error {
-	if e := s.checkValues(r.Values); e != nil {
+	if e := s.checkValues(r.User.values()); e != nil {
 		return e
 	}
 	if e := s.bounds(r.Size).checkClaim(); e != nil {

@@ -24,7 +24,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 		return ticket.Form.Fields["key"]
 	}
 	address, _, _ := strings.Cut(ticket.Put.URL, "?")
-	return address[strings.Index(address, "pending/"):]
+	return address[strings.Index(address, ".uploads/"):]
 }
 
 func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
@@ -43,7 +43,7 @@ func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
 		require.NotNil(t, form.Form, "of unknown size")
 		require.GreaterOrEqual(t, post(t, form.Form, content+strings.Repeat("x", 1<<20)), 400)
 		require.Less(t, post(t, form.Form, content), 300)
-		_, err = s.Finish(t.Context(), form.Token, nil)
+		_, err = s.Finish(t.Context(), form.Token, uploads.User{})
 		require.NoError(t, err)
 	})
 }
@@ -73,7 +73,7 @@ func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 	config := uploads.Config{Key: ofMe, TokenKey: key, Now: func() time.Time { return now }}
 	s := newService(t, b, config)
 	content := aPNG()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), Values: me})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), User: me})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
@@ -86,9 +86,9 @@ func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 		name   string
 		with   uploads.Config
 		token  string
-		values uploads.Values
+		values uploads.User
 	}{
-		{"another user", config, ticket.Token, uploads.Values{"user": "43"}},
+		{"another user", config, ticket.Token, uploads.User{ID: "43"}},
 		{"another key", otherKey, ticket.Token, me},
 		{"another place", otherPlace, ticket.Token, me},
 		{"a changed token", config, string(changed), me},
@@ -116,9 +116,9 @@ func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
 	ticket, err := newService(t, b, config).Sign(t.Context(), uploads.Request{Size: int64(len(content))})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
-	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, nil)
+	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err), "a random key is not shared")
-	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, nil)
+	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 }
 
@@ -129,10 +129,10 @@ func TestSigningRefusesEarly(t *testing.T) {
 		request uploads.Request
 		code    uploads.Code
 	}{
-		{"a size above the bound", uploads.Request{Size: 101, Values: me}, uploads.TooLarge},
-		{"a size below the bound", uploads.Request{Size: 9, Values: me}, uploads.TooSmall},
-		{"a type that is not allowed", uploads.Request{ClaimedType: "text/html; charset=utf-8", Values: me}, uploads.TypeNotAllowed},
-		{"a value with a path", uploads.Request{Values: uploads.Values{"user": "../1"}}, uploads.InvalidValue},
+		{"a size above the bound", uploads.Request{Size: 101, User: me}, uploads.TooLarge},
+		{"a size below the bound", uploads.Request{Size: 9, User: me}, uploads.TooSmall},
+		{"a type that is not allowed", uploads.Request{ClaimedType: "text/html; charset=utf-8", User: me}, uploads.TypeNotAllowed},
+		{"a value with a path", uploads.Request{User: uploads.User{ID: "../1"}}, uploads.InvalidValue},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.request.Name = "x.png"

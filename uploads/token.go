@@ -46,7 +46,7 @@ type tokens struct {
 
 // encode returns the token: its content and a MAC over that, the values and the
 // place they lead to.
-func (k *tokens) encode(t ticket, v Values) string {
+func (k *tokens) encode(t ticket, v values) string {
 	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
 	version := byte(tokenWhole)
 	if t.inParts() {
@@ -66,7 +66,7 @@ func (k *tokens) encode(t ticket, v Values) string {
 
 // decode returns the content of a token. If the token was changed, or is for
 // other values, another key or another place, it fails with InvalidTicket.
-func (k *tokens) decode(token string, v Values) (ticket, *Error) {
+func (k *tokens) decode(token string, v values) (ticket, *Error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {
 		return ticket{}, invalidTicket()
@@ -99,7 +99,7 @@ func (k *tokens) end(t ticket) time.Time {
 	return t.issued.UTC().Truncate(time.Second).Add(k.config.UploadTTL + finishWithin)
 }
 
-func (k *tokens) sign(said []byte, v Values) hash.Hash {
+func (k *tokens) sign(said []byte, v values) hash.Hash {
 	mac := hmac.New(sha256.New, k.tokenKey)
 	field := func(text string) {
 		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
@@ -107,7 +107,7 @@ func (k *tokens) sign(said []byte, v Values) hash.Hash {
 	}
 	field("omnibucket upload ticket")
 	field(k.pattern.text)
-	field(k.config.PendingPrefix)
+	field(k.config.Prefix)
 	field(string(said))
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		field(name)
@@ -128,7 +128,7 @@ func (k *tokens) finalRandom(t ticket) [randomBytes]byte {
 
 func (k *tokens) pendingKey(t ticket) string {
 	var b strings.Builder
-	b.WriteString(k.config.PendingPrefix)
+	b.WriteString(k.config.Prefix)
 	b.WriteString(randomText.EncodeToString(t.random[:]))
 	return b.String()
 }

@@ -1,0 +1,179 @@
+package uploads_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
+)
+
+// A browser is Chromium, driven by testdata/browser/drive.mjs.
+type browser struct {
+	t     *testing.T
+	stdin io.WriteCloser
+
+	mu      sync.Mutex
+	last    int
+	waiting map[int]chan reply
+}
+
+type reply struct {
+	ID    int             `json:"id"`
+	Value json.RawMessage `json:"value"`
+	Error string          `json:"error"`
+}
+
+func startBrowser(t *testing.T) *browser {
+	t.Helper()
+	cmd := exec.Command("node", "testdata/browser/drive.mjs", testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"), testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM"))
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var said strings.Builder
+	cmd.Stderr = &said
+	require.NoError(t, cmd.Start())
+	b := &browser{t: t, stdin: stdin, waiting: map[int]chan reply{0: make(chan reply, 1)}}
+	started := b.waiting[0]
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.read(stdout)
+	}()
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		<-ended
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the browser's console:\n%s", said.String())
+		}
+	})
+	require.Empty(t, (<-started).Error)
+	return b
+}
+
+// read delivers replies until the browser ends.
+func (b *browser) read(stdout io.Reader) {
+	lines := bufio.NewScanner(stdout)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var r reply
+		if json.Unmarshal(lines.Bytes(), &r) == nil {
+			b.mu.Lock()
+			if to := b.waiting[r.ID]; to != nil {
+				to <- r
+			}
+			delete(b.waiting, r.ID)
+			b.mu.Unlock()
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, to := range b.waiting {
+		to <- reply{Error: "the browser has ended"}
+	}
+	b.waiting = nil
+}
+
+// do runs a command of drive.mjs.
+func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.RawMessage {
+	t.Helper()
+	to := make(chan reply, 1)
+	b.mu.Lock()
+	require.NotNil(t, b.waiting, "the browser has ended")
+	b.last++
+	id := b.last
+	b.waiting[id] = to
+	b.mu.Unlock()
+	command := map[string]any{"id": id, "op": op}
+	for name, value := range arguments {
+		command[name] = value
+	}
+	line, err := json.Marshal(command)
+	require.NoError(t, err)
+	_, err = b.stdin.Write(append(line, '\n'))
+	require.NoError(t, err)
+	select {
+	case r := <-to:
+		require.Empty(t, r.Error, op)
+		return r.Value
+	case <-time.After(10 * time.Minute):
+		require.Fail(t, "the browser does not reply", op)
+		return nil
+	}
+}
+
+// A tab is a page with a client.
+type tab struct {
+	t    *testing.T
+	b    *browser
+	name string
+}
+
+var tabNumber int
+
+// open opens the page in a new tab, after a script.
+func (b *browser) open(t *testing.T, url, script string) *tab {
+	t.Helper()
+	tabNumber++
+	tb := &tab{t: t, b: b, name: fmt.Sprintf("tab %d", tabNumber)}
+	b.do(t, "open", map[string]any{"tab": tb.name, "url": url, "script": script})
+	return tb
+}
+
+func (tb *tab) reload() { tb.b.do(tb.t, "reload", map[string]any{"tab": tb.name}) }
+
+func (tb *tab) close() { tb.b.do(tb.t, "close", map[string]any{"tab": tb.name}) }
+
+func (tb *tab) choose(path string) {
+	tb.b.do(tb.t, "choose", map[string]any{"tab": tb.name, "path": path})
+}
+
+func (tb *tab) evaluate(expression string) json.RawMessage {
+	return tb.b.do(tb.t, "evaluate", map[string]any{"tab": tb.name, "expression": expression})
+}
+
+// wait waits until an expression is true.
+func (tb *tab) wait(expression string) {
+	tb.b.do(tb.t, "wait", map[string]any{"tab": tb.name, "expression": expression})
+}
+
+// begin chooses the file and begins its upload.
+func (tb *tab) begin(client, path string) {
+	tb.t.Helper()
+	tb.choose(path)
+	tb.evaluate(fmt.Sprintf("void window.begin(%q)", client))
+}
+
+// beginSlowly makes our client send one part after the other, as Uppy does.
+func (tb *tab) beginSlowly(client, path string) {
+	tb.t.Helper()
+	tb.choose(path)
+	tb.evaluate(fmt.Sprintf("void window.begin(%q, { concurrency: 1 })", client))
+}
+
+// An outcome is what a client reports at the end.
+type outcome struct {
+	Value struct {
+		Key      string `json:"key"`
+		Location string `json:"location"`
+	} `json:"value"`
+	First float64 `json:"first"` // bytes, in its first report of progress
+	Error string  `json:"error"`
+}
+
+func (tb *tab) result() outcome {
+	tb.t.Helper()
+	var o outcome
+	require.NoError(tb.t, json.Unmarshal(tb.evaluate("window.result"), &o))
+	return o
+}

@@ -1,0 +1,259 @@
+package uploads_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+const (
+	browserFileSize = 12 << 20 // two parts of ours, three of Uppy's
+	browserHoldAt   = 10 << 20 // bytes: parts of both are complete, if they come one by one
+	browserPartSize = 5 << 20  // Uppy's
+)
+
+// A browserCase is something that happens to an upload.
+type browserCase struct {
+	name    string
+	clients []string
+	run     func(c *browserRun)
+}
+
+var browserCases = []browserCase{
+	{"whole", []string{"ours", "uppy", "tus"}, (*browserRun).whole},
+	{"in one request", []string{"uppy"}, (*browserRun).inOneRequest},
+	{"reload", []string{"ours", "uppy", "tus"}, (*browserRun).reload},
+	{"cut", []string{"ours", "uppy", "tus"}, (*browserRun).cut},
+	{"offline", []string{"ours"}, (*browserRun).offline},
+	{"two tabs", []string{"ours"}, (*browserRun).twoTabs},
+	{"two tabs without locks", []string{"ours"}, (*browserRun).twoTabsWithoutLocks},
+	{"two tabs of one upload", []string{"tus"}, (*browserRun).twoTabsWithoutLocks},
+	{"two tabs of two uploads", []string{"uppy"}, (*browserRun).twoUploads},
+	{"file handle", []string{"ours"}, (*browserRun).fileHandle},
+}
+
+// TestBrowserClients judges the handler and the script in Chromium. "make test" runs every
+// case over memory, and whole uploads straight to the other stores. $OMNIBUCKET_BROWSERS=all
+// runs every case over all of them.
+func TestBrowserClients(t *testing.T) {
+	b := startBrowser(t)
+	for _, store := range browserStores {
+		t.Run(store.name, func(t *testing.T) {
+			sessionSite := newBrowserSite(t, store, uploads.Config{})
+			uppys := sessionSite
+			if store.needsHeaders {
+				uppys = newBrowserSite(t, store, uploads.Config{ProxyParts: true})
+			}
+			if store.needsHeaders {
+				c := browserCase{run: (*browserRun).fails}
+				t.Run("without ProxyParts/uppy", func(t *testing.T) { runBrowserCase(t, b, sessionSite, false, c, "uppy") })
+			}
+			all := store.name == "memory" || os.Getenv("OMNIBUCKET_BROWSERS") == "all"
+			for _, c := range browserCases {
+				for _, client := range c.clients {
+					if !all && (c.name != "whole" || client == "tus") {
+						continue
+					}
+					t.Run(c.name+"/"+client, func(t *testing.T) {
+						if client == "uppy" {
+							runBrowserCase(t, b, uppys, store.needsHeaders, c, client)
+						} else {
+							runBrowserCase(t, b, sessionSite, false, c, client)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+func runBrowserCase(t *testing.T, b *browser, sessionSite *browserSite, proxied bool, c browserCase, client string) {
+	run := &browserRun{T: t, b: b, sessionSite: sessionSite, client: client, path: filepath.Join(t.TempDir(), client+" "+c.name+".bin")}
+	run.wire = sessionSite.toStore
+	if client == "tus" || proxied {
+		run.wire = sessionSite.toServer
+	}
+	run.content = make([]byte, browserFileSize)
+	_, _ = rand.Read(run.content)
+	require.NoError(t, os.WriteFile(run.path, run.content, 0o600))
+	sessionSite.toServer.reset(0, false)
+	sessionSite.toStore.reset(0, false)
+	c.run(run)
+}
+
+// A browserRun is one case with one client on one store.
+type browserRun struct {
+	*testing.T
+	b           *browser
+	sessionSite *browserSite
+	wire        *wire // on which the bytes go
+	client      string
+	path        string
+	content     []byte
+}
+
+func (r *browserRun) open(script string) *tab { return r.b.open(r.T, r.sessionSite.url, script) }
+
+// isStored checks what a client says, and that the file was stored n times.
+func (r *browserRun) isStored(n int, outcomes ...outcome) {
+	r.Helper()
+	for _, o := range outcomes {
+		require.Empty(r, o.Error)
+	}
+	keys := r.sessionSite.completed(filepath.Base(r.path))
+	require.Len(r, slices.Compact(slices.Sorted(slices.Values(keys))), n)
+	for _, o := range outcomes {
+		if o.Value.Key != "" {
+			require.Contains(r, keys, o.Value.Key)
+		}
+	}
+	for _, key := range keys {
+		content, _, err := storage.ReadAll(r.Context(), r.sessionSite.bucket, key)
+		require.NoError(r, err)
+		require.True(r, slices.Equal(r.content, content), "the object has another content than the file")
+	}
+}
+
+func (r *browserRun) whole() {
+	tab := r.open("")
+	defer tab.close()
+	tab.begin(r.client, r.path)
+	r.isStored(1, tab.result())
+	require.Equal(r, int64(len(r.content)), r.wire.bytes(), "every byte is sent once")
+}
+
+// inOneRequest checks a file that Uppy does not send in parts: a form, through the handler.
+func (r *browserRun) inOneRequest() {
+	tab := r.open("")
+	defer tab.close()
+	tab.choose(r.path)
+	tab.evaluate(fmt.Sprintf("void window.begin(%q, { inOneRequest: true })", r.client))
+	r.isStored(1, tab.result())
+}
+
+// fails checks that nothing is stored, and that the page learns it.
+func (r *browserRun) fails() {
+	tab := r.open("")
+	defer tab.close()
+	tab.begin(r.client, r.path)
+	require.NotEmpty(r, tab.result().Error)
+	require.Empty(r, r.sessionSite.completed(filepath.Base(r.path)))
+}
+
+// beginAndHold begins the upload, and returns when at least one part is stored and the rest
+// does not move.
+func (r *browserRun) beginAndHold(tab *tab, begin func()) {
+	r.Helper()
+	hit := r.wire.reset(browserHoldAt, true)
+	begin()
+	for ended := false; !ended; {
+		select {
+		case <-hit:
+			ended = true
+		case <-time.After(time.Second):
+			require.Equal(r, "false", string(tab.evaluate("window.ended")), "the upload ended before")
+		}
+	}
+	if r.client != "tus" {
+		require.Eventually(r, func() bool { return r.wire.wholeBodies() > 0 }, time.Minute, 10*time.Millisecond)
+	}
+}
+
+func (r *browserRun) reload() {
+	tab := r.open("")
+	defer tab.close()
+	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
+	if r.client == "uppy" {
+		tab.wait("Object.keys(sessionStorage).length > 0") // the page noted a part
+	}
+	tab.reload()
+	r.wire.reset(0, false)
+	if r.client == "ours" {
+		require.JSONEq(r, `[{"name": "`+filepath.Base(r.path)+`", "size": 12582912}]`, string(tab.evaluate("window.unfinished()")))
+	}
+	tab.begin(r.client, r.path)
+	r.isStored(1, tab.result())
+	require.LessOrEqual(r, r.wire.bytes(), int64(browserFileSize-browserPartSize), "what was stored before is not sent again")
+	if r.client == "ours" {
+		require.JSONEq(r, `[]`, string(tab.evaluate("window.unfinished()")))
+	}
+}
+
+func (r *browserRun) cut() {
+	tab := r.open("")
+	defer tab.close()
+	r.wire.reset(browserFileSize/2, false)
+	tab.begin(r.client, r.path)
+	r.isStored(1, tab.result())
+}
+
+func (r *browserRun) offline() {
+	tab := r.open("")
+	defer tab.close()
+	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
+	r.b.do(r.T, "offline", map[string]any{"value": true})
+	r.wire.reset(0, false)
+	r.b.do(r.T, "offline", map[string]any{"value": false})
+	r.isStored(1, tab.result())
+}
+
+// twoTabs checks that the second tab waits for the first, and returns the same object.
+func (r *browserRun) twoTabs() {
+	first, second := r.open(""), r.open("")
+	defer first.close()
+	defer second.close()
+	r.beginAndHold(first, func() { first.beginSlowly(r.client, r.path) })
+	second.begin(r.client, r.path)
+	second.wait("window.upload.state === 'waiting'")
+	r.wire.reset(0, false)
+	one, two := first.result(), second.result()
+	require.Equal(r, one, outcome{Value: two.Value, First: one.First})
+	r.isStored(1, one, two)
+}
+
+// twoTabsWithoutLocks checks that two tabs that send the same upload do no harm.
+func (r *browserRun) twoTabsWithoutLocks() {
+	const script = "Object.defineProperty(navigator, 'locks', { value: undefined })"
+	first, second := r.open(script), r.open(script)
+	defer first.close()
+	defer second.close()
+	r.beginAndHold(first, func() { first.beginSlowly(r.client, r.path) })
+	second.begin(r.client, r.path)
+	if r.client == "tus" {
+		second.wait("window.sent.length > 0")
+	}
+	r.wire.reset(0, false)
+	r.isStored(1, first.result(), second.result())
+}
+
+func (r *browserRun) twoUploads() {
+	first, second := r.open(""), r.open("")
+	defer first.close()
+	defer second.close()
+	first.begin(r.client, r.path)
+	second.begin(r.client, r.path)
+	r.isStored(2, first.result(), second.result())
+}
+
+// fileHandle checks that a file that was chosen as a handle is opened again after a reload
+// without a dialog.
+func (r *browserRun) fileHandle() {
+	tab := r.open("")
+	defer tab.close()
+	tab.choose(r.path)
+	r.beginAndHold(tab, func() { tab.evaluate("window.beginFromHandle()") })
+	tab.reload()
+	r.wire.reset(0, false)
+	tab.evaluate("window.continueFromHandle()")
+	r.isStored(1, tab.result())
+	require.LessOrEqual(r, r.wire.bytes(), int64(browserFileSize-browserPartSize))
+}

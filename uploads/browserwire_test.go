@@ -1,0 +1,159 @@
+package uploads_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+)
+
+// A wire stands between the browser and a server. It counts the bytes of files, cuts a
+// connection in the middle of a body, or holds bodies for some time.
+type wire struct {
+	next http.Handler
+
+	mu       sync.Mutex
+	sent     int64         // bytes of bodies since reset
+	whole    int           // bodies that arrived completely since reset
+	limit    int64         // the byte at which something happens; 0: nothing does
+	hold     bool          // bodies are held from there on, else one is cut
+	hit      chan struct{} // closed when the limit is reached
+	released chan struct{} // closed when bodies are no longer held
+}
+
+// reset lets all bodies pass, or disturbs them from the byte limit on.
+func (w *wire) reset(limit int64, hold bool) (hit <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.released != nil {
+		close(w.released)
+	}
+	w.sent, w.whole, w.limit, w.hold = 0, 0, limit, hold
+	w.hit, w.released = make(chan struct{}), make(chan struct{})
+	return w.hit
+}
+
+func (w *wire) wholeBodies() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.whole
+}
+
+func (w *wire) bytes() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sent
+}
+
+// arrived counts n bytes. It returns whether to cut this body, and until when to hold it.
+func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent += int64(n)
+	if w.limit == 0 || w.sent < w.limit {
+		return false, nil
+	}
+	select {
+	case <-w.hit:
+	default:
+		close(w.hit)
+	}
+	if w.hold {
+		return false, w.released
+	}
+	w.limit = 0
+	return true, nil
+}
+
+func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut && r.Method != http.MethodPatch {
+		w.next.ServeHTTP(rw, r)
+		return
+	}
+	body := &wireBody{ReadCloser: r.Body, wire: w, gone: r.Context().Done()}
+	r.Body = body
+	w.next.ServeHTTP(rw, r)
+	if body.isCut() {
+		panic(http.ErrAbortHandler) // closes the connection without a response
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.whole++
+}
+
+type wireBody struct {
+	io.ReadCloser
+	wire *wire
+	gone <-chan struct{}
+
+	mu  sync.Mutex
+	cut bool
+}
+
+var errConnectionCut = errors.New("the test cut the connection")
+
+func (b *wireBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	cut, hold := b.wire.arrived(n)
+	if hold != nil && n > 0 {
+		select {
+		case <-hold:
+		case <-b.gone:
+			cut = true
+		}
+	}
+	if !cut {
+		return n, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut = true
+	return 0, errConnectionCut
+}
+
+func (b *wireBody) isCut() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cut
+}
+
+// proxyTo passes requests to a store that is another process.
+func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = endpoint.Scheme, endpoint.Host
+		},
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+}
+
+// proxyToGoogle passes requests to fake-gcs-server, which knows only its own host. Google's
+// responses have an ETag, which a CORS rule shows to pages. The server has neither.
+func proxyToGoogle(endpoint *url.URL) http.Handler {
+	proxy := proxyTo(endpoint)
+	rewrite := proxy.Rewrite
+	proxy.Rewrite = func(r *httputil.ProxyRequest) {
+		rewrite(r)
+		r.Out.Host = ""
+	}
+	proxy.ModifyResponse = func(r *http.Response) error {
+		r.Header.Set("Access-Control-Expose-Headers", "ETag")
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+		var object struct{ MD5Hash []byte }
+		if json.Unmarshal(text, &object) == nil {
+			r.Header.Set("ETag", fmt.Sprintf(`"%x"`, object.MD5Hash))
+		}
+		return nil
+	}
+	return proxy
+}

@@ -1,0 +1,209 @@
+package uploads_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+// sendAndStall sends the first bytes of a file, and no more until stop is called.
+func (s *sessionSite) sendAndStall(at, checksum string, data []byte) (stop func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	body, more := io.Pipe()
+	var group sync.WaitGroup
+	group.Go(func() {
+		_, _ = s.try(ctx, alice, "PATCH", at, body, headers{
+			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Upload-Checksum": checksum,
+		})
+	})
+	group.Go(func() { _, _ = more.Write(data) })
+	return func() {
+		cancel()
+		_ = more.Close()
+		group.Wait()
+	}
+}
+
+// A slow client holds little more than it has sent, so that others need not wait.
+func TestSlowTusClientsHoldLittle(t *testing.T) {
+	const slow, sent = 8, 100 << 10
+	s := newSessionSite(t, inMemory(t), uploads.Config{MemoryLimit: 16 << 20})
+	s.handler.SetBasePart(uploads.BasePart)
+	s.handler.SetPace(time.Second, time.Minute, time.Minute)
+	data := content(uploads.BasePart + 1000)
+	for i := range slow {
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		defer s.sendAndStall(at, "", data[:sent])()
+	}
+	require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
+	at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+	s.patch(at, 0, data, int64(len(data)))
+	s.stored("files/alice/fast", data)
+	require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
+}
+
+// The bytes of a client that sends nothing for a while are stored, and their memory is free.
+func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
+	for _, row := range []struct {
+		name, checksum string
+		counted        int // bytes
+	}{
+		{"without a checksum", "", 900 << 10},
+		{"with a checksum", "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)), 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSessionSite(t, inMemory(t), uploads.Config{})
+			s.handler.SetBasePart(1 << 20)
+			s.handler.SetMemory(1 << 20)
+			s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
+			data := content(1<<20 + 1000)
+			slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
+			stop := s.sendAndStall(slow, row.checksum, data[:900<<10])
+			defer stop()
+			require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
+			at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+			s.patch(at, 0, data, int64(len(data)))
+			s.stored("files/alice/fast", data)
+			require.EqualValues(t, row.counted, s.offset(slow))
+			s.patch(slow, int64(row.counted), data[row.counted:], int64(len(data)))
+			s.stored("files/alice/slow", data)
+		})
+	}
+}
+
+// A user whose uploads have less memory need not wait for those of a user who has more.
+func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := uploads.NewMemory(2)
+		require.True(t, m.Acquire(t.Context(), alice, 2))
+		order := make(chan string, 2)
+		for _, user := range []string{alice, mallo} {
+			go func() {
+				if m.Acquire(t.Context(), user, 1) {
+					order <- user
+				}
+			}()
+			synctest.Wait()
+		}
+		m.Release(alice, 1)
+		require.Equal(t, mallo, <-order)
+		m.Release(alice, 1)
+		require.Equal(t, alice, <-order)
+	})
+}
+
+// Uploads whose parts do not fit into the memory together store what they have, and wait.
+func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s.handler.SetBasePart(1 << 20)
+	s.handler.SetMemory(3 << 19)
+	data := content(5<<19 + 1234)
+	sum := sha256.Sum256(data)
+	var group sync.WaitGroup
+	answers := make([]*answer, 12)
+	errs := make([]error, len(answers))
+	for i := range answers {
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+		if i%3 == 0 {
+			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
+		}
+		group.Go(func() { answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", at, bytes.NewReader(data), h) })
+	}
+	group.Wait()
+	for i, a := range answers {
+		require.NoError(t, errs[i])
+		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+		s.stored("files/alice/"+itoa(int64(i)), data)
+	}
+	require.Zero(t, s.handler.MemoryUsed())
+	for _, key := range s.tidy() {
+		require.NotContains(t, key, uploads.DefaultPrefix)
+	}
+}
+
+// Requests that send bytes take memory, too. One for which there is none gets 503, and its client
+// continues later.
+func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{MemoryLimit: 20 << 20})
+	require.EqualValues(t, 20<<20, s.handler.Memory())
+	s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
+	var stops []func()
+	for i := range 3 {
+		at := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
+		stops = append(stops, s.sendAndStall(at, "", content(100)))
+	}
+	require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*uploads.FeedBytes }, time.Minute, time.Millisecond)
+	at := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
+	a := s.tus("PATCH", at, content(1000), "Upload-Offset", "0")
+	require.Equal(t, "503 busy", a.refusal(t))
+	require.NotEmpty(t, a.Header.Get("Retry-After"))
+	stuck, began := newStuckBody(content(100)), time.Now()
+	defer stuck.end()
+	require.Equal(t, "503 busy", (<-s.patchAndStall(at, stuck)).refusal(t))
+	require.Less(t, time.Since(began), 4*time.Second, "the response does not wait for the body")
+	for _, stop := range stops {
+		stop()
+	}
+	require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 0 }, time.Minute, time.Millisecond)
+	require.Zero(t, s.offset(at))
+	s.patch(at, 0, content(1000), 1000)
+	s.stored("files/alice/late", content(1000))
+	require.Zero(t, s.handler.FeedsUsed())
+}
+
+// Slow connections of one user, or of one client if there are no users, leave some for others.
+func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
+	const connections = 32
+	begin := func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+		return &uploads.Target{Key: n.Name}, nil
+	}
+	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
+	for _, row := range []struct {
+		name   string
+		c      uploads.Config
+		header string // that differs
+	}{
+		{"of a user", uploads.Config{Begin: begin}, "X-User"},
+		{"of a client", uploads.Config{Begin: begin, Authorize: nobody}, "X-Client"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSessionSite(t, inMemory(t), row.c)
+			s.handler.SetFeeds(connections, 50*time.Millisecond)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.RemoteAddr = net.JoinHostPort("192.0.2."+cmp.Or(r.Header.Get("X-Client"), "1"), itoa(int64(rand.IntN(1<<16))))
+				http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			s.base = server.URL + "/uploads"
+			for i := range connections {
+				at := s.create("Upload-Length", "1000", "Upload-Metadata", named("slow"+itoa(int64(i))))
+				defer s.sendAndStall(at, "", content(100))()
+			}
+			require.Eventually(t, func() bool { return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes }, time.Minute, time.Millisecond)
+			for _, other := range []string{"2", "3", "4"} {
+				h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": "1000",
+					"Upload-Metadata": named(other), row.header: other,
+				}
+				a := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
+				require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
+				require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+			}
+		})
+	}
+}

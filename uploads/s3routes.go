@@ -1,0 +1,303 @@
+package uploads
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
+)
+
+const (
+	maxParts = 4 << 20 // bytes of JSON: the ETags of 10,000 parts
+	maxBegin = 64 << 10
+	maxBatch = 1000 // parts in one request for addresses
+)
+
+// A beginRequest begins an upload in parts. Uppy sends the first three fields.
+type beginRequest struct {
+	Name     string         `json:"filename"`
+	Type     string         `json:"type"`
+	Metadata map[string]any `json:"metadata"`
+	// Size is that of the file, in bytes. With it, the store refuses parts of another
+	// size if it can.
+	Size *int64 `json:"size"`
+	// Checksum is "crc32c" if the client sends the checksum of each part, which the store
+	// then verifies.
+	Checksum string `json:"checksum"`
+}
+
+// A begunUpload is the response.
+type begunUpload struct {
+	Key         string    `json:"key"`
+	UploadID    string    `json:"uploadId"`
+	PartSize    int64     `json:"partSize"` // that fits this file
+	MinPartSize int64     `json:"minPartSize"`
+	MaxPartSize int64     `json:"maxPartSize,omitempty"`
+	MaxParts    int       `json:"maxParts,omitempty"`
+	ExpiresAt   time.Time `json:"expiresAt"`
+	// Checksum is "crc32c" if the client must send the checksum of each part.
+	Checksum string `json:"checksum,omitempty"`
+}
+
+// A companion has the routes that Uppy's companion has.
+type companion struct {
+	bucket   storage.ReadWriter
+	config   Config
+	keeper   *keeper
+	finisher *finisher
+}
+
+func (h *companion) beginParts(c *call) error {
+	var asked beginRequest
+	if err := readJSON(c, &asked, maxBegin); err != nil {
+		return err
+	}
+	n := UploadRequest{Name: asked.Name, Type: asked.Type, Size: -1}
+	if asked.Size != nil {
+		if n.Size = *asked.Size; n.Size < 0 {
+			return invalid("size", "The size of a file is not negative.")
+		}
+	}
+	if asked.Checksum != "" && asked.Checksum != "crc32c" {
+		return invalid("checksum", `Only "crc32c" is known.`)
+	}
+	var err error
+	if n.Metadata, err = textMetadata(asked.Metadata); err != nil {
+		return err
+	}
+	s, err := h.keeper.begin(c, kindParts, n, "size")
+	if err != nil {
+		return err
+	}
+	s.Checked, s.Proxied = asked.Checksum != "", h.config.ProxyParts
+	upload, err := h.beginSignable(c.Context(), s)
+	if err != nil {
+		return err
+	}
+	limits := upload.Limits()
+	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
+	if err := h.keeper.save(c.Context(), s); err != nil {
+		h.keeper.abandon(c.Context(), upload)
+		return err
+	}
+	begun := begunUpload{
+		Key: s.key(), UploadID: s.id, PartSize: s.PartSize, MinPartSize: limits.MinSize,
+		MaxPartSize: limits.MaxSize, MaxParts: limits.MaxParts, ExpiresAt: s.Expires,
+	}
+	if s.Checked {
+		begun.Checksum = asked.Checksum
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", begun)
+	return nil
+}
+
+// beginSignable begins the store's upload. If the store does not verify checksums of signed
+// parts, none are needed. If it signs no parts, they pass through the handler.
+func (h *companion) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
+	opts := []storage.MultipartOption{}
+	if s.Size >= 0 {
+		opts = append(opts, storage.WithSize(s.Size))
+	} else if s.Target.MaxSize > 0 {
+		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
+	}
+	if s.Proxied {
+		s.Secret = rand.Text()
+		return h.keeper.beginUpload(ctx, s, opts...)
+	}
+	trial := []storage.SignedPartOption{}
+	if s.Checked {
+		trial = append(trial, storage.WithCRC32C(0))
+	} else {
+		opts = append(opts, storage.WithUncheckedParts())
+	}
+	upload, err := h.keeper.beginUpload(ctx, s, opts...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = upload.SignPart(ctx, 1, trial...) // makes no request
+	if err == nil {
+		return upload, nil
+	}
+	h.keeper.abandon(ctx, upload)
+	if storage.CodeOf(err) != storage.Unsupported {
+		return nil, sessionFailed(err)
+	}
+	if s.Checked && storage.Supports(h.bucket, storage.SignedParts) {
+		s.Checked = false
+	} else {
+		s.Proxied = true
+	}
+	return h.beginSignable(ctx, s)
+}
+
+// abandon drops an upload whose session could not be saved.
+func (k *keeper) abandon(ctx context.Context, upload storage.MultipartUpload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	_ = upload.Abort(ctx)
+}
+
+// loadParts reads the session of an upload in parts that the request names.
+func (h *companion) loadParts(c *call) (*session, error) {
+	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Kind != kindParts:
+		return nil, notFound()
+	case c.URL.Query().Has("key") && c.URL.Query().Get("key") != s.Target.Key && c.URL.Query().Get("key") != s.id:
+		return nil, notFound()
+	}
+	return s, nil
+}
+
+// openParts reads the session, and continues its upload, which must be open. If a call that
+// completes the upload failed or was killed, openParts completes it.
+func (h *companion) openParts(c *call) (*session, storage.MultipartUpload, error) {
+	s, err := h.loadParts(c)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case s.Phase == phaseDone:
+		return nil, nil, s.completed()
+	case s.claimed(h.config.Now()):
+		return nil, nil, beingCompleted()
+	case s.Phase != phaseOpen:
+		if s, err = h.finishParts(c.Context(), s); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, s.completed()
+	}
+	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	if err != nil {
+		return nil, nil, sessionFailed(err)
+	}
+	return s, upload, nil
+}
+
+// A listedPart is a part in the words of S3.
+type listedPart struct {
+	Number int    `json:"PartNumber"`
+	Size   int64  `json:"Size"`
+	ETag   string `json:"ETag"`
+	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
+}
+
+func (h *companion) listParts(c *call) error {
+	_, upload, err := h.openParts(c)
+	if err != nil {
+		return err
+	}
+	parts, err := uploadParts(c.Context(), upload)
+	if err != nil {
+		return h.orCompleted(c, err)
+	}
+	listed := make([]listedPart, len(parts))
+	for i, p := range parts {
+		listed[i] = listedPart{Number: p.Number, Size: p.Size, ETag: etagOf(p)}
+		if p.CRC32C.Known {
+			listed[i].CRC32C = encodeCRC32C(p.CRC32C.Sum)
+		}
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", listed)
+	return nil
+}
+
+// uploadParts lists the parts. If the store has dropped the upload, it is not found.
+func uploadParts(ctx context.Context, upload storage.MultipartUpload) ([]storage.UploadedPart, error) {
+	parts, err := upload.Parts(ctx)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, notFound()
+	}
+	if err != nil {
+		return nil, sessionFailed(err)
+	}
+	return parts, nil
+}
+
+// etagOf returns the ETag of a part. Uppy needs one, and Azure has none.
+func etagOf(p storage.UploadedPart) string {
+	if p.ETag != "" {
+		return p.ETag
+	}
+	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
+}
+
+func (h *companion) abortParts(c *call) error {
+	s, err := h.loadParts(c)
+	if err == nil && s.finishing() {
+		s, err = h.finishParts(c.Context(), s)
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.keeper.abort(c.Context(), s); err != nil {
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", struct{}{})
+	return nil
+}
+
+// readJSON reads a document of at most this many bytes. A page of another origin cannot send this type without a
+// preflight.
+func readJSON(c *call, to any, most int64) error {
+	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return refuse("Content-Type", UnsupportedType, "The request must be application/json.")
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most)).Decode(to); err != nil {
+		return refuse("", InvalidRequest, "The request is not understood.")
+	}
+	return nil
+}
+
+const (
+	maxMetadata      = 100
+	maxMetadataBytes = 8 << 10
+)
+
+// textMetadata returns metadata as text. Values may be numbers and booleans.
+func textMetadata(values map[string]any) (map[string]string, error) {
+	texts, length := map[string]string{}, 0
+	for name, value := range values {
+		switch value.(type) {
+		case nil:
+			continue
+		case string, float64, bool:
+			texts[name] = fmt.Sprint(value)
+		default:
+			return nil, invalid("metadata", "Values of metadata are texts.")
+		}
+		length += len(name) + len(texts[name])
+	}
+	if len(texts) > maxMetadata || length > maxMetadataBytes {
+		return nil, invalid("metadata", "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.")
+	}
+	return texts, nil
+}
+
+// baseURL returns the public address of the handler.
+func (h *companion) baseURL(r *http.Request) string {
+	if h.config.BaseURL != "" {
+		return h.config.BaseURL
+	}
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	path, _, _ := strings.Cut(r.RequestURI, "?") // with the prefix under which the handler is mounted
+	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
+	if !strings.HasPrefix(mounted, "/") {
+		mounted = ""
+	}
+	return scheme + "://" + r.Host + mounted
+}

@@ -1,0 +1,485 @@
+package uploads_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A begun is an upload in parts, as a client sees it.
+type begun struct {
+	s        *sessionSite
+	user     string
+	Key      string
+	UploadID string
+	PartSize int64
+	Checksum string
+}
+
+// A sentPart is a part as a client names it.
+type sentPart struct {
+	PartNumber int
+	ETag       string
+}
+
+func (s *sessionSite) post(user, address string, value any) *answer {
+	s.t.Helper()
+	text, err := json.Marshal(value)
+	require.NoError(s.t, err)
+	return s.do(user, "POST", address, bytes.NewReader(text), headers{"Content-Type": "application/json"})
+}
+
+// begin begins an upload in parts as alice.
+func (s *sessionSite) begin(fields map[string]any) *begun {
+	s.t.Helper()
+	a := s.post(alice, "/s3/multipart", fields)
+	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+	u := &begun{s: s, user: alice}
+	a.json(s.t, u)
+	return u
+}
+
+// path returns an address of the upload.
+func (u *begun) path(more string) string {
+	return "/s3/multipart/" + u.UploadID + more + "?key=" + url.QueryEscape(u.Key)
+}
+
+type signedPart struct {
+	URL, Method string
+	Headers     map[string]string
+	Expires     int
+}
+
+// sign returns the request for a part.
+func (u *begun) sign(number int, query string) signedPart {
+	u.s.t.Helper()
+	a := u.s.do(u.user, "GET", u.path(fmt.Sprintf("/%d", number))+query, nil, nil)
+	require.Equal(u.s.t, http.StatusOK, a.StatusCode, string(a.body))
+	var signed signedPart
+	a.json(u.s.t, &signed)
+	require.Positive(u.s.t, signed.Expires)
+	return signed
+}
+
+// send sends a part as Uppy does.
+func (u *begun) send(number int, data []byte) sentPart {
+	u.s.t.Helper()
+	signed := u.sign(number, "")
+	a := u.s.do("", signed.Method, signed.URL, bytes.NewReader(data), signed.Headers)
+	require.Less(u.s.t, a.StatusCode, 300, string(a.body))
+	require.NotEmpty(u.s.t, a.Header.Get("ETag"), "Uppy waits for an ETag")
+	return sentPart{number, a.Header.Get("ETag")}
+}
+
+func (u *begun) complete(parts ...sentPart) *answer {
+	u.s.t.Helper()
+	return u.s.post(u.user, u.path("/complete"), map[string]any{"parts": parts})
+}
+
+func crcOf(data []byte) string {
+	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+}
+
+// cut cuts data as clients do.
+func cut(data []byte, part int64) (parts [][]byte) {
+	for len(data) > 0 {
+		n := min(int64(len(data)), part)
+		parts, data = append(parts, data[:n]), data[n:]
+	}
+	return parts
+}
+
+func TestS3StoresAFileInParts(t *testing.T) {
+	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+		s := newSessionSite(t, open(t), c)
+		data := content(5<<20 + 12345)
+		u := s.begin(map[string]any{"filename": "a b.bin", "type": "video/mp4", "metadata": map[string]any{"name": "x", "n": 1}})
+		require.Equal(t, "files/alice/a b.bin", u.Key)
+		second := u.send(2, data[5<<20:])
+		listed := s.do(alice, "GET", u.path(""), nil, nil)
+		var there []struct {
+			PartNumber int
+			Size       int64
+			ETag       string
+		}
+		listed.json(t, &there)
+		require.Len(t, there, 1)
+		require.Equal(t, 2, there[0].PartNumber)
+		require.EqualValues(t, 12345, there[0].Size)
+		u.send(1, data[1:1<<20]) // is replaced
+		first := u.send(1, data[:5<<20])
+		s.missing(u.Key)
+
+		a := u.complete(first, second)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		attrs := s.stored(u.Key, data)
+		require.Equal(t, "application/x-test", attrs.ContentType, "the client's type is not used")
+		require.Equal(t, http.StatusOK, u.complete(first, second).StatusCode)
+		require.Equal(t, "409 completed uploadId", s.do(alice, "DELETE", u.path(""), nil, nil).refusal(t))
+		require.Equal(t, "409 completed uploadId", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
+		s.stored(u.Key, data)
+		objects, states := s.keys()
+		require.Equal(t, []string{u.Key}, objects)
+		require.Len(t, states, 1)
+		require.Empty(t, s.pending())
+	})
+}
+
+// A client that says more gets more: a part size that fits, and checks by the store.
+func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
+	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+		s := newSessionSite(t, open(t), c)
+		data := content(5<<20 + 1000) // two parts of MinIO
+		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
+		require.GreaterOrEqual(t, u.PartSize, int64(part))
+		if u.Checksum != "" {
+			require.Equal(t, "400 invalid_value crc32c", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
+		}
+		var parts []sentPart
+		for i, data := range cut(data, u.PartSize) {
+			signed := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
+			if u.Checksum != "" {
+				damaged := bytes.Clone(data)
+				damaged[0]++
+				a := s.do("", signed.Method, signed.URL, bytes.NewReader(damaged), signed.Headers)
+				require.GreaterOrEqual(t, a.StatusCode, 400, "the store took damaged bytes")
+			}
+			a := s.do("", signed.Method, signed.URL, bytes.NewReader(data), signed.Headers)
+			require.Less(t, a.StatusCode, 300, string(a.body))
+			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
+		}
+		require.Equal(t, "422 parts_missing parts", u.complete(parts[:len(parts)-1]...).refusal(t))
+		a := u.complete(parts...)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		s.stored(u.Key, data)
+	})
+}
+
+func TestS3AbortRemovesEverything(t *testing.T) {
+	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+		s := newSessionSite(t, open(t), c)
+		u := s.begin(map[string]any{"filename": "a", "type": ""})
+		sent := u.send(1, content(1000))
+		a := s.do(alice, "DELETE", u.path(""), nil, nil)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		require.Equal(t, "404 not_found uploadId", u.complete(sent).refusal(t))
+		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path(""), nil, nil).refusal(t))
+		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path("/2"), nil, nil).refusal(t))
+		objects, states := s.keys()
+		require.Empty(t, objects)
+		require.Empty(t, states)
+		require.Empty(t, s.pending())
+	})
+}
+
+func TestS3RefusesAClientThatLiesAboutSize(t *testing.T) {
+	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+		c.Rules = rules.Any(2000)
+		s := newSessionSite(t, open(t), c)
+		for _, row := range []struct {
+			name string
+			said any
+			want string
+		}{
+			{"more than it said", 1000, "422 wrong_size size"},
+			{"more than is allowed", nil, "413 too_large parts"},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				s.t = t
+				u := s.begin(map[string]any{"filename": "a", "size": row.said})
+				signed := u.sign(1, "")
+				a := s.do("", signed.Method, signed.URL, bytes.NewReader(content(2001)), signed.Headers)
+				if c.ProxyParts {
+					require.Equal(t, "413 too_large Content-Length", a.refusal(t))
+					return
+				}
+				require.Less(t, a.StatusCode, 300, string(a.body))
+				require.Equal(t, row.want, u.complete(sentPart{1, a.Header.Get("ETag")}).refusal(t))
+				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{1, ""}).refusal(t))
+				objects, states := s.keys()
+				require.Empty(t, objects)
+				require.Empty(t, states)
+				require.Empty(t, s.pending())
+			})
+		}
+	})
+}
+
+func TestS3Refuses(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 40), ProxyParts: true})
+	u := s.begin(map[string]any{"filename": "a"})
+	first := u.send(1, content(1000))
+	other := s.begin(map[string]any{"filename": "b"})
+	unknown := "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA"
+	json := "application/json"
+	rows := []struct {
+		name, user, method, address, body, contentType, want string
+	}{
+		{"nobody", "", "POST", "/s3/multipart", `{}`, json, "401 unauthenticated"},
+		{"not JSON", alice, "POST", "/s3/multipart", `{`, json, "400 invalid_request"},
+		{"a form", alice, "POST", "/s3/multipart", `{}`, "text/plain", "415 unsupported_type Content-Type"},
+		{"no type", alice, "POST", "/s3/multipart", `{}`, "", "415 unsupported_type Content-Type"},
+		{"negative size", alice, "POST", "/s3/multipart", `{"size": -1}`, json, "400 invalid_value size"},
+		{"a size that is text", alice, "POST", "/s3/multipart", `{"size": "1"}`, json, "400 invalid_request"},
+		{"a name that is too long", alice, "POST", "/s3/multipart", `{"filename": "` + strings.Repeat("x", 10000) + `"}`, json, "400 invalid_value filename"},
+		{"a document that is too long", alice, "POST", "/s3/multipart", `{"metadata": [` + strings.Repeat("[],", 30000) + `[]]}`, json, "400 invalid_request"},
+		{"too large", alice, "POST", "/s3/multipart", `{"size": 2199023255552}`, json, "413 too_large size"},
+		{"a type of the application's", alice, "POST", "/s3/multipart", `{"type": "text/html"}`, json, "415 type_not_allowed type"},
+		{"another checksum", alice, "POST", "/s3/multipart", `{"checksum": "md5"}`, json, "400 invalid_value checksum"},
+		{"deep metadata", alice, "POST", "/s3/multipart", `{"metadata": {"a": {"b": "c"}}}`, json, "400 invalid_value metadata"},
+		{"much metadata", alice, "POST", "/s3/multipart", `{"metadata": {"a": "` + strings.Repeat("x", 10000) + `"}}`, json, "400 invalid_value metadata"},
+		{"unknown upload", alice, "GET", unknown, "", "", "404 not_found uploadId"},
+		{"unknown upload to sign", alice, "GET", unknown + "/1", "", "", "404 not_found uploadId"},
+		{"unknown upload to complete", alice, "POST", unknown + "/complete", `{"parts":[]}`, json, "404 not_found uploadId"},
+		{"unknown upload to abort", alice, "DELETE", unknown, "", "", "404 not_found uploadId"},
+		{"malformed ID", alice, "GET", "/s3/multipart/..%2Fstate.json", "", "", "404 not_found uploadId"},
+		{"another user lists", mallo, "GET", u.path(""), "", "", "404 not_found uploadId"},
+		{"another user signs", mallo, "GET", u.path("/1"), "", "", "404 not_found uploadId"},
+		{"another user completes", mallo, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":""}]}`, json, "404 not_found uploadId"},
+		{"another user aborts", mallo, "DELETE", u.path(""), "", "", "404 not_found uploadId"},
+		{"another key", alice, "GET", "/s3/multipart/" + u.UploadID + "?key=files/alice/b", "", "", "404 not_found uploadId"},
+		{"part 0", alice, "GET", u.path("/0"), "", "", "400 invalid_value partNumber"},
+		{"part -1", alice, "GET", u.path("/-1"), "", "", "400 invalid_value partNumber"},
+		{"part 01", alice, "GET", u.path("/01"), "", "", "400 invalid_value partNumber"},
+		{"a part that has letters", alice, "GET", u.path("/x"), "", "", "400 invalid_value partNumber"},
+		{"a size that has letters", alice, "GET", u.path("/1") + "&size=x", "", "", "400 invalid_value size"},
+		{"a part that is too large", alice, "GET", u.path("/1") + "&size=1099511627777", "", "", "413 too_large size"},
+		{"a batch with part 0", alice, "GET", u.path("/batch") + "&partNumbers=1,0", "", "", "400 invalid_value partNumbers"},
+		{"an empty batch", alice, "GET", u.path("/batch"), "", "", "400 invalid_value partNumbers"},
+		{"no parts", alice, "POST", u.path("/complete"), `{"parts":[]}`, json, "400 invalid_value parts"},
+		{"parts in another order", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":2},{"PartNumber":1}]}`, json, "400 invalid_value parts[0].PartNumber"},
+		{"a part twice", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":1}]}`, json, "400 invalid_value parts[1].PartNumber"},
+		{"a part that is missing", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":2}]}`, json, "422 parts_missing parts[1]"},
+		{"another ETag", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"\"no\""}]}`, json, "422 parts_changed parts[0].ETag"},
+		{"the part of another upload", alice, "POST", other.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"` + strings.Trim(first.ETag, `"`) + `"}]}`, json, "422 parts_missing parts[0]"},
+		{"bytes without a signature", "", "PUT", "/s3/part/" + u.UploadID + "/1", "x", "", "404 not_found uploadId"},
+		{"bytes with another signature", "", "PUT", "/s3/part/" + u.UploadID + "/1?expires=9999999999&signature=x", "x", "", "404 not_found uploadId"},
+		{"bytes to an upload in parts", "", "PUT", "/s3/single/" + u.UploadID, "x", "", "404 not_found uploadId"},
+		{"tus on an upload in parts", alice, "DELETE", "/tus/" + u.UploadID, "", "", "404 not_found uploadId"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			h := headers{"Content-Type": row.contentType}
+			if strings.HasPrefix(row.address, "/tus") {
+				h["Tus-Resumable"] = "1.0.0"
+			}
+			require.Equal(t, row.want, s.do(row.user, row.method, row.address, readerOf(row.body), h).refusal(t))
+		})
+	}
+	s.t = t
+	_, states := s.keys()
+	require.Len(t, states, 2, "a refused request left something")
+	require.Equal(t, http.StatusOK, u.complete(first).StatusCode, "a refused request changed the upload")
+}
+
+func TestS3Expires(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
+	u := s.begin(map[string]any{"filename": "a"})
+	sent := u.send(1, content(1000))
+	signed := u.sign(1, "")
+	s.clock.Advance(61 * time.Minute)
+	require.Equal(t, "404 not_found uploadId", u.complete(sent).refusal(t))
+	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signed.URL, readerOf("x"), nil).refusal(t))
+	removed, err := s.handler.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, removed)
+	objects, states := s.keys()
+	require.Empty(t, objects)
+	require.Empty(t, states)
+	require.Empty(t, s.pending())
+}
+
+// As an address of the store, that of a part that passes through the handler is for this
+// part only, and expires.
+func TestS3AddressesOfProxiedParts(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, PartTTL: time.Minute})
+	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
+	signed := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
+	require.Equal(t, "crc32c", u.Checksum)
+	change := func(from, to string) string {
+		changed := strings.Replace(signed, from, to, 1)
+		require.NotEqual(t, signed, changed, from)
+		return changed
+	}
+	for _, row := range []struct{ name, address, body, want string }{
+		{"another part", change("/1?", "/2?"), "abc", "404 not_found uploadId"},
+		{"another size", change("size=3", "size=4"), "abcd", "404 not_found uploadId"},
+		{"no size", change("size=3", ""), "abcd", "404 not_found uploadId"},
+		{"a later end", change("expires=", "expires=9"), "abc", "404 not_found uploadId"},
+		{"another checksum", change("crc32c=", "crc32c=A"), "abc", "404 not_found uploadId"},
+		{"more bytes", signed, "abcd", "400 invalid_value Content-Length"},
+		{"other bytes", signed, "abd", "460 checksum_mismatch crc32c"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, row.want, s.do("", "PUT", row.address, readerOf(row.body), nil).refusal(t))
+		})
+	}
+	s.t = t
+	require.Equal(t, http.StatusOK, s.do("", "PUT", signed, readerOf("abc"), nil).StatusCode)
+	s.clock.Advance(2 * time.Minute)
+	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signed, readerOf("abc"), nil).refusal(t))
+}
+
+func TestS3NeverOverwrites(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true})
+	u := s.begin(map[string]any{"filename": "a"})
+	sent := u.send(1, content(1000))
+	_, err := s.bucket.Upload(t.Context(), u.Key, readerOf("before"))
+	require.NoError(t, err)
+	require.Equal(t, "412 exists key", u.complete(sent).refusal(t))
+	s.stored(u.Key, []byte("before"))
+	require.Empty(t, s.pending())
+}
+
+func TestS3FileInOneRequest(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 20)})
+	params := func() (request struct {
+		Method, URL string
+		Fields      map[string]string
+		Expires     int
+	}) {
+		a := s.do(alice, "GET", "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y", nil, nil)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		a.json(t, &request)
+		return request
+	}
+	request := params()
+	require.Equal(t, "PUT", request.Method)
+	require.Equal(t, "files/alice/a.txt", request.Fields["key"])
+	a := s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20+1)), nil)
+	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
+	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
+	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	require.NotEmpty(t, a.Header.Get("ETag"))
+	s.stored("files/alice/a.txt", content(1<<20))
+	a = s.do("", "PUT", request.URL, readerOf("again"), nil)
+	require.Equal(t, "409 completed uploadId", a.refusal(t))
+	a = s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
+	require.Equal(t, "412 exists key", a.refusal(t))
+	require.Equal(t, "415 type_not_allowed type", s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil).refusal(t))
+}
+
+// fileForm returns a form as Uppy 6 sends it, with its content type.
+func fileForm(t *testing.T, field string, data []byte) ([]byte, string) {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	require.NoError(t, form.WriteField("key", "files/alice/other"))
+	file, err := form.CreateFormFile(field, "blob")
+	require.NoError(t, err)
+	_, err = file.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, form.Close())
+	return body.Bytes(), form.FormDataContentType()
+}
+
+func TestS3FileInAForm(t *testing.T) {
+	onStores(t, func(t *testing.T, open opener) {
+		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
+		var request struct{ URL string }
+		post := func(body []byte, kind string) *answer {
+			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": kind})
+		}
+		whole, kind := fileForm(t, "file", content(1<<20))
+		large, largeKind := fileForm(t, "file", content(1<<20+1))
+		huge, hugeKind := fileForm(t, "file", content(2<<20))
+		other, otherKind := fileForm(t, "other", []byte("x"))
+		padded, paddedKind := fileForm(t, "other", content(1<<20+1<<16))
+		header, headerKind := fileForm(t, "file", content(10))
+		header = bytes.Replace(header, []byte(`filename="`), []byte(`filename="`+strings.Repeat("x", 1<<17)), 1)
+		field, fieldKind := fileForm(t, "file", content(10))
+		field = bytes.Replace(field, []byte("files/alice/other"), content(1<<17), 1)
+		for _, row := range []struct {
+			name string
+			body []byte
+			kind string
+			want string
+		}{
+			{"a long header", header, headerKind, "400 invalid_value file"},
+			{"a long field", field, fieldKind, "400 invalid_value file"},
+			{"no form", whole, "text/plain", "415 unsupported_type Content-Type"},
+			{"no boundary", whole, "multipart/form-data", "415 unsupported_type Content-Type"},
+			{"no file", other, otherKind, "400 invalid_value file"},
+			{"too large", large, largeKind, "413 too_large body"},
+			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
+			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
+			{"another boundary", whole, otherKind, "400 invalid_value file"},
+			{"cut in the file", whole[:1<<19], kind, "400 interrupted"},
+			{"cut in a field", whole[:20], kind, "400 interrupted body"},
+		} {
+			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
+			require.Equal(t, row.want, post(row.body, row.kind).refusal(t), row.name)
+			s.missing("files/alice/a.txt")
+		}
+		a := post(whole, kind)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		require.NotEmpty(t, a.Header.Get("ETag"))
+		s.stored("files/alice/a.txt", content(1<<20))
+		s.missing("files/alice/other")
+		require.Equal(t, "409 completed uploadId", post(whole, kind).refusal(t))
+		require.Equal(t, []string{"files/alice/a.txt"}, s.tidy())
+	})
+}
+
+func TestPagesOfOtherOrigins(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
+	preflight := headers{"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}
+	preflight["Origin"] = "https://app.example"
+	a := s.do("", "OPTIONS", "/tus/x", nil, preflight)
+	require.Equal(t, http.StatusNoContent, a.StatusCode)
+	require.Equal(t, "https://app.example", a.Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "tus-resumable,upload-offset", a.Header.Get("Access-Control-Allow-Headers"))
+	require.Contains(t, a.Header.Get("Access-Control-Allow-Methods"), "PATCH")
+	preflight["Origin"] = "https://evil.example"
+	a = s.do("", "OPTIONS", "/s3/multipart", nil, preflight)
+	require.Empty(t, a.Header.Get("Access-Control-Allow-Origin"))
+	a = s.do("", "OPTIONS", "/tus/", nil, headers{"Origin": "https://app.example"})
+	require.Contains(t, a.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
+}
+
+func TestNewHandlerRefuses(t *testing.T) {
+	bucket := inMemory(t)
+	good := configured(uploads.Config{})
+	for _, row := range []struct {
+		name   string
+		bucket storage.Bucket
+		change func(*uploads.Config)
+		want   string
+	}{
+		{"no bucket", nil, func(*uploads.Config) {}, "bucket"},
+		{"no Authorize", bucket, func(c *uploads.Config) { c.Authorize = nil }, "Config.Authorize"},
+		{"negative size", bucket, func(c *uploads.Config) { c.Rules = rules.Any(-1) }, "Config.Rules"},
+		{"long TTL", bucket, func(c *uploads.Config) { c.TTL = 8 * 24 * time.Hour }, "Config.TTL"},
+		{"long PartTTL", bucket, func(c *uploads.Config) { c.PartTTL = 8 * 24 * time.Hour }, "Config.PartTTL"},
+		{"little memory", bucket, func(c *uploads.Config) { c.MemoryLimit = 1 }, "Config.MemoryLimit"},
+		{"prefix without a slash", bucket, func(c *uploads.Config) { c.Prefix = "x" }, "Config.Prefix"},
+		{"origin with a path", bucket, func(c *uploads.Config) { c.Origins = []string{"https://a/b"} }, "Config.Origins"},
+		{"address without a host", bucket, func(c *uploads.Config) { c.BaseURL = "/uploads" }, "Config.BaseURL"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := good
+			row.change(&c)
+			_, err := uploads.New(row.bucket, c)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.want)
+		})
+	}
+}

@@ -1,0 +1,234 @@
+package uploads
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
+)
+
+// A completeRequest names the parts of the file, in order.
+type completeRequest struct {
+	Parts []struct {
+		Number int    `json:"PartNumber"`
+		ETag   string `json:"ETag"`
+	} `json:"parts"`
+}
+
+// A completedUpload is the response.
+type completedUpload struct {
+	Location string `json:"location,omitempty"`
+	Key      string `json:"key"`
+	Size     int64  `json:"size"`
+	Type     string `json:"type,omitempty"` // if the content decides it
+}
+
+func (h *companion) completeParts(c *call) error {
+	var asked completeRequest
+	if err := readJSON(c, &asked, maxParts); err != nil {
+		return err
+	}
+	s, err := h.loadParts(c)
+	if err != nil {
+		return err
+	}
+	if s.Phase != phaseDone {
+		if s, err = h.completeOpen(c, s, &asked); err != nil {
+			return err
+		}
+	}
+	if s.PartsSum != asked.sum() {
+		return s.completed()
+	}
+	done := completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size}
+	if s.Random != nil {
+		done.Type = s.Target.ContentType
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", done)
+	return nil
+}
+
+// completeOpen completes an upload. If another request is first, it returns the session as that
+// request left it.
+func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
+	parts, err := asked.ordered()
+	if err != nil {
+		return nil, err
+	}
+	if s.Phase == phaseOpen {
+		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+		if err != nil {
+			return nil, sessionFailed(err)
+		}
+		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
+			return h.doneOr(c, h.orCompleted(c, err))
+		}
+		s.PartsSum = asked.sum()
+	}
+	s, err = h.finishParts(c.Context(), s)
+	if err != nil {
+		return h.doneOr(c, err)
+	}
+	return s, nil
+}
+
+// doneOr returns the session if err says that another request has completed it, else err.
+func (h *companion) doneOr(c *call, err error) (*session, error) {
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
+		return nil, err
+	}
+	return h.loadParts(c)
+}
+
+// sum identifies the list of parts.
+func (r *completeRequest) sum() string {
+	h := sha256.New()
+	for _, p := range r.Parts {
+		_, _ = fmt.Fprintf(h, "%d %q\n", p.Number, strings.Trim(p.ETag, `"`))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// orCompleted returns err, or if the upload was not found, whether another request has
+// completed it or is about to.
+func (h *companion) orCompleted(c *call, err error) error {
+	if storage.CodeOf(err) != storage.ObjectNotFound {
+		return err
+	}
+	switch s, failed := h.loadParts(c); {
+	case failed != nil:
+		return failed
+	case s.Phase == phaseDone:
+		return s.completed()
+	case s.Phase != phaseOpen:
+		return beingCompleted()
+	}
+	return err
+}
+
+// finishParts makes the object of the parts.
+func (h *companion) finishParts(ctx context.Context, s *session) (*session, error) {
+	token, parts := s.Token, numbered(len(s.ETags))
+	for i, etag := range s.ETags {
+		parts[i].ETag = etag
+	}
+	return h.finisher.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
+		if err != nil {
+			return nil, err
+		}
+		attrs, err := upload.Complete(ctx, storage.WithParts(parts...))
+		if storage.CodeOf(err) != storage.InvalidArgument {
+			return attrs, err
+		}
+		stored, failed := upload.Parts(ctx)
+		if e := changedPart(parts, stored); failed == nil && e != nil {
+			e.Err = err
+			return nil, replacedPart{e}
+		}
+		return nil, err
+	})
+}
+
+// A replacedPart says that a part was sent again after checkParts looked.
+type replacedPart struct{ refusal *Error }
+
+func (e replacedPart) Error() string { return e.refusal.Error() }
+
+// changedPart returns an error if the store has another part than one that is named by its ETag.
+func changedPart(named, stored []storage.UploadedPart) *Error {
+	for i, p := range named {
+		there := slices.IndexFunc(stored, func(s storage.UploadedPart) bool { return s.Number == p.Number })
+		if there >= 0 && !sameETag(p.ETag, stored[there].ETag) {
+			return partChanged(i, p.Number)
+		}
+	}
+	return nil
+}
+
+// sameETag reports whether two ETags are the same, or one of them is not known.
+func sameETag(a, b string) bool {
+	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
+}
+
+func partChanged(place, number int) *Error {
+	return refuse(fmt.Sprintf("parts[%d].ETag", place), PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", number))
+}
+
+// numbered returns the parts 1 to n.
+func numbered(n int) []storage.UploadedPart {
+	parts := make([]storage.UploadedPart, n)
+	for i := range parts {
+		parts[i].Number = i + 1
+	}
+	return parts
+}
+
+// ordered returns the parts of the request. They must be numbered 1, 2, 3 and so on.
+func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
+	if len(r.Parts) == 0 {
+		return nil, invalid("parts", "The request names no parts.")
+	}
+	parts := make([]storage.UploadedPart, len(r.Parts))
+	for i, p := range r.Parts {
+		if p.Number != i+1 {
+			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.")
+		}
+		parts[i] = storage.UploadedPart{Number: p.Number, ETag: p.ETag}
+	}
+	return parts, nil
+}
+
+// checkParts compares the parts with those that the store has, and returns the store's ETags of
+// those that the client named by one. If the parts are more than the file may have, the upload is
+// aborted.
+func (h *companion) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+	listed, err := uploadParts(ctx, upload)
+	if err != nil {
+		return nil, err
+	}
+	etags = make([]string, len(parts))
+	stored := make(map[int]storage.UploadedPart, len(listed))
+	for _, p := range listed {
+		stored[p.Number] = p
+	}
+	limits, total := upload.Limits(), int64(0)
+	for i, p := range parts {
+		there, ok := stored[p.Number]
+		field := fmt.Sprintf("parts[%d]", i)
+		switch {
+		case !ok:
+			return nil, refuse(field, PartsMissing, fmt.Sprintf("Part %d has not arrived.", p.Number))
+		case !sameETag(p.ETag, there.ETag):
+			return nil, partChanged(i, p.Number)
+		case i < len(parts)-1 && there.Size < limits.MinSize:
+			return nil, refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
+		}
+		total += there.Size
+		if p.ETag != "" {
+			etags[i] = there.ETag
+		}
+	}
+	switch most := s.Target.MaxSize; {
+	case s.Size >= 0 && total < s.Size:
+		return nil, refuse("parts", PartsMissing, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+	case s.Size >= 0 && total > s.Size:
+		err = refuse("size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
+	case most > 0 && total > most:
+		err = tooLarge("parts", most)
+	}
+	if err != nil {
+		if failed := h.keeper.abort(ctx, s); failed != nil {
+			return nil, failed
+		}
+	}
+	return etags, err
+}

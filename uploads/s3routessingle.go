@@ -1,0 +1,145 @@
+package uploads
+
+import (
+	"context"
+	"crypto/rand"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// A singleUpload is the response of /s3/params, for a file in one request. Uppy does not
+// say how large it is, so its bytes pass through the handler, which bounds them.
+type singleUpload struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Fields  map[string]string `json:"fields"`
+	Headers map[string]string `json:"headers"`
+	Expires int64             `json:"expires"` // seconds
+}
+
+func (h *companion) beginSingle(c *call) error {
+	query := c.URL.Query()
+	n := UploadRequest{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
+	values := map[string]any{}
+	for name, value := range query {
+		if inner, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(inner, "]") {
+			values[strings.TrimSuffix(inner, "]")] = value[0]
+		}
+	}
+	var err error
+	if n.Metadata, err = textMetadata(values); err != nil {
+		return err
+	}
+	s, err := h.keeper.begin(c, kindSingle, n, "size")
+	if err != nil {
+		return err
+	}
+	ttl := min(h.config.TTL, h.config.PartTTL)
+	s.Expires = h.config.Now().Add(ttl).UTC()
+	if err := h.keeper.save(c.Context(), s); err != nil {
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", singleUpload{
+		Method: http.MethodPut, URL: h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
+		Fields: map[string]string{"key": s.key()}, Headers: map[string]string{}, Expires: int64(ttl / time.Second),
+	})
+	return nil
+}
+
+// putSingle stores a file in one request. The address is the permission.
+func (h *companion) putSingle(c *call) error {
+	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+	switch {
+	case err != nil:
+		return err
+	case s.Kind != kindSingle || s.Phase == phaseAborted || !h.config.Now().Before(s.Expires):
+		return notFound()
+	case s.Phase == phaseDone:
+		return s.completed()
+	}
+	body, size, err := c.file(s.Target.MaxSize)
+	if err != nil {
+		return err
+	}
+	s, err = h.finisher.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := []storage.UploadOption{s.writeID()}
+		for _, o := range h.keeper.writeOptions(s) {
+			opts = append(opts, o)
+		}
+		if size >= 0 {
+			opts = append(opts, storage.WithSize(size))
+		}
+		counted := &summedBody{from: body}
+		attrs, err := h.bucket.Upload(ctx, key, counted, opts...)
+		if err != nil || s.Target.Overwrite {
+			return attrs, err
+		}
+		// An earlier request of this address may have stored a file, before all of this one was read.
+		if _, err := io.Copy(io.Discard, counted); err != nil {
+			return nil, &storage.Error{Code: storage.BodyFailed, Err: err}
+		}
+		if attrs.Size != counted.bytes || attrs.CRC32C.Known && attrs.CRC32C.Sum != counted.crc {
+			return nil, exists()
+		}
+		return attrs, nil
+	})
+	if err != nil {
+		return err
+	}
+	header := c.w.Header()
+	header.Set("ETag", `"`+rand.Text()+`"`) // Uppy waits for one
+	if s.Location != "" {
+		header.Set("Location", s.Location)
+	}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// A summedBody computes size and checksum of what is read.
+type summedBody struct {
+	from  io.Reader
+	bytes int64
+	crc   uint32
+}
+
+func (b *summedBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.bytes, b.crc = b.bytes+int64(n), crc32.Update(b.crc, castagnoli, p[:n])
+	return n, err
+}
+
+// boundedBody returns the body, which fails after most bytes (0: no limit) or if the
+// client sends nothing for a while.
+func (c *call) boundedBody(most int64) (io.Reader, error) {
+	if most <= 0 {
+		return c.idleBody(), nil
+	}
+	if c.ContentLength > most {
+		return nil, tooLarge("Content-Length", most)
+	}
+	return &limitedBody{from: c.idleBody(), left: most, most: most}, nil
+}
+
+type limitedBody struct {
+	from       io.Reader
+	left, most int64
+}
+
+// Read reads one byte more than is allowed, to know whether there is one.
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if int64(len(p))-1 > b.left {
+		p = p[:b.left+1]
+	}
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, tooLarge("body", b.most)
+	}
+	return n, err
+}

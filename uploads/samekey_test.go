@@ -1,0 +1,184 @@
+package uploads_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A shared site stores all files of all users under one key, and knows whose were completed.
+type shared struct {
+	sessionSite *sessionSite
+	before      func(call string) error // runs before each call of the driver
+
+	mu   sync.Mutex
+	told []string
+}
+
+const sharedKey = "files/shared"
+
+func newShared(t *testing.T, inspect func(context.Context, *uploads.File, *storage.ReaderAt) error) *shared {
+	s := &shared{before: func(string) error { return nil }}
+	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if err := s.before(call); err != nil {
+				return err
+			}
+			return next(ctx)
+		})
+	}))
+	s.sessionSite = newSessionSite(t, bucket, uploads.Config{
+		Inspect: inspect, ProxyParts: true,
+		Begin: func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) {
+			return &uploads.Target{Key: sharedKey}, nil
+		},
+		Stored: func(_ context.Context, u *uploads.File) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.told = append(s.told, u.User.ID)
+			return nil
+		},
+	})
+	return s
+}
+
+// killAtPut kills the process at the Put with this number.
+func (s *shared) killAtPut(number int) {
+	puts := 0
+	s.before = func(call string) error {
+		if call == "Put" {
+			puts++
+		}
+		if puts >= number {
+			return &storage.Error{Code: storage.Internal, Err: errDead}
+		}
+		return nil
+	}
+}
+
+// Two users upload the same bytes to one key, by each way. One of them has the file, and the other is
+// told that the key is taken.
+func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
+	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
+	small, large := content(1000), content(part+1000)
+	tus := func(data []byte) func(s *shared, user string) func() *answer {
+		return func(s *shared, user string) func() *answer {
+			a := s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
+			require.Equal(s.sessionSite.t, http.StatusCreated, a.StatusCode, string(a.body))
+			at := s.sessionSite.located(a, "/tus/")
+			return func() *answer { return s.sessionSite.tusAs(user, "PATCH", at, data, "Upload-Offset", "0") }
+		}
+	}
+	parts := func(s *shared, user string) func() *answer {
+		a := s.sessionSite.post(user, "/s3/multipart", map[string]any{"filename": "file"})
+		require.Equal(s.sessionSite.t, http.StatusOK, a.StatusCode, string(a.body))
+		u := &begun{s: s.sessionSite, user: user}
+		a.json(s.sessionSite.t, u)
+		sent := u.send(1, small)
+		return func() *answer { return u.complete(sent) }
+	}
+	single := func(s *shared, user string) func() *answer {
+		var request struct{ URL string }
+		s.sessionSite.do(user, "GET", "/s3/params?filename=file", nil, nil).json(s.sessionSite.t, &request)
+		return func() *answer { return s.sessionSite.do("", "PUT", request.URL, readerOf(string(small)), nil) }
+	}
+	for _, row := range []struct {
+		name    string
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
+		begin   func(s *shared, user string) (finish func() *answer)
+	}{
+		{"a small file by tus", nil, tus(small)},
+		{"a large file by tus", nil, tus(large)},
+		{"parts", nil, parts},
+		{"one request", nil, single},
+		{"a small file by tus, inspected", inspect, tus(small)},
+		{"a large file by tus, inspected", inspect, tus(large)},
+		{"parts, inspected", inspect, parts},
+		{"one request, inspected", inspect, single},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShared(t, row.inspect)
+			first, second := row.begin(s, alice), row.begin(s, mallo)
+			a := first()
+			require.Less(t, a.StatusCode, 300, string(a.body))
+			require.Equal(t, "412 exists key", second().refusal(t))
+			require.Equal(t, []string{alice}, s.told)
+		})
+	}
+}
+
+// Another user's file appears after the key was found free, and before the pieces are joined.
+func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
+	s, data := newShared(t, nil), content(1000)
+	join := func(user string) *answer {
+		concat := "final;"
+		for _, piece := range [][]byte{data[:400], data[400:]} {
+			a := s.sessionSite.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
+			require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
+			concat += " " + s.sessionSite.located(a, "/tus/")
+		}
+		return s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
+	}
+	s.before = func(call string) error { // no other call is in progress when it changes
+		if call == "Compose" {
+			s.before = func(string) error { return nil }
+			assert.Equal(t, http.StatusCreated, join(alice).StatusCode)
+		}
+		return nil
+	}
+	require.Equal(t, "412 exists key", join(mallo).refusal(t))
+	require.Equal(t, []string{alice}, s.told)
+}
+
+// A server is killed before it stores a file, another user stores the same bytes, and the first user
+// gives up: the application is not told that this user's file is there.
+func TestAnUploadThatIsGivenUpIsNotTakenForThatOfAnotherUser(t *testing.T) {
+	s, data := newShared(t, nil), content(1000)
+	a := s.sessionSite.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
+	at := s.sessionSite.located(a, "/tus/")
+	other := s.sessionSite.located(s.sessionSite.tusAs(alice, "POST", "/tus/", nil, "Upload-Length", size(data)), "/tus/")
+	s.killAtPut(3) // after the states of the holder and of the claim
+	require.GreaterOrEqual(t, s.sessionSite.tusAs(mallo, "PATCH", at, data, "Upload-Offset", "0").StatusCode, 500)
+	s.before = func(string) error { return nil }
+	a = s.sessionSite.tusAs(alice, "PATCH", other, data, "Upload-Offset", "0")
+	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(t, []string{alice}, s.told)
+	s.sessionSite.clock.Advance(uploads.DefaultTTL / 2) // the dead process held a claim
+	a = s.sessionSite.tusAs(mallo, "DELETE", at, nil)
+	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(t, []string{alice}, s.told)
+	s.sessionSite.stored(sharedKey, data)
+}
+
+// A server is killed after it stored a file in one request. Then the address takes only that file.
+func TestAnotherFileAtTheAddressOfAStoredOneIsRefused(t *testing.T) {
+	for _, other := range []string{"abd", "a", "abcd", "abc"} {
+		s := newShared(t, nil)
+		var request struct{ URL string }
+		s.sessionSite.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+		send := func(text string) *answer { return s.sessionSite.do("", "PUT", request.URL, readerOf(text), nil) }
+		s.killAtPut(3) // after the claim and the object
+		require.GreaterOrEqual(t, send("abc").StatusCode, 500)
+		s.before = func(string) error { return nil }
+		s.sessionSite.clock.Advance(3 * time.Minute) // the dead process holds a claim
+		a := send(other)
+		s.sessionSite.stored(sharedKey, []byte("abc"))
+		if other == "abc" {
+			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+			require.Equal(t, []string{alice}, s.told)
+		} else {
+			require.Equal(t, "412 exists key", a.refusal(t), other)
+			require.Empty(t, s.told)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package uploads
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+//go:embed upload.js
+var script []byte
+
+// Script returns a handler for upload.js, an ES module without dependencies with which a
+// page uploads through the S3 routes of a [Handler]:
+//
+//	mux.Handle("GET /upload.js", resumable.Script())
+//
+// Its types are in upload.d.ts beside it. A page may as well have a copy of the files.
+func Script() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Type", "text/javascript; charset=utf-8")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Cache-Control", "no-cache")
+		header.Set("ETag", scriptTag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(script))
+	})
+}
+
+var scriptTag = fmt.Sprintf(`"%x"`, sha256.Sum256(script))

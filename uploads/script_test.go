@@ -1,0 +1,59 @@
+package uploads_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// TestScript runs the tests of upload.js in Node.js.
+func TestScript(t *testing.T) {
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	bucket := memstore.New(storage.WithSigningBaseURL(server.URL + "/store"))
+	handler, err := uploads.New(bucket, uploads.Config{
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil },
+		Begin: func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+			if n.Type == "application/x-refused" {
+				return nil, &uploads.Error{Code: uploads.Refused, Message: "This type is not wanted."}
+			}
+			return &uploads.Target{Key: "files/" + n.Name}, nil
+		},
+	})
+	require.NoError(t, err)
+	handler.SetBasePart(1 << 20)
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
+	mux.Handle("/store/", serve.NewHandler(bucket))
+	mux.Handle("/objects/", http.StripPrefix("/objects/", serve.FileServer(bucket)))
+
+	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "node"), "--test", "testdata/upload.test.mjs")
+	cmd.Env = append(os.Environ(), "OMNIBUCKET_ENDPOINT="+server.URL+"/uploads")
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+}
+
+func TestScriptIsServedToPages(t *testing.T) {
+	server := httptest.NewServer(uploads.Script())
+	defer server.Close()
+	response, err := server.Client().Get(server.URL)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	require.Equal(t, "text/javascript; charset=utf-8", response.Header.Get("Content-Type"))
+	file, err := os.ReadFile("upload.js")
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, string(file), string(text))
+}

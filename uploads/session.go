@@ -1,0 +1,297 @@
+package uploads
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// The kinds of sessions.
+const (
+	kindParts   = "parts"   // the S3 routes: parts that the client numbers
+	kindSingle  = "single"  // the S3 routes: a file in one request
+	kindTus     = "tus"     // tus: bytes in order
+	kindPartial = "partial" // tus: a piece of a file
+	kindFinal   = "final"   // tus: a file joined from pieces
+)
+
+// The phases of a session. A session only moves forward, except that it is open again if a part was
+// replaced while it was completing.
+const (
+	phaseOpen       = ""           // bytes arrive
+	phaseCompleting = "completing" // all bytes have arrived; the object is being made
+	phaseStored     = "stored"     // the object exists; OnComplete has not returned nil yet
+	phaseDone       = "done"
+	phaseAborted    = "aborted" // its objects are being removed
+)
+
+// A session is the state of one upload, which all processes share. It is an object that
+// is only replaced if it has not changed since it was read.
+type session struct {
+	Kind     string            `json:"kind"`
+	Phase    string            `json:"phase,omitempty"`
+	User     string            `json:"user"`
+	Values   map[string]string `json:"values,omitempty"` // of the user
+	Target   Target            `json:"target"`
+	Name     string            `json:"name,omitempty"`
+	Type     string            `json:"type,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Size     int64             `json:"size"`            // bytes; -1: unknown
+	Token    string            `json:"token,omitempty"` // of the store's upload; "": it has not begun
+	Expires  time.Time         `json:"expires"`
+	Location string            `json:"location,omitempty"` // once it is done
+	// Begun and Random are for the key, if the content decides it.
+	Begun  time.Time `json:"begun,omitzero"`
+	Random []byte    `json:"random,omitempty"`
+	// Claim is the call that makes the object, until ClaimedUntil.
+	Claim        string    `json:"claim,omitempty"`
+	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
+
+	PartSize int64 `json:"partSize,omitempty"`
+	// ETags are those of the parts that make the file, once the client has named them; "" is any.
+	ETags []string `json:"etags,omitempty"`
+	// PartCount is how many parts make the file, in a state of an earlier version without ETags.
+	PartCount int `json:"partCount,omitempty"`
+	// PartsSum identifies the list of parts that the client has said.
+	PartsSum string `json:"partsSum,omitempty"`
+	// Checked is set if the client sends the CRC32C of each part.
+	Checked bool `json:"checked,omitempty"`
+	// Proxied is set if parts pass through the handler. Secret signs their addresses.
+	Proxied bool   `json:"proxied,omitempty"`
+	Secret  string `json:"secret,omitempty"`
+
+	Tus *tusState `json:"tus,omitempty"`
+
+	// Nonce is random, so that no two states have the same revision in a store that
+	// derives revisions from content.
+	Nonce string `json:"nonce"`
+
+	name     string // of the directory of its objects, below Config.Prefix
+	id       string // as the client knows it; "" in Sweep
+	revision string
+}
+
+const (
+	stateName   = "state.json"
+	contentName = "content" // of what Inspect must see first, and of pieces
+	tailPrefix  = "tail-"
+)
+
+// sessionName returns the name of the directory of an upload. IDs are not in names of
+// objects, because those are in logs.
+func sessionName(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:20])
+}
+
+// idLength is the length of rand.Text.
+const idLength = 26
+
+func validID(id string) bool {
+	return len(id) == idLength && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// errConflict is returned if another call has changed the session.
+var errConflict = errors.New("the upload was changed by another request")
+
+// A keeper has the sessions of uploads in the store.
+type keeper struct {
+	bucket   storage.ReadWriter
+	config   Config
+	service  *Service
+	basePart int64 // partsize.Base; tests make it smaller
+}
+
+func (k *keeper) objectKey(s *session, name string) string {
+	return k.config.Prefix + s.name + "/" + name
+}
+
+// load reads the session of a user.
+func (k *keeper) load(ctx context.Context, id string, user User) (*session, error) {
+	s, err := k.loadAny(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.User != user.ID || !maps.Equal(s.Values, user.Values) || s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
+		return nil, notFound()
+	}
+	return s, nil
+}
+
+// loadAny reads the session of any user, even if it has expired.
+func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
+	if !validID(id) {
+		return nil, notFound()
+	}
+	s, err := k.read(ctx, sessionName(id))
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, notFound()
+	}
+	if err != nil {
+		return nil, sessionFailed(err)
+	}
+	s.id = id
+	return s, nil
+}
+
+func (k *keeper) read(ctx context.Context, name string) (*session, error) {
+	s := &session{name: name}
+	key := k.objectKey(s, stateName)
+	text, attrs, err := storage.ReadAll(ctx, k.config.States, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
+	}
+	if len(s.ETags) == 0 && s.PartCount > 0 {
+		s.ETags = make([]string, s.PartCount)
+	}
+	s.PartCount = 0
+	s.revision = attrs.Revision
+	return s, nil
+}
+
+// save creates or replaces the state. If another call has changed it, it fails with
+// errConflict.
+func (k *keeper) save(ctx context.Context, s *session) error {
+	s.Nonce = rand.Text()
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	condition := storage.UploadOption(storage.IfAbsent())
+	if s.revision != "" {
+		condition = storage.IfRevision(s.revision)
+	}
+	attrs, err := k.config.States.Upload(ctx, k.objectKey(s, stateName), bytes.NewReader(text), condition)
+	switch storage.CodeOf(err) {
+	case "":
+		s.revision = attrs.Revision
+		return nil
+	case storage.PreconditionFailed:
+		return errConflict
+	}
+	return sessionFailed(err)
+}
+
+// maxConflicts limits how often one call reads a session again because another call
+// changed it.
+const maxConflicts = 20
+
+// update reads the session again, changes it and saves it, until no other call
+// interferes. change returns false if there is nothing to save.
+func (k *keeper) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
+	for range maxConflicts {
+		if save, err := change(s); !save || err != nil {
+			return s, err
+		}
+		err := k.save(ctx, s)
+		if err != errConflict {
+			return s, err
+		}
+		again, err := k.loadAny(ctx, s.id)
+		if err != nil {
+			return nil, err
+		}
+		s = again
+	}
+	return nil, refuse("uploadId", Locked, "Too many requests change this upload at once.")
+}
+
+// remove removes everything of a session: the store's upload, objects and the state,
+// which is last. The session must be aborted or done. If the upload is completed, Abort removes
+// only parts that came later.
+func (k *keeper) remove(ctx context.Context, s *session) error {
+	if s.Token != "" {
+		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
+		if err == nil {
+			err = upload.Abort(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := k.removeObjects(ctx, s); err != nil {
+		return err
+	}
+	return k.config.States.Remove(ctx, k.objectKey(s, stateName))
+}
+
+// removeObjects removes the objects of a session, but not its state.
+func (k *keeper) removeObjects(ctx context.Context, s *session) error {
+	state := k.objectKey(s, stateName)
+	_, err := storage.RemoveMatching(ctx, k.bucket, func(e storage.ListEntry) bool { return e.Key != state },
+		storage.WithPrefix(k.config.Prefix+s.name+"/"))
+	return err
+}
+
+// finishing reports whether the object may exist, and the application does not know it yet: a call
+// that made it failed or was killed. Such a session is finished before it can be aborted.
+func (s *session) finishing() bool {
+	return s.Kind != kindPartial && (s.Phase == phaseCompleting || s.Phase == phaseStored)
+}
+
+// abort ends a session that is not done, and removes it. Requests in progress find out
+// with their next write.
+func (k *keeper) abort(ctx context.Context, s *session) error {
+	s, err := k.update(ctx, s, func(s *session) (bool, error) {
+		switch {
+		case s.Phase == phaseAborted:
+			return false, nil
+		case s.Phase == phaseDone && s.Kind != kindPartial:
+			return false, s.completed()
+		case s.claimed(k.config.Now()), s.finishing():
+			return false, beingCompleted()
+		}
+		s.Phase = phaseAborted
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := k.remove(ctx, s); err != nil {
+		return sessionFailed(err)
+	}
+	return nil
+}
+
+// completed returns the error for a change of a session that is complete.
+func (s *session) completed() *Error {
+	e := refuse("uploadId", Completed, "This upload is complete already.")
+	e.key, e.location = s.key(), s.Location
+	return e
+}
+
+// key returns the key of the file. While its content is not known, that is the ID.
+func (s *session) key() string { return cmp.Or(s.Target.Key, s.id) }
+
+// newSession returns a session that is not saved yet, with an ID that cannot be guessed.
+func newSession(kind string, user User, n UploadRequest, target Target, expires time.Time) *session {
+	id := rand.Text()
+	return &session{
+		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata, Size: n.Size,
+		Expires: expires.UTC().Truncate(time.Second), name: sessionName(id), id: id,
+	}
+}
+
+// removeKeys removes objects of a session by their names. Sweep removes those that it
+// could not.
+func (k *keeper) removeKeys(ctx context.Context, s *session, names ...string) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = k.objectKey(s, name)
+	}
+	_, _ = storage.RemoveAll(ctx, k.bucket, slices.Values(keys))
+}

@@ -1,0 +1,117 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// begin asks the application for the target of a new upload, and returns its session,
+// which is not saved yet.
+func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) (*session, error) {
+	target, err := k.targetOf(c, n, sizeField)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(kind, c.user, n, *target, k.config.Now().Add(k.config.TTL))
+	t := &s.Target
+	if kind == kindPartial {
+		s.Target = Target{MaxSize: target.MaxSize}
+	}
+	if most := k.service.maxSize; t.MaxSize == 0 || most > 0 && t.MaxSize > most {
+		t.MaxSize = most
+	}
+	if t.MaxSize > 0 && n.Size > t.MaxSize {
+		return nil, tooLarge(sizeField, t.MaxSize)
+	}
+	if kind == kindPartial {
+		return s, nil
+	}
+	if t.Key == "" {
+		random, err := k.service.randomKey()
+		if err != nil {
+			return nil, err
+		}
+		s.Random, s.Begun = random[:], k.config.Now().UTC()
+	}
+	if err := k.checkFeatures(t); err != nil {
+		return nil, err
+	}
+	if t.ContentType == "" && !k.service.judge.LooksAtContent() && storage.Supports(k.bucket, storage.ContentProperties) {
+		t.ContentType = cmp.Or(mediatype.ByExtension(t.Key), contentTypeOfPending)
+	}
+	if t.Key != "" && !t.Overwrite {
+		// It may appear later: the condition of the write decides.
+		if there, err := k.bucket.Exists(c.Context(), t.Key); err == nil && there {
+			return nil, exists()
+		}
+	}
+	return s, nil
+}
+
+// targetOf returns where a file goes. If its content must be known first, the key is "".
+func (k *keeper) targetOf(c *call, n UploadRequest, sizeField string) (*Target, error) {
+	s := k.service
+	if s.maxSize > 0 && n.Size > s.maxSize {
+		return nil, tooLarge(sizeField, s.maxSize)
+	}
+	if len(n.Name)+len(n.Type) > maxMetadataBytes {
+		return nil, invalid("filename", "Name and type of the file are too long.")
+	}
+	if e := refused(s.judge.CheckClaim(n.Type)); e != nil {
+		return nil, e
+	}
+	if k.config.Begin != nil {
+		target, err := k.config.Begin(c.Request, c.user, n)
+		switch {
+		case err != nil:
+			return nil, unauthorized(err)
+		case target == nil:
+		case !n.Partial && (target.Key == "" || strings.HasPrefix(target.Key, k.config.Prefix)):
+			return nil, errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
+		default:
+			return target, nil
+		}
+	}
+	v := c.user.values()
+	if e := s.checkValues(v); e != nil {
+		return nil, e
+	}
+	if s.judge.LooksAtContent() {
+		return &Target{Overwrite: !s.guarded}, nil // decided by settle
+	}
+	random, err := s.randomKey()
+	if err != nil {
+		return nil, err
+	}
+	t := s.target(s.pattern.key(v, k.config.Now(), random, ""), &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending})
+	return &t, nil
+}
+
+// beginUpload begins the multipart upload of a session in the store.
+func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
+	opts := more
+	for _, o := range k.writeOptions(s) {
+		opts = append(opts, o)
+	}
+	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), opts...)
+	switch code := storage.CodeOf(err); {
+	case code == storage.TooLarge:
+		e := refuse("size", TooLarge, "The file is larger than the store allows.")
+		e.Err = err
+		return nil, e
+	case code == storage.InvalidArgument: // a Target of Config.Begin
+		return nil, err
+	case code == storage.Unsupported:
+		return nil, unsupported(err)
+	case err != nil:
+		return nil, sessionFailed(err)
+	}
+	s.Token = upload.Token()
+	return upload, nil
+}

@@ -1,0 +1,453 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// ways are the ways in which a file arrives. Each returns the last response.
+var ways = []struct {
+	name string
+	send func(s *sessionSite, data []byte) *answer
+}{
+	{"tus", func(s *sessionSite, data []byte) *answer {
+		at := s.create("Upload-Length", size(data))
+		return s.tus("PATCH", at, data, "Upload-Offset", "0")
+	}},
+	{"tus with the creation", func(s *sessionSite, data []byte) *answer {
+		return s.tus("POST", "/tus/", data, "Upload-Length", size(data))
+	}},
+	{"tus pieces", func(s *sessionSite, data []byte) *answer {
+		at := s.create("Upload-Length", size(data), "Upload-Concat", "partial")
+		s.patch(at, 0, data, int64(len(data)))
+		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at)
+	}},
+	{"parts", func(s *sessionSite, data []byte) *answer {
+		u := s.begin(map[string]any{"filename": "file"})
+		return u.complete(u.send(1, data))
+	}},
+	{"one request", func(s *sessionSite, data []byte) *answer {
+		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
+		var request struct{ URL string }
+		a.json(s.t, &request)
+		return s.do("", "PUT", request.URL, bytes.NewReader(data), nil)
+	}},
+}
+
+func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			data := append([]byte("GOOD"), content(part)...)
+			var s *sessionSite
+			s = newSessionSite(t, inMemory(t), uploads.Config{Inspect: func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
+				there, err := s.bucket.Exists(ctx, u.Key)
+				if err != nil || there {
+					return errors.New("the object exists already")
+				}
+				head := make([]byte, 4)
+				if _, err := content.ReadAt(head, 0); err != nil && err != io.EOF {
+					return err
+				}
+				if string(head) != "GOOD" || content.Size() != u.Size || u.User.ID != alice {
+					return &uploads.Error{Code: uploads.Refused, Field: "file", Message: "Only good files."}
+				}
+				u.ContentType = "text/good"
+				return nil
+			}})
+			a := way.send(s, []byte("BAD"))
+			require.Equal(t, "422 refused file", a.refusal(t))
+			objects, _ := s.keys()
+			require.NotContains(t, strings.Join(objects, " "), "files/")
+			a = way.send(s, data)
+			require.Less(t, a.StatusCode, 300, string(a.body))
+			attrs := s.stored("files/alice/file", data)
+			require.Equal(t, "text/good", attrs.ContentType)
+			require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
+			require.Equal(t, []string{"files/alice/file"}, s.tidy())
+		})
+	}
+}
+
+// A second request may claim the upload while Inspect looks at the content of the first one:
+// if the clocks of two processes differ. The content that Inspect has seen is what is stored.
+func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
+	single := func(s *sessionSite) string {
+		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
+		var request struct{ URL string }
+		a.json(s.t, &request)
+		return request.URL
+	}
+	for _, row := range []struct {
+		name  string
+		begin func(s *sessionSite) string
+		send  func(s *sessionSite, at, text string) *answer
+	}{
+		{"one request", single, func(s *sessionSite, at, text string) *answer { return s.do("", "PUT", at, readerOf(text), nil) }},
+		{"tus", func(s *sessionSite) string { return s.create("Upload-Length", "4") }, func(s *sessionSite, at, text string) *answer {
+			return s.tus("PATCH", at, []byte(text), "Upload-Offset", "0")
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			seen := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
+			goOn := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
+			c := uploads.Config{Inspect: func(_ context.Context, _ *uploads.File, content *storage.ReaderAt) error {
+				data, err := io.ReadAll(content)
+				if err != nil {
+					return err
+				}
+				close(seen[string(data)])
+				<-goOn[string(data)]
+				if string(data) == "EVIL" {
+					return &uploads.Error{Code: uploads.Refused, Message: "Only good files."}
+				}
+				return nil
+			}}
+			driver := memstore.NewDriver(memstore.Config{})
+			s, ahead := newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)
+			ahead.clock.Advance(3 * time.Minute)
+			at := row.begin(s)
+			release := map[string]func(){"GOOD": sync.OnceFunc(func() { close(goOn["GOOD"]) }), "EVIL": sync.OnceFunc(func() { close(goOn["EVIL"]) })}
+			defer release["GOOD"]()
+			defer release["EVIL"]()
+			first, second := make(chan *answer, 1), make(chan *answer, 1)
+			go func() { first <- row.send(s, at, "GOOD") }()
+			<-seen["GOOD"]
+			go func() { second <- row.send(ahead, ahead.moved(at), "EVIL") }()
+			<-seen["EVIL"]
+			release["GOOD"]()
+			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
+			s.stored("files/alice/file", []byte("GOOD"))
+			release["EVIL"]()
+			require.Equal(t, "422 refused", (<-second).refusal(t))
+			s.stored("files/alice/file", []byte("GOOD"))
+			require.NotContains(t, strings.Join(s.tidy(), " "), ".uploads")
+		})
+	}
+}
+
+// A call that makes an object may take longer than a claim lasts: it renews the claim.
+func TestASlowInspectKeepsTheUpload(t *testing.T) {
+	seen, goOn := make(chan struct{}), make(chan struct{})
+	s := newSessionSite(t, inMemory(t), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+		close(seen)
+		<-goOn
+		return nil
+	}})
+	s.handler.SetClaim(time.Second)
+	at := s.create("Upload-Length", "3")
+	first := make(chan *answer)
+	go func() { first <- s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0") }()
+	<-seen
+	require.Never(t, func() bool { return s.tus("DELETE", at, nil).StatusCode != http.StatusLocked }, 3*time.Second, 100*time.Millisecond)
+	close(goOn)
+	require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
+	s.stored("files/alice/file", []byte("abc"))
+}
+
+// If Inspect fails, the client may try again.
+func TestInspectFails(t *testing.T) {
+	var calls atomic.Int64
+	s := newSessionSite(t, inMemory(t), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+		if calls.Add(1) == 1 {
+			return storage.InvalidArgument // of the application's own
+		}
+		return nil
+	}})
+	at := s.create("Upload-Length", "3")
+	require.Equal(t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(t))
+	s.missing("files/alice/file")
+	s.continueTus(at, []byte("abc"))
+	s.stored("files/alice/file", []byte("abc"))
+}
+
+func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
+	var calls atomic.Int64
+	s := newSessionSite(t, inMemory(t), uploads.Config{Stored: func(_ context.Context, u *uploads.File) error {
+		if u.Size != 3 || u.Key != "files/alice/file" {
+			return fmt.Errorf("wrong upload %+v", u)
+		}
+		u.URL = "https://app.example/file"
+		if calls.Add(1) == 1 {
+			return errors.New("the database is down")
+		}
+		return nil
+	}})
+	at := s.create("Upload-Length", "3")
+	require.Equal(t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(t))
+	s.stored("files/alice/file", []byte("abc"))
+	require.EqualValues(t, 3, s.offset(at))
+	require.EqualValues(t, 2, calls.Load())
+	require.EqualValues(t, 3, s.offset(at))
+	require.EqualValues(t, 2, calls.Load())
+
+	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/file"))
+	calls.Store(0)
+	u := s.begin(map[string]any{"filename": "file"})
+	sent := u.send(1, []byte("abc"))
+	require.Equal(t, "500 internal", u.complete(sent).refusal(t))
+	a := u.complete(sent)
+	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
+	require.JSONEq(t, string(a.body), string(u.complete(sent).body), "as on S3, the client may ask again")
+	require.EqualValues(t, 2, calls.Load())
+	a = u.complete(sentPart{1, `"another"`})
+	require.Equal(t, "409 completed uploadId", a.refusal(t))
+	var told struct{ Key, Location string }
+	a.json(t, &told)
+	require.Equal(t, "https://app.example/file", told.Location)
+	require.Equal(t, "409 completed uploadId", u.complete(sent, sentPart{2, ""}).refusal(t))
+	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
+}
+
+// If a process is killed in Stored, whatever the client asks next makes it be called again:
+// a client takes an upload for done that is said to be complete.
+func TestEveryRouteCallsStoredAgain(t *testing.T) {
+	for _, row := range []struct{ name, route string }{
+		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var calls atomic.Int64
+			s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, Stored: func(_ context.Context, u *uploads.File) error {
+				u.URL = "https://app.example/file"
+				if calls.Add(1) < 3 {
+					return errors.New("the database is down")
+				}
+				return nil
+			}})
+			u := s.begin(map[string]any{"filename": "file"})
+			signed := u.sign(1, "")
+			sent := u.send(1, []byte("abc"))
+			require.Equal(t, "500 internal", u.complete(sent).refusal(t))
+			require.Equal(t, "423 locked uploadId", s.do("", "PUT", signed.URL, readerOf("abc"), nil).refusal(t))
+			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+row.route, nil, nil) }
+			require.Equal(t, "500 internal", ask().refusal(t))
+			a := ask()
+			require.Equal(t, "409 completed uploadId", a.refusal(t))
+			var told struct{ Location string }
+			a.json(t, &told)
+			require.Equal(t, "https://app.example/file", told.Location)
+			require.EqualValues(t, 3, calls.Load())
+		})
+	}
+}
+
+// Many requests complete one upload at once, in two processes: the object is made once.
+func TestManyCompletionsMakeOneObject(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	var told atomic.Int64
+	c := uploads.Config{ProxyParts: true, Stored: func(context.Context, *uploads.File) error { told.Add(1); return nil }}
+	sites := []*sessionSite{newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)}
+	u := sites[0].begin(map[string]any{"filename": "file"})
+	sent := u.send(1, content(1000))
+	var group sync.WaitGroup
+	statuses := make([]string, 10)
+	for i := range statuses {
+		group.Go(func() {
+			mine := *u
+			mine.s = sites[i%2]
+			a := mine.complete(sent)
+			statuses[i] = "200"
+			if a.StatusCode != http.StatusOK {
+				statuses[i] = a.refusal(t)
+			}
+		})
+	}
+	group.Wait()
+	succeeded := 0
+	for _, status := range statuses {
+		require.Contains(t, []string{"200", "423 locked uploadId"}, status)
+		if status == "200" {
+			succeeded++
+		}
+	}
+	require.Positive(t, succeeded, statuses)
+	require.EqualValues(t, 1, told.Load())
+	sites[0].stored("files/alice/file", content(1000))
+}
+
+// Two requests complete one upload at once with different lists of parts. The first one fails in the
+// middle: the object is still made of its parts.
+func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
+	drv := memstore.NewDriver(memstore.Config{})
+	layered := func(each func(call string, next func() error) error) *sessionSite {
+		return newSessionSite(t, engine.New(drv, driver.WithLayer(func(next driver.Driver) driver.Driver {
+			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				return each(call, func() error { return next(ctx) })
+			})
+		})), uploads.Config{ProxyParts: true})
+	}
+	failing := layered(func(call string, next func() error) error {
+		if call == "CompleteParts" {
+			return &storage.Error{Code: storage.Internal, Err: errDead}
+		}
+		return next()
+	})
+	listed, goOn := make(chan struct{}), make(chan struct{})
+	wait := sync.OnceFunc(func() { close(listed); <-goOn })
+	slow := layered(func(call string, next func() error) error {
+		err := next()
+		if call == "ListParts" {
+			wait()
+		}
+		return err
+	})
+	s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
+	u := s.begin(map[string]any{"filename": "file"})
+	one, two := u.send(1, content(part)), u.send(2, content(100))
+	completeAt := func(s *sessionSite, parts ...sentPart) *answer {
+		mine := *u
+		mine.s = s
+		return mine.complete(parts...)
+	}
+	second := make(chan *answer, 1)
+	go func() { second <- completeAt(slow, one, two) }()
+	<-listed
+	require.Equal(t, "503 store_failed", completeAt(failing, one).refusal(t))
+	close(goOn)
+	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
+	require.Equal(t, http.StatusOK, u.complete(one).StatusCode)
+	s.stored("files/alice/file", content(part))
+}
+
+// Two tabs send one file by one upload at once, in two processes. Each continues where
+// HEAD says.
+func TestTwoTabsAtOnce(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	data := content(20*part + 12345)
+	sites := []*sessionSite{newSessionSite(t, engine.New(driver), uploads.Config{}), newSessionSite(t, engine.New(driver), uploads.Config{})}
+	at := sites[0].create("Upload-Length", size(data))
+	var group sync.WaitGroup
+	for _, s := range sites {
+		group.Go(func() {
+			there := s.moved(at)
+			for range 200 {
+				head := s.tus("HEAD", there, nil)
+				offset := 0
+				if _, err := fmt.Sscan(head.Header.Get("Upload-Offset"), &offset); err != nil || offset == len(data) {
+					return
+				}
+				end := min(len(data), offset+150_000)
+				_, _ = s.try(t.Context(), alice, "PATCH", there, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
+					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint(offset),
+				})
+			}
+		})
+	}
+	group.Wait()
+	sites[0].stored("files/alice/file", data)
+	require.Empty(t, sites[0].pending())
+}
+
+// The library tries each call to the store again. If all fail, the error is a 5xx that
+// shows nothing of the store, and the application gets to know the cause.
+func TestErrorsShowNothingOfTheStore(t *testing.T) {
+	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
+	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
+	hidden := make(chan error, 10)
+	bucket := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, OnError: func(_ *http.Request, err error) { hidden <- err }})
+	at := s.create("Upload-Length", "3")
+	for _, a := range []*answer{
+		s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0"),
+		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
+		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
+		s.do(alice, "GET", "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1", nil, nil),
+	} {
+		require.Equal(t, "503 store_failed", a.refusal(t))
+		require.NotContains(t, string(a.body), "SECRET")
+		require.NotContains(t, string(a.body), ".uploads")
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+		require.ErrorContains(t, <-hidden, "SECRET")
+	}
+}
+
+// A client that sends nothing is let go, and what it sent counts. Another that waits for
+// memory meanwhile gets 503, or its turn.
+func TestASilentClientIsLetGo(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
+	at := s.create("Upload-Length", "2000")
+	stuck := newStuckBody(content(1000))
+	defer stuck.end()
+	a, err := s.try(t.Context(), alice, "PATCH", at, stuck, headers{
+		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+	s.patch(at, 1000, content(2000)[1000:], 2000)
+	s.stored("files/alice/file", content(2000))
+}
+
+// The memory that a tus upload takes does not depend on its size.
+// OMNIBUCKET_RESUMABLE_TEST_MIB sets the size in MiB; the default is 200.
+func TestTusMemoryIsBounded(t *testing.T) {
+	mib := int64(200)
+	if text := os.Getenv("OMNIBUCKET_RESUMABLE_TEST_MIB"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		require.NoError(t, err)
+		mib = n
+	}
+	s := newSessionSite(t, inADirectory(t), uploads.Config{})
+	s.handler.SetBasePart(uploads.BasePart)
+	before, done, highest := heap(), make(chan struct{}), make(chan uint64)
+	go func() {
+		most := uint64(0)
+		for {
+			select {
+			case <-done:
+				highest <- most
+				return
+			case <-time.After(20 * time.Millisecond):
+				most = max(most, heap())
+			}
+		}
+	}()
+	at := s.create("Upload-Length", itoa(mib<<20))
+	began := time.Now()
+	a := s.do(alice, "PATCH", at, io.LimitReader(zeros{}, mib<<20), headers{
+		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+	})
+	close(done)
+	most := <-highest
+	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(began), (most-min(most, before))>>20, before>>20)
+	require.Less(t, most, before+64<<20)
+	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
+	require.NoError(t, err)
+	require.Equal(t, mib<<20, attrs.Size)
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}

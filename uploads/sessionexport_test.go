@@ -1,0 +1,59 @@
+package uploads
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage/internal/partsize"
+)
+
+// BasePart is the size of parts of files that are not huge.
+const BasePart = partsize.Base
+
+// FeedBytes is the memory of a request that sends bytes.
+const FeedBytes = feedBytes
+
+// SetPace makes a handler impatient.
+func (h *Service) SetPace(tick, checkpoint, idle time.Duration) {
+	h.tus.pace.tick, h.tus.pace.checkpoint, h.tus.pace.idle = tick, checkpoint, idle
+}
+
+// SetClaim makes claims shorter.
+func (h *Service) SetClaim(d time.Duration) { h.finisher.claimFor = d }
+
+// SetMemory changes Config.MemoryLimit to any number of bytes.
+func (h *Service) SetMemory(bytes int64) { h.tus.memory.limit = bytes }
+
+// Memory is the memory of uploads.
+type Memory = memory
+
+// NewMemory returns a memory of this many bytes.
+func NewMemory(limit int64) *Memory { return newMemory(limit) }
+
+// Acquire takes bytes for a user.
+func (m *memory) Acquire(ctx context.Context, user string, bytes int64) bool {
+	return m.acquire(ctx, user, bytes)
+}
+
+// Release returns bytes of a user.
+func (m *memory) Release(user string, bytes int64) { m.release(user, bytes) }
+
+// SetFeeds sets how many requests may send bytes at once, and how long others wait.
+func (h *Service) SetFeeds(n int64, wait time.Duration) {
+	h.tus.feeds.limit, h.tus.feeds.wait = n*feedBytes, wait
+}
+
+// FeedsUsed returns how many bytes the requests that send bytes have.
+func (h *Service) FeedsUsed() int64 { return h.tus.feeds.inUse() }
+
+// Memory returns the bytes that all buffers may take.
+func (h *Service) Memory() int64 { return h.tus.memory.limit + h.tus.feeds.limit }
+
+// MemoryUsed returns how many bytes of parts there are.
+func (h *Service) MemoryUsed() int64 { return h.tus.memory.inUse() }
+
+func (m *memory) inUse() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used
+}

@@ -1,0 +1,383 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/writeid"
+)
+
+const (
+	// claimFor is how long a claim lasts. A call that makes an object renews it. If its
+	// process is gone, another call may try then.
+	claimFor = 2 * time.Minute
+	// finishTimeout bounds the steps after the last byte, which continue if the client
+	// disconnects.
+	finishTimeout = 15 * time.Minute
+	cleanUpFor    = 30 * time.Second
+	writeIDLength = 32
+)
+
+// A maker makes the object of a session under key. It may be called again.
+type maker func(ctx context.Context, key string) (*storage.Attrs, error)
+
+// A finisher makes the object of a session.
+type finisher struct {
+	bucket   storage.ReadWriter
+	config   Config
+	keeper   *keeper
+	claimFor time.Duration // the constant; tests make it shorter
+}
+
+// finish makes the object of a session whose bytes have all arrived: it is stored,
+// inspected, moved to its key, and told to the application. Each step can be repeated, so
+// that the next call continues after a failure or a kill.
+func (f *finisher) finish(ctx context.Context, s *session, make maker) (*session, error) {
+	limit := finishTimeout
+	if s.Kind == kindSingle { // its bytes have not arrived yet
+		limit += max(0, s.Expires.Sub(f.config.Now()))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	s, err := f.claim(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	claimed, stop := f.keepClaim(ctx, s)
+	done, err := f.finishClaimed(claimed, s, make)
+	lost := stop()
+	if err != nil {
+		f.release(ctx, s)
+		if lost {
+			return nil, beingCompleted()
+		}
+		return nil, err
+	}
+	return done, nil
+}
+
+// claim reserves the session for this call.
+func (f *finisher) claim(ctx context.Context, s *session) (*session, error) {
+	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
+	whole := s.Tus != nil && s.Tus.Whole
+	return f.keeper.update(ctx, s, func(s *session) (bool, error) {
+		now := f.config.Now()
+		switch {
+		case s.User != user || s.Phase == phaseAborted:
+			return false, notFound()
+		case s.Phase == phaseDone:
+			return false, s.completed()
+		case s.claimed(now), s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+			return false, beingCompleted()
+		case s.Phase == phaseOpen && s.arrived():
+			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
+		}
+		s.Claim, s.ClaimedUntil = claim, now.Add(f.claimFor)
+		if s.Tus != nil {
+			s.Tus.Holder, s.Tus.Whole = "", whole
+		}
+		return true, nil
+	})
+}
+
+// keepClaim renews the claim until stop is called. If another call has claimed the session,
+// as in a process whose clock differs, the context that it returns is canceled, and stop
+// returns true.
+func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
+	held, cancel := context.WithCancel(ctx)
+	id, claim, ended, lost := s.id, s.Claim, make(chan struct{}), false
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(f.claimFor / 4)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-ticker.C:
+			}
+			if lost = !f.renew(held, id, claim); lost {
+				cancel()
+				return
+			}
+		}
+	}()
+	return held, func() bool {
+		cancel()
+		<-ended
+		return lost
+	}
+}
+
+// renew renews a claim, and returns false if it is lost. If the store fails, the next call
+// tries again.
+func (f *finisher) renew(ctx context.Context, id, claim string) bool {
+	s, err := f.keeper.loadAny(ctx, id)
+	if err != nil {
+		return storage.CodeOf(err) != storage.ObjectNotFound
+	}
+	if s.Claim != claim {
+		return false
+	}
+	s.ClaimedUntil = f.config.Now().Add(f.claimFor)
+	_ = f.keeper.save(ctx, s)
+	return true
+}
+
+// claimed reports whether a call is making the object.
+func (s *session) claimed(now time.Time) bool {
+	return s.Claim != "" && now.Before(s.ClaimedUntil)
+}
+
+// release lets the next call continue at once.
+func (f *finisher) release(ctx context.Context, claimed *session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	claim := claimed.Claim
+	_, _ = f.keeper.update(ctx, claimed, func(s *session) (bool, error) {
+		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
+			return false, nil
+		}
+		s.Claim = ""
+		return true, nil
+	})
+}
+
+func (f *finisher) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
+	u := s.file()
+	if s.Phase != phaseStored {
+		attrs, err := f.makeObject(ctx, s, u, make)
+		if err != nil {
+			return nil, f.keeper.dropIfRefused(ctx, s, err)
+		}
+		u.Attrs, u.Size, u.ContentType, u.CRC32C, u.Modified = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C, attrs.Modified
+	}
+	target := s.Target
+	u.Key = target.Key
+	if s.Kind != kindPartial {
+		if err := f.keeper.service.link(ctx, u); err != nil {
+			return nil, sessionFailed(err)
+		}
+	}
+	if f.config.Stored != nil && s.Kind != kindPartial {
+		if s.Phase != phaseStored {
+			var err error
+			if s, err = f.keeper.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
+				return nil, err
+			}
+		}
+		if err := f.keeper.service.tell(ctx, u); err != nil {
+			return nil, err
+		}
+	}
+	names := s.tailNames()
+	if f.keeper.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
+		names = append(names, contentName)
+	}
+	s, err := f.keeper.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
+	if err == nil && len(names) > 0 {
+		f.keeper.removeKeys(ctx, s, names...)
+	}
+	return s, err
+}
+
+// stored notes that the object exists.
+func (s *session) stored(phase string, size int64) {
+	s.Phase, s.Size = phase, size
+	if s.Tus != nil {
+		s.Tus.Offset = size
+	}
+	if phase == phaseDone {
+		s.Claim = ""
+		if s.Kind != kindParts { // else remove removes parts that come too late
+			s.Token = ""
+		}
+		if s.Tus != nil {
+			s.Tus.Tail = nil
+		}
+	}
+}
+
+// advance saves a step of the call that has claimed the session.
+func (k *keeper) advance(ctx context.Context, s *session, step func(*session)) (*session, error) {
+	claim := s.Claim
+	return k.update(ctx, s, func(s *session) (bool, error) {
+		if s.Claim != claim {
+			return false, beingCompleted()
+		}
+		step(s)
+		return true, nil
+	})
+}
+
+// staged reports whether the content is stored below Config.Prefix first.
+func (k *keeper) staged(kind string) bool {
+	return kind == kindPartial || k.config.Inspect != nil || k.service.judge.LooksAtContent()
+}
+
+// storeKey returns the key under which the bytes are stored first.
+func (k *keeper) storeKey(s *session) string {
+	if k.staged(s.Kind) {
+		return k.objectKey(s, contentName)
+	}
+	return s.Target.Key
+}
+
+// makeObject makes the object under its key.
+func (f *finisher) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
+	if !f.keeper.staged(s.Kind) {
+		return f.makeOnce(ctx, s.Target.Key, make)
+	}
+	content := f.keeper.objectKey(s, contentName)
+	if s.Kind != kindPartial && s.Token == "" {
+		// The bytes are those of this call. If another one claims the session too, it must
+		// not replace what Inspect has seen.
+		name := contentName + "-" + s.Claim
+		content = f.keeper.objectKey(s, name)
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+			defer cancel()
+			f.keeper.removeKeys(ctx, s, name)
+		}()
+	}
+	var attrs *storage.Attrs
+	err := error(storage.ObjectNotFound)
+	if s.Phase == phaseCompleting { // an earlier call may have stored it
+		attrs, err = f.bucket.Attrs(ctx, content)
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		attrs, err = make(ctx, content)
+	}
+	if err != nil || s.Kind == kindPartial {
+		return attrs, err
+	}
+	target, err := f.keeper.settle(ctx, s, u, content)
+	if err != nil {
+		return nil, err
+	}
+	found := cmp.Or(target.ContentType, attrs.ContentType)
+	u.Key, u.Size, u.ContentType = target.Key, attrs.Size, found
+	if f.config.Inspect != nil {
+		if err := f.keeper.service.inspect(ctx, u, content); err != nil {
+			return nil, err
+		}
+	}
+	if u.ContentType != found {
+		target.ContentType = u.ContentType
+	}
+	made, err := f.makeOnce(ctx, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := []storage.CopyOption{s.writeID()}
+		for _, o := range target.options() {
+			opts = append(opts, o)
+		}
+		return storage.Copy(ctx, f.bucket, key, f.bucket, content, opts...)
+	})
+	if err == nil {
+		s.Target = target
+	}
+	return made, err
+}
+
+// settle judges the content, and returns where it goes.
+func (k *keeper) settle(ctx context.Context, s *session, u *File, content string) (Target, error) {
+	t, service := s.Target, k.service
+	if !service.judge.LooksAtContent() {
+		return t, nil
+	}
+	arrived, e := service.inspectStored(ctx, content, 0)
+	if e != nil {
+		if !isRefusal(e) {
+			return t, e.Err
+		}
+		return t, e
+	}
+	v := arrived.verdict
+	u.Width, u.Height = v.Width, v.Height
+	if s.Random != nil {
+		most := t.MaxSize
+		t = service.target(service.pattern.key(u.User.values(), s.Begun, [randomBytes]byte(s.Random), v.Extension), v)
+		t.MaxSize = most
+		return t, nil
+	}
+	usual := service.target("", v)
+	t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
+	t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
+	return t, nil
+}
+
+// makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
+// maker finds that object by its write id.
+func (f *finisher) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
+	made, err := make(ctx, key)
+	if storage.CodeOf(err) != storage.PreconditionFailed {
+		return made, err
+	}
+	e := exists()
+	e.Err = err
+	return nil, e
+}
+
+// writeID returns the option that marks the object as that of this session.
+func (s *session) writeID() storage.WriteOption {
+	return writeid.Option(s.name[:writeIDLength]).(storage.WriteOption)
+}
+
+// An inspectError is an error of Config.Inspect that does not refuse the content.
+type inspectError struct{ error }
+
+// dropIfRefused removes a session that can never complete, and opens one again of which a part was
+// replaced. It returns err as the client sees it.
+func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
+	if failed, ok := err.(inspectError); ok {
+		return unauthorized(failed.error)
+	}
+	if replaced, ok := err.(replacedPart); ok {
+		_, _ = k.advance(ctx, s, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
+		return replaced.refusal
+	}
+	e, refused := errors.AsType[*Error](err)
+	if !refused {
+		switch code := storage.CodeOf(err); {
+		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin
+			e = &Error{Code: Internal, Message: internalMessage, Err: err}
+		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
+			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
+			e.Err = err
+		case code == storage.Unsupported: // what Inspect has changed, or a key beside a folder
+			e = unsupported(err)
+		case code == storage.ObjectNotFound: // the store has dropped the upload
+			e = notFound()
+			e.Err = err
+		default:
+			return sessionFailed(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	if s, failed := k.advance(ctx, s, func(s *session) { s.Phase = phaseAborted }); failed == nil {
+		_ = k.remove(ctx, s) // Sweep repeats it
+	}
+	return e
+}
+
+// file returns what the application's functions get.
+func (s *session) file() *File {
+	return &File{
+		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedType: s.Type,
+		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.Location,
+	}
+}
+
+// writeOptions returns the options of the object when its bytes are stored first.
+func (k *keeper) writeOptions(s *session) []storage.WriteOption {
+	t := s.Target
+	if k.staged(s.Kind) {
+		t.Overwrite, t.PublicRead = true, false
+	}
+	return t.options()
+}

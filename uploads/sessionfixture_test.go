@@ -1,0 +1,280 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A clock is the clock of handlers. Tests move it.
+type clock struct {
+	mu   sync.Mutex
+	more time.Duration
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.more)
+}
+
+func (c *clock) Advance(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.more += by
+}
+
+// A site is an application with a handler under /uploads.
+type sessionSite struct {
+	t       *testing.T
+	bucket  storage.Bucket
+	handler *uploads.Service
+	base    string // of the handler
+	clock   *clock
+	client  *http.Client
+}
+
+const (
+	alice = "alice"
+	mallo = "mallory"
+)
+
+// configured returns a configuration whose users are named in a header, and store files
+// under their name.
+func configured(c uploads.Config) uploads.Config {
+	if c.Authorize == nil {
+		c.Authorize = func(r *http.Request) (uploads.User, error) {
+			user := r.Header.Get("X-User")
+			if user == "" {
+				return uploads.User{}, storage.Unauthenticated
+			}
+			return uploads.User{ID: user}, nil
+		}
+	}
+	if c.Begin == nil {
+		c.Begin = func(_ *http.Request, user uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+			if n.Type == "text/html" {
+				return nil, &uploads.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
+			}
+			name := n.Name
+			if name == "" {
+				name = "file"
+			}
+			return &uploads.Target{Key: "files/" + user.ID + "/" + name, ContentType: "application/x-test", Metadata: map[string]string{"by": user.ID}}, nil
+		}
+	}
+	if c.Rules.Types == nil {
+		c.Rules = rules.Any(c.Rules.MaxSize)
+	}
+	return c
+}
+
+func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
+	t.Helper()
+	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
+	if c.Now == nil {
+		c.Now = s.clock.Now
+	}
+	var err error
+	s.handler, err = uploads.New(bucket, configured(c))
+	require.NoError(t, err)
+	s.handler.SetBasePart(part)
+	mux := http.NewServeMux()
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	s.base = server.URL + "/uploads"
+	return s
+}
+
+// An answer is a response whose body was read.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (a *answer) json(t *testing.T, to any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(a.body, to), string(a.body))
+}
+
+// refusal returns code and field of an error response.
+func (a *answer) refusal(t *testing.T) string {
+	t.Helper()
+	var p struct{ Code, Field, Title, Detail string }
+	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), string(a.body))
+	a.json(t, &p)
+	require.NotEmpty(t, p.Detail)
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.StatusCode, p.Code, p.Field))
+}
+
+type headers map[string]string
+
+// try makes a request as a user; "": none.
+func (s *sessionSite) try(ctx context.Context, user, method, address string, body io.Reader, h headers) (*answer, error) {
+	if !strings.HasPrefix(address, "http") {
+		address = s.base + address
+	}
+	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	if user != "" {
+		r.Header.Set("X-User", user)
+	}
+	for name, value := range h {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	response, err := s.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	return &answer{response, data}, err
+}
+
+func (s *sessionSite) do(user, method, address string, body io.Reader, h headers) *answer {
+	s.t.Helper()
+	a, err := s.try(s.t.Context(), user, method, address, body, h)
+	require.NoError(s.t, err)
+	return a
+}
+
+// tus makes a request of the tus protocol as alice. pairs are names and values of headers.
+func (s *sessionSite) tus(method, address string, body []byte, pairs ...string) *answer {
+	s.t.Helper()
+	return s.tusAs(alice, method, address, body, pairs...)
+}
+
+func (s *sessionSite) tusAs(user, method, address string, body []byte, pairs ...string) *answer {
+	s.t.Helper()
+	h := headers{"Tus-Resumable": "1.0.0"}
+	for i := 0; i < len(pairs); i += 2 {
+		h[pairs[i]] = pairs[i+1]
+	}
+	var from io.Reader
+	if body != nil {
+		from = bytes.NewReader(body)
+		h["Content-Type"] = "application/offset+octet-stream"
+	}
+	return s.do(user, method, address, from, h)
+}
+
+// create begins an upload, and returns its address.
+func (s *sessionSite) create(pairs ...string) string {
+	s.t.Helper()
+	a := s.tus("POST", "/tus/", nil, pairs...)
+	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
+	return s.located(a, "/tus/")
+}
+
+// located resolves the header Location as a client does.
+func (s *sessionSite) located(a *answer, from string) string {
+	s.t.Helper()
+	base, err := url.Parse(s.base + from)
+	require.NoError(s.t, err)
+	to, err := base.Parse(a.Header.Get("Location"))
+	require.NoError(s.t, err)
+	return to.String()
+}
+
+// patch sends bytes, which must be acknowledged up to the offset want.
+func (s *sessionSite) patch(address string, offset int64, body []byte, want int64, pairs ...string) {
+	s.t.Helper()
+	a := s.tus("PATCH", address, body, append(pairs, "Upload-Offset", strconv.FormatInt(offset, 10))...)
+	require.Equal(s.t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(s.t, strconv.FormatInt(want, 10), a.Header.Get("Upload-Offset"))
+}
+
+// offset returns what HEAD says.
+func (s *sessionSite) offset(address string) int64 {
+	s.t.Helper()
+	a := s.tus("HEAD", address, nil)
+	require.Equal(s.t, http.StatusOK, a.StatusCode)
+	offset, err := strconv.ParseInt(a.Header.Get("Upload-Offset"), 10, 64)
+	require.NoError(s.t, err)
+	return offset
+}
+
+func size(data []byte) string { return strconv.Itoa(len(data)) }
+
+// named returns the header Upload-Metadata of a file.
+func named(name string) string { return "filename " + base64.StdEncoding.EncodeToString([]byte(name)) }
+
+// content returns bytes that are the same for the same length.
+func content(n int) []byte {
+	data := make([]byte, n)
+	source := rand.NewChaCha8([32]byte{1})
+	_, _ = source.Read(data)
+	return data
+}
+
+// stored checks the object.
+func (s *sessionSite) stored(key string, want []byte) *storage.Attrs {
+	s.t.Helper()
+	data, attrs, err := storage.ReadAll(s.t.Context(), s.bucket, key)
+	require.NoError(s.t, err)
+	require.True(s.t, bytes.Equal(want, data), "%s has %d bytes, or others, in place of %d", key, len(data), len(want))
+	return attrs
+}
+
+func (s *sessionSite) missing(key string) {
+	s.t.Helper()
+	there, err := s.bucket.Exists(s.t.Context(), key)
+	require.NoError(s.t, err)
+	require.False(s.t, there, key)
+}
+
+// stores returns how many objects the bucket has, those of the handler too.
+func (s *sessionSite) stores() int {
+	objects, states := s.keys()
+	return len(objects) + len(states)
+}
+
+// keys returns all keys, without those of states.
+func (s *sessionSite) keys() (objects, states []string) {
+	s.t.Helper()
+	for entry, err := range s.bucket.List(s.t.Context()) {
+		require.NoError(s.t, err)
+		if strings.HasPrefix(entry.Key, uploads.DefaultPrefix) && strings.HasSuffix(entry.Key, "/state.json") {
+			states = append(states, entry.Key)
+		} else {
+			objects = append(objects, entry.Key)
+		}
+	}
+	return objects, states
+}
+
+// pending returns the uploads that the store has not completed.
+func (s *sessionSite) pending() (keys []string) {
+	s.t.Helper()
+	if !storage.Supports(s.bucket, storage.ListedUploads) { // MinIO
+		return nil
+	}
+	for entry, err := range storage.ListUploads(s.t.Context(), s.bucket) {
+		require.NoError(s.t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}

@@ -1,0 +1,342 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+var errDead = errors.New("the process was killed")
+
+// A ending kills a process at its call to the store with this number: before the call, or
+// after it was executed, so that its response is lost. No later call is executed.
+type ending struct {
+	at    int
+	after bool
+
+	mu    sync.Mutex
+	calls int
+}
+
+func (d *ending) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		d.mu.Lock()
+		d.calls++
+		now, dead := d.calls == d.at, d.calls > d.at
+		d.mu.Unlock()
+		if dead || now && !d.after {
+			return &storage.Error{Code: storage.Internal, Err: errDead}
+		}
+		if err := next(ctx); err != nil || !now {
+			return err
+		}
+		return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
+	})
+}
+
+// reached reports whether the process lived long enough to be killed.
+func (d *ending) reached() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls >= d.at
+}
+
+// A journey is what a client does until its file is stored. If the server is killed, the
+// client continues with another process.
+type journey struct {
+	name   string
+	config uploads.Config
+	setUp  func(s *sessionSite) string
+	// act makes the requests that a kill interrupts. It must not fail the test.
+	act func(s *sessionSite, given string)
+	// resume does what a client does afterwards, until the file is stored.
+	resume func(s *sessionSite, given string)
+}
+
+// send makes a request that may fail.
+func (s *sessionSite) send(method, address string, body []byte, pairs ...string) *answer {
+	h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+	for i := 0; i < len(pairs); i += 2 {
+		h[pairs[i]] = pairs[i+1]
+	}
+	a, _ := s.try(s.t.Context(), alice, method, s.moved(address), bytes.NewReader(body), h)
+	return a
+}
+
+// moved returns an address that another process gave, at this one.
+func (s *sessionSite) moved(address string) string {
+	for i := range address {
+		if i > 8 && address[i:min(len(address), i+9)] == "/uploads/" {
+			return s.base + address[i+8:]
+		}
+	}
+	return address
+}
+
+// continueTus continues an upload as tus clients do.
+func (s *sessionSite) continueTus(address string, data []byte) {
+	address = s.moved(address)
+	for range 10 {
+		head := s.tus("HEAD", address, nil)
+		require.Equal(s.t, http.StatusOK, head.StatusCode)
+		offset, err := strconv.Atoi(head.Header.Get("Upload-Offset"))
+		require.NoError(s.t, err)
+		if offset == len(data) {
+			return
+		}
+		s.patch(address, int64(offset), data[offset:], int64(len(data)))
+	}
+	require.Fail(s.t, "no progress")
+}
+
+var journeys = func() []journey {
+	small, large := content(1000), content(part+10_000)
+	inspect := uploads.Config{Inspect: func(_ context.Context, u *uploads.File, content *storage.ReaderAt) error {
+		u.ContentType = "image/png"
+		return nil
+	}}
+	started := map[string]*begun{}
+	var list []journey
+	for _, row := range []struct {
+		name   string
+		config uploads.Config
+		data   []byte
+	}{
+		{"a small file by tus", uploads.Config{}, small},
+		{"a large file by tus", uploads.Config{}, large},
+		{"a small file by tus, inspected", inspect, small},
+		{"a large file by tus, inspected", inspect, large},
+	} {
+		list = append(list, journey{
+			name: row.name, config: row.config,
+			setUp: func(s *sessionSite) string {
+				at := s.create("Upload-Length", size(row.data))
+				s.patch(at, 0, row.data[:300], 300)
+				return at
+			},
+			act:    func(s *sessionSite, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
+			resume: func(s *sessionSite, at string) { s.continueTus(at, row.data); s.stored("files/alice/file", row.data) },
+		})
+	}
+	for _, row := range []struct {
+		name   string
+		config uploads.Config
+	}{
+		{"parts", uploads.Config{ProxyParts: true}},
+		{"parts, inspected", uploads.Config{ProxyParts: true, Inspect: inspect.Inspect}},
+	} {
+		complete := func(u *begun) *answer { return u.complete(sentPart{1, ""}, sentPart{2, ""}) }
+		list = append(list, journey{
+			name: row.name, config: row.config,
+			setUp: func(s *sessionSite) string {
+				u := s.begin(map[string]any{"filename": "file"})
+				u.send(1, large[:part])
+				u.send(2, large[part:])
+				started[u.UploadID] = u
+				return u.UploadID
+			},
+			act: func(s *sessionSite, id string) {
+				u := *started[id]
+				u.s = s
+				complete(&u)
+			},
+			resume: func(s *sessionSite, id string) {
+				u := *started[id]
+				u.s = s
+				a := complete(&u)
+				require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+				s.stored("files/alice/file", large)
+			},
+		})
+	}
+	join := func(s *sessionSite, pieces string) *answer {
+		return s.send("POST", s.base+"/tus/", nil, "Upload-Concat", pieces, "Content-Type", "")
+	}
+	list = append(list, journey{
+		name: "a file of pieces", config: uploads.Config{},
+		setUp: func(s *sessionSite) string {
+			a := s.create("Upload-Length", "400", "Upload-Concat", "partial")
+			b := s.create("Upload-Length", "600", "Upload-Concat", "partial")
+			s.patch(a, 0, small[:400], 400)
+			s.patch(b, 0, small[400:], 600)
+			return "final;" + a + " " + b
+		},
+		act: func(s *sessionSite, pieces string) { join(s, pieces) },
+		resume: func(s *sessionSite, pieces string) {
+			a := join(s, pieces)
+			require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
+			require.EqualValues(s.t, len(small), s.offset(s.located(a, "/tus/")))
+			s.stored("files/alice/file", small)
+		},
+	})
+	return list
+}()
+
+// A server is killed at each of its calls to the store in turn. Another process continues,
+// nothing that was acknowledged is lost, the application gets to know of the file, and nothing
+// is left behind.
+func TestAKilledServerLosesNothing(t *testing.T) {
+	for _, j := range journeys {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, after), func(t *testing.T) {
+				for at := 1; ; at++ {
+					require.Less(t, at, 60)
+					d := &ending{at: at, after: after}
+					if !survive(t, j, d) {
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+// survive reports whether the process was killed.
+func survive(t *testing.T, j journey, d *ending) bool {
+	t.Helper()
+	drv, told := memstore.NewDriver(memstore.Config{}), 0
+	c := j.config
+	c.Stored = func(context.Context, *uploads.File) error { told++; return nil }
+	s := newSessionSite(t, engine.New(drv), c)
+	given := j.setUp(s)
+	mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+	j.act(mortal, given)
+	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+	j.resume(s, given)
+	require.Positive(t, told, "killed at call %d", d.at)
+	require.NotContains(t, fmt.Sprint(s.tidy()), ".uploads", "killed at call %d", d.at)
+	return d.reached()
+}
+
+// tidy lets everything expire, and returns all keys that are left, with unfinished uploads.
+func (s *sessionSite) tidy() []string {
+	s.t.Helper()
+	s.clock.Advance(100 * time.Hour)
+	_, err := s.handler.Sweep(s.t.Context())
+	require.NoError(s.t, err)
+	objects, states := s.keys()
+	return append(append(objects, states...), s.pending()...)
+}
+
+// A file in one request is sent again after a kill, and the application gets to know of it.
+func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			require.Less(t, at, 30)
+			told := 0
+			c := uploads.Config{Stored: func(context.Context, *uploads.File) error { told++; return nil }}
+			drv := memstore.NewDriver(memstore.Config{})
+			s := newSessionSite(t, engine.New(drv), c)
+			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
+			var request struct{ URL string }
+			a.json(t, &request)
+			d := &ending{at: at, after: after}
+			mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
+			s.clock.Advance(3 * time.Minute)
+			if a = s.do("", "PUT", request.URL, readerOf("abc"), nil); a.StatusCode != http.StatusOK { // only the response was lost
+				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", at)
+			}
+			require.Positive(t, told, "killed at call %d", at)
+			s.stored("files/alice/file", []byte("abc"))
+			if !d.reached() {
+				break
+			}
+		}
+	}
+}
+
+// A server is killed at each of its calls while it completes an upload, and the client gives up. If
+// the object is there, the application gets to know of it, and the client too.
+func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
+	small, large := content(300), content(part+5000)
+	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
+	for _, row := range []struct {
+		name    string
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
+		after   bool // the call
+		parts   bool // in place of tus
+		data    []byte
+	}{
+		{"parts, before", nil, false, true, large}, {"parts, after", nil, true, true, large},
+		{"inspected parts, before", inspect, false, true, large}, {"inspected parts, after", inspect, true, true, large},
+		{"tus, before", nil, false, false, large}, {"tus, after", nil, true, false, large},
+		{"inspected tus, before", inspect, false, false, large}, {"inspected tus, after", inspect, true, false, large},
+		{"tus in one request, before", nil, false, false, small}, {"tus in one request, after", nil, true, false, small},
+		{"inspected tus in one request, before", inspect, false, false, small},
+		{"inspected tus in one request, after", inspect, true, false, small},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			completed, data := 0, row.data
+			for at := 1; ; at++ {
+				require.Less(t, at, 60)
+				drv, told := memstore.NewDriver(memstore.Config{}), 0
+				c := uploads.Config{ProxyParts: true, Inspect: row.inspect, Stored: func(context.Context, *uploads.File) error { told++; return nil }}
+				s := newSessionSite(t, engine.New(drv), c)
+				d := &ending{at: at, after: row.after}
+				mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+				address := ""
+				if row.parts {
+					u := s.begin(map[string]any{"filename": "file"})
+					sent := u.send(1, data)
+					address, u.s = s.base+"/s3/multipart/"+u.UploadID, mortal
+					u.complete(sent)
+				} else {
+					address = s.create("Upload-Length", size(data))
+					mortal.send("PATCH", address, data, "Upload-Offset", "0")
+				}
+				if !d.reached() {
+					break
+				}
+				s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+				a := s.tus("DELETE", address, nil)
+				if a.StatusCode < 300 {
+					require.Empty(t, s.tidy(), "killed at call %d", at)
+					continue
+				}
+				completed++
+				require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", at)
+				require.Positive(t, told, "killed at call %d", at)
+				s.stored("files/alice/file", data)
+				require.Equal(t, []string{"files/alice/file"}, s.tidy(), "killed at call %d", at)
+			}
+			require.Positive(t, completed)
+		})
+	}
+}
+
+func TestSweepContinuesAfterAKill(t *testing.T) {
+	data := content(part + 1000)
+	for at := 1; ; at++ {
+		require.Less(t, at, 60)
+		drv := memstore.NewDriver(memstore.Config{})
+		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
+		address := s.create("Upload-Length", size(data))
+		s.patch(address, 0, data[:part+10], part+10)
+		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
+		d := &ending{at: at}
+		mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+		mortal.clock.Advance(100 * time.Hour)
+		_, err := mortal.handler.Sweep(t.Context())
+		require.Empty(t, s.tidy(), "killed at call %d", at)
+		if !d.reached() {
+			require.NoError(t, err)
+			break
+		}
+		require.ErrorIs(t, err, errDead)
+	}
+}

@@ -1,0 +1,143 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// overwritingStore is for buckets that have no conditions.
+func overwritingStore(_ *http.Request, user uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
+}
+
+func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
+	plain := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
+		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+	})))
+	_, err := uploads.New(plain, configured(uploads.Config{Begin: overwritingStore}))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "Config.States")
+
+	states := memstore.New()
+	s := newSessionSite(t, plain, uploads.Config{Begin: overwritingStore, States: states})
+	data := content(part + 1000)
+	for range 2 { // the second one overwrites
+		at := s.create("Upload-Length", size(data))
+		s.patch(at, 0, data[:part+10], part+10)
+		s.patch(at, part+10, data[part+10:], int64(len(data)))
+		s.stored("files/alice/file", data)
+		u := s.begin(map[string]any{"filename": "file"})
+		a := u.complete(u.send(1, data))
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	}
+	at := s.create("Upload-Length", size(data))
+	s.patch(at, 0, data[:10], 10)
+	require.Equal(t, []string{"files/alice/file"}, s.tidy())
+	for entry, err := range states.List(t.Context()) {
+		require.NoError(t, err)
+		require.Fail(t, "a state is left", entry.Key)
+	}
+}
+
+// limits are those of stores that are stricter than memory.
+var limits = []struct {
+	name   string
+	limits faults.Limits
+}{
+	{"a minimum", faults.Limits{MinPartSize: 40 << 10}},
+	{"a large minimum", faults.Limits{MinPartSize: part + 1}},
+	{"a maximum", faults.Limits{MaxPartSize: 16 << 10}},
+	{"a unit", faults.Limits{PartUnit: 24 << 10}},
+	{"equal parts", faults.Limits{EqualParts: true, MinPartSize: 40 << 10}},
+	{"few parts", faults.Limits{MaxParts: 2}},
+}
+
+func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
+	for _, row := range limits {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), uploads.Config{})
+			data := content(2*part + 1000)
+			at := s.create("Upload-Length", size(data))
+			for offset, end := 0, 0; offset < len(data); offset = end {
+				end = min(offset+40_001, len(data))
+				s.patch(at, int64(offset), data[offset:end], int64(end))
+			}
+			s.stored("files/alice/file", data)
+		})
+	}
+}
+
+func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
+	for _, row := range limits {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), uploads.Config{ProxyParts: true})
+			data := content(2*part + 1000)
+			u := s.begin(map[string]any{"filename": "file", "size": len(data)})
+			var parts []sentPart
+			for i, data := range cut(data, u.PartSize) {
+				parts = append(parts, u.send(i+1, data))
+			}
+			a := u.complete(parts...)
+			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+			s.stored("files/alice/file", data)
+		})
+	}
+}
+
+func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
+	s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), uploads.Config{ProxyParts: true})
+	u := s.begin(map[string]any{"filename": "file"})
+	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
+	signed := u.sign(1, "")
+	a := s.do("", "PUT", signed.URL, bytes.NewReader(content(2001)), nil)
+	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
+	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
+	require.Equal(t, "422 part_too_small parts[0]", u.complete(parts...).refusal(t))
+	parts[0] = u.send(1, content(1000))
+	require.Equal(t, http.StatusOK, u.complete(parts...).StatusCode)
+}
+
+// A tus upload that needs larger parts than the memory is refused before it begins.
+func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
+	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: 16 << 20})
+	s.handler.SetBasePart(uploads.BasePart)
+	a := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
+	require.Equal(t, "413 too_large Upload-Length", a.refusal(t))
+	require.Empty(t, s.tidy())
+}
+
+// Uploads that do not fit into the memory together wait for one another.
+func TestTusUploadsShareTheMemory(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{MemoryLimit: 16 << 20})
+	s.handler.SetBasePart(uploads.BasePart)
+	data := content(uploads.BasePart + 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 6)
+	for i := range cap(done) {
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		go func() {
+			_, err := s.try(ctx, alice, "PATCH", at, bytes.NewReader(data), headers{
+				"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+			})
+			done <- err
+		}()
+	}
+	for range cap(done) {
+		require.NoError(t, <-done)
+	}
+	for i := range cap(done) {
+		s.stored("files/alice/"+itoa(int64(i)), data)
+	}
+}

@@ -1,0 +1,72 @@
+package uploads_test
+
+import (
+	"net/url"
+	"os"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	_ "github.com/omnibucket/storage/providers/azure"
+	_ "github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/local"
+	_ "github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// An opener opens a new bucket, whose signed addresses work.
+type opener func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
+
+// backends are the stores. "make test" starts the servers.
+var backends = []struct {
+	name  string
+	open  opener
+	signs bool // parts at addresses that work
+}{
+	{"memory", inMemory, true},
+	{"local", inADirectory, true},
+	{"minio", onMinIO, true},
+	{"gcs", onFakeGCS, false},
+	{"azurite", onAzuriteStore, true},
+}
+
+// onStores runs f on every kind of bucket.
+func onStores(t *testing.T, f func(t *testing.T, open opener)) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) { f(t, b.open) })
+	}
+}
+
+// onSignedBuckets runs f on every kind of bucket, with parts that go to the store if it
+// signs them, and through the handler.
+func onSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c uploads.Config)) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) { f(t, b.open, uploads.Config{ProxyParts: !b.signs}) })
+	}
+	t.Run("memory through the handler", func(t *testing.T) { f(t, inMemory, uploads.Config{ProxyParts: true}) })
+}
+
+func inADirectory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	return served(t, func(base string) (storage.Bucket, error) {
+		return local.Open(t.TempDir(), local.Config{NoSync: true}, append(opts, storage.WithSigningBaseURL(base))...)
+	})
+}
+
+func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
+	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}, opts...)
+}
+
+func onFakeGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	return freshbucket.Open(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}}, opts...)
+}
+
+func onAzuriteStore(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+	return freshbucket.Open(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}, opts...)
+}

@@ -1,0 +1,57 @@
+package uploads_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// Uploads that cannot be removed do not keep a Sweep from the others for ever.
+func TestSweepReachesEveryUpload(t *testing.T) {
+	failing := faults.New()
+	s := newSessionSite(t, memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+	for range 150 {
+		s.create("Upload-Length", "3")
+	}
+	_, states := s.keys()
+	slices.Sort(states)
+	last := states[len(states)-1]
+	rules := []faults.Rule{}
+	for _, state := range states[:len(states)-1] {
+		rules = append(rules, faults.Fail(faults.Delete).ForKey(state).WithError(storage.PermissionDenied))
+	}
+	failing.Set(rules...)
+	s.clock.Advance(100 * time.Hour)
+	for range 100 {
+		removed, err := s.handler.Sweep(t.Context())
+		require.Error(t, err)
+		if removed > 0 {
+			s.missing(last)
+			return
+		}
+	}
+	require.Fail(t, "no Sweep reached the last upload")
+}
+
+// A client may send a part after the completion, at an address that was signed before. Some
+// stores keep it.
+func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
+	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+		s := newSessionSite(t, open(t), c)
+		u := s.begin(map[string]any{"filename": "a"})
+		signed := u.sign(2, "")
+		require.Equal(t, http.StatusOK, u.complete(u.send(1, content(1000))).StatusCode)
+		s.do("", signed.Method, signed.URL, readerOf("late"), signed.Headers)
+		s.stored("files/alice/a", content(1000))
+		require.Equal(t, []string{"files/alice/a"}, s.tidy())
+	})
+}

@@ -1,0 +1,86 @@
+package uploads
+
+import (
+	"maps"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A User is whose files these are. It comes from what the application knows of the sender,
+// never from the client.
+type User struct {
+	// ID fills {user} in Config.Key. Uploads are bound to it in any case.
+	ID string
+	// Values fill the other named places. Each of them, and ID if it is in the key, has 1 to
+	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last. Any other
+	// value fails with InvalidValue.
+	Values map[string]string
+}
+
+// userValue is the name of the place that User.ID fills.
+const userValue = "user"
+
+// values returns what fills the places of a pattern.
+func (u User) values() values {
+	v := values{}
+	maps.Copy(v, u.Values)
+	if u.ID != "" {
+		v[userValue] = u.ID
+	}
+	return v
+}
+
+// An UploadRequest is what a client says of a file that it wants to upload. Nothing of it is
+// verified.
+type UploadRequest struct {
+	Name     string            // of the file; "" if it is unknown
+	Type     string            // its media type; "" if it is unknown
+	Size     int64             // bytes; -1 if it is unknown
+	Metadata map[string]string // all that the client says of it
+	// Partial is set for a piece of a file that is joined later (tus concatenation). The
+	// Target's Key is not used. Begin is called again for the whole file.
+	Partial bool
+}
+
+// A Target is where a file is stored, and how. Rules judge the file all the same; those of
+// [rules.Any] let all files pass, and then the bytes go straight to their key. If the bucket lacks a feature that it asks for,
+// the upload is refused before any byte, with 501, and Config.OnError is told.
+type Target struct {
+	Key string
+	// ContentType is the media type; "": that of the content, if Rules look at it, else that
+	// of the key's extension, else application/octet-stream. Check what the client says before
+	// you use it: a browser runs text/html.
+	ContentType        string
+	CacheControl       string
+	ContentDisposition string
+	Metadata           map[string]string
+	Tags               map[string]string
+	MaxSize            int64 // bytes; 0: that of Rules
+	// Overwrite lets the file replace an object under Key. Otherwise the upload fails if
+	// there is one, which needs a bucket with [storage.ConditionalCreate]. Without
+	// [storage.Metadata], an upload whose response was lost fails too.
+	Overwrite bool
+	// PublicRead makes the file readable by anyone ([storage.WithPublicRead]).
+	PublicRead bool
+}
+
+// A File is a stored file.
+type File struct {
+	User User   `json:"-"`
+	Key  string `json:"key"`
+	// URL is by Config.Link. Config.Stored may set it.
+	URL         string         `json:"url,omitempty"`
+	ExpiresAt   time.Time      `json:"expiresAt,omitzero"` // of a signed URL
+	Name        string         `json:"name"`               // by CleanName: safe to show, but escape it in HTML
+	Size        int64          `json:"size"`               // bytes
+	ContentType string         `json:"type"`               // by its content
+	Width       int            `json:"width,omitempty"`    // pixels; 0 if the type has none
+	Height      int            `json:"height,omitempty"`
+	CRC32C      storage.CRC32C `json:"crc32c,omitzero"` // of all bytes; not known if the store keeps none (a signed upload to Azure)
+	Modified    time.Time      `json:"modified"`        // by the store, or by this machine if the store does not say (S3)
+
+	ClaimedType string            `json:"-"` // as the client says
+	Metadata    map[string]string `json:"-"` // as the client says
+	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect, and if a restart came before Stored
+}

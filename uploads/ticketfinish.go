@@ -1,0 +1,223 @@
+package uploads
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// Finish inspects a file that was sent with a ticket, and moves it to its final key.
+// token is the ticket's. user is that of [Service.Sign], again from what the application
+// knows. Parts are joined first, under a key below
+// Config.Prefix, and the whole is inspected there.
+//
+// If the file breaks a rule, Finish removes it and returns the reason; for a part of a
+// wrong length that is WrongSize. If no file has arrived, or parts are missing, it fails
+// with NotUploaded, and what is there stays. Called again, for example by a client that
+// lost the response, it returns the same file, even if other bytes were sent since. If
+// that file has been removed, or if an upload in parts was refused or aborted, it fails
+// with TicketExpired.
+//
+// The rule for a removed file needs a ticket's Parts, or its Put and a store with
+// [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
+// with Config.Unguarded, a ticket whose file was removed can be used again until it
+// expires. A sender who then calls Finish twice at once, and sends another type in
+// between, may get two files.
+//
+// Finish inspects the copy too, because the sender can write to the pending key until
+// the ticket expires. The stored object has the media type of its content and the
+// directives of Config.CacheControl. Its disposition is attachment unless it is a
+// JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
+// empty, and tags are those of Config.Tags, whatever the sender set.
+func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
+	values := user.values()
+	if e := s.checkValues(values); e != nil {
+		return nil, e
+	}
+	t, e := s.tokens.decode(token, values)
+	if e != nil {
+		return nil, e
+	}
+	f, e := s.finish(ctx, t, values)
+	if e == nil {
+		f.User = user
+		e = s.tellOf(ctx, f)
+	}
+	if e != nil {
+		return nil, e.about(t.name)
+	}
+	return f, nil
+}
+
+func (s *Service) finish(ctx context.Context, t ticket, v values) (*File, *Error) {
+	pending := s.tokens.pendingKey(t)
+	var failed *Error // to join the parts; another call may have joined them meanwhile, and moved the file
+	if t.inParts() {
+		failed = s.joinParts(ctx, t)
+	}
+	arrived, e := s.inspectStored(ctx, pending, t.size)
+	switch {
+	case e != nil && isGone(e):
+		r, none := s.findFinished(ctx, t, v, e)
+		if none != nil && failed != nil {
+			return nil, failed
+		}
+		return r, none
+	case e != nil && !isRefusal(e):
+		return nil, e
+	}
+	if !s.acceptsOnce(t) { // it may have been finished, and sent again
+		if r, before := s.findFinished(ctx, t, v, notUploadedError()); before == nil || before.Code != NotUploaded {
+			if before == nil {
+				s.discard(ctx, pending)
+			}
+			return r, before
+		}
+	}
+	if e != nil {
+		s.discard(ctx, pending)
+		return nil, e
+	}
+	key := s.pattern.key(v, t.issued, s.tokens.finalRandom(t), arrived.verdict.Extension)
+	if e := s.copyToFinal(ctx, pending, key, arrived.verdict); e != nil {
+		if isGone(e) {
+			return s.findFinished(ctx, t, v, e)
+		}
+		return nil, e
+	}
+	kept, e := s.inspectStored(ctx, key, t.size)
+	if e == nil && kept.verdict.MediaType != arrived.verdict.MediaType {
+		e = changedError()
+	}
+	if e != nil {
+		if isRefusal(e) {
+			s.discard(ctx, key)
+		}
+		return nil, e
+	}
+	s.markSpent(ctx, t, pending)
+	return s.resultOf(ctx, kept, t)
+}
+
+// contentTypeOfSpent marks the object that replaces a finished file. The sender's own
+// objects have contentTypeOfPending.
+const contentTypeOfSpent = "application/x-omnibucket-finished"
+
+// markSpent ends a ticket. If the store accepts its file only once, an empty object
+// stays at the pending key, so that the address does not work again. It is removed
+// with everything else that waits there. Otherwise the object is removed, because the
+// sender could replace it anyway, or if its parts were joined, never again.
+func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
+	if t.inParts() || !s.acceptsOnce(t) {
+		s.discard(ctx, pending)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	// If this fails, the file stays, and the address does not work again either.
+	_, _ = s.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
+}
+
+var errSpent = errors.New("the ticket's file was finished")
+
+// isGone reports whether the pending file has not arrived, or was taken by another
+// call that was faster.
+func isGone(e *Error) bool {
+	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
+}
+
+func notUploadedError() *Error { return refuseFile(NotUploaded, "The file has not arrived yet.") }
+
+func changedError() *Error {
+	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
+}
+
+func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*File, *Error) {
+	r, err := s.result(ctx, f.attrs, f.verdict, User{}, t.name)
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	return r, nil
+}
+
+// copyToFinal copies the file to its final key. An object that exists there is this
+// file, from an earlier call.
+func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
+	// A copy keeps the attributes that no option sets, and the sender chose those.
+	opts := []storage.CopyOption{
+		storage.WithContentDisposition(""),
+		storage.WithContentEncoding(""),
+		storage.WithContentLanguage(""),
+		storage.WithCacheControl(""), // unless writeOptions sets one
+		storage.WithMetadata(nil),
+		storage.WithStorageClass(""),
+		storage.WithTags(nil),
+	}
+	target := s.target(key, v)
+	for _, o := range target.options() {
+		opts = append(opts, o)
+	}
+	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, opts...)
+	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
+		return storeFailed(err)
+	}
+	return nil
+}
+
+// findFinished returns the file that an earlier call has stored.
+func (s *Service) findFinished(ctx context.Context, t ticket, v values, why *Error) (*File, *Error) {
+	for _, extension := range s.judge.Extensions() {
+		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.tokens.finalRandom(t), extension), t.size)
+		if e == nil {
+			return s.resultOf(ctx, f, t)
+		}
+		if !errors.Is(e, storage.ObjectNotFound) {
+			return nil, e
+		}
+	}
+	switch {
+	case errors.Is(why, errSpent):
+		return nil, refuse(tokenField, TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
+	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
+		return nil, changedError()
+	case t.inParts():
+		return nil, uploadEnded()
+	}
+	return nil, notUploadedError()
+}
+
+// inspected is a stored file that passed inspection.
+type inspected struct {
+	verdict *rules.Verdict
+	attrs   *storage.Attrs
+}
+
+// inspectStored inspects a stored file. It reads only as many bytes as that takes.
+func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*inspected, *Error) {
+	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	defer func() { _ = r.Close() }()
+	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
+		return nil, storeFailed(errSpent)
+	}
+	if e := s.bounds(claimed).check(r.Attrs().Size); e != nil {
+		return nil, e
+	}
+	v, err := s.judge.Inspect(ctx, r, "")
+	if e := refused(err); e != nil {
+		return nil, e
+	}
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	return &inspected{v, r.Attrs()}, nil
+}
+
+// isRefusal reports whether the file breaks a rule, rather than that the store
+// failed.
+func isRefusal(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }

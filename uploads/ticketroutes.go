@@ -1,0 +1,80 @@
+package uploads
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// routes has the routes for forms, tickets and removal.
+type routes struct{ service *Service }
+
+// answer responds with the result of f, as JSON if it is not nil.
+func answer(f func(*call) (status int, value any, err error)) func(*call) error {
+	return func(c *call) error {
+		status, value, err := f(c)
+		switch {
+		case err != nil:
+			return err
+		case value == nil:
+			c.w.WriteHeader(status)
+		default:
+			webapi.WriteJSON(c.w, status, "application/json", value)
+		}
+		return nil
+	}
+}
+
+func (h *routes) sign(c *call) (status int, value any, err error) {
+	var asked struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+		Size int64  `json:"size"`
+	}
+	if err := readTicket(c, &asked); err != nil {
+		return 0, nil, err
+	}
+	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, ClaimedType: asked.Type, Size: asked.Size, User: c.user})
+	return http.StatusCreated, t, err
+}
+
+// finish continues if the client disconnects, so that a proxy without patience does not keep a
+// large file from being copied.
+func (h *routes) finish(c *call) (status int, value any, err error) {
+	token, err := readToken(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
+	defer cancel()
+	r, err := h.service.Finish(ctx, token, c.user)
+	return http.StatusOK, r, err
+}
+
+func (h *routes) remove(c *call) (status int, value any, err error) {
+	if len(h.service.pattern.values) == 0 && !h.service.config.DeleteShared {
+		return 0, nil, refuse("key", NotAllowed, "Files cannot be removed here.")
+	}
+	return http.StatusNoContent, nil, h.service.Delete(c.Context(), c.PathValue("key"), c.user)
+}
+
+// readToken reads a document that has only a token.
+func readToken(c *call) (string, error) {
+	var asked struct {
+		Token string `json:"token"`
+	}
+	err := readTicket(c, &asked)
+	return asked.Token, err
+}
+
+// readTicket reads a small document, and refuses unknown fields.
+func readTicket(c *call, to any) error {
+	d := json.NewDecoder(http.MaxBytesReader(c.w, c.Body, maxBegin))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return refuse("", InvalidRequest, "The request is not understood.")
+	}
+	return nil
+}

@@ -1,0 +1,388 @@
+package uploads
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/partsize"
+)
+
+const (
+	tusVersion    = "1.0.0"
+	tusExtensions = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum,concatenation"
+	offsetStream  = "application/offset+octet-stream"
+)
+
+// A tusState is what tus adds to a session.
+type tusState struct {
+	// Offset is how many bytes have arrived. The first Parts parts have PartSize bytes
+	// each, unless the file is complete. The rest is in Tail.
+	Offset int64     `json:"offset"`
+	Parts  int       `json:"parts,omitempty"`
+	Tail   []segment `json:"tail,omitempty"`
+	CRC    uint32    `json:"crc,omitempty"` // CRC32C of Offset bytes
+	// Whole is set if a call stores the file from memory. If the call is killed, the object may be
+	// there.
+	Whole bool `json:"storingWhole,omitempty"`
+
+	RawMetadata string   `json:"rawMetadata,omitempty"`
+	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
+	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
+	// Final is the upload that joins pieces of which this is the first one.
+	Final string `json:"final,omitempty"`
+
+	// Holder is the request that receives bytes, which wrote the state at Held last.
+	Holder string    `json:"holder,omitempty"`
+	Held   time.Time `json:"held,omitzero"`
+}
+
+// A segment is an object with bytes after the last part.
+type segment struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+}
+
+// arrived reports whether all bytes are where the object can be made of them.
+func (s *session) arrived() bool {
+	switch s.Kind {
+	case kindParts, kindFinal:
+		return true
+	case kindSingle:
+		return false
+	}
+	return s.Size >= 0 && s.Tus.Offset == s.Size && (s.Token == "" || len(s.Tus.Tail) == 0)
+}
+
+func (s *session) tailNames() []string {
+	var names []string
+	if s.Tus != nil {
+		for _, t := range s.Tus.Tail {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// tailSize returns how many bytes are after the last part.
+func (t *tusState) tailSize() (size int64) {
+	for _, s := range t.Tail {
+		size += s.Size
+	}
+	return size
+}
+
+// tus has the routes of the tus protocol.
+type tus struct {
+	bucket    storage.ReadWriter
+	config    Config
+	responder *responder
+	keeper    *keeper
+	finisher  *finisher
+	memory    *memory // of parts and segments
+	feeds     *memory // of the connections
+	pace      pace
+
+	mu     sync.Mutex
+	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
+}
+
+// respondTus responds to a request of the tus protocol.
+func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Tus-Resumable", tusVersion)
+	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
+		r = r.WithContext(r.Context()) // a copy: the caller's is not changed
+		r.Method = strings.ToUpper(method)
+	}
+	if r.Method == http.MethodOptions {
+		header.Set("Tus-Version", tusVersion)
+		header.Set("Tus-Extension", tusExtensions)
+		header.Set("Tus-Checksum-Algorithm", checksumNames())
+		if h.keeper.service.maxSize > 0 {
+			header.Set("Tus-Max-Size", strconv.FormatInt(h.keeper.service.maxSize, 10))
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	c := &call{Request: r, w: w}
+	err := h.serveTus(c)
+	switch {
+	case err == nil:
+	case c.refused == nil:
+		h.responder.refuse(c, err)
+	case c.refused.close():
+		drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.responder.fail(w, r, err) })
+	default:
+		h.responder.fail(w, r, err)
+	}
+}
+
+func (h *tus) serveTus(c *call) error {
+	if c.Header.Get("Tus-Resumable") != tusVersion {
+		c.w.Header().Set("Tus-Version", tusVersion)
+		return refuse("Tus-Resumable", UnknownVersion, "Only version "+tusVersion+" of the tus protocol is known.")
+	}
+	id := c.PathValue("id")
+	f, allowed := map[string]func(*call) error{http.MethodPost: h.createTus}, "OPTIONS, POST"
+	if id != "" {
+		f = map[string]func(*call) error{http.MethodHead: h.headTus, http.MethodPatch: h.patchTus, http.MethodDelete: h.deleteTus}
+		allowed = "DELETE, HEAD, OPTIONS, PATCH"
+	}
+	if f[c.Method] == nil {
+		c.w.Header().Set("Allow", allowed)
+		e := refuse("method", InvalidRequest, "This method is not allowed here.")
+		e.Status = http.StatusMethodNotAllowed
+		return e
+	}
+	return h.responder.authorized(f[c.Method])(c)
+}
+
+// loadTus reads the session of an upload by tus.
+func (h *tus) loadTus(c *call) (*session, error) {
+	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
+	if err == nil && s.Tus == nil {
+		return nil, notFound()
+	}
+	return s, err
+}
+
+// number reads a header with a number that is not negative.
+func (c *call) number(name string) (int64, error) {
+	text := c.Header.Get(name)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
+		return 0, invalid(name, name+" must be a number that is not negative.")
+	}
+	return n, nil
+}
+
+// createTus handles POST: it begins an upload, with the first bytes if there are any, or
+// joins pieces.
+func (h *tus) createTus(c *call) error {
+	concat := c.Header.Get("Upload-Concat")
+	if strings.HasPrefix(concat, "final;") {
+		return h.concatTus(c, concat)
+	}
+	n, err := c.tusUpload(concat)
+	if err != nil {
+		return err
+	}
+	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
+	if err != nil {
+		return err
+	}
+	withBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
+	if withBytes && n.Size >= 0 && c.ContentLength > n.Size {
+		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
+	}
+	kind := kindTus
+	if n.Partial {
+		kind = kindPartial
+	}
+	s, err := h.keeper.begin(c, kind, n, "Upload-Length")
+	if err != nil {
+		return err
+	}
+	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
+	if withBytes || n.Size == 0 {
+		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
+	}
+	if err := h.beginTus(c, s); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", h.location(c, s.id))
+	if withBytes || n.Size == 0 {
+		if s, err = h.receive(c, s, sum); err != nil {
+			return err
+		}
+	}
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.
+func (c *call) tusUpload(concat string) (UploadRequest, error) {
+	n := UploadRequest{Size: -1, Partial: concat == "partial"}
+	if concat != "" && !n.Partial {
+		return n, invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
+	}
+	deferred := c.Header.Get("Upload-Defer-Length")
+	length := c.Header.Values("Upload-Length")
+	switch {
+	case deferred != "" && len(length) > 0:
+		return n, invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
+	case deferred != "" && deferred != "1":
+		return n, invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
+	case deferred == "":
+		var err error
+		if n.Size, err = c.number("Upload-Length"); err != nil {
+			return n, err
+		}
+	}
+	err := n.setMetadata(c.Header.Get("Upload-Metadata"))
+	return n, err
+}
+
+// location returns the address of an upload: below Config.BaseURL, else the path of the
+// request and id. tus-js-client does not resolve an address that is relative to a path.
+func (h *tus) location(c *call, id string) string {
+	if h.config.BaseURL != "" {
+		return h.config.BaseURL + "/tus/" + url.PathEscape(id)
+	}
+	path, _, _ := strings.Cut(c.RequestURI, "?")
+	return strings.TrimSuffix(path, "/") + "/" + url.PathEscape(id)
+}
+
+// writeOffset writes the headers that tell how far an upload is.
+func (h *tus) writeOffset(c *call, s *session) {
+	header := c.w.Header()
+	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
+	if s.Phase == phaseOpen {
+		header.Set("Upload-Expires", s.Expires.UTC().Format(http.TimeFormat))
+	}
+}
+
+// headTus handles HEAD. If all bytes have arrived, but a call that made the object of
+// them failed, it makes it: a client takes such an upload for done.
+func (h *tus) headTus(c *call) error {
+	s, err := h.settledTus(c)
+	if err != nil {
+		return err
+	}
+	if s.Size >= 0 && s.Tus.Offset == s.Size && s.Phase != phaseDone {
+		if s.Kind == kindFinal {
+			s, err = h.finishTus(c.Context(), s, nil)
+		} else {
+			s, err = h.continueTus(c, s.Tus.Offset, -1, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	header := c.w.Header()
+	h.writeOffset(c, s)
+	if s.Size >= 0 {
+		header.Set("Upload-Length", strconv.FormatInt(s.Size, 10))
+	} else {
+		header.Set("Upload-Defer-Length", "1")
+	}
+	if s.Tus.RawMetadata != "" {
+		header.Set("Upload-Metadata", s.Tus.RawMetadata)
+	}
+	if s.Tus.Concat != "" {
+		header.Set("Upload-Concat", s.Tus.Concat)
+	}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// patchTus handles PATCH: it receives bytes.
+func (h *tus) patchTus(c *call) error {
+	if c.Header.Get("Content-Type") != offsetStream {
+		return refuse("Content-Type", UnsupportedType, "The request must be "+offsetStream+".")
+	}
+	offset, err := c.number("Upload-Offset")
+	if err != nil {
+		return err
+	}
+	size := int64(-1)
+	if len(c.Header.Values("Upload-Length")) > 0 {
+		if size, err = c.number("Upload-Length"); err != nil {
+			return err
+		}
+	}
+	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
+	if err != nil {
+		return err
+	}
+	s, err := h.continueTus(c, offset, size, sum)
+	if err != nil {
+		return err
+	}
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// continueTus receives the body of a request, and makes the object if all bytes have
+// arrived. offset and size are those of acquire.
+func (h *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
+	s, err := h.acquire(c, offset, size)
+	switch {
+	case err != nil || s.Phase == phaseDone:
+		return s, err
+	case s.arrived():
+		return h.finishTus(c.Context(), s, nil)
+	}
+	return h.receive(c, s, sum)
+}
+
+// deleteTus handles DELETE. A completed file is not removed: it is the application's.
+func (h *tus) deleteTus(c *call) error {
+	s, err := h.loadTus(c)
+	if err != nil {
+		return err
+	}
+	h.interrupt(s.name)
+	if s, err = h.finishWhole(c.Context(), s); err == nil && s.finishing() {
+		s, err = h.finishTus(c.Context(), s, nil)
+	}
+	if err == nil {
+		err = h.keeper.abort(c.Context(), s)
+	}
+	if e, ok := err.(*Error); ok && e.Code == Completed {
+		told := *e
+		told.Status = http.StatusForbidden // 409 would be tried again
+		return &told
+	}
+	if err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// beginTus chooses the size of parts, begins the store's upload unless the file fits one
+// part, and saves the session.
+func (h *tus) beginTus(c *call, s *session) error {
+	if s.Size >= 0 && s.Size <= h.keeper.basePart {
+		s.PartSize = max(s.Size, 1)
+		return h.keeper.save(c.Context(), s)
+	}
+	opts := []storage.MultipartOption{}
+	if s.Size >= 0 {
+		opts = append(opts, storage.WithSize(s.Size))
+	}
+	upload, err := h.keeper.beginUpload(c.Context(), s, opts...)
+	if err != nil {
+		return err
+	}
+	most := s.Size
+	if most < 0 {
+		most = s.Target.MaxSize // 0: parts of the usual size
+	}
+	limits := upload.Limits()
+	s.PartSize = partsize.For(limits, most, h.keeper.basePart)
+	if s.PartSize > h.memory.limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+		h.keeper.abandon(c.Context(), upload)
+		return tooLarge("Upload-Length", min(s.PartSize, h.memory.limit)*int64(max(limits.MaxParts, 1)))
+	}
+	if limits.MaxParts > 0 && s.Size < 0 {
+		bound := s.PartSize * int64(limits.MaxParts)
+		if s.Target.MaxSize == 0 || s.Target.MaxSize > bound {
+			s.Target.MaxSize = bound
+		}
+	}
+	if err := h.keeper.save(c.Context(), s); err != nil {
+		h.keeper.abandon(c.Context(), upload)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package uploads_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+// stoppable serves the site by a server whose requests end with the context.
+func (s *sessionSite) stoppable(ctx context.Context) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	s.t.Cleanup(server.Close)
+	s.base = server.URL + "/uploads"
+	return server.Config
+}
+
+// patchAndStall sends a PATCH whose body does not end. The channel gets the response.
+func (s *sessionSite) patchAndStall(at string, stuck *stuckBody) <-chan *answer {
+	answers := make(chan *answer, 1)
+	go func() {
+		a, _ := s.try(s.t.Context(), alice, "PATCH", at, stuck, headers{
+			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+		})
+		answers <- a
+	}()
+	<-stuck.sent
+	return answers
+}
+
+// A client that still sends gets the response of a refusal at once.
+func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		send   int // bytes, of 1000
+		refuse func(s *sessionSite, at string, stop func())
+		want   string
+		offset int64
+	}{
+		{"because another request continues", 300, func(s *sessionSite, at string, _ func()) { require.EqualValues(s.t, 300, s.offset(at)) }, "423 locked Upload-Offset", 300},
+		{"because the server stops", 300, func(_ *sessionSite, _ string, stop func()) { stop() }, "503 busy", 300},
+		{"because there are too many bytes", 1001, func(*sessionSite, string, func()) {}, "413 too_large body", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSessionSite(t, inMemory(t), uploads.Config{})
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			server := s.stoppable(ctx)
+			at := s.create("Upload-Length", "1000")
+			stuck := newStuckBody(content(row.send))
+			defer stuck.end()
+			answers := s.patchAndStall(at, stuck)
+			require.Eventually(t, func() bool { return row.send > 1000 || s.handler.FeedsUsed() > 0 }, time.Minute, time.Millisecond)
+			began := time.Now()
+			row.refuse(s, at, func() {
+				cancel()
+				require.NoError(t, server.Shutdown(t.Context()))
+			})
+			require.Equal(t, row.want, (<-answers).refusal(t))
+			require.Less(t, time.Since(began), 4*time.Second)
+			s.stoppable(context.Background())
+			at = s.moved(at)
+			require.Equal(t, row.offset, s.offset(at))
+			s.patch(at, row.offset, content(1000)[row.offset:], 1000)
+			s.stored("files/alice/file", content(1000))
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package uploads
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"hash"
+	"hash/crc32"
+	"strings"
+)
+
+// checksums are the algorithms of the header Upload-Checksum.
+var checksums = []struct {
+	name string
+	make func() hash.Hash
+}{
+	{"sha1", sha1.New},
+	{"md5", md5.New},
+	{"crc32", func() hash.Hash { return crc32.NewIEEE() }},
+	{"crc32c", func() hash.Hash { return crc32.New(castagnoli) }},
+	{"sha256", sha256.New},
+	{"sha512", sha512.New},
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksumNames returns the names of the algorithms.
+func checksumNames() string {
+	names := make([]string, len(checksums))
+	for i, c := range checksums {
+		names[i] = c.name
+	}
+	return strings.Join(names, ",")
+}
+
+// A checksum verifies the body of one request.
+type checksum struct {
+	hash.Hash
+	want []byte
+}
+
+// newChecksum reads the header Upload-Checksum; nil: there is none.
+func newChecksum(header string) (*checksum, error) {
+	if header == "" {
+		return nil, nil
+	}
+	name, text, _ := strings.Cut(header, " ")
+	for _, c := range checksums {
+		if c.name != name {
+			continue
+		}
+		sum := &checksum{Hash: c.make()}
+		var err error
+		if sum.want, err = base64.StdEncoding.DecodeString(text); err != nil || len(sum.want) != sum.Size() {
+			return nil, invalid("Upload-Checksum", "The checksum must be "+name+" in base64.")
+		}
+		return sum, nil
+	}
+	return nil, invalid("Upload-Checksum", "The algorithm must be one of "+checksumNames()+".")
+}
+
+// verify compares the checksum with that of the header.
+func (c *checksum) verify() error {
+	if c != nil && !bytes.Equal(c.Sum(nil), c.want) {
+		return refuse("Upload-Checksum", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
+	}
+	return nil
+}

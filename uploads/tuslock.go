@@ -1,0 +1,132 @@
+package uploads
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+// One request at a time receives the bytes of an upload: the holder, whose name is in the
+// state. A newer request ends an older one, because the older one is usually that of a
+// connection that is dead already. It waits until the holder has stored what it received.
+// If the holder is in another process and its client still sends, or if its process is
+// gone, the newer request replaces it: then the next write of the old holder fails.
+
+const (
+	lockPoll = 150 * time.Millisecond
+	// takeOverAfter is longer than checkpointAfter, after which a holder without a client
+	// has stored everything.
+	takeOverAfter = 5 * time.Second
+	// deadAfter is how long a holder that lives writes nothing at most.
+	deadAfter = 2 * time.Minute
+)
+
+func newHolder() string { return rand.Text() }
+
+// errTaken is returned if another request receives the bytes now.
+func errTaken() *Error {
+	return refuse("Upload-Offset", Locked, "Another request continues this upload.")
+}
+
+// hold registers the holder in this process. Closing the channel ends it.
+func (h *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	end := make(chan struct{})
+	h.active[name] = end
+	return end, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.active[name] == end {
+			delete(h.active, name)
+		}
+	}
+}
+
+// interrupt ends the holder if it is in this process.
+func (h *tus) interrupt(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if end, ok := h.active[name]; ok {
+		close(end)
+		delete(h.active, name)
+	}
+}
+
+// settledTus reads the session when no request receives its bytes, or after
+// takeOverAfter.
+func (h *tus) settledTus(c *call) (*session, error) {
+	for deadline := time.Now().Add(takeOverAfter); ; {
+		s, err := h.loadTus(c)
+		if err != nil {
+			return nil, err
+		}
+		now := h.config.Now()
+		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter
+		if !held && !s.claimed(now) || !time.Now().Before(deadline) {
+			return s, nil
+		}
+		h.interrupt(s.name)
+		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
+			return nil, sessionFailed(err)
+		}
+	}
+}
+
+// acquire makes this request the holder. offset is where its bytes begin, and size is the
+// length that it declares, or -1. If all bytes have arrived, there is no holder.
+func (h *tus) acquire(c *call, offset, size int64) (*session, error) {
+	for range maxConflicts {
+		s, err := h.settledTus(c)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.checkPatch(s, offset, size, c.ContentLength); err != nil {
+			return nil, err
+		}
+		if s.claimed(h.config.Now()) {
+			return nil, beingCompleted()
+		}
+		if s.Phase != phaseOpen {
+			return s, nil
+		}
+		if size >= 0 {
+			s.Size = size
+		}
+		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
+		if err := h.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
+			return s, err
+		}
+	}
+	return nil, errTaken()
+}
+
+// checkPatch checks the headers of a PATCH.
+func (h *tus) checkPatch(s *session, offset, size, length int64) error {
+	most := s.Size
+	switch {
+	case s.Kind == kindFinal:
+		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")
+	case offset != s.Tus.Offset:
+		return refuse("Upload-Offset", OffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
+	case size >= 0 && s.Size >= 0 && size != s.Size:
+		return invalid("Upload-Length", "The length of the file is known already, and is another one.")
+	case size >= 0 && size < s.Tus.Offset:
+		return invalid("Upload-Length", "More bytes than that have arrived.")
+	case size >= 0:
+		most = size
+	}
+	if s.Target.MaxSize > 0 && (most < 0 || most > s.Target.MaxSize) {
+		if most > s.Target.MaxSize {
+			return tooLarge("Upload-Length", s.Target.MaxSize)
+		}
+		most = s.Target.MaxSize
+	}
+	if most >= 0 && length > most-offset {
+		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
+	}
+	return nil
+}

@@ -1,0 +1,364 @@
+package uploads
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// pace is how long a receiver waits for a client.
+type pace struct {
+	tick time.Duration
+	// checkpoint is how long a client sends nothing before the bytes that are in memory
+	// are stored, and slow how long they are in memory at most.
+	checkpoint, slow time.Duration
+	// idle is how long a client may send less than minimum bytes.
+	idle    time.Duration
+	minimum int64
+}
+
+var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: idleFor, minimum: idleMinimum}
+
+const (
+	// maxSegments bounds the objects after the last part. More are joined.
+	maxSegments = 32
+	// stopAfter is how long what a client has sent is still taken if the context of its request ends.
+	stopAfter = 20 * time.Millisecond
+	// storeTimeout bounds the requests that store what has arrived, which continue if the
+	// client disconnects.
+	storeTimeout = 5 * time.Minute
+)
+
+// A receiver stores the bytes of one request.
+//
+// Parts of PartSize bytes go to the store's upload. Bytes that do not fill a part when the
+// request ends are stored as a segment. They are read again when later bytes fill the part.
+// So each part number always has the same bytes, whoever stores it. The state is saved after
+// each part and segment; only then are the bytes acknowledged.
+type receiver struct {
+	h      *tus
+	c      *call
+	ctx    context.Context // of requests to the store
+	s      *session
+	upload storage.MultipartUpload // nil if the file fits one part
+	sum    *checksum               // nil: none
+
+	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
+	have, n  int
+	saved    int // the bytes of the part that segments have
+	segments []segment
+	parts    int
+	offset   int64 // of the next byte
+	holder   string
+	leaving  bool // the next save ends the hold
+	crc      uint32
+	obsolete []string // segments that the saved state does not name any more
+}
+
+// receive stores the body of a request that holds the session, and makes the object when
+// all bytes have arrived.
+func (h *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
+	defer cancel()
+	left := s.tusLimit()
+	if left >= 0 {
+		left -= s.Tus.Offset
+	}
+	f, err := h.newFeed(c, left)
+	if err != nil {
+		h.letGo(ctx, s)
+		return nil, err
+	}
+	defer func() {
+		if c.refused == nil {
+			f.close()
+		}
+	}()
+	done, err := h.receiveHeld(ctx, c, f, s, sum)
+	if err != nil {
+		h.letGo(ctx, s)
+		c.refused = f // the response comes first
+		return nil, err
+	}
+	return done, nil
+}
+
+func (h *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+	t := s.Tus
+	r := &receiver{
+		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
+	}
+	r.have = int(t.tailSize())
+	r.n, r.saved = r.have, r.have
+	defer r.drop()
+	if s.Token != "" {
+		var err error
+		if r.upload, err = storage.ContinueUpload(ctx, h.bucket, s.Token); err != nil {
+			return nil, sessionFailed(err)
+		}
+	}
+	whole, err := r.body(f)
+	if err == nil && !whole && sum != nil {
+		err = refuse("body", Interrupted, "The bytes did not arrive completely.")
+	}
+	if err == nil {
+		err = sum.verify()
+	}
+	switch {
+	case err != nil && sum != nil:
+		r.removeUncounted()
+		return nil, err
+	case err != nil:
+		return nil, firstError(errors.Join(err, r.checkpoint()))
+	}
+	if !whole || s.Size < 0 || r.offset < s.Size {
+		r.leaving = true
+		return s, r.checkpoint()
+	}
+	content, err := r.last()
+	if err != nil {
+		return nil, err
+	}
+	return h.finishTus(ctx, s, content)
+}
+
+// removeUncounted removes the segments that the state does not name.
+func (r *receiver) removeUncounted() {
+	for _, segment := range r.segments {
+		if !slices.Contains(r.s.Tus.Tail, segment) {
+			r.h.keeper.removeKeys(r.ctx, r.s, segment.Name)
+		}
+	}
+}
+
+// firstError returns the first of joined errors.
+func firstError(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()[0]
+	}
+	return err
+}
+
+// tusLimit returns how many bytes the file may have, or -1.
+func (s *session) tusLimit() int64 {
+	if s.Size >= 0 {
+		return s.Size
+	}
+	if most := s.Target.MaxSize; most > 0 {
+		return most
+	}
+	return -1
+}
+
+// body receives the body. whole is false if the client or its pace ended it early; then
+// the bytes so far count.
+func (r *receiver) body(f *feed) (whole bool, err error) {
+	interrupted, done := r.h.hold(r.s.name)
+	defer done()
+	pace := &r.h.pace
+	ticker := time.NewTicker(pace.tick)
+	defer ticker.Stop()
+	canceled, stopped := r.c.Context().Done(), (<-chan time.Time)(nil)
+	now := time.Now()
+	lastByte, lastStored, windowBegan, windowBytes := now, now, now, int64(0)
+	for {
+		select {
+		case p := <-f.pieces:
+			parts, err := r.parts, r.take(p.data)
+			f.recycle(p)
+			if err != nil {
+				return false, err
+			}
+			now := time.Now()
+			if parts != r.parts {
+				lastStored, windowBegan, windowBytes = now, now, 0
+			}
+			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
+			switch {
+			case p.err == io.EOF:
+				return true, nil
+			case p.err != nil:
+				return false, nil
+			}
+		case <-interrupted:
+			return false, errTaken()
+		case <-canceled: // by the server, or by a client that has gone: what it has sent is taken first
+			canceled, stopped = nil, time.After(stopAfter)
+		case <-stopped:
+			return false, errStopping()
+		case now := <-ticker.C:
+			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
+			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.contended() {
+				if err := r.giveBack(stalled); err != nil {
+					return false, err
+				}
+				lastStored = time.Now()
+			}
+			if now.Sub(windowBegan) > pace.idle {
+				if windowBytes < pace.minimum {
+					return false, nil
+				}
+				windowBegan, windowBytes = now, 0
+			}
+		}
+	}
+}
+
+// giveBack stores what is in memory of a slow client. If the client has stalled, a newer request
+// need not wait for this one.
+func (r *receiver) giveBack(stalled bool) error {
+	switch {
+	case r.sum != nil: // nothing counts before the checksum is verified
+		return r.store()
+	case r.n == r.saved && !(stalled && r.s.Tus.Holder != ""):
+		r.drop()
+		r.have = r.n
+		return nil
+	}
+	r.leaving = stalled
+	defer func() { r.leaving = false }()
+	return r.checkpoint()
+}
+
+// take takes bytes of the body, unless they exceed the limit.
+func (r *receiver) take(data []byte) error {
+	if limit := r.s.tusLimit(); limit >= 0 && int64(len(data)) > limit-r.offset {
+		return tooLarge("body", limit)
+	}
+	return r.add(data)
+}
+
+// add adds bytes to the part.
+func (r *receiver) add(data []byte) error {
+	if r.sum != nil {
+		_, _ = r.sum.Write(data) // never fails
+	}
+	for len(data) > 0 {
+		if r.n == r.size() {
+			if err := r.storePart(); err != nil {
+				return err
+			}
+		}
+		if err := r.grow(len(data)); err != nil {
+			return err
+		}
+		n := copy(r.buf[r.n-r.have:], data)
+		r.crc = crc32.Update(r.crc, castagnoli, data[:n])
+		r.n, r.offset, data = r.n+n, r.offset+int64(n), data[n:]
+	}
+	if r.n == r.size() && r.upload != nil && r.size() > 0 {
+		return r.storePart()
+	}
+	return nil
+}
+
+func (r *receiver) size() int { return int(r.s.PartSize) }
+
+// storePart stores the bytes in buf as the next part.
+func (r *receiver) storePart() error {
+	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
+	defer cancel()
+	if err := r.load(); err != nil {
+		return err
+	}
+	if _, err := r.upload.PutPart(ctx, r.parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
+		return r.storeFailed(err)
+	}
+	r.discardSegments()
+	r.parts++
+	r.n, r.have, r.saved = 0, 0, 0
+	if r.h.memory.contended() {
+		r.drop()
+	}
+	if r.sum != nil { // nothing counts before the checksum is verified
+		return nil
+	}
+	return r.save()
+}
+
+// checkpoint stores what is in memory, so that the offset counts.
+func (r *receiver) checkpoint() error {
+	if err := r.store(); err != nil {
+		return err
+	}
+	if r.offset == r.s.Tus.Offset && !r.leaving {
+		return nil
+	}
+	return r.save()
+}
+
+// save makes the offset count. If another request holds the session, it fails.
+func (r *receiver) save() error {
+	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
+	defer cancel()
+	t := *r.s.Tus
+	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
+	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.h.config.Now()
+	if r.leaving {
+		r.s.Tus.Holder = ""
+	}
+	if err := r.h.keeper.save(ctx, r.s); err != nil {
+		*r.s.Tus = t
+		if errors.Is(err, errConflict) {
+			return errTaken()
+		}
+		return err
+	}
+	if len(r.obsolete) > 0 {
+		r.h.keeper.removeKeys(ctx, r.s, r.obsolete...)
+		r.obsolete = nil
+	}
+	return nil
+}
+
+// last stores the last bytes of the file. It returns the content if that fits one part and
+// is not stored.
+func (r *receiver) last() ([]byte, error) {
+	if r.upload == nil || r.parts == 0 && r.n == 0 {
+		if err := r.load(); err != nil {
+			return nil, err
+		}
+		return r.buf[:r.n:r.n], nil
+	}
+	if r.n > 0 {
+		sum := r.sum
+		r.sum = nil // it is verified
+		defer func() { r.sum = sum }()
+		return nil, r.storePart()
+	}
+	if r.offset != r.s.Tus.Offset {
+		return nil, r.save()
+	}
+	return nil, nil
+}
+
+// letGo ends the hold of a request that failed.
+func (h *tus) letGo(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
+	defer cancel()
+	holder := s.Tus.Holder
+	if holder == "" {
+		return
+	}
+	_, _ = h.keeper.update(ctx, s, func(s *session) (bool, error) {
+		if s.Tus.Holder != holder {
+			return false, nil
+		}
+		s.Tus.Holder = ""
+		return true, nil
+	})
+}
+
+// storeFailed returns an error of the store. If the upload is gone, it was removed.
+func (r *receiver) storeFailed(err error) error {
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return notFound()
+	}
+	return sessionFailed(err)
+}

@@ -1,0 +1,155 @@
+package uploads
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+// grow makes space for n bytes more, at most to the end of the part. The buffer is small at first,
+// so that a slow client holds little. If there is no memory, the bytes so far become a segment, and
+// grow waits while it holds none.
+func (r *receiver) grow(n int) error {
+	left := r.size() - r.have
+	needed := min(r.n-r.have+n, left)
+	if needed <= len(r.buf) {
+		return nil
+	}
+	space := min(left, max(needed, 2*len(r.buf), 4*pieceBytes))
+	if !r.h.memory.try(r.s.User, int64(space-len(r.buf))) {
+		if err := r.spill(); err != nil {
+			return err
+		}
+		space = min(r.size()-r.have, max(n, 4*pieceBytes))
+		if err := r.waitFor(space); err != nil {
+			return err
+		}
+	}
+	larger := make([]byte, space)
+	copy(larger, r.buf[:r.n-r.have])
+	r.buf = larger
+	return nil
+}
+
+// waitFor waits for memory. It holds none meanwhile, else all could wait for one another.
+func (r *receiver) waitFor(bytes int) error {
+	ctx := r.ctx
+	if r.c != nil {
+		ctx = r.c.Context()
+	}
+	if r.h.memory.acquire(ctx, r.s.User, int64(bytes)) {
+		return nil
+	}
+	return busy()
+}
+
+// drop gives the memory back. Bytes that are in no segment are lost.
+func (r *receiver) drop() {
+	if len(r.buf) > 0 {
+		r.h.memory.release(r.s.User, int64(len(r.buf)))
+	}
+	r.buf = nil
+}
+
+// load reads the segments, so that buf has all bytes of the part.
+func (r *receiver) load() error {
+	if r.have == 0 {
+		return nil
+	}
+	more := max(0, r.n-len(r.buf))
+	if !r.h.memory.try(r.s.User, int64(more)) {
+		if err := r.spill(); err != nil {
+			return err
+		}
+		if err := r.waitFor(r.n); err != nil {
+			return err
+		}
+		more = r.n
+	}
+	whole := make([]byte, len(r.buf)+more)
+	if err := r.readSegments(whole[:r.have]); err != nil {
+		r.h.memory.release(r.s.User, int64(more))
+		return err
+	}
+	copy(whole[r.have:], r.buf[:r.n-r.have])
+	r.buf, r.have = whole, 0
+	return nil
+}
+
+// readSegments reads as many segments as make these bytes.
+func (r *receiver) readSegments(to []byte) error {
+	for _, segment := range r.segments {
+		if len(to) == 0 {
+			break
+		}
+		if segment.Size > int64(len(to)) {
+			return errSegment
+		}
+		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
+			return r.storeFailed(err)
+		}
+		to = to[segment.Size:]
+	}
+	if len(to) > 0 {
+		return errSegment
+	}
+	return nil
+}
+
+var errSegment = &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
+
+func (r *receiver) readSegment(to []byte, name string) error {
+	reader, err := r.h.bucket.Download(r.ctx, r.h.keeper.objectKey(r.s, name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	if reader.Attrs().Size != int64(len(to)) {
+		return errSegment
+	}
+	_, err = io.ReadFull(reader, to)
+	return err
+}
+
+// store spills what is in memory. If there are many segments, it makes one of them.
+func (r *receiver) store() error {
+	if err := r.spill(); err != nil || len(r.segments) <= maxSegments {
+		return err
+	}
+	if err := r.load(); err != nil {
+		return err
+	}
+	r.discardSegments()
+	r.saved = 0
+	return r.spill()
+}
+
+// spill stores what is in memory as a segment, and gives the memory back.
+func (r *receiver) spill() error {
+	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
+	defer cancel()
+	if r.n > r.saved {
+		name := tailPrefix + rand.Text()
+		if _, err := r.h.bucket.Upload(ctx, r.h.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
+			return r.storeFailed(err)
+		}
+		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})
+		r.saved = r.n
+	}
+	r.have = r.n
+	r.drop()
+	return nil
+}
+
+// discardSegments forgets the segments, whose bytes are elsewhere now. They are removed when the
+// state does not name them any more.
+func (r *receiver) discardSegments() {
+	for _, segment := range r.segments {
+		r.obsolete = append(r.obsolete, segment.Name)
+	}
+	r.segments = nil
+}
