@@ -26,6 +26,7 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // A browserStore is a store that a page uploads to.
@@ -96,6 +97,7 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 	s.url = page + "/"
 	s.bucket = openForPage(t, store, page, stored, s.toStore)
 
+	config.Rules = rules.Any(0)
 	config.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil }
 	config.Begin = func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
 		return &uploads.Target{Key: "files/" + rand.Text(), ContentType: "application/octet-stream", Metadata: map[string]string{"name": n.Name}}, nil

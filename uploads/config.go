@@ -136,8 +136,8 @@ type Config struct {
 	// "https://example.com"; "*" stands for all, without cookies. nil: none.
 	Origins []string
 
-	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). A handler then
-	// offers the S3 routes and tus only if the bucket can keep their state. Keys are
+	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). If Begin is nil,
+	// the S3 routes and tus are then offered only where they work. Keys are
 	// unique only because they have 128 random bits. A sender who calls Finish
 	// twice at once, and sends other bytes in between, replaces the file of that
 	// ticket.
@@ -267,12 +267,15 @@ func (c *Config) requirements() []requirement {
 		needs = append(needs, requirement{storage.ObjectTags, "WithTags, for Tags",
 			"leave out Config.Tags, or use a bucket with tags"})
 	}
-	if c.Authorize != nil && !c.Unguarded {
+	if c.needsSessions() {
 		needs = append(needs, requirement{storage.OpenUploads, "multipart uploads whose parts come in any order",
 			"set Config.Unguarded to offer only forms"})
 	}
 	return slices.Clip(needs)
 }
+
+// needsSessions reports whether the S3 routes and tus must be offered.
+func (c *Config) needsSessions() bool { return c.Begin != nil || c.Authorize != nil && !c.Unguarded }
 
 type requirement struct {
 	feature    storage.Features

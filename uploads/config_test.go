@@ -115,7 +115,7 @@ func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 
 func TestAValueCannotNameThePrefix(t *testing.T) {
 	b := memstore.New()
-	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}"})
+	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "pending"}})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	require.Empty(t, keys(t, b))

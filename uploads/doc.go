@@ -1,40 +1,75 @@
-// Package uploads accepts files from people and stores them safely. Detection by
-// content decides the type of a file, never its name or what the sender claims. The
-// size is limited while the file streams. The key is drawn from a pattern and never
-// overwrites another object. The package works with every bucket.
+// Package uploads takes files from users: any size, any client, judged by their content
+// before they exist. Its name and what the sender claims decide nothing. The key is drawn
+// from a pattern and never overwrites another object. The package works with every bucket.
 //
 //	service, err := uploads.New(bucket, uploads.Config{
 //		Rules: rules.Images(5 << 20),
 //		Key:   "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
-//		Link:  uploads.SignedLink,
+//		Authorize: func(r *http.Request) (uploads.User, error) {
+//			return uploads.User{ID: userOf(r)}, nil
+//		},
+//		Stored: func(ctx context.Context, f *uploads.File) error { return remember(ctx, f.User.ID, f.Key) },
 //	})
-//	result, err := service.Store(ctx, uploads.Upload{
-//		Body:   file,
-//		Name:   "me.png",
-//		Values: uploads.Values{"user": "42"},
-//	})
+//	mux.Handle("/uploads/", http.StripPrefix("/uploads", service))
 //
-// A file arrives in one of three ways. [Service.Store] takes any reader.
-// [Service.StorePart] takes a part of a multipart form. [Service.Sign] and
-// [Service.Finish] let a browser send the file straight to the store, and inspect it
-// afterwards. [Service.Handler] offers all three over HTTP.
+// # Ways in
 //
-// # Large files
+// A file comes by one of these ways. The same rules hold for all of them.
 //
-// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
-// than one request, and a client that was interrupted sends only what is missing. Sign
-// begins the store's upload, and the ticket has the size and number of parts. The client
-// gets a request for each part from [Service.SignPart], in any order and again, and asks
-// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
-// Config.PendingPrefix, inspects the whole there as any other file, and copies it to its
-// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
+//   - [Service.Store] takes any reader, and [Service.StorePart] a part of a form that the
+//     application reads itself. They need no Authorize.
+//   - A form, for files that fit one request. The server forwards the bytes.
+//   - The S3 multipart routes of Uppy's companion (plugin AwsS3), which upload.js of this
+//     package speaks too ([Script]). The service signs requests, and the client sends the
+//     parts straight to the store. An upload that was interrupted continues.
+//   - tus 1.0 (tus-js-client, Uppy's plugin Tus, and clients for most languages). All bytes
+//     pass through the service, in bounded memory. An upload that was interrupted continues.
+//   - Tickets ([Service.Sign] and [Service.Finish]) are for programs of your own that send a
+//     file straight to the store. They keep no state on the server.
 //
-// The ticket is the only state. It has the store's token of the upload, encrypted with a
-// key that is derived from Config.TokenKey, because that token must stay on the server.
+// # Routes
 //
-// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
-// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
-// bind no checksum of the part; package resumable offers that, and serves Uppy and tus.
+// Paths are relative to the path at which the service is mounted. For Uppy's AwsS3, that
+// path is the option endpoint; for tus, the endpoint is that path and "/tus/".
+//
+//	POST   /                 multipart/form-data with files: 201 {"files": [File, …]}
+//	POST   /tickets          {"name", "type", "size"}: 201 Ticket, for a file that goes straight to the store
+//	POST   /tickets/parts    {"token", "numbers": [1, 2]}: 200 {"parts": [{"number", "put"}, …]}, requests for up to 1,000 parts
+//	POST   /tickets/stored   {"token"}: 200 {"numbers": [1, …]}, the parts that have arrived
+//	POST   /tickets/finish   {"token"}: 200 File
+//	POST   /tickets/abort    {"token"}: 204; only for a ticket in parts, and 409 if the file is complete
+//	DELETE /{key}            204; see Config.DeleteShared
+//
+//	POST   /s3/multipart                           {"filename", "type", "metadata", "size", "checksum"} → {"key", "uploadId", "partSize", …}
+//	GET    /s3/multipart/{id}?key=                 → [{"PartNumber", "Size", "ETag", "ChecksumCRC32C"}]
+//	GET    /s3/multipart/{id}/{part}?key=          → {"url", "method", "headers", "expires"}; also size= and crc32c=
+//	GET    /s3/multipart/{id}/batch?partNumbers=   → {"presignedUrls": {"1": url}, "headers": {"1": {…}}}
+//	POST   /s3/multipart/{id}/complete?key=        {"parts": [{"PartNumber", "ETag"}]} → {"location", "key", "size"}
+//	DELETE /s3/multipart/{id}?key=                 → {}
+//	GET    /s3/params?filename=&type=              → {"method", "url", "fields", "headers", "expires"}, for a file in one request
+//	POST   /tus/                                   creates an upload, or joins pieces (Upload-Concat: final)
+//	HEAD   /tus/{id}                               → Upload-Offset
+//	PATCH  /tus/{id}                               bytes from Upload-Offset on
+//	DELETE /tus/{id}                               ends an unfinished upload
+//
+// A form is stored whole or not at all. If one file is refused, the files before it are
+// removed again, and those after it are ignored. The S3 routes and tus need a bucket with
+// [storage.OpenUploads].
+//
+// A browser sends a form of another site with the user's cookies. If Authorize uses cookies,
+// wrap the service in [http.CrossOriginProtection], or check a token of your own in Authorize.
+//
+// After a refusal, the service reads up to 4 MiB of the rest, so that the browser sees the
+// response. If there is more, it closes the connection. It limits the length of a form, but not
+// its duration. To stop clients that send a byte a minute, set http.Server.ReadTimeout, or a
+// deadline with [http.ResponseController].
+//
+// # When a file is judged
+//
+// A form, and what Store takes, is judged while it streams. Files of the other ways wait under Config.Prefix until
+// all of their bytes are there; then they are judged, and copied to their key. Until then,
+// the key is not known, and the S3 routes call it by the upload's ID. Bytes of files that
+// [rules.Any] lets pass go straight to their key.
 //
 // # Refused files
 //
@@ -55,59 +90,157 @@
 // Content-Security-Policy: sandbox, as
 // [github.com/omnibucket/storage/serve.NewHandler] does, or from a host of their own.
 //
+// # Parts
+//
+// Uppy does not send "size" and "checksum". A client that sends "size" gets a part size
+// that fits, and is held to the size of the file. If it sends "checksum": "crc32c" and the
+// response has it too, each request for a part's address must have crc32c= (four bytes in
+// base64), and the bytes are verified; Azure does not. With size=, the store refuses a part
+// of another size, if it has [storage.SignedSize], and so does the handler. The parameter key
+// may be left out. Completing again with the same parts gets the same response, as on S3.
+// If a part is sent again after the client named its ETag, the completion fails with parts_changed,
+// and the upload stays open: list the parts, and complete again. The stores themselves verify the
+// ETag when they join the parts. A part that is named by "" as its ETag may be any. The address of a
+// part with crc32c= stores no other bytes.
+//
+// The file of /s3/params passes through the handler, because nothing else could bound its
+// size. It is the body of a PUT, or the field "file" of a form that is sent by POST, as by
+// version 6 of Uppy. Set Uppy's shouldUseMultipart to true to send every file in parts.
+//
+// The extensions of tus are creation, creation-with-upload, creation-defer-length,
+// expiration, termination, checksum and concatenation. A completed file is not removed by
+// DELETE: it is the application's. If a call that completed an upload failed or was killed, its
+// object may be there: then DELETE completes the upload, calls Config.Stored, and is refused
+// as for any completed file. The object of a file of at most one part is recognized by its size and
+// CRC32C. If the store has no CRC32C of it, DELETE ends the upload, and the object stays.
+//
+// # Tickets
+//
+// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
+// than one request, and a client that was interrupted sends only what is missing. Sign
+// begins the store's upload, and the ticket has the size and number of parts. The client
+// gets a request for each part from [Service.SignPart], in any order and again, and asks
+// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
+// Config.Prefix, inspects the whole there as any other file, and copies it to its
+// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
+//
+// The ticket is the only state. It has the store's token of the upload, encrypted with a
+// key that is derived from Config.TokenKey, because that token must stay on the server.
+//
+// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
+// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
+// bind no checksum of the part, as those of the S3 routes do.
+//
+// # State of uploads
+//
+// Each upload has a small object under Config.Prefix, which is only replaced if it has not
+// changed since it was read. So any number of processes may serve one upload, and an offset
+// that was acknowledged survives a kill of the server. The client gets an ID that cannot
+// be guessed; names of objects have only its hash. The bucket must not be public below the
+// prefix.
+//
+// [Service.Sweep] removes what expired uploads left. Give the bucket a lifecycle rule for
+// incomplete uploads, too: a kill between two requests to the store may leave one that no
+// state names.
+//
+// # Two requests at once
+//
+// One request at a time sends the bytes of a tus upload. A newer PATCH or HEAD ends an older
+// PATCH, as in tusd, because the older one is usually that of a dead connection. The bytes
+// that it received are stored first, and its client gets 423. tus clients then ask for the
+// offset and continue, so two tabs with the same upload take turns.
+//
+// # Stopping a server
+//
+// If the context of a request ends, as with the BaseContext of the server, the bytes so far are
+// stored, and the client gets 503. Cancel that context before [http.Server.Shutdown], which
+// otherwise waits until all clients have sent their files:
+//
+//	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
+//	…
+//	cancel()
+//	err := server.Shutdown(context.Background())
+//
+// # Memory
+//
+// A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
+// takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
+// All uploads together are within Config.MemoryLimit, with 32 KiB for each request that sends
+// bytes. One user gets at most half of those requests, and leaves as many for others as it has.
+// If the memory is used up, what has arrived is stored as a segment, which costs a
+// request more.
+// Parts that go straight to the store take no memory. A client that sends less than 16 KiB in
+// a minute is disconnected; what it sent counts.
+//
 // # Errors
 //
-// Every error is an [*Error]: Field and Message are for the form, and Code is for the
-// program. It wraps a [storage.Code] or a *storage.Error, so that errors.Is works
-// with either.
+// Every error is an [*Error]: Field and Message are for the form, and Code is for the program.
+// It wraps a [storage.Code] or a *storage.Error, so that errors.Is works with either. Over HTTP
+// it is problem details (RFC 9457) with code, field and file. Unknown, expired and aborted
+// uploads and those of other users look the same.
 //
-//	Code              means                                          HTTP  storage.Code
-//	NoFile            the form has no file                           400   InvalidArgument
-//	TooManyFiles      the form has too many files                    413   TooLarge
-//	Empty             the file has no bytes                          422   InvalidArgument
-//	TooSmall          it is smaller than MinSize                     422   InvalidArgument
-//	TooLarge          it is larger than MaxSize, or too much         413   TooLarge
-//	                  precedes its picture
-//	WrongSize         its length, or that of a part, is not the      422   InvalidArgument
-//	                  claimed one
-//	TypeNotAllowed    its content is of another type                 415   InvalidArgument
-//	Damaged           its header contradicts itself or is cut short  422   InvalidArgument
-//	ActiveContent     it holds markup or a script                    422   InvalidArgument
-//	TooManyPixels     it has more than MaxPixels when decoded        422   TooLarge
-//	InvalidValue      a value of the key's pattern is missing,       400   InvalidArgument
-//	                  unknown or unsafe, or there is no part of
-//	                  this number
-//	InvalidRequest    the request is malformed                       400   InvalidArgument
-//	InvalidTicket     the token is another user's, or not from here  403   PermissionDenied
-//	TicketExpired     the token is too old, its file has been        410   InvalidArgument
-//	                  removed, or its parts were refused or aborted
-//	NotUploaded       Finish was called and no file has arrived,     409   ObjectNotFound
-//	                  or parts are missing
-//	Finished          Abort was called, and the file is complete     409   PreconditionFailed
-//	NotYours          the key does not belong to these values        403   PermissionDenied
-//	NotAllowed        Authorize refused, or deleting is not offered  403   PermissionDenied
-//	Unauthenticated   Authorize does not know the user               401   Unauthenticated
-//	Interrupted       the sender stopped in the middle               400   BodyFailed, Canceled
-//	StoreFailed       the store failed; see Err                      503   the store's
-//	Internal          the application's own Authorize failed         500   Internal
+//	Code             means                                          HTTP  storage.Code
+//	NoFile           the form has no file                           400   InvalidArgument
+//	TooManyFiles     the form has too many files                    413   TooLarge
+//	Empty            the file has no bytes                          422   InvalidArgument
+//	TooSmall         it is smaller than its rules allow             422   InvalidArgument
+//	TooLarge         it is larger than allowed, or too much         413   TooLarge
+//	                 precedes its picture
+//	WrongSize        its length, or that of a part, is not the      422   InvalidArgument
+//	                 announced one
+//	TypeNotAllowed   its content is of another type                 415   InvalidArgument
+//	Damaged          its header contradicts itself or is cut short  422   InvalidArgument
+//	ActiveContent    it holds markup or a script                    422   InvalidArgument
+//	TooManyPixels    it has too many pixels when decoded            422   TooLarge
+//	Refused          for Config.Inspect                             422   InvalidArgument
+//	InvalidValue     a header, parameter, or value of the key's     400   InvalidArgument
+//	                 pattern is missing, unknown or unsafe
+//	InvalidRequest   the request is malformed                       400   InvalidArgument
+//	UnsupportedType  the Content-Type is not the protocol's         415   InvalidArgument
+//	UnknownVersion   of the tus protocol                            412   InvalidArgument
+//	Unauthenticated  Authorize does not know the user               401   Unauthenticated
+//	NotAllowed       Authorize or Begin refused, or it is not       403   PermissionDenied
+//	                 offered
+//	NotYours         the key does not belong to this user           403   PermissionDenied
+//	NotFound         there is no such upload for this user          404   ObjectNotFound
+//	InvalidTicket    the token is another user's, or not from here  403   PermissionDenied
+//	TicketExpired    the token is too old, its file has been        410   InvalidArgument
+//	                 removed, or its parts were refused or aborted
+//	NotUploaded      Finish was called and no file has arrived,     409   ObjectNotFound
+//	                 or parts are missing
+//	PartsMissing     parts or pieces have not arrived               422   InvalidArgument
+//	PartsChanged     a part has another ETag than the client says   422   InvalidArgument
+//	PartTooSmall     all but the last have a minimum                422   InvalidArgument
+//	OffsetMismatch   Upload-Offset is not where it continues        409   PreconditionFailed
+//	ChecksumMismatch Upload-Checksum is another; nothing counts     460   ChecksumMismatch
+//	Completed        the upload is complete                         409   PreconditionFailed
+//	Exists           there is an object under the key               412   PreconditionFailed
+//	Locked           another request completes or continues it      423   Locked
+//	Interrupted      the sender stopped in the middle               400   BodyFailed, Canceled
+//	StoreFailed      the store failed; see Err                      503   the store's
+//	Busy             Config.MemoryLimit is used up, or the server   503   Unavailable
+//	                 stops
+//	Internal         a function of the application failed           500   Internal
+//
+// Functions of [Config] may return an [*Error] with a code and status of their own.
 //
 // # Deleting
 //
-// [Service.Delete] and the handler's DELETE know the owner of a file by the values in
-// its key. A pattern without values, such as [DefaultKey], names no owner. The
-// handler then deletes nothing (see HandlerConfig.DeleteShared), and a program that
+// [Service.Delete] and the handler's DELETE know the owner of a file by its key. A pattern
+// without values, such as [DefaultKey], names no owner. The
+// handler then deletes nothing (see Config.DeleteShared), and a program that
 // calls Delete must look up the owner first.
 //
 // # Leftovers
 //
-// A signed upload without Finish leaves an object under Config.PendingPrefix, and
-// nowhere else. One with Finish leaves an empty object there, which keeps its address
-// from working again. One in parts leaves an upload in progress under that prefix if it is
-// neither finished nor aborted, and otherwise nothing. An upload can be finished until a
-// day after Config.UploadTTL. Remove what is older with lifecycle rules of the bucket or
-// with transfer.Expire; docs/cleanup.md has the rule for parts on each store:
+// Run [Service.Sweep] on a schedule. It removes what nobody has finished: the state and the
+// bytes of expired uploads, and files of tickets, which can be finished until a day after
+// Config.UploadTTL. A ticket with Finish leaves an empty object under Config.Prefix, which keeps
+// its address from working again. A ticket in parts that was neither finished nor aborted
+// leaves an upload in progress there. Remove those with a lifecycle rule, which is longer
+// than Config.TTL, or with transfer.Expire; docs/cleanup.md has the rule for each store:
 //
-//	storage.LifecycleRule{Prefix: uploads.DefaultPendingPrefix, ExpireAfterDays: 2, AbortUploadsAfterDays: 2}
+//	storage.LifecycleRule{Prefix: uploads.DefaultPrefix, ExpireAfterDays: 8, AbortUploadsAfterDays: 8}
 //
 // An upload whose response was lost ([storage.OutcomeUnknown]) may leave an object
 // under a key that nobody knows.

@@ -26,13 +26,18 @@ func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 		storage.InvalidArgument: "InvalidArgument", storage.TooLarge: "TooLarge", storage.PermissionDenied: "PermissionDenied",
 		storage.Unauthenticated: "Unauthenticated", storage.ObjectNotFound: "ObjectNotFound", storage.Internal: "Internal",
 		storage.BodyFailed: "BodyFailed, Canceled", storage.Unavailable: "the store's", storage.PreconditionFailed: "PreconditionFailed",
+		storage.Locked: "Locked", storage.ChecksumMismatch: "ChecksumMismatch",
 	}
 	for code, m := range meanings {
 		var name strings.Builder
 		for word := range strings.SplitSeq(string(code), "_") {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
-		require.Equal(t, [2]string{fmt.Sprint(m.Status), byStorage[m.Storage]}, rows[name.String()], name.String())
+		wraps := byStorage[m.Storage]
+		if code == Busy {
+			wraps = "Unavailable"
+		}
+		require.Equal(t, [2]string{fmt.Sprint(m.Status), wraps}, rows[name.String()], name.String())
 	}
 }
 

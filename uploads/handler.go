@@ -48,10 +48,13 @@ func (s *Service) routes() *http.ServeMux {
 	handle("POST /tickets/finish", answer(forms.finish))
 	handle("POST /tickets/abort", answer(forms.abort))
 	mux.HandleFunc("/{key...}", s.responder.respond(func(c *call) error {
-		if c.Method != http.MethodDelete {
+		switch c.Method {
+		case http.MethodDelete:
+			return s.responder.authorized(answer(forms.remove))(c)
+		case http.MethodGet, http.MethodHead:
 			return refuse("", NotFound, "There is nothing here.")
 		}
-		return s.responder.authorized(answer(forms.remove))(c)
+		return methodNotAllowed(c, "DELETE")
 	}))
 	if !storage.Supports(s.bucket, storage.OpenUploads) || !storage.Supports(s.config.States, sessionStates) {
 		return mux
@@ -70,6 +73,13 @@ func (s *Service) routes() *http.ServeMux {
 		mux.HandleFunc(pattern, s.tus.respondTus)
 	}
 	return mux
+}
+
+func methodNotAllowed(c *call, allowed string) *Error {
+	c.w.Header().Set("Allow", allowed)
+	e := refuse("method", InvalidRequest, "This method is not allowed here.")
+	e.Status = http.StatusMethodNotAllowed
+	return e
 }
 
 // ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package

@@ -72,7 +72,7 @@ func TestPartsOverHTTP(t *testing.T) {
 	require.Equal(t, http.StatusGone, status, problem)
 	status, answer = s.post("42", "/tickets/abort", only)
 	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, "finished", answer["code"])
+	require.Equal(t, "completed", answer["code"])
 	require.Len(t, keys(t, s.bucket), 1)
 }
 

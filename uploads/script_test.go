@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // TestScript runs the tests of upload.js in Node.js.
@@ -24,6 +25,7 @@ func TestScript(t *testing.T) {
 	t.Cleanup(server.Close)
 	bucket := memstore.New(storage.WithSigningBaseURL(server.URL + "/store"))
 	handler, err := uploads.New(bucket, uploads.Config{
+		Rules:     rules.Any(0),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil },
 		Begin: func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
 			if n.Type == "application/x-refused" {

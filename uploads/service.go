@@ -64,15 +64,15 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if flaw != "" {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
-	for _, n := range c.requirements() {
-		if !storage.Supports(bucket, n.feature) {
-			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
-		}
-	}
-	if c.Authorize != nil && !c.Unguarded && !storage.Supports(c.States, sessionStates) {
+	if c.needsSessions() && !storage.Supports(c.States, sessionStates) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket cannot write conditionally, so two processes could change the state of one upload at once"),
 			Hint: "set Config.States to a bucket that supports IfAbsent and IfRevision, such as a local one that all processes share",
+		}
+	}
+	for _, n := range c.requirements() {
+		if !storage.Supports(bucket, n.feature) {
+			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
 		}
 	}
 	if (judge.LooksAtContent() || c.Begin == nil) && !storage.Supports(bucket, storage.ContentProperties) {

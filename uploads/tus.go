@@ -135,10 +135,7 @@ func (h *tus) serveTus(c *call) error {
 		allowed = "DELETE, HEAD, OPTIONS, PATCH"
 	}
 	if f[c.Method] == nil {
-		c.w.Header().Set("Allow", allowed)
-		e := refuse("method", InvalidRequest, "This method is not allowed here.")
-		e.Status = http.StatusMethodNotAllowed
-		return e
+		return methodNotAllowed(c, allowed)
 	}
 	return h.responder.authorized(f[c.Method])(c)
 }

@@ -16,10 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// The cases of tusd's handler judge package resumable. In tusd's own tests a mocked store says
+// The cases of tusd's handler judge package uploads. In tusd's own tests a mocked store says
 // which uploads there are; here they are made by requests, on each store. Then the requests of the
 // case are sent, and the responses must be those that tusd expects.
 
@@ -123,8 +124,8 @@ func newReplay(t *testing.T, bucket storage.Bucket, c *tusdCase) *replay {
 			defer r.mu.Unlock()
 			r.made = append(r.made, key)
 		})
-		config.MaxSize = maxSize
-		handler, err := resumable.NewHandler(bucket, config)
+		config.Rules = rules.Any(maxSize)
+		handler, err := uploads.New(bucket, config)
 		require.NoError(t, err)
 		server := httptest.NewServer(handler)
 		t.Cleanup(server.Close)

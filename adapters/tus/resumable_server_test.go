@@ -13,7 +13,8 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // serveVariable makes the program of the tests a server of package resumable over the bucket of
@@ -39,7 +40,7 @@ func serveResumable(address string) error {
 	if err != nil {
 		return err
 	}
-	handler, err := resumable.NewHandler(bucket, resumableConfig(nil))
+	handler, err := uploads.New(bucket, resumableConfig(nil))
 	if err != nil {
 		return err
 	}
@@ -61,13 +62,14 @@ func serveResumable(address string) error {
 }
 
 // resumableConfig lets everybody upload. completed gets the key of each file.
-func resumableConfig(completed func(key string)) resumable.Config {
-	return resumable.Config{
-		Authorize: func(*http.Request) (string, error) { return "somebody", nil },
-		Begin: func(*http.Request, string, resumable.UploadRequest) (*resumable.Target, error) {
-			return &resumable.Target{Key: "files/" + rand.Text()}, nil
+func resumableConfig(completed func(key string)) uploads.Config {
+	return uploads.Config{
+		Rules:     rules.Any(0),
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil },
+		Begin: func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) {
+			return &uploads.Target{Key: "files/" + rand.Text()}, nil
 		},
-		OnComplete: func(_ context.Context, u *resumable.Upload) error {
+		Stored: func(_ context.Context, u *uploads.File) error {
 			if completed != nil {
 				completed(u.Key)
 			}

@@ -10,11 +10,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // Files that do not fit into one request, or that must survive a lost connection, are sent
-// in parts: page/large.js, the script of package resumable, and its handler.
+// in parts: page/large.js, the script of package uploads, and its handler.
 const (
 	largestFile = 50 << 30
 	largePrefix = "large/"
@@ -26,12 +27,13 @@ func (s *site) openLarge() (err error) {
 	if !storage.Supports(s.bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
 		states = memstore.New() // lost when this process ends
 	}
-	s.large, err = resumable.NewHandler(s.bucket, resumable.Config{
-		Authorize:  func(*http.Request) (string, error) { return "visitor", nil }, // this page knows no users
-		Begin:      s.beginLarge,
-		OnComplete: s.linkLarge,
-		MaxSize:    largestFile,
-		States:     states,
+	s.large, err = uploads.New(s.bucket, uploads.Config{
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "visitor"}, nil }, // this page knows no users
+		Begin:     s.beginLarge,
+		Stored:    s.linkLarge,
+		Rules:     rules.Any(largestFile),
+		Unguarded: true, // no other file has its key
+		States:    states,
 		OnError: func(r *http.Request, err error) {
 			slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		},
@@ -41,8 +43,8 @@ func (s *site) openLarge() (err error) {
 
 // beginLarge chooses where a file is stored, and how it is served: as a download, whatever
 // it contains.
-func (s *site) beginLarge(_ *http.Request, _ string, file resumable.UploadRequest) (*resumable.Target, error) {
-	return &resumable.Target{
+func (s *site) beginLarge(_ *http.Request, _ uploads.User, file uploads.UploadRequest) (*uploads.Target, error) {
+	return &uploads.Target{
 		Key:                largePrefix + strings.ToLower(rand.Text()),
 		Overwrite:          true, // no other file has this key
 		ContentType:        "application/octet-stream",
@@ -51,12 +53,12 @@ func (s *site) beginLarge(_ *http.Request, _ string, file resumable.UploadReques
 }
 
 // linkLarge gives the page an address of the complete file.
-func (s *site) linkLarge(ctx context.Context, u *resumable.Upload) error {
+func (s *site) linkLarge(ctx context.Context, u *uploads.File) error {
 	signed, err := s.bucket.SignedDownloadURL(ctx, u.Key, storage.WithTTL(linkTTL))
 	if err != nil {
 		return err
 	}
-	u.Location = signed.URL
+	u.URL = signed.URL
 	return nil
 }
 

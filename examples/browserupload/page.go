@@ -8,13 +8,13 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/examples/internal/pages"
-	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/uploads"
 )
 
 //go:embed page
 var files embed.FS
 
-// routePage serves the pages, and the script of package resumable.
+// routePage serves the pages, and the script of package uploads.
 func (s *site) routePage(mux *http.ServeMux) error {
 	own, err := fs.Sub(files, "page")
 	if err != nil {
@@ -34,6 +34,6 @@ func (s *site) routePage(mux *http.ServeMux) error {
 		return err
 	}
 	mux.Handle("GET /", handler)
-	mux.Handle("GET /upload.js", resumable.Script())
+	mux.Handle("GET /upload.js", uploads.Script())
 	return nil
 }

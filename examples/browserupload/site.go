@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A site is the page, its API and its bucket.
@@ -24,7 +24,7 @@ type site struct {
 	incoming storage.Bucket
 	images   storage.Bucket
 	public   bool
-	large    *resumable.Handler
+	large    *uploads.Service
 
 	storeOrigins []string // where the page may connect to besides its own server
 	corsNote     string   // what was done about the CORS rules

@@ -95,7 +95,7 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 			origin := started(t, row.address, row.dir)
 			status, body := ask(t, form(t, origin, picture(t), picture(t)))
 			require.Equal(t, http.StatusCreated, status, body)
-			var answer struct{ Files []uploads.Result }
+			var answer struct{ Files []uploads.File }
 			read(t, body, &answer)
 			require.Len(t, answer.Files, 2)
 			for _, file := range answer.Files {
@@ -127,7 +127,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	status, body = ask(t, request(t, http.MethodPost, origin+"/uploads/tickets/finish", "application/json",
 		strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`)))
 	require.Equal(t, http.StatusOK, status, body)
-	var file uploads.Result
+	var file uploads.File
 	read(t, body, &file)
 	status, body = ask(t, request(t, http.MethodGet, file.URL, "", nil))
 	require.Equal(t, http.StatusOK, status)

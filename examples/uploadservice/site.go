@@ -51,6 +51,10 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 		Key:       "users/{user}/{yyyy}/{mm}/{random}{ext}",
 		Link:      uploads.SignedLink,
 		PartsFrom: 16 << 20, // a connection that is lost costs 8 MiB
+		Authorize: authorize,
+		OnError: func(r *http.Request, err error) {
+			slog.Error("upload failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, storage.Close(b))
@@ -63,20 +67,11 @@ func (s *site) Close() error { return storage.Close(s.bucket) }
 
 // authorize says whose files these are. A program of yours looks at the session here,
 // and returns storage.Unauthenticated if there is none.
-func authorize(*http.Request) (uploads.Values, error) {
-	return uploads.Values{"user": "demo"}, nil
+func authorize(*http.Request) (uploads.User, error) {
+	return uploads.User{ID: "demo"}, nil
 }
 
 func (s *site) handler() (http.Handler, error) {
-	h, err := s.service.Handler(uploads.HandlerConfig{
-		Authorize: authorize,
-		OnError: func(r *http.Request, err error) {
-			slog.Error("upload failed", "method", r.Method, "path", r.URL.Path, "error", err)
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
 	own, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
@@ -92,7 +87,7 @@ func (s *site) handler() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	// A form of another site in the visitor's browser must not upload or delete.
-	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", h)))
+	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", s.service)))
 	mux.Handle("/files/", serve.NewHandler(s.bucket))
 	mux.Handle("/", handler)
 	return mux, nil

@@ -17,7 +17,6 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -39,20 +38,19 @@ func form(t *testing.T) (body io.Reader, contentType string) {
 // Every handler passes on how long a store that is busy wants to be left alone.
 func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
 	alice := func(*http.Request) (string, error) { return "alice", nil }
+	user := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
 	for _, row := range []struct {
 		name   string
 		status int
 		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request)
 	}{
 		{"uploads", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			s, err := uploads.New(b, uploads.Config{Rules: rules.Rules{Types: []string{"text/plain"}}})
+			s, err := uploads.New(b, uploads.Config{Rules: rules.Rules{Types: []string{"text/plain"}}, Authorize: user})
 			require.NoError(t, err)
 			body, contentType := form(t)
 			r := httptest.NewRequest("POST", "/", body)
 			r.Header.Set("Content-Type", contentType)
-			h, err := s.Handler(uploads.HandlerConfig{Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil }})
-			require.NoError(t, err)
-			return h, r
+			return s, r
 		}},
 		{"files", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
 			s, err := files.New(b, files.BucketRecords(b), files.Config{})
@@ -61,9 +59,9 @@ func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
 			require.NoError(t, err)
 			return h, httptest.NewRequest("GET", "/files/"+files.NewID(time.Now()), nil)
 		}},
-		{"resumable", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			h, err := resumable.NewHandler(b, resumable.Config{Authorize: alice, Begin: func(*http.Request, string, resumable.UploadRequest) (*resumable.Target, error) {
-				return &resumable.Target{Key: "a"}, nil
+		{"uploads by tus", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+			h, err := uploads.New(b, uploads.Config{Authorize: user, Begin: func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) {
+				return &uploads.Target{Key: "a"}, nil
 			}})
 			require.NoError(t, err)
 			r := httptest.NewRequest("POST", "/tus/", nil)

@@ -2,14 +2,14 @@
 package tusd
 
 import (
-	"crypto/rand"
 	"net/http"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/tus"
-	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 var _ = []any{adapter, newHandler}
@@ -24,18 +24,16 @@ func adapter(bucket storage.Bucket) (http.Handler, error) {
 	return handler.NewHandler(handler.Config{StoreComposer: composer, BasePath: "/files/"})
 }
 
-func newHandler(bucket storage.Bucket, user func(*http.Request) (string, error)) (http.Handler, error) {
-	uploads, err := resumable.NewHandler(bucket, resumable.Config{
+func newHandler(bucket storage.Bucket, user func(*http.Request) (uploads.User, error)) (http.Handler, error) {
+	service, err := uploads.New(bucket, uploads.Config{
+		Rules:     rules.Rules{Types: []string{"video/mp4"}, MaxSize: 10 << 30}, // or rules.Any
+		Key:       "uploads/{user}/{random}{ext}",
 		Authorize: user,
-		Begin: func(_ *http.Request, user string, _ resumable.UploadRequest) (*resumable.Target, error) {
-			return &resumable.Target{Key: "uploads/" + user + "/" + rand.Text()}, nil
-		},
-		MaxSize: 10 << 30,
 	})
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/uploads/", http.StripPrefix("/uploads", uploads)) // clients of tus: /uploads/tus/
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", service)) // clients of tus: /uploads/tus/
 	return mux, nil
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/transfer"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // send makes a request of a handler, and returns the response or the error of a failed one.
@@ -44,13 +44,14 @@ func send(h http.Handler, failure *error, method, target, body string, header ..
 }
 
 // tus uploads a small file by tus to a target.
-func tus(target resumable.Target, c resumable.Config) Begin {
+func tus(target uploads.Target, c uploads.Config) Begin {
 	return func(_ *testing.T, b storage.Bucket) (func() error, error) {
 		var failure error
-		c.Authorize = func(*http.Request) (string, error) { return "alice", nil }
-		c.Begin = func(*http.Request, string, resumable.UploadRequest) (*resumable.Target, error) { return &target, nil }
+		c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
+		c.Begin = func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) { return &target, nil }
 		c.OnError = func(_ *http.Request, err error) { failure = err }
-		h, err := resumable.NewHandler(b, c)
+		c.Rules = rules.Any(0)
+		h, err := uploads.New(b, c)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +70,7 @@ func tus(target resumable.Target, c resumable.Config) Begin {
 // upload stores a file with package uploads.
 func upload(c uploads.Config) Begin {
 	return func(t *testing.T, b storage.Bucket) (func() error, error) {
-		c.Types = []string{"text/plain"}
+		c.Rules.Types = []string{"text/plain"}
 		s, err := uploads.New(b, c)
 		if err != nil {
 			return nil, err
@@ -83,7 +84,7 @@ func upload(c uploads.Config) Begin {
 
 // sign sends a file straight to the store.
 func sign(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{Unguarded: true, Types: []string{"text/plain"}})
+	s, err := uploads.New(b, uploads.Config{Unguarded: true, Rules: rules.Rules{Types: []string{"text/plain"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -254,20 +255,20 @@ func TestLayersAskForTheirFeatures(t *testing.T) {
 }
 
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
-	own := resumable.Config{States: memstore.New()}
-	file := resumable.Target{Key: "a", Overwrite: true}
+	own := uploads.Config{States: memstore.New(), Unguarded: true}
+	file := uploads.Target{Key: "a", Overwrite: true}
 	tagged, described, typed := file, file, file
 	tagged.Tags, described.Metadata, typed.ContentType = map[string]string{"a": "b"}, map[string]string{"a": "b"}, "text/plain"
 	for _, row := range []struct {
 		name  string
 		begin Begin
 	}{
-		{"resumable.NewHandler", tus(file, resumable.Config{})},
-		{"resumable.NewHandler with States", tus(file, own)},
-		{"resumable.Target without Overwrite", tus(resumable.Target{Key: "a"}, own)},
-		{"resumable.Target with Tags", tus(tagged, own)},
-		{"resumable.Target with Metadata", tus(described, own)},
-		{"resumable.Target with ContentType", tus(typed, own)},
+		{"uploads.New with Begin", tus(file, uploads.Config{})},
+		{"uploads.New with Begin, States and Unguarded", tus(file, own)},
+		{"uploads.Target without Overwrite", tus(uploads.Target{Key: "a"}, own)},
+		{"uploads.Target with Tags", tus(tagged, own)},
+		{"uploads.Target with Metadata", tus(described, own)},
+		{"uploads.Target with ContentType", tus(typed, own)},
 		{"uploads.New", upload(uploads.Config{})},
 		{"uploads.New with Unguarded", upload(uploads.Config{Unguarded: true})},
 		{"uploads.New with SignedLink", upload(uploads.Config{Unguarded: true, Link: uploads.SignedLink})},

@@ -1,0 +1,229 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A wayIn sends a file as alice, and returns the last answer.
+type wayIn struct {
+	name string
+	send func(s *sessionSite, data []byte) *answer
+}
+
+// ticketed sends a file with a ticket.
+func ticketed(s *sessionSite, data []byte) *answer {
+	a := s.post(alice, "/tickets", map[string]any{"name": "film.mp4", "type": "video/mp4", "size": len(data)})
+	if a.StatusCode != http.StatusCreated {
+		return a
+	}
+	var ticket uploads.Ticket
+	a.json(s.t, &ticket)
+	put := func(signed *storage.SignedURL, data []byte) {
+		r, err := signed.Request(s.t.Context(), bytes.NewReader(data))
+		require.NoError(s.t, err)
+		require.Less(s.t, statusOf(s.t, r), 300)
+	}
+	if ticket.Put != nil {
+		put(ticket.Put, data)
+	} else {
+		numbers := make([]int, ticket.Parts.Count)
+		for i := range numbers {
+			numbers[i] = i + 1
+		}
+		a = s.post(alice, "/tickets/parts", map[string]any{"token": ticket.Token, "numbers": numbers})
+		var signed struct {
+			Parts []struct {
+				Number int
+				Put    *storage.SignedURL
+			}
+		}
+		a.json(s.t, &signed)
+		for _, p := range signed.Parts {
+			from := int64(p.Number-1) * ticket.Parts.Size
+			put(p.Put, data[from:min(from+ticket.Parts.Size, int64(len(data)))])
+		}
+	}
+	return s.post(alice, "/tickets/finish", map[string]any{"token": ticket.Token})
+}
+
+// waysIn are all ways over HTTP.
+var waysIn = []wayIn{
+	{"a form", func(s *sessionSite, data []byte) *answer {
+		body, contentType := formOf(s.t, formFile{"file", "film.mp4", "video/mp4", string(data)})
+		return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType})
+	}},
+	{"a ticket", ticketed},
+	{"S3 parts", func(s *sessionSite, data []byte) *answer {
+		fields := map[string]any{"filename": "film.mp4", "type": "video/mp4"}
+		a := s.post(alice, "/s3/multipart", fields)
+		if a.StatusCode != http.StatusOK {
+			return a
+		}
+		u := &begun{s: s, user: alice}
+		a.json(s.t, u)
+		var sent []sentPart
+		for from := 0; from < len(data); from += part {
+			sent = append(sent, u.send(len(sent)+1, data[from:min(from+part, len(data))]))
+		}
+		return u.complete(sent...)
+	}},
+	{"S3, one request", func(s *sessionSite, data []byte) *answer {
+		a := s.do(alice, "GET", "/s3/params?filename=film.mp4&type=video%2Fmp4", nil, nil)
+		var request struct{ URL string }
+		a.json(s.t, &request)
+		return s.do("", "PUT", request.URL, bytes.NewReader(data), nil)
+	}},
+	{"tus", func(s *sessionSite, data []byte) *answer {
+		a := s.tus("POST", "/tus/", nil, "Upload-Length", size(data), "Upload-Metadata", named("film.mp4"))
+		if a.StatusCode != http.StatusCreated {
+			return a
+		}
+		at := s.located(a, "/tus/")
+		half := len(data) / 2
+		s.patch(at, 0, data[:half], int64(half))
+		return s.tus("PATCH", at, data[half:], "Upload-Offset", strconv.Itoa(half))
+	}},
+	{"tus, one request", func(s *sessionSite, data []byte) *answer {
+		return s.tus("POST", "/tus/", data, "Upload-Length", size(data), "Upload-Metadata", named("film.mp4"))
+	}},
+	{"tus, pieces", func(s *sessionSite, data []byte) *answer {
+		half := len(data) / 2
+		var pieces []string
+		for _, piece := range [][]byte{data[:half], data[half:]} {
+			at := s.create("Upload-Length", size(piece), "Upload-Concat", "partial")
+			s.patch(at, 0, piece, int64(len(piece)))
+			pieces = append(pieces, at)
+		}
+		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+strings.Join(pieces, " "), "Upload-Metadata", named("film.mp4"))
+	}},
+}
+
+// Each way in has the same rules. A file that breaks one has no key at any time, and nothing of it
+// is left.
+func TestEveryWayInHasTheSameRules(t *testing.T) {
+	const most = 5 * part
+	film := func(n int, more string) []byte {
+		head := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + more
+		return []byte(head + strings.Repeat("\x00", n-len(head)))
+	}
+	for _, row := range []struct {
+		name   string
+		data   []byte
+		status int
+		code   uploads.Code
+	}{
+		{"a video", film(2*part+10, ""), 0, ""},
+		{"a small video", film(1000, ""), 0, ""},
+		{"a page named film.mp4", []byte("<!doctype html><script>alert(1)</script>" + strings.Repeat(" ", part)), 415, uploads.TypeNotAllowed},
+		{"a program in a video", film(part+10, "<script>alert(1)</script>"), 422, uploads.ActiveContent},
+		{"too large by one byte", film(most+1, ""), 413, uploads.TooLarge},
+		{"too small by one byte", film(99, ""), 422, uploads.TooSmall},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, b := range backends {
+				t.Run(b.name, func(t *testing.T) {
+					for _, way := range waysIn {
+						t.Run(way.name, func(t *testing.T) {
+							var told []*uploads.File
+							s := newSessionSite(t, b.open(t), uploads.Config{
+								Rules: rules.Rules{Types: []string{"video/mp4"}, MinSize: 100, MaxSize: most},
+								Key:   "films/{user}/{random}{ext}", ProxyParts: !b.signs, PartsFrom: 2 * part,
+								Stored: recorded(&told),
+							})
+							if strings.Contains(way.name, "ticket") && !b.signs {
+								t.Skip("the store's addresses do not work here")
+							}
+							a := way.send(s, row.data)
+							if row.code != "" {
+								var p struct{ Code uploads.Code }
+								require.NoError(t, json.Unmarshal(a.body, &p), string(a.body))
+								require.Equal(t, row.code, p.Code)
+								require.Equal(t, row.status, a.StatusCode)
+								require.Empty(t, told)
+								require.Empty(t, s.tidy())
+								return
+							}
+							require.Less(t, a.StatusCode, 300, string(a.body))
+							require.Len(t, told, 1)
+							require.Regexp(t, `^films/alice/[a-z2-7]{26}\.mp4$`, told[0].Key)
+							require.Equal(t, uploads.User{ID: alice}, told[0].User)
+							attrs := s.stored(told[0].Key, row.data)
+							require.Equal(t, "video/mp4", attrs.ContentType)
+							require.Equal(t, "attachment", attrs.ContentDisposition)
+							require.Equal(t, []string{told[0].Key}, s.tidy())
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+func recorded(told *[]*uploads.File) func(context.Context, *uploads.File) error {
+	return func(_ context.Context, f *uploads.File) error {
+		*told = append(*told, f)
+		return nil
+	}
+}
+
+// Until the content is known, an upload in parts is called by its ID. The completion tells the key,
+// and the address where Config.Link says so.
+func TestTheKeyOfAJudgedFileIsKnownWhenItIsComplete(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}", Link: uploads.SignedLink})
+	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(aPNG())})
+	require.Equal(t, u.UploadID, u.Key)
+	sent := u.send(1, []byte(aPNG()))
+	var done struct {
+		Key, Location, Type string
+		Size                int64
+	}
+	for range 2 { // again, with the same key of the beginning
+		a := u.complete(sent)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		a.json(t, &done)
+		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, done.Key)
+		require.Equal(t, "image/png", done.Type)
+		require.EqualValues(t, len(aPNG()), done.Size)
+		a = s.do("", "GET", done.Location, nil, nil)
+		require.Equal(t, aPNG(), string(a.body))
+	}
+}
+
+// Config.Inspect sees the content of every way in before the file exists.
+func TestInspectSeesEveryWayIn(t *testing.T) {
+	for _, way := range waysIn {
+		t.Run(way.name, func(t *testing.T) {
+			seen, data := 0, []byte(aPNG())
+			s := newSessionSite(t, inMemory(t), uploads.Config{
+				Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20}, Key: "{user}/{random}{ext}",
+				Inspect: func(_ context.Context, f *uploads.File, content *storage.ReaderAt) error {
+					seen++
+					require.EqualValues(t, len(data), content.Size())
+					require.Equal(t, "image/png", f.ContentType)
+					return &uploads.Error{Code: uploads.Refused, Field: "file", Message: "It has a virus."}
+				},
+			})
+			a := way.send(s, data)
+			require.GreaterOrEqual(t, a.StatusCode, 400)
+			if way.name == "a ticket" {
+				require.Equal(t, "403 not_allowed token", a.refusal(t))
+			} else {
+				require.Equal(t, 1, seen)
+				require.Equal(t, "422 refused file", a.refusal(t))
+			}
+			require.Empty(t, s.tidy())
+		})
+	}
+}
