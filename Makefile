@@ -14,7 +14,7 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 # Cases of one package to run at the same time: many wait for a server or a timer.
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
-LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./resumable ./providers/gcs ./s3server ./files ./uploads ./providers/s3/s3probe
+LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./files ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
 # with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
 RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./httpdriver ./internal/...
@@ -156,9 +156,9 @@ accounts: ## the whole suite on each kind of account at Azure; make test leaves 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium
 	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
-		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./resumable ./examples/browserupload
+		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
 
-tusd: ## tusd's end-to-end tests judge package resumable on every store, and adapters/tus
+tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapters/tus
 	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C testservers . -only minio,gcs,azurite -- \
 		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
 

@@ -2,7 +2,7 @@ package main
 
 import "context"
 
-// uploadClients are the JavaScript clients with which the tests of package resumable upload
+// uploadClients are the JavaScript clients with which the tests of package uploads upload
 // from a browser.
 var uploadClients = npmScripts{
 	npmTool: npmTool{pkg: "uploadclients"},

@@ -13,9 +13,9 @@ import (
 var script []byte
 
 // Script returns a handler for upload.js, an ES module without dependencies with which a
-// page uploads through the S3 routes of a [Handler]:
+// page uploads through the S3 routes of a [Service]:
 //
-//	mux.Handle("GET /upload.js", resumable.Script())
+//	mux.Handle("GET /upload.js", uploads.Script())
 //
 // Its types are in upload.d.ts beside it. A page may as well have a copy of the files.
 func Script() http.Handler {

@@ -32,7 +32,7 @@ func (k *keeper) checkFeatures(t *Target) error {
 	} {
 		if n.asked && !storage.Supports(k.bucket, n.feature) {
 			return unsupported(&storage.Error{
-				Code: storage.Unsupported, Op: "resumable", Key: t.Key, Hint: n.hint,
+				Code: storage.Unsupported, Op: "uploads", Key: t.Key, Hint: n.hint,
 				Err: errors.New(n.option + " needs a feature that the bucket does not have"),
 			})
 		}

@@ -1,7 +1,7 @@
 // The types of upload.js.
 
 export interface UploadOptions {
-  /** The address of the handler of the Go package resumable, relative to the page. */
+  /** The address of the handler of the Go package uploads, relative to the page. */
   endpoint: string;
   /** The name that the server gets; by default that of the file. */
   filename?: string;

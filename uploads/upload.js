@@ -6,7 +6,7 @@
 //   upload.addEventListener('progress', () => { bar.max = upload.total; bar.value = upload.sent; });
 //   const { key } = await upload.start();
 //
-// The endpoint is the address of the handler of the Go package resumable. The handler signs
+// The endpoint is the address of the handler of the Go package uploads. The handler signs
 // a request for each part, and the browser sends the part to the store. If the page is
 // closed, the same call with the same file continues later.
 //

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/owntests"
 )
 
-// endToEndTests are tusd's end-to-end tests that judge package resumable. Two are left out:
+// endToEndTests are tusd's end-to-end tests that judge package uploads. Two are left out:
 //
 //   - TestNetworkReadTimeout wants tusd's flag -network-timeout, and 500 after it. Resumable waits
 //     for a client for a minute, and acknowledges what has arrived after two seconds: the tests
@@ -33,7 +33,7 @@ var endToEndDifferences = []struct{ file, tusd, ours string }{
 	{"e2e_test.go", "if offset != uploadLength {", "if offset >= uploadLength {"},
 }
 
-// Tusd's end-to-end tests, a client with a network that fails, judge package resumable on each
+// Tusd's end-to-end tests, a client with a network that fails, judge package uploads on each
 // store. They measure times, so that they run only if OMNIBUCKET_TUSD_E2E is set, as by "make tusd".
 func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {

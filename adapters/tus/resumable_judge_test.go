@@ -45,7 +45,7 @@ var leftOutCases = map[string]string{
 	"TestConcat/DisableConcatenation":       "a setting of tusd's",
 	"TestTerminate/RejectTermination":       "a setting of tusd's",
 	"TestTerminate/NotProvided":             "a store of tusd's that cannot terminate",
-	"TestConcat/Final/UploadIDsWithSlashes": "IDs of resumable have no slashes",
+	"TestConcat/Final/UploadIDsWithSlashes": "IDs of uploads have no slashes",
 }
 
 // A difference is what tus leaves open, or says otherwise than tusd.

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// serveVariable makes the program of the tests a server of package resumable over the bucket of
+// serveVariable makes the program of the tests a server of package uploads over the bucket of
 // this address: tusd's end-to-end tests start it in place of tusd.
 const serveVariable = "OMNIBUCKET_TUSD_SERVE"
 

@@ -16,7 +16,7 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"
 )
 
-// resumableStores are the stores on which tusd's tests judge package resumable.
+// resumableStores are the stores on which tusd's tests judge package uploads.
 var resumableStores = []struct {
 	name    string
 	address func(t *testing.T) string // of a new bucket

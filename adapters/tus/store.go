@@ -6,7 +6,7 @@
 //	store.UseIn(composer)
 //	h, err := tusd.NewHandler(tusd.Config{StoreComposer: composer, BasePath: "/files/"})
 //
-// A program without tusd uses the package resumable of this library, which speaks the same
+// A program without tusd uses the package uploads of this library, which speaks the same
 // protocol.
 //
 // # Objects

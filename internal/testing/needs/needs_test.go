@@ -100,7 +100,7 @@ func sign(t *testing.T, b storage.Bucket) (func() error, error) {
 		if serve.NewHandler(b).ServeHTTP(w, r); w.Code >= 300 {
 			return errors.New(w.Body.String())
 		}
-		_, err := s.Finish(t.Context(), ticket.Token, nil)
+		_, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		return err
 	}, nil
 }
