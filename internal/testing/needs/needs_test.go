@@ -69,7 +69,7 @@ func tus(target resumable.Target, c resumable.Config) Begin {
 // upload stores a file with package uploads.
 func upload(c uploads.Config) Begin {
 	return func(t *testing.T, b storage.Bucket) (func() error, error) {
-		c.Types = []string{"text/plain"}
+		c.Rules.Types = []string{"text/plain"}
 		s, err := uploads.New(b, c)
 		if err != nil {
 			return nil, err
