@@ -138,7 +138,7 @@ var exceptions = map[string]exception{
 // ranges, memory, and a fault at every call. Amazon's answers come in them, and each driver passes them without
 // answers.
 func SkipCore() storagetest.Option {
-	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T1", "T2", "W2", "W8", "W13")
+	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T1", "T2", "W2")
 }
 
 // Skips returns the options that leave out the cases that every transient answer disturbs. also
