@@ -18,9 +18,6 @@ func (h *Service) SetPace(tick, checkpoint, idle time.Duration) {
 	h.tus.pace.tick, h.tus.pace.checkpoint, h.tus.pace.idle = tick, checkpoint, idle
 }
 
-// SetClaim makes claims shorter.
-func (h *Service) SetClaim(d time.Duration) { h.finisher.claimFor = d }
-
 // SetMemory changes Config.MemoryLimit to any number of bytes.
 func (h *Service) SetMemory(bytes int64) { h.tus.memory.limit = bytes }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -89,6 +91,36 @@ func configured(c uploads.Config) uploads.Config {
 
 func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
+	s := unserved(t, bucket, c)
+	server := httptest.NewServer(s.routes())
+	t.Cleanup(server.Close)
+	s.base = server.URL + "/uploads"
+	return s
+}
+
+// newSiteOnPipes is newSessionSite in a bubble of testing/synctest.
+func newSiteOnPipes(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
+	t.Helper()
+	s := unserved(t, bucket, c)
+	s.serveOnPipes(t.Context())
+	return s
+}
+
+// serveOnPipes serves the site by a server whose requests end with the context.
+func (s *sessionSite) serveOnPipes(ctx context.Context) *http.Server {
+	server := &http.Server{Handler: s.routes(), BaseContext: func(net.Listener) context.Context { return ctx }}
+	s.client, s.base = wiretest.OnPipes(s.t, server), "http://site.invalid/uploads"
+	return server
+}
+
+func (s *sessionSite) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
+	return mux
+}
+
+func unserved(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
+	t.Helper()
 	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
@@ -97,11 +129,6 @@ func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sess
 	s.handler, err = uploads.New(bucket, configured(c))
 	require.NoError(t, err)
 	s.handler.SetBasePart(part)
-	mux := http.NewServeMux()
-	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	s.base = server.URL + "/uploads"
 	return s
 }
 
