@@ -74,8 +74,9 @@ var waysIn = []wayIn{
 		u := &begun{s: s, user: alice}
 		a.json(s.t, u)
 		var sent []sentPart
-		for from := 0; from < len(data); from += part {
-			sent = append(sent, u.send(len(sent)+1, data[from:min(from+part, len(data))]))
+		step := int(u.PartSize) // at least the store's minimum
+		for from := 0; from < len(data); from += step {
+			sent = append(sent, u.send(len(sent)+1, data[from:min(from+step, len(data))]))
 		}
 		return u.complete(sent...)
 	}},
