@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // A Code says what went wrong. The package documentation has the table. The JSON of
@@ -78,7 +79,7 @@ func invalid(field, message string) *Error { return refuse(field, InvalidValue, 
 func notFoundError() *Error { return refuse(fieldID, NotFound, "There is no such file.") }
 
 func tooLargeError(limit int64) error {
-	return refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+".")
+	return refuse(fieldFile, TooLarge, "The file is too large: at most "+words.Bytes(limit)+".")
 }
 
 // toError converts an error of the bucket, the records or the sender's stream.

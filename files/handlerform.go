@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // maxFormFields limits the bytes of a form besides its file, including names and
@@ -107,13 +107,13 @@ func (f *formReader) failure(field string, err error) *Error {
 		return own
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
-		return refuse(field, TooLarge, "This is too large: at most "+webapi.Bytes(tooLarge.Limit)+".")
+		return refuse(field, TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	if f.body.exhausted() {
 		if field == "" {
 			field = f.longestField()
 		}
-		return refuse(field, TooLarge, "This is too long: at most "+webapi.Bytes(maxFormFields)+" besides the file's bytes.")
+		return refuse(field, TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.")
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
 		// The text has the line. Only a file's name has such characters.

@@ -4,7 +4,7 @@ import (
 	"io"
 	"mime/multipart"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // A formFile reads the file of a form. It ends with io.EOF only if the form is
@@ -29,7 +29,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	f.left -= int64(n)
 	switch {
 	case f.left < 0:
-		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(f.limit)+" in one request. Send it in parts.")
+		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+words.Bytes(f.limit)+" in one request. Send it in parts.")
 		return 0, f.err
 	case err == io.EOF:
 		f.err = f.end()

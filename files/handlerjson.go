@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 const (
@@ -37,7 +37,7 @@ func readField(r *http.Request, name string, limit int64, to any) error {
 	case err != nil:
 		return refuse("", Interrupted, "The request did not arrive completely. Try again.")
 	case int64(len(document)) > limit:
-		return refuse(name, TooLarge, "The document is too long: at most "+webapi.Bytes(limit)+".")
+		return refuse(name, TooLarge, "The document is too long: at most "+words.Bytes(limit)+".")
 	case !utf8.Valid(document):
 		return refuse(name, InvalidRequest, "The document is not valid UTF-8.")
 	}

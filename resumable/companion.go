@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 const (
@@ -279,7 +280,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 		length += len(name) + len(texts[name])
 	}
 	if len(texts) > maxMetadata || length > maxMetadataBytes {
-		return nil, invalid("metadata", "There is too much metadata: at most "+webapi.Bytes(maxMetadataBytes)+" are allowed.")
+		return nil, invalid("metadata", "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.")
 	}
 	return texts, nil
 }

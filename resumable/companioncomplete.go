@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // A completeRequest names the parts of the file, in order.
@@ -204,7 +205,7 @@ func (h *companion) checkParts(ctx context.Context, s *session, upload storage.M
 		case !sameETag(p.ETag, there.ETag):
 			return nil, partChanged(i, p.Number)
 		case i < len(parts)-1 && there.Size < limits.MinSize:
-			return nil, refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, webapi.Bytes(limits.MinSize)))
+			return nil, refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
 		}
 		total += there.Size
 		if p.ETag != "" {

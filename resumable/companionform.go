@@ -7,7 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 const (
@@ -75,7 +75,7 @@ func (f *formFields) Read(p []byte) (int, error) {
 		return f.from.Read(p)
 	}
 	if f.left <= 0 {
-		return 0, invalid("file", "The form has more than "+webapi.Bytes(maxEnvelope)+" before the file.")
+		return 0, invalid("file", "The form has more than "+words.Bytes(maxEnvelope)+" before the file.")
 	}
 	n, err := f.from.Read(p[:min(len(p), f.left)])
 	f.left -= n

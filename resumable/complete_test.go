@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -148,21 +149,27 @@ func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
 
 // A call that makes an object may take longer than a claim lasts: it renews the claim.
 func TestASlowInspectKeepsTheUpload(t *testing.T) {
-	seen, goOn := make(chan struct{}), make(chan struct{})
-	s := newSite(t, inMemory(t), resumable.Config{Inspect: func(context.Context, *resumable.Upload, *storage.ReaderAt) error {
-		close(seen)
-		<-goOn
-		return nil
-	}})
-	s.handler.SetClaim(time.Second)
-	at := s.create("Upload-Length", "3")
-	first := make(chan *answer)
-	go func() { first <- s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0") }()
-	<-seen
-	require.Never(t, func() bool { return s.tus("DELETE", at, nil).StatusCode != http.StatusLocked }, 3*time.Second, 100*time.Millisecond)
-	close(goOn)
-	require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
-	s.stored("files/alice/file", []byte("abc"))
+	synctest.Test(t, func(t *testing.T) {
+		seen, goOn := make(chan struct{}), make(chan struct{})
+		s := newSiteOnPipes(t, memstore.New(), resumable.Config{Inspect: func(context.Context, *resumable.Upload, *storage.ReaderAt) error {
+			close(seen)
+			<-goOn
+			return nil
+		}})
+		release := sync.OnceFunc(func() { close(goOn) })
+		defer release()
+		at := s.create("Upload-Length", "3")
+		first := make(chan *answer, 1)
+		go func() { first <- s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0") }()
+		<-seen
+		for range 10 {
+			time.Sleep(time.Minute)
+			require.Equal(t, http.StatusLocked, s.tus("DELETE", at, nil).StatusCode)
+		}
+		release()
+		require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
+		s.stored("files/alice/file", []byte("abc"))
+	})
 }
 
 // If Inspect fails, the client may try again.
@@ -385,19 +392,21 @@ func TestErrorsShowNothingOfTheStore(t *testing.T) {
 // A client that sends nothing is let go, and what it sent counts. Another that waits for
 // memory meanwhile gets 503, or its turn.
 func TestASilentClientIsLetGo(t *testing.T) {
-	s := newSite(t, inMemory(t), resumable.Config{})
-	s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
-	at := s.create("Upload-Length", "2000")
-	stuck := newStuckBody(content(1000))
-	defer stuck.end()
-	a, err := s.try(t.Context(), alice, "PATCH", at, stuck, headers{
-		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOnPipes(t, memstore.New(), resumable.Config{})
+		s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
+		at := s.create("Upload-Length", "2000")
+		stuck := newStuckBody(content(1000))
+		defer stuck.end()
+		a, err := s.try(t.Context(), alice, "PATCH", at, stuck, headers{
+			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+		})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+		require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+		s.patch(at, 1000, content(2000)[1000:], 2000)
+		s.stored("files/alice/file", content(2000))
 	})
-	require.NoError(t, err)
-	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-	require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
-	s.patch(at, 1000, content(2000)[1000:], 2000)
-	s.stored("files/alice/file", content(2000))
 }
 
 // The memory that a tus upload takes does not depend on its size.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,12 +25,14 @@ func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {
 
 // A client that sends some bytes to an upload that is not there, and then nothing, is not kept waiting.
 func TestARefusedTusClientThatStallsGetsTheResponseAtOnce(t *testing.T) {
-	s := newSite(t, inMemory(t), resumable.Config{})
-	stuck, began := newStuckBody(content(100)), time.Now()
-	defer stuck.end()
-	a := <-s.patchAndStall("/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", stuck)
-	require.Equal(t, "404 not_found uploadId", a.refusal(t))
-	require.Less(t, time.Since(began), 4*time.Second)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOnPipes(t, memstore.New(), resumable.Config{})
+		stuck, began := newStuckBody(content(100)), time.Now()
+		defer stuck.end()
+		a := <-s.patchAndStall("/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", stuck)
+		require.Equal(t, "404 not_found uploadId", a.refusal(t))
+		require.Less(t, time.Since(began), 4*time.Second)
+	})
 }
 
 // A limit of the application, in front of the handler, changes the header of the response when a

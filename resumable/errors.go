@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // A Code says why a request was refused. The package documentation has the table. The
@@ -92,7 +93,7 @@ func notFound() *Error {
 }
 
 func tooLarge(field string, limit int64) *Error {
-	return refuse(field, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+" are allowed.")
+	return refuse(field, TooLarge, "The file is too large: at most "+words.Bytes(limit)+" are allowed.")
 }
 
 func exists() *Error {

@@ -21,9 +21,6 @@ func (h *Handler) SetPace(tick, checkpoint, idle time.Duration) {
 	h.tus.pace.tick, h.tus.pace.checkpoint, h.tus.pace.idle = tick, checkpoint, idle
 }
 
-// SetClaim makes claims shorter.
-func (h *Handler) SetClaim(d time.Duration) { h.finisher.claimFor = d }
-
 // SetMemory changes Config.MemoryLimit to any number of bytes.
 func (h *Handler) SetMemory(bytes int64) { h.tus.memory.limit = bytes }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/resumable"
 )
 
@@ -88,6 +90,36 @@ func configured(c resumable.Config) resumable.Config {
 
 func newSite(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
 	t.Helper()
+	s := unserved(t, bucket, c)
+	server := httptest.NewServer(s.routes())
+	t.Cleanup(server.Close)
+	s.base = server.URL + "/uploads"
+	return s
+}
+
+// newSiteOnPipes is newSite in a bubble of testing/synctest.
+func newSiteOnPipes(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
+	t.Helper()
+	s := unserved(t, bucket, c)
+	s.serveOnPipes(t.Context())
+	return s
+}
+
+// serveOnPipes serves the site by a server whose requests end with the context.
+func (s *site) serveOnPipes(ctx context.Context) *http.Server {
+	server := &http.Server{Handler: s.routes(), BaseContext: func(net.Listener) context.Context { return ctx }}
+	s.client, s.base = wiretest.OnPipes(s.t, server), "http://site.invalid/uploads"
+	return server
+}
+
+func (s *site) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
+	return mux
+}
+
+func unserved(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
+	t.Helper()
 	s := &site{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
@@ -96,11 +128,6 @@ func newSite(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
 	s.handler, err = resumable.NewHandler(bucket, configured(c))
 	require.NoError(t, err)
 	s.handler.SetBasePart(part)
-	mux := http.NewServeMux()
-	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	s.base = server.URL + "/uploads"
 	return s
 }
 

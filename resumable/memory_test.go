@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
 
@@ -41,20 +42,22 @@ func (s *site) sendAndStall(at, checksum string, data []byte) (stop func()) {
 
 // A slow client holds little more than it has sent, so that others need not wait.
 func TestSlowTusClientsHoldLittle(t *testing.T) {
-	const slow, sent = 8, 100 << 10
-	s := newSite(t, inMemory(t), resumable.Config{MemoryLimit: 16 << 20})
-	s.handler.SetBasePart(resumable.BasePart)
-	s.handler.SetPace(time.Second, time.Minute, time.Minute)
-	data := content(resumable.BasePart + 1000)
-	for i := range slow {
-		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
-		defer s.sendAndStall(at, "", data[:sent])()
-	}
-	require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
-	at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
-	s.patch(at, 0, data, int64(len(data)))
-	s.stored("files/alice/fast", data)
-	require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
+	synctest.Test(t, func(t *testing.T) {
+		const slow, sent = 8, 100 << 10
+		s := newSiteOnPipes(t, memstore.New(), resumable.Config{MemoryLimit: 16 << 20})
+		s.handler.SetBasePart(resumable.BasePart)
+		s.handler.SetPace(time.Second, time.Minute, time.Minute)
+		data := content(resumable.BasePart + 1000)
+		for i := range slow {
+			at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+			defer s.sendAndStall(at, "", data[:sent])()
+		}
+		require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+		s.patch(at, 0, data, int64(len(data)))
+		s.stored("files/alice/fast", data)
+		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
+	})
 }
 
 // The bytes of a client that sends nothing for a while are stored, and their memory is free.
@@ -67,21 +70,23 @@ func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
 		{"with a checksum", "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)), 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newSite(t, inMemory(t), resumable.Config{})
-			s.handler.SetBasePart(1 << 20)
-			s.handler.SetMemory(1 << 20)
-			s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
-			data := content(1<<20 + 1000)
-			slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
-			stop := s.sendAndStall(slow, row.checksum, data[:900<<10])
-			defer stop()
-			require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
-			at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
-			s.patch(at, 0, data, int64(len(data)))
-			s.stored("files/alice/fast", data)
-			require.EqualValues(t, row.counted, s.offset(slow))
-			s.patch(slow, int64(row.counted), data[row.counted:], int64(len(data)))
-			s.stored("files/alice/slow", data)
+			synctest.Test(t, func(t *testing.T) {
+				s := newSiteOnPipes(t, memstore.New(), resumable.Config{})
+				s.handler.SetBasePart(1 << 20)
+				s.handler.SetMemory(1 << 20)
+				s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
+				data := content(1<<20 + 1000)
+				slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
+				stop := s.sendAndStall(slow, row.checksum, data[:900<<10])
+				defer stop()
+				require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
+				at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+				s.patch(at, 0, data, int64(len(data)))
+				s.stored("files/alice/fast", data)
+				require.EqualValues(t, row.counted, s.offset(slow))
+				s.patch(slow, int64(row.counted), data[row.counted:], int64(len(data)))
+				s.stored("files/alice/slow", data)
+			})
 		})
 	}
 }
@@ -140,31 +145,33 @@ func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 // Requests that send bytes take memory, too. One for which there is none gets 503, and its client
 // continues later.
 func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
-	s := newSite(t, inMemory(t), resumable.Config{MemoryLimit: 20 << 20})
-	require.EqualValues(t, 20<<20, s.handler.Memory())
-	s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
-	var stops []func()
-	for i := range 3 {
-		at := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
-		stops = append(stops, s.sendAndStall(at, "", content(100)))
-	}
-	require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*resumable.FeedBytes }, time.Minute, time.Millisecond)
-	at := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
-	a := s.tus("PATCH", at, content(1000), "Upload-Offset", "0")
-	require.Equal(t, "503 busy", a.refusal(t))
-	require.NotEmpty(t, a.Header.Get("Retry-After"))
-	stuck, began := newStuckBody(content(100)), time.Now()
-	defer stuck.end()
-	require.Equal(t, "503 busy", (<-s.patchAndStall(at, stuck)).refusal(t))
-	require.Less(t, time.Since(began), 4*time.Second, "the response does not wait for the body")
-	for _, stop := range stops {
-		stop()
-	}
-	require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 0 }, time.Minute, time.Millisecond)
-	require.Zero(t, s.offset(at))
-	s.patch(at, 0, content(1000), 1000)
-	s.stored("files/alice/late", content(1000))
-	require.Zero(t, s.handler.FeedsUsed())
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOnPipes(t, memstore.New(), resumable.Config{MemoryLimit: 20 << 20})
+		require.EqualValues(t, 20<<20, s.handler.Memory())
+		s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
+		var stops []func()
+		for i := range 3 {
+			at := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
+			stops = append(stops, s.sendAndStall(at, "", content(100)))
+		}
+		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*resumable.FeedBytes }, time.Minute, time.Millisecond)
+		at := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
+		a := s.tus("PATCH", at, content(1000), "Upload-Offset", "0")
+		require.Equal(t, "503 busy", a.refusal(t))
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+		stuck, began := newStuckBody(content(100)), time.Now()
+		defer stuck.end()
+		require.Equal(t, "503 busy", (<-s.patchAndStall(at, stuck)).refusal(t))
+		require.Less(t, time.Since(began), 4*time.Second, "the response does not wait for the body")
+		for _, stop := range stops {
+			stop()
+		}
+		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 0 }, time.Minute, time.Millisecond)
+		require.Zero(t, s.offset(at))
+		s.patch(at, 0, content(1000), 1000)
+		s.stored("files/alice/late", content(1000))
+		require.Zero(t, s.handler.FeedsUsed())
+	})
 }
 
 // Slow connections of one user, or of one client if there are no users, leave some for others.

@@ -1,16 +1,17 @@
 package resumable_test
 
 import (
-	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
 
@@ -359,38 +360,31 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 // A connection that is dead without a word, as behind a NAT, is replaced by a new one:
 // the bytes that arrived count.
 func TestTusANewRequestEndsAnOlderOne(t *testing.T) {
-	bucket := inMemory(t)
-	first := newSite(t, bucket, resumable.Config{})
-	first.handler.SetPace(20*time.Millisecond, 100*time.Millisecond, time.Minute)
-	second := newSite(t, bucket, resumable.Config{})
 	for _, row := range []struct {
-		name string
-		via  *site // which gets the newer request
-	}{{"in the same process", first}, {"in another process", second}} {
+		name    string
+		another bool
+	}{{"in the same process", false}, {"in another process", true}} {
 		t.Run(row.name, func(t *testing.T) {
-			first.t, row.via.t = t, t
-			data := content(1 << 20)
-			at := first.create("Upload-Length", size(data), "Upload-Metadata", named(row.name))
-			begun := first.stores()
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			stuck := newStuckBody(data[:1000])
-			ended := make(chan *answer, 1)
-			go func() {
-				a, _ := first.try(ctx, alice, "PATCH", at, stuck, headers{
-					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
-				})
-				ended <- a
-			}()
-			<-stuck.sent
-			require.Eventually(t, func() bool { return first.stores() > begun }, time.Minute, 20*time.Millisecond, "the bytes that arrived are stored")
-			there := row.via.base + at[len(first.base):]
-			require.Eventually(t, func() bool { return row.via.offset(there) == 1000 }, time.Minute, 20*time.Millisecond)
-			row.via.patch(there, 1000, data[1000:], int64(len(data)))
-			row.via.stored("files/alice/"+row.name, data)
-			stuck.end()
-			cancel()
-			<-ended
+			synctest.Test(t, func(t *testing.T) {
+				bucket := memstore.New()
+				first := newSiteOnPipes(t, bucket, resumable.Config{})
+				second := first // which gets the newer request
+				if row.another {
+					second = newSiteOnPipes(t, bucket, resumable.Config{})
+				}
+				data := content(1 << 20)
+				at := first.create("Upload-Length", size(data))
+				begun := first.stores()
+				stuck := newStuckBody(data[:1000])
+				ended := first.patchAndStall(at, stuck)
+				time.Sleep(time.Minute)
+				require.Greater(t, first.stores(), begun, "the bytes that arrived are stored")
+				require.EqualValues(t, 1000, second.offset(at))
+				second.patch(at, 1000, data[1000:], int64(len(data)))
+				second.stored("files/alice/file", data)
+				stuck.end()
+				<-ended
+			})
 		})
 	}
 }

@@ -2,28 +2,15 @@ package resumable_test
 
 import (
 	"context"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
-
-// stoppable serves the site by a server whose requests end with the context.
-func (s *site) stoppable(ctx context.Context) *http.Server {
-	mux := http.NewServeMux()
-	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
-	server.Start()
-	s.t.Cleanup(server.Close)
-	s.base = server.URL + "/uploads"
-	return server.Config
-}
 
 // patchAndStall sends a PATCH whose body does not end. The channel gets the response.
 func (s *site) patchAndStall(at string, stuck *stuckBody) <-chan *answer {
@@ -52,27 +39,28 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 		{"because there are too many bytes", 1001, func(*site, string, func()) {}, "413 too_large body", 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newSite(t, inMemory(t), resumable.Config{})
-			ctx, cancel := context.WithCancel(context.Background())
-			defer cancel()
-			server := s.stoppable(ctx)
-			at := s.create("Upload-Length", "1000")
-			stuck := newStuckBody(content(row.send))
-			defer stuck.end()
-			answers := s.patchAndStall(at, stuck)
-			require.Eventually(t, func() bool { return row.send > 1000 || s.handler.FeedsUsed() > 0 }, time.Minute, time.Millisecond)
-			began := time.Now()
-			row.refuse(s, at, func() {
-				cancel()
-				require.NoError(t, server.Shutdown(t.Context()))
+			synctest.Test(t, func(t *testing.T) {
+				s := newSiteOnPipes(t, memstore.New(), resumable.Config{})
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				server := s.serveOnPipes(ctx)
+				at := s.create("Upload-Length", "1000")
+				stuck := newStuckBody(content(row.send))
+				defer stuck.end()
+				answers := s.patchAndStall(at, stuck)
+				require.Eventually(t, func() bool { return row.send > 1000 || s.handler.FeedsUsed() > 0 }, time.Minute, time.Millisecond)
+				began := time.Now()
+				row.refuse(s, at, func() {
+					cancel()
+					require.NoError(t, server.Shutdown(t.Context()))
+				})
+				require.Equal(t, row.want, (<-answers).refusal(t))
+				require.Less(t, time.Since(began), 4*time.Second)
+				s.serveOnPipes(context.Background())
+				require.Equal(t, row.offset, s.offset(at))
+				s.patch(at, row.offset, content(1000)[row.offset:], 1000)
+				s.stored("files/alice/file", content(1000))
 			})
-			require.Equal(t, row.want, (<-answers).refusal(t))
-			require.Less(t, time.Since(began), 4*time.Second)
-			s.stoppable(context.Background())
-			at = s.moved(at)
-			require.Equal(t, row.offset, s.offset(at))
-			s.patch(at, row.offset, content(1000)[row.offset:], 1000)
-			s.stored("files/alice/file", content(1000))
 		})
 	}
 }

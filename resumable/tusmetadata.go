@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // setMetadata reads the header Upload-Metadata. Uppy and tus-js-client send name and type
@@ -13,7 +13,7 @@ import (
 func (n *UploadRequest) setMetadata(header string) error {
 	const field = "Upload-Metadata"
 	if len(header) > maxMetadataBytes {
-		return invalid(field, "There is too much metadata: at most "+webapi.Bytes(maxMetadataBytes)+" are allowed.")
+		return invalid(field, "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.")
 	}
 	n.Metadata = map[string]string{}
 	for pair := range strings.SplitSeq(header, ",") {

@@ -66,7 +66,7 @@ func TestAReadReturnsWhatWasWritten(t *testing.T) {
 	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
 	require.Equal(t, int64(5), *head.ContentLength)
 	require.Equal(t, put.ETag, head.ETag)
-	require.WithinDuration(t, time.Now(), *head.LastModified, 2*time.Second)
+	require.WithinDuration(t, time.Now(), *head.LastModified, time.Minute)
 	require.Nil(t, head.VersionId)
 }
 

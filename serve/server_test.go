@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -141,17 +140,4 @@ func TestServerWaitsForRequestsInProgress(t *testing.T) {
 	require.Equal(t, http.StatusOK, <-answered)
 	<-closed
 	require.Equal(t, 1, closes)
-}
-
-// A browser opens connections before it has a request.
-func TestServerDoesNotWaitForIdleConnections(t *testing.T) {
-	server := started(t)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
-	begun := time.Now()
-	server.Close()
-	require.Less(t, time.Since(begun), 3*time.Second)
-	_, err = conn.Read(make([]byte, 1))
-	require.Error(t, err, "it is closed")
 }

@@ -54,3 +54,18 @@ func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	_, err = http.Get(server.URL)
 	require.Error(t, err)
 }
+
+// A browser opens connections before it has a request. Close would wait for an hour.
+func TestServerDoesNotWaitForIdleConnections(t *testing.T) {
+	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
+		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
+	})
+	require.NoError(t, err)
+	server.patience = time.Hour
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	server.Close()
+	_, err = conn.Read(make([]byte, 1))
+	require.Error(t, err, "it is closed")
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // A Link says which URL a [Result] has.
@@ -23,8 +24,6 @@ const (
 // The defaults.
 const (
 	DefaultKey           = "uploads/{yyyy}/{mm}/{random}{ext}"
-	DefaultMaxSize       = 10 << 20   // bytes
-	DefaultMaxPixels     = 50_000_000 // the largest picture of a camera; 200 MB when decoded
 	DefaultPendingPrefix = "pending/"
 	DefaultLinkTTL       = time.Hour
 	DefaultUploadTTL     = 15 * time.Minute
@@ -34,16 +33,8 @@ const (
 // Config says which files are accepted and how they are stored. The zero value has
 // the defaults.
 type Config struct {
-	// Types are the media types that are allowed, by content; nil: [DefaultTypes].
-	// Any type that github.com/gabriel-vasile/mimetype detects can be allowed, unless
-	// browsers run it.
-	Types []string
-	// MinSize and MaxSize limit the length of a file, in bytes; 0: 1 and
-	// DefaultMaxSize.
-	MinSize, MaxSize int64
-	// MaxPixels limits width × height of pictures, so that decoding one does not
-	// exhaust memory; 0: DefaultMaxPixels. For an animation, it limits one frame.
-	MaxPixels int64
+	// Rules say which files are accepted. The zero value is for pictures of 10 MiB.
+	Rules rules.Rules
 	// Key is the pattern of keys; "": DefaultKey. It must have {random}, which stands
 	// for 128 bits as 26 letters and digits. It may have {yyyy}, {mm} and {dd}, in
 	// UTC, and {ext} at its end, the extension that fits the content. Other names in
@@ -99,17 +90,11 @@ const (
 
 // setDefaults sets the defaults.
 func (c *Config) setDefaults() {
-	setDefault(&c.MinSize, 1)
-	setDefault(&c.MaxSize, DefaultMaxSize)
-	setDefault(&c.MaxPixels, DefaultMaxPixels)
 	setDefault(&c.Key, DefaultKey)
 	setDefault(&c.LinkTTL, DefaultLinkTTL)
 	setDefault(&c.PendingPrefix, DefaultPendingPrefix)
 	setDefault(&c.UploadTTL, DefaultUploadTTL)
 	setDefault(&c.PartsFrom, DefaultPartsFrom)
-	if c.Types == nil {
-		c.Types = DefaultTypes()
-	}
 	if c.CacheControl == nil {
 		c.CacheControl = map[string]string{"*": "private, max-age=31536000, immutable"}
 		if c.Link == PublicLink {
@@ -135,12 +120,6 @@ func setDefault[T comparable](to *T, value T) {
 // after setDefaults.
 func (c *Config) problem() (field, rule string) {
 	switch {
-	case len(c.Types) == 0:
-		return "Config.Types", "must be nil or have a type"
-	case c.MinSize < 1 || c.MaxSize < c.MinSize:
-		return "Config.MinSize and MaxSize", "must satisfy 1 <= MinSize <= MaxSize"
-	case c.MaxPixels < 1:
-		return "Config.MaxPixels", "must be at least 1"
 	case c.Link < NoLink || c.Link > SignedLink:
 		return "Config.Link", "must be NoLink, PublicLink or SignedLink"
 	case c.LinkTTL < minTTL || c.LinkTTL > maxTTL:

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func TestInvalidConfigurations(t *testing.T) {
@@ -19,15 +20,15 @@ func TestInvalidConfigurations(t *testing.T) {
 		config uploads.Config
 		words  string
 	}{
-		{"no types", uploads.Config{Types: []string{}}, "Config.Types"},
-		{"a type that cannot be detected", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
-		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "type of unknown content"},
-		{"pages", uploads.Config{Types: []string{"text/html"}}, "browsers run"},
-		{"scripts", uploads.Config{Types: []string{"application/javascript"}}, "browsers run"},
-		{"documents of XML", uploads.Config{Types: []string{"application/rss+xml"}}, "browsers run"},
-		{"a negative size", uploads.Config{MaxSize: -1}, "MaxSize"},
-		{"bounds the wrong way round", uploads.Config{MinSize: 2, MaxSize: 1}, "MinSize"},
-		{"no pixels", uploads.Config{MaxPixels: -1}, "MaxPixels"},
+		{"no types", uploads.Config{Rules: rules.Rules{Types: []string{}}}, "Config.Rules: Types"},
+		{"a type that cannot be detected", uploads.Config{Rules: rules.Rules{Types: []string{"image/nonsense"}}}, "image/nonsense"},
+		{"any type", uploads.Config{Rules: rules.Rules{Types: []string{"application/octet-stream"}}}, "type of unknown content"},
+		{"pages", uploads.Config{Rules: rules.Rules{Types: []string{"text/html"}}}, "browsers run"},
+		{"scripts", uploads.Config{Rules: rules.Rules{Types: []string{"application/javascript"}}}, "browsers run"},
+		{"documents of XML", uploads.Config{Rules: rules.Rules{Types: []string{"application/rss+xml"}}}, "browsers run"},
+		{"a negative size", uploads.Config{Rules: rules.Rules{MaxSize: -1}}, "MaxSize"},
+		{"bounds the wrong way round", uploads.Config{Rules: rules.Rules{MinSize: 2, MaxSize: 1}}, "MinSize"},
+		{"no pixels", uploads.Config{Rules: rules.Rules{MaxPixels: -1}}, "MaxPixels"},
 		{"a key without random", uploads.Config{Key: "avatar{ext}"}, "{random}"},
 		{"keys where uploads wait", uploads.Config{Key: "pending/{random}{ext}"}, "PendingPrefix"},
 		{"a prefix without its slash", uploads.Config{PendingPrefix: "pending"}, "PendingPrefix"},
@@ -100,7 +101,7 @@ func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
 func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{
-		Types:        append(uploads.DefaultTypes(), "application/pdf", "text/plain"),
+		Rules:        rules.Rules{Types: append(rules.Pictures(), "application/pdf", "text/plain")},
 		CacheControl: map[string]string{"image/gif": "no-cache", "image/*": "max-age=60", "application/pdf": "", "*": "no-store"},
 	})
 	for content, want := range map[string]string{aGIF(1, 1): "no-cache", aPNG(): "max-age=60", "%PDF-1.7": "", "plain": "no-store"} {
@@ -122,7 +123,7 @@ func TestAValueCannotNameThePendingPrefix(t *testing.T) {
 
 func TestAnAnimatedPNGIsAPNG(t *testing.T) {
 	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
-	s := newService(t, memstore.New(), uploads.Config{Types: []string{"image/png"}})
+	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/png"}}})
 	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()[:33] + chunk + aPNG()[33:])})
 	require.NoError(t, err)
 	require.Equal(t, "image/png", r.ContentType)

@@ -4,9 +4,9 @@
 // overwrites another object. The package works with every bucket.
 //
 //	service, err := uploads.New(bucket, uploads.Config{
-//		Key:     "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
-//		MaxSize: 5 << 20,
-//		Link:    uploads.SignedLink,
+//		Rules: rules.Images(5 << 20),
+//		Key:   "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
+//		Link:  uploads.SignedLink,
 //	})
 //	result, err := service.Store(ctx, uploads.Upload{
 //		Body:   file,
@@ -38,12 +38,9 @@
 //
 // # Refused files
 //
-// By default a file must be a JPEG, PNG, GIF, WebP or AVIF. Its header must be sound,
-// its pixels within bounds, and its first bytes without markup. SVG can be allowed:
-// one with a script, an event handler, a link or an external reference is refused, as
-// is one that is not valid XML. For any other type that is allowed (PDF, office
-// documents, audio), only detection and the search for markup decide. The types that
-// browsers run as a page (HTML, XML, JavaScript) cannot be allowed.
+// Package rules decides. By default a file must be a JPEG, PNG, GIF, WebP or AVIF that is
+// sound and without markup. Config.Rules may allow SVG without scripts and references, and
+// any other type that is detected by content, but none that browsers run as a page.
 //
 // The package inspects only the beginning of a file, and changes nothing in it. The
 // place where a photo was taken stays in it, and so does anything hidden after its

@@ -7,6 +7,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // A Code says why a file was refused. The package documentation has the table. The
@@ -17,14 +19,14 @@ type Code string
 const (
 	NoFile          Code = "no_file"
 	TooManyFiles    Code = "too_many_files"
-	Empty           Code = "empty"
-	TooSmall        Code = "too_small"
-	TooLarge        Code = "too_large"
+	Empty                = Code(rules.Empty)
+	TooSmall             = Code(rules.TooSmall)
+	TooLarge             = Code(rules.TooLarge)
 	WrongSize       Code = "wrong_size"
-	TypeNotAllowed  Code = "type_not_allowed"
-	Damaged         Code = "damaged"
-	ActiveContent   Code = "active_content"
-	TooManyPixels   Code = "too_many_pixels"
+	TypeNotAllowed       = Code(rules.TypeNotAllowed)
+	Damaged              = Code(rules.Damaged)
+	ActiveContent        = Code(rules.ActiveContent)
+	TooManyPixels        = Code(rules.TooManyPixels)
 	InvalidValue    Code = "invalid_value"
 	InvalidRequest  Code = "invalid_request"
 	InvalidTicket   Code = "invalid_ticket"
@@ -103,6 +105,16 @@ func refuse(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: meanings.Storage(code)}
 }
 
+// refused returns the error for a file that breaks a rule, or nil.
+func refused(err error) *Error {
+	if r, ok := err.(*rules.Refusal); ok {
+		return refuse(Code(r.Code), r.Message)
+	}
+	return nil
+}
+
+func wrongSize() *Error { return refuse(WrongSize, "The length of the file is not the announced one.") }
+
 func refuseField(field string, code Code, message string) *Error {
 	e := refuse(code, message)
 	e.Field = field
@@ -123,10 +135,25 @@ func storeFailed(err error) *Error {
 	return &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }
 
+// unread returns the error for a file that could not be read to judge it.
+func unread(ctx context.Context, err error) *Error {
+	if ctx.Err() == nil {
+		return interrupted(err)
+	}
+	code := storage.Canceled
+	if errors.Is(err, context.DeadlineExceeded) {
+		code = storage.DeadlineExceeded
+	}
+	return &Error{
+		Field: fileField, Code: Interrupted, Message: "The upload was interrupted.",
+		Err: &storage.Error{Code: code, Op: "uploads", Err: err},
+	}
+}
+
 // interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		e := refuse(TooLarge, "The files are too large: together they may have at most "+webapi.Bytes(tooLarge.Limit)+".")
+		e := refuse(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
 		return e
 	}
 	return &Error{

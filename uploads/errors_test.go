@@ -53,8 +53,3 @@ func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
 	require.Equal(t, Code(""), CodeOf(nil))
 }
-
-func TestListsInWords(t *testing.T) {
-	require.Equal(t, "PNG", listTypes([]string{"image/png"}))
-	require.Equal(t, "PNG, PDF and audio/mpeg", listTypes([]string{"image/png", "application/pdf", "audio/mpeg"}))
-}

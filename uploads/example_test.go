@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func ExampleService_Store() {
@@ -40,7 +41,7 @@ func ExampleService_Store() {
 }
 
 func ExampleError() {
-	service, err := uploads.New(memstore.New(), uploads.Config{Types: []string{"image/jpeg", "image/png"}})
+	service, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png"}}})
 	if err != nil {
 		panic(err)
 	}
@@ -89,7 +90,8 @@ func ExampleService_SignPart() {
 	}
 	defer store.Close()
 	service, err := uploads.New(store.Bucket, uploads.Config{
-		Types: []string{"video/mp4"}, MaxSize: 20 << 30, PartsFrom: 16 << 20,
+		Rules:     rules.Rules{Types: []string{"video/mp4"}, MaxSize: 20 << 30},
+		PartsFrom: 16 << 20,
 	})
 	if err != nil {
 		panic(err)

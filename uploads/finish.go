@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // Finish inspects a file that was sent with a ticket, and moves it to its final key.
@@ -75,15 +76,15 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 		s.discard(ctx, pending)
 		return nil, e
 	}
-	key := s.pattern.key(v, t.issued, s.tokens.finalRandom(t), arrived.extension)
-	if e := s.copyToFinal(ctx, pending, key, arrived.kind); e != nil {
+	key := s.pattern.key(v, t.issued, s.tokens.finalRandom(t), arrived.verdict.Extension)
+	if e := s.copyToFinal(ctx, pending, key, arrived.verdict); e != nil {
 		if isGone(e) {
 			return s.findFinished(ctx, t, v, e)
 		}
 		return nil, e
 	}
 	kept, e := s.inspectStored(ctx, key, t.size)
-	if e == nil && kept.mediaType != arrived.mediaType {
+	if e == nil && kept.verdict.MediaType != arrived.verdict.MediaType {
 		e = changedError()
 	}
 	if e != nil {
@@ -130,7 +131,7 @@ func changedError() *Error {
 }
 
 func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*Result, *Error) {
-	r, err := s.result(ctx, f.attrs, f.kind, t.name)
+	r, err := s.result(ctx, f.attrs, f.verdict, t.name)
 	if err != nil {
 		return nil, storeFailed(err)
 	}
@@ -139,7 +140,7 @@ func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*Result
 
 // copyToFinal copies the file to its final key. An object that exists there is this
 // file, from an earlier call.
-func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) *Error {
+func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
 	// A copy keeps the attributes that no option sets, and the sender chose those.
 	opts := []storage.CopyOption{
 		storage.WithContentDisposition(""),
@@ -150,7 +151,7 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) 
 		storage.WithStorageClass(""),
 		storage.WithTags(nil),
 	}
-	for _, o := range s.writeOptions(k) {
+	for _, o := range s.writeOptions(v) {
 		opts = append(opts, o)
 	}
 	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, opts...)
@@ -162,13 +163,7 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) 
 
 // findFinished returns the file that an earlier call has stored.
 func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
-	tried := map[string]bool{}
-	for _, mediaType := range s.types {
-		extension := extensionOf(mediaType)
-		if tried[extension] {
-			continue
-		}
-		tried[extension] = true
+	for _, extension := range s.judge.Extensions() {
 		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.tokens.finalRandom(t), extension), t.size)
 		if e == nil {
 			return s.resultOf(ctx, f, t)
@@ -190,15 +185,13 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Err
 
 // inspected is a stored file that passed inspection.
 type inspected struct {
-	kind
-	attrs *storage.Attrs
+	verdict *rules.Verdict
+	attrs   *storage.Attrs
 }
 
 // inspectStored inspects a stored file. It reads only as many bytes as that takes.
 func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*inspected, *Error) {
-	// One byte more than a head holds, so that the end of the range is not taken for
-	// the end of the file.
-	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, headBytes+1))
+	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
 		return nil, storeFailed(err)
 	}
@@ -209,15 +202,14 @@ func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) 
 	if e := s.bounds(claimed).check(r.Attrs().Size); e != nil {
 		return nil, e
 	}
-	h := &head{ctx: ctx, src: r}
-	k, e := s.inspect(h, "")
-	switch {
-	case h.failure() != nil:
-		return nil, storeFailed(h.failure())
-	case e != nil:
+	v, err := s.judge.Inspect(ctx, r, "")
+	if e := refused(err); e != nil {
 		return nil, e
 	}
-	return &inspected{k, r.Attrs()}, nil
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	return &inspected{v, r.Attrs()}, nil
 }
 
 // isRefusal reports whether the file breaks a rule, rather than that the store

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 var me = uploads.Values{"user": "42"}
@@ -147,7 +148,7 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := inMemory(t)
-			s := newService(t, b, uploads.Config{Key: ofMe, MinSize: 20, MaxSize: 1 << 20})
+			s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png", Values: me})
 			require.NoError(t, err)
 			// The store might accept any file, although here it would enforce the
@@ -163,7 +164,7 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 
 func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml"}})
+		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 		begin, end := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`, `<!-- -->`
 		for _, row := range []struct {
 			length int

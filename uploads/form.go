@@ -102,7 +102,7 @@ func (h *handler) storePart(c *call, part *multipart.Part, before int) (*Result,
 
 // maxBody returns the length of the largest form.
 func (h *handler) maxBody() int64 {
-	files, each := int64(h.config.MaxFiles), h.service.config.MaxSize
+	files, each := int64(h.config.MaxFiles), h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
 		return math.MaxInt64
 	}

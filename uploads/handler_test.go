@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 type formFile struct{ field, name, contentType, content string }
@@ -147,7 +148,7 @@ func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
 		{"an empty file", []formFile{{"photo", "a.png", "image/png", ""}}, 422, uploads.Empty, "photo", "a.png"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
+			s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 			status, problem := s.form("42", row.files...)
 			require.Equal(t, row.status, status, problem)
 			require.EqualValues(t, row.status, problem["status"])
@@ -166,7 +167,7 @@ func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
 
 // A browser whose connection is closed while it sends shows no response.
 func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
-	s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
+	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
 	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
 	status, _ := s.ask("42", http.MethodPost, "/", contentType, body)
@@ -182,7 +183,7 @@ func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 
 // The rest of a form is read for the browser's sake after a refusal, up to a limit.
 func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
-	h, err := newService(t, memstore.New(), uploads.Config{MaxSize: 1 << 30}).Handler(uploads.HandlerConfig{
+	h, err := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 30}}).Handler(uploads.HandlerConfig{
 		Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil },
 	})
 	require.NoError(t, err)

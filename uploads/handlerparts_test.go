@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // post sends a document, and returns the status and the response's JSON.
@@ -33,7 +34,7 @@ func (s *site) ticket(user string, size int) *uploads.Ticket {
 }
 
 func TestPartsOverHTTP(t *testing.T) {
-	s := newSite(t, inMemory(t), uploads.Config{PartsFrom: 1, MaxSize: 32 << 20})
+	s := newSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{MaxSize: 32 << 20}, PartsFrom: 1})
 	content := aPNG() + strings.Repeat("x", 16<<20)
 	ticket := s.ticket("42", len(content))
 	require.Equal(t, uploads.Parts{Size: 8 << 20, Count: 3}, *ticket.Parts)
@@ -76,7 +77,7 @@ func TestPartsOverHTTP(t *testing.T) {
 }
 
 func TestRequestsForPartsThatAreRefused(t *testing.T) {
-	s := newSite(t, inMemory(t), uploads.Config{PartsFrom: 1, MaxSize: 32 << 20})
+	s := newSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{MaxSize: 32 << 20}, PartsFrom: 1})
 	ticket := s.ticket("42", 20<<20)
 	many := make([]int, 1001)
 	for i := range many {

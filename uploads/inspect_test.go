@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func TestResultsHaveTheSizeOfPictures(t *testing.T) {
@@ -29,7 +30,7 @@ func TestResultsHaveTheSizeOfPictures(t *testing.T) {
 		{"JPEG with XMP", aJPEG()[:2] + "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> " + aJPEG()[2:], 3, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newService(t, memstore.New(), uploads.Config{MaxPixels: 60e6})
+			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxPixels: 60e6}})
 			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(row.content)}})
 			require.NoError(t, err)
 			require.Equal(t, [2]int{row.width, row.height}, [2]int{r.Width, r.Height})
@@ -100,7 +101,7 @@ func TestHostileFilesAreInspectedQuickly(t *testing.T) {
 		{"addresses in an SVG", `<svg xmlns="http://www.w3.org/2000/svg"><g style="` + strings.Repeat("url(#a)", 140_000) + `"/></svg>`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newService(t, memstore.New(), uploads.Config{Types: append(uploads.DefaultTypes(), "image/svg+xml")})
+			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: append(rules.Pictures(), "image/svg+xml")}})
 			begun := time.Now()
 			_, _ = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
 			require.Less(t, time.Since(begun), 30*time.Second, "on any machine; looking at each byte again for each would take minutes")

@@ -462,7 +462,7 @@ func TestLargeFilesAreSentInParts(t *testing.T) {
 		{"to a store that signs no parts", unsigned, uploads.Config{}, 1 << 30, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			row.config.MaxSize = 1 << 40
+			row.config.Rules.MaxSize = 1 << 40
 			ticket, err := newService(t, row.bucket, row.config).Sign(t.Context(), uploads.Request{Size: row.size})
 			require.NoError(t, err)
 			require.Equal(t, row.parts, ticket.Parts)

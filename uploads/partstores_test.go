@@ -63,8 +63,8 @@ func (b partStore) inParts(t *testing.T, c uploads.Config) *uploads.Service {
 	if c.PartsFrom == 0 {
 		c.PartsFrom = 1
 	}
-	if c.MaxSize == 0 {
-		c.MaxSize = 1 << 30
+	if c.Rules.MaxSize == 0 {
+		c.Rules.MaxSize = 1 << 30
 	}
 	s := newService(t, b.bucket, c)
 	s.SetBasePart(b.part)

@@ -165,7 +165,9 @@ func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extensio
 		case "random":
 			b.WriteString(randomText.EncodeToString(random[:]))
 		case "ext":
-			b.WriteString(extension)
+			if isExtension(extension) {
+				b.WriteString(extension)
+			}
 		default:
 			b.WriteString(v[pl.name])
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // endless is a stream of 10 GB that counts what was read.
@@ -26,7 +27,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestRefusedFilesAreNotStored(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{MinSize: 40, MaxSize: 2 * mib, Key: "x/{random}{ext}"})
+		s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
 		for _, row := range refusals() {
 			t.Run(row.name, func(t *testing.T) {
 				_, err := s.Store(t.Context(), row.upload)
@@ -86,7 +87,7 @@ func refusals() []refusal {
 
 func TestAStreamIsReadOnlyUpToItsLimit(t *testing.T) {
 	b := inMemory(t)
-	s := newService(t, b, uploads.Config{MaxSize: 5 << 20})
+	s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})
 	rest := &endless{}
 	_, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), rest)})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
@@ -18,7 +19,7 @@ func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			word, _, _ := strings.Cut(row.name, " ")
 			b := inMemory(t)
-			s := newService(t, b, uploads.Config{Link: uploads.SignedLink, MaxPixels: 1 << 40})
+			s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
 			for how, r := range storedBothWays(t, s, row.content) {
 				header := headerOf(t, r.URL)
 				require.Equal(t, "image/"+strings.ToLower(word), header.Get("Content-Type"), how)
@@ -32,7 +33,7 @@ func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
 
 func TestOtherFilesAreServedAsAttachments(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}, Link: uploads.SignedLink})
+		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}}, Link: uploads.SignedLink})
 		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {
 			for how, r := range storedBothWays(t, s, content) {
 				header := headerOf(t, r.URL)

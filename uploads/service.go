@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // A Bucket has the operations that the service needs. It never lists.
@@ -28,14 +29,13 @@ type Bucket interface {
 // A Service stores files in one bucket, by one set of rules. Its methods are safe for
 // concurrent use.
 type Service struct {
-	bucket    Bucket
-	config    Config
-	types     []string // by the names that detection uses
-	maxPixels int64
-	pattern   *pattern
-	guarded   bool // every write uses IfAbsent
-	tokens    *tokens
-	basePart  int64 // partsize.Base; tests make it smaller
+	bucket   Bucket
+	config   Config
+	judge    *rules.Judge
+	pattern  *pattern
+	guarded  bool // every write uses IfAbsent
+	tokens   *tokens
+	basePart int64 // partsize.Base; tests make it smaller
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
@@ -54,9 +54,9 @@ func New(bucket Bucket, c Config) (*Service, error) {
 	if field, rule := c.problem(); rule != "" {
 		return nil, webapi.Misconfigured(op, field, rule, "")
 	}
-	types, flaw := allowTypes(c.Types)
-	if flaw != "" {
-		return nil, webapi.Misconfigured(op, "Config.Types", flaw, "")
+	judge, err := rules.New(c.Rules)
+	if err != nil {
+		return nil, webapi.Misconfigured(op, "Config.Rules:", err.Error(), "")
 	}
 	p, flaw := parsePattern(c.Key)
 	if flaw != "" {
@@ -84,7 +84,7 @@ func New(bucket Bucket, c Config) (*Service, error) {
 		_, _ = rand.Read(key) // never fails
 	}
 	return &Service{
-		bucket: bucket, config: c, types: types, maxPixels: c.MaxPixels, pattern: p,
+		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
 		tokens:  &tokens{config: c, pattern: p, tokenKey: key, sealer: newSealer(key)}, basePart: partsize.Base,
 	}, nil
@@ -105,10 +105,10 @@ type Result struct {
 }
 
 // result describes the stored object and adds its URL.
-func (s *Service) result(ctx context.Context, a *storage.Attrs, k kind, name string) (*Result, error) {
+func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, name string) (*Result, error) {
 	r := &Result{
-		Key: a.Key, OriginalName: name, Size: a.Size, ContentType: k.contentType,
-		Width: k.width, Height: k.height, CRC32C: a.CRC32C, Modified: a.Modified,
+		Key: a.Key, OriginalName: name, Size: a.Size, ContentType: v.ContentType,
+		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified,
 	}
 	if r.Modified.IsZero() {
 		r.Modified = s.config.Now().UTC()
@@ -143,12 +143,12 @@ func (s *Service) checkValues(v Values) *Error {
 }
 
 // writeOptions returns the options of every object that is kept.
-func (s *Service) writeOptions(k kind) []storage.WriteOption {
-	opts := []storage.WriteOption{storage.WithContentType(k.contentType)}
-	if !slices.Contains(rasterTypes, k.mediaType) {
+func (s *Service) writeOptions(v *rules.Verdict) []storage.WriteOption {
+	opts := []storage.WriteOption{storage.WithContentType(v.ContentType)}
+	if !v.Inline {
 		opts = append(opts, storage.WithContentDisposition("attachment")) // so that a browser saves it
 	}
-	if directives := s.config.cacheControl(k.mediaType); directives != "" {
+	if directives := s.config.cacheControl(v.MediaType); directives != "" {
 		opts = append(opts, storage.WithCacheControl(directives))
 	}
 	if s.config.PublicRead {

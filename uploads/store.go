@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // An Upload is a file to store.
@@ -60,25 +61,29 @@ func (s *Service) store(ctx context.Context, u Upload) (*Result, *Error) {
 	if u.Body == nil {
 		return nil, refuse(NoFile, "There is no file.")
 	}
-	t := &storeOp{service: s, upload: u, bounds: s.bounds(u.Size), head: head{ctx: ctx, src: u.Body}}
+	t := &storeOp{service: s, upload: u, bounds: s.bounds(u.Size)}
 	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
 	t.noteStart()
-	k, e := s.inspect(&t.head, u.ClaimedType)
-	if e != nil {
+	v, err := s.judge.Inspect(ctx, u.Body, u.ClaimedType)
+	if e := refused(err); e != nil {
 		return nil, e
 	}
-	if t.head.whole() {
-		if e := t.bounds.check(int64(len(t.head.buf))); e != nil {
+	if err != nil {
+		return nil, unread(ctx, err)
+	}
+	if v.Whole {
+		if e := t.bounds.check(int64(len(v.Head))); e != nil {
 			return nil, e
 		}
 	}
-	attrs, e := t.store(ctx, k)
+	t.verdict = v
+	attrs, e := t.store(ctx)
 	if e != nil {
 		return nil, e
 	}
-	r, err := s.result(ctx, attrs, k, CleanName(u.Name))
+	r, err := s.result(ctx, attrs, v, CleanName(u.Name))
 	if err != nil {
 		s.discard(ctx, attrs.Key)
 		return nil, storeFailed(err)
@@ -91,7 +96,7 @@ type storeOp struct {
 	service *Service
 	upload  Upload
 	bounds  bounds
-	head    head
+	verdict *rules.Verdict
 	seeker  io.Seeker // nil if the body cannot be read again
 	start   int64
 }
@@ -107,15 +112,15 @@ func (t *storeOp) noteStart() {
 	}
 }
 
-func (t *storeOp) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
+func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	s := t.service
 	for range maxDraws {
 		random, err := s.randomKey()
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		key := s.pattern.key(t.upload.Values, s.config.Now(), random, k.extension)
-		attrs, err := t.put(ctx, key, k)
+		key := s.pattern.key(t.upload.Values, s.config.Now(), random, t.verdict.Extension)
+		attrs, err := t.put(ctx, key)
 		if err == nil {
 			return attrs, nil
 		}
@@ -130,18 +135,18 @@ func (t *storeOp) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 }
 
 // put makes one attempt. It returns an *Error if the body is refused.
-func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, error) {
+func (t *storeOp) put(ctx context.Context, key string) (*storage.Attrs, error) {
 	var opts []storage.UploadOption
-	for _, o := range t.service.writeOptions(k) {
+	for _, o := range t.service.writeOptions(t.verdict) {
 		opts = append(opts, o)
 	}
-	if t.head.whole() {
-		return t.service.bucket.Upload(ctx, key, bytes.NewReader(t.head.buf), opts...)
+	if t.verdict.Whole {
+		return t.service.bucket.Upload(ctx, key, bytes.NewReader(t.verdict.Head), opts...)
 	}
 	if t.bounds.claimed > 0 {
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
 	}
-	b := &body{from: io.MultiReader(bytes.NewReader(t.head.buf), t.upload.Body), bounds: t.bounds}
+	b := &body{from: io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body), bounds: t.bounds, limit: t.bounds.limit()}
 	attrs, err := t.service.bucket.Upload(ctx, key, b, opts...)
 	switch {
 	case err == nil:
@@ -149,19 +154,19 @@ func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, 
 	case b.refused != nil:
 		return nil, b.refused
 	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed it before the body did
-		return nil, refuse(WrongSize, "The length of the file is not the announced one.")
+		return nil, wrongSize()
 	}
 	return nil, err
 }
 
 // rewind moves the body to where the head ends.
 func (t *storeOp) rewind() bool {
-	if t.head.whole() {
+	if t.verdict.Whole {
 		return true
 	}
 	if t.seeker == nil {
 		return false
 	}
-	_, err := t.seeker.Seek(t.start+int64(len(t.head.buf)), io.SeekStart)
+	_, err := t.seeker.Seek(t.start+int64(len(t.verdict.Head)), io.SeekStart)
 	return err == nil
 }

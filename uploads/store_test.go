@@ -17,13 +17,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // onlyRead hides all methods of a reader but Read.
 type onlyRead struct{ io.Reader }
 
 func TestAFileIsStoredByItsContent(t *testing.T) {
-	everything := append(uploads.DefaultTypes(), "image/svg+xml", "application/pdf", "text/plain")
+	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
 	for _, row := range []struct{ what, content, extension, contentType string }{
 		{"JPEG", aJPEG(), ".jpg", "image/jpeg"},
 		{"PNG", aPNG(), ".png", "image/png"},
@@ -36,7 +37,7 @@ func TestAFileIsStoredByItsContent(t *testing.T) {
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			b := memstore.New()
-			s := newService(t, b, uploads.Config{Types: everything, Key: "{random}{ext}"})
+			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: everything}, Key: "{random}{ext}"})
 			r, err := s.Store(t.Context(), uploads.Upload{
 				Body: onlyRead{strings.NewReader(row.content)}, Name: "page.html", ClaimedType: "text/html",
 			})
@@ -86,7 +87,7 @@ func TestTheResultDescribesTheFile(t *testing.T) {
 
 func TestALargeFileStreams(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{MaxSize: 20 << 20})
+		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
 		content := aPNG() + strings.Repeat("past the end", 1<<20)
 		for _, claimed := range []int64{0, int64(len(content))} {
 			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
@@ -241,4 +242,20 @@ func TestAnErrorOfTheStoreIsReported(t *testing.T) {
 	require.Equal(t, uploads.StoreFailed, e.Code)
 	require.Equal(t, "b.png", e.Name)
 	require.ErrorIs(t, err, storage.Unavailable)
+}
+
+// cancels cancels a call when it is read, and goes on.
+type cancels struct{ cancel context.CancelFunc }
+
+func (c cancels) Read(p []byte) (int, error) {
+	c.cancel()
+	return copy(p, "GIF89a\x01\x00\x01\x00\x00\x00\x00"+strings.Repeat("\x21\xfe\x00", 100)), nil
+}
+
+func TestStoreStopsWithItsContextWhileItJudges(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})
+	require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
+	require.ErrorIs(t, err, storage.Canceled)
+	require.ErrorIs(t, err, context.Canceled)
 }

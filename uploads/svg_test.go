@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
@@ -78,7 +79,7 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := memstore.New()
-			s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml"}})
+			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
 			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
 			if row.code != "" {
@@ -89,7 +90,7 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 }
 
 func TestAnSVGWithALinkIsNotCalledAProgram(t *testing.T) {
-	s := newService(t, memstore.New(), uploads.Config{Types: []string{"image/svg+xml"}})
+	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(
 		`<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`)})
 	require.Equal(t, uploads.ActiveContent, uploads.CodeOf(err))

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gabriel-vasile/mimetype"
-
 	"github.com/omnibucket/storage"
 )
 
@@ -75,7 +73,7 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 		return nil, storeFailed(err).about(name)
 	}
 	said := ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}
-	t := &Ticket{MaxSize: s.config.MaxSize}
+	t := &Ticket{MaxSize: s.judge.Rules().MaxSize}
 	switch {
 	case s.cuts(said.size):
 		err = s.beginParts(ctx, t, &said)
@@ -111,15 +109,11 @@ func (s *Service) precheck(r Request) *Error {
 	if e := s.bounds(r.Size).checkClaim(); e != nil {
 		return e
 	}
-	claimed := claimedType(r.ClaimedType)
-	if known := mimetype.Lookup(claimed); known == nil || !isActive(known) {
-		return nil
-	}
-	return s.notAllowed(claimed, "")
+	return refused(s.judge.CheckClaim(r.ClaimedType))
 }
 
 func (s *Service) signForm(ctx context.Context, t *Ticket, said ticket) (err error) {
-	t.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.tokens.pendingKey(said), s.config.MinSize, s.config.MaxSize,
+	t.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.tokens.pendingKey(said), s.judge.Rules().MinSize, s.judge.Rules().MaxSize,
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending))
 	if err == nil {
 		t.ExpiresAt = t.Form.ExpiresAt

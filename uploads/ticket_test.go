@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func pendingOf(ticket *uploads.Ticket) string {
@@ -28,7 +29,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 
 func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{MaxSize: 1 << 20})
+		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
 		require.NoError(t, err)
@@ -122,7 +123,7 @@ func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
 }
 
 func TestSigningRefusesEarly(t *testing.T) {
-	s := newService(t, inMemory(t), uploads.Config{MinSize: 10, MaxSize: 100, Key: ofMe})
+	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
 	for _, row := range []struct {
 		name    string
 		request uploads.Request
@@ -146,7 +147,7 @@ func TestSigningRefusesEarly(t *testing.T) {
 // The content decides the type: browsers name types by other names, and by the file's
 // extension.
 func TestSigningIgnoresTheClaimedType(t *testing.T) {
-	s := newService(t, inMemory(t), uploads.Config{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}})
+	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}}})
 	for _, claimed := range []string{
 		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",
 		"application/vnd.ms-excel", "application/x-nobody-knows", "application/octet-stream", "no type", "",

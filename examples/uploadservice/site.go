@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 const maxSize = 100 << 20 // bytes of a picture
@@ -46,9 +47,9 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 		return nil, err
 	}
 	service, err := uploads.New(b, uploads.Config{
+		Rules:     rules.Rules{MaxSize: maxSize},
 		Key:       "users/{user}/{yyyy}/{mm}/{random}{ext}",
 		Link:      uploads.SignedLink,
-		MaxSize:   maxSize,
 		PartsFrom: 16 << 20, // a connection that is lost costs 8 MiB
 	})
 	if err != nil {

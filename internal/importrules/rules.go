@@ -91,6 +91,11 @@ var rules = []rule{
 		forbids: func(_, path string) bool { return within(path, "providers", "memstore") },
 	},
 	{
+		says:    "the rules for files of users know neither HTTP nor the API",
+		covers:  func(path string) bool { return within(path, "uploads/rules") },
+		forbids: func(_, path string) bool { return path == "." || path == "net/http" },
+	},
+	{
 		says:    "a provider imports no job and no layer",
 		covers:  func(path string) bool { return within(path, "providers", "memstore") },
 		forbids: func(_, path string) bool { return within(path, jobs...) || within(path, "diskcache") },

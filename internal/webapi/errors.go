@@ -1,6 +1,5 @@
 // Package webapi has what the HTTP APIs of packages files and uploads share: the
-// meaning of their error codes, the texts of errors, JSON responses and the
-// wording of sizes.
+// meaning of their error codes, the texts of errors and JSON responses.
 package webapi
 
 import (

@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // form is a form with one file.
@@ -44,7 +45,7 @@ func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
 		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request)
 	}{
 		{"uploads", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			s, err := uploads.New(b, uploads.Config{Types: []string{"text/plain"}})
+			s, err := uploads.New(b, uploads.Config{Rules: rules.Rules{Types: []string{"text/plain"}}})
 			require.NoError(t, err)
 			body, contentType := form(t)
 			r := httptest.NewRequest("POST", "/", body)

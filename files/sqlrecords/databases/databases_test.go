@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
@@ -59,9 +60,12 @@ func (d database) records(t *testing.T) (files.Records, *sql.DB) {
 	return records, db
 }
 
+// patience is how long a connection to SQLite waits for another.
+const patience = 2 * time.Minute
+
 func createSQLite(t *testing.T) string {
 	t.Helper()
-	return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db")) + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"
+	return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db")) + fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)", patience.Milliseconds())
 }
 
 var databaseNumber atomic.Int64

@@ -1,6 +1,6 @@
 //go:build unix
 
-package uploads
+package rules
 
 import (
 	"bytes"
@@ -13,9 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/memstore"
 )
 
 // TestInspectionTakesTimeInProportion inspects files that repeat the beginning of
@@ -80,7 +77,7 @@ func TestInspectionTakesTimeInProportion(t *testing.T) {
 		{"AVIF: boxes in boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x10\x00\x00meta\x00\x00\x00\x00", "\x00\x00\x10\x00iprp\x00\x00\x00\x08ipco", "")},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, err := New(memstore.New(), Config{Types: append(DefaultTypes(), typeSVG)})
+			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 			// cost is the better of two runs, in processor time, because the machine
 			// does other things too.
@@ -121,13 +118,11 @@ func TestInspectionStopsWithItsContext(t *testing.T) {
 		{"GIF", "GIF89a\x01\x00\x01\x00\x00\x00\x00" + strings.Repeat("\x21\xfe\x00", 100_000)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, err := New(memstore.New(), Config{Types: append(DefaultTypes(), typeSVG)})
+			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			r := &cancelsAfter{from: strings.NewReader(row.content), left: 2 * sniffBytes, cancel: cancel}
-			_, err = s.Store(ctx, Upload{Body: r})
-			require.Equal(t, Interrupted, CodeOf(err))
-			require.ErrorIs(t, err, storage.Canceled)
+			_, err = s.Inspect(ctx, r, "")
 			require.ErrorIs(t, err, context.Canceled)
 			require.Less(t, r.read, int64(len(row.content)), "the rest is not read")
 		})

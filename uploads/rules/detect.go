@@ -1,4 +1,4 @@
-package uploads
+package rules
 
 import (
 	"bytes"
@@ -15,17 +15,22 @@ const (
 	typeSVG  = "image/svg+xml"
 	typePNG  = "image/png"
 	typeAPNG = "image/vnd.mozilla.apng" // an animated PNG, which every reader of PNG can show
+
+	unknownType = "application/octet-stream"
 )
 
-// DefaultTypes returns the types that are allowed if Config.Types is nil: pictures
-// that browsers show and that hold no program.
-func DefaultTypes() []string { return slices.Clone(rasterTypes) }
+// Pictures returns the types that are allowed if Rules.Types is nil: pictures that
+// browsers show and that hold no program.
+func Pictures() []string { return slices.Clone(rasterTypes) }
 
 // rasterTypes lists the pictures that browsers show. They save every other file.
 var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
 // allowTypes checks a list of types, and returns the names that detection uses.
 func allowTypes(types []string) (allowed []string, flaw string) {
+	if len(types) == 0 {
+		return nil, "must be nil or have a type"
+	}
 	for _, t := range types {
 		known := mimetype.Lookup(t)
 		if known != nil && known.Is(typeAPNG) {
@@ -62,16 +67,8 @@ func mediaTypeOf(t *mimetype.MIME) string {
 	return name
 }
 
-// A kind is the detected type of a file.
-type kind struct {
-	mediaType     string // without parameters
-	contentType   string // with parameters
-	extension     string // with its dot
-	width, height int    // of pictures whose header was read
-}
-
 // detect determines the type of the file.
-func detect(h *head) kind {
+func detect(h *head, v *Verdict) {
 	t := mimetype.Detect(h.first(sniffBytes))
 	switch {
 	case t.Is(typeAPNG):
@@ -80,7 +77,7 @@ func detect(h *head) kind {
 		t = mimetype.Lookup(typeSVG)
 	}
 	name := mediaTypeOf(t)
-	return kind{mediaType: name, contentType: t.String(), extension: extensionOf(name)}
+	v.MediaType, v.ContentType, v.Extension, v.Inline = name, t.String(), extensionOf(name), slices.Contains(rasterTypes, name)
 }
 
 // svgPrologue matches what may precede an SVG's root: a byte order mark, a
@@ -94,33 +91,7 @@ func beginsSVG(b []byte) bool {
 
 // extensionOf returns the one extension of a type, so that the type is enough to find
 // the key again.
-func extensionOf(mediaType string) string {
-	if extension := mimetype.Lookup(mediaType).Extension(); isExtension(extension) {
-		return extension
-	}
-	return ""
-}
-
-// inspect determines the type of the file and checks whether it is allowed. h keeps
-// the bytes that it reads.
-func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
-	h.fill(sniffBytes)
-	switch {
-	case h.failure() != nil:
-		return kind{}, h.interruptedError()
-	case len(h.buf) == 0:
-		return kind{}, refuse(Empty, "The file is empty.")
-	}
-	k := detect(h)
-	if !slices.Contains(s.types, k.mediaType) {
-		return k, s.notAllowed(k.mediaType, claimed)
-	}
-	e := s.inspectAs(h, &k)
-	if h.failure() != nil {
-		e = h.interruptedError()
-	}
-	return k, e
-}
+func extensionOf(mediaType string) string { return mimetype.Lookup(mediaType).Extension() }
 
 // aliases has names of browsers and old programs that mimetype does not know.
 var aliases = map[string]string{"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG}
@@ -129,7 +100,7 @@ var aliases = map[string]string{"image/jpg": "image/jpeg", "image/pjpeg": "image
 // nothing is claimed.
 func claimedType(claimed string) string {
 	name, _, err := mime.ParseMediaType(claimed)
-	if err != nil || name == contentTypeOfPending {
+	if err != nil || name == unknownType {
 		return ""
 	}
 	if other, ok := aliases[name]; ok {
@@ -141,34 +112,34 @@ func claimedType(claimed string) string {
 	return name
 }
 
-func (s *Service) notAllowed(found, claimed string) *Error {
-	words := "This kind of file cannot be uploaded"
-	if found != "application/octet-stream" {
-		words += " (it is " + typeName(found) + ")"
+func (j *Judge) notAllowed(found, claimed string) *Refusal {
+	text := "This kind of file cannot be uploaded"
+	if found != unknownType {
+		text += " (it is " + typeName(found) + ")"
 	}
-	if claimed := claimedType(claimed); claimed != "" && claimed != found && slices.Contains(s.types, claimed) {
-		words = "This file is not the " + typeName(claimed) + " that it claims to be"
+	if claimed := claimedType(claimed); claimed != "" && claimed != found && slices.Contains(j.types, claimed) {
+		text = "This file is not the " + typeName(claimed) + " that it claims to be"
 	}
-	return refuse(TypeNotAllowed, words+". Allowed: "+listTypes(s.types)+".")
+	return &Refusal{TypeNotAllowed, text + ". Allowed: " + listTypes(j.types) + "."}
 }
 
 // inspectAs checks more than the first bytes, which anyone can fake.
-func (s *Service) inspectAs(h *head, k *kind) *Error {
-	if k.mediaType != typeSVG && hasMarkup(h.first(markupBytes)) {
-		return refuse(ActiveContent, "This file has a web page or a program in it, and cannot be uploaded.")
+func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
+	if v.MediaType != typeSVG && hasMarkup(h.first(markupBytes)) {
+		return &Refusal{ActiveContent, "This file has a web page or a program in it, and cannot be uploaded."}
 	}
-	look := inspectors[k.mediaType]
+	look := inspectors[v.MediaType]
 	if look == nil {
 		return nil
 	}
 	width, height, refused := look(h)
 	if refused != nil {
-		return refused.refusal(k.mediaType)
+		return refused.refusal(v.MediaType)
 	}
-	if int64(width) > s.maxPixels/int64(max(height, 1)) {
-		return refuse(TooManyPixels, fmt.Sprintf("The picture is too large: %d by %d pixels, and at most %d million together are allowed.",
-			width, height, max(s.maxPixels/1e6, 1)))
+	if int64(width) > j.rules.MaxPixels/int64(max(height, 1)) {
+		return &Refusal{TooManyPixels, fmt.Sprintf("The picture is too large: %d by %d pixels, and at most %d million together are allowed.",
+			width, height, max(j.rules.MaxPixels/1e6, 1))}
 	}
-	k.width, k.height = width, height
+	v.Width, v.Height = width, height
 	return nil
 }

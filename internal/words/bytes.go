@@ -1,4 +1,5 @@
-package webapi
+// Package words has the wording of sizes, for people.
+package words
 
 import (
 	"fmt"

@@ -1,11 +1,8 @@
-package uploads
+package rules
 
 import (
 	"context"
-	"errors"
 	"io"
-
-	"github.com/omnibucket/storage"
 )
 
 const (
@@ -13,6 +10,9 @@ const (
 	// headBytes is the most that is held of a file. A file that has more before the
 	// size of its picture (color profiles, previews) is refused as TooLarge.
 	headBytes = 1 << 20
+	// Looks is the most that a Judge asks for of a file, in bytes. One byte more than it
+	// holds, so that a shorter range is not taken for the end of the file.
+	Looks = headBytes + 1
 	// maxEmptyReads is how often a reader may return nothing in a row.
 	maxEmptyReads = 100
 )
@@ -60,21 +60,6 @@ func (h *head) canceled() bool {
 	}
 	h.err = h.ctx.Err()
 	return true
-}
-
-// interruptedError returns the error of the source as the sender sees it.
-func (h *head) interruptedError() *Error {
-	if !h.canceled() {
-		return interrupted(h.failure())
-	}
-	code := storage.Canceled
-	if errors.Is(h.err, context.DeadlineExceeded) {
-		code = storage.DeadlineExceeded
-	}
-	return &Error{
-		Field: fileField, Code: Interrupted, Message: "The upload was interrupted.",
-		Err: &storage.Error{Code: code, Op: "uploads", Err: h.err},
-	}
 }
 
 // whole reports whether the file ended within the head.

@@ -1,4 +1,4 @@
-package uploads
+package rules
 
 import (
 	"encoding/xml"

@@ -1,0 +1,44 @@
+package rules
+
+import "fmt"
+
+// A Code says which rule a file breaks.
+type Code string
+
+// The codes.
+const (
+	Empty          Code = "empty"            // the file has no bytes
+	TooSmall       Code = "too_small"        // it is smaller than Rules.MinSize
+	TooLarge       Code = "too_large"        // it is larger than Rules.MaxSize, or too much precedes its picture
+	TypeNotAllowed Code = "type_not_allowed" // its content is of another type
+	Damaged        Code = "damaged"          // its header contradicts itself or is cut short
+	ActiveContent  Code = "active_content"   // it holds markup or a script
+	TooManyPixels  Code = "too_many_pixels"  // it has more than Rules.MaxPixels when decoded
+)
+
+// A Refusal is why a file is not accepted.
+type Refusal struct {
+	Code    Code
+	Message string // a sentence for the sender of the file, in English
+}
+
+// Error returns code and message.
+func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Message }
+
+// A reason says why a file of an allowed type is refused.
+type reason struct {
+	code    Code
+	message string // %s is the type's name
+}
+
+var (
+	damaged           = &reason{Damaged, "This %s file is damaged and cannot be opened."}
+	activeContent     = &reason{ActiveContent, "This %s file has a program in it, and cannot be uploaded."}
+	externalReference = &reason{ActiveContent, "This %s file has a link or an external reference in it, and cannot be uploaded."}
+	tooLong           = &reason{TooLarge, "This %s file is too large to be checked: at most 1 MiB is allowed."}
+	headTooLong       = &reason{TooLarge, "This %s file has more than 1 MiB of metadata before its picture. Save it without metadata and send it again."}
+)
+
+func (r *reason) refusal(mediaType string) *Refusal {
+	return &Refusal{r.code, fmt.Sprintf(r.message, typeName(mediaType))}
+}

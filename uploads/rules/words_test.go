@@ -1,0 +1,12 @@
+package rules
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestListsInWords(t *testing.T) {
+	require.Equal(t, "PNG", listTypes([]string{"image/png"}))
+	require.Equal(t, "PNG, PDF and audio/mpeg", listTypes([]string{"image/png", "application/pdf", "audio/mpeg"}))
+}
