@@ -261,7 +261,7 @@ func TestAStalledHolderFindsItsLeaseLost(t *testing.T) {
 	})
 }
 
-// A paused process runs none of its timers. What it writes after it has woken up is refused by its token.
+// A paused process runs none of its timers. The resource refuses its token when it wakes up.
 func TestAFencedResourceRefusesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -417,7 +417,7 @@ func TestHandover(t *testing.T) {
 	})
 }
 
-// Who asks for a lease gives no sign of life of its holder.
+// Asking for a lease is no sign of life of its holder.
 func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -490,7 +490,7 @@ func TestLeasesOfEarlierReleases(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoLeaseIsRefused(t *testing.T) {
+func TestAnObjectThatIsNotALeaseIsRefused(t *testing.T) {
 	for _, foreign := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``, `{"holder":"a","token":-1}`, `{"holder":"` + strings.Repeat("a", 1<<17) + `"}`} {
 		b := memstore.New()
 		_, err := b.Upload(t.Context(), key, strings.NewReader(foreign))
