@@ -149,7 +149,8 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 
 // openPinned opens an object whose revision is pinned, within the operation o.
 func openPinned(ctx context.Context, o *operation, r *driver.GetRequest) (io.ReadCloser, error) {
-	d := &download{ctx: ctx, req: *r}
+	d := &download{ctx: ctx}
+	d.first.req = *r
 	d.op.core, d.op.name, d.op.key, d.op.prefix = o.core, o.name, r.Key, o.prefix
 	if e := d.open(); e != nil {
 		if e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound {

@@ -86,10 +86,10 @@ func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
 	d := c.source
 	e := d.op.prepare(src, scope.Download, "Download", c.srcKey)
 	if e == nil {
-		d.req.Length, d.req.Version, settings(&d.given).Version = -1, c.req.Source.Version, settings(&c.given).Version
+		d.first.req.Length, d.first.req.Version, settings(&d.given).Version = -1, c.req.Source.Version, settings(&c.given).Version
 		settings(&d.given).Concurrency = settings(&c.given).Concurrency
 		settings(&d.given).Natives = settings(&c.given).SourceNatives
-		e = src.core.resolveRead(d.op.key, &d.req, settings(&d.given))
+		e = src.core.resolveRead(d.op.key, &d.first.req, settings(&d.given))
 	}
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
@@ -143,7 +143,8 @@ func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
 
 // again returns a request for the attributes or tags of the object that d reads.
 func (d *download) again() *driver.GetRequest {
-	return &driver.GetRequest{Key: d.req.Key, Version: d.req.Version, Length: -1, Native: d.req.Native}
+	r := &d.first.req
+	return &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
 }
 
 // checkSource fails with Changed if the source is another object than the one that is read: the

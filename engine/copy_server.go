@@ -18,7 +18,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		} // else the attributes of the source show why
 	}
 	d := c.source
-	whole := d.req
+	whole := d.first.req
 	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
 	source, e := head(d.ctx, &d.op, &whole)
 	if e != nil {
@@ -26,7 +26,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	}
 	r := c.req
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
-	from.Native = d.req.Native
+	from.Native = d.first.req.Native
 	r.Source = from
 	marked := metadata.HoldsReserved(source.Metadata)
 	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
@@ -79,7 +79,7 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 // copy has it, too: rule W7 permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	r := c.req
-	from.Version, from.Native = r.Source.Version, c.source.req.Native
+	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
 	r.Source, r.ReplaceTags = from, settings(&c.given).Tags
 	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 	if a != nil {

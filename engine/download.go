@@ -4,38 +4,60 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
+)
+
+// The first response of a download pins a revision and decides which span of it is delivered. From
+// then on everything is a section: a span of that revision, which is read from one connection, and
+// from another one if that drops or stalls (download_section.go).
+//
+// The first section is what the first connection delivers: all, unless there are several connections
+// at once. These come from WithConcurrency. Without it, a slow first connection gives most of its
+// span away, if its reader only waits for it (readProbed). A fetch then divides the rest into
+// sections, and reads several at once, as many as its Limit permits (download_fetch.go). Their bytes
+// go into a sink: into buffers, which Read delivers in order, or straight to their places in a file
+// (download_writeto.go).
+//
+// A download ends with the last byte and the checksum of the whole, with the first failure, which
+// every later Read returns, or with Close, which interrupts a Read that waits.
+
+const (
+	firstSectionBytes = 256 << 10 // read from the first response, which also tells the object's size
+	// growthLeast is how many bytes must remain to justify further connections.
+	growthLeast = 8 << 20
 )
 
 // A download is one call of Download, from its first request to Close.
 type download struct {
 	reader   storage.Reader // here, so that a download is one allocation
 	op       operation
-	req      driver.GetRequest
 	given    storage.DownloadOptions
 	ctx      context.Context // the caller's, after the hooks
 	attrs    *storage.Attrs  // of the first response
-	revision string          // of the first response, without its tag
-	offset   int64           // of what is delivered
-	length   int64           // likewise, in bytes
+	offset   int64           // where the delivered span begins
+	length   int64           // bytes of the delivered span
 	progress *progress.Counter
 
-	stream  stream       // one connection at a time
-	ranges  *rangeReader // or parallel ranges; nil: none
-	left    int64        // bytes to be delivered
-	crc     uint32
-	hashing bool // the whole object is read, and its checksum is known
-	growth  growth
+	first     section // read from the first connection
+	fetch     *fetch  // of the sections after the first one; nil if there are none
+	remaining int64   // bytes to be delivered
+	crc       uint32
+	hashing   bool // the whole object is read, and its checksum is known
+	growing   bool // a fetch may begin if the first connection is slow
+	toFile    bool // a fetch would need no memory
+	probe     concurrency.Probe
 
-	ended  bool // Close was called; like failed, guarded by mu
-	mu     sync.Mutex
-	failed *storage.Error // what Read returns from now on
+	mu       sync.Mutex
+	ended    bool           // Close was called
+	failed   *storage.Error // what Read returns from now on
+	reserved int64          // memory for buffers that a fetch has reserved
 }
 
 // Download opens the object for reading.
@@ -43,10 +65,11 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...storage.Downl
 	d := &download{}
 	e := d.op.prepare(b, scope.Download, "Download", key)
 	if e == nil {
-		e = optionFailure(d.apply(opts))
+		e = optionFailure(d.given.Apply(opts...))
 	}
 	if e == nil {
-		e = b.core.resolveRead(d.op.key, &d.req, settings(&d.given))
+		d.first.req = getOf(&d.given)
+		e = b.core.resolveRead(d.op.key, &d.first.req, settings(&d.given))
 	}
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
@@ -66,52 +89,52 @@ func (d *download) present() *storage.Reader {
 	return &d.reader
 }
 
-// apply reads the options.
-func (d *download) apply(opts []storage.DownloadOption) error {
-	err := d.given.Apply(opts...)
-	d.req = getOf(&d.given)
-	return err
-}
-
 // open makes the first request, and determines what is delivered.
 func (d *download) open() *storage.Error {
-	if settings(&d.given).Concurrency > 1 && d.canSplit() {
-		return d.openRanges()
-	}
-	if d.req.Length == 0 { // no provider has a range of 0 bytes
+	s, parallel := &d.first, int64(settings(&d.given).Concurrency)
+	s.d, s.ctx = d, d.ctx
+	if s.req.Length == 0 { // no provider has a range of 0 bytes
 		return d.openEmpty()
 	}
-	if e := d.connect(&d.req); e != nil || d.stream.req == nil {
-		return e
-	}
-	d.stream.pin(d.revision, d.offset, d.length)
-	d.growth.on = settings(&d.given).Concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
-	return nil
-}
-
-// connect opens the stream with the first request. If the store refuses the range,
-// the stream is none, and the object is described without it.
-func (d *download) connect(req *driver.GetRequest) *storage.Error {
-	d.stream.d, d.stream.ctx, d.stream.req = d, d.ctx, req
-	attrs, e := d.stream.connect()
+	wanted := s.req.Length
+	split := parallel > 1 && d.canSplit()
+	if split && (s.req.Offset > 0 || wanted > 0) {
+		s.req.Length = firstSectionBytes
+	} // else the whole is requested, and only its beginning read: S3 returns no checksum for a range
+	attrs, e := s.connect()
+	s.req.Length = wanted
 	if e != nil && e.Code == storage.RangeNotSatisfiable {
-		d.stream.req = nil
 		return d.openEmpty()
 	}
 	if e != nil {
 		return e
 	}
 	if e := d.start(attrs); e != nil {
-		d.stream.close()
+		s.close()
 		return e
 	}
+	s.req.Condition = storage.Condition{Revision: attrs.Revision}
+	s.set(d.offset, d.length)
+	if split && d.length > firstSectionBytes {
+		d.fetch = d.fixedFetch(parallel)
+		s.set(d.offset, firstSectionBytes)
+	}
+	d.growing = parallel == 0 && !d.op.core.desc.Local && attrs.Revision != "" && d.length > growthLeast
 	return nil
+}
+
+// canSplit reports whether the requested span may be long enough for several sections. A
+// suffix is not split, because the end of the object is not known yet. Nor is a span that
+// begins past the end of any object.
+func (d *download) canSplit() bool {
+	req := &d.first.req
+	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstSectionBytes) && req.Offset <= math.MaxInt64-firstSectionBytes
 }
 
 // openEmpty is for ranges that no provider returns: the object's size decides
 // whether the range is empty or past the end.
 func (d *download) openEmpty() *storage.Error {
-	r := d.req
+	r := d.first.req
 	r.Auxiliary = true
 	attrs, e := head(d.ctx, &d.op, &r)
 	if e != nil {
@@ -126,25 +149,15 @@ func (d *download) openEmpty() *storage.Error {
 	return nil
 }
 
-// start takes over the first response.
+// start takes over the first response, and resolves the requested range against the object's size.
 func (d *download) start(attrs *storage.Attrs) *storage.Error {
-	d.attrs, d.revision = attrs, attrs.Revision
-	if e := d.setRange(); e != nil {
-		return e
-	}
-	d.left = d.length
-	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
-	d.progress = progress.New(settings(&d.given).Progress, d.length)
-	return nil
-}
-
-// setRange resolves the requested range against the object's size.
-func (d *download) setRange() *storage.Error {
-	from, to, err := d.req.Span(d.attrs.Size)
+	from, to, err := d.first.req.Span(attrs.Size)
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
 	}
-	d.offset, d.length = from, to-from
+	d.attrs, d.offset, d.length, d.remaining = attrs, from, to-from, to-from
+	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
+	d.progress = progress.New(settings(&d.given).Progress, d.length)
 	return nil
 }
 
@@ -152,7 +165,7 @@ func (d *download) Read(p []byte) (int, error) {
 	if e := d.failure(); e != nil {
 		return 0, e
 	}
-	if d.left == 0 {
+	if d.remaining == 0 {
 		return 0, d.finish()
 	}
 	if len(p) == 0 {
@@ -161,19 +174,19 @@ func (d *download) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, d.fail(asError(d.ctx, err))
 	}
-	p = p[:min(int64(len(p)), d.left, deliverBytes)] // one Read of a file cannot be interrupted
+	p = p[:min(int64(len(p)), d.remaining, deliverBytes)] // one Read of a file cannot be interrupted
 	var n int
 	var e *storage.Error
 	switch {
-	case d.ranges != nil:
-		n, e = d.ranges.read(p)
-	case d.growth.on:
-		n, e = d.readWatched(p)
+	case d.fetch != nil:
+		n, e = d.fetch.read(p)
+	case d.growing:
+		n, e = d.readProbed(p)
 	default:
-		n, e = d.stream.read(p)
+		n, e = d.first.read(p)
 	}
 	d.deliver(p[:n])
-	if e != nil && d.left > 0 {
+	if e != nil && d.remaining > 0 {
 		return n, d.fail(e)
 	}
 	return n, nil
@@ -184,7 +197,7 @@ func (d *download) deliver(p []byte) {
 	if d.hashing {
 		d.crc = crc32c.Update(d.crc, p)
 	}
-	d.left -= int64(len(p))
+	d.remaining -= int64(len(p))
 	d.count(int64(len(p)))
 }
 
@@ -242,13 +255,24 @@ func (d *download) Close() error {
 		return nil
 	}
 	d.ended = true
-	failed, ranges := d.failed, d.ranges
+	failed, f := d.failed, d.fetch
+	d.unreserve()
 	d.mu.Unlock()
-	if ranges != nil {
-		ranges.close()
-	} else {
-		d.stream.close()
+	if f != nil {
+		f.cancel()
+	}
+	d.first.close()
+	if f != nil {
+		f.close()
 	}
 	_ = d.op.end(failed)
 	return nil
+}
+
+// unreserve gives back the memory that grow has reserved. The lock is held.
+func (d *download) unreserve() {
+	if d.reserved > 0 {
+		d.op.core.bufferLimit.Unreserve(d.reserved)
+		d.reserved = 0
+	}
 }

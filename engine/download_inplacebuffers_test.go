@@ -18,10 +18,13 @@ import (
 	"github.com/omnibucket/storage/internal/concurrency"
 )
 
-// A large file has many ranges, which are kept until the last for their checksums.
-func TestARangeThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
-	const ranges = 100
-	sink := &fileSink{d: &download{}, limit: concurrency.Fixed(1)}
+// A large file has many sections, and nothing of them is kept.
+func TestASectionThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
+	const sections = 100
+	d := &download{ctx: t.Context()}
+	f := newFetch(d, 0, concurrency.Fixed(1), 1)
+	defer f.cancel()
+	sink := &fileSink{f: f}
 	used := func() int64 {
 		var m runtime.MemStats
 		for range 2 { // the second one empties the pool
@@ -31,12 +34,15 @@ func TestARangeThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := used()
-	for range ranges {
-		require.NoError(t, sink.limit.Acquire(t.Context()))
-		sink.add(0, 1).end(nil)
+	for range sections {
+		require.NoError(t, f.limit.Acquire(t.Context()))
+		s := &section{}
+		s.set(0, 1)
+		require.NoError(t, sink.add(s))
+		sink.end(s, nil)
 		_ = used()
 	}
-	require.Less(t, used()-before, int64(ranges*chunks.Size/4))
+	require.Less(t, used()-before, int64(sections*chunks.Size/4))
 	runtime.KeepAlive(sink)
 }
 

@@ -1,51 +1,62 @@
 package engine
 
 import (
-	"context"
 	"io"
 	"math"
+	"os"
+	"sync"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/chunks"
+	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // deliverBytes is how many bytes one call delivers before it checks ctx again.
 const deliverBytes = 1 << 20
 
 // WriteTo has the body write itself to w, if it can: a body in memory without a copy,
-// a file to a socket by the kernel.
+// a file to a socket by the kernel. If w is a file and there are several sections, they are written to
+// their places. Else it writes what Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
-	if d.ranges == nil && d.left > 0 && d.failure() == nil {
-		if from, ok := d.stream.opened().(io.WriterTo); ok {
+	if d.fetch == nil && d.remaining > 0 && d.failure() == nil {
+		body, _ := d.first.opened()
+		if from, ok := body.(io.WriterTo); ok {
 			return d.bodyTo(w, from)
 		}
 	}
-	if file := d.inPlace(w); file != nil {
-		return d.writeInPlace(file)
+	if file := d.regularFile(w); file != nil {
+		return d.writeFile(file)
 	}
-	return chunks.Copy(w, onlyReader{d})
+	return chunks.Copy(w, d)
 }
 
-type onlyReader struct{ d *download }
+// untilFetch reads a download until a fetch can begin.
+type untilFetch struct{ d *download }
 
-func (r onlyReader) Read(p []byte) (int, error) { return r.d.Read(p) }
+func (r untilFetch) Read(p []byte) (int, error) {
+	if r.d.fetch != nil {
+		return 0, io.EOF
+	}
+	return r.d.Read(p)
+}
 
 // bodyTo wraps w only if there is a checksum to verify or progress to report: sendfile
 // would bypass both.
 func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
-	to := &destWriter{Writer: w, ctx: d.ctx}
-	left := d.left
-	if d.hashing || d.progress != nil {
-		n, err = from.WriteTo(&accountingWriter{d: d, to: to})
-	} else if n, err = from.WriteTo(to.withReaderFrom()); n <= d.left {
-		d.left -= n
+	to := &destWriter{Writer: w, d: d, accounts: d.hashing || d.progress != nil}
+	before := d.remaining
+	n, err = from.WriteTo(to.withReaderFrom())
+	if !to.accounts && n <= d.remaining {
+		d.remaining -= n
 		d.count(n)
 	}
-	d.stream.advance(left - d.left)
+	d.first.advance(before - d.remaining)
 	switch {
 	case to.failed != nil:
-		d.stream.drop() // how far the body was read is not known: the rest is requested again
+		d.first.drop() // how far the body was read is not known: the rest is requested again
 		return n, to.failed
-	case err == nil && d.left == 0:
+	case err == nil && d.remaining == 0:
 		if err = d.finish(); err == io.EOF {
 			err = nil
 		}
@@ -56,43 +67,30 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	return n, d.fail(asError(d.ctx, err))
 }
 
-// An accountingWriter accounts for what the caller gets.
-type accountingWriter struct {
-	d  *download
-	to *destWriter
-}
-
-func (t *accountingWriter) Write(p []byte) (int, error) {
-	p = p[:min(int64(len(p)), t.d.left)]
-	written := 0
-	for { // chunks are hashed while they are in the cache
-		chunk := p[written:min(len(p), written+deliverBytes)]
-		n, err := t.to.Write(chunk)
-		t.d.deliver(chunk[:n])
-		if written += n; err != nil || written == len(p) {
-			return written, err
-		}
-	}
-}
-
 // A destWriter is the caller's writer. It keeps the writer's error, and fails once ctx
 // has ended: a body in memory writes itself in one call.
 type destWriter struct {
 	io.Writer
-	ctx    context.Context
-	failed error
+	d        *download
+	accounts bool // for what the caller gets, which is no more than the download delivers
+	failed   error
 }
 
-func (t *destWriter) Write(p []byte) (int, error) {
-	written := 0
-	for {
-		if err := t.ctx.Err(); err != nil {
+func (t *destWriter) Write(p []byte) (written int, err error) {
+	if t.accounts {
+		p = p[:min(int64(len(p)), t.d.remaining)]
+	}
+	for { // chunks are hashed while they are in the cache
+		if err := t.d.ctx.Err(); err != nil {
 			return written, err
 		}
 		chunk := p[written:min(len(p), written+deliverBytes)]
 		n, err := t.Writer.Write(chunk)
 		if err == nil && n < len(chunk) {
 			err = io.ErrShortWrite
+		}
+		if t.accounts {
+			t.d.deliver(chunk[:n])
 		}
 		t.failed = err
 		if written += n; err != nil || written == len(p) {
@@ -101,10 +99,10 @@ func (t *destWriter) Write(p []byte) (int, error) {
 	}
 }
 
-// withReaderFrom returns t with the ReadFrom of its writer, if it has one: with it a
-// socket lets the kernel copy.
+// withReaderFrom returns t with the ReadFrom of its writer, if it has one and nothing is accounted
+// for: with it a socket lets the kernel copy.
 func (t *destWriter) withReaderFrom() io.Writer {
-	if _, ok := t.Writer.(io.ReaderFrom); ok {
+	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
 		return &destReaderFrom{t}
 	}
 	return t
@@ -122,12 +120,12 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 		limited = &io.LimitedReader{R: body, N: math.MaxInt64}
 	}
 	var written int64
-	for left := limited.N; left > 0; {
-		if err := t.to.ctx.Err(); err != nil {
+	for remaining := limited.N; remaining > 0; {
+		if err := t.to.d.ctx.Err(); err != nil {
 			return written, err
 		}
-		limited.N = min(left, deliverBytes)
-		left -= limited.N
+		limited.N = min(remaining, deliverBytes)
+		remaining -= limited.N
 		n, err := t.readChunk(limited)
 		if written += n; err != nil || limited.N > 0 {
 			return written, err
@@ -146,4 +144,145 @@ func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 		}
 	}
 	return n, err
+}
+
+// regularFile returns w if it is a file into which sections can be written, each to its place: none
+// of them is in memory then. It returns nil if it is not, or if there will be no fetch.
+func (d *download) regularFile(w io.Writer) *os.File {
+	file, ok := w.(*os.File)
+	pending := d.growing
+	if d.fetch != nil {
+		pending = d.fetch.sink == nil
+	}
+	if !ok || !pending || d.failure() != nil {
+		return nil
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	if _, err := file.WriteAt(nil, 0); err != nil { // it was opened with O_APPEND
+		return nil
+	}
+	return file
+}
+
+// writeFile writes the rest to file, from its position on, and moves the position past it. First it
+// writes what the first connection delivers before a fetch can begin: all, if none will. If the fetch
+// fails, the position stays before its bytes, and these are undefined.
+func (d *download) writeFile(file *os.File) (int64, error) {
+	d.toFile = true
+	written, err := chunks.Copy(file, untilFetch{d})
+	d.toFile = false
+	if err != nil || d.fetch == nil {
+		return written, err
+	}
+	rest := d.remaining
+	at, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return written, err
+	}
+	if err := d.fetchTo(io.NewOffsetWriter(file, at)); err != nil {
+		return written, err
+	}
+	_, err = file.Seek(at+rest, io.SeekStart)
+	return written + rest, err
+}
+
+// fetchTo fetches the rest, each section to its place in the file, which begins with the next byte.
+// The first section is what the first connection still delivers.
+func (d *download) fetchTo(file io.WriterAt) error {
+	f := d.fetch
+	defer f.cancel()
+	to := &fileSink{f: f, file: file, start: d.first.req.Offset}
+	if n := min(int64(settings(&d.given).Concurrency), maxConcurrency); n > 0 { // each has a chunk outside of the BufferLimit
+		f.limit, f.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
+	}
+	d.mu.Lock()
+	ended := d.ended
+	f.sink, f.maxSize = to, 2*maxSectionBytes
+	d.mu.Unlock()
+	if ended {
+		return d.withContext(errClosed)
+	}
+	if f.limit.Acquire(f.ctx) == nil {
+		_ = to.add(&d.first)
+		f.start(&d.first)
+		f.run()
+	}
+	f.group.Wait()
+	return to.result()
+}
+
+// A fileSink writes sections to their places in a file.
+type fileSink struct {
+	f     *fetch
+	file  io.WriterAt
+	start int64 // offset in the object of the file's first byte
+	added int64 // bytes of all sections so far
+
+	mu     sync.Mutex
+	crc    uint32 // of all, joined from those of the sections
+	failed error  // of the section that failed first
+}
+
+func (t *fileSink) add(s *section) error {
+	s.chunk = chunks.Get()
+	t.added += s.remaining.Load()
+	return nil
+}
+
+func (t *fileSink) space(s *section) ([]byte, error) {
+	return s.chunk[:min(chunks.Size, s.remaining.Load())], nil
+}
+
+// filled writes p. The section is past it already.
+func (t *fileSink) filled(s *section, p []byte) error {
+	if t.f.d.hashing {
+		s.crc = crc32c.Update(s.crc, p)
+	}
+	if _, err := t.file.WriteAt(p, s.req.Offset-int64(len(p))-t.start); err != nil {
+		return err
+	}
+	t.f.d.count(int64(len(p)))
+	return nil
+}
+
+func (t *fileSink) end(s *section, err error) {
+	defer t.f.limit.Release()
+	chunks.Put(s.chunk)
+	s.chunk = nil
+	d := t.f.d
+	if e, ok := err.(*storage.Error); ok {
+		if why := t.f.interrupted(); why != nil && e.Code == storage.Canceled {
+			e = why
+		}
+		err = d.fail(e)
+	} else if err != nil { // the file's: what was fetched is lost, and nothing can be read any more
+		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.crc ^= crc32c.Join(s.crc, 0, t.f.end-s.req.Offset) // as if zeros were before and after the section
+	if err != nil && t.failed == nil {
+		t.failed = err
+		t.f.cancel()
+	}
+}
+
+// result returns the first failure, or checks the checksum of the whole.
+func (t *fileSink) result() error {
+	d := t.f.d
+	d.crc = crc32c.Join(d.crc, t.crc, t.added)
+	d.remaining -= t.added
+	switch {
+	case t.failed != nil:
+		return t.failed
+	case d.remaining > 0:
+		return d.fail(t.f.interrupted())
+	}
+	if err := d.finish(); err != io.EOF {
+		return err
+	}
+	return nil
 }

@@ -42,8 +42,9 @@ func FuzzRange(f *testing.F) {
 			require.True(t, offset < 0 && length >= 0)
 			return
 		}
-		d := &download{req: getOf(&r), attrs: &storage.Attrs{Size: size}}
-		if e := d.setRange(); e != nil {
+		d := &download{}
+		d.first.req = getOf(&r)
+		if e := d.start(&storage.Attrs{Size: size}); e != nil {
 			require.Equal(t, storage.RangeNotSatisfiable, e.Code)
 			require.Greater(t, offset, size)
 			return
