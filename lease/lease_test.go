@@ -203,7 +203,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 		{"with handover", []lease.Option{lease.WithHandover()}},
 		{"with removal", []lease.Option{lease.WithRemoval()}},
 	} {
-		for _, kind := range []process{{}, {after: true}, {after: true, lost: true}, {lost: true}} {
+		for _, kind := range []struct{ after, lost bool }{{}, {after: true}, {after: true, lost: true}, {lost: true}} {
 			t.Run(row.name, func(t *testing.T) {
 				for n, killed := 1, true; killed; n++ {
 					synctest.Test(t, func(t *testing.T) {
