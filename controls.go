@@ -111,13 +111,10 @@ const (
 	Compliance RetentionMode = "compliance" // nobody; it can only be extended
 )
 
-// A RetentionOption fits SetRetention: WithVersion, WithGovernanceBypass, WithNative.
-type RetentionOption interface{ applyRetention(*ChangeOptions) }
-
-// A BypassOption fits Remove and SetRetention: WithGovernanceBypass.
-type BypassOption interface {
+// A RetentionOption fits SetRetention, and Remove too: WithVersion, WithGovernanceBypass, WithNative.
+type RetentionOption interface {
 	RemoveOption
-	RetentionOption
+	applyRetention(*ChangeOptions)
 }
 
 type bypassOption struct{}
@@ -128,7 +125,7 @@ func (bypassOption) applyRetention(r *ChangeOptions) { r.BypassGovernance = true
 // WithGovernanceBypass lets a caller who has the provider's permission remove an object under
 // [Governance], or end or shorten its retention. It neither ends a legal hold nor a retention in
 // the mode [Compliance]. If the store lacks [ObjectLock], the operation fails with Unsupported.
-func WithGovernanceBypass() BypassOption { return bypassOption{} }
+func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 
 // A Locker is a bucket that locks objects: one from engine.New, or a type of your own, for which
 // [SetRetention] and [SetLegalHold] call these methods.

@@ -5,9 +5,7 @@ type Features uint64
 
 // The features. An operation that needs one that is not declared fails with Unsupported.
 const (
-	StreamingPut        Features = 1 << iota // Put takes a body of unknown size, without buffering it
-	MultipartUploads                         // BeginParts, PutPart, CompleteParts, AbortParts
-	EqualParts                               // all parts but the last must have one size
+	MultipartUploads    Features = 1 << iota // uploads in parts: WithPartSize
 	ConditionalCreate                        // IfAbsent on Put, parts and Copy, atomically
 	ConditionalUpdate                        // IfRevision on Put, parts and Copy, atomically
 	ConditionalRemove                        // IfRevision on Delete, atomically
@@ -22,8 +20,6 @@ const (
 	SignedForms                              // SignedUploadForm
 	ObjectACLs                               // WithPublicRead
 	StorageClasses                           // WithStorageClass
-	OrderedListing                           // List is in byte order; every bucket that New accepts, with FolderOrder too
-	SequentialParts                          // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
 	SignedHead                               // WithMethod(http.MethodHead): the address cannot read bytes
 	Metadata                                 // WithMetadata; without it no write id is stored, so a lost response of a conditional write stays OutcomeUnknown
 	ContentProperties                        // WithContentType, -Encoding, -Disposition, -Language and WithCacheControl; without it the type is the key extension's
@@ -35,7 +31,6 @@ const (
 	Restoring                                // Restore
 	SignedTags                               // WithTags on a signed upload, enforced: a client can neither leave them out nor change them
 	SignedLocks                              // WithRetention and WithLegalHold on a signed upload, likewise
-	LateMetadata                             // Put reads PutRequest.Metadata after Body, which may add to the map until its end; CompleteParts keeps the metadata of its own request
 	OpenUploads                              // BeginUpload: parts come in any order, again, and from any process (PutRequest.AnyOrder); ListParts
 	SignedParts                              // SignPart, with OpenUploads
 	ListedUploads                            // ListUploads

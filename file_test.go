@@ -78,7 +78,7 @@ func TestAttrsAsAFile(t *testing.T) {
 	b := memstore.New()
 	attrs, err := b.Upload(t.Context(), "a/b.txt", strings.NewReader("text"))
 	require.NoError(t, err)
-	info := storage.FileInfo(attrs)
+	info := attrs.FileInfo()
 	require.Equal(t, "b.txt", info.Name())
 	require.Equal(t, int64(4), info.Size())
 	require.Equal(t, attrs.Modified, info.ModTime())

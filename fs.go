@@ -250,9 +250,9 @@ type fileInfo struct {
 	sys      any // *Attrs or *ListEntry
 }
 
-// FileInfo describes an object as a file, for code that takes an [fs.FileInfo]. Its
+// FileInfo describes the object as a file, for code that takes an [fs.FileInfo]. Its
 // name is the last segment of the key, its mode 0444, and Sys returns a.
-func FileInfo(a *Attrs) fs.FileInfo { return infoOf(path.Base(a.Key), a) }
+func (a *Attrs) FileInfo() fs.FileInfo { return infoOf(path.Base(a.Key), a) }
 
 func infoOf(name string, a *Attrs) *fileInfo {
 	return &fileInfo{name: name, size: a.Size, modified: a.Modified, sys: a}

@@ -33,7 +33,7 @@ type (
 	// WithNativeAttrs, WithNative.
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
 	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache, WithVersion,
-	// IfRevision, IfRevisionNot, WithNative.
+	// IfRevision, IfRevisionNot, WithNativeAttrs, WithNative.
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
 	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.
@@ -73,12 +73,7 @@ type (
 		ReaderAtOption
 		RemoveOption
 	}
-	// A NativeAttrsOption keeps the provider's own answer: WithNativeAttrs.
-	NativeAttrsOption interface {
-		DownloadOption
-		AttrsOption
-	}
-	// A ReadOption guards a read: IfRevisionNot.
+	// A ReadOption fits every way to read: IfRevisionNot, WithNativeAttrs.
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
@@ -89,7 +84,6 @@ type (
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
-		RemoveOption
 		CopyOption // the source's version
 		SignedDownloadOption
 		SetOption
@@ -105,7 +99,6 @@ type (
 		AttrsOption
 		ReaderAtOption
 		CopyOption
-		RemoveOption
 		SignedUploadOption
 		SignedDownloadOption
 		SetOption

@@ -175,10 +175,11 @@ type nativeAttrsOption struct{}
 
 func (nativeAttrsOption) applyDownload(r *DownloadOptions) { r.NativeAttrs = true }
 func (nativeAttrsOption) applyAttrs(r *DownloadOptions)    { r.NativeAttrs = true }
+func (nativeAttrsOption) applyReaderAt(*readerAtRequest)   {} // it is for the request of Attrs, not for the bytes
 
 // WithNativeAttrs keeps the provider's own answer in [Attrs], for [AttrsAs]. It may cost a slower
 // way to make the request. A provider without answers of its own ignores it.
-func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
+func WithNativeAttrs() ReadOption { return nativeAttrsOption{} }
 
 type transferOption func(*unexported.Settings)
 

@@ -16,7 +16,7 @@ import (
 // Parts that come one after the other are large: each waits for a response.
 func TestSequentialPartsInPlaceAreLarge(t *testing.T) {
 	injected := faults.New()
-	limits := faults.Limits{Disable: storage.StreamingPut, Sequential: true, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
+	limits := faults.Limits{Disable: driver.StreamingPut, Sequential: true, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
 	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 64<<20)))
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestARefusedBeginOfPartsAfterALostResponse(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost), faults.Fail(faults.BeginParts).Nth(2).WithError(&row.refusal))
-			limits := faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
+			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
 			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
 			_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)

@@ -54,7 +54,7 @@ func TestABodyThatCanSeekIsReadInPlace(t *testing.T) {
 		{"in parts", []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)}, seeker{}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			limits := faults.Limits{Disable: storage.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
+			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
 			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 			from := row.body
 			from.from = strings.NewReader(text)
@@ -101,7 +101,7 @@ func TestAPartThatCanSeekNeedsNoBuffer(t *testing.T) {
 
 func TestADefaultPartSizeGrowsWithTheBody(t *testing.T) {
 	injected := faults.New()
-	limits := faults.Limits{Disable: storage.StreamingPut, MinPartSize: 1, MaxParts: 4}
+	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: 4}
 	b := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
 	require.NoError(t, err)

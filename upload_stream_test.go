@@ -18,7 +18,7 @@ import (
 const streamPart = 5 << 20
 
 // inParts has streams sent in parts.
-var inParts = driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart}))
+var inParts = driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart}))
 
 // A beginLayer calls begin in place of BeginParts.
 type beginLayer struct {
@@ -143,7 +143,7 @@ func TestEachPartOfAStreamIsSentAsSoonAsItIsFilled(t *testing.T) {
 	var met sync.WaitGroup
 	met.Add(parts)
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return meetingLayer{d, &met} }),
-		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MinPartSize: size})))
+		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MinPartSize: size})))
 	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40}, storage.WithPartSize(size))
 	require.NoError(t, err)
 }

@@ -60,7 +60,7 @@ type s3Like struct{ driver.Driver }
 
 func (d s3Like) Describe() driver.Description {
 	description := d.Driver.Describe()
-	description.Features &^= storage.StreamingPut
+	description.Features &^= driver.StreamingPut
 	description.MinPartSize = 5 << 20
 	description.MaxPartSize = 5 << 30
 	description.MaxPutSize = 5 << 30

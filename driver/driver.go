@@ -4,6 +4,12 @@
 // To change requests or responses of a store (encryption, caching), write a [Layer]: a [Driver] that embeds
 // another one. To run code around every request of a driver, retries included (rate limits, fault
 // injection), use [Intercept].
+//
+// A driver over HTTP uses the transport of [NewTransport], which applies the bucket's stall limit and
+// counts requests: it sets CountsRequests in its [Description]. It turns the retries and timeouts of its
+// SDK off, because the engine retries. A method that reads returns [StatusError] for an unsuccessful
+// response, and [NetworkError] for a request without one. A method that writes does the same in a
+// function that it passes to [SendWrite].
 package driver
 
 import (

@@ -89,9 +89,9 @@ func newBucketWith(d driver.Driver, o *unexported.OpenOptions, serviced bool) *b
 		c.hedger = &hedger{}
 	}
 	if desc.FolderOrder {
-		c.features |= storage.OrderedListing // by listing folder by folder
+		c.features |= driver.OrderedListing // by listing folder by folder
 	}
-	if c.bad == nil && !c.has(storage.OrderedListing) {
+	if c.bad == nil && !c.has(driver.OrderedListing) {
 		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
 	}
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)

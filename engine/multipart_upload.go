@@ -107,7 +107,7 @@ func (u *multipartUpload) Limits() storage.PartLimits {
 	}
 	return storage.PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
-		Equal: u.bucket.core.has(storage.EqualParts), MaxParts: d.MaxParts,
+		Equal: u.bucket.core.has(driver.EqualParts), MaxParts: d.MaxParts,
 	}
 }
 

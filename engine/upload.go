@@ -222,7 +222,7 @@ func (w *write) singleBound() int64 {
 	case !c.has(storage.MultipartUploads):
 	case settings(&w.given).PartSize > 0:
 		bound = min(bound, settings(&w.given).PartSize)
-	case !c.has(storage.StreamingPut):
+	case !c.has(driver.StreamingPut):
 		bound = min(bound, cmp.Or(c.partSize, singleLimit))
 	}
 	return bound
@@ -253,7 +253,7 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.core.has(storage.StreamingPut) && settings(&w.given).PartSize == 0 && (fits || !w.op.core.has(storage.MultipartUploads))
+	return w.op.core.has(driver.StreamingPut) && settings(&w.given).PartSize == 0 && (fits || !w.op.core.has(storage.MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is

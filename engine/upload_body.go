@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/panics"
@@ -286,7 +287,7 @@ func (b *sectionBody) rewind() bool {
 
 // hashesWhileSending reports whether the driver takes a body whose checksum is not known.
 func (c *core) hashesWhileSending() bool {
-	return c.has(storage.StreamingPut) || c.desc.ChecksumWhileSending
+	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 
 // hashSection returns the CRC32C of a section.

@@ -53,9 +53,9 @@ func (w *write) plan() partPlan {
 	c, given, inPlace := w.op.core, settings(&w.given).PartSize, w.src.at != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
-	case given > 0 || c.has(storage.EqualParts) || inPlace:
-	case c.has(storage.SequentialParts) && c.partSize > 0:
-	case c.has(storage.SequentialParts):
+	case given > 0 || c.has(driver.EqualParts) || inPlace:
+	case c.has(driver.SequentialParts) && c.partSize > 0:
+	case c.has(driver.SequentialParts):
 		p.doubleAfter, p.doublings = sequentialStep, 2
 	case w.src.size < 0 && c.desc.MaxParts > 0:
 		p.doubleAfter, p.doublings = growthStep, 20
@@ -94,7 +94,7 @@ func (w *write) firstPart() int64 {
 	case c.partSize > 0:
 	case w.src.at != nil: // a larger part costs no memory
 		size = min(max(size, body/int64(w.inPlaceParts())), maxInPlacePart)
-	case c.has(storage.EqualParts) && body < 0:
+	case c.has(driver.EqualParts) && body < 0:
 		size = equalPartSize
 	}
 	if body >= 0 && d.MaxParts > 0 {
@@ -113,7 +113,7 @@ func (w *write) firstPart() int64 {
 // maxConcurrency returns how many parts may be sent at once.
 func (w *write) maxConcurrency() int {
 	switch n := int(settings(&w.given).Concurrency); {
-	case w.op.core.has(storage.SequentialParts):
+	case w.op.core.has(driver.SequentialParts):
 		return 1
 	case n > 0:
 		return min(n, maxConcurrency)
@@ -126,7 +126,7 @@ func (w *write) maxConcurrency() int {
 // inPlaceParts returns into how many parts a random-access body is cut, so that they end
 // together. Sequential parts are few, because each waits for a response.
 func (w *write) inPlaceParts() int {
-	if settings(&w.given).Concurrency > 0 || w.op.core.has(storage.SequentialParts) {
+	if settings(&w.given).Concurrency > 0 || w.op.core.has(driver.SequentialParts) {
 		return w.maxConcurrency()
 	}
 	return defaultConcurrency

@@ -259,7 +259,7 @@ type finalPart struct {
 // sequential reports whether the driver takes parts in order, the last one with
 // CompleteParts.
 func (m *multipart) sequential() bool {
-	return m.w.op.core.has(storage.SequentialParts) && !m.w.req.AnyOrder
+	return m.w.op.core.has(driver.SequentialParts) && !m.w.req.AnyOrder
 }
 
 // finalRequest returns the request for the final part, and its body; nil if there is

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -19,7 +19,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, 10_000, d.MaxParts)
 	require.Equal(t, 1_000, d.MaxBatch)
 	require.Equal(t, 256, d.MaxPage)
-	require.Zero(t, d.Features&storage.EqualParts)
+	require.Zero(t, d.Features&driver.EqualParts)
 	require.True(t, d.NeedsSigningBase)
 
 	named := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()

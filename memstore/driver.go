@@ -17,13 +17,13 @@ const (
 	maxInfos = 1_000 // buckets in a page
 )
 
-const features = storage.StreamingPut | storage.MultipartUploads |
+const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
-	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
+	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-	storage.Restoring | storage.LateMetadata | storage.OpenUploads | storage.ListedUploads | signFeatures
+	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads | signFeatures
 
 // An objectDriver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.

@@ -39,7 +39,7 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 
 func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	d := NewDriver(Config{})
-	require.NotZero(t, d.Describe().Features&storage.LateMetadata)
+	require.NotZero(t, d.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
 	_, err := d.Put(t.Context(), r)

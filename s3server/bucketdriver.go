@@ -33,7 +33,7 @@ var _ driver.Driver = (*bucketDriver)(nil)
 
 // Describe asks the bucket whether it keeps versions.
 func (d *bucketDriver) Describe() driver.Description {
-	features := storage.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+	features := driver.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
 		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning
 	description := driver.Description{
@@ -44,7 +44,7 @@ func (d *bucketDriver) Describe() driver.Description {
 	if d.handler.config.folderOrder {
 		description.FolderOrder = true
 	} else {
-		features |= storage.OrderedListing
+		features |= driver.OrderedListing
 	}
 	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""

@@ -118,7 +118,7 @@ type Config struct {
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
 	WebsiteDomains []string
 	// Driver stores the bytes, under names of this package. It must accept a body of
-	// unknown size ([storage.StreamingPut]). Nil means memory.
+	// unknown size ([driver.StreamingPut]). Nil means memory.
 	Driver driver.Driver
 	// Service has the buckets; nil: they are in memory. With that of a directory
 	// (providers/local), everything survives the end of the process, and objects are files under

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/gatewaytest"
 	"github.com/omnibucket/storage/memstore"
@@ -113,6 +112,6 @@ type distant struct{ driver.Driver }
 func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
-	desc.Features &^= storage.LateMetadata | storage.StreamingPut
+	desc.Features &^= driver.LateMetadata | driver.StreamingPut
 	return desc
 }

@@ -105,7 +105,7 @@ func (t *T) openLimited(bounds faults.Limits, opts ...storage.OpenOption) storag
 // is uploaded in parts.
 func (t *T) openForParts(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
+	return t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
 }
 
 // openWithoutRetry opens an empty bucket that makes one attempt for each request.

@@ -49,7 +49,7 @@ func TestRunDriverOnADirectoryOfFiles(t *testing.T) {
 func (d *directoryDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "directory", Bucket: d.objects, Location: d.objects,
-		Features:    storage.StreamingPut,
+		Features:    driver.StreamingPut,
 		FolderOrder: true,
 		Local:       true,
 	}

@@ -26,7 +26,7 @@ var driverCases = []driverCase{
 			desc := d.Describe()
 			require.NotEmpty(t, desc.Provider)
 			require.NotContains(t, desc.Provider, ":", "it tags revisions")
-			require.True(t, desc.FolderOrder || desc.Features&storage.OrderedListing != 0)
+			require.True(t, desc.FolderOrder || desc.Features&driver.OrderedListing != 0)
 			require.GreaterOrEqual(t, desc.MaxPutSize, int64(0))
 			require.GreaterOrEqual(t, desc.MaxParts, 0)
 			if desc.MaxPartSize > 0 {
@@ -258,7 +258,7 @@ func driverParts(t *T, d driver.Driver) {
 	first, second := body(t.unit, 1), "the end"
 	p := beginParts(t, d, first+second)
 	last := p.request(2, t.unit, second)
-	if t.has(storage.SequentialParts) {
+	if t.has(driver.SequentialParts) {
 		p.send(p.request(1, 0, first))
 		p.send(p.request(1, 0, first))
 	} else {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -264,7 +265,7 @@ var orderCases = []Case{
 		Name: "a store without an order is refused", Rule: "K4",
 		Explanation: "without OrderedListing every operation is Unsupported, with a hint: sorting each page does not sort the listing",
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.OrderedListing})
+			b := t.openLimited(faults.Limits{Disable: driver.OrderedListing})
 			t.requireNoRequests(func() {
 				for _, err := range b.List(t.Context()) {
 					require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -54,7 +55,7 @@ var numberCases = []Case{
 		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
+			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
 			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
@@ -152,7 +153,7 @@ var refCases = []Case{
 			whole := storage.Ref[storage.ReadWriter](b)
 			t.put(whole, "b", "y")
 			t.requireContent(whole, "b", "y")
-			require.Equal(t, storage.Supports(b, storage.StreamingPut), storage.Supports(whole, storage.StreamingPut))
+			require.Equal(t, storage.Supports(b, driver.StreamingPut), storage.Supports(whole, driver.StreamingPut))
 		},
 	},
 	{
@@ -193,7 +194,7 @@ var overrideCases = []Case{
 			t.put(mine, "p/a", "x")
 			t.put(mine, "p/hidden", "x")
 			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
-			require.False(t, storage.Supports(mine, storage.StreamingPut), "nothing is known about a foreign type")
+			require.False(t, storage.Supports(mine, driver.StreamingPut), "nothing is known about a foreign type")
 		},
 	},
 	{

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -223,7 +224,7 @@ var refusalCases = []Case{
 			if t.has(storage.Versioning) {
 				require.True(t, storage.Supports(t.openVersioned(), storage.Versioning))
 			}
-			require.True(t, storage.Supports(b, storage.OrderedListing))
+			require.True(t, storage.Supports(b, driver.OrderedListing))
 		},
 	},
 }

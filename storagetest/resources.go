@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -25,7 +26,7 @@ var memoryCases = []Case{
 			if part > 1<<20 {
 				writers = 10 // for a provider with large parts
 			}
-			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: part, MinPartSize: part},
+			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: part, MinPartSize: part},
 				storage.WithBufferLimit(storage.NewBufferLimit(8*part)))
 			open := make([]*storage.Writer, writers)
 			for i := range open {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
@@ -93,7 +94,7 @@ func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text st
 // partsLeft returns the number of PutPart calls that three parts take if the first n
 // are stored.
 func (t *T) partsLeft(n int) int {
-	if t.has(storage.SequentialParts) {
+	if t.has(driver.SequentialParts) {
 		return 2 - n // the last part is sent with the completion
 	}
 	return 3 - n
@@ -341,7 +342,7 @@ var resumedUploadCases = []Case{
 			source := memstore.New()
 			text := body(2*t.unit+1, 1)
 			t.put(source, "source", text)
-			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, observe.BeforeCall("PutPart", 2, cancel))
+			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, observe.BeforeCall("PutPart", 2, cancel))
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))

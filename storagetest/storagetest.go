@@ -235,7 +235,7 @@ func describe(t *testing.T, open Open) driver.Description {
 		return &describeOnce{Driver: next, desc: desc}
 	}))
 	if desc.FolderOrder { // the core sorts
-		desc.Features |= storage.OrderedListing
+		desc.Features |= driver.OrderedListing
 	}
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
 	if desc.NeedsSigningBase && !storage.Supports(b, storage.SignedURLs) {
@@ -258,9 +258,9 @@ var featureNames = []struct {
 	feature storage.Features
 	name    string
 }{
-	{storage.StreamingPut, "StreamingPut"},
+	{driver.StreamingPut, "StreamingPut"},
 	{storage.MultipartUploads, "MultipartUploads"},
-	{storage.EqualParts, "EqualParts"},
+	{driver.EqualParts, "EqualParts"},
 	{storage.ConditionalCreate, "ConditionalCreate"},
 	{storage.ConditionalUpdate, "ConditionalUpdate"},
 	{storage.ConditionalRemove, "ConditionalRemove"},
@@ -275,8 +275,8 @@ var featureNames = []struct {
 	{storage.SignedForms, "SignedForms"},
 	{storage.ObjectACLs, "ObjectACLs"},
 	{storage.StorageClasses, "StorageClasses"},
-	{storage.OrderedListing, "OrderedListing"},
-	{storage.SequentialParts, "SequentialParts"},
+	{driver.OrderedListing, "OrderedListing"},
+	{driver.SequentialParts, "SequentialParts"},
 	{storage.SignedHead, "SignedHead"},
 	{storage.Metadata, "Metadata"},
 	{storage.ContentProperties, "ContentProperties"},

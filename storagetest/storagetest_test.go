@@ -39,7 +39,7 @@ func unlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 // A store that declares almost nothing passes, too: it proves Unsupported.
 func TestRunOnAWeakStore(t *testing.T) {
 	unlisted(t)
-	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^storage.OrderedListing, MaxPutSize: 8 << 20, MaxBatch: -1})),
+	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^driver.OrderedListing, MaxPutSize: 8 << 20, MaxBatch: -1})),
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
@@ -57,7 +57,7 @@ func TestRunOnAStoreWithoutAttributes(t *testing.T) {
 func TestRunOnAnAwkwardStore(t *testing.T) {
 	unlisted(t)
 	bounds := faults.WithLimits(faults.Limits{
-		Disable: storage.StreamingPut | storage.Versioning, EqualParts: true,
+		Disable: driver.StreamingPut | storage.Versioning, EqualParts: true,
 		MaxPutSize: 16 << 20, MinPartSize: 64 << 10, MaxPartSize: 16 << 20, MaxParts: 1000, MaxBatch: 2, MaxPage: 3,
 	})
 	storagetest.Run(t, behind(func(d driver.Driver) driver.Driver { return &awkward{bounds(d)} }),
@@ -68,7 +68,7 @@ func TestRunOnAnAwkwardStore(t *testing.T) {
 func TestRunOnASequentialStore(t *testing.T) {
 	unlisted(t)
 	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
-		Disable: storage.StreamingPut, Sequential: true,
+		Disable: driver.StreamingPut, Sequential: true,
 		MaxPutSize: 16 << 20, MinPartSize: 16 << 10, PartUnit: 16 << 10,
 	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }

@@ -320,12 +320,12 @@ type treeLister struct {
 
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Features |= storage.OrderedListing
+	desc.Features |= driver.OrderedListing
 	desc.FolderOrder, desc.StartsAfter = false, nil
 	switch d.claim {
 	case declared:
 		desc.FolderOrder = true
-		desc.Features &^= storage.OrderedListing
+		desc.Features &^= driver.OrderedListing
 	case unproven:
 		desc.StartsAfter = func(string, string) bool { return false }
 	}

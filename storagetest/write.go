@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -276,7 +277,7 @@ var writeCases = []Case{
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{
-				Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
+				Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
 			})
 			_, err := b.Upload(t.Context(), "fits", stream(body(2*t.unit, 1)))
 			require.NoError(t, err)
@@ -294,7 +295,7 @@ var writeCases = []Case{
 		Name: "a body that is too long for a store without parts", Rule: "W3",
 		Explanation: "the upload is TooLarge, and nothing is stored",
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.MultipartUploads | storage.StreamingPut, MaxPutSize: 1000})
+			b := t.openLimited(faults.Limits{Disable: storage.MultipartUploads | driver.StreamingPut, MaxPutSize: 1000})
 			t.put(b, "fits", body(1000, 1))
 			for _, source := range []io.Reader{strings.NewReader(body(1001, 1)), stream(body(1001, 1))} {
 				_, err := b.Upload(t.Context(), "a", source)

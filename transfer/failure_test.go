@@ -162,7 +162,7 @@ type partly struct{ driver.Driver }
 
 func (p partly) Describe() driver.Description {
 	d := p.Driver.Describe()
-	d.Features &^= storage.StreamingPut
+	d.Features &^= driver.StreamingPut
 	return d
 }
 

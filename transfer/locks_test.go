@@ -218,7 +218,7 @@ type buffered struct{ driver.Driver }
 
 func (b buffered) Describe() driver.Description {
 	d := b.Driver.Describe()
-	d.Features &^= storage.StreamingPut
+	d.Features &^= driver.StreamingPut
 	return d
 }
 

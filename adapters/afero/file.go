@@ -31,7 +31,7 @@ func (b *bucketFs) read(name string) (afero.File, error) {
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
-	info := fileInfo{storage.FileInfo(at.Attrs())}
+	info := fileInfo{at.Attrs().FileInfo()}
 	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), fs: b, name: name, info: info, object: at}, nil
 }
 

@@ -282,7 +282,7 @@ func (b *bucketFs) stat(name string) (fs.FileInfo, error) {
 	}
 	a, err := b.bucket.Attrs(b.ctx, key)
 	if err == nil {
-		return fileInfo{storage.FileInfo(a)}, nil
+		return fileInfo{a.FileInfo()}, nil
 	}
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return nil, err

@@ -237,7 +237,7 @@ func (o *IO) stat(key string) (fs.FileInfo, error) {
 		attrs, err := o.bucket.Attrs(o.ctx, key)
 		switch {
 		case err == nil:
-			return storage.FileInfo(attrs), nil
+			return attrs.FileInfo(), nil
 		case storage.CodeOf(err) != storage.ObjectNotFound:
 			return nil, err
 		}

@@ -33,7 +33,7 @@ type file struct {
 	whole *download // of a file that is probably read from start to end; else nil
 }
 
-func (f *file) Stat() (fs.FileInfo, error) { return storage.FileInfo(f.Attrs()), nil }
+func (f *file) Stat() (fs.FileInfo, error) { return f.Attrs().FileInfo(), nil }
 
 func (f *file) Close() error {
 	if f.whole != nil {

@@ -99,5 +99,5 @@ func (set *sessionSet) Open(name string) (fs.File, error) {
 	if s == nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return &file{io.NewSectionReader(s, 0, s.reader.Size()), storage.FileInfo(s.reader.Attrs())}, nil
+	return &file{io.NewSectionReader(s, 0, s.reader.Size()), s.reader.Attrs().FileInfo()}, nil
 }

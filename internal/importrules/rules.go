@@ -42,7 +42,7 @@ var s3Stores = []string{"s3server/internal/memory", "s3server/internal/driversto
 
 // shared lists the packages that several providers use.
 var shared = []string{
-	"httpdriver",
+	"driver",
 	"internal/address", "internal/argument", "internal/bucketupdate", "internal/copyparts", "internal/ctxtime", "internal/durable",
 	"internal/hexid", "internal/httpheader", "internal/parallel", "internal/sdkerror", "internal/sigv4", "internal/staleupload",
 	"internal/transport", "internal/urlpath",

@@ -47,7 +47,7 @@ func TestRules(t *testing.T) {
 		{"a shared package and the root", module + "/internal/sdkerror", module, ""},
 		{"a shared package and a provider", module + "/internal/address", module + "/providers/s3", "imports no provider and no SDK"},
 		{"a shared package and an SDK", module + "/internal/sdkerror", "github.com/aws/smithy-go", "imports no provider and no SDK"},
-		{"a package for drivers and an SDK", module + "/httpdriver", "github.com/aws/smithy-go", "imports no provider and no SDK"},
+		{"a package for drivers and an SDK", module + "/driver", "github.com/aws/smithy-go", "imports no provider and no SDK"},
 		{"a part of s3server and another", module + "/s3server/internal/policy", module + "/s3server/internal/tagging", ""},
 		{"a part of s3server and the server", module + "/s3server/internal/policy", module + "/s3server", "knows neither"},
 		{"a part of s3server and a store", module + "/s3server/internal/policy", module, "knows neither"},

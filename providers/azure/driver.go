@@ -64,7 +64,7 @@ func (d *objectDriver) Describe() driver.Description {
 		CountsRequests: d.account.http != nil,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
-			storage.StorageClasses | storage.OrderedListing |
+			storage.StorageClasses | driver.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 			storage.Restoring | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
@@ -84,7 +84,7 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.account.hierarchical {
-		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
+		desc.Features &^= driver.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
 	}
 	if d.account.isBefore(largeBlocksVersion) {

@@ -285,11 +285,11 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
 	for _, f := range []storage.Features{
 		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
-		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
+		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, driver.OrderedListing, storage.SignedURLs,
 	} {
 		require.NotZero(t, desc.Features&f, f)
 	}
-	for _, f := range []storage.Features{storage.StreamingPut, storage.EqualParts, storage.SequentialParts, storage.ObjectACLs, storage.SignedForms, storage.SignedSize, storage.SignedContentType, storage.SignedHead} {
+	for _, f := range []storage.Features{driver.StreamingPut, driver.EqualParts, driver.SequentialParts, storage.ObjectACLs, storage.SignedForms, storage.SignedSize, storage.SignedContentType, storage.SignedHead} {
 		require.Zero(t, desc.Features&f, f)
 	}
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)

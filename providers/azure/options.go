@@ -25,7 +25,6 @@ type CustomerKeyOption interface {
 	storage.AttrsOption
 	storage.ReaderAtOption
 	storage.CopyOption
-	storage.RemoveOption
 	storage.SignedUploadOption
 	storage.SignedDownloadOption
 	storage.RetentionOption

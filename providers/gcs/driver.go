@@ -47,7 +47,7 @@ const (
 // features are those that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
-	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
+	storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 	storage.ObjectTags | storage.ObjectLock | storage.Restoring
@@ -77,12 +77,12 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	switch {
 	case d.account.http == nil:
-		desc.Features |= storage.StreamingPut
+		desc.Features |= driver.StreamingPut
 	case d.account.composite:
 		desc.Features |= storage.MultipartUploads
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
 	default:
-		desc.Features |= storage.MultipartUploads | storage.SequentialParts
+		desc.Features |= storage.MultipartUploads | driver.SequentialParts
 		desc.MinPartSize, desc.PartUnit, desc.PartSize = chunkUnit, chunkUnit, partSize
 	}
 	return desc

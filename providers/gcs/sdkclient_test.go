@@ -38,7 +38,7 @@ func TestSDKClientChunksFitTheBody(t *testing.T) {
 func TestSDKClientSendsTheChecksumFirst(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.given(t)
-	require.True(t, d.Describe().Features&storage.StreamingPut != 0)
+	require.True(t, d.Describe().Features&driver.StreamingPut != 0)
 	require.Zero(t, d.Describe().Features&storage.MultipartUploads)
 	r := wiretest.Put("a", "hello world")
 	r.Condition.Absent = true

@@ -78,13 +78,13 @@ func (d *objectDriver) Describe() driver.Description {
 		Provider: provider,
 		Bucket:   d.bucket,
 		Location: d.parent,
-		Features: storage.StreamingPut | storage.MultipartUploads |
+		Features: driver.StreamingPut | storage.MultipartUploads |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
-			storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
+			storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
-			storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.LateMetadata |
+			storage.ObjectTags | storage.ObjectLock | storage.Restoring | driver.LateMetadata |
 			storage.OpenUploads | storage.ListedUploads | signFeatures,
 		Versioned:        d.versions.Load(),
 		EnableVersions:   func() { d.versions.Store(true) },

@@ -51,7 +51,7 @@ func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 	b := s.bucket(t, "one", root)
-	require.NotZero(t, b.driver.Describe().Features&storage.LateMetadata)
+	require.NotZero(t, b.driver.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
 	_, err := b.driver.Put(t.Context(), r)

@@ -86,7 +86,7 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.Features &^= storage.SignedForms
 	}
 	if strings.HasSuffix(d.bucket.name, directorySuffix) {
-		desc.Features &^= storage.OrderedListing
+		desc.Features &^= driver.OrderedListing
 		desc.FolderOrder = false
 	}
 	return desc

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A Profile describes what one kind of S3 server can do. It is chosen by the endpoint's
@@ -180,8 +181,8 @@ func (p *Profile) features() storage.Features {
 		storage.ConditionalCreate: c.Create && c.Complete,
 		storage.ConditionalUpdate: c.Update && c.Complete,
 		storage.ConditionalRemove: c.Remove,
-		storage.OrderedListing:    p.OrderedListing,
-		storage.EqualParts:        p.EqualParts,
+		driver.OrderedListing:     p.OrderedListing,
+		driver.EqualParts:         p.EqualParts,
 		storage.ServerCopy:        p.Copy,
 		storage.ServerCompose:     p.CopyParts && !p.EqualParts,
 		storage.Versioning:        p.Versioning,

@@ -16,7 +16,7 @@ func TestFeatures(t *testing.T) {
 		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead | storage.SignedParts
 		sums, long             = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
 		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
-		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
+		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | driver.OrderedListing | storage.ServerCopy | keeps | signs
 		compose, versions      = storage.ServerCompose, storage.Versioning
 		acls, classes          = storage.ObjectACLs, storage.StorageClasses
 		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
@@ -25,13 +25,13 @@ func TestFeatures(t *testing.T) {
 	want := map[string]storage.Features{
 		"aws":       all | storage.LeadingSlashes | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums | tags | locks | storage.Restoring,
 		"spaces":    all | compose | versions | acls | forms,
-		"r2":        all | create | update | storage.EqualParts | classes | signedCreate | storage.SignedPartChecksums,
+		"r2":        all | create | update | driver.EqualParts | classes | signedCreate | storage.SignedPartChecksums,
 		"b2":        all | compose | versions | locks,
 		"wasabi":    all | compose | versions | acls | forms | locks,
 		"minio":     all&^(long|storage.ListedUploads) | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
 		"ceph":      all | compose | versions | acls | classes | forms | tags | locks,
 		"garage":    all | compose | forms,
-		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
+		"seaweedfs": all&^(driver.OrderedListing|long) | compose | versions | forms,
 		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
 		"unknown":   all&^storage.ListedUploads | compose | versions | forms,

@@ -30,7 +30,7 @@ func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
 func (s *shelf) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf", MaxBatch: 10, MaxPage: 10,
-		Features: storage.StreamingPut | storage.MultipartUploads | storage.ConditionalCreate,
+		Features: driver.StreamingPut | storage.MultipartUploads | storage.ConditionalCreate,
 	}
 }
 

@@ -30,13 +30,13 @@ type Limits struct {
 // breaks one fails with Internal, which is never retried. With small parts, multipart
 // uploads can be tested with a few kilobytes:
 //
-//	faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
+//	faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
 func WithLimits(b Limits) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
 		d.folders = b.Disable&next.Describe().Features&storage.KeysBesideFolders != 0
 		if b.Sequential {
-			d.order = &partOrder{native: next.Describe().Features&storage.SequentialParts != 0}
+			d.order = &partOrder{native: next.Describe().Features&driver.SequentialParts != 0}
 		}
 		return d
 	}
@@ -44,12 +44,12 @@ func WithLimits(b Limits) driver.Layer {
 
 func (b Limits) apply(d driver.Description) driver.Description {
 	d.Features &^= b.Disable
-	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedListing == 0
+	d.FolderOrder = d.FolderOrder && b.Disable&driver.OrderedListing == 0
 	if b.EqualParts {
-		d.Features |= storage.EqualParts
+		d.Features |= driver.EqualParts
 	}
 	if b.Sequential {
-		d.Features |= storage.SequentialParts
+		d.Features |= driver.SequentialParts
 	}
 	d.PartUnit = max(d.PartUnit, b.PartUnit)
 	d.MaxSize = narrower(d.MaxSize, b.MaxSize)
@@ -125,11 +125,11 @@ func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	switch _, seeks := r.Body.(io.Seeker); {
-	case r.Size < 0 && !d.has(storage.StreamingPut):
+	case r.Size < 0 && !d.has(driver.StreamingPut):
 		return nil, broken("a Put with unknown size, without StreamingPut")
 	case r.Size >= 0 && !seeks:
 		return nil, broken("a Put with known size, but a body without Seek")
-	case !r.CRC32C.Known && !d.has(storage.StreamingPut):
+	case !r.CRC32C.Known && !d.has(driver.StreamingPut):
 		return nil, broken("a Put without a checksum, without StreamingPut")
 	case d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize:
 		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)
@@ -154,7 +154,7 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 	}
 	return storage.PartLimits{
 		MinSize: d.in.MinPartSize, MaxSize: d.in.MaxPartSize, Unit: d.in.PartUnit,
-		Equal: d.has(storage.EqualParts), MaxParts: d.in.MaxParts,
+		Equal: d.has(driver.EqualParts), MaxParts: d.in.MaxParts,
 	}
 }
 
@@ -164,7 +164,7 @@ func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	case limits.MaxSize > 0 && r.Size > limits.MaxSize:
 		return driver.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
-	case !r.AnyOrder && d.has(storage.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
+	case !r.AnyOrder && d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
 		return driver.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
 	if d.order != nil && !r.AnyOrder {

@@ -15,10 +15,10 @@ import (
 
 func TestLimitsAreDeclared(t *testing.T) {
 	d := faults.WithLimits(faults.Limits{
-		Disable: storage.StreamingPut, EqualParts: true,
+		Disable: driver.StreamingPut, EqualParts: true,
 		MaxPutSize: 1, MinPartSize: 2, MaxPartSize: 3, MaxParts: 4, MaxBatch: -1, MaxPage: 6,
 	})(newShelf()).Describe()
-	require.Equal(t, storage.MultipartUploads|storage.ConditionalCreate|storage.EqualParts, d.Features)
+	require.Equal(t, storage.MultipartUploads|storage.ConditionalCreate|driver.EqualParts, d.Features)
 	require.Equal(t, []int64{1, 2, 3}, []int64{d.MaxPutSize, d.MinPartSize, d.MaxPartSize})
 	require.Equal(t, []int{4, 0, 6}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
 }
@@ -73,9 +73,9 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 	}{
 		"a put within":               {faults.Limits{MaxPutSize: 2}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
 		"a put too large":            {faults.Limits{MaxPutSize: 1}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a stream":                   {faults.Limits{Disable: storage.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
+		"a stream":                   {faults.Limits{Disable: driver.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
 		"a body without Seek":        {faults.Limits{}, putOf(driver.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
-		"no checksum":                {faults.Limits{Disable: storage.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"no checksum":                {faults.Limits{Disable: driver.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
 		"a refused condition":        {faults.Limits{Disable: storage.ConditionalCreate}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
 		"a refused class":            {faults.Limits{}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
 		"a part within":              {faults.Limits{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},

@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/httpdriver"
 )
 
 func init() {
@@ -39,7 +38,7 @@ var _ driver.Driver = (*objectDriver)(nil)
 // newDriver makes no request.
 func newDriver(host string) *objectDriver {
 	return &objectDriver{host: host, client: &http.Client{
-		Transport: httpdriver.NewTransport(httpdriver.TransportOptions{}),
+		Transport: driver.NewTransport(driver.TransportOptions{}),
 		// A redirect is an error: the store has none, and a body can be sent only once.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -49,12 +48,12 @@ func newDriver(host string) *objectDriver {
 func (d *objectDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf", Bucket: "shelf", Location: "http://" + d.host,
-		Features: storage.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
+		Features: driver.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.MultipartUploads,
 		ASCIIMetadata:  true, // headers hold nothing else: the core encodes other text
-		CountsRequests: true, // the transport of httpdriver does
+		CountsRequests: true, // the transport of package driver does
 		MaxPage:        500,
 	}
 }
@@ -69,7 +68,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, out request) (*storage.Attrs, error) {
 	out.key, out.header = r.Key, headerOf(r)
 	var attrs *storage.Attrs
-	err := httpdriver.Write(ctx, func(ctx context.Context) error {
+	err := driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, out)
 		if err != nil {
 			return err
@@ -105,7 +104,7 @@ type body struct{ io.ReadCloser }
 func (b body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = httpdriver.NetworkError(err)
+		err = driver.NetworkError(err)
 	}
 	return n, err
 }
@@ -127,7 +126,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // remove deletes an object or an upload.
 func (d *objectDriver) remove(ctx context.Context, out request) error {
 	out.method = http.MethodDelete
-	return httpdriver.Write(ctx, func(ctx context.Context) error {
+	return driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, out)
 		if storage.CodeOf(err) == storage.ObjectNotFound && !errors.Is(err, storage.OutcomeUnknown) {
 			return nil // a shelf says so, and not a gateway

@@ -12,7 +12,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/httpdriver"
 )
 
 // A page is the store's response to a listing.
@@ -58,7 +57,7 @@ func (d *objectDriver) page(ctx context.Context, query url.Values) (*page, error
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body) // the transport bounds it
 	if err != nil {
-		return nil, httpdriver.NetworkError(err)
+		return nil, driver.NetworkError(err)
 	}
 	found := &page{}
 	if err := json.Unmarshal(text, found); err != nil {

@@ -11,14 +11,13 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/httpdriver"
 )
 
 // BeginParts asks for the name of an upload. The store takes the properties and the condition at the
 // end, in CompleteParts.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	var name string
-	err := httpdriver.Write(ctx, func(ctx context.Context) error {
+	err := driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, request{method: http.MethodPost, key: r.Key, query: url.Values{"parts": {""}}})
 		if err != nil {
 			return err
@@ -34,7 +33,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 // PutPart is called by several goroutines at once.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	part := driver.Part{Number: r.Number, Size: r.Size, CRC32C: r.CRC32C}
-	err := httpdriver.Write(ctx, func(ctx context.Context) error {
+	err := driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, request{
 			method: http.MethodPut, key: r.Key, body: r.Body, size: r.Size,
 			query:  url.Values{"upload": {r.Upload}, "part": {strconv.Itoa(r.Number)}},

@@ -7,7 +7,7 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/httpdriver"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A request is one HTTP request to the store.
@@ -25,7 +25,7 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 	address := url.URL{Scheme: "http", Host: d.host, Path: "/" + r.key, RawQuery: r.query.Encode()}
 	out, err := http.NewRequestWithContext(ctx, r.method, address.String(), nil)
 	if err != nil {
-		return nil, httpdriver.NetworkError(err)
+		return nil, driver.NetworkError(err)
 	}
 	if r.header != nil {
 		out.Header = r.header
@@ -35,7 +35,7 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 	}
 	response, err := d.client.Do(out)
 	if err != nil {
-		return nil, httpdriver.NetworkError(err)
+		return nil, driver.NetworkError(err)
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		_ = response.Body.Close()
@@ -43,7 +43,7 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 	}
 	if response.Header.Get("Server") != "shelf" { // a proxy's login page is a success, too
 		_ = response.Body.Close()
-		return nil, httpdriver.UnexpectedResponse(response, "it is not from a shelf")
+		return nil, driver.UnexpectedResponse(response, "it is not from a shelf")
 	}
 	return response, nil
 }
@@ -51,7 +51,7 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 // failure returns the error of a response. The usual codes of statuses are right for this store but
 // for one.
 func failure(response *http.Response) *storage.Error {
-	err := httpdriver.StatusError(response)
+	err := driver.StatusError(response)
 	err.Unknown = response.Header.Get("Server") != "shelf"     // a gateway's: it may have come after the effect
 	if response.StatusCode == http.StatusUnprocessableEntity { // the body had another checksum than its header
 		err.Code = storage.ChecksumMismatch

@@ -21,7 +21,7 @@ import (
 
 // features are what a store may lack. A store without MultipartUploads has no OpenUploads either.
 var features = map[string]storage.Features{
-	"StreamingPut": storage.StreamingPut, "ConditionalCreate": storage.ConditionalCreate,
+	"StreamingPut": driver.StreamingPut, "ConditionalCreate": storage.ConditionalCreate,
 	"ConditionalUpdate": storage.ConditionalUpdate, "ConditionalRemove": storage.ConditionalRemove, "UniqueRevisions": storage.UniqueRevisions,
 	"ServerCopy": storage.ServerCopy, "ServerCompose": storage.ServerCompose, "Versioning": storage.Versioning,
 	"SignedURLs": storage.SignedURLs, "SignedContentType": storage.SignedContentType, "SignedSize": storage.SignedSize,
@@ -29,7 +29,7 @@ var features = map[string]storage.Features{
 	"StorageClasses": storage.StorageClasses, "SignedHead": storage.SignedHead, "Metadata": storage.Metadata,
 	"ContentProperties": storage.ContentProperties, "StoredChecksums": storage.StoredChecksums, "ObjectTags": storage.ObjectTags,
 	"ObjectLock": storage.ObjectLock, "Restoring": storage.Restoring, "SignedTags": storage.SignedTags, "SignedLocks": storage.SignedLocks,
-	"LateMetadata": storage.LateMetadata, "OpenUploads": storage.OpenUploads, "SignedParts": storage.SignedParts,
+	"LateMetadata": driver.LateMetadata, "OpenUploads": storage.OpenUploads, "SignedParts": storage.SignedParts,
 	"ListedUploads": storage.ListedUploads, "SignedPartChecksums": storage.SignedPartChecksums, "LeadingSlashes": storage.LeadingSlashes,
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/transfer"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // send makes a request of a handler, and returns the response or the error of a failed one.
@@ -69,7 +70,7 @@ func tus(target resumable.Target, c resumable.Config) Begin {
 // upload stores a file with package uploads.
 func upload(c uploads.Config) Begin {
 	return func(t *testing.T, b storage.Bucket) (func() error, error) {
-		c.Types = []string{"text/plain"}
+		c.Rules.Types = []string{"text/plain"}
 		s, err := uploads.New(b, c)
 		if err != nil {
 			return nil, err
@@ -83,7 +84,7 @@ func upload(c uploads.Config) Begin {
 
 // sign sends a file straight to the store.
 func sign(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{Unguarded: true, Types: []string{"text/plain"}})
+	s, err := uploads.New(b, uploads.Config{Unguarded: true, Rules: rules.Rules{Types: []string{"text/plain"}}})
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 }
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
-	if m.bucket.has(storage.StreamingPut | storage.LateMetadata) {
+	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
 		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
 			r.CRC32C = crc
 			return nil

@@ -43,7 +43,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	anyOrder := b.uploads.takesOpenUploads()
-	if b.has(storage.SequentialParts) && !anyOrder {
+	if b.has(driver.SequentialParts) && !anyOrder {
 		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.ID, u.Initiated = rand.Text()+rand.Text(), s.now()
@@ -171,7 +171,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	}
 	r.Size, r.CRC32C = w.Object.Size, storage.KnownCRC32C(crc)
 	kept.Set(keptUpload, u.ID)
-	if b.has(storage.LateMetadata) {
+	if b.has(driver.LateMetadata) {
 		b.keepContent(kept, &w.Object, r.CRC32C)
 	}
 	r.Metadata[reservedName] = kept.Encode()

@@ -124,7 +124,7 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 
 // put writes a body. It calls ended when the body has ended, before the object is there.
 func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
-	if b.has(storage.StreamingPut | storage.LateMetadata) {
+	if b.has(driver.StreamingPut | driver.LateMetadata) {
 		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
 			r.CRC32C = crc
 			ended(crc)

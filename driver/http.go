@@ -1,26 +1,4 @@
-// Package httpdriver has the parts that every driver.Driver over HTTP needs: a
-// transport that watches connections, and errors.
-//
-// The transport applies the bucket's stall limit and counts requests, so a driver
-// that uses it sets CountsRequests in its Description. The driver turns the
-// retries and timeouts of its SDK off, because package storage retries.
-//
-// A method that reads returns [StatusError] for an unsuccessful response, and
-// [NetworkError] for a request without a response. A method that writes does the
-// same in a function that it passes to [Write]:
-//
-//	err := httpdriver.Write(ctx, func(ctx context.Context) error {
-//		response, err := d.send(ctx, http.MethodPut, r.Key, r.Body)
-//		if err != nil {
-//			return httpdriver.NetworkError(err)
-//		}
-//		defer response.Body.Close()
-//		if response.StatusCode != http.StatusCreated {
-//			return httpdriver.StatusError(response)
-//		}
-//		return nil
-//	})
-package httpdriver
+package driver
 
 import (
 	"context"
@@ -84,17 +62,17 @@ func StatusError(response *http.Response) *storage.Error {
 
 // UnexpectedResponse returns the error for a response with a successful status that is not the
 // store's: it lacks what the store always sends, as the login page of a proxy does. Its
-// Code is Unavailable, and [Write] sets Unknown. problem says what is wrong with the response.
+// Code is Unavailable, and [SendWrite] sets Unknown. problem says what is wrong with the response.
 func UnexpectedResponse(response *http.Response, problem string) *storage.Error {
 	meaning := sdkerror.Meaning{Code: storage.Unavailable, Hint: "check the endpoint: it responds like a web page"}
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("unexpected response: "+problem))
 }
 
-// Write calls do, which sends the requests of one write, and returns its error as
+// SendWrite calls do, which sends the requests of one write, and returns its error as
 // a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
 // effect. That is so if a request was sent and got no response, if the response was
 // cut off, or if its status is 499 or a server error other than 501 and 503.
-func Write(ctx context.Context, do func(context.Context) error) error {
+func SendWrite(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
 	if e, ok := err.(*storage.Error); ok {
 		e.Unknown = e.Unknown || sdkerror.MaybeApplied(e.Status) || MaybeSent(e.Err)
@@ -104,7 +82,7 @@ func Write(ctx context.Context, do func(context.Context) error) error {
 
 // MaybeSent reports whether a request that failed with err may have reached the
 // store. It knows that it did not if the request was made through a transport of
-// this package, or if no connection was made. [Write] calls it.
+// [NewTransport], or if no connection was made. [SendWrite] calls it.
 func MaybeSent(err error) bool {
 	var watched *transport.Error
 	if errors.As(err, &watched) {

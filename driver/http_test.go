@@ -1,4 +1,4 @@
-package httpdriver
+package driver
 
 import (
 	"context"
@@ -99,7 +99,7 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 					body = strings.NewReader("hello")
 				}
 				client := newClient(t, transport)
-				err := Write(t.Context(), func(ctx context.Context) error { return put(ctx, client, server.URL+"/k?sig=secret", body) })
+				err := SendWrite(t.Context(), func(ctx context.Context) error { return put(ctx, client, server.URL+"/k?sig=secret", body) })
 				require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", kind, err)
 				require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%s: %v", kind, err)
 				if err != nil {
@@ -116,7 +116,7 @@ func TestWriteKnowsThatNothingWasSentWithoutAConnection(t *testing.T) {
 	require.NoError(t, listener.Close())
 	for _, transport := range []http.RoundTripper{NewTransport(TransportOptions{}), &http.Transport{}} {
 		client := newClient(t, transport)
-		err := Write(t.Context(), func(ctx context.Context) error {
+		err := SendWrite(t.Context(), func(ctx context.Context) error {
 			return put(ctx, client, "http://"+listener.Addr().String(), strings.NewReader("hello"))
 		})
 		require.ErrorIs(t, err, storage.Unavailable)
@@ -127,7 +127,7 @@ func TestWriteKnowsThatNothingWasSentWithoutAConnection(t *testing.T) {
 func TestWriteTranslatesErrorsOfTheClient(t *testing.T) {
 	server := newServer(t, cutOff)
 	client := newClient(t, NewTransport(TransportOptions{}))
-	err := Write(t.Context(), func(ctx context.Context) error {
+	err := SendWrite(t.Context(), func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, server.URL, nil)
 		require.NoError(t, err)
 		_, err = client.Do(request)

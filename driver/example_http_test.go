@@ -1,4 +1,4 @@
-package httpdriver_test
+package driver_test
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/httpdriver"
 )
 
 // An objectDriver is one bucket of a store that speaks plain HTTP.
@@ -20,21 +19,21 @@ type objectDriver struct {
 
 // Delete removes an object. One that does not exist is no error.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	return httpdriver.Write(ctx, func(ctx context.Context) error {
+	return driver.SendWrite(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, d.root+"/"+r.Key, nil)
 		if err != nil {
 			return storage.InvalidArgument
 		}
 		response, err := d.client.Do(request)
 		if err != nil {
-			return httpdriver.NetworkError(err)
+			return driver.NetworkError(err)
 		}
 		defer func() { _ = response.Body.Close() }()
 		switch response.StatusCode {
 		case http.StatusNoContent, http.StatusNotFound:
 			return nil
 		}
-		return httpdriver.StatusError(response)
+		return driver.StatusError(response)
 	})
 }
 
@@ -43,7 +42,7 @@ func Example() {
 		w.WriteHeader(http.StatusBadGateway)
 	}))
 	defer server.Close()
-	client := &http.Client{Transport: httpdriver.NewTransport(httpdriver.TransportOptions{})}
+	client := &http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
 	defer client.CloseIdleConnections()
 
 	d := &objectDriver{client: client, root: server.URL}
