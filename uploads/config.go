@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Link says which URL a [Result] has.
+// A Link says which URL a [File] has.
 type Link int
 
 // The links.
@@ -44,7 +44,7 @@ type Config struct {
 	// Key is the pattern of keys; "": DefaultKey. It must have {random}, which stands
 	// for 128 bits as 26 letters and digits. It may have {yyyy}, {mm} and {dd}, in
 	// UTC, and {ext} at its end, the extension that fits the content. Other names in
-	// braces, at most one in a segment, are filled by [Values].
+	// braces, at most one in a segment, are filled by [User].
 	Key string
 	// CacheControl maps a media type, "image/*" or "*" to directives. The closest
 	// match applies, and "" sets none. By default it is a year and immutable, because
