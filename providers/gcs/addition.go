@@ -80,7 +80,5 @@ func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections calls that of the base.
 func (t *adder) CloseIdleConnections() {
-	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

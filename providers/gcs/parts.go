@@ -65,7 +65,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	response, err := d.account.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", d.bucket.lockError(ctx, uploadError(err), &r.Controls)
+		return "", d.bucket.lockError(ctx, listError(err), &r.Controls)
 	}
 	_ = response.Body.Close()
 	location := response.Header.Get("Location")

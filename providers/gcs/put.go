@@ -85,7 +85,7 @@ func (b *bucket) put(ctx context.Context, query url.Values, object *resource, bo
 		return err
 	})
 	if err != nil {
-		return nil, uploadError(err)
+		return nil, listError(err)
 	}
 	return stored, nil
 }
@@ -110,16 +110,6 @@ func partType(object *resource) string {
 		return "application/octet-stream"
 	}
 	return object.ContentType
-}
-
-// uploadError returns the error for a failed upload. Only the bucket can be
-// missing.
-func uploadError(err error) *storage.Error {
-	e := translate(err)
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
-	}
-	return e
 }
 
 // readWriteResponse returns the resource in the response to a write. If it cannot

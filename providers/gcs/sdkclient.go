@@ -57,7 +57,7 @@ func (d *objectDriver) putWithSDKWriter(ctx context.Context, r *driver.PutReques
 		return nil
 	})
 	if err != nil {
-		return nil, d.bucket.lockError(ctx, uploadError(err), &r.Controls)
+		return nil, d.bucket.lockError(ctx, listError(err), &r.Controls)
 	}
 	return attrsOf(stored), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // Tags are Google's custom object contexts. The JSON API has them, and the XML API has not.
@@ -118,7 +119,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		}
 	}
 	if statusOf(err) == http.StatusPreconditionFailed {
-		return withCode(err, storage.Unavailable, "other clients are changing the object: try again")
+		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the object: try again")
 	}
 	return d.bucket.changeError(ctx, err)
 }
