@@ -138,7 +138,7 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	if r.BypassGovernance {
 		o = o.OverrideUnlockedRetention(true)
 	}
-	return b.changeError(ctx, writes(b.account.with(ctx, c), func(ctx context.Context) error {
+	return b.changeError(ctx, writes(with(ctx, c), func(ctx context.Context) error {
 		_, err := o.Update(ctx, change)
 		return err
 	}))
@@ -164,7 +164,7 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 		return refused
 	}
 	c := callOf(r.Native)
-	ctx = d.account.with(ctx, c)
+	ctx = with(ctx, c)
 	o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
 	err = writes(ctx, func(ctx context.Context) error {
 		_, err := o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true).
