@@ -2,7 +2,6 @@ package gcs_test
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"testing"
 

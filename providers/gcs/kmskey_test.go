@@ -1,7 +1,6 @@
 package gcs_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 

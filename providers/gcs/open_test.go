@@ -6,10 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	gcs "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
-	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
 )

@@ -2,7 +2,6 @@ package gcs_test
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
