@@ -2,12 +2,13 @@ package transfer_test
 
 import (
 	"context"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -77,17 +78,18 @@ func TestATreeComesBackIdentical(t *testing.T) {
 	requireTimes(t, h, back)
 }
 
-// The servers are those that are running: all of them with "make test".
-func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
-	files, largest := treeSize(t, 200, 20<<20)
-	h := plant(t, files, largest)
-	back := t.TempDir()
-	there := serverStops(t)
-	if len(there) == 0 {
-		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+// treeSize returns the number of files in the tree of a circle, and the size of the
+// largest: OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST.
+func treeSize(t *testing.T, files int, largest int64) (int, int64) {
+	t.Helper()
+	number := func(variable string, standard int64) int64 {
+		text := os.Getenv(variable)
+		if text == "" {
+			return standard
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		require.NoError(t, err, variable)
+		return n
 	}
-	stops := append([]stop{{"local", transfer.Bucket(localBucket(t, h.meddling(t)))}}, there...)
-	goRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
-	require.Equal(t, h.good, fingerprints(t, back))
-	requireTimes(t, h, back)
+	return int(number("OMNIBUCKET_TRANSFER_FILES", int64(files))), number("OMNIBUCKET_TRANSFER_LARGEST", largest)
 }

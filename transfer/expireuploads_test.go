@@ -2,7 +2,6 @@ package transfer_test
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -103,39 +102,6 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	cancel()
 	_, err = transfer.Expire(ctx, b, old, atStart())
 	require.ErrorIs(t, err, storage.Canceled)
-}
-
-// On MinIO, which lists no uploads, the rule is refused.
-func TestExpireAbortsUploadsOnServers(t *testing.T) {
-	for _, s := range servers {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
-		if endpoint == "" {
-			continue
-		}
-		t.Run(s.name, func(t *testing.T) {
-			scheme, query := s.address(t, endpoint)
-			b := freshBucket(t, scheme, query)
-			if !storage.Supports(b, storage.ListedUploads) {
-				_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{UploadsAge: day}})
-				require.ErrorIs(t, err, storage.Unsupported)
-				return
-			}
-			for _, key := range []string{"incoming/a", "incoming/b", "other"} {
-				u, err := storage.BeginUpload(t.Context(), b, key)
-				require.NoError(t, err)
-				_, err = u.PutPart(t.Context(), 1, strings.NewReader("part"))
-				require.NoError(t, err)
-			}
-			rules := []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: day}}
-			report, err := transfer.Expire(t.Context(), b, rules)
-			require.NoError(t, err)
-			require.Zero(t, report.Aborted, "they are new")
-			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
-			require.NoError(t, err)
-			require.Equal(t, int64(2), report.Aborted)
-			require.Equal(t, []string{"other"}, openUploads(t, b))
-		})
-	}
 }
 
 func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {

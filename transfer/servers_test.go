@@ -1,16 +1,24 @@
+//go:build !race || omnibucket_sdks
+
+// The SDKs of the stores are nine hundred packages. To build them for the race detector takes longer than
+// all tests of this package. "make race" does that, and scripts/tests runs these tests without it.
+
 package transfer_test
 
 import (
 	"fmt"
 	"net/url"
 	"os"
-	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
 	_ "github.com/omnibucket/storage/providers/s3"
@@ -73,18 +81,50 @@ func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	return b
 }
 
-// treeSize returns the number of files in the tree of a circle, and the size of the
-// largest: OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST.
-func treeSize(t *testing.T, files int, largest int64) (int, int64) {
-	t.Helper()
-	number := func(variable string, standard int64) int64 {
-		text := os.Getenv(variable)
-		if text == "" {
-			return standard
-		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		require.NoError(t, err, variable)
-		return n
+// The servers are those that are running: all of them with "make test".
+func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
+	files, largest := treeSize(t, 200, 20<<20)
+	h := plant(t, files, largest)
+	back := t.TempDir()
+	there := serverStops(t)
+	if len(there) == 0 {
+		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	}
-	return int(number("OMNIBUCKET_TRANSFER_FILES", int64(files))), number("OMNIBUCKET_TRANSFER_LARGEST", largest)
+	stops := append([]stop{{"local", transfer.Bucket(localBucket(t, h.meddling(t)))}}, there...)
+	goRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
+	require.Equal(t, h.good, fingerprints(t, back))
+	requireTimes(t, h, back)
+}
+
+// On MinIO, which lists no uploads, the rule is refused.
+func TestExpireAbortsUploadsOnServers(t *testing.T) {
+	for _, s := range servers {
+		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
+		if endpoint == "" {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			scheme, query := s.address(t, endpoint)
+			b := freshBucket(t, scheme, query)
+			if !storage.Supports(b, storage.ListedUploads) {
+				_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{UploadsAge: day}})
+				require.ErrorIs(t, err, storage.Unsupported)
+				return
+			}
+			for _, key := range []string{"incoming/a", "incoming/b", "other"} {
+				u, err := storage.BeginUpload(t.Context(), b, key)
+				require.NoError(t, err)
+				_, err = u.PutPart(t.Context(), 1, strings.NewReader("part"))
+				require.NoError(t, err)
+			}
+			rules := []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: day}}
+			report, err := transfer.Expire(t.Context(), b, rules)
+			require.NoError(t, err)
+			require.Zero(t, report.Aborted, "they are new")
+			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+			require.NoError(t, err)
+			require.Equal(t, int64(2), report.Aborted)
+			require.Equal(t, []string{"other"}, openUploads(t, b))
+		})
+	}
 }

@@ -66,7 +66,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 		container := emulator.container(t)
 		answering.Add(t, container)
 		return driverAt(t, azure.Config{Bucket: container, Endpoint: front.URL + path})
-	}, append(documented.Skips(also), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))...)
+	}, append(documented.Skips(also), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))...)
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		t.Cleanup(closeIdle)
 		front := httptest.NewServer(answering.For(t))

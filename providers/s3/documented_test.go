@@ -130,8 +130,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 			s, answering := answeringServer(t, name, kin.answers, kin.kinds...)
 			foreign := s.withForeignUploads()
 			conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
-				append(documented.Skips(nil), storagetest.WithName("s3"),
-					storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2", "W8", "W13"))...)
+				append(documented.Skips(nil), documented.SkipCore(), storagetest.SkipRules("the answers of Amazon test the core", "W8", "W13"), storagetest.WithName("s3"))...)
 			foreign.requireSeen(t)
 			answering.RequireAllGiven(t)
 		})
