@@ -10,6 +10,13 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
+// A Bucket reads bytes only by Download, and so does everything in this package: also of buckets that
+// are types of the user's own. ReadAll reads one Reader to its end. NewReaderAt and ReadRanges make
+// several requests, and so need that these find the same object: they pin the revision of the first
+// response (pinObject). Each further request reads a span of it, and each response is compared with the
+// first one (open). ReadAt puts the spans into the blocks of a cache, and ReadRanges puts them into its
+// results, both by fetch. A read that has found another revision fails with Changed.
+
 // A Reader is an open download, which holds a connection or buffers until Close. Its methods
 // are for one goroutine at a time, but Close may be called at any time, and more than once.
 type Reader struct {
@@ -46,42 +53,43 @@ func initReader(r *Reader, from unexported.ReadSource, attrs *Attrs, offset, len
 	r.attrs, r.from, r.offset, r.length = attrs, from, offset, length
 }
 
-// A pinnedObject is one revision of an object, for reads that make several requests.
+// A pinnedObject is one revision of an object, for functions that read it by several requests.
 type pinnedObject struct {
 	from  Downloader
 	key   string
+	op    string // of fetch, in errors
 	attrs *Attrs
-	pin   []DownloadOption // selects the revision
+	reads []DownloadOption // of each request; they select the revision
 }
 
 // pinObject pins the revision of attrs, which a read with the options in r has returned. If the
 // bucket has no revisions, nothing is pinned.
-func pinObject(from Downloader, key string, r *DownloadOptions, attrs *Attrs) *pinnedObject {
-	o := &pinnedObject{from: from, key: key, attrs: attrs}
+func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs) *pinnedObject {
+	o := &pinnedObject{from: from, key: key, op: op, attrs: attrs}
 	switch {
 	case r.Version != "":
-		o.pin = append(o.pin, WithVersion(r.Version))
+		o.reads = append(o.reads, WithVersion(r.Version))
 	case attrs.Revision != "":
-		o.pin = append(o.pin, IfRevision(attrs.Revision))
+		o.reads = append(o.reads, IfRevision(attrs.Revision))
 	}
 	if r.set.Auxiliary {
-		o.pin = append(o.pin, auxiliaryReads(r.set.Natives)...)
-		return o
+		o.reads = append(o.reads, auxiliaryReads(r.set.Natives)...)
+	} else {
+		o.reads = append(o.reads, nativeReads(r.set.Natives)...)
 	}
-	o.pin = append(o.pin, nativeReads(r.set.Natives)...)
 	return o
 }
 
-// open reads length bytes from offset off by one request, or all that follow if length is
+// open reads length bytes from an offset by one request, or all that follow if length is
 // below 0. If the object was changed or removed, it fails with Changed.
-func (o *pinnedObject) open(ctx context.Context, op string, off, length int64) (*Reader, error) {
-	opts := append(o.pin[:len(o.pin):len(o.pin)], WithRange(off, length))
+func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
+	opts := append(o.reads[:len(o.reads):len(o.reads)], WithRange(offset, length))
 	if length >= 0 {
 		opts = append(opts, WithConcurrency(1))
 	} else {
-		length = o.attrs.Size - off
+		length = o.attrs.Size - offset
 	}
-	from, err := o.from.Download(ctx, o.key, opts...)
+	r, err := o.from.Download(ctx, o.key, opts...)
 	switch CodeOf(err) {
 	case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
 		e := asError(ctx, err)
@@ -91,22 +99,20 @@ func (o *pinnedObject) open(ctx context.Context, op string, off, length int64) (
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkResponse(from, off, length); err != nil {
-		_ = from.Close()
-		e := located(o.from, op, o.key, &Error{Code: Changed})
-		e.Err = err
-		return nil, e
+	if err := o.checkResponse(r, offset, length); err != nil {
+		_ = r.Close()
+		return nil, located(o.from, op, o.key, &Error{Code: Changed, Err: err})
 	}
-	return from, nil
+	return r, nil
 }
 
 // checkResponse compares a response with what was requested. A bucket without revisions may
 // have a shorter object by now, and a server may ignore the condition.
-func (o *pinnedObject) checkResponse(from *Reader, off, length int64) error {
-	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
-		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
+func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
+	if gotOffset, gotLength := r.Range(); gotOffset != offset || gotLength != length {
+		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, offset, gotLength, gotOffset)
 	}
-	if a := from.Attrs(); a != nil && changed(o.attrs, a) {
+	if a := r.Attrs(); a != nil && changed(o.attrs, a) {
 		return errors.New("another revision came")
 	}
 	return nil
@@ -122,17 +128,19 @@ func changed(first, a *Attrs) bool {
 }
 
 // fetch makes one request, and calls read with its bytes.
-func (o *pinnedObject) fetch(ctx context.Context, off, length int64, read func(io.Reader) error) error {
-	from, err := o.open(ctx, "ReadAt", off, length)
+func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read func(io.Reader) error) error {
+	r, err := o.open(ctx, o.op, offset, length)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = from.Close() }()
-	if err := read(from); err != nil {
+	defer func() { _ = r.Close() }()
+	if err := read(r); err != nil {
 		return err
 	}
-	return checkEnd(o.from, "ReadAt", o.key, from)
+	return o.checkEnd(r)
 }
+
+func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
 // claimedBytes is how much memory a size gets that only a response has claimed. More follows
 // as the bytes come.

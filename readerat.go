@@ -48,7 +48,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err != nil {
 		return nil, err
 	}
-	return &ReaderAt{ctx: ctx, object: pinObject(b, key, &r.get, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
+	return &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
 }
 
 // A readerAtRequest is what the options of NewReaderAt ask for.
@@ -117,13 +117,13 @@ func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (int, error)
 	if err == nil {
 		return n, nil
 	}
-	_, own := findCode(err)
+	_, coded := findCode(err)
 	switch {
 	case r.closed.Load(): // Close has interrupted it
 		err = r.invalid("ReadAt", "reader", "is closed")
 	case ctx.Err() != nil:
 		err = r.interrupted(ctx, err)
-	case !own:
+	case !coded:
 		err = r.interrupted(r.ctx, err)
 	}
 	return n, err
@@ -132,8 +132,8 @@ func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (int, error)
 // start makes the cache.
 func (r *ReaderAt) start() {
 	limit := &defaultBufferLimit().limit
-	if own, ok := reach(r.object.from); ok {
-		limit = own.BufferLimit()
+	if b, ok := reach(r.object.from); ok {
+		limit = b.BufferLimit()
 	}
 	r.blocks = blockcache.New(r.ctx, blockcache.Config{
 		Fetch: r.object.fetch, Size: r.Size(), BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,

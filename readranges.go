@@ -122,7 +122,7 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	if e != nil {
 		return located(r.from, "ReadRanges", r.key, e)
 	}
-	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, &r.req, attrs)
+	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
 	if err := r.fetch(reading); err != nil {
 		return r.failed(ctx, err)
 	}
@@ -136,9 +136,9 @@ func (r *rangesRead) relative() bool {
 
 // open makes the first request, which also determines size and revision.
 func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
-	at := r.firstRange()
+	one := r.firstRange()
 	all := slices.Concat(opts, []DownloadOption{
-		WithRange(at.Offset, at.Length), WithConcurrency(1),
+		WithRange(one.Offset, one.Length), WithConcurrency(1),
 		transferOption(func(s *unexported.Settings) { s.Progress = nil }),
 	})
 	first, err := r.from.Download(ctx, r.key, all...)
@@ -215,7 +215,7 @@ func (r *rangesRead) readOnly(length int64) error {
 		r.progress.Add(length)
 	}
 	r.results = [][]byte{data}
-	return checkEnd(r.from, "ReadRanges", r.key, r.first)
+	return r.object.checkEnd(r.first)
 }
 
 // fetchBatch reads runs at once. The first request serves the first run if it begins there.
@@ -231,16 +231,16 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 	}
 	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
 		run := batch[i]
-		if offset, length := r.first.Range(); offset == run.Offset && length >= run.End-run.Offset {
-			defer context.AfterFunc(ctx, r.stopFirst)()
-			return r.read(run, r.first)
+		offset, length := r.first.Range()
+		if offset != run.Offset || length < run.End-run.Offset {
+			return r.object.fetch(ctx, run.Offset, run.End-run.Offset, func(from io.Reader) error { return r.read(run, from) })
 		}
-		from, err := r.object.open(ctx, "ReadRanges", run.Offset, run.End-run.Offset)
-		if err != nil {
-			return err
+		defer context.AfterFunc(ctx, r.stopFirst)()
+		err := r.read(run, r.first)
+		if err == nil && offset+length == run.End { // else the object is longer than a run
+			err = r.object.checkEnd(r.first)
 		}
-		defer func() { _ = from.Close() }()
-		return r.read(run, from)
+		return err
 	})
 }
 
@@ -248,29 +248,26 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 func (r *rangesRead) failed(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended
-	} else if _, own := findCode(err); own {
+	} else if _, ok := findCode(err); ok {
 		return err
 	}
 	return located(r.from, "ReadRanges", r.key, asError(ctx, err))
 }
 
 // read reads a run into the results, and skips the gaps.
-func (r *rangesRead) read(run rangeplan.Run, from *Reader) error {
-	at := run.Offset
+func (r *rangesRead) read(run rangeplan.Run, from io.Reader) error {
+	offset := run.Offset
 	for _, p := range run.Parts {
-		if _, err := io.CopyN(io.Discard, from, p.Offset-at); err != nil {
+		if _, err := io.CopyN(io.Discard, from, p.Offset-offset); err != nil {
 			return err
 		}
 		if _, err := io.ReadFull(from, r.place(p)); err != nil {
 			return err
 		}
-		at = p.End
+		offset = p.End
 		r.progress.Add(p.End - p.Offset)
 	}
-	if offset, length := from.Range(); offset+length > at { // the first request, of an object that is longer than a run
-		return nil
-	}
-	return checkEnd(r.from, "ReadRanges", r.key, from)
+	return nil
 }
 
 // place returns the memory of a part in the results.

@@ -30,7 +30,7 @@ func (f *fetch) runBuffered() bool {
 	if f.d.ended {
 		return false
 	}
-	b := &bufferSink{f: f, queue: make(chan *section, f.limit.Most())}
+	b := &bufferSink{f: f, queue: make(chan *section, f.limit.Max())}
 	f.sink, f.buffers, f.last = b, b, f.d.first.done
 	f.group.Go(func() {
 		defer close(b.queue)

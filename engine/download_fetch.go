@@ -102,9 +102,9 @@ func (d *download) grow(rate float64) {
 		d.unreserve()
 		return
 	}
-	at := d.first.req.Offset
-	d.fetch = newFetch(d, at+keep, concurrency.Growing(growingSections, int(sections), rate), 0)
-	d.first.set(at, keep)
+	offset := d.first.req.Offset
+	d.fetch = newFetch(d, offset+keep, concurrency.Growing(growingSections, int(sections), rate), 0)
+	d.first.set(offset, keep)
 }
 
 // length returns how many bytes the section at offset has. If sections grow, the first ones are

@@ -178,14 +178,14 @@ func (d *download) writeFile(file *os.File) (int64, error) {
 		return written, err
 	}
 	rest := d.remaining
-	at, err := file.Seek(0, io.SeekCurrent)
+	position, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return written, err
 	}
-	if err := d.fetchTo(io.NewOffsetWriter(file, at)); err != nil {
+	if err := d.fetchTo(io.NewOffsetWriter(file, position)); err != nil {
 		return written, err
 	}
-	_, err = file.Seek(at+rest, io.SeekStart)
+	_, err = file.Seek(position+rest, io.SeekStart)
 	return written + rest, err
 }
 

@@ -21,14 +21,9 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-const (
-	// blockOverhead is what a block takes in memory besides its bytes, as the cache counts it: 357
-	// bytes were measured for the block, its channel and its places in the map and the lists.
-	blockOverhead = 384
-	// aheadShare is the part of a cache that one request may read ahead. A sequential reader
-	// has two such requests and the blocks that it has just read.
-	aheadShare = 4
-)
+// blockOverhead is what a block takes in memory besides its bytes, as the cache counts it: 357
+// bytes were measured for the block, its channel and its places in the map and the lists.
+const blockOverhead = 384
 
 var (
 	errClosed   = errors.New("the reader is closed")
@@ -49,12 +44,8 @@ type Config struct {
 
 // A Cache reads an object in blocks.
 type Cache struct {
-	fetch  func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
-	limit  *buffer.Limit
-	length int64 // bytes of the object
-	size   int64 // bytes of a block
+	Config
 	count  int64 // blocks in the object
-	max    int64 // bytes of the blocks, with their overhead
 	ctx    context.Context
 	cancel context.CancelFunc
 	group  panics.Group
@@ -89,32 +80,29 @@ func (b *block) Memory() int64 { return int64(len(b.data)) + blockOverhead }
 
 // New returns an empty Cache, whose requests end with ctx. [Cache.Close] must be called.
 func New(ctx context.Context, config Config) *Cache {
-	c := &Cache{
-		fetch: config.Fetch, limit: config.Limit, length: config.Size, size: config.BlockSize, max: config.Max,
-		count: max(1, config.Size/config.BlockSize), blocks: map[int64]*block{},
-	}
+	c := &Cache{Config: config, count: max(1, config.Size/config.BlockSize), blocks: map[int64]*block{}}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	return c
 }
 
-// at returns the number of the block with the byte at off.
-func (c *Cache) at(off int64) int64 { return min(off/c.size, c.count-1) }
+// numberAt returns the number of the block with the byte at off.
+func (c *Cache) numberAt(off int64) int64 { return min(off/c.BlockSize, c.count-1) }
 
-func (c *Cache) start(number int64) int64 { return number * c.size }
+func (c *Cache) start(number int64) int64 { return number * c.BlockSize }
 
 func (c *Cache) end(number int64) int64 {
 	if number == c.count-1 {
-		return c.length
+		return c.Size
 	}
-	return (number + 1) * c.size
+	return (number + 1) * c.BlockSize
 }
 
 // ReadAt fills p with the bytes of the object from off on, all of which exist. It fails if ctx or
 // that of New ends, or if the cache is closed. A block that it began to fetch is kept for others.
 func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
-	c.limit.Lock()
+	c.Limit.Lock()
 	expected := c.scans.add(off, int64(len(p)))
-	c.limit.Unlock()
+	c.Limit.Unlock()
 	for n < len(p) && err == nil {
 		var k int
 		k, err = c.readSome(ctx, p[n:], off+int64(n), expected)
@@ -155,7 +143,7 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 		defer context.AfterFunc(ctx, cancel)()
 		within = both
 	}
-	err = c.fetch(within, off, int64(len(p)), func(from io.Reader) (err error) {
+	err = c.Fetch(within, off, int64(len(p)), func(from io.Reader) (err error) {
 		n, err = io.ReadFull(from, p)
 		return err
 	})
@@ -166,29 +154,29 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 // if necessary: up to expected, if the reader will probably read so far. If it returns none, the
 // next direct bytes are to be read directly.
 func (c *Cache) find(off, length, expected int64) (b *block, direct int64, err error) {
-	c.limit.Lock()
-	defer c.limit.Unlock()
+	c.Limit.Lock()
+	defer c.Limit.Unlock()
 	if c.closed {
 		return nil, 0, errClosed
 	}
-	first := c.at(off)
+	first := c.numberAt(off)
 	if b := c.blocks[first]; b != nil {
 		c.use(b)
 		return b, 0, nil
 	}
-	needed, last := int64(1), c.at(off+length-1)
+	needed, last := int64(1), c.numberAt(off+length-1)
 	for first+needed <= last && c.blocks[first+needed] == nil {
 		needed++
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
 	window := c.window(first)
 	if expected > off {
-		window = c.at(expected-1) - first + 1
+		window = c.numberAt(expected-1) - first + 1
 	} else {
 		expected = 0
 	}
 	window = min(window, c.maxAhead())
-	if direct > c.size && needed > window { // a copy would be in vain
+	if direct > c.BlockSize && needed > window { // a copy would be in vain
 		c.direct.add(first+needed-1, needed)
 		return nil, direct, nil
 	}
@@ -206,23 +194,6 @@ func (c *Cache) memory(first, n int64) int64 {
 	return c.end(first+n-1) - c.start(first) + n*blockOverhead
 }
 
-// maxBlocks returns how many blocks the cache holds.
-func (c *Cache) maxBlocks() int64 {
-	return c.max / max(c.size, c.size+blockOverhead) // the sum may overflow
-}
-
-// maxAhead returns how many blocks one request may read ahead.
-func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
-
-// window returns how many blocks to fetch from number on if access is sequential: twice as
-// many as came with the block before it. Else it returns 0.
-func (c *Cache) window(number int64) int64 {
-	if before := c.blocks[number-1]; before != nil {
-		return 2 * before.run
-	}
-	return 2 * c.direct.endingAt(number)
-}
-
 // use makes b the most recently used block. The first use of some blocks begins to read
 // ahead, so that the next blocks come while these are used.
 func (c *Cache) use(b *block) {
@@ -232,7 +203,7 @@ func (c *Cache) use(b *block) {
 	}
 	if b.inCache != nil {
 		c.idle.MoveToBack(b.inCache)
-		c.limit.Touch(b.inLimit)
+		c.Limit.Touch(b.inLimit)
 	}
 	if ahead := b.ahead; ahead > 0 {
 		b.ahead = 0
@@ -244,10 +215,10 @@ func (c *Cache) use(b *block) {
 // memory for all of them.
 func (c *Cache) reserve(first, n int64) []*block {
 	bytes := c.memory(first, n)
-	for c.bytes+bytes > c.max && c.idle.Len() > 0 {
+	for c.bytes+bytes > c.Max && c.idle.Len() > 0 {
 		c.idle.Front().Value.(*block).evict()
 	}
-	if c.bytes+bytes > c.max || !c.limit.Take(bytes) {
+	if c.bytes+bytes > c.Max || !c.Limit.Take(bytes) {
 		return nil
 	}
 	blocks := make([]*block, n)
@@ -255,32 +226,6 @@ func (c *Cache) reserve(first, n int64) []*block {
 		blocks[i] = c.add(first + int64(i))
 	}
 	return blocks
-}
-
-// reserveAhead adds up to n blocks to be read ahead. They do not replace an unread block:
-// otherwise several sequential readers would evict what was read ahead for the others. If the
-// new blocks are expected to be read, they replace an unread block that is old.
-func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
-	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
-		bytes := c.memory(number, 1)
-		for c.bytes+bytes > c.max {
-			oldest := c.idle.Front()
-			if oldest == nil || !c.mayReplace(oldest.Value.(*block), expected) {
-				return blocks
-			}
-			oldest.Value.(*block).evict()
-		}
-		if !c.limit.Take(bytes) {
-			return blocks
-		}
-		blocks = append(blocks, c.add(number))
-	}
-	return blocks
-}
-
-// mayReplace reports whether blocks that are read ahead may replace b.
-func (c *Cache) mayReplace(b *block, expected bool) bool {
-	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
 }
 
 func (c *Cache) add(number int64) *block {
@@ -304,58 +249,51 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 		b := run[needed+(n-needed)/2]
 		b.ahead, b.next = min(2*n, c.maxAhead()), last+1
 	}
-	fetched := 0
-	settle := func(err error) {
-		c.settle(run[fetched], err)
-		fetched++
-	}
-	c.group.Go(func() { c.download(run, settle) }, func() {
-		for fetched < len(run) {
-			settle(errPanicked)
+	settled := 0
+	settle := func(n int, err error) {
+		for ; settled < n; settled++ {
+			c.settle(run[settled], err)
 		}
-	})
+	}
+	c.group.Go(func() {
+		c.Limit.AddInFlight(1)
+		defer c.Limit.AddInFlight(-1)
+		settle(len(run), c.download(run, settle))
+	}, func() { settle(len(run), errPanicked) })
 }
 
-// download fetches a run, and settles each of its blocks.
-func (c *Cache) download(run []*block, settle func(error)) {
-	c.limit.AddInFlight(1)
-	defer c.limit.AddInFlight(-1)
-	first, last := run[0], run[len(run)-1]
-	remaining := len(run)
-	err := c.fetch(c.ctx, c.start(first.number), c.end(last.number)-c.start(first.number), func(from io.Reader) error {
-		for _, b := range run {
+// download fetches a run, and settles each of its blocks except the last, which may be damaged: Fetch
+// returns that.
+func (c *Cache) download(run []*block, settle func(n int, err error)) error {
+	first, last := c.start(run[0].number), c.end(run[len(run)-1].number)
+	return c.Fetch(c.ctx, first, last-first, func(from io.Reader) error {
+		for i, b := range run {
+			settle(i, nil)
 			if _, err := io.ReadFull(from, b.data); err != nil {
 				return err
-			}
-			if b != last { // which may be damaged: Fetch tells
-				settle(nil)
-				remaining--
 			}
 		}
 		return nil
 	})
-	for range remaining {
-		settle(err)
-	}
 }
 
 // settle ends the fetching of a block: it is in memory, or there is none.
 func (c *Cache) settle(b *block, err error) {
-	c.limit.Lock()
-	defer c.limit.Unlock()
+	c.Limit.Lock()
+	defer c.Limit.Unlock()
 	if b.failed = err; err != nil {
 		b.remove()
-		c.limit.Forget(b.Memory())
+		c.Limit.Forget(b.Memory())
 	} else {
 		b.since = c.used
-		b.inCache, b.inLimit = c.idle.PushBack(b), c.limit.Keep(b)
+		b.inCache, b.inLimit = c.idle.PushBack(b), c.Limit.Keep(b)
 	}
 	close(b.done)
 }
 
 // evict gives the memory of the block back. A ReadAt may still copy from it.
 func (b *block) evict() {
-	b.cache.limit.Drop(b.inLimit)
+	b.cache.Limit.Drop(b.inLimit)
 	b.Evicted()
 }
 
@@ -372,38 +310,15 @@ func (b *block) remove() {
 
 // Close stops all requests, waits for them and gives the memory back.
 func (c *Cache) Close() {
-	c.limit.Lock()
+	c.Limit.Lock()
 	c.closed = true
-	c.limit.Unlock()
+	c.Limit.Unlock()
 	c.cancel()
 	c.group.Join()
 	defer c.group.Raise()
-	c.limit.Lock()
-	defer c.limit.Unlock()
+	c.Limit.Lock()
+	defer c.Limit.Unlock()
 	for c.idle.Len() > 0 {
 		c.idle.Front().Value.(*block).evict()
 	}
-}
-
-// directReads remembers where the latest reads ended that bypassed the cache, so that
-// sequential ones are recognized.
-type directReads struct {
-	ends [8]struct{ block, run int64 }
-	next int
-}
-
-func (d *directReads) add(block, run int64) {
-	d.ends[d.next%len(d.ends)].block, d.ends[d.next%len(d.ends)].run = block, run
-	d.next++
-}
-
-// endingAt returns the blocks of a read that ended in the given block or the one before
-// it; 0 if there was none.
-func (d *directReads) endingAt(block int64) int64 {
-	for _, end := range d.ends {
-		if end.run > 0 && (end.block == block || end.block == block-1) {
-			return end.run
-		}
-	}
-	return 0
 }

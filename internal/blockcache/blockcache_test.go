@@ -103,7 +103,7 @@ func TestTheMemoryOfTinyBlocksIsBounded(t *testing.T) {
 	m := &buffer.Limit{Max: 8 * mib}
 	r := open(t, &generated{size: 100_000}, m, size, most)
 	before := heap()
-	for at := int64(0); at < r.length; at += size {
+	for at := int64(0); at < r.Size; at += size {
 		readAt(t, r, at, size)
 	}
 	require.Less(t, heap()-before, int64(most*11/10))
@@ -279,8 +279,8 @@ func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
 			r, at := readers[i%2], int64(0)
 			for range 150 {
 				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
-				if at += length; random.IntN(4) == 0 || at+length > r.length {
-					at = random.Int64N(r.length - length)
+				if at += length; random.IntN(4) == 0 || at+length > r.Size {
+					at = random.Int64N(r.Size - length)
 				}
 				got, want := make([]byte, length), make([]byte, length)
 				_, _ = numbers{}.ReadAt(want, at)

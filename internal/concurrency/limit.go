@@ -25,38 +25,38 @@ type Limit struct {
 
 	mu      sync.Mutex
 	current int
-	most    int
-	growing bool // at all
+	max     int
+	growing bool // from Growing
 	stopped bool // see Refused
 	excess  int  // slots to be removed when they are released
-	waiting int  // calls of Acquire that wait
+	waiting int  // calls of Acquire
 
 	// The requests of this round, of as many as there are slots:
 	since  time.Time
 	ended  int
 	bytes  atomic.Int64
 	second bool      // the round before had the same number, and new connections
-	before int       // the number that current was doubled from; 0: it was not
+	before int       // the number that current was doubled from; 0 if it was not
 	rate   float64   // bytes a second with that number
 	paused time.Time // when twice the number was found not to be better
 }
 
 // Fixed returns a Limit of n requests.
 func Fixed(n int) *Limit {
-	l := &Limit{slots: make(chan struct{}, n), current: n, most: n}
+	l := &Limit{slots: make(chan struct{}, n), current: n, max: n}
 	l.add(n)
 	return l
 }
 
-// Growing returns a Limit that begins with a number of requests and grows to most. If the
+// Growing returns a Limit that begins with a number of requests and grows to highest. If the
 // rate of one request, in bytes a second, is above 0, the beginning must be worthwhile too.
-func Growing(begin, most int, rate float64) *Limit {
-	begin = min(begin, most)
-	l := &Limit{slots: make(chan struct{}, most), current: begin, most: most, growing: begin < most, since: time.Now()}
-	if rate > 0 && begin > 1 {
-		l.before, l.rate = begin/2, rate
+func Growing(initial, highest int, rate float64) *Limit {
+	initial = min(initial, highest)
+	l := &Limit{slots: make(chan struct{}, highest), current: initial, max: highest, growing: initial < highest, since: time.Now()}
+	if rate > 0 && initial > 1 {
+		l.before, l.rate = initial/2, rate
 	}
-	l.add(begin)
+	l.add(initial)
 	return l
 }
 
@@ -73,8 +73,8 @@ func (l *Limit) Current() int {
 	return l.current
 }
 
-// Most returns how many requests there will ever be at once, at most.
-func (l *Limit) Most() int { return l.most }
+// Max returns how many requests there will ever be at once, at most.
+func (l *Limit) Max() int { return l.max }
 
 // TryAcquire takes a slot, if one is free.
 func (l *Limit) TryAcquire() bool {
@@ -146,9 +146,9 @@ func (l *Limit) Ended() {
 	case l.before > 0 && rate < l.needed():
 		l.set(l.before)
 		l.before, l.paused = 0, now
-	case l.current < l.most && l.waiting > 0 && now.Sub(l.paused) >= tryAgain:
+	case l.current < l.max && l.waiting > 0 && now.Sub(l.paused) >= tryAgain:
 		l.before, l.rate = l.current, rate
-		l.set(min(2*l.current, l.most))
+		l.set(min(2*l.current, l.max))
 	default:
 		l.before = 0
 	}

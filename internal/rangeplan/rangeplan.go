@@ -69,8 +69,8 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	furthest := -1 // the span that ends last so far
 	for _, i := range p.order {
 		s := p.Spans[i]
-		for at := p.copyHead(i, furthest); at < s.End; {
-			part := Part{i, at, at + min(s.End-at, p.limit)}
+		for offset := p.copyHead(i, furthest); offset < s.End; {
+			part := Part{i, offset, offset + min(s.End-offset, p.limit)}
 			if !p.merges(&run, part) {
 				if run.Parts != nil && !yield(run) {
 					return
@@ -78,7 +78,7 @@ func (p *Plan) Runs(yield func(Run) bool) {
 				run = Run{Offset: part.Offset}
 			}
 			run.End, run.Parts = part.End, append(run.Parts, part)
-			at = part.End
+			offset = part.End
 		}
 		if furthest < 0 || s.End > p.Spans[furthest].End {
 			furthest = i
