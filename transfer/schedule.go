@@ -2,12 +2,13 @@ package transfer
 
 import (
 	"context"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/lease"
 )
 
 // An EveryOption is an option of [Every]: [WithJitter], [WithLease] or [WithRuns].
@@ -29,18 +30,13 @@ func WithJitter(d time.Duration) EveryOption {
 	})
 }
 
-// WithLease lets one process at a time run the job, and starts no run before the
-// interval has passed since any process started one. An object with this key in b
-// holds the lease: it names its holder and the time of its expiry. If the holder
-// dies, another process takes over after about two minutes. If the bucket does not
-// support [storage.IfAbsent] and [storage.IfRevision] on Upload, [Every] fails with
-// Unsupported before it runs anything. While the job runs, the object is written
-// every 15 seconds: a bucket that keeps versions keeps all of them. The jobs of this package and
+// WithLease lets one process at a time run the job, and starts no run before the interval has passed
+// since any process started one, by the clock of the store ([lease.WithInterval]). The object with this
+// key in b is a lease of package lease: if its holder dies, another process takes over after a minute.
+// If the bucket does not support [storage.IfAbsent] and [storage.IfRevision] on Upload, [Every] fails
+// with Unsupported before it runs anything. While the job runs, the object is written every 15 seconds:
+// a bucket that keeps versions keeps all of them. The jobs of this package and
 // [storage.RemoveMatching] leave the object out if they run with the ctx of job.
-//
-// The clocks of the processes may differ by less than a minute. A time in the object
-// that is further in the future was written by a wrong clock: it counts as passed,
-// and [WithRuns] reports it.
 func WithLease(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -48,30 +44,24 @@ func WithLease(b interface {
 	return everyOption(func(s *schedule) {
 		if b == nil {
 			s.err = invalid("WithLease", "must have a bucket")
-			return
 		}
-		s.lease = newLease(b, key)
+		s.bucket, s.key = b, key
 	})
 }
 
-// WithRuns calls report for each run in this process, for each failure to acquire the
-// lease, and for a lease that a wrong clock has written. It calls report on the
-// goroutine that called [Every].
+// WithRuns calls report for each run in this process, and for each failure to acquire the lease. It calls
+// report on the goroutine that called [Every].
 func WithRuns(report func(Run)) EveryOption {
 	return everyOption(func(s *schedule) { s.report = report })
 }
 
-// A Run is one run of a job. If acquiring the lease failed, or a wrong clock wrote
-// it, Duration is 0 and Err is the reason. That another process has the lease is not
-// reported.
+// A Run is one run of a job. If acquiring the lease failed, Duration is 0 and Err is the reason. That
+// another process has the lease is not reported.
 type Run struct {
 	Began    time.Time
 	Duration time.Duration
 	Err      error // of the job or the lease
 }
-
-// errLeaseLost is the cause for which the ctx of a job is done.
-var errLeaseLost = &storage.Error{Code: storage.Changed, Op: "Every", Err: errors.New("lease was lost: another process may run the job now")}
 
 // Every runs job, and again when interval has passed since the last start, until ctx is
 // done. Each run, also the first, is delayed by [WithJitter]. Runs never overlap: if one
@@ -80,10 +70,9 @@ var errLeaseLost = &storage.Error{Code: storage.Changed, Op: "Every", Err: error
 // also returns any error that prevents all runs. An error of job does not end Every;
 // [WithRuns] reports it.
 //
-// With [WithLease] this holds for all processes together. The lease is renewed until
-// job returns, even after ctx is done. If renewing fails until the lease has expired,
-// or another process has it, the ctx of job is done. job should then return, because
-// another process may start.
+// With [WithLease] this holds for all processes together. The lease is renewed until job returns, even
+// after ctx is done. If the lease is lost, the ctx of job is done, with the cause Changed. job should
+// then return, because another process may start.
 func Every(ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption) error {
 	s := &schedule{interval: interval, job: job, jitter: interval / 10}
 	for _, o := range opts {
@@ -101,8 +90,8 @@ func Every(ctx context.Context, interval time.Duration, job func(ctx context.Con
 	if s.err != nil {
 		return withOp(s.err)
 	}
-	if s.lease != nil {
-		if err := s.lease.prepare(ctx); err != nil {
+	if s.bucket != nil {
+		if err := lease.Check(ctx, s.bucket, s.key); err != nil {
 			return err
 		}
 	}
@@ -120,53 +109,56 @@ type schedule struct {
 	interval time.Duration
 	jitter   time.Duration
 	job      func(ctx context.Context) error
-	lease    *lease
-	report   func(Run)
+	bucket   interface { // of the lease; or nil
+		storage.Uploader
+		storage.Downloader
+	}
+	key    string
+	report func(Run)
+}
+
+// delayed adds the jitter, without an overflow of long intervals.
+func (s *schedule) delayed(d time.Duration) time.Duration {
+	if s.jitter > 0 {
+		d += min(rand.N(s.jitter), math.MaxInt64-d)
+	}
+	return d
 }
 
 func (s *schedule) loop(ctx context.Context) error {
-	wait := time.Duration(0)
+	wait := s.delayed(0)
 	for {
-		wait = max(wait, 0)
-		if s.jitter > 0 {
-			wait += min(rand.N(s.jitter), math.MaxInt64-wait) // without an overflow of long intervals
+		if err := ctxtime.Sleep(ctx, wait); err != nil {
+			return withOp(&storage.Error{Code: storage.CodeOf(ctxError(err)), Err: err})
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return withOp(&storage.Error{Code: storage.CodeOf(ctxError(ctx.Err())), Err: ctx.Err()})
-		case <-timer.C:
+		if s.bucket != nil {
+			wait = s.runHolding(ctx)
+			continue
 		}
-		next := s.runIfDue(ctx)
-		wait = time.Until(next)
+		began := time.Now()
+		s.reportRun(began, s.job(ctx))
+		wait = s.delayed(max(0, time.Until(began.Add(s.interval))))
 	}
 }
 
-// runIfDue runs the job if it is due and no other process runs it. It returns when to
-// check again.
-func (s *schedule) runIfDue(ctx context.Context) (next time.Time) {
-	began := time.Now()
-	if s.lease == nil {
-		s.reportRun(began, s.job(ctx))
-		return began.Add(s.interval)
-	}
-	next, err := s.lease.acquire(ctx, s.interval)
-	if s.lease.clockError != nil && s.report != nil {
-		s.report(Run{Began: began, Err: s.lease.clockError})
-	}
+// runHolding runs the job when it is due and no other process runs it. It returns how long to wait
+// before the next attempt.
+func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
+	var began time.Time
+	err := lease.Hold(ctx, s.bucket, s.key, func(ctx context.Context) error {
+		began = time.Now()
+		return s.job(ctx)
+	}, lease.WithInterval(s.delayed(s.interval)))
 	switch {
-	case err != nil:
-		if s.report != nil && ctx.Err() == nil {
-			s.report(Run{Began: began, Err: err})
+	case !began.IsZero():
+		s.reportRun(began, err)
+	case ctx.Err() == nil:
+		if s.report != nil {
+			s.report(Run{Began: time.Now(), Err: err})
 		}
-		return time.Now().Add(min(s.interval, leaseTime))
-	case !next.IsZero():
-		return next
+		return min(s.interval, time.Minute)
 	}
-	due := s.lease.record.Began.Add(s.interval)
-	s.reportRun(began, s.lease.runHolding(ctx, s.job))
-	return due
+	return 0
 }
 
 func (s *schedule) reportRun(began time.Time, err error) {

@@ -3,10 +3,7 @@ package cookbook
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -48,33 +45,5 @@ func setSetting(ctx context.Context, bucket readWriter, name string, value any) 
 		settings[name] = value
 		return json.Marshal(settings)
 	})
-	return err
-}
-
-var errTaken = errors.New("another process has the lease")
-
-// acquireLease makes owner the only one with the lease until it ends. It returns the revision
-// that releaseLease needs. Clocks of the processes must agree better than the lease is long.
-func acquireLease(ctx context.Context, bucket readWriter, owner string, until, now time.Time) (string, error) {
-	attrs, err := storage.Update(ctx, bucket, "lease", func(old []byte, _ *storage.Attrs) ([]byte, error) {
-		if holder, end, _ := strings.Cut(string(old), " "); old != nil && holder != owner {
-			if t, err := time.Parse(time.RFC3339Nano, end); err != nil || now.Before(t) {
-				return nil, errors.Join(errTaken, err)
-			}
-		}
-		return []byte(owner + " " + until.UTC().Format(time.RFC3339Nano)), nil
-	})
-	if err != nil {
-		return "", err
-	}
-	return attrs.Revision, nil
-}
-
-// releaseLease ends the lease early. It does nothing if somebody else has it meanwhile.
-func releaseLease(ctx context.Context, bucket storage.Remover, revision string) error {
-	err := bucket.Remove(ctx, "lease", storage.IfRevision(revision))
-	if errors.Is(err, storage.PreconditionFailed) {
-		return nil
-	}
 	return err
 }

@@ -112,20 +112,6 @@ func TestSettings(t *testing.T) {
 	require.JSONEq(t, `{"theme":"dark","size":3}`, content(t, bucket, "settings.json"))
 }
 
-func TestLease(t *testing.T) {
-	bucket := bucketWith(t, nil)
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	revision, err := acquireLease(t.Context(), bucket, "one", now.Add(time.Minute), now)
-	require.NoError(t, err)
-	_, err = acquireLease(t.Context(), bucket, "two", now.Add(time.Minute), now)
-	require.ErrorIs(t, err, errTaken)
-	_, err = acquireLease(t.Context(), bucket, "two", now.Add(time.Hour), now.Add(2*time.Minute))
-	require.NoError(t, err, "the lease has ended")
-	require.NoError(t, releaseLease(t.Context(), bucket, revision))
-	_, err = acquireLease(t.Context(), bucket, "one", now.Add(time.Hour), now.Add(3*time.Minute))
-	require.ErrorIs(t, err, errTaken, "the release of an old lease ends no other")
-}
-
 func TestCompressed(t *testing.T) {
 	bucket := bucketWith(t, nil)
 	require.NoError(t, writeCompressed(t.Context(), bucket, "a.gz", func(w io.Writer) error {

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/lease"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -161,4 +163,64 @@ func TestUndo(t *testing.T) {
 	found, err := bucket.Exists(t.Context(), "b")
 	require.NoError(t, err)
 	require.False(t, found)
+}
+
+func TestOneMigrationAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New()
+		running, done := 0, make(chan error)
+		for range 3 {
+			go func() {
+				done <- migrate(t.Context(), bucket, func(context.Context) error {
+					running++
+					defer func() { running-- }()
+					require.Equal(t, 1, running)
+					time.Sleep(10 * time.Minute)
+					return nil
+				})
+			}()
+		}
+		for range 3 {
+			require.NoError(t, <-done)
+		}
+	})
+}
+
+func TestAnotherProcessLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New()
+		first, end := context.WithCancel(t.Context())
+		second, endAll := context.WithCancel(t.Context())
+		leaders, done := make(chan string), make(chan error)
+		begin := func(ctx context.Context, name string) {
+			done <- lead(ctx, bucket, func(ctx context.Context) error {
+				leaders <- name
+				<-ctx.Done()
+				return nil
+			})
+		}
+		go begin(first, "first")
+		require.Equal(t, "first", <-leaders)
+		go begin(second, "second")
+		end()
+		require.Equal(t, "second", <-leaders)
+		endAll()
+		require.ErrorIs(t, <-done, context.Canceled)
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+func TestAReportOfAFormerHolderIsRefused(t *testing.T) {
+	bucket := memstore.New()
+	former, err := lease.Acquire(t.Context(), bucket, "leader")
+	require.NoError(t, err)
+	require.NoError(t, former.Release())
+	holder, err := lease.Acquire(t.Context(), bucket, "leader")
+	require.NoError(t, err)
+	require.NoError(t, store(t.Context(), bucket, holder, "new"))
+	require.ErrorContains(t, store(t.Context(), bucket, former, "old"), "changed")
+	text, _, err := storage.ReadAll(t.Context(), bucket, "report")
+	require.NoError(t, err)
+	require.Equal(t, "2 new", string(text))
+	require.NoError(t, holder.Release())
 }

@@ -35,7 +35,7 @@ var telemetry = []string{
 	"github.com/go-logr/stdr",
 }
 
-var jobs = []string{"uploads", "transfer", "files", "resumable", "serve"}
+var jobs = []string{"uploads", "lease", "transfer", "files", "resumable", "serve"}
 
 // s3Stores are where s3server keeps buckets.
 var s3Stores = []string{"s3server/internal/memory", "s3server/internal/driverstore"}

@@ -17,6 +17,7 @@ const start = [
   ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
   ['Conditions', 'conditions'],
+  ['Leases', 'lease'],
   ['Signed URLs', 'signed-urls'],
   ['Jobs', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],

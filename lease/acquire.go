@@ -1,0 +1,133 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+// A waiter watches the object until it acquires the lease. Its times are those of the monotonic clock of
+// this process.
+type waiter struct {
+	lease   *Lease
+	looked  bool
+	seen    string    // revision
+	since   time.Time // when seen was seen first
+	token   int64     // of the last holder
+	due     time.Time // the earliest known end of the interval after its acquisition
+	touched bool
+}
+
+func (w *waiter) acquire(ctx context.Context) error {
+	for {
+		acquired, wait, err := w.look(ctx)
+		if acquired || err != nil {
+			return err
+		}
+		if err := ctxtime.Sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
+			return failed(storage.DeadlineExceeded, w.lease.key, "nobody released the lease in time")
+		} else if err != nil {
+			return failed(storage.Canceled, w.lease.key, "canceled while it waited for the lease")
+		}
+	}
+}
+
+// look acquires the lease, or returns how long to wait before the next look.
+func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, err error) {
+	l := w.lease
+	var found state
+	if w.looked || !l.removal { // else there is usually no object
+		if found, err = l.read(ctx); err != nil {
+			return false, 0, err
+		}
+	}
+	now := time.Now()
+	if !w.looked || found.revision != w.seen {
+		w.looked, w.seen, w.since = true, found.revision, now
+	}
+	if found.record.Holder != "" {
+		left := found.ttl() - now.Sub(w.since)
+		if left <= 0 { // it has died
+			return w.take(ctx, found)
+		}
+		w.ask(ctx, found)
+		return false, min(left, found.ttl()/looks), nil
+	}
+	wait = w.untilDue(found, now)
+	switch {
+	case wait <= 0:
+		return w.take(ctx, found)
+	case w.touched:
+		return false, wait, nil
+	}
+	// A write tells what time it is for the store.
+	w.touched = true
+	if _, err = l.write(ctx, found, found.record); storage.CodeOf(err) == storage.PreconditionFailed {
+		err = nil
+	}
+	return false, 0, err
+}
+
+// ask tells the holder once that somebody waits. This write is not a sign of life of the holder.
+func (w *waiter) ask(ctx context.Context, found state) {
+	if !w.lease.handover || found.record.Wanted {
+		return
+	}
+	found.record.Wanted = true
+	if asked, err := w.lease.write(ctx, found, found.record); err == nil {
+		w.seen = asked.revision
+	}
+}
+
+// untilDue returns how long the interval since the last acquisition still lasts, at most: what has passed
+// is the difference of two times of the store's clock, and more has passed since. Later looks may
+// therefore shorten it. If the store tells no time, the interval begins now.
+func (w *waiter) untilDue(found state, now time.Time) time.Duration {
+	interval, began := w.lease.interval, found.record.Began
+	if interval == 0 || began.IsZero() && found.record.Token == 0 {
+		return 0
+	}
+	due := now.Add(interval)
+	if !began.IsZero() {
+		due = due.Add(-min(max(0, found.modified.Sub(began)), interval))
+	}
+	if w.due.IsZero() || found.record.Token != w.token || due.Before(w.due) {
+		w.due, w.token = due, found.record.Token
+	}
+	return w.due.Sub(now)
+}
+
+// take acquires the lease, unless another process is faster.
+func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait time.Duration, err error) {
+	l := w.lease
+	sent := time.Now()
+	l.state, err = l.write(ctx, found, record{Holder: l.holder, Token: found.record.Token + 1, TTL: l.ttl})
+	if err == nil && (l.interval == 0 || !l.state.modified.IsZero()) {
+		l.state.record.Began = l.state.modified
+		return true, 0, nil
+	}
+	// The write may have succeeded although its response was lost.
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	is, unread := l.read(within)
+	if unread == nil && is.record.Holder == l.holder {
+		l.state = is
+		l.state.sent, l.state.record.Began = sent, is.modified
+		if ctx.Err() == nil {
+			return true, 0, nil
+		}
+		_ = l.free(within) // its error does not matter: the TTL ends
+		return false, 0, nil
+	}
+	switch {
+	case err == nil:
+		_ = l.free(within)
+		return false, 0, unread
+	case storage.CodeOf(err) == storage.PreconditionFailed:
+		return false, l.ttl / looks, nil
+	}
+	return false, 0, err
+}

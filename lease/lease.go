@@ -1,0 +1,148 @@
+// Package lease lets one process at a time hold a key of a bucket: a distributed lock, or the
+// election of a leader. It works in every bucket with [storage.ConditionalCreate] and
+// [storage.ConditionalUpdate]; otherwise it fails with Unsupported.
+//
+// The lease is an object. Its holder rewrites it four times per TTL, by conditional writes. Another
+// process takes over after it has seen the same revision for a whole TTL, by its own monotonic clock.
+// No clock of one machine is compared with that of another.
+//
+// A lease is lost if no write has succeeded for 3/4 of its TTL. Then its context ends, and the job has
+// the rest of the TTL to stop. A process that is paused does not stop: it may continue after another
+// one has taken over. If that can do harm, what the lease protects must refuse requests of former
+// holders, by their [Lease.Token].
+//
+// Jobs of package transfer and [storage.RemoveMatching] leave out the object of a lease that their
+// ctx carries.
+package lease
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+// A Lease is held until [Lease.Release], or until it is lost. Its methods may be called concurrently.
+type Lease struct {
+	bucket interface {
+		storage.Uploader
+		storage.Downloader
+	}
+	key      string
+	ttl      time.Duration
+	interval time.Duration
+	handover bool
+	removal  bool
+
+	holder   string          // this holder; "" for [Check]
+	ctx      context.Context // ends when the lease is lost or released
+	cancel   context.CancelCauseFunc
+	wanted   chan struct{}
+	want     sync.Once // closes wanted
+	token    int64
+	state    state              // sent is when the last successful write was sent
+	unsure   bool               // the last write failed, but may have taken effect
+	expiry   *time.Timer        // ends ctx
+	stop     context.CancelFunc // ends renewing
+	renewing panics.Group
+	release  func() error
+}
+
+// Hold calls job while it holds the lease of key, and then releases it. It waits for the lease as
+// [Acquire] does. The ctx of job carries the lease ([FromContext]). It ends with ctx, or with the cause
+// Changed if the lease is lost. Hold renews the lease until job has returned, and returns the errors
+// of job and of [Lease.Release].
+func Hold(ctx context.Context, b interface {
+	storage.Uploader
+	storage.Downloader
+}, key string, job func(ctx context.Context) error, opts ...Option) (err error) {
+	if job == nil {
+		return failed(storage.InvalidArgument, key, "job must not be nil")
+	}
+	l, err := Acquire(ctx, b, key, opts...)
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancelCause(l.carriedBy(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
+	defer func() {
+		if e := l.Release(); e != nil {
+			err = errors.Join(err, e)
+		}
+	}()
+	return job(running)
+}
+
+// Acquire waits until it holds the lease of key. If ctx ends first, it fails with Canceled or
+// DeadlineExceeded. To replace a holder that has died, ctx must last longer than the TTL of that
+// holder. The lease is renewed until [Lease.Release], also after the end of ctx.
+//
+// Acquire also fails as [Check] does, and if a request fails after its retries.
+func Acquire(ctx context.Context, b interface {
+	storage.Uploader
+	storage.Downloader
+}, key string, opts ...Option) (*Lease, error) {
+	l := &Lease{bucket: b, key: key, holder: rand.Text(), wanted: make(chan struct{})}
+	if err := l.prepare(opts); err != nil {
+		return nil, err
+	}
+	if err := (&waiter{lease: l}).acquire(ctx); err != nil {
+		return nil, err
+	}
+	l.ctx, l.cancel = context.WithCancelCause(l.carriedBy(context.WithoutCancel(ctx)))
+	l.expiry = time.AfterFunc(l.left(), l.lose)
+	renewing, stop := context.WithCancel(l.ctx)
+	l.stop, l.release, l.token = stop, sync.OnceValue(l.end), l.state.record.Token
+	l.renewing.Go(func() { l.renew(renewing) }, l.lose)
+	return l, nil
+}
+
+// Check fails if [Acquire] would: with Unsupported if the bucket lacks a feature, with InvalidArgument
+// if an option is invalid or the object is not a lease, or if the object cannot be read.
+// It writes nothing.
+func Check(ctx context.Context, b interface {
+	storage.Uploader
+	storage.Downloader
+}, key string, opts ...Option) error {
+	l := &Lease{bucket: b, key: key}
+	if err := l.prepare(opts); err != nil {
+		return err
+	}
+	_, err := l.read(ctx)
+	return err
+}
+
+type contextKey struct{}
+
+// FromContext returns the lease that ctx carries, or nil.
+func FromContext(ctx context.Context) *Lease {
+	l, _ := ctx.Value(contextKey{}).(*Lease)
+	return l
+}
+
+func (l *Lease) carriedBy(ctx context.Context) context.Context {
+	return context.WithValue(serving.Hold(ctx, l.bucket, l.key), contextKey{}, l)
+}
+
+// Context returns a context that carries the lease and the values of the ctx of [Acquire]. It ends with
+// the cause Changed if the lease is lost, and with Canceled after [Lease.Release].
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Token returns the fencing token: it is greater than that of each earlier holder, as long as nobody
+// removes the object. Send it with each request to what the lease protects, which must keep the
+// highest token that it has seen and refuse lower ones.
+func (l *Lease) Token() int64 { return l.token }
+
+// Wanted is closed when another process waits for the lease, if both use [WithHandover].
+func (l *Lease) Wanted() <-chan struct{} { return l.wanted }
+
+// Release ends the lease, so that the next holder need not wait for the TTL. The object stays, because
+// it counts the tokens. If the lease was lost, Release fails with Changed. It takes at most ten
+// seconds. Further calls do nothing and return the same error.
+func (l *Lease) Release() error { return l.release() }

@@ -1,0 +1,619 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+const key = "locks/a"
+
+// A process is a handle of a bucket that dies at a call, or stalls. Its later calls have no effect.
+type process struct {
+	storage.Bucket
+	mu      sync.Mutex
+	calls   int
+	dieAt   int  // the number of the call; 0: never
+	after   bool // it dies after that call has taken effect
+	lost    bool // only the response of that call is lost
+	dead    bool
+	stalled chan struct{} // calls wait until it is closed, or for the end of ctx
+}
+
+func (p *process) Unwrap() storage.Bucket { return p.Bucket }
+
+var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
+
+func (p *process) call(ctx context.Context, do func() error) error {
+	p.mu.Lock()
+	p.calls++
+	now, dead, stalled := p.calls == p.dieAt, p.dead, p.stalled
+	p.dead = dead || now && !p.lost
+	p.mu.Unlock()
+	if stalled != nil {
+		select {
+		case <-stalled:
+		case <-ctx.Done():
+			return &storage.Error{Code: storage.CodeOf(context.Cause(ctx)), Unknown: true, Err: ctx.Err()}
+		}
+	}
+	if dead || now && !p.after {
+		return errDead
+	}
+	err := do()
+	if now {
+		return errDead
+	}
+	return err
+}
+
+func (p *process) die() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+}
+
+func (p *process) stall() (resume func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stalled := make(chan struct{})
+	p.stalled = stalled
+	return func() { close(stalled) }
+}
+
+func (p *process) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (attrs *storage.Attrs, err error) {
+	err = p.call(ctx, func() error {
+		attrs, err = p.Bucket.Upload(ctx, key, body, opts...)
+		return err
+	})
+	return attrs, err
+}
+
+func (p *process) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (r *storage.Reader, err error) {
+	err = p.call(ctx, func() error {
+		r, err = p.Bucket.Download(ctx, key, opts...)
+		return err
+	})
+	return r, err
+}
+
+func (p *process) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+	return p.call(ctx, func() error { return p.Bucket.Remove(ctx, key, opts...) })
+}
+
+// A judge checks that no holder begins before the context of each earlier one has ended, and that
+// tokens grow.
+type judge struct {
+	t       *testing.T
+	mu      sync.Mutex
+	held    context.Context // of the last holder
+	token   int64
+	holders int
+}
+
+func (j *judge) begins(l *lease.Lease) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.held != nil && j.held.Err() == nil {
+		j.t.Error("two hold the lease")
+	}
+	if l.Token() <= j.token {
+		j.t.Errorf("token %d after %d", l.Token(), j.token)
+	}
+	j.held, j.token = l.Context(), l.Token()
+	j.holders++
+}
+
+// stores opens a bucket. Each call of the result is another handle of it.
+var stores = []struct {
+	name string
+	open func(t *testing.T) func() storage.Bucket
+}{
+	{"memory", func(*testing.T) func() storage.Bucket {
+		b := memstore.New()
+		return func() storage.Bucket { return b }
+	}},
+	{"directory", func(t *testing.T) func() storage.Bucket {
+		dir := filepath.Join(t.TempDir(), "bucket")
+		return func() storage.Bucket {
+			b, err := local.Open(dir, local.Config{Create: true, NoSync: true})
+			require.NoError(t, err)
+			return b
+		}
+	}},
+}
+
+func text(t *testing.T, b storage.Bucket) string {
+	data, _, err := storage.ReadAll(context.WithoutCancel(t.Context()), b, key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return ""
+	}
+	require.NoError(t, err)
+	return string(data)
+}
+
+// Processes release, die and stall at random while others wait.
+func TestOneHolderAtATime(t *testing.T) {
+	for _, store := range stores {
+		for seed := range uint64(3) {
+			t.Run(store.name, func(t *testing.T) {
+				open := store.open(t)
+				synctest.Test(t, func(t *testing.T) {
+					j := &judge{t: t}
+					var all sync.WaitGroup
+					for n := range uint64(6) {
+						random := rand.New(rand.NewPCG(seed, n))
+						all.Go(func() {
+							for range 8 {
+								p := &process{Bucket: open()}
+								l, err := lease.Acquire(t.Context(), p, key, lease.WithTTL(12*time.Second))
+								if err != nil {
+									t.Error(err)
+									return
+								}
+								j.begins(l)
+								switch random.IntN(4) {
+								case 0:
+									p.die()
+									<-l.Context().Done()
+								case 1:
+									resume := p.stall()
+									time.Sleep(time.Duration(random.IntN(30)) * time.Second)
+									resume()
+								default:
+									time.Sleep(time.Duration(random.IntN(30_000)) * time.Millisecond)
+								}
+								_ = l.Release()
+							}
+						})
+					}
+					all.Wait()
+					require.Equal(t, 48, j.holders)
+				})
+			})
+		}
+	}
+}
+
+// A process is killed at each of its calls, before or after it took effect, or only the response is lost.
+func TestKilledAtEveryCall(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		opts []lease.Option
+	}{
+		{"plain", nil},
+		{"with an interval", []lease.Option{lease.WithInterval(time.Second)}},
+		{"with handover", []lease.Option{lease.WithHandover()}},
+		{"with removal", []lease.Option{lease.WithRemoval()}},
+	} {
+		for _, kind := range []struct{ after, lost bool }{{}, {after: true}, {after: true, lost: true}, {lost: true}} {
+			t.Run(row.name, func(t *testing.T) {
+				for n, killed := 1, true; killed; n++ {
+					synctest.Test(t, func(t *testing.T) {
+						b := memstore.New()
+						p := &process{Bucket: b, dieAt: n, after: kind.after, lost: kind.lost}
+						var token int64
+						l, err := lease.Acquire(t.Context(), p, key, row.opts...)
+						if err == nil {
+							token = l.Token()
+							select {
+							case <-l.Context().Done():
+								require.ErrorIs(t, context.Cause(l.Context()), storage.Changed)
+							case <-time.After(50 * time.Second):
+							}
+							err = l.Release()
+						}
+						killed = p.calls >= n
+						if !killed || kind.lost && token > 0 {
+							require.NoError(t, err, "call %d", n)
+						}
+						began := time.Now()
+						next, err := lease.Acquire(t.Context(), b, key, row.opts...)
+						require.NoError(t, err)
+						require.LessOrEqual(t, time.Since(began), 66*time.Second, "call %d", n)
+						if row.name != "with removal" {
+							require.Greater(t, next.Token(), token)
+						}
+						require.NoError(t, next.Release())
+					})
+				}
+			})
+		}
+	}
+}
+
+func TestAStalledHolderFindsItsLeaseLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		p := &process{Bucket: b}
+		j := &judge{t: t}
+		stalled, err := lease.Acquire(t.Context(), p, key)
+		require.NoError(t, err)
+		j.begins(stalled)
+		resume := p.stall()
+		other, err := lease.Acquire(t.Context(), b, key)
+		require.NoError(t, err)
+		j.begins(other)
+		require.ErrorIs(t, context.Cause(stalled.Context()), storage.Changed)
+		resume()
+		before := text(t, b)
+		require.ErrorIs(t, stalled.Release(), storage.Changed)
+		require.ErrorIs(t, stalled.Release(), storage.Changed, "again")
+		require.Equal(t, before, text(t, b), "it is the other's")
+		require.NoError(t, other.Release())
+	})
+}
+
+// A paused process runs none of its timers. The resource refuses its token when it wakes up.
+func TestAFencedResourceRefusesAFormerHolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		highest := int64(0)
+		write := func(token int64) bool {
+			highest = max(highest, token)
+			return token == highest
+		}
+		p := &process{Bucket: b}
+		paused, err := lease.Acquire(t.Context(), p, key)
+		require.NoError(t, err)
+		p.die()
+		require.NoError(t, lease.Hold(t.Context(), b, key, func(ctx context.Context) error {
+			require.True(t, write(lease.FromContext(ctx).Token()))
+			return nil
+		}))
+		require.False(t, write(paused.Token()))
+		_ = paused.Release()
+	})
+}
+
+// Nothing that a process writes has a time of its own clock, and it reads none: only the store's
+// clock measures the interval, and that may be wrong by a year.
+func TestNoClockOfAProcessMatters(t *testing.T) {
+	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
+		t.Run("the store's clock is "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().AddDate(years, 0, 0) }}))
+				began := time.Now()
+				first, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
+				require.NoError(t, err)
+				time.Sleep(10 * time.Minute)
+				require.NoError(t, first.Release())
+				time.Sleep(30 * time.Minute)
+				second, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
+				require.NoError(t, err)
+				require.Equal(t, time.Hour, time.Since(began))
+				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+				defer cancel()
+				_, err = lease.Acquire(waiting, b, key)
+				require.ErrorIs(t, err, storage.DeadlineExceeded, "nobody takes it from a holder that lives")
+				require.NoError(t, second.Release())
+			})
+		})
+	}
+}
+
+// A store whose clock was set back delays a run by the interval at most.
+func TestAClockOfTheStoreThatWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shift time.Duration
+		b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(shift) }}))
+		hour := lease.WithInterval(time.Hour)
+		require.NoError(t, lease.Hold(t.Context(), b, key, func(context.Context) error { return nil }, hour))
+		shift = -1000 * time.Hour
+		began := time.Now()
+		require.NoError(t, lease.Hold(t.Context(), b, key, func(context.Context) error { return nil }, hour))
+		require.Equal(t, time.Hour, time.Since(began))
+	})
+}
+
+func TestTheIntervalDoesNotApplyAfterADeath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		p := &process{Bucket: b}
+		dead, err := lease.Acquire(t.Context(), p, key, lease.WithInterval(time.Hour))
+		require.NoError(t, err)
+		p.die()
+		l, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
+		require.NoError(t, err)
+		require.NoError(t, l.Release())
+		_ = dead.Release()
+	})
+}
+
+func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{Bucket: memstore.New()}
+		began := time.Now()
+		err := lease.Hold(t.Context(), p, key, func(ctx context.Context) error {
+			require.Equal(t, int64(1), lease.FromContext(ctx).Token())
+			p.die()
+			<-ctx.Done()
+			require.ErrorIs(t, context.Cause(ctx), storage.Changed)
+			return errors.New("job stopped")
+		})
+		require.ErrorIs(t, err, storage.Changed)
+		require.ErrorContains(t, err, "job stopped")
+		require.Equal(t, 45*time.Second, time.Since(began))
+	})
+}
+
+func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		j := &judge{t: t}
+		ctx, cancel := context.WithCancel(t.Context())
+		var jobs sync.WaitGroup
+		jobs.Go(func() {
+			err := lease.Hold(ctx, b, key, func(ctx context.Context) error {
+				j.begins(lease.FromContext(ctx))
+				<-ctx.Done()
+				time.Sleep(time.Hour) // it cleans up
+				return ctx.Err()
+			})
+			require.Equal(t, context.Canceled, err)
+		})
+		time.Sleep(time.Second)
+		cancel()
+		l, err := lease.Acquire(t.Context(), b, key)
+		require.NoError(t, err)
+		j.begins(l)
+		require.NoError(t, l.Release())
+		jobs.Wait()
+	})
+}
+
+func TestHoldReleasesAfterAPanic(t *testing.T) {
+	b := memstore.New()
+	require.PanicsWithValue(t, "job", func() {
+		_ = lease.Hold(t.Context(), b, key, func(context.Context) error { panic("job") })
+	})
+	require.NotContains(t, text(t, b), "holder")
+}
+
+func TestHandover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		holder, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
+		require.NoError(t, err)
+		waiting, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err = lease.Acquire(waiting, b, key)
+		require.ErrorIs(t, err, storage.DeadlineExceeded)
+		select {
+		case <-holder.Wanted():
+			t.Error("nobody has asked")
+		default:
+		}
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				l, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
+				require.NoError(t, err)
+				require.NoError(t, l.Release())
+			})
+		}
+		<-holder.Wanted()
+		require.LessOrEqual(t, time.Since(began), 5*time.Second)
+		require.NoError(t, holder.Release())
+		all.Wait()
+	})
+}
+
+// Asking for a lease is no sign of life of its holder.
+func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		p := &process{Bucket: b}
+		dead, err := lease.Acquire(t.Context(), p, key)
+		require.NoError(t, err)
+		p.die()
+		began := time.Now()
+		l, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(began))
+		require.NoError(t, l.Release())
+		_ = dead.Release()
+	})
+}
+
+func TestRemoval(t *testing.T) {
+	for name, lacking := range map[string]storage.Features{"conditionally": 0, "without a condition": storage.ConditionalRemove} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacking})))
+			p := &process{Bucket: b}
+			for range 2 {
+				l, err := lease.Acquire(t.Context(), p, key, lease.WithRemoval())
+				require.NoError(t, err)
+				require.Equal(t, int64(1), l.Token())
+				require.NoError(t, l.Release())
+				require.Empty(t, text(t, b))
+			}
+			require.Equal(t, 4, p.calls, "two requests, if nobody else wants it")
+		})
+	}
+}
+
+func TestReleaseLeavesTheCounter(t *testing.T) {
+	b := memstore.New()
+	for want := range int64(3) {
+		l, err := lease.Acquire(t.Context(), b, key)
+		require.NoError(t, err)
+		require.Equal(t, want+1, l.Token())
+		require.NoError(t, l.Release())
+		require.ErrorIs(t, context.Cause(l.Context()), context.Canceled)
+	}
+}
+
+// A lease in the form of an earlier release of package transfer, or of adapters/tus.
+func TestLeasesOfEarlierReleases(t *testing.T) {
+	for _, row := range []struct {
+		name, text string
+		after      time.Duration
+	}{
+		{"held", `{"holder":"A","until":"2999-01-01T00:00:00Z","began":"2999-01-01T00:00:00Z","nonce":"N"}`, time.Minute},
+		{"free", `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`, 0},
+		{"of tus", `{"Holder":"dead","Wanted":true,"Beat":3}`, time.Minute},
+		{"a TTL that no option sets", `{"holder":"A","ttl":1,"nonce":"N"}`, time.Second},
+		{"a TTL below zero", `{"holder":"A","ttl":-1,"nonce":"N"}`, time.Minute},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := memstore.New()
+				_, err := b.Upload(t.Context(), key, strings.NewReader(row.text))
+				require.NoError(t, err)
+				began := time.Now()
+				l, err := lease.Acquire(t.Context(), b, key)
+				require.NoError(t, err)
+				require.Equal(t, row.after, time.Since(began))
+				require.Equal(t, int64(1), l.Token())
+				require.NoError(t, l.Release())
+			})
+		})
+	}
+}
+
+func TestAnObjectThatIsNotALeaseIsRefused(t *testing.T) {
+	for _, foreign := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``, `{"holder":"a","token":-1}`, `{"holder":"` + strings.Repeat("a", 1<<17) + `"}`} {
+		b := memstore.New()
+		_, err := b.Upload(t.Context(), key, strings.NewReader(foreign))
+		require.NoError(t, err)
+		require.ErrorIs(t, lease.Check(t.Context(), b, key), storage.InvalidArgument)
+		_, err = lease.Acquire(t.Context(), b, key)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Equal(t, foreign, text(t, b))
+	}
+}
+
+func TestAHolderWhoseObjectIsReplacedOrRemovedHasLostItsLease(t *testing.T) {
+	for _, foreign := range []string{"", "text", `{"holder":"thief"}`} {
+		t.Run(foreign, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := memstore.New()
+				l, err := lease.Acquire(t.Context(), b, key)
+				require.NoError(t, err)
+				if foreign == "" {
+					require.NoError(t, b.Remove(t.Context(), key))
+				} else {
+					_, err = b.Upload(t.Context(), key, strings.NewReader(foreign))
+					require.NoError(t, err)
+				}
+				<-l.Context().Done()
+				require.ErrorIs(t, l.Release(), storage.Changed)
+				require.Equal(t, foreign, text(t, b))
+			})
+		})
+	}
+}
+
+func TestArguments(t *testing.T) {
+	b := memstore.New()
+	job := func(context.Context) error {
+		t.Error("it ran")
+		return nil
+	}
+
+	for name, opts := range map[string][]lease.Option{
+		"no option": {nil}, "TTL": {lease.WithTTL(time.Second - 1)}, "interval": {lease.WithInterval(-1)},
+	} {
+		require.ErrorIs(t, lease.Check(t.Context(), b, key, opts...), storage.InvalidArgument, name)
+		require.ErrorIs(t, lease.Hold(t.Context(), b, key, job, opts...), storage.InvalidArgument, name)
+	}
+	require.ErrorIs(t, lease.Hold(t.Context(), b, key, nil), storage.InvalidArgument)
+	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
+	require.ErrorIs(t, lease.Check(t.Context(), noRemover{b, b}, key, lease.WithRemoval()), storage.InvalidArgument)
+	require.Empty(t, text(t, b))
+	require.NoError(t, lease.Check(t.Context(), b, key))
+	require.Empty(t, text(t, b), "nothing was written")
+	require.Nil(t, lease.FromContext(t.Context()))
+}
+
+type noRemover struct {
+	storage.Uploader
+	storage.Downloader
+}
+
+func TestABucketWithoutConditions(t *testing.T) {
+	for _, missing := range []storage.Features{storage.ConditionalCreate, storage.ConditionalUpdate} {
+		inj := faults.New()
+		b := memstore.New(driver.WithLayer(inj.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: missing})))
+		_, err := lease.Acquire(t.Context(), b, key)
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.Zero(t, inj.Count(faults.Any), "no request was made")
+	}
+}
+
+func TestAcquireEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		l, err := lease.Acquire(t.Context(), b, key)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err = lease.Acquire(ctx, b, key)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NoError(t, l.Release())
+	})
+}
+
+// An Acquire that ends during its write leaves no lease that nobody holds.
+func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
+	b := memstore.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := lease.Acquire(ctx, &canceling{b, cancel}, key)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotContains(t, text(t, b), "holder")
+}
+
+// A canceling bucket cancels a ctx when a write has taken effect.
+type canceling struct {
+	storage.Bucket
+	cancel func()
+}
+
+func (b *canceling) Unwrap() storage.Bucket { return b.Bucket }
+
+func (b *canceling) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	attrs, err := b.Bucket.Upload(ctx, key, body, opts...)
+	if ctx.Err() == nil && err == nil {
+		b.cancel()
+		if ctx.Err() != nil {
+			return nil, &storage.Error{Code: storage.Canceled, Unknown: true, Err: ctx.Err()}
+		}
+	}
+	return attrs, err
+}
+
+// A waiter makes at most one read per twelfth of the TTL, and a holder four writes per TTL.
+func TestRequestsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		holder, waiter := &process{Bucket: b}, &process{Bucket: b}
+		l, err := lease.Acquire(t.Context(), holder, key)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err = lease.Acquire(ctx, waiter, key)
+		require.ErrorIs(t, err, storage.DeadlineExceeded)
+		require.LessOrEqual(t, waiter.calls, 60*12+1)
+		require.LessOrEqual(t, holder.calls, 60*4+2)
+		require.NoError(t, l.Release())
+	})
+}

@@ -1,0 +1,67 @@
+package lease
+
+import (
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// An Option is an option of [Hold], [Acquire] and [Check]: [WithTTL], [WithInterval], [WithHandover] or
+// [WithRemoval].
+type Option interface{ apply(*Lease) }
+
+type option func(*Lease)
+
+func (o option) apply(l *Lease) { o(l) }
+
+// prepare checks the arguments and the features of the bucket.
+func (l *Lease) prepare(opts []Option) error {
+	l.ttl = defaultTTL
+	for _, o := range opts {
+		if o == nil {
+			return failed(storage.InvalidArgument, l.key, "option must not be nil")
+		}
+		o.apply(l)
+	}
+	_, remover := l.bucket.(storage.Remover)
+	switch {
+	case l.bucket == nil:
+		return failed(storage.InvalidArgument, l.key, "bucket must not be nil")
+	case l.ttl < minTTL:
+		return failed(storage.InvalidArgument, l.key, "WithTTL must be at least a second")
+	case l.interval < 0:
+		return failed(storage.InvalidArgument, l.key, "WithInterval must not be negative")
+	case l.removal && !remover:
+		return failed(storage.InvalidArgument, l.key, "WithRemoval must have a bucket that is a Remover")
+	case !storage.Supports(l.bucket, storage.ConditionalCreate):
+		return failed(storage.Unsupported, l.key, "a lease needs IfAbsent on Upload")
+	case !storage.Supports(l.bucket, storage.ConditionalUpdate):
+		return failed(storage.Unsupported, l.key, "a lease needs IfRevision on Upload")
+	}
+	return nil
+}
+
+func failed(code storage.Code, key, text string) error {
+	return &storage.Error{Code: code, Op: "Acquire", Key: key, Err: errors.New(text)}
+}
+
+// WithTTL sets the time after which another process replaces a holder that has died. The default is a
+// minute. Below a second, the call fails with InvalidArgument. Holders of one key may use different
+// times: the object names that of its holder.
+func WithTTL(ttl time.Duration) Option { return option(func(l *Lease) { l.ttl = ttl }) }
+
+// WithInterval lets [Acquire] wait until d has passed since the last holder acquired the lease, by the
+// clock of the store ([storage.Attrs].Modified) and to its precision. d does not apply if that holder
+// has died. If the clock of the store was set back, Acquire waits for d at most. If d is negative, the
+// call fails with InvalidArgument.
+func WithInterval(d time.Duration) Option { return option(func(l *Lease) { l.interval = d }) }
+
+// WithHandover lets [Acquire] ask the holder for the lease, and closes [Lease.Wanted] when another process
+// asks. Both read the object twelve times per TTL.
+func WithHandover() Option { return option(func(l *Lease) { l.handover = true }) }
+
+// WithRemoval lets [Lease.Release] remove the object: for many keys that each live a short time.
+// Tokens then begin at 1 again. If the bucket cannot remove objects, the call fails with
+// InvalidArgument.
+func WithRemoval() Option { return option(func(l *Lease) { l.removal = true }) }

@@ -1,0 +1,92 @@
+package lease
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// defaultTTL is also that of objects which name none.
+	defaultTTL = time.Minute
+	minTTL     = time.Second
+	// looks is how often a process that waits reads the object per TTL.
+	looks = 12
+	// maxRecord is more than a record has; a larger object is not a lease.
+	maxRecord = 64 << 10
+)
+
+// A record is the content of the object, in JSON.
+type record struct {
+	Holder string        `json:"holder,omitempty"` // "" if the lease is free
+	Token  int64         `json:"token,omitempty"`
+	TTL    time.Duration `json:"ttl,omitempty"`   // nanoseconds
+	Began  time.Time     `json:"began,omitzero"`  // last acquisition, by the clock of the store
+	Wanted bool          `json:"wanted,omitzero"` // another process has asked for the lease
+	// Nonce makes each content unique, because some stores derive the revision from it.
+	Nonce string `json:"nonce"`
+}
+
+// A state is the object as it was read or written.
+type state struct {
+	record   record
+	revision string    // "" if there is no object
+	modified time.Time // by the clock of the store; zero in what a write on S3 returns
+	sent     time.Time // by the clock of this process; zero in what was read
+}
+
+func (s state) ttl() time.Duration {
+	if s.record.TTL <= 0 {
+		return defaultTTL
+	}
+	return max(s.record.TTL, minTTL)
+}
+
+// read reads the object. If there is none, the state is zero.
+func (l *Lease) read(ctx context.Context) (s state, err error) {
+	r, err := l.bucket.Download(ctx, l.key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = r.Close() }() // always nil
+	text, err := io.ReadAll(io.LimitReader(r, maxRecord))
+	if err != nil {
+		return s, err
+	}
+	if json.Unmarshal(text, &s.record) != nil || s.record.Holder == "" && s.record.Nonce == "" || s.record.Token < 0 {
+		return s, &storage.Error{
+			Code: storage.InvalidArgument, Op: "Acquire", Key: l.key, Err: errors.New("object is not a lease"),
+			Hint: "pass another key, or remove the object",
+		}
+	}
+	s.revision, s.modified = r.Attrs().Revision, r.Attrs().Modified
+	return s, nil
+}
+
+// write replaces the object if it is as in was.
+func (l *Lease) write(ctx context.Context, was state, r record) (state, error) {
+	r.Nonce = rand.Text()
+	text, err := json.Marshal(r)
+	if err != nil {
+		return state{}, err
+	}
+	opts := []storage.UploadOption{storage.IfAbsent()}
+	if was.revision != "" {
+		opts[0] = storage.IfRevision(was.revision)
+	}
+	sent := time.Now()
+	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text), opts...)
+	if err != nil {
+		return state{}, err
+	}
+	return state{r, attrs.Revision, attrs.Modified, sent}, nil
+}
