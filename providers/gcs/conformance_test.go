@@ -165,22 +165,22 @@ func TestFurtherConformance(t *testing.T) {
 	for _, row := range []setting{composite, givenClient} {
 		t.Run(row.column, func(t *testing.T) {
 			t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-			s.conform(t, row)
+			s.conform(t, row, storagetest.SkipRules("the rule server has them with this setting, and this server without it", "E3", "T1", "T2", "W2", "W13"))
 		})
 	}
 }
 
 // conform runs the suite on fake-gcs-server.
-func (s *testServer) conform(t *testing.T, row setting) {
+func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Option) {
 	t.Helper()
-	opts := []storagetest.Option{
+	opts = append(opts,
 		row.opt,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			c := row.config(t, s.endpoint)
 			c.Bucket = s.bucket(t, true)
 			return s.open(t, c, append(opts, storage.WithVersions())...)
 		}),
-	}
+	)
 	for _, left := range []map[string]string{unjudged, row.left} {
 		for name, reason := range left {
 			opts = append(opts, storagetest.Skip(name, reason))
