@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -404,9 +404,7 @@ func (d plain) Describe() driver.Description {
 }
 
 // quick returns a locker that looks often.
-func quick(b storage.ReadWriter) *Locker {
-	return &Locker{bucket: b, poll: time.Millisecond, refresh: 5 * time.Millisecond, dead: 10 * time.Second}
-}
+func quick(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: time.Second} }
 
 func TestLocks(t *testing.T) {
 	for _, store := range stores {
@@ -451,33 +449,35 @@ func TestALockThatNobodyElseWantsIsTwoRequests(t *testing.T) {
 }
 
 func TestTheHolderMayUnlockWhenItIsAsked(t *testing.T) {
-	locker := quick(memstore.New())
-	one, err := locker.NewLock("a")
-	require.NoError(t, err)
-	unlocked := make(chan error, 1)
-	require.NoError(t, one.Lock(t.Context(), func() { unlocked <- one.Unlock() }))
-	two, err := locker.NewLock("a")
-	require.NoError(t, err)
-	require.NoError(t, two.Lock(t.Context(), func() {}))
-	require.NoError(t, <-unlocked)
-	require.NoError(t, two.Unlock())
+	synctest.Test(t, func(t *testing.T) {
+		locker := quick(memstore.New())
+		one, err := locker.NewLock("a")
+		require.NoError(t, err)
+		unlocked := make(chan error, 1)
+		require.NoError(t, one.Lock(t.Context(), func() { unlocked <- one.Unlock() }))
+		two, err := locker.NewLock("a")
+		require.NoError(t, err)
+		require.NoError(t, two.Lock(t.Context(), func() {}))
+		require.NoError(t, <-unlocked)
+		require.NoError(t, two.Unlock())
+	})
 }
 
 func TestALockOfADeadHolderIsTaken(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"dead"}`))
-	require.NoError(t, err)
-	locker := quick(b)
-	locker.dead = 300 * time.Millisecond
-	l, err := locker.NewLock("a")
-	require.NoError(t, err)
-	asked := make(chan struct{})
-	require.NoError(t, l.Lock(t.Context(), func() { close(asked) }))
-	_, err = b.Upload(t.Context(), "a.lock", strings.NewReader(fmt.Sprintf(`{"Holder":%q}`, "thief")))
-	require.NoError(t, err)
-	<-asked // the holder learns that it has lost the lock
-	require.NoError(t, l.Unlock())
-	there, err := b.Exists(t.Context(), "a.lock")
-	require.NoError(t, err)
-	require.True(t, there, "it is the other's")
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"dead"}`)) // of an earlier release
+		require.NoError(t, err)
+		l, err := newLocker(b).NewLock("a")
+		require.NoError(t, err)
+		asked := make(chan struct{})
+		require.NoError(t, l.Lock(t.Context(), func() { close(asked) }))
+		_, err = b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"thief"}`))
+		require.NoError(t, err)
+		<-asked // the holder learns that it has lost the lock
+		require.NoError(t, l.Unlock())
+		there, err := b.Exists(t.Context(), "a.lock")
+		require.NoError(t, err)
+		require.True(t, there, "it is the other's")
+	})
 }

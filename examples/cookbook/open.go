@@ -5,14 +5,14 @@ import (
 	"log/slog"
 	"time"
 
-	gcs "cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/azure"
-	gcsdriver "github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -33,13 +33,13 @@ func openWithRole(ctx context.Context, cfg aws.Config) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{Bucket: "photos", AWS: &cfg})
 }
 
-// openExisting puts buckets on clients that the program has already.
-func openExisting(ctx context.Context, a *awss3.Client, g *gcs.Client, z *service.Client) ([]storage.Bucket, error) {
+// openExisting puts buckets on the clients and credentials that the program has already.
+func openExisting(ctx context.Context, a *awss3.Client, g oauth2.TokenSource, z *service.Client) ([]storage.Bucket, error) {
 	onS3, err := s3.Open(ctx, s3.Config{Bucket: "photos", Client: a})
 	if err != nil {
 		return nil, err
 	}
-	onGoogle, err := gcsdriver.Open(ctx, gcsdriver.Config{Bucket: "photos", Client: g})
+	onGoogle, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", TokenSource: g})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package address
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"strings"
 
@@ -81,6 +82,16 @@ func Flag(query url.Values, name string, byDefault bool) (bool, error) {
 		return false, nil
 	}
 	return false, argument.Invalid("parameter "+name, `must be "true" or "false"`, "")
+}
+
+// InClear reports whether requests to u show their headers to the network: they have no TLS, and
+// leave this machine. A nil URL is a provider's own.
+func InClear(u *url.URL) bool {
+	if u == nil || u.Scheme != "http" || u.Hostname() == "localhost" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip == nil || !ip.IsLoopback()
 }
 
 // Endpoint parses the root URL of a server, and removes the slash at the end of its path.

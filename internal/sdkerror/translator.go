@@ -90,7 +90,7 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 	if e.Unknown && e.Code == storage.ObjectNotFound { // a gateway's 404 proves nothing
 		e.Code, e.Retryable = storage.Unavailable, true
 	}
-	e.Unknown = e.Unknown || t.isUnknown(err, e.Status, counter)
+	e.Unknown = e.Unknown || errors.Is(err, ErrNoEvidence) || t.isUnknown(err, e.Status, counter)
 	return e
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // batchVersion is the first service version with batches of one container.
@@ -54,7 +55,7 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 			return nil, whole
 		}
 		if e.Code == storage.Internal { // the SDK's text contains the response
-			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: pageHint, Err: errUnreadable}
+			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
 		}
 		e.Unknown = true
 	}
@@ -100,11 +101,4 @@ func (rm *remover) assignResponses(ctx context.Context, responses []*container.B
 			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the response to the batch has no result for this object")}
 		}
 	}
-}
-
-func fill(errs []error, err error) []error {
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
 }

@@ -82,9 +82,7 @@ func (b *managedContainer) setPublic(ctx context.Context, wanted bool) error {
 		return err
 	})
 	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's
-		e := *asError(err)
-		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, "another client changed the container at the same time: try again"
-		return &e
+		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}
 	if err != nil {
 		return publicAccessError(err)

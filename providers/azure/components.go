@@ -104,7 +104,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	if err != nil {
 		return driver.Part{}, err
 	}
-	body, sum, err := withCRC64(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(ctx, r.Body, r.CRC32C)
 	if err != nil {
 		return driver.Part{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -141,11 +142,11 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *drive
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if !d.account.canBatch() {
-		return fill(errs, storage.Unsupported)
+		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 	batch, err := d.container.client.NewBatchBuilder()
 	if err != nil {
-		return fill(errs, storage.Unsupported)
+		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 	var slots []int // indexes in r of the requests in the batch
 	for i := range r {

@@ -61,7 +61,7 @@ func fromResponse(err error) *storage.Error {
 	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
-		e.Hint = pageHint
+		e.Hint = sdkerror.PageHint
 	}
 	return e
 }

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // The SDK believes a response because of its status. A proxy, a captive portal or a wrong
@@ -49,12 +48,6 @@ var evidences = map[[3]string]evidence{
 	{http.MethodPost, "service", "userdelegationkey"}: {root: "UserDelegationKey"},
 }
 
-// pageHint is for a response that is not the service's.
-const pageHint = "the endpoint answers like a web page: check endpoint="
-
-// errNoEvidence is in the error for a success that is not the service's.
-var errNoEvidence = errors.New("the response is not one of Azure Blob Storage")
-
 // ask makes one request of the SDK that changes nothing.
 func ask[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (T, error) {
 	var out T
@@ -75,16 +68,9 @@ func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (
 	return out, err
 }
 
-// writes makes one request that changes something, and translates its error. If the response is
-// not the service's, the outcome is unknown.
+// writes makes one request that changes something, and translates its error.
 func writes(ctx context.Context, do func(context.Context) error) error {
-	return translator.Write(ctx, func(ctx context.Context) error {
-		err := answered(ctx, do)
-		if e, ok := err.(*storage.Error); ok && errors.Is(e, errNoEvidence) {
-			e.Unknown = true
-		}
-		return err
-	})
+	return translator.Write(ctx, func(ctx context.Context) error { return answered(ctx, do) })
 }
 
 // answered calls do, which makes one request, and checks a successful response.
@@ -132,14 +118,9 @@ func checkAnswer(response *http.Response) error {
 }
 
 func noEvidence(response *http.Response, why string) *storage.Error {
-	return &storage.Error{
-		Code:      storage.Unavailable,
-		Status:    response.StatusCode,
-		RequestID: response.Header.Get(requestIDHeader),
-		Retryable: true,
-		Hint:      pageHint,
-		Err:       fmt.Errorf("%w: %s", errNoEvidence, why),
-	}
+	e := sdkerror.NoEvidence("Azure Blob Storage", why)
+	e.Status, e.RequestID = response.StatusCode, response.Header.Get(requestIDHeader)
+	return e
 }
 
 // rootOf returns the name of a document's root element, or "".

@@ -3,7 +3,6 @@ package azure
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/pagetoken"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/transport"
 )
@@ -26,7 +25,7 @@ type lister struct{ container *blobContainer }
 // makes as many as needed, and the page may have more entries than the limit. It
 // requests metadata only to recognize placeholders.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	marker, last, err := parsePageToken(r.Token)
+	marker, last, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +55,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	page := &storage.Page{Entries: l.entries}
 	if l.marker != "" {
-		page.Token = encodePageToken(l.marker, l.last)
+		page.Token = pagetoken.Encode(l.marker, l.last)
 	}
 	return page, nil
 }
@@ -240,25 +239,6 @@ func isPlaceholder(item *container.BlobItem) bool {
 // missing.
 func (bc *blobContainer) listError(err error) error {
 	return sdkerror.FromListing(translate(err), bc.missingHint())
-}
-
-// encodePageToken returns a token with Azure's marker and a key. The key is the
-// last one before the marker, or the first one after it in a listing of versions.
-func encodePageToken(marker, key string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(marker)) + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
-}
-
-func parsePageToken(token string) (marker, key string, err error) {
-	if token == "" {
-		return "", "", nil
-	}
-	rawMarker, rawKey, found := strings.Cut(token, ".")
-	markerBytes, err := base64.RawURLEncoding.DecodeString(rawMarker)
-	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
-	if err := errors.Join(err, err2); err != nil || !found {
-		return "", "", argument.Invalid("token", "must be a token of this container", "")
-	}
-	return string(markerBytes), string(keyBytes), nil
 }
 
 // markers checks those of the pages that one call follows.

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/pagetoken"
 )
 
 // listing returns a response to List Blobs.
@@ -50,7 +51,7 @@ func TestListRequests(t *testing.T) {
 		"a prefix":                   {driver.ListRequest{Limit: 10, Prefix: "a b/"}, "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container"},
 		"a delimiter":                {driver.ListRequest{Limit: 10, Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container"},
 		"more than the service has":  {driver.ListRequest{Limit: 9999}, "comp=list&include=metadata&maxresults=5000&restype=container"},
-		"a token":                    {driver.ListRequest{Limit: 10, Token: encodePageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
+		"a token":                    {driver.ListRequest{Limit: 10, Token: pagetoken.Encode("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
 		"a start":                    {driver.ListRequest{Limit: 10, StartAfter: "b/c"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc"},
 		"a start, of one level":      {driver.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb"},
 		"a start before the prefix":  {driver.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
@@ -76,7 +77,7 @@ func TestAPageOfAListing(t *testing.T) {
 		prefixEntry("b/")))
 	page, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
-	require.Equal(t, encodePageToken("m 2", "z"), page.Token)
+	require.Equal(t, pagetoken.Encode("m 2", "z"), page.Token)
 	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes stand among the keys")
 	require.Equal(t, etag, page.Entries[0].Revision, "as reads have it, with its quotes")
 	require.Equal(t, etag, page.Entries[0].ETag)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 // lockVersion is the first service version with immutability policies of versions. An older one
@@ -96,14 +97,12 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if err != nil {
 		return d.container.lockError(ctx, err)
 	}
-	now, inForce := retentionOf(found), false
-	if inForce = time.Now().Before(now.Until); inForce {
-		if err := mayChange(now, r); err != nil {
-			return err
-		}
+	old, now := retentionOf(found), time.Now()
+	if err := objectlock.CheckChange(old, r, now); err != nil {
+		return err
 	}
 	ends := r.Retention == (storage.Retention{})
-	if ends && !inForce { // Azure never removes a locked policy
+	if ends && !now.Before(old.Until) { // Azure never removes a locked policy
 		return d.container.canLock(ctx)
 	}
 	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
@@ -115,24 +114,6 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return err
 	})
 	return d.container.lockError(ctx, err)
-}
-
-// mayChange returns Locked if a retention that is in force may not become what r says.
-func mayChange(now storage.Retention, r *driver.ChangeRequest) error {
-	extends := r.Retention.Mode == now.Mode && !r.Retention.Until.Before(now.Until)
-	if extends || r.BypassGovernance && now.Mode == storage.Governance {
-		return nil
-	}
-	return retained(now)
-}
-
-// retained returns the error for an object that is under retention.
-func retained(r storage.Retention) error {
-	e := &storage.Error{Code: storage.Locked, Err: errors.New("the object is under retention until " + r.Until.Format(time.RFC3339))}
-	if r.Mode == storage.Governance {
-		e.Hint = "WithGovernanceBypass ends a retention in the mode governance"
-	}
-	return e
 }
 
 // SetLegalHold makes one Set Blob Legal Hold request.
@@ -172,14 +153,9 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 // unlock returns Locked if a version that is to be removed is locked. With a bypass it removes an
 // unlocked policy.
 func (rm *remover) unlock(ctx context.Context, b *blob.Client, found *blob.GetPropertiesResponse, bypass bool) error {
-	now := retentionOf(found)
-	switch {
-	case found.LegalHold != nil && *found.LegalHold:
-		return &storage.Error{Code: storage.Locked, Err: errors.New("the object is under a legal hold")}
-	case !time.Now().Before(now.Until):
-		return nil
-	case !bypass || now.Mode == storage.Compliance:
-		return retained(now)
+	old, now := retentionOf(found), time.Now()
+	if err := objectlock.CheckRemoval(old, deref(found.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
+		return err
 	}
 	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.DeleteImmutabilityPolicy(ctx, nil)

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
-	"net"
 	"net/url"
 	"regexp"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -91,7 +91,7 @@ func (a *account) checkNative(value any) error {
 		if v.secret == nil {
 			return argument.Invalid("WithCustomerKey", "must have 32 bytes", "")
 		}
-		if a.endpoint.Scheme == "http" && !isLoopback(a.endpoint.Hostname()) {
+		if address.InClear(a.endpoint) {
 			return argument.Invalid("WithCustomerKey", "needs an endpoint with https: the request contains the key", "")
 		}
 		if a.isBefore(encryptionVersion) {
@@ -107,14 +107,9 @@ func (a *account) checkNative(value any) error {
 var errOldEncryption = &storage.Error{Code: storage.Unsupported, Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion"}
 
 // inClear reports whether requests below an address show their headers to the network.
-func inClear(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+func inClear(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && address.InClear(u)
 }
 
 // scopeNames are the names of encryption scopes.

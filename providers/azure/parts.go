@@ -149,7 +149,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-	body, sum, err := withCRC64(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(ctx, r.Body, r.CRC32C)
 	if err != nil {
 		return driver.Part{}, err
 	}

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"math"
 	"net/http"
-	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/bodyhash"
 )
 
 // Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
@@ -28,7 +27,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, err
 	}
-	body, sum, err := withCRC64(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(ctx, r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err
 	}
@@ -69,57 +68,26 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 	return o, mustApply(n, o, "Upload", func(f Options) func(*blockblob.UploadOptions) { return f.Upload })
 }
 
-// withCRC64 returns the body for the SDK, and its CRC64. If the body does not
+// withCRC64 returns the body for the SDK, and its CRC64, which is sent before the bytes. If the body does not
 // match crc, it returns ChecksumMismatch, so that nothing is sent.
-func withCRC64(body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
+func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
 		return nil, 0, storage.Unsupported // the core never passes one
 	}
-	sum, err := sumCRC64(from, crc)
-	if err == nil {
-		_, err = from.Seek(0, io.SeekStart)
-	}
-	if err != nil {
+	var sum uint64
+	var own uint32
+	err := bodyhash.Read(ctx, from, from, func(p []byte) {
+		sum, own = crc64nvme.Update(sum, p), crc32.Update(own, castagnoli, p)
+	})
+	switch {
+	case err != nil:
 		return nil, 0, err
+	case crc.Known && crc.Sum != own:
+		return nil, 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", own, crc)}
 	}
 	return streaming.NopCloser(from), sum, nil
 }
-
-var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
-
-// sumCRC64 reads body to its end, because the CRC64 is sent before the bytes. If
-// reading fails, it returns the body's error.
-func sumCRC64(body io.ReadSeeker, want storage.CRC32C) (uint64, error) {
-	var from io.Reader = body
-	if b, ok := body.(driver.BodyPeeker); ok { // such a look is no progress
-		from = io.NewSectionReader(peekReader{b}, 0, math.MaxInt64)
-	}
-	buffer := hashBuffers.Get().(*[64 << 10]byte)
-	defer hashBuffers.Put(buffer)
-	var sum uint64
-	var crc uint32
-	for {
-		n, err := from.Read(buffer[:])
-		sum = crc64nvme.Update(sum, buffer[:n])
-		crc = crc32.Update(crc, castagnoli, buffer[:n])
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	if want.Known && want.Sum != crc {
-		return 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", crc, want)}
-	}
-	return sum, nil
-}
-
-// peekReader is a body as an io.ReaderAt that counts nothing.
-type peekReader struct{ driver.BodyPeeker }
-
-func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/bucketupdate"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -108,7 +109,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	})
 	switch {
 	case isCode(err, "ContainerBeingDeleted"):
-		return nil, beingDeletedError(err)
+		return nil, sdkerror.WithCode(err, storage.Unavailable, deletingHint)
 	case err != nil:
 		return nil, publicAccessError(err)
 	}
@@ -252,12 +253,4 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 // Credentials returns Unsupported.
 func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentials, error) {
 	return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure Blob Storage has no S3 API"}
-}
-
-// beingDeletedError returns the error for the name of a container that is being
-// deleted.
-func beingDeletedError(err error) error {
-	e := *asError(err)
-	e.Code, e.Retryable, e.Hint = storage.Unavailable, true, deletingHint
-	return &e
 }

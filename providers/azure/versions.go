@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/pagetoken"
 )
 
 // ListVersions returns one page with all versions of its keys, newest first.
@@ -19,7 +20,7 @@ import (
 // reads Azure's page again. Versions of parts of open uploads are listed only under reservedPrefix,
 // so that those which nobody could remove with their upload can be removed.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	marker, from, err := parsePageToken(r.Token)
+	marker, from, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		case next == "":
 			return &driver.VersionPage{Entries: gathered.all()}, nil
 		case gathered.completeCount() > 0:
-			return &driver.VersionPage{Entries: gathered.complete(), Token: encodePageToken(gathered.marker, gathered.key())}, nil
+			return &driver.VersionPage{Entries: gathered.complete(), Token: pagetoken.Encode(gathered.marker, gathered.key())}, nil
 		}
 		if err := followed.check(next, len(items)); err != nil {
 			return nil, err

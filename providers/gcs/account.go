@@ -17,22 +17,21 @@ import (
 // An account has the settings and clients that buckets of one endpoint and one
 // credential share.
 type account struct {
-	client       *gcs.Client  // for handleOf: a client of the caller's retries on its own
-	http         *http.Client // adds the credentials; nil if Config.Client is set
+	client       *gcs.Client
+	http         *http.Client // adds the credentials
 	endpoint     *url.URL     // the server's root, without a path; nil means Google
 	universe     string       // of the credentials, if known when opened
 	project      string
 	anonymous    bool
-	credentials  *credentials  // nil if anonymous or if Config.Client is set
+	credentials  *credentials  // nil if anonymous
 	signerFinder *signerFinder // nil if nothing can sign
 	composite    bool          // Config.ParallelComposite
 	kmsKey       string        // Config.KMSKey
 	userProject  string        // Config.UserProject
 	identity     any           // equal for accounts between which the server can copy objects
 
-	sdkClient *gcs.Client // Config.Client
-	emulator  bool        // STORAGE_EMULATOR_HOST has the endpoint
-	owned     bool        // http was made here and is closed with the account
+	emulator bool // STORAGE_EMULATOR_HOST has the endpoint
+	owned    bool // http was made here and is closed with the account
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes
@@ -41,12 +40,12 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, sdkClient: c.Client, kmsKey: c.KMSKey, userProject: c.UserProject}
+	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, kmsKey: c.KMSKey, userProject: c.UserProject}
 	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
 	var err error
-	if c.Client == nil && !a.anonymous {
+	if !a.anonymous {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
 		}
@@ -67,8 +66,6 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
-	case c.Client != nil && (credentials || c.Anonymous || c.HTTPClient != nil || c.ParallelComposite):
-		return argument.Invalid("Config.Client", "has its own credentials and HTTP client, and uploads in one request: set none of the fields for those", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:
 		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
 	case credentials && c.Anonymous:
@@ -84,10 +81,6 @@ func checkConfig(c Config) error {
 // connect makes the clients. They follow no redirects: a resumable upload
 // responds with 308 until it is complete.
 func (a *account) connect(ctx context.Context, c Config) error {
-	if c.Client != nil {
-		a.client = c.Client
-		return nil
-	}
 	var own *transport.Transport
 	a.http, own = transport.NewClient(c.HTTPClient)
 	a.owned = own != nil
@@ -142,7 +135,7 @@ type sharedIdentity struct {
 
 func (a *account) identify(c Config) {
 	switch {
-	case c.Client != nil || c.TokenSource != nil || c.HTTPClient != nil:
+	case c.TokenSource != nil || c.HTTPClient != nil:
 		a.identity = a
 	case a.anonymous:
 		a.identity = sharedIdentity{a.root(), "anonymous"}

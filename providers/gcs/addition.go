@@ -5,8 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-
-	"github.com/googleapis/gax-go/v2/callctx"
 )
 
 // An addition is what one operation adds to all its requests.
@@ -17,18 +15,9 @@ type addition struct {
 
 type additionKey struct{}
 
-// adding returns a context whose requests have these headers and parameters. The client of the
-// caller (Config.Client) takes headers only; checkNative and the callers refuse parameters.
-func (a *account) adding(ctx context.Context, header http.Header, query url.Values) context.Context {
+// adding returns a context whose requests have these headers and parameters.
+func adding(ctx context.Context, header http.Header, query url.Values) context.Context {
 	if len(header) == 0 && len(query) == 0 {
-		return ctx
-	}
-	if a.http == nil {
-		for name, values := range header {
-			if len(callctx.HeadersFromContext(ctx)[name]) == 0 { // a call within one that has added it
-				ctx = callctx.SetHeaders(ctx, name, values[0])
-			}
-		}
 		return ctx
 	}
 	all := addition{http.Header{}, url.Values{}}
@@ -42,8 +31,8 @@ func (a *account) adding(ctx context.Context, header http.Header, query url.Valu
 }
 
 // with returns the context of an operation with the options of c.
-func (a *account) with(ctx context.Context, c *call) context.Context {
-	return a.adding(ctx, c.header, c.query)
+func with(ctx context.Context, c *call) context.Context {
+	return adding(ctx, c.header, c.query)
 }
 
 // An adder is a RoundTripper that adds what the context of a request has, and to requests of the
@@ -80,7 +69,5 @@ func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections calls that of the base.
 func (t *adder) CloseIdleConnections() {
-	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

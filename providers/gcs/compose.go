@@ -91,9 +91,6 @@ func (c *composition) parameters(contexts *gcs.ObjectContexts) (url.Values, erro
 	if c.tagged && contexts == nil {
 		query.Set(dropContexts, customContexts)
 	}
-	if len(query) > 0 && c.bucket.account.http == nil {
-		return nil, storage.Unsupported // the core streams
-	}
 	return query, nil
 }
 
@@ -106,7 +103,7 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 
 // reduce makes intermediate objects until one request can compose them.
 func (c *composition) reduce(ctx context.Context) error {
-	ctx = transport.WithAnswer(c.bucket.account.with(ctx, c.call), transport.DefaultAnswer) // it takes as long as a rewrite
+	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer) // it takes as long as a rewrite
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
 			return sourceError(err)
@@ -117,7 +114,7 @@ func (c *composition) reduce(ctx context.Context) error {
 
 // join makes the request that makes the object.
 func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
-	ctx = transport.WithAnswer(c.bucket.account.with(ctx, c.call), transport.DefaultAnswer)
+	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer)
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = *c.attrs
 	composer.Name = ""
@@ -130,7 +127,7 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 		composer.CRC32C, composer.SendCRC32C = c.crc.Sum, true
 	}
 	var joined *gcs.ObjectAttrs
-	err = writes(c.bucket.account.adding(ctx, nil, query), func(ctx context.Context) (err error) {
+	err = writes(adding(ctx, nil, query), func(ctx context.Context) (err error) {
 		joined, err = composer.Run(ctx)
 		return err
 	})
@@ -147,7 +144,7 @@ func (c *composition) step(ctx context.Context, level int) error {
 	if err != nil {
 		return err
 	}
-	ctx = c.bucket.account.adding(ctx, nil, query)
+	ctx = adding(ctx, nil, query)
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
 	err = parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {

@@ -92,7 +92,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, err
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	stored, err := cs.bucket.put(cs.bucket.account.with(ctx, c), query, object, r.Body, r.Size, c.key)
+	stored, err := cs.bucket.put(with(ctx, c), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -188,7 +188,7 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 // Locked, for objects that a retention policy keeps. client is
 // storage.As[*storage.Client](bucket).
 func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
-	d := newDriver(&account{client: client, sdkClient: client}, bucket)
+	d := newDriver(&account{client: client}, bucket)
 	before := time.Now().Add(-olderThan)
 	return d.composites.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
 }

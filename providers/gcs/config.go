@@ -36,9 +36,8 @@
 // [storage.WithGovernanceBypass] ends the retention by one request, and removes the object by
 // another. If the second fails, the retention is gone.
 //
-// [storage.As] returns a *storage.Client of cloud.google.com/go/storage. It is
-// Config.Client, or one with the same credentials and settings, and it retries as
-// the SDK does.
+// [storage.As] returns a *storage.Client of cloud.google.com/go/storage with the same
+// credentials and settings, which retries as the SDK does.
 //
 // Importing the package registers the scheme gs, as in gs://photos, with the
 // parameters project=, endpoint=, anonymous=, signing_key=, kms_key= and
@@ -51,7 +50,6 @@ import (
 	"net/http"
 	"strings"
 
-	gcs "cloud.google.com/go/storage"
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
@@ -63,7 +61,7 @@ import (
 const provider = "gcs"
 
 // Config configures a bucket. Opening it makes no request. The first of these
-// that is set has the credentials: Client; STORAGE_EMULATOR_HOST, whose emulator
+// that is set has the credentials: STORAGE_EMULATOR_HOST, whose emulator
 // gets none; CredentialsJSON or TokenSource. If Anonymous is set, or if Endpoint
 // is not one of Google's, there are none. Otherwise the first request looks up
 // application default credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file,
@@ -72,7 +70,7 @@ const provider = "gcs"
 // Credentials of a universe other than googleapis.com, as set by their file or by
 // GOOGLE_CLOUD_UNIVERSE_DOMAIN, go only to that universe. If Endpoint is empty,
 // it is the storage host of that universe, and Google's own hosts are refused.
-// Client certificates (mTLS) come from HTTPClient or Client:
+// Client certificates (mTLS) come from HTTPClient:
 // GOOGLE_API_USE_CLIENT_CERTIFICATE is not read.
 type Config struct {
 	Bucket  string // the name; empty for an account
@@ -112,15 +110,6 @@ type Config struct {
 	// storage.BeginUpload are such objects, too, with or without ParallelComposite.
 	ParallelComposite bool
 
-	// Client is a client of the SDK. Its credentials and settings are kept,
-	// except for retries. Its HTTP client cannot be used directly. An upload is
-	// therefore one Writer of the SDK, of any size, that buffers up to 4 MiB. If
-	// it fails, it is not resumed and leaves a session that expires after a week.
-	// A download first requests the attributes. Endpoint sets the host of signed
-	// and public URLs. This package does not check that a success comes from Google:
-	// a proxy that answers every request with status 200 can pass for a removal, or
-	// for an empty listing.
-	Client *gcs.Client
 	// HTTPClient makes the requests, to which this package adds the credentials.
 	// If it is nil, a client for bulk transfers is made.
 	HTTPClient *http.Client

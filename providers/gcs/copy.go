@@ -36,12 +36,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err := checkJoined(attrs); err != nil {
 		return nil, err
 	}
-	ctx = d.account.with(ctx, c)
+	ctx = with(ctx, c)
 	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
-		if d.account.http == nil {
-			return nil, storage.Unsupported // the core streams
-		}
-		ctx = d.account.adding(ctx, nil, url.Values{dropContexts: {customContexts}})
+		ctx = adding(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
 	copier := target.CopierFrom(callOf(r.Source.Native).key.on(source))
 	// Without a class the copy would get the default of the destination bucket. A

@@ -217,7 +217,5 @@ func (t *authorizer) next() http.RoundTripper {
 
 // CloseIdleConnections calls that of the base.
 func (t *authorizer) CloseIdleConnections() {
-	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

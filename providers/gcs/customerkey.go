@@ -3,7 +3,6 @@ package gcs
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
 )
 
@@ -51,16 +51,11 @@ func customerKeyOption(name string, key []byte) nativeOption {
 }
 
 // errKeyInClear returns an error if a request to address would show the key to the network.
-func errKeyInClear(name string, address *url.URL) error {
-	if address == nil || address.Scheme != "http" || isLoopback(address.Hostname()) {
+func errKeyInClear(name string, at *url.URL) error {
+	if !address.InClear(at) {
 		return nil
 	}
 	return argument.Invalid(name, "needs an address with https: the request contains the key", "")
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // String hides the key.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -28,9 +27,6 @@ func TestObjectsWithACustomersKey(t *testing.T) {
 		{"own requests", func(_ *testing.T, s *ruleServer) gcs.Config { return gcs.Config{Endpoint: s.URL} }},
 		{"parallel composite", func(_ *testing.T, s *ruleServer) gcs.Config {
 			return gcs.Config{Endpoint: s.URL, ParallelComposite: true}
-		}},
-		{"a given client", func(t *testing.T, s *ruleServer) gcs.Config {
-			return gcs.Config{Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -57,9 +53,7 @@ func TestObjectsWithACustomersKey(t *testing.T) {
 
 			for name, content := range map[string]string{"small": "text", "large": large} {
 				opts := []storage.UploadOption{with, storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"})}
-				if c.Client == nil {
-					opts = append(opts, storage.WithPartSize(256<<10))
-				}
+				opts = append(opts, storage.WithPartSize(256<<10))
 				written, err := b.Upload(ctx, name, strings.NewReader(content), opts...)
 				require.NoError(t, err)
 				require.Equal(t, encryption, written.Encryption)

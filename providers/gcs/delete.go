@@ -18,7 +18,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err != nil {
 		return err
 	}
-	err = writes(d.repeatedDelete(d.account.with(ctx, callOf(r.Native)), r), o.Delete)
+	err = writes(d.repeatedDelete(with(ctx, callOf(r.Native)), r), o.Delete)
 	if err == nil {
 		return nil
 	}

@@ -50,7 +50,8 @@ const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage
 	storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
-	storage.ObjectTags | storage.ObjectLock | storage.Restoring
+	storage.ObjectTags | storage.ObjectLock | storage.Restoring |
+	storage.OpenUploads | storage.ListedUploads | storage.MultipartUploads
 
 // Describe returns the features and limits.
 func (d *objectDriver) Describe() driver.Description {
@@ -59,7 +60,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Bucket:        d.bucket.name,
 		Features:      features | signFeatures(d.account),
 		Location:      d.account.root(),
-		TagsByHead:    d.account.http != nil,
+		TagsByHead:    true,
 		CopiesTags:    true,
 		CheckNative:   d.account.checkNative,
 		PublicBaseURL: d.account.root() + "/" + d.bucket.name + "/",
@@ -69,20 +70,13 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
 
-		CountsRequests: d.account.http != nil,
+		CountsRequests: true,
 	}
-	if d.account.http != nil {
-		desc.Features |= storage.OpenUploads | storage.ListedUploads
-		desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
-	}
-	switch {
-	case d.account.http == nil:
-		desc.Features |= driver.StreamingPut
-	case d.account.composite:
-		desc.Features |= storage.MultipartUploads
+	desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
+	if d.account.composite {
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
-	default:
-		desc.Features |= storage.MultipartUploads | driver.SequentialParts
+	} else {
+		desc.Features |= driver.SequentialParts
 		desc.MinPartSize, desc.PartUnit, desc.PartSize = chunkUnit, chunkUnit, partSize
 	}
 	return desc
@@ -94,12 +88,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
-// Native returns Config.Client, or a new *storage.Client of the SDK with the same
-// settings. It retries as the SDK does.
+// Native returns a new *storage.Client of the SDK with the same settings. It retries as the SDK does.
 func (d *objectDriver) Native() any {
-	if d.account.sdkClient != nil {
-		return d.account.sdkClient
-	}
 	client, err := d.account.newClient(context.Background())
 	if err != nil {
 		return nil

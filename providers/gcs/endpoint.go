@@ -79,7 +79,7 @@ func (a *account) resolveEndpoint(c Config) error {
 	}
 	a.emulator = emulator != ""
 	a.universe = googleUniverse
-	if c.Client == nil && !c.Anonymous && emulator == "" {
+	if !c.Anonymous && emulator == "" {
 		a.universe = universeOf(c)
 	}
 	if endpoint == "" {
@@ -95,7 +95,7 @@ func (a *account) resolveEndpoint(c Config) error {
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
-	case c.Client != nil || a.anonymous:
+	case a.anonymous:
 	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
 		a.anonymous = true
 	case a.universe != googleUniverse && isHostOf(googleUniverse, u):

@@ -29,6 +29,7 @@ var translator = &sdkerror.Translator{
 
 var (
 	translate = translator.Translate
+	writes    = translator.Write
 )
 
 // isClientError reports whether err is from the HTTP client of this package or of

@@ -2,10 +2,7 @@ package gcs
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,30 +10,17 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // A success counts only if its response carries what Google documents for that request. A proxy, a
 // captive portal or a wrong endpoint sends a 200 to everything. The witness checks the JSON API.
 // Uploads are checked where their resource is read, and reads of bytes by their generation.
 
-// pageHint is for a response that is not the service's.
-const pageHint = "the endpoint answers like a web page: check endpoint="
-
-// errNoEvidence is in the error for a success that is not the service's.
-var errNoEvidence = errors.New("the response is not one of Google Cloud Storage")
-
-// writes makes one request that changes something, and translates its error. If the response is
-// not the service's, the outcome is unknown.
-func writes(ctx context.Context, do func(context.Context) error) error {
-	err := translator.Write(ctx, do)
-	if e, ok := err.(*storage.Error); ok && errors.Is(e, errNoEvidence) {
-		e.Unknown = true
-	}
-	return err
-}
-
 func noEvidence(status int, why string) *storage.Error {
-	return &storage.Error{Code: storage.Unavailable, Status: status, Retryable: true, Hint: pageHint, Err: fmt.Errorf("%w: %s", errNoEvidence, why)}
+	e := sdkerror.NoEvidence("Google Cloud Storage", why)
+	e.Status = status
+	return e
 }
 
 // A witness is a RoundTripper that fails if a successful response of the JSON API is not Google's.
@@ -129,7 +113,5 @@ type restored struct {
 
 // CloseIdleConnections calls that of the base.
 func (t *witness) CloseIdleConnections() {
-	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

@@ -23,9 +23,6 @@ const (
 // removeFolder removes the folder of an upload, if the bucket has folders. One that has objects
 // stays. It fails only if it may succeed later.
 func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
-	if cs.bucket.account.http == nil {
-		return nil
-	}
 	if hierarchical, err := cs.isHierarchical(ctx); !hierarchical {
 		return err
 	}

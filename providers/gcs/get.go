@@ -28,10 +28,7 @@ type reader struct {
 // Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
 // bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	ctx = d.account.with(ctx, callOf(r.Native))
-	if d.account.http == nil {
-		return d.reader.inTwoRequests(ctx, r, d.reader.readGeneration)
-	}
+	ctx = with(ctx, callOf(r.Native))
 	// The XML API has no native attributes, and no condition for "another generation": it would send
 	// the bytes.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
@@ -182,7 +179,7 @@ func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAtt
 		return nil, err
 	}
 	c := callOf(r.Native)
-	found, err := c.key.on(o).Attrs(b.account.with(ctx, c))
+	found, err := c.key.on(o).Attrs(with(ctx, c))
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}

@@ -10,6 +10,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 const (
@@ -83,7 +84,7 @@ func (b *managedBucket) addPublicRead(ctx context.Context) error {
 		return true
 	})
 	if storage.CodeOf(err) == storage.PermissionDenied && statusOf(err) == http.StatusPreconditionFailed {
-		return withCode(err, storage.PermissionDenied, "the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes")
+		return sdkerror.WithCode(err, storage.PermissionDenied, "the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes")
 	}
 	return err
 }
@@ -123,7 +124,7 @@ func (b *managedBucket) changePolicy(ctx context.Context, change func(policy *ia
 	case isUnknownRequest(err):
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL"}
 	case isStalePolicy(err):
-		return withCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
+		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
 	}
 	return bucketError(err)
 }

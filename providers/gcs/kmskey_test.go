@@ -1,7 +1,6 @@
 package gcs_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -17,7 +16,6 @@ func TestObjectsWithAKMSKey(t *testing.T) {
 	for name, c := range map[string]gcs.Config{
 		"own requests":       {Endpoint: s.URL},
 		"parallel composite": {Endpoint: s.URL, ParallelComposite: true},
-		"a given client":     {Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.KMSKey, c.Bucket = key, s.bucket(ruleBucket{})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // listedFields are the fields that a listing requests.
@@ -124,15 +125,8 @@ func checkPages(r *http.Request) error {
 
 var errTooManyPages = &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages)}
 
-// listError returns the error for a failed listing. Only the bucket can be
-// missing.
-func listError(err error) *storage.Error {
-	e := translate(err)
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
-	}
-	return e
-}
+// listError returns the error for a failed listing or upload. Only the bucket can be missing.
+func listError(err error) *storage.Error { return sdkerror.FromListing(translate(err), "") }
 
 // isReserved reports whether a key or prefix is that of this package's objects.
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }

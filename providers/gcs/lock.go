@@ -9,6 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // Google's object retention is portable retention: Unlocked is Governance, Locked is Compliance. A
@@ -94,7 +96,7 @@ func (b *bucket) lockError(ctx context.Context, err error, w *storage.Controls) 
 	if failed != nil || bucket.ObjectRetentionMode == retentionEnabled {
 		return err
 	}
-	return withCode(e, storage.Unsupported, noRetentionHint)
+	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
 }
 
 // SetRetention makes one request. If Google refuses it, the attributes tell whether the retention
@@ -113,17 +115,11 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		if later := passing(failed); later != nil {
 			return later
 		}
-		if failed == nil && forbids(retentionOf(found.Retention), r, time.Now()) {
-			return withCode(err, storage.Locked, governanceHint)
+		if failed == nil && objectlock.CheckChange(retentionOf(found.Retention), r, time.Now()) != nil {
+			return sdkerror.WithCode(err, storage.Locked, governanceHint)
 		}
 	}
 	return err
-}
-
-// forbids reports whether a retention in force forbids a change of it.
-func forbids(now storage.Retention, r *driver.ChangeRequest, at time.Time) bool {
-	weakens := r.Retention.Mode != now.Mode || r.Retention.Until.Before(now.Until)
-	return at.Before(now.Until) && weakens && !(r.BypassGovernance && now.Mode == storage.Governance)
 }
 
 // SetLegalHold sets or ends the temporary hold.
@@ -142,7 +138,7 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	if r.BypassGovernance {
 		o = o.OverrideUnlockedRetention(true)
 	}
-	return b.changeError(ctx, writes(b.account.with(ctx, c), func(ctx context.Context) error {
+	return b.changeError(ctx, writes(with(ctx, c), func(ctx context.Context) error {
 		_, err := o.Update(ctx, change)
 		return err
 	}))
@@ -168,7 +164,7 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 		return refused
 	}
 	c := callOf(r.Native)
-	ctx = d.account.with(ctx, c)
+	ctx = with(ctx, c)
 	o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
 	err = writes(ctx, func(ctx context.Context) error {
 		_, err := o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true).

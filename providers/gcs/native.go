@@ -21,7 +21,6 @@ import (
 type nativeOption struct {
 	name      string // of the function that made it
 	err       error  // why no operation accepts it
-	query     bool   // it adds query parameters, which Config.Client cannot send
 	identity  string // without secrets
 	isKey     bool   // requests with it contain a customer's key
 	isChanger bool   // identity is the result of apply
@@ -58,8 +57,6 @@ func (a *account) checkNative(value any) error {
 		return o.err
 	case o.isKey && errKeyInClear(o.name, a.endpoint) != nil:
 		return errKeyInClear(o.name, a.endpoint)
-	case o.query && a.http == nil:
-		return &storage.Error{Code: storage.Unsupported, Hint: "the requests of Config.Client take no other parameters: open the bucket without Config.Client"}
 	}
 	return nil
 }
@@ -210,14 +207,14 @@ var ownParameters = []string{
 // WithParameter adds a query parameter to every request of the operation, such as
 // ifMetagenerationMatch; a signed address has it signed. A parameter that this package sets
 // itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like) is
-// InvalidArgument. The requests of [Config.Client], and forms, take none: Unsupported.
+// InvalidArgument. Forms take none: Unsupported.
 func WithParameter(name, value string) storage.NativeOption {
 	var err error
 	if !token.MatchString(name) || slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-goog-") {
 		err = argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
 	}
 	return storage.WithNative(provider, nativeOption{
-		name: "WithParameter", err: err, query: true, identity: name + " " + fingerprint([]byte(value)),
+		name: "WithParameter", err: err, identity: name + " " + fingerprint([]byte(value)),
 		apply: func(c *call) {
 			if c.query == nil {
 				c.query = url.Values{}

@@ -351,33 +351,6 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 	}
 }
 
-// The client of a user takes headers, but no parameters.
-func TestOptionsWithAGivenClient(t *testing.T) {
-	server := newAnswerer(t)
-	given := func(c *Config) { c.Client, c.Endpoint = clientAt(t, server.server.URL), "" }
-	b := server.bucket(t, given)
-	_, err := b.Upload(t.Context(), "a", strings.NewReader(""), WithHeader("X-Goog-Custom-Audit-job", "nightly"), WithKMSKey(kmsKey))
-	require.NoError(t, err)
-	require.Equal(t, "nightly", server.server.Last(t).Header.Get("X-Goog-Custom-Audit-Job"))
-	require.Equal(t, kmsKey, server.server.Last(t).Query().Get("kmsKeyName"))
-	r, err := b.Download(t.Context(), "a", WithHeader("X-Goog-Custom-Audit-job", "weekly"), WithHeader("x-goog-custom-audit-job", "nightly"))
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	for _, request := range server.server.Requests() {
-		require.Equal(t, []string{"nightly"}, request.Header.Values("X-Goog-Custom-Audit-Job"), request.Call())
-	}
-	asked := len(server.server.Calls())
-	err = b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7"))
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unsupported, e.Code)
-	require.NotEmpty(t, e.Hint)
-	require.Len(t, server.server.Calls(), asked)
-
-	_, err = server.on(t, given).Compose(t.Context(), &driver.ComposeRequest{Key: "a", Controls: storage.Controls{Native: nativesOf(WithKMSKey(kmsKey))}})
-	require.ErrorIs(t, err, storage.Unsupported, "the SDK's composer has no key, so the core streams")
-}
-
 func clientAt(t *testing.T, endpoint string) *gcs.Client {
 	t.Helper()
 	client, err := gcs.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),

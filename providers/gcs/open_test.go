@@ -1,16 +1,13 @@
 package gcs
 
 import (
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
 
-	gcs "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
-	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
 )
@@ -30,13 +27,6 @@ func alone(t *testing.T, variables map[string]string) {
 		t.Setenv(name, value)
 	}
 	t.Cleanup(func() { require.Empty(t, metadata.server.Calls(), "the metadata service was asked") })
-}
-
-func givenClient(t *testing.T) *gcs.Client {
-	t.Helper()
-	client, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
-	require.NoError(t, err)
-	return client
 }
 
 func TestPlace(t *testing.T) {
@@ -76,7 +66,6 @@ func TestPlace(t *testing.T) {
 }
 
 func TestConfigThatCannotBe(t *testing.T) {
-	client := givenClient(t)
 	key := []byte(`{"type":"service_account","private_key":"secret "}`)
 	for name, c := range map[string]Config{
 		"no bucket":                      {Endpoint: "http://127.0.0.1:1"},
@@ -94,9 +83,6 @@ func TestConfigThatCannotBe(t *testing.T) {
 		"credentials that are not a key": {Bucket: "b", CredentialsJSON: key},
 		"credentials and Anonymous":      {Bucket: "b", CredentialsJSON: key, Anonymous: true},
 		"credentials twice":              {Bucket: "b", CredentialsJSON: key, TokenSource: oauth2.StaticTokenSource(nil)},
-		"a client and a credential":      {Bucket: "b", Client: client, CredentialsJSON: key},
-		"a client and an HTTP client":    {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
-		"a client and composite uploads": {Bucket: "b", Client: client, ParallelComposite: true},
 		"a signing key that is none":     {Bucket: "b", SigningKey: []byte("secret ")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,6 +160,4 @@ func TestAccountsThatTheServerCanCopyBetween(t *testing.T) {
 	require.Equal(t, open(here), open(here), "opened twice")
 	require.NotEqual(t, open(here), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
 	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
-	client := givenClient(t)
-	require.NotEqual(t, open(Config{Client: client}), open(Config{}), "credentials that are not accessible")
 }

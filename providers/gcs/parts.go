@@ -53,7 +53,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.account.request(d.account.with(ctx, c), http.MethodPost, d.bucket.uploadPath(query), bytes.NewReader(document), int64(len(document)))
+	request, err := d.account.request(with(ctx, c), http.MethodPost, d.bucket.uploadPath(query), bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	response, err := d.account.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", d.bucket.lockError(ctx, uploadError(err), &r.Controls)
+		return "", d.bucket.lockError(ctx, listError(err), &r.Controls)
 	}
 	_ = response.Body.Close()
 	location := response.Header.Get("Location")
@@ -97,7 +97,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-	ctx = d.account.adding(ctx, callOf(r.Native).header, nil)
+	ctx = adding(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
 		return driver.Part{}, translate(err)
 	}
@@ -119,7 +119,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if last == nil {
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
-	ctx = d.account.adding(ctx, callOf(r.Put.Native).header, nil)
+	ctx = adding(ctx, callOf(r.Put.Native).header, nil)
 	var stored *resource
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		stored, err = s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)

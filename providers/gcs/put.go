@@ -21,9 +21,6 @@ import (
 // Put makes one request with the attributes, the bytes and their CRC32C. The
 // server compares it before it stores the object. Put buffers nothing.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if d.account.http == nil {
-		return d.putWithSDKWriter(ctx, r)
-	}
 	c := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
@@ -37,7 +34,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	stored, err := d.bucket.put(d.repeatedPut(d.account.with(ctx, c), r), query, object, r.Body, r.Size, c.key)
+	stored, err := d.bucket.put(d.repeatedPut(with(ctx, c), r), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, &r.Controls)
 	}
@@ -85,7 +82,7 @@ func (b *bucket) put(ctx context.Context, query url.Values, object *resource, bo
 		return err
 	})
 	if err != nil {
-		return nil, uploadError(err)
+		return nil, listError(err)
 	}
 	return stored, nil
 }
@@ -110,16 +107,6 @@ func partType(object *resource) string {
 		return "application/octet-stream"
 	}
 	return object.ContentType
-}
-
-// uploadError returns the error for a failed upload. Only the bucket can be
-// missing.
-func uploadError(err error) *storage.Error {
-	e := translate(err)
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
-	}
-	return e
 }
 
 // readWriteResponse returns the resource in the response to a write. If it cannot

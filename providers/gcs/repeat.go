@@ -21,16 +21,16 @@ const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 
 // repeated returns a context whose requests have the token of one change of an operation. The parts
 // must tell the change from others of the operation, so that requests that differ never share a
-// token. The client of the caller (Config.Client) sends a new token with each attempt.
-func (a *account) repeated(ctx context.Context, parts ...string) context.Context {
+// token.
+func repeated(ctx context.Context, parts ...string) context.Context {
 	call := wire.Of(ctx)
-	if call == nil || a.http == nil {
+	if call == nil {
 		return ctx
 	}
 	sum := sha256.Sum256([]byte(strings.Join(append(parts, call.ID()), "\x00")))
 	id := hex.EncodeToString(sum[:16])
 	token := id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
-	return a.adding(ctx, http.Header{tokenHeader: {token}}, nil)
+	return adding(ctx, http.Header{tokenHeader: {token}}, nil)
 }
 
 // repeatedPut returns the context of an upload in one request. Markers of uploads change within one
@@ -39,11 +39,11 @@ func (d *objectDriver) repeatedPut(ctx context.Context, r *driver.PutRequest) co
 	if isReserved(r.Key) {
 		return ctx
 	}
-	return d.account.repeated(ctx, "put", d.bucket.name, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
+	return repeated(ctx, "put", d.bucket.name, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
 		r.Metadata[writeid.Key], strconv.FormatInt(r.Size, 10))
 }
 
 // repeatedDelete returns the context of a removal.
 func (d *objectDriver) repeatedDelete(ctx context.Context, r *driver.DeleteRequest) context.Context {
-	return d.account.repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
+	return repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
 }

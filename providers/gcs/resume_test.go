@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -24,9 +23,6 @@ type lane struct {
 
 var lanes = []lane{
 	{"own requests", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }},
-	{"a given client", func(t *testing.T, endpoint string) gcs.Config {
-		return gcs.Config{Client: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
-	}},
 }
 
 // composing is the lane of parallel composite uploads.
@@ -113,9 +109,6 @@ func TestInterruptedUploadsLoseNothingAndCommitOnce(t *testing.T) {
 			{"parts, cut in one of them", 3 << 20, 700_000, 0, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
 			{"parts, cut in every response", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
 		} {
-			if row.opts != nil && l.name == "a given client" {
-				continue // it has no parts
-			}
 			for _, condition := range []struct {
 				name string
 				opts []storage.UploadOption

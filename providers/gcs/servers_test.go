@@ -34,7 +34,7 @@ func needServer(t *testing.T) *testServer {
 	return &testServer{endpoint: endpoint, raw: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
 }
 
-// sdkClient returns a client for Config.Client.
+// sdkClient returns a client of the SDK.
 func sdkClient(t *testing.T, endpoint string, transport *http.Transport) *sdk.Client {
 	t.Helper()
 	client, err := sdk.NewClient(context.Background(), option.WithHTTPClient(&http.Client{Transport: transport}),
@@ -87,9 +87,7 @@ func (s *testServer) objects(ctx context.Context, t *testing.T, bucket string) [
 // open opens a bucket of the server through the driver.
 func (s *testServer) open(t *testing.T, c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	if c.Client == nil {
-		c.Endpoint = s.endpoint
-	}
+	c.Endpoint = s.endpoint
 	b, err := gcs.Open(t.Context(), c, opts...)
 	require.NoError(t, err)
 	return b

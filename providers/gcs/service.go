@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -187,7 +188,7 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 
 func createError(err error) error {
 	if statusOf(err) == http.StatusConflict {
-		return withCode(err, storage.BucketExists, "")
+		return sdkerror.WithCode(err, storage.BucketExists, "")
 	}
 	return err
 }
@@ -284,7 +285,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		s.unsettled.Delete(name)
 	}
 	if statusOf(err) == http.StatusConflict {
-		return withCode(err, storage.BucketNotEmpty, hiddenHint)
+		return sdkerror.WithCode(err, storage.BucketNotEmpty, hiddenHint)
 	}
 	return bucketError(err)
 }
@@ -342,7 +343,7 @@ func statusOf(err error) int {
 // that the bucket is missing.
 func bucketError(err error) error {
 	if statusOf(err) == http.StatusNotFound {
-		return withCode(err, storage.BucketNotFound, "")
+		return sdkerror.WithCode(err, storage.BucketNotFound, "")
 	}
 	return err
 }
@@ -355,15 +356,4 @@ func isUnknownRequest(err error) bool {
 		return false
 	}
 	return response.Code == http.StatusNotFound || response.Code == http.StatusMethodNotAllowed || response.Code == http.StatusNotImplemented
-}
-
-// withCode returns err with another code and hint, and with the details of its
-// response.
-func withCode(err error, code storage.Code, hint string) error {
-	e := storage.Error{Err: err}
-	if own := (*storage.Error)(nil); errors.As(err, &own) {
-		e = *own
-	}
-	e.Code, e.Hint, e.Retryable = code, hint, code == storage.Unavailable
-	return &e
 }

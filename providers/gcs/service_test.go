@@ -2,16 +2,13 @@ package gcs
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/auth"
-	gcs "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
@@ -297,17 +294,6 @@ func TestProjectID(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestServiceWithAnSDKClient(t *testing.T) {
-	w := &transcript{t: t, answers: map[string][]string{"GET /b/photos": {refusal(503, "backendError", "no")}}, bodies: map[string][]string{}, queries: map[string]string{}}
-	client, err := gcs.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: w}))
-	require.NoError(t, err)
-	s, err := NewServiceDriver(t.Context(), Config{Client: client, Project: "p"})
-	require.NoError(t, err)
-	_, err = s.BucketInfo(t.Context(), "photos")
-	require.Equal(t, storage.Unavailable, storage.CodeOf(err))
-	require.Len(t, w.requests, 1, "retrying is the core's")
 }
 
 func TestServiceRefusesABucket(t *testing.T) {

@@ -25,11 +25,8 @@ func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
 	}
-	signs := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks
-	if a.http != nil { // it has parts
-		signs |= storage.SignedParts | storage.SignedPartChecksums
-	}
-	return signs
+	return storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks |
+		storage.SignedParts | storage.SignedPartChecksums
 }
 
 // A urlSigner signs requests and forms for a bucket.

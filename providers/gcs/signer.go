@@ -40,7 +40,7 @@ func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	switch {
 	case c.SigningKey != nil:
 		signs, err = newKeySigner(c.SigningKey, c.SigningAccount)
-	case c.Client != nil, a.anonymous:
+	case a.anonymous:
 		return nil, nil
 	case c.CredentialsJSON != nil:
 		signs, err = signerFromJSON(c.CredentialsJSON, c.SigningAccount, a)

@@ -19,10 +19,8 @@ import (
 	"testing"
 
 	"cloud.google.com/go/auth"
-	gcs "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
-	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
 )
@@ -87,15 +85,12 @@ const person = `{"type":"authorized_user","client_id":"c","client_secret":"s","r
 func TestSignerOfAConfig(t *testing.T) {
 	const other = "other@project.iam.gserviceaccount.com"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
-	given, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
-	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		config Config
 		want   signer // by kind and name; nil if there is none
 	}{
 		"a key":                               {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
 		"a key, of data that is anyone's":     {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
-		"a key and an SDK client":             {Config{SigningKey: testKeyFile(), Client: given}, &keySigner{name: testAccount}},
 		"a key, before the credentials":       {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySigner{name: testAccount}},
 		"credentials with a key":              {Config{CredentialsJSON: testKeyFile()}, &keySigner{name: testAccount}},
 		"credentials with a key, named":       {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySigner{name: testAccount}},
@@ -107,7 +102,6 @@ func TestSignerOfAConfig(t *testing.T) {
 		"tokens without a name":               {Config{TokenSource: tokens}, nil},
 		"anonymous":                           {Config{Anonymous: true}, nil},
 		"a server that gets no credentials":   {Config{Endpoint: "http://127.0.0.1:1"}, nil},
-		"an SDK client":                       {Config{Client: given}, nil},
 		"a name without credentials":          {Config{Anonymous: true, SigningAccount: other}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

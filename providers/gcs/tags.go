@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // Tags are Google's custom object contexts. The JSON API has them, and the XML API has not.
@@ -98,8 +99,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 }
 
 // SetTags reads the contexts and replaces them, unless another client has changed the object in
-// between: then it starts over. Google has no request that replaces all. With Config.Client,
-// contexts that have to go are removed by a request of their own.
+// between: then it starts over. Google has no request that replaces all.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	wanted, err := contextsToSet(r.Tags)
 	if err != nil {
@@ -118,16 +118,13 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		}
 	}
 	if statusOf(err) == http.StatusPreconditionFailed {
-		return withCode(err, storage.Unavailable, "other clients are changing the object: try again")
+		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the object: try again")
 	}
 	return d.bucket.changeError(ctx, err)
 }
 
 // replaceContexts replaces the contexts of the generation found, if they are still the same.
 func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
-	if d.account.http == nil {
-		return d.updateContexts(ctx, r, found, wanted)
-	}
 	document, err := json.Marshal(map[string]*contexts{"contexts": contextsPatch(found.Contexts, wanted)})
 	if err != nil {
 		return &storage.Error{Code: storage.Internal, Err: err}
@@ -139,7 +136,7 @@ func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequ
 		"prettyPrint":           {"false"},
 	}
 	c := callOf(r.Native)
-	return writes(d.account.with(ctx, c), func(ctx context.Context) error {
+	return writes(with(ctx, c), func(ctx context.Context) error {
 		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)))
 		if err != nil {
 			return err
@@ -171,42 +168,4 @@ func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 		patch.Custom[key] = &contextValue{context.Value}
 	}
 	return patch
-}
-
-// updateContexts is replaceContexts by the SDK, which cannot remove single contexts: it sends {}
-// in place of null.
-func (d *objectDriver) updateContexts(ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
-	c := callOf(r.Native)
-	ctx = d.account.with(ctx, c)
-	update := func(at int64, to *gcs.ObjectContexts) (changed *gcs.ObjectAttrs, err error) {
-		o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation)).If(gcs.Conditions{MetagenerationMatch: at})
-		err = writes(ctx, func(ctx context.Context) error {
-			changed, err = o.Update(ctx, gcs.ObjectAttrsToUpdate{Contexts: to})
-			return err
-		})
-		return changed, err
-	}
-	at := found.Metageneration
-	if found.Contexts != nil && len(found.Contexts.Custom) > 0 && !keepsAll(found.Contexts, wanted) {
-		changed, err := update(at, &gcs.ObjectContexts{Custom: map[string]gcs.ObjectCustomContextPayload{}})
-		if err != nil || wanted == nil {
-			return err
-		}
-		at = changed.Metageneration
-	}
-	_, err := update(at, wanted)
-	return err
-}
-
-// keepsAll reports whether every key of old is in wanted, too.
-func keepsAll(old, wanted *gcs.ObjectContexts) bool {
-	if wanted == nil {
-		return false
-	}
-	for key := range old.Custom {
-		if _, kept := wanted.Custom[key]; !kept {
-			return false
-		}
-	}
-	return true
 }

@@ -2,7 +2,6 @@ package gcs_test
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -64,8 +63,7 @@ func TestTheSDKsAttributesAreKept(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
 	for name, c := range map[string]gcs.Config{
-		"own requests":   {Endpoint: s.URL, Bucket: bucket},
-		"a given client": {Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true}), Bucket: bucket},
+		"own requests": {Endpoint: s.URL, Bucket: bucket},
 	} {
 		b, err := gcs.Open(t.Context(), c)
 		require.NoError(t, err)

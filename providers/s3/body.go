@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"math"
-	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/bodyhash"
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
@@ -76,13 +74,16 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	return at, err
 }
 
-var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
-
 // contentMD5 returns the header with the MD5 of a body.
 func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 	h := damageMD5{md5.New()}
 	if size > 0 {
-		if err := hashBody(ctx, h, body.(io.ReadSeeker)); err != nil {
+		source := body
+		if checked, ok := body.(*checkedBody); ok {
+			source = checked.body
+		}
+		err := bodyhash.Read(ctx, body.(io.ReadSeeker), source, func(p []byte) { h.Write(p) })
+		if err != nil {
 			return "", err
 		}
 	}
@@ -102,34 +103,3 @@ func (h damageMD5) Sum(b []byte) (sum []byte) {
 	fips140.WithoutEnforcement(func() { sum = h.Hash.Sum(b) })
 	return sum
 }
-
-// hashBody writes the body into h. The next Read of the body begins at its start.
-func hashBody(ctx context.Context, h hash.Hash, body io.ReadSeeker) error {
-	var from io.Reader = body
-	source := body
-	if checked, ok := body.(*checkedBody); ok {
-		source = checked.body
-	}
-	if peeker, ok := source.(driver.BodyPeeker); ok { // such a look is no progress
-		from = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
-	}
-	buffer := hashBuffers.Get().(*[64 << 10]byte)
-	defer hashBuffers.Put(buffer)
-	for ctx.Err() == nil {
-		n, err := from.Read(buffer[:])
-		h.Write(buffer[:n])
-		if err == io.EOF {
-			_, err = body.Seek(0, io.SeekStart)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// A peekReader is a body as an io.ReaderAt that counts nothing.
-type peekReader struct{ driver.BodyPeeker }
-
-func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }

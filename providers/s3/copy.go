@@ -159,7 +159,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = cp.account.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
 		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
-			err = noEvidence(true)
+			err = noEvidence()
 		}
 		return err
 	})

@@ -153,7 +153,7 @@ func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number
 	}
 	part := completedPart(number, out)
 	if part.ETag == nil {
-		return part, noEvidence(false)
+		return part, noEvidence()
 	}
 	return part, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -63,7 +64,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if d.account.profile.Batch == BatchNone {
-		return fillErrors(errs, storage.Unsupported)
+		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 	in := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
 	slots := map[batchObject][]int{}
@@ -79,7 +80,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	}
 	if len(in.Delete.Objects) > 0 {
 		if err := d.remover.sendBatch(ctx, in, r, slots, errs); err != nil {
-			return fillErrors(errs, err)
+			return slices.Repeat([]error{err}, len(r))
 		}
 	}
 	for i := range r {
@@ -122,7 +123,7 @@ func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, 
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = rm.bucket.account.client.DeleteObjects(ctx, in, rm.bucket.account.withBatch)
 		if err == nil && len(out.Deleted)+len(out.Errors) == 0 {
-			err = noEvidence(true)
+			err = noEvidence()
 		}
 		return err
 	})
@@ -189,13 +190,6 @@ func objectError(failure *types.Error) *storage.Error {
 		return nil
 	}
 	return m.NewError(0, nil, errors.New(strings.TrimSpace(code+": "+message)))
-}
-
-func fillErrors(errs []error, err error) []error {
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
 }
 
 // fitsBatch reports whether a request can be part of a batch, which would bypass a retention

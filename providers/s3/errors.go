@@ -137,18 +137,13 @@ func withoutResponse(err error) *storage.Error {
 	if errors.As(err, &params) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
-	if e := sdkerror.FromNetwork(err, networkHints(err)); e != nil {
-		return e
-	}
 	var unsent *smithyhttp.RequestSendError
 	var canceled *smithy.CanceledError
-	switch {
-	case errors.As(err, &unsent):
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-	case errors.As(err, &canceled):
-		return &storage.Error{Code: storage.Canceled, Err: err}
+	e := sdkerror.WithoutResponse(err, errors.As(err, &unsent), networkHints(err))
+	if e.Code == storage.Internal && e.Hint == "" && errors.As(err, &canceled) {
+		e.Code = storage.Canceled
 	}
-	return &storage.Error{Code: storage.Internal, Err: err}
+	return e
 }
 
 // expectedRegion matches the region in the message of AuthorizationHeaderMalformed.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
@@ -22,13 +21,9 @@ import (
 // each key, the root element of a listing. A response that has none of these has a header of the
 // protocol.
 
-// noEvidence returns the error for a response that no S3 server sends. A write may have reached
-// one before the response was replaced.
-func noEvidence(write bool) error {
-	return &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Unknown: write, Err: errors.New("the response is not that of an S3 server"),
-		Hint: "the endpoint answers like a web page: check endpoint=",
-	}
+// noEvidence returns the error for a response that no S3 server sends.
+func noEvidence() error {
+	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
 }
 
 // hasEvidence reports whether an S3 server made a response, by its header. All of them send an
@@ -57,7 +52,6 @@ func hasOwnHeader(h http.Header) bool {
 
 // An expected is what a successful response has, if its header does not show that an S3 server made it.
 type expected struct {
-	write bool
 	// text is near the beginning of the document. "" means that the response has none.
 	text string
 	// bare is for responses that may have no header of the protocol on servers such as Garage and
@@ -68,8 +62,8 @@ type expected struct {
 // evidenceOf has the requests whose responses the SDK takes for a success, whatever they contain.
 var evidenceOf = map[string]expected{
 	"GetObject": {}, "HeadObject": {}, "GetObjectTagging": {},
-	"DeleteObject": {write: true}, "PutObjectTagging": {write: true}, "PutObjectRetention": {write: true},
-	"PutObjectLegalHold": {write: true}, "RestoreObject": {write: true},
+	"DeleteObject": {}, "PutObjectTagging": {}, "PutObjectRetention": {},
+	"PutObjectLegalHold": {}, "RestoreObject": {},
 
 	"ListBuckets":                     {text: "ListAllMyBucketsResult"},
 	"ListMultipartUploads":            {text: "ListMultipartUploadsResult"},
@@ -85,12 +79,12 @@ var evidenceOf = map[string]expected{
 	"GetBucketPolicy":                 {text: `"Statement"`},
 
 	"HeadBucket":   {bare: true},
-	"CreateBucket": {bare: true, write: true}, "DeleteBucket": {bare: true, write: true},
-	"PutBucketVersioning": {bare: true, write: true}, "PutBucketAcl": {bare: true, write: true},
-	"PutBucketCors": {bare: true, write: true}, "DeleteBucketCors": {bare: true, write: true},
-	"PutBucketLifecycleConfiguration": {bare: true, write: true}, "DeleteBucketLifecycle": {bare: true, write: true},
-	"PutBucketPolicy": {bare: true, write: true}, "DeleteBucketPolicy": {bare: true, write: true},
-	"PutPublicAccessBlock": {bare: true, write: true}, "PutObjectLockConfiguration": {bare: true, write: true},
+	"CreateBucket": {bare: true}, "DeleteBucket": {bare: true},
+	"PutBucketVersioning": {bare: true}, "PutBucketAcl": {bare: true},
+	"PutBucketCors": {bare: true}, "DeleteBucketCors": {bare: true},
+	"PutBucketLifecycleConfiguration": {bare: true}, "DeleteBucketLifecycle": {bare: true},
+	"PutBucketPolicy": {bare: true}, "DeleteBucketPolicy": {bare: true},
+	"PutPublicAccessBlock": {bare: true}, "PutObjectLockConfiguration": {bare: true},
 }
 
 // withEvidence refuses successful responses without evidence, before the SDK reads them. With
@@ -102,7 +96,7 @@ func withEvidence(always bool) func(*middleware.Stack) error {
 		response, _ := out.RawResponse.(*smithyhttp.Response)
 		if err == nil && asked && response != nil && response.Response != nil && isSuccess(response.StatusCode) && !want.isIn(response.Response, always) {
 			_ = response.Body.Close()
-			return out, metadata, noEvidence(want.write)
+			return out, metadata, noEvidence()
 		}
 		return out, metadata, err
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // setLifecycle replaces the bucket's rules. Without rules it removes them. Some servers
@@ -35,9 +36,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	}
 	if err := b.putLifecycle(ctx, configured); err != nil {
 		if isCode(err, "MalformedXML", "InvalidArgument") && slices.ContainsFunc(rules, onlyAborts) { // MinIO has no such rule
-			e := *asError(err)
-			e.Code, e.Hint = storage.Unsupported, "this server has no rules that only abort uploads: remove AbortUploadsAfterDays"
-			return &e
+			return sdkerror.WithCode(err, storage.Unsupported, "this server has no rules that only abort uploads: remove AbortUploadsAfterDays")
 		}
 		return err
 	}

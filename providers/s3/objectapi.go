@@ -62,11 +62,11 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 			a.server.see(response.Header)
 			a.clock.see(response)
 		},
-		Check: func(response *http.Response, write bool) error {
+		Check: func(response *http.Response) error {
 			if hasEvidence(response) {
 				return nil
 			}
-			return noEvidence(write)
+			return noEvidence()
 		},
 	}
 	if !a.anonymous {

@@ -54,7 +54,7 @@ func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties
 		return "", withWriteKeyHint(uploadError(err), c.Native)
 	}
 	if aws.ToString(out.UploadId) == "" {
-		return "", noEvidence(false)
+		return "", noEvidence()
 	}
 	return aws.ToString(out.UploadId), nil
 }
@@ -78,7 +78,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	out, err := d.bucket.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.bucket.withBody)
 	if err == nil && out.ETag == nil {
-		err = noEvidence(false)
+		err = noEvidence()
 	}
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))
@@ -125,7 +125,7 @@ func (m *multipart) complete(ctx context.Context, in *awss3.CompleteMultipartUpl
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = m.bucket.account.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
 		if err == nil && out.ETag == nil {
-			err = noEvidence(true)
+			err = noEvidence()
 		}
 		return err
 	})

@@ -39,7 +39,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.bucket.objectAPI(ctx, r.Native...).PutObject(ctx, in, d.bucket.withBody)
 		if err == nil && out.ETag == nil {
-			err = noEvidence(true)
+			err = noEvidence()
 		}
 		return err
 	})

@@ -48,7 +48,5 @@ func (b *managed) change(ctx context.Context, do func() error) error {
 	if !b.isNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
 		return err
 	}
-	late := *asError(err)
-	late.Code, late.Retryable = storage.Unavailable, true // also for NoSuchBucket
-	return sdkerror.WithHint(&late, "the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes")
+	return sdkerror.WithCode(err, storage.Unavailable, "the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes")
 }

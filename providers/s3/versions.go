@@ -2,10 +2,8 @@ package s3
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -15,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/pagetoken"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
@@ -23,7 +22,10 @@ import (
 // version, so that a page of one entry needs a second request. The next page begins
 // where the server says, because only the server knows its order.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	key, id, err := readVersionToken(r.Token)
+	id, key, err := pagetoken.Parse(r.Token)
+	if err == nil && key == "" && r.Token != "" {
+		err = argument.Invalid("token", "must come from a listing of this bucket", "")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +37,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		}
 		page := &driver.VersionPage{Entries: p.Entries}
 		if p.More {
-			page.Token = versionToken(p.NextKey, p.NextID)
+			page.Token = pagetoken.Encode(p.NextID, p.NextKey)
 		}
 		if page.Token == "" || page.Token != r.Token {
 			return page, nil
@@ -69,23 +71,4 @@ func (b *bucket) versionsPage(ctx context.Context, r *driver.ListRequest, key, i
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id })
 	}
 	return page, nil
-}
-
-// versionToken encodes where the next page begins. A version and a key may contain
-// any character that could separate them.
-func versionToken(key, id string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(id)) + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
-}
-
-func readVersionToken(token string) (key, id string, err error) {
-	if token == "" {
-		return "", "", nil
-	}
-	rawID, rawKey, found := strings.Cut(token, ".")
-	idBytes, err := base64.RawURLEncoding.DecodeString(rawID)
-	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
-	if err := errors.Join(err, err2); err != nil || !found || len(keyBytes) == 0 {
-		return "", "", argument.Invalid("token", "must come from a listing of this bucket", "")
-	}
-	return string(keyBytes), string(idBytes), nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/pagetoken"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
@@ -47,7 +48,7 @@ func TestListVersions(t *testing.T) {
 }
 
 func TestListVersionsOnOtherServers(t *testing.T) {
-	token := versionToken("a", "v2")
+	token := pagetoken.Encode("v2", "a")
 	entry := func(tag, id, at string) string {
 		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId><LastModified>` + at + `</LastModified></` + tag + `>`
 	}
@@ -106,7 +107,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 		got = append(got, e.Version)
 	}
 	require.Equal(t, []string{"v3", "v2", "m1"}, got)
-	require.Equal(t, versionToken("a", "m1"), page.Token)
+	require.Equal(t, pagetoken.Encode("m1", "a"), page.Token)
 }
 
 // Each page begins where the server ended the one before, in spite of the times.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
@@ -36,9 +37,9 @@ func theirs(ctx context.Context, c *gcs.Client, bucket, key, p, project string, 
 	_ = errors.Is(err, gcs.ErrObjectNotExist)
 }
 
-func ours(ctx context.Context, b storage.Bucket, service storage.Service, c *gcs.Client, bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string, m map[string]string, err error) {
+func ours(ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client, bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string, m map[string]string, err error) {
 	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket})
-	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket, Client: c})
+	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket, HTTPClient: c})
 	b.Upload(ctx, key, r)
 	w := storage.NewWriter(ctx, b, key)
 	w.Commit()

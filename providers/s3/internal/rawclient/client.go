@@ -46,7 +46,7 @@ type Client struct {
 	// See gets each response.
 	See func(*http.Response)
 	// Check returns the error for a success that no S3 server has sent.
-	Check func(response *http.Response, write bool) error
+	Check func(response *http.Response) error
 }
 
 // A request is one request of a Client.
@@ -124,7 +124,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return nil, &failure{response: response}, nil
 	}
-	if err := c.Check(response, r.method == http.MethodPut); err != nil {
+	if err := c.Check(response); err != nil {
 		_ = response.Body.Close()
 		return nil, nil, err
 	}

@@ -1,0 +1,29 @@
+// Package pagetoken makes one token of the two texts that say where a page of a listing begins.
+package pagetoken
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// Encode returns a token of the two texts, which may contain any character.
+func Encode(first, second string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(first)) + "." + base64.RawURLEncoding.EncodeToString([]byte(second))
+}
+
+// Parse returns the texts of a token. Those of "" are empty.
+func Parse(token string) (first, second string, err error) {
+	if token == "" {
+		return "", "", nil
+	}
+	a, b, found := strings.Cut(token, ".")
+	rawFirst, err := base64.RawURLEncoding.DecodeString(a)
+	rawSecond, err2 := base64.RawURLEncoding.DecodeString(b)
+	if errors.Join(err, err2) != nil || !found {
+		return "", "", argument.Invalid("token", "must come from a listing of this bucket", "")
+	}
+	return string(rawFirst), string(rawSecond), nil
+}

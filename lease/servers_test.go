@@ -1,0 +1,80 @@
+package lease_test
+
+import (
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/lease"
+	_ "github.com/omnibucket/storage/providers/azure"
+	_ "github.com/omnibucket/storage/providers/gcs"
+	_ "github.com/omnibucket/storage/providers/s3"
+)
+
+func s3Address(profile, variable string) func(t *testing.T) string {
+	return func(t *testing.T) string {
+		endpoint := testserver.Need(t, variable)
+		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
+		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
+		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {profile}, "endpoint": {endpoint}})
+	}
+}
+
+var servers = []struct {
+	name    string
+	address func(t *testing.T) string
+}{
+	{"minio", s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
+	{"versitygw", s3Address("versitygw", "OMNIBUCKET_TEST_VERSITYGW")},
+	{"gcs", func(t *testing.T) string {
+		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+	}},
+	{"azurite", func(t *testing.T) string {
+		endpoint, account := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"), os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+		t.Setenv("AZURE_STORAGE_ACCOUNT", account)
+		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+		return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
+	}},
+}
+
+// Processes acquire the lease again and again, and some die. No token comes twice, however slow the
+// machine is.
+func TestOneHolderAtATimeOnServers(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server.name, func(t *testing.T) {
+			address := server.address(t)
+			j := &judge{t: t, real: true}
+			var all sync.WaitGroup
+			for n := range 4 {
+				b, err := storage.Open(t.Context(), address)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+				all.Go(func() {
+					for i := range 4 {
+						p := &process{Bucket: b}
+						l, err := lease.Acquire(t.Context(), p, key, lease.WithTTL(2*time.Second), lease.WithInterval(1))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						j.begins(l)
+						if n == i {
+							p.die()
+							<-l.Context().Done()
+						}
+						_ = l.Release()
+					}
+				})
+			}
+			all.Wait()
+			require.Equal(t, 16, j.holders)
+		})
+	}
+}
