@@ -231,10 +231,16 @@ func (c *Config) problem() (field, rule string) {
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
-	if strings.HasPrefix(c.Key, c.Prefix) {
-		return "Config.Key", "must not begin with Prefix, where objects are removed"
+	if c.reserves(c.Key) {
+		return "Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`
 	}
 	return "", ""
+}
+
+// reserves reports whether no file can have this key: objects under Prefix are removed, and a DELETE of
+// the others would be one of an upload.
+func (c *Config) reserves(key string) bool {
+	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
 }
 
 // cacheControl returns the directives of the closest match.

@@ -31,6 +31,8 @@ func TestInvalidConfigurations(t *testing.T) {
 		{"no pixels", uploads.Config{Rules: rules.Rules{MaxPixels: -1}}, "MaxPixels"},
 		{"a key without random", uploads.Config{Key: "avatar{ext}"}, "{random}"},
 		{"keys where uploads wait", uploads.Config{Key: ".uploads/{random}{ext}"}, "Prefix"},
+		{"keys that are routes of S3", uploads.Config{Key: "s3/{random}{ext}"}, "routes"},
+		{"keys that are routes of tus", uploads.Config{Key: "tus/{random}{ext}"}, "routes"},
 		{"a prefix without its slash", uploads.Config{Prefix: "pending"}, "Prefix"},
 		{"a prefix with a value", uploads.Config{Prefix: "{user}/"}, "Prefix"},
 		{"a prefix above", uploads.Config{Prefix: "../"}, "Prefix"},
@@ -113,11 +115,13 @@ func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 	}
 }
 
-func TestAValueCannotNameThePrefix(t *testing.T) {
+func TestAValueCannotNameWhatIsReserved(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
-	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "pending"}})
-	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+	for _, user := range []string{"pending", "s3", "tus"} {
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: user}})
+		require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), user)
+	}
 	require.Empty(t, keys(t, b))
 }
 

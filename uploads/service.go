@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -140,13 +139,12 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 	return nil
 }
 
-// checkValues checks that the values fill the pattern, and that the key is not under
-// Prefix, where objects are removed.
+// checkValues checks that the values fill the pattern, and that a file can have the key.
 func (s *Service) checkValues(v values) *Error {
 	if e := s.pattern.check(v); e != nil {
 		return e
 	}
-	if strings.HasPrefix(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, ""), s.config.Prefix) {
+	if s.config.reserves(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, "")) {
 		return refuse(s.pattern.values[0], InvalidValue, "This value is reserved.")
 	}
 	return nil
