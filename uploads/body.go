@@ -12,8 +12,8 @@ type bounds struct {
 	claimed int64 // bytes; 0: not known
 }
 
-// bounds returns the service's bounds, with the length that the sender claims.
-func (s *Service) bounds(claimed int64) bounds { return bounds{s.judge, max(claimed, 0)} }
+// newBounds returns the bounds of the rules, with the length that the sender claims.
+func newBounds(judge *rules.Judge, claimed int64) bounds { return bounds{judge, max(claimed, 0)} }
 
 // checkClaim checks only the claimed length.
 func (b bounds) checkClaim() *Error {

@@ -88,7 +88,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store") // responses have signed addresses and tokens
 	header.Set("X-Content-Type-Options", "nosniff")
-	if !s.allowOrigin(w, r) {
+	if !s.responder.allowOrigin(w, r) {
 		s.mux.ServeHTTP(w, r)
 	}
 }
@@ -147,18 +147,18 @@ const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extens
 
 // allowOrigin writes the headers for pages of other origins, and reports whether the
 // request was a preflight and has its response.
-func (s *Service) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+func (h *responder) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" || len(s.config.Origins) == 0 {
+	if origin == "" || len(h.config.Origins) == 0 {
 		return false
 	}
 	header := w.Header()
 	header.Add("Vary", "Origin")
 	switch {
-	case slices.ContainsFunc(s.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
+	case slices.ContainsFunc(h.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
 		header.Set("Access-Control-Allow-Origin", origin)
 		header.Set("Access-Control-Allow-Credentials", "true")
-	case slices.Contains(s.config.Origins, "*"):
+	case slices.Contains(h.config.Origins, "*"):
 		header.Set("Access-Control-Allow-Origin", "*")
 	default:
 		return false

@@ -189,8 +189,8 @@ func (t *Target) options() []storage.WriteOption {
 	return opts
 }
 
-func (s *Service) randomKey() (random [randomBytes]byte, err error) {
-	if _, err = io.ReadFull(s.config.Random, random[:]); err != nil {
+func randomKey(from io.Reader) (random [randomBytes]byte, err error) {
+	if _, err = io.ReadFull(from, random[:]); err != nil {
 		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
 	}
 	return random, err

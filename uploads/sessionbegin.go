@@ -33,7 +33,7 @@ func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) 
 		return s, nil
 	}
 	if t.Key == "" {
-		random, err := k.service.randomKey()
+		random, err := randomKey(k.service.config.Random)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func (k *keeper) targetOf(c *call, n UploadRequest, sizeField string) (*Target, 
 	if s.judge.LooksAtContent() {
 		return &Target{Overwrite: !s.guarded}, nil // decided by settle
 	}
-	random, err := s.randomKey()
+	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,12 @@ const BasePart = partsize.Base
 const FeedBytes = feedBytes
 
 // SetPace makes a handler impatient.
-func (h *Service) SetPace(tick, checkpoint, idle time.Duration) {
-	h.tus.pace.tick, h.tus.pace.checkpoint, h.tus.pace.idle = tick, checkpoint, idle
+func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
+	s.tus.pace.tick, s.tus.pace.checkpoint, s.tus.pace.idle = tick, checkpoint, idle
 }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
-func (h *Service) SetMemory(bytes int64) { h.tus.memory.limit = bytes }
+func (s *Service) SetMemory(bytes int64) { s.tus.memory.limit = bytes }
 
 // Memory is the memory of uploads.
 type Memory = memory
@@ -36,18 +36,18 @@ func (m *memory) Acquire(ctx context.Context, user string, bytes int64) bool {
 func (m *memory) Release(user string, bytes int64) { m.release(user, bytes) }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
-func (h *Service) SetFeeds(n int64, wait time.Duration) {
-	h.tus.feeds.limit, h.tus.feeds.wait = n*feedBytes, wait
+func (s *Service) SetFeeds(n int64, wait time.Duration) {
+	s.tus.feeds.limit, s.tus.feeds.wait = n*feedBytes, wait
 }
 
 // FeedsUsed returns how many bytes the requests that send bytes have.
-func (h *Service) FeedsUsed() int64 { return h.tus.feeds.inUse() }
+func (s *Service) FeedsUsed() int64 { return s.tus.feeds.inUse() }
 
 // Memory returns the bytes that all buffers may take.
-func (h *Service) Memory() int64 { return h.tus.memory.limit + h.tus.feeds.limit }
+func (s *Service) Memory() int64 { return s.tus.memory.limit + s.tus.feeds.limit }
 
 // MemoryUsed returns how many bytes of parts there are.
-func (h *Service) MemoryUsed() int64 { return h.tus.memory.inUse() }
+func (s *Service) MemoryUsed() int64 { return s.tus.memory.inUse() }
 
 func (m *memory) inUse() int64 {
 	m.mu.Lock()

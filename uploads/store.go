@@ -85,7 +85,7 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if u.Body == nil {
 		return nil, refuseFile(NoFile, "There is no file.")
 	}
-	t := &storeOp{service: s, upload: u, bounds: s.bounds(u.Size)}
+	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size)}
 	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
@@ -140,7 +140,7 @@ func (t *storeOp) noteStart() {
 func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	s := t.service
 	for range maxDraws {
-		random, err := s.randomKey()
+		random, err := randomKey(s.config.Random)
 		if err != nil {
 			return nil, storeFailed(err)
 		}
@@ -169,7 +169,7 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 	if s.config.Inspect == nil {
 		return t.put(ctx, target)
 	}
-	random, err := s.randomKey()
+	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	if e := s.precheck(r); e != nil {
 		return nil, e.about(name)
 	}
-	random, err := s.randomKey()
+	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
@@ -109,7 +109,7 @@ func (s *Service) precheck(r Request) *Error {
 	if e := s.checkValues(r.User.values()); e != nil {
 		return e
 	}
-	if e := s.bounds(r.Size).checkClaim(); e != nil {
+	if e := newBounds(s.judge, r.Size).checkClaim(); e != nil {
 		return e
 	}
 	return refused(s.judge.CheckClaim(r.ClaimedType))

@@ -205,7 +205,7 @@ func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) 
 	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
 		return nil, storeFailed(errSpent)
 	}
-	if e := s.bounds(claimed).check(r.Attrs().Size); e != nil {
+	if e := newBounds(s.judge, claimed).check(r.Attrs().Size); e != nil {
 		return nil, e
 	}
 	v, err := s.judge.Inspect(ctx, r, "")

@@ -12,7 +12,6 @@ import (
 
 	gcs "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -349,14 +348,6 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 		_, err := NewDriver(t.Context(), c)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-}
-
-func clientAt(t *testing.T, endpoint string) *gcs.Client {
-	t.Helper()
-	client, err := gcs.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),
-		option.WithoutAuthentication(), option.WithEndpoint(endpoint+"/storage/v1/"))
-	require.NoError(t, err)
-	return client
 }
 
 // nativesOf returns the value that a driver gets for an option.
