@@ -32,10 +32,17 @@ export interface UploadResult {
   key: string;
   /** Its address, if it has a public one or the server sets it. */
   location?: string;
+  /** Bytes. */
+  size?: number;
+  /** The media type, if the server decides by content. */
+  type?: string;
 }
 
-/** "waiting": another tab sends the same file. */
-export type UploadState = 'new' | 'waiting' | 'running' | 'paused' | 'done' | 'failed' | 'aborted';
+/**
+ * "waiting": another tab sends the same file. "retrying": the browser is offline or requests
+ * fail, see nextAttempt.
+ */
+export type UploadState = 'new' | 'waiting' | 'running' | 'retrying' | 'paused' | 'done' | 'failed' | 'aborted';
 
 export declare class Upload extends EventTarget {
   constructor(file: Blob, options: UploadOptions);
@@ -44,6 +51,12 @@ export declare class Upload extends EventTarget {
   readonly sent: number;
   /** Bytes of the file. */
   readonly total: number;
+  /**
+   * When failed requests are repeated. It is null if no request fails, and while the browser
+   * is offline: the upload continues when the browser is online again. "state" is
+   * emitted when it changes.
+   */
+  readonly nextAttempt: Date | null;
   /**
    * Sends what the store does not have yet of the file. If it rejects, another Upload of the
    * same file continues, unless abort was called.
@@ -65,10 +78,12 @@ export declare class UploadError extends Error {
   readonly code: string;
   /** Whether the same request may succeed later. */
   readonly temporary: boolean;
+  /** The body of the response, or the error of the connection. */
+  readonly cause?: unknown;
 }
 
 /** The uploads of this browser to an endpoint that were begun and not completed. */
-export declare function unfinished(options: { endpoint: string; journal?: Journal }): Promise<Unfinished[]>;
+export declare function unfinished(options: Pick<UploadOptions, 'endpoint' | 'headers' | 'journal'>): Promise<Unfinished[]>;
 
 export declare class Unfinished {
   readonly name: string;
@@ -83,11 +98,38 @@ export declare class Unfinished {
    * if the file has changed.
    */
   open(): Promise<File | null>;
+  /** Asks the server how many bytes the store has: 0 if the upload has expired. */
+  stored(): Promise<number>;
   /** Whether this is the file. */
   matches(file: Blob): Promise<boolean>;
   /** Forgets the upload. The server removes its parts when it expires. */
   forget(): Promise<void>;
 }
+
+/** A request, as a server returns it: a SignedURL in JSON, or the form of a page. */
+export interface SendRequest {
+  url: string;
+  /** By default PUT. */
+  method?: string;
+  headers?: Record<string, string | string[]>;
+  /** Seconds until the signature expires. */
+  expires?: number;
+}
+
+export interface SendOptions {
+  signal?: AbortSignal;
+  /** Milliseconds without progress after which the connection is dead; 60,000. */
+  timeout?: number;
+  /** Called with the bytes that are sent; never in Node.js. */
+  progress?: (sent: number) => void;
+}
+
+/**
+ * Makes one request with progress, such as one that your server has signed, and returns the
+ * body of the response. It rejects with an UploadError. Use Upload for files of users: it
+ * continues after a failure.
+ */
+export declare function send(request: SendRequest, body: Blob | FormData, options?: SendOptions): Promise<string>;
 
 /** Returns a string that tells this file from others and from its later versions. */
 export declare function fingerprint(file: Blob): Promise<string>;

@@ -48,6 +48,8 @@ export class Upload extends EventTarget {
   state = 'new';
   sent = 0; // bytes that are sent, or were in the store before
   total; // bytes of the file
+  /** @type {Date | null} */
+  nextAttempt = null; // while requests fail; null: when the browser is online again
 
   #file;
   #options;
@@ -58,6 +60,8 @@ export class Upload extends EventTarget {
   #wake = () => {}; // ends a pause
   #stored = 0; // bytes of complete parts
   #moving = new Map(); // part number → bytes that are sent of it
+  #attempts = new Set(); // requests on their way
+  #pauses = new Map(); // requests that wait for their next attempt → its time, or Infinity
 
   /**
    * @param {Blob} file
@@ -84,7 +88,7 @@ export class Upload extends EventTarget {
 
   /** Stops sending until resume. */
   pause() {
-    if (this.state !== 'running' && this.state !== 'waiting') return;
+    if (!['running', 'waiting', 'retrying'].includes(this.state)) return;
     this.#show('paused');
     this.#stop.abort(new DOMException('The upload is paused.', 'AbortError'));
   }
@@ -103,12 +107,12 @@ export class Upload extends EventTarget {
     this.#stop.abort();
     this.#wake();
     await this.#running?.catch(() => {});
-    const { journal, retries } = this.#options;
+    const { journal } = this.#options;
     const id = await this.#id();
     const record = await journal.get(id);
     if (!record || record.result) return;
     await journal.delete(id);
-    await retry(retries, undefined, () => this.#handler.abort(record)).catch((error) => {
+    await this.#retry(undefined, (signal) => this.#handler.abort(record, signal)).catch((error) => {
       if (!isGone(error)) throw error;
     });
   }
@@ -186,12 +190,12 @@ export class Upload extends EventTarget {
   // completes the upload first, it returns the result of that tab.
   async #complete(record, parts, signal) {
     const { retries } = this.#options;
-    const list = () => retry(retries, signal, () => this.#handler.list(record, signal));
+    const list = () => this.#list(record, signal);
     try {
       for (let round = 0; ; round++) {
         const missing = this.#missing(record, parts);
         try {
-          if (missing.length === 0) return await retry(retries, signal, () => this.#handler.complete(record, parts, signal));
+          if (missing.length === 0) return await this.#retry(signal, (either) => this.#handler.complete(record, parts, either));
           await this.#sendParts(record, missing, signal);
         } catch (error) {
           if (isGone(error)) await list(); // rejects with the result, if there is one
@@ -209,23 +213,27 @@ export class Upload extends EventTarget {
   // begin returns the record of the file and the parts that the store has. If another tab
   // completed the upload while this one waited, the record has a result.
   async #begin(id, signal) {
-    const { journal, retries, handle } = this.#options;
+    const { journal, handle } = this.#options;
     await removeOld(journal);
     const known = await journal.get(id);
     if (known?.result && known.ended >= this.#created) return { record: known, parts: [] };
     if (known && !known.result) {
       try {
-        return { record: known, parts: await retry(retries, signal, () => this.#handler.list(known, signal)) };
+        return { record: known, parts: await this.#list(known, signal) };
       } catch (error) {
         if (error.result) return { record: { ...known, result: error.result }, parts: [] };
         if (!isGone(error)) throw error;
       }
     }
-    const begun = await retry(retries, signal, () => this.#handler.begin(this.#file, signal));
+    const begun = await this.#retry(signal, (either) => this.#handler.begin(this.#file, either));
     const { name = '', size, lastModified = 0 } = this.#file;
     const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, began: Date.now(), handle };
     await journal.set(id, record);
     return { record, parts: [] };
+  }
+
+  #list(record, signal) {
+    return this.#retry(signal, (either) => this.#handler.list(record, either));
   }
 
   // missing returns the numbers of the parts that the store lacks, and counts the others.
@@ -267,14 +275,68 @@ export class Upload extends EventTarget {
   async #sendPart(record, number, signal) {
     const part = this.#part(number, record.partSize);
     const checksum = record.checksum && encodeChecksum(await crc32c(part, signal));
-    try {
-      await retry(this.#options.retries, signal, async () => {
-        const request = await this.#handler.sign(record, { number, size: part.size, checksum }, signal);
-        await send(request, part, { signal, timeout: this.#options.timeout, progress: (sent) => this.#moved(number, sent) });
-      });
-      this.#stored += part.size;
-    } finally {
-      this.#moved(number, 0);
+    await this.#retry(signal, async (either, moves) => {
+      const request = await this.#handler.sign(record, { number, size: part.size, checksum }, either);
+      const progress = (sent) => {
+        moves();
+        this.#moved(number, sent);
+      };
+      try {
+        await send(request, part, { signal: either, timeout: this.#options.timeout, progress });
+        this.#stored += part.size;
+      } finally {
+        this.#moved(number, 0);
+      }
+    });
+  }
+
+  // retry calls f again after temporary errors. The pause doubles each time up to 30 seconds,
+  // with jitter, and ends when the browser is online again. Failures while it is offline do
+  // not count. f gets a signal, and a function to call when bytes move.
+  async #retry(signal, f) {
+    for (let failures = 0; ;) {
+      signal?.throwIfAborted();
+      const attempt = new Attempt(failures === 0 && isOnline(), () => this.#connected());
+      this.#attempts.add(attempt);
+      this.#connected();
+      let pause;
+      try {
+        return await f(signal ? AbortSignal.any([signal, attempt.signal]) : attempt.signal, () => attempt.moved());
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!error.temporary) throw error;
+        if (attempt.signal.aborted) continue; // the browser is online again
+        if (isOnline() && ++failures > this.#options.retries) throw error;
+        const longest = Math.min(30 * second, (second / 2) * 2 ** failures);
+        pause = isOnline() ? Math.max(error.wait, longest * (0.5 + Math.random() / 2)) : Infinity;
+      } finally {
+        attempt.end();
+        this.#attempts.delete(attempt);
+      }
+      await this.#pauseFor(pause, signal);
+    }
+  }
+
+  async #pauseFor(milliseconds, signal) {
+    const pause = {};
+    this.#pauses.set(pause, Date.now() + milliseconds);
+    this.#connected();
+    await sleep(milliseconds, signal).finally(() => this.#pauses.delete(pause));
+  }
+
+  // connected shows whether requests fail: none of them moves, and one waits or the browser is
+  // offline.
+  #connected() {
+    const moving = [...this.#attempts].some((attempt) => attempt.moves);
+    if (moving || !['running', 'retrying'].includes(this.state)) {
+      this.nextAttempt = null;
+      if (this.state === 'retrying') this.#show('running');
+    } else if (this.#pauses.size > 0 || !isOnline()) {
+      const next = Math.min(...this.#pauses.values());
+      const before = this.nextAttempt?.getTime();
+      this.nextAttempt = Number.isFinite(next) ? new Date(next) : null;
+      if (this.state === 'running') this.#show('retrying');
+      else if (this.nextAttempt?.getTime() !== before) this.dispatchEvent(new Event('state'));
     }
   }
 
@@ -294,7 +356,46 @@ export class Upload extends EventTarget {
   #show(state) {
     if (this.state === state || this.#ended) return;
     this.state = state;
+    if (state !== 'retrying') this.nextAttempt = null;
     this.dispatchEvent(new Event('state'));
+  }
+}
+
+// An Attempt is a request on its way. If no byte of it moves from the moment at which the
+// browser goes offline to that at which it is online again, its connection is dead: its signal
+// aborts.
+class Attempt {
+  #ending = new AbortController();
+  #listening = new AbortController();
+  #changed;
+
+  constructor(moves, changed) {
+    this.moves = moves;
+    this.#changed = changed;
+    this.#on('offline', () => this.#set(false));
+    this.#on('online', () => this.moves || this.#ending.abort(lost()));
+  }
+
+  get signal() {
+    return this.#ending.signal;
+  }
+
+  moved() {
+    this.#set(true);
+  }
+
+  end() {
+    this.#listening.abort();
+  }
+
+  #set(moves) {
+    if (this.moves === moves) return;
+    this.moves = moves;
+    this.#changed();
+  }
+
+  #on(name, listener) {
+    globalThis.addEventListener?.(name, listener, { signal: this.#listening.signal });
   }
 }
 
@@ -302,23 +403,25 @@ export class Upload extends EventTarget {
  * Returns the uploads to this endpoint that were begun in this browser and not completed,
  * the newest first.
  *
- * @param {{endpoint: string, journal?: Journal}} options
+ * @param {Pick<UploadOptions, 'endpoint' | 'headers' | 'journal'>} options
  */
-export async function unfinished({ endpoint, journal = browserJournal }) {
-  const url = new Handler({ endpoint }).url;
+export async function unfinished({ endpoint, headers, journal = browserJournal }) {
+  const handler = new Handler({ endpoint, headers, timeout: 60 * second });
   await removeOld(journal);
-  const records = (await journal.all()).filter((record) => record.endpoint === url && !record.result);
-  return records.sort((a, b) => b.began - a.began).map((record) => new Unfinished(record, journal));
+  const records = (await journal.all()).filter((record) => record.endpoint === handler.url && !record.result);
+  return records.sort((a, b) => b.began - a.began).map((record) => new Unfinished(record, journal, handler));
 }
 
 /** An Unfinished is an upload that was begun and not completed. */
 export class Unfinished {
   #record;
   #journal;
+  #handler;
 
-  constructor(record, journal) {
+  constructor(record, journal, handler) {
     this.#record = record;
     this.#journal = journal;
+    this.#handler = handler;
     this.name = record.name;
     this.size = record.size;
     this.began = new Date(record.began);
@@ -336,6 +439,18 @@ export class Unfinished {
     if (handle.requestPermission && await handle.requestPermission({ mode: 'read' }) !== 'granted') return null;
     const file = await handle.getFile().catch(() => null);
     return file && await this.matches(file) ? file : null;
+  }
+
+  /** Asks the server how many bytes the store has: 0 if the upload has expired. */
+  async stored() {
+    try {
+      const parts = await this.#handler.list(this.#record);
+      return parts.reduce((sum, { Size }) => sum + Number(Size), 0);
+    } catch (error) {
+      if (error.result) return this.size;
+      if (isGone(error)) return 0;
+      throw error;
+    }
   }
 
   /** @param {Blob} file */
@@ -394,8 +509,8 @@ class Handler {
     return this.#call('POST', `/${encodeURIComponent(uploadId)}/complete?${new URLSearchParams({ key })}`, body, signal);
   }
 
-  abort({ uploadId, key }) {
-    return this.#call('DELETE', `/${encodeURIComponent(uploadId)}?${new URLSearchParams({ key })}`);
+  abort({ uploadId, key }, signal) {
+    return this.#call('DELETE', `/${encodeURIComponent(uploadId)}?${new URLSearchParams({ key })}`, null, signal);
   }
 
   async #call(method, path, body, signal) {
@@ -422,8 +537,16 @@ class Handler {
   }
 }
 
-// send makes a signed request. Browsers tell only an XMLHttpRequest how much was sent.
-function send({ method = 'PUT', url, headers, expires }, body, { signal, timeout, progress }) {
+/**
+ * Makes a request, such as one that your server has signed, and returns the body of the
+ * response. Browsers tell only an XMLHttpRequest how much was sent.
+ *
+ * @param {import('./upload.d.ts').SendRequest} request
+ * @param {Blob | FormData} body
+ * @param {import('./upload.d.ts').SendOptions} [options]
+ * @returns {Promise<string>}
+ */
+export function send({ method = 'PUT', url, headers, expires }, body, { signal, timeout = 60 * second, progress } = {}) {
   const until = Date.now() + (expires ?? Infinity) * second;
   const fail = (status, text) => {
     const error = refused(status, text);
@@ -435,13 +558,14 @@ function send({ method = 'PUT', url, headers, expires }, body, { signal, timeout
     return fetch(url, { method, headers, body, signal }).then(async (response) => {
       const text = await response.text();
       if (!response.ok) throw fail(response.status, text);
+      return text;
     }, (cause) => {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       throw lost(cause);
     });
   }
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const xhr = new XMLHttpRequest();
     let stalled;
     const moves = () => {
@@ -451,21 +575,23 @@ function send({ method = 'PUT', url, headers, expires }, body, { signal, timeout
         xhr.abort();
       }, timeout);
     };
-    const stop = () => xhr.abort();
+    const stop = () => {
+      reject(signal.reason);
+      xhr.abort();
+    };
     xhr.open(method, url);
     for (const [name, value] of Object.entries(headers ?? {})) xhr.setRequestHeader(name, value);
     xhr.upload.addEventListener('progress', (event) => {
       moves();
-      progress(event.loaded);
+      progress?.(event.loaded);
     });
-    xhr.addEventListener('load', () => (xhr.status >= 200 && xhr.status < 300 ? resolve() : reject(fail(xhr.status, xhr.responseText))));
+    xhr.addEventListener('load', () => (xhr.status >= 200 && xhr.status < 300 ? resolve(xhr.responseText) : reject(fail(xhr.status, xhr.responseText))));
     xhr.addEventListener('error', () => reject(lost()));
-    xhr.addEventListener('abort', () => reject(signal.reason));
     xhr.addEventListener('loadend', () => {
       clearTimeout(stalled);
-      signal.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', stop);
     });
-    signal.addEventListener('abort', stop);
+    signal?.addEventListener('abort', stop);
     moves();
     xhr.send(body);
   });
@@ -488,6 +614,7 @@ function refused(status, text, retryAfter) {
     code,
     temporary: (status >= 500 && status !== 501) || [408, 423, 429].includes(status), // 423: another request completes the upload
     wait: Number(retryAfter) * second || 0,
+    cause: text,
     result: code === 'completed' ? { key, location } : undefined,
   });
 }
@@ -497,42 +624,22 @@ const isGone = (error) => [403, 404, 410].includes(error.status);
 
 const aborted = () => new DOMException('The upload was aborted.', 'AbortError');
 
-// retry calls f again after temporary errors. The pause doubles each time up to 30 seconds,
-// with jitter. It does not count failures while the browser is offline.
-async function retry(retries, signal, f) {
-  for (let failures = 0; ;) {
-    signal?.throwIfAborted();
-    try {
-      return await f();
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (!error.temporary) throw error;
-      if (globalThis.navigator?.onLine === false) {
-        await event(globalThis, 'online', signal);
-        continue;
-      }
-      if (++failures > retries) throw error;
-      const longest = Math.min(30 * second, (second / 2) * 2 ** failures);
-      await sleep(Math.max(error.wait, longest * (0.5 + Math.random() / 2)), signal);
-    }
-  }
-}
+const isOnline = () => globalThis.navigator?.onLine !== false;
 
-async function sleep(milliseconds, signal) {
-  const target = new EventTarget();
-  const timer = setTimeout(() => target.dispatchEvent(new Event('over')), milliseconds);
-  await event(target, 'over', signal).finally(() => clearTimeout(timer));
-}
-
-// event waits for an event, or rejects with the reason of signal.
-function event(target, name, signal) {
+// sleep waits until the time is over or the browser is online again, or rejects with the
+// reason of signal.
+function sleep(milliseconds, signal) {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    target.addEventListener(name, () => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, { once: true, signal });
-    signal?.addEventListener('abort', stop, { once: true });
+    const listening = new AbortController();
+    const timer = Number.isFinite(milliseconds) ? setTimeout(() => end(resolve), milliseconds) : undefined;
+    const end = (settle, value) => {
+      clearTimeout(timer);
+      listening.abort();
+      settle(value);
+    };
+    globalThis.addEventListener?.('online', () => end(resolve), { signal: listening.signal });
+    signal?.addEventListener('abort', () => end(reject, signal.reason), { signal: listening.signal });
+    if (signal?.aborted) end(reject, signal.reason);
   });
 }
 

@@ -25,6 +25,7 @@ const start = [
   ['Observability', 'observability'],
 ];
 const browsers = [
+  ['Files of users', 'files-of-users'],
   ['Browser uploads', 'browser-uploads'],
   ['Open uploads', 'open-uploads'],
   ['Removing what nobody finishes', 'cleanup'],

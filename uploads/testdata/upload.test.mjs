@@ -2,7 +2,7 @@
 // Only lost connections are faked.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Upload, UploadError, crc32c, fingerprint, unfinished } from '../upload.js';
+import { Upload, UploadError, crc32c, fingerprint, send, unfinished } from '../upload.js';
 
 const endpoint = process.env.OMNIBUCKET_ENDPOINT;
 const partSize = 1 << 20; // script_test.go sets it
@@ -161,6 +161,152 @@ test('an error of the server has its words and its code', async () => {
   assert.equal(requests.length, 1);
 });
 
+const second = 1000;
+
+// A Browser has the window's events, and a clock for pauses. Everything else is real.
+class Browser {
+  #real = { setTimeout: globalThis.setTimeout, navigator: Object.getOwnPropertyDescriptor(globalThis, 'navigator') };
+  #window = new EventTarget();
+  pauses = []; // {milliseconds, end}
+
+  constructor({ online = true } = {}) {
+    const { setTimeout } = this.#real;
+    globalThis.setTimeout = (f, milliseconds, ...rest) => {
+      const isPause = milliseconds >= second / 2 && new Error().stack.split('\n')[2].includes('upload.js');
+      if (!isPause) return setTimeout(f, milliseconds, ...rest);
+      this.pauses.push({ milliseconds, end: f });
+    };
+    globalThis.addEventListener = this.#window.addEventListener.bind(this.#window);
+    this.#set(online);
+  }
+
+  goOnline() {
+    this.#set(true);
+    this.#window.dispatchEvent(new Event('online'));
+  }
+
+  goOffline() {
+    this.#set(false);
+    this.#window.dispatchEvent(new Event('offline'));
+  }
+
+  close() {
+    globalThis.setTimeout = this.#real.setTimeout;
+    delete globalThis.addEventListener;
+    if (this.#real.navigator) Object.defineProperty(globalThis, 'navigator', this.#real.navigator);
+    else delete globalThis.navigator;
+  }
+
+  #set(onLine) {
+    Object.defineProperty(globalThis, 'navigator', { value: { onLine }, configurable: true });
+  }
+}
+
+// becomes waits until the upload has the state.
+const becomes = (upload, state) => new Promise((resolve) => {
+  const look = () => upload.state === state && resolve();
+  upload.addEventListener('state', look);
+  look();
+});
+
+test('while requests fail, the upload tells when the next attempt is', async (t) => {
+  const browser = new Browser();
+  t.after(() => browser.close());
+  const file = makeFile(3 * partSize);
+  const upload = new Upload(file, { endpoint, journal: journal(), concurrency: 2 });
+  const states = [];
+  upload.addEventListener('state', () => states.push(upload.state));
+  const ended = upload.start();
+  let broken = true;
+  disturb = (line) => (isPart(line) && broken ? lost() : undefined);
+  for (let round = 1; round <= 2; round++) {
+    await becomes(upload, 'retrying');
+    while (browser.pauses.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    const [shortest] = browser.pauses.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
+    const left = upload.nextAttempt - Date.now();
+    assert.ok(left > shortest - 400 && left <= shortest, `${left} ms are left of ${shortest}`);
+    assert.equal(upload.sent, 0);
+    broken = round < 2;
+    for (const pause of browser.pauses.splice(0)) pause.end();
+  }
+  await isStored(await ended, file);
+  assert.deepEqual(states.filter((state, i) => state !== states[i - 1]), ['running', 'retrying', 'running', 'done']);
+  assert.equal(upload.nextAttempt, null);
+});
+
+test('an upload waits for the network without attempts, and continues at once', async (t) => {
+  const browser = new Browser({ online: false });
+  t.after(() => browser.close());
+  disturb = () => (navigator.onLine ? undefined : lost());
+  const file = makeFile(partSize);
+  const upload = new Upload(file, { endpoint, journal: journal(), retries: 1 });
+  const ended = upload.start();
+  while (requests.length < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  await becomes(upload, 'retrying');
+  assert.equal(upload.nextAttempt, null);
+  browser.goOnline();
+  await isStored(await ended, file);
+  assert.deepEqual(browser.pauses, []);
+});
+
+test('a pause ends when the browser is online again', async (t) => {
+  const browser = new Browser();
+  t.after(() => browser.close());
+  disturb = (line) => (isPart(line) && parts() === 1 ? lost() : undefined);
+  const file = makeFile(partSize);
+  const upload = new Upload(file, { endpoint, journal: journal() });
+  const ended = upload.start();
+  await becomes(upload, 'retrying');
+  browser.goOffline();
+  browser.goOnline();
+  await isStored(await ended, file);
+});
+
+test('a request on which nothing has moved since the browser was offline is repeated', async (t) => {
+  const browser = new Browser();
+  t.after(() => browser.close());
+  const [held, hold] = signals();
+  disturb = after(0, (_, { signal }) => {
+    if (parts() > 1) return undefined;
+    hold();
+    return until(signal);
+  });
+  const file = makeFile(partSize);
+  const upload = new Upload(file, { endpoint, journal: journal(), retries: 1 });
+  const ended = upload.start();
+  await held;
+  assert.equal(upload.state, 'running');
+  browser.goOffline();
+  assert.equal(upload.state, 'retrying');
+  assert.equal(upload.nextAttempt, null);
+  browser.goOnline();
+  await isStored(await ended, file);
+  assert.equal(parts(), 2);
+});
+
+test('pause and abort end the wait for the network', async (t) => {
+  const browser = new Browser();
+  t.after(() => browser.close());
+  disturb = after(0, lost);
+  const upload = new Upload(makeFile(partSize), { endpoint, journal: journal() });
+  const ended = upload.start();
+  await becomes(upload, 'retrying');
+  upload.pause();
+  assert.equal(upload.nextAttempt, null);
+  upload.resume();
+  await becomes(upload, 'retrying');
+  upload.abort();
+  await assert.rejects(ended, { name: 'AbortError' });
+});
+
+test('send returns what the server says, and rejects with its words', async () => {
+  const form = new FormData();
+  form.append('file', makeFile(10));
+  disturb = (line, { body }) => (line.startsWith('PUT ') ? new Response('{"message": "Too large."}', { status: 413 }) : new Response(body.get('file').name));
+  assert.equal(await send({ method: 'POST', url: `${endpoint}/x` }, form), `file ${files} ü.bin`);
+  await assert.rejects(send({ url: `${endpoint}/x` }, makeFile(1)), { status: 413, message: 'Too large.' });
+});
+
 test('retries end', async () => {
   disturb = (line) => (isPart(line) ? lost() : undefined);
   const upload = new Upload(makeFile(1), { endpoint, journal: journal(), retries: 1 });
@@ -182,6 +328,7 @@ test('an upload that was stopped is continued by another with the same file', as
   assert.equal(left.name, file.name);
   assert.ok(await left.matches(file));
   assert.ok(!await left.matches(makeFile(4 * partSize)));
+  assert.equal(await left.stored(), 2 * partSize);
 
   requests = [];
   disturb = () => undefined;
@@ -211,6 +358,8 @@ test('an upload that the server does not know any more begins anew', async () =>
   await assert.rejects(new Upload(file, { endpoint, journal: kept, concurrency: 1, retries: 0 }).start());
   const [[id, record]] = kept.records;
   kept.set(id, { ...record, uploadId: 'A'.repeat(26) });
+  const [left] = await unfinished({ endpoint, journal: kept });
+  assert.equal(await left.stored(), 0);
   disturb = () => undefined;
   await isStored(await new Upload(file, { endpoint, journal: kept }).start(), file);
 });

@@ -28,6 +28,7 @@ function showUnfinished(left) {
       row.remove();
     },
   });
+  left.stored().then((bytes) => { row.bar.value = bytes; }, () => {}); // offline, nothing is known
 }
 
 class LargeFile {
@@ -60,6 +61,9 @@ class LargeFile {
       case 'waiting':
         row.show('waiting', 'Another tab sends this file.', { Cancel: () => upload.abort() });
         break;
+      case 'retrying':
+        row.show('waiting', `Waiting for the network. ${nextAttempt(upload)}`, { Pause: () => upload.pause(), Cancel: () => upload.abort() });
+        break;
       case 'paused':
         row.show('paused', `Paused at ${percent(upload)} %`, { Continue: () => upload.resume(), Cancel: () => upload.abort() });
         break;
@@ -82,4 +86,5 @@ class LargeFile {
   }
 }
 
+const nextAttempt = ({ nextAttempt: at }) => (at ? `The next attempt is at ${at.toLocaleTimeString()}.` : 'It continues by itself.');
 const percent = ({ sent, total }) => Math.floor((100 * sent) / Math.max(total, 1));

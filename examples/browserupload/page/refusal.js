@@ -1,9 +1,10 @@
 // Refusals of the store, in words for the user.
 import { Failure } from './shared/transfer.js';
 
-// refusal explains the status of a refused upload. The body is for programmers, but
-// S3, Google and Azure all say there if a link has expired.
-export function refusal(status, body, expiresAt) {
+// refusal explains why send failed. The body of the response is for programmers, but S3, Google
+// and Azure all say there if a link has expired.
+export async function refusal({ status, cause: body }, { url, expiresAt }) {
+  if (status === 0) return unanswered(url);
   const expired = /expired|not in the (past|specified time)|time frame/i.test(body) || Date.parse(expiresAt) <= Date.now();
   if (status === 413 || /EntityTooLarge/.test(body)) {
     return new Failure('The store refused the file: it is larger than was announced.');
@@ -23,7 +24,7 @@ export function refusal(status, body, expiresAt) {
 // unanswered explains why there was no response. A browser does not even say whether
 // a response exists that the page may not read for want of a CORS rule. It lets a
 // request through if the page does not read the response.
-export async function unanswered(url) {
+async function unanswered(url) {
   if (navigator.onLine) {
     try {
       await fetch(new URL('/', url), { mode: 'no-cors', cache: 'no-store', signal: AbortSignal.timeout(5000) });

@@ -1,8 +1,9 @@
 // The uploads of images: one signed request each.
 import { call } from './api.js';
-import { refusal, unanswered } from './refusal.js';
+import { refusal } from './refusal.js';
 import { listOf, size } from './shared/format.js';
 import { Failure, Transfer, clearDone } from './shared/transfer.js';
+import { send } from './upload.js';
 
 // addUploads uploads files that were chosen or dropped. It calls done with every
 // image that has arrived.
@@ -54,28 +55,11 @@ class Upload {
   async #send(row, signal) {
     this.#offer = await call('POST', 'uploads', { size: this.#file.size, type: this.#file.type });
     signal.throwIfAborted();
-    await put(this.#offer.request, this.#file, signal, (sent) => row.progress(sent));
+    try {
+      await send(this.#offer.request, this.#file, { signal, progress: (sent) => row.progress(sent) });
+    } catch (error) {
+      throw signal.aborted ? error : await refusal(error, this.#offer.request);
+    }
     this.#arrived = true;
   }
-}
-
-// put makes the signed request. It uses XMLHttpRequest, because fetch does not report
-// how much of a body was sent.
-function put({ method, url, headers, expiresAt }, file, signal, progress) {
-  return new Promise((resolve, reject) => {
-    const xhr = new XMLHttpRequest();
-    xhr.open(method, url);
-    for (const [name, values] of Object.entries(headers ?? {})) {
-      for (const value of values) xhr.setRequestHeader(name, value);
-    }
-    xhr.upload.addEventListener('progress', (e) => progress(e.loaded));
-    xhr.addEventListener('load', () => {
-      if (xhr.status >= 200 && xhr.status < 300) resolve();
-      else reject(refusal(xhr.status, xhr.responseText, expiresAt));
-    });
-    xhr.addEventListener('error', () => unanswered(url).then(reject));
-    xhr.addEventListener('abort', () => reject(signal.reason));
-    signal.addEventListener('abort', () => xhr.abort());
-    xhr.send(file);
-  });
 }

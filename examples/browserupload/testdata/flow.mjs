@@ -12,6 +12,7 @@ import * as check from '../../../internal/testing/pagetest/checks.mjs';
 import { photograph, start, walk } from '../../../internal/testing/pagetest/browser.mjs';
 
 const test = JSON.parse(process.argv[2]);
+const partSize = 8 << 20; // of large files
 const uploadSpeed = 2 << 20; // bytes a second: what is sent to this machine is seen to move
 
 const session = await start(test);
@@ -298,13 +299,23 @@ async function continuesAfterAReload() {
   await picture('large');
   await page.reload();
   await tells(name, /Choose the file again to continue/);
+  await page.waitForFunction((stored) => document.querySelector('.upload progress').value === stored, 2 * partSize);
   await picture('unfinished');
   await check.everything(page);
   const before = parts;
   const started = Date.now();
+  await page.evaluate(() => {
+    const bar = Object.getOwnPropertyDescriptor(HTMLProgressElement.prototype, 'value');
+    const set = function (value) {
+      if (value > 0) window.first ??= value;
+      bar.set.call(this, value);
+    };
+    Object.defineProperty(HTMLProgressElement.prototype, 'value', { ...bar, set });
+  });
   await chooseLarge(name);
   await row(name).locator('.state', { hasText: 'Uploaded' }).waitFor({ timeout: 0 }); // the test has a limit
-  const all = Math.ceil((await stat(file(name))).size / (8 << 20));
+  assert.equal(await page.evaluate(() => window.first), 2 * partSize, 'progress begins with what the store has');
+  const all = Math.ceil((await stat(file(name))).size / partSize);
   assert.equal(parts - before, all - 2, 'what has arrived is not sent again');
   await hears(`${name} is uploaded`);
   expectComplaints(/ERR_ABORTED|ERR_FAILED/);
@@ -334,6 +345,28 @@ async function linksLargeFiles() {
   assert.equal(answer.status, 200);
   assert.match(answer.headers.get('content-disposition'), /^attachment/);
   assert.equal(Buffer.compare(Buffer.from(await answer.arrayBuffer()), await readFile(file(name))), 0);
+}
+
+// One part arrives, and nothing moves on the others when the network goes.
+async function waitsForTheNetwork() {
+  const name = test.large[1];
+  let puts = 0;
+  let passed = 0;
+  await page.reload();
+  page.on('request', (request) => { puts += isPut(request); });
+  await page.route(isStore, (route) => (isPut(route.request()) && ++passed > 1 ? undefined : route.continue()));
+  const arrived = page.waitForResponse((response) => isPut(response.request()));
+  await chooseLarge(name);
+  await arrived;
+  await tells(name, '%');
+  await context.setOffline(true);
+  await tells(name, 'Waiting for the network. It continues by itself.');
+  await picture('offline');
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await context.setOffline(false);
+  await tells(name, 'Uploaded');
+  assert.equal(puts, 3 + 2, 'the part that has arrived is not sent again');
+  expectComplaints(/ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|ERR_FAILED/);
 }
 
 async function fitsEveryScreen() {
@@ -429,7 +462,7 @@ const flows = {
   store: [opens, uploadsSeveral, listsNewestFirst, copiesLinks, tellsOfTheStoresRefusal], // what may depend on it
   trouble: [opens, tellsOfALostNetwork, isCancelled, takesDrops, asksForNewAddresses],
   'no cors': [tellsOfMissingCORS],
-  large: [opensLargeFiles, continuesAfterAReload, survivesADeadConnection, linksLargeFiles],
+  large: [opensLargeFiles, continuesAfterAReload, survivesADeadConnection, linksLargeFiles, waitsForTheNetwork],
   names: [showsNamesAsText],
   pictures: [picturesImages, picturesLargeFiles],
 };

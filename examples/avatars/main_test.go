@@ -17,7 +17,8 @@ func TestThePageInABrowser(t *testing.T) {
 	origin := "http://" + server.Listener.Addr().String()
 	bucket, err := local.Open(t.TempDir(), local.Config{}, storage.WithSigningBaseURL(origin+"/store"))
 	require.NoError(t, err)
-	server.Config.Handler = handler(bucket)
+	server.Config.Handler, err = handler(bucket)
+	require.NoError(t, err)
 	server.Start()
 	t.Cleanup(func() {
 		server.Close()
@@ -25,13 +26,14 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg")
-	pagetest.Run(t, "signedupload", "testdata/flow.mjs", map[string]any{"url": origin, "files": dir})
+	pagetest.Run(t, "avatars", "testdata/flow.mjs", map[string]any{"url": origin, "files": dir})
 	var keys []string
-	for entry, err := range bucket.List(t.Context(), storage.WithPrefix("pictures/")) {
+	for entry, err := range bucket.List(t.Context(), storage.WithPrefix("users/")) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}
-	require.Len(t, keys, 1)
+	require.Len(t, keys, 1, "what was refused has left nothing")
+	require.Regexp(t, `^users/eva/[a-z2-7]{26}\.jpg$`, keys[0])
 }
 
 func TestTheGuideHasThePage(t *testing.T) {

@@ -9,12 +9,14 @@ const session = await start(test);
 const { page, expectComplaints } = session;
 const tells = (text) => page.locator('#state', { hasText: text }).waitFor();
 
-async function refusesWords() {
+async function refusesAPageNamedPNG() {
   await page.goto(test.url);
   await named(page);
-  await page.locator('#file').setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('No picture.') });
-  await tells('Choose a picture of at most 10 MiB.');
-  expectComplaints(/400/);
+  const markup = Buffer.from('<!doctype html><script>alert(1)</script>');
+  await page.locator('#file').setInputFiles({ name: 'page.png', mimeType: 'image/png', buffer: markup });
+  await tells('Allowed: JPEG, PNG, GIF, WebP and AVIF.');
+  assert.equal(await page.locator('#picture').getAttribute('src'), null);
+  expectComplaints(/415/);
 }
 
 async function uploadsAndShows() {
@@ -26,4 +28,4 @@ async function uploadsAndShows() {
   assert.equal(await page.locator('#bar').evaluate((bar) => bar.value), 1);
 }
 
-await walk(session, [refusesWords, uploadsAndShows]);
+await walk(session, [refusesAPageNamedPNG, uploadsAndShows]);

@@ -1,0 +1,91 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func eva(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
+
+func TestFilmsAreJudgedByContent(t *testing.T) {
+	for _, row := range []struct {
+		name, content string
+		status, files int
+	}{
+		{"a video", "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41", http.StatusCreated, 1},
+		{"a page named film.mp4", "<!doctype html><script>alert(1)</script>", http.StatusUnsupportedMediaType, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bucket := memstore.New()
+			service, err := films(bucket, eva)
+			require.NoError(t, err)
+			var form bytes.Buffer
+			w := multipart.NewWriter(&form)
+			part, err := w.CreateFormFile("film", "film.mp4")
+			require.NoError(t, err)
+			_, err = io.WriteString(part, row.content)
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			r := httptest.NewRequest(http.MethodPost, "/", &form)
+			r.Header.Set("Content-Type", w.FormDataContentType())
+			response := httptest.NewRecorder()
+			service.ServeHTTP(response, r)
+			require.Equal(t, row.status, response.Code, response.Body)
+			require.Len(t, keys(t, bucket), row.files)
+		})
+	}
+}
+
+func TestSharedFilesExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New()
+		service, err := films(bucket, eva)
+		require.NoError(t, err)
+		put(t, bucket, "shared/a", "gone tomorrow")
+		put(t, bucket, "users/eva/b", "kept")
+		ctx, cancel := context.WithTimeout(t.Context(), 26*time.Hour)
+		defer cancel()
+		require.ErrorIs(t, tidy(ctx, bucket, service), context.DeadlineExceeded)
+		require.NotContains(t, keys(t, bucket), "shared/a")
+		require.Contains(t, keys(t, bucket), "users/eva/b")
+	})
+}
+
+func TestUsersDownloadOnlyTheirFiles(t *testing.T) {
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example"))
+	for key, status := range map[string]int{
+		"users/eva/a.png":    http.StatusSeeOther,
+		"users/eva2/a.png":   http.StatusNotFound,
+		"users/adam/a.png":   http.StatusNotFound,
+		".uploads/eva/state": http.StatusNotFound,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.SetPathValue("key", key)
+		w := httptest.NewRecorder()
+		download(w, r, bucket, uploads.User{ID: "eva"})
+		require.Equal(t, status, w.Code, key)
+	}
+}
+
+func keys(t *testing.T, bucket storage.Lister) []string {
+	t.Helper()
+	var all []string
+	for entry, err := range bucket.List(t.Context()) {
+		require.NoError(t, err)
+		all = append(all, entry.Key)
+	}
+	return all
+}
