@@ -76,6 +76,8 @@ export declare class UploadError extends Error {
   readonly status: number;
   /** The handler's code, such as "too_large"; empty if the error is the store's. */
   readonly code: string;
+  /** The name of the file that was refused, if it came in a form. */
+  readonly file: string;
   /** Whether the same request may succeed later. */
   readonly temporary: boolean;
   /** The body of the response, or the error of the connection. */

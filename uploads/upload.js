@@ -27,12 +27,13 @@ export class UploadError extends Error {
 
   /**
    * @param {string} message
-   * @param {{status?: number, code?: string, temporary?: boolean, wait?: number, cause?: unknown, result?: UploadResult}} [details]
+   * @param {{status?: number, code?: string, file?: string, temporary?: boolean, wait?: number, cause?: unknown, result?: UploadResult}} [details]
    */
-  constructor(message, { status = 0, code = '', temporary = false, wait = 0, cause, result } = {}) {
+  constructor(message, { status = 0, code = '', file = '', temporary = false, wait = 0, cause, result } = {}) {
     super(message, { cause });
     this.status = status; // of the response; 0: there was none
     this.code = code; // of the handler: "too_large", "not_found"; "": the error is the store's
+    this.file = file; // the name of the refused file of a form
     this.result = result; // if another request has completed the upload
     this.temporary = temporary; // the same request may succeed later
     this.wait = wait; // milliseconds until the server wants to hear from us again
@@ -603,15 +604,16 @@ function lost(cause) {
 
 // refused makes an error of a response. The handler explains errors in JSON, stores in XML.
 function refused(status, text, retryAfter) {
-  let { message, code, key, location } = {};
+  let { message, code, key, location, file } = {};
   try {
-    ({ message, code, key, location } = JSON.parse(text));
+    ({ message, code, key, location, file } = JSON.parse(text));
   } catch {
     message = /<Message>([^<]*)/.exec(text)?.[1];
   }
   return new UploadError(message || `The response has the status ${status}.`, {
     status,
     code,
+    file,
     temporary: (status >= 500 && status !== 501) || [408, 423, 429].includes(status), // 423: another request completes the upload
     wait: Number(retryAfter) * second || 0,
     cause: text,

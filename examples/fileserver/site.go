@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/examples/internal/pages"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 //go:embed page
@@ -38,6 +39,7 @@ func site(store *files.Store, s settings) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", api))
+	mux.Handle("GET /upload.js", uploads.Script())
 	mux.Handle("/", handler)
 	// A form or script of another site in the visitor's browser must not delete.
 	return http.NewCrossOriginProtection().Handler(mux), nil

@@ -50,7 +50,6 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 		Rules:     rules.Rules{MaxSize: maxSize},
 		Key:       "users/{user}/{yyyy}/{mm}/{random}{ext}",
 		Link:      uploads.SignedLink,
-		PartsFrom: 16 << 20, // a connection that is lost costs 8 MiB
 		Authorize: authorize,
 		OnError: func(r *http.Request, err error) {
 			slog.Error("upload failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -88,6 +87,7 @@ func (s *site) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	// A form of another site in the visitor's browser must not upload or delete.
 	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", s.service)))
+	mux.Handle("GET /upload.js", uploads.Script())
 	mux.Handle("/files/", serve.NewHandler(s.bucket))
 	mux.Handle("/", handler)
 	return mux, nil

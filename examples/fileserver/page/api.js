@@ -1,5 +1,7 @@
 // The API of files.Handler, described by api/openapi.yaml.
 
+import { send } from './upload.js';
+
 // A Problem is an error response.
 export class Problem extends Error {
   constructor(status, { field, message } = {}) {
@@ -29,7 +31,7 @@ export const contentOf = (record, temp) => `api/${temp ? 'temp-files' : 'files'}
 export async function upload(file, { purpose, temp, partSize, signal, onProgress }) {
   const path = temp ? 'temp-files' : 'files';
   const fields = purpose && !temp ? { Purpose: purpose } : {};
-  if (!partSize || file.size <= partSize) return send(path, fields, file, file.name, signal, onProgress);
+  if (!partSize || file.size <= partSize) return post(path, fields, file, file.name, signal, onProgress);
   return uploadParts(`${path}/parts`, fields, file, partSize, signal, onProgress);
 }
 
@@ -46,7 +48,7 @@ async function uploadParts(path, fields, file, partSize, signal, onProgress) {
     while (next < count) {
       const index = next++;
       const bytes = file.slice(index * partSize, (index + 1) * partSize);
-      const answer = await again(signal, () => send(path, { ...fields, originalFileName: file.name, token, count, part: index + 1 }, bytes, file.name, signal, (part) => {
+      const answer = await again(signal, () => post(path, { ...fields, originalFileName: file.name, token, count, part: index + 1 }, bytes, file.name, signal, (part) => {
         sent[index] = part * bytes.size;
         onProgress(sent.reduce((a, b) => a + b) / file.size);
       }));
@@ -71,28 +73,28 @@ async function again(signal, f) {
   }
 }
 
-// send uses XMLHttpRequest, because fetch does not report progress. The file is the
-// last field. If the response to a part was lost and all parts have arrived, sending
-// it again fails, and the error has the record.
-function send(path, fields, bytes, name, signal, onProgress) {
-  return new Promise((resolve, reject) => {
-    const form = new FormData();
-    for (const [field, value] of Object.entries(fields)) form.append(field, value);
-    form.append('file', bytes, name);
-    const request = new XMLHttpRequest();
-    request.open('POST', `api/${path}`);
-    request.responseType = 'json';
-    request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
-    request.onabort = () => reject(signal.reason);
-    signal.addEventListener('abort', () => request.abort());
-    request.onerror = () => reject(new Error('The server does not answer.'));
-    request.onload = () => {
-      const answer = request.response ?? {};
-      const made = answer.code === 'completed' && answer.record;
-      if (request.status >= 300 && !made) return reject(new Problem(request.status, answer));
-      onProgress(1);
-      resolve(made || answer);
-    };
-    request.send(form);
-  });
+// post sends a form. The file is its last field. If the response to a part was lost and all parts
+// have arrived, sending it again fails, and the error has the record.
+async function post(path, fields, bytes, name, signal, onProgress) {
+  const form = new FormData();
+  for (const [field, value] of Object.entries(fields)) form.append(field, value);
+  form.append('file', bytes, name);
+  const progress = (sent) => onProgress(Math.min(1, sent / Math.max(1, bytes.size)));
+  try {
+    return JSON.parse(await send({ method: 'POST', url: `api/${path}` }, form, { signal, progress }));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (!error.status) throw new Error('The server does not answer.');
+    const answer = documentIn(error.cause);
+    if (answer.code !== 'completed' || !answer.record) throw new Problem(error.status, answer);
+    return answer.record;
+  }
+}
+
+function documentIn(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
 }

@@ -19,7 +19,7 @@ onFiles(input, (files) => {
 
 function sendFile(file) {
   new Transfer(file, uploads, input, async (row, signal) => {
-    show(await toStore(file, signal, (sent) => row.progress(sent)));
+    show(await toStore(file, signal, row));
   }).start();
 }
 

@@ -108,7 +108,7 @@ async function picturesUploads() {
   // The next file stays on its way.
   await page.evaluate(() => {
     window.XMLHttpRequest = class extends XMLHttpRequest {
-      send(body) { setTimeout(() => this.upload.onprogress({ loaded: body.size * 0.42 })); }
+      send(body) { setTimeout(() => this.upload.dispatchEvent(new ProgressEvent('progress', { loaded: body.size * 0.42 }))); }
     };
   });
   await choose({ ...await landscape('Green valley.jpg'), name: 'Panorama.jpg' });
