@@ -306,6 +306,9 @@ func (e bodyError) Is(target error) bool {
 	return errors.Is(e.err, target)
 }
 
+// stateOf returns what an *Error tells beside its exported fields.
+func stateOf(err error) *unexported.ErrorState { return &err.(*Error).state }
+
 func bodyFailed(err error) *Error {
 	return &Error{Code: BodyFailed, Err: bodyError{err}}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -32,11 +31,6 @@ func bodyFailed(err error) *storage.Error { return unexported.Root.BodyFailed(er
 // sourceFailed returns the error of a copy whose source failed with err.
 func sourceFailed(ctx context.Context, err error) *storage.Error {
 	return unexported.Root.SourceFailed(ctx, err).(*storage.Error)
-}
-
-// outOfScope returns why an operation is not permitted.
-func outOfScope(s *scope.Scope, may scope.Permission) *storage.Error {
-	return optionFailure(unexported.Root.Refused(s, may))
 }
 
 func initReader(r *storage.Reader, from unexported.ReadSource, attrs *storage.Attrs, offset, length int64) {
