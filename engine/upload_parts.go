@@ -325,7 +325,7 @@ func (m *multipart) abandon(ctx context.Context) {
 		m.cancel()
 	}
 	m.group.Join()
-	_ = m.end(ctx, errPanicked(""))
+	_ = m.end(ctx, errPanicked())
 }
 
 // abort has the store drop the parts, with a context of its own: the caller's has
