@@ -207,9 +207,6 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 	return m.PutSignedPart(ctx, key, upload, number, body, opts...)
 }
 
-// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
-func errOtherUpload() *Error { return invalid("token", "must be of an upload to this bucket") }
-
 // WithResume records in the file at path how far a multipart upload has come. The same call
 // then resumes an upload that was canceled, that failed for a reason that passes, or whose
 // process was killed. It sends only the parts that the store lacks, or whose bytes have
