@@ -280,12 +280,6 @@ func classify(err error) Code {
 	return Internal
 }
 
-// errPanicked is how an operation ends if it is interrupted by a panic, which the
-// caller gets in place of the error.
-func errPanicked(op string) *Error {
-	return &Error{Code: Internal, Op: op, Err: errors.New("it panicked")}
-}
-
 // A bodyError keeps the error of a caller's reader reachable, but does not match as an error of
 // the upload. A failed download that is used as a body is not a failed condition.
 type bodyError struct{ err error }
@@ -305,6 +299,9 @@ func (e bodyError) Is(target error) bool {
 	}
 	return errors.Is(e.err, target)
 }
+
+// stateOf returns what an *Error tells beside its exported fields.
+func stateOf(err error) *unexported.ErrorState { return &err.(*Error).state }
 
 func bodyFailed(err error) *Error {
 	return &Error{Code: BodyFailed, Err: bodyError{err}}

@@ -261,9 +261,6 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 	return m.PutSignedPart(ctx, key, upload, number, body, opts...)
 }
 
-// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
-func errOtherUpload() *Error { return invalid("token", "must be of an upload to this bucket") }
-
 // WithResume records in the file at path how far a multipart upload has come. The same call
 // resumes an upload that was canceled, that failed for a reason that passes, or whose process
 // was killed. A part that the store has is not sent again if the body still has the same

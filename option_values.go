@@ -122,6 +122,29 @@ func each[O any](s *unexported.Settings, opts []O, apply func(O)) error {
 	return s.Err
 }
 
+// settingsOf returns what options hold for the engine.
+func settingsOf(options any) *unexported.Settings {
+	switch o := options.(type) {
+	case *UploadOptions:
+		return &o.set
+	case *DownloadOptions:
+		return &o.set
+	case *ListOptions:
+		return &o.set
+	case *RemoveOptions:
+		return &o.set
+	case *CopyOptions:
+		return &o.set
+	case *SignOptions:
+		return &o.set
+	case *ChangeOptions:
+		return &o.set
+	case *PartOptions:
+		return &o.set
+	}
+	return &options.(*CompleteOptions).set
+}
+
 // Apply reads options, for code that implements [Uploader] itself. A second condition or an
 // invalid number is InvalidArgument. Size is -1 without [WithSize].
 func (r *UploadOptions) Apply(opts ...UploadOption) error {

@@ -48,9 +48,10 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 // Range returns what this Reader delivers: length bytes of the object from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
-// initReader makes r the Reader of an open download.
-func initReader(r *Reader, from unexported.ReadSource, attrs *Attrs, offset, length int64) {
-	r.attrs, r.from, r.offset, r.length = attrs, from, offset, length
+// initReader makes the *Reader that reader is that of an open download. attrs are *Attrs.
+func initReader(reader any, from unexported.ReadSource, attrs any, offset, length int64) {
+	r := reader.(*Reader)
+	r.attrs, r.from, r.offset, r.length = attrs.(*Attrs), from, offset, length
 }
 
 // A pinnedObject is one revision of an object, for functions that read it by several requests.

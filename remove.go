@@ -92,7 +92,7 @@ func removeForeign(ctx context.Context, b Remover, name string, one removal.Remo
 	var opts []RemoveOption
 	if name == "RemoveVersions" {
 		if one.Version == "" {
-			return located(b, name, one.Key, errNoVersion())
+			return located(b, name, one.Key, invalid("version", "must not be empty")) // it would be the object
 		}
 		opts = append(opts, WithVersion(one.Version))
 	}
@@ -104,6 +104,3 @@ func removeForeign(ctx context.Context, b Remover, name string, one removal.Remo
 	e.Version = one.Version
 	return e
 }
-
-// errNoVersion returns the error of an entry without a version, which would be the object.
-func errNoVersion() *Error { return invalid("version", "must not be empty") }

@@ -265,7 +265,7 @@ func inScope(b Bucket, outer scope.Scope) Bucket {
 // outOfScope returns why an operation is not permitted.
 func outOfScope(s *scope.Scope, may scope.Permission) *Error {
 	if !s.Permits(may) {
-		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
+		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
 	}
 	bad, _ := s.Bad.(*Error)
 	return bad

@@ -53,7 +53,7 @@ func (w *Writer) start() {
 		w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 		go func() {
 			defer close(w.done)
-			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = errPanicked("Upload") })
+			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} })
 			err := w.err
 			if err == nil {
 				err = io.ErrClosedPipe
