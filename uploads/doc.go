@@ -216,10 +216,10 @@
 //	Completed        the upload is complete                         409   PreconditionFailed
 //	Exists           there is an object under the key               412   PreconditionFailed
 //	Locked           another request completes or continues it      423   Locked
-//	Interrupted      the sender stopped in the middle               400   BodyFailed, Canceled
+//	Interrupted      the sender stopped in the middle, or           400   BodyFailed, Canceled
+//	                 the server stops (503)
 //	StoreFailed      the store failed; see Err                      503   the store's
-//	Busy             Config.MemoryLimit is used up, or the server   503   Unavailable
-//	                 stops
+//	Busy             Config.MemoryLimit is used up                  503   Unavailable
 //	Internal         a function of the application failed           500   Internal
 //
 // Functions of [Config] may return an [*Error] with a code and status of their own.

@@ -127,7 +127,7 @@ func ticketTooOld() *Error {
 
 // uploadEnded is the error for an upload in parts that is gone and has no file.
 func uploadEnded() *Error {
-	return refuse(tokenField, TicketExpired, "This upload has ended, and there is no file of it. Send the file again.")
+	return refuse(tokenField, TicketExpired, "This upload has ended without a file. Send the file again.")
 }
 
 func refuseFile(code Code, message string) *Error {
@@ -146,6 +146,8 @@ func wrongSize() *Error {
 	return refuseFile(WrongSize, "The length of the file is not the announced one.")
 }
 
+func noFile() *Error { return refuseFile(NoFile, "There is no file.") }
+
 func refuse(field string, code Code, message string) *Error {
 	e := refuseFile(code, message)
 	e.Field = field
@@ -160,10 +162,17 @@ func (e *Error) about(name string) *Error {
 
 // storeFailed returns the error for an error of the bucket.
 func storeFailed(err error) *Error {
-	if errors.Is(err, context.Canceled) {
-		return &Error{Field: fileField, Code: Interrupted, Message: "The upload was interrupted.", Err: err}
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
 	}
-	return &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
+	e := &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
+	switch {
+	case storage.CodeOf(err) == storage.BodyFailed:
+		e.Code, e.Message = Interrupted, "The upload was interrupted."
+	case errors.Is(err, context.Canceled): // usually because the server stops; a client repeats a request after 503
+		e.Code, e.Status, e.Message = Interrupted, http.StatusServiceUnavailable, "The server is stopping. Try again in a moment."
+	}
+	return e
 }
 
 // unread returns the error for a file that could not be read to judge it.
@@ -215,26 +224,4 @@ func beingCompleted() *Error {
 
 func busy() *Error {
 	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
-}
-
-// errStopping is for a request whose context was canceled, usually because the server stops. Clients
-// repeat a request after 503.
-func errStopping() *Error {
-	return &Error{Code: Busy, Message: "The server is stopping. Try again in a moment.", Err: context.Canceled}
-}
-
-// sessionFailed returns the error for an error of the bucket in a request that can be repeated.
-func sessionFailed(err error) error {
-	if _, own := errors.AsType[*Error](err); own {
-		return err
-	}
-	switch {
-	case storage.CodeOf(err) == storage.BodyFailed:
-		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
-	case errors.Is(err, context.Canceled): // by the server, or by a client that reads no response
-		e := errStopping()
-		e.Err = err
-		return e
-	}
-	return &Error{Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }

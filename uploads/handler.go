@@ -20,12 +20,10 @@ func (s *Service) serve() {
 	c := s.config
 	s.responder = &responder{config: c}
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base}
-	s.finisher = &finisher{bucket: s.bucket, config: c, keeper: s.keeper, claimFor: claimFor}
-	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper, finisher: s.finisher}
-	s.sweeper = &sweeper{config: c, keeper: s.keeper}
+	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	feeds := c.MemoryLimit / feedsShare
 	s.tus = &tus{
-		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper, finisher: s.finisher,
+		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
 		memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds), pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}

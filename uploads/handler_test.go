@@ -269,8 +269,8 @@ func TestMalformedRequests(t *testing.T) {
 		name, method, path, contentType, body string
 		status                                int
 	}{
-		{"no form", http.MethodPost, "/", "application/json", "{}", 400},
-		{"a form without a boundary", http.MethodPost, "/", "multipart/form-data", "x", 400},
+		{"no form", http.MethodPost, "/", "application/json", "{}", 415},
+		{"a form without a boundary", http.MethodPost, "/", "multipart/form-data", "x", 415},
 		{"a form cut short", http.MethodPost, "/", contentType, cut, 400},
 		{"a form of fields", http.MethodPost, "/", w.FormDataContentType(), manyFields.String(), 400},
 		{"a ticket's request that is no JSON", http.MethodPost, "/tickets", "application/json", "name=x", 400},

@@ -144,6 +144,7 @@ func TestAFileIsFinishedThoughTheClientHasGone(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	finish := httptest.NewRequestWithContext(gone, http.MethodPost, "/uploads/tickets/finish", strings.NewReader(jsonOf(t, map[string]any{"token": ticket.Token})))
+	finish.Header.Set("Content-Type", "application/json")
 	finish.Header.Set("User", "42")
 	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
 	found := keys(t, s.bucket)

@@ -29,7 +29,7 @@ func (b partStore) fileOf(begin string) string {
 // sign returns a ticket in three parts.
 func (b partStore) sign(t *testing.T, s *uploads.Service) *uploads.Ticket {
 	t.Helper()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Size: int64(len(b.fileOf(""))), User: me})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Size: int64(len(b.fileOf("")))}, me)
 	require.NoError(t, err)
 	require.Nil(t, ticket.Put)
 	require.Nil(t, ticket.Form)
@@ -344,7 +344,7 @@ func TestATicketInPartsIsValidForOneUserPlaceAndTime(t *testing.T) {
 	ticket := b.sign(t, s)
 	content := b.fileOf(aPNG())
 	sendParts(t, s, ticket, content, 1, 2)
-	whole, err := b.inParts(t, uploads.Config{Key: ofMe, TokenKey: config.TokenKey, PartsFrom: -1}).Sign(t.Context(), uploads.Request{Size: 9, User: me})
+	whole, err := b.inParts(t, uploads.Config{Key: ofMe, TokenKey: config.TokenKey, PartsFrom: -1}).Sign(t.Context(), uploads.Request{Size: 9}, me)
 	require.NoError(t, err)
 
 	otherKey, otherPlace := config, config
@@ -463,7 +463,7 @@ func TestLargeFilesAreSentInParts(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.config.Rules.MaxSize = 1 << 40
-			ticket, err := newService(t, row.bucket, row.config).Sign(t.Context(), uploads.Request{Size: row.size})
+			ticket, err := newService(t, row.bucket, row.config).Sign(t.Context(), uploads.Request{Size: row.size}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, row.parts, ticket.Parts)
 			require.Equal(t, row.parts == nil, ticket.Put != nil || ticket.Form != nil)
@@ -480,7 +480,7 @@ func TestATicketInPartsThatCannotBeSignedLeavesNothing(t *testing.T) {
 			return next(ctx)
 		})
 	})), smallPart}
-	_, err := b.inParts(t, uploads.Config{}).Sign(t.Context(), uploads.Request{Size: 100})
+	_, err := b.inParts(t, uploads.Config{}).Sign(t.Context(), uploads.Request{Size: 100}, uploads.User{})
 	refusedAs(t, err, uploads.StoreFailed, "file")
 	b.empty(t)
 }
@@ -546,7 +546,7 @@ func TestPartsOnAStoreThatMayOverwrite(t *testing.T) {
 
 func TestATypeOfYourOwnTakesNoParts(t *testing.T) {
 	s := newService(t, wrapped{memstore.New(storage.WithSigningBaseURL("https://example.com"))}, uploads.Config{Unguarded: true, PartsFrom: 1})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 100})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 100}, uploads.User{})
 	require.NoError(t, err)
 	require.Nil(t, ticket.Parts)
 	require.NotNil(t, ticket.Put)

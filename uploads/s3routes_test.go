@@ -309,7 +309,7 @@ func TestS3Expires(t *testing.T) {
 // As an address of the store, that of a part that passes through the handler is for this
 // part only, and expires.
 func TestS3AddressesOfProxiedParts(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, PartTTL: time.Minute})
+	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
 	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
 	signed := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
 	require.Equal(t, "crc32c", u.Checksum)
@@ -413,17 +413,17 @@ func TestS3FileInAForm(t *testing.T) {
 			kind string
 			want string
 		}{
-			{"a long header", header, headerKind, "400 invalid_value file"},
-			{"a long field", field, fieldKind, "400 invalid_value file"},
+			{"a long header", header, headerKind, "400 invalid_request"},
+			{"a long field", field, fieldKind, "413 too_large file"},
 			{"no form", whole, "text/plain", "415 unsupported_type Content-Type"},
 			{"no boundary", whole, "multipart/form-data", "415 unsupported_type Content-Type"},
-			{"no file", other, otherKind, "400 invalid_value file"},
+			{"no file", other, otherKind, "400 no_file file"},
 			{"too large", large, largeKind, "413 too_large body"},
 			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
 			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
-			{"another boundary", whole, otherKind, "400 invalid_value file"},
-			{"cut in the file", whole[:1<<19], kind, "400 interrupted"},
-			{"cut in a field", whole[:20], kind, "400 interrupted body"},
+			{"another boundary", whole, otherKind, "400 invalid_request"},
+			{"cut in the file", whole[:1<<19], kind, "400 interrupted file"},
+			{"cut in a field", whole[:20], kind, "400 interrupted file"},
 		} {
 			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
 			require.Equal(t, row.want, post(row.body, row.kind).refusal(t), row.name)
@@ -468,7 +468,7 @@ func TestNewHandlerRefuses(t *testing.T) {
 		{"no Authorize", bucket, func(c *uploads.Config) { c.Authorize = nil }, "Config.Authorize"},
 		{"negative size", bucket, func(c *uploads.Config) { c.Rules = rules.Any(-1) }, "Config.Rules"},
 		{"long TTL", bucket, func(c *uploads.Config) { c.TTL = 8 * 24 * time.Hour }, "Config.TTL"},
-		{"long PartTTL", bucket, func(c *uploads.Config) { c.PartTTL = 8 * 24 * time.Hour }, "Config.PartTTL"},
+		{"long UploadTTL", bucket, func(c *uploads.Config) { c.UploadTTL = 8 * 24 * time.Hour }, "Config.UploadTTL"},
 		{"little memory", bucket, func(c *uploads.Config) { c.MemoryLimit = 1 }, "Config.MemoryLimit"},
 		{"prefix without a slash", bucket, func(c *uploads.Config) { c.Prefix = "x" }, "Config.Prefix"},
 		{"origin with a path", bucket, func(c *uploads.Config) { c.Origins = []string{"https://a/b"} }, "Config.Origins"},

@@ -33,7 +33,7 @@ type completedUpload struct {
 
 func (h *companion) completeParts(c *call) error {
 	var asked completeRequest
-	if err := readJSON(c, &asked, maxParts); err != nil {
+	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
 	}
 	s, err := h.loadParts(c)
@@ -66,7 +66,7 @@ func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*
 	if s.Phase == phaseOpen {
 		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 		if err != nil {
-			return nil, sessionFailed(err)
+			return nil, storeFailed(err)
 		}
 		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
 			return h.doneOr(c, h.orCompleted(c, err))
@@ -120,7 +120,7 @@ func (h *companion) finishParts(ctx context.Context, s *session) (*session, erro
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
-	return h.finisher.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+	return h.keeper.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
 		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err

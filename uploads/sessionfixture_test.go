@@ -72,7 +72,7 @@ func configured(c uploads.Config) uploads.Config {
 		}
 	}
 	if c.Begin == nil && c.Key == "" {
-		c.Begin = func(_ *http.Request, user uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+		c.Begin = func(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 			if n.Type == "text/html" {
 				return nil, &uploads.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
 			}

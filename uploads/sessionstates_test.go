@@ -16,7 +16,7 @@ import (
 )
 
 // overwritingStore is for buckets that have no conditions.
-func overwritingStore(_ *http.Request, user uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 

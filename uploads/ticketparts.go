@@ -56,7 +56,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 		return err
 	}
 	limits := upload.Limits()
-	part := partsize.For(limits, said.size, s.basePart)
+	part := partsize.For(limits, said.size, s.keeper.basePart)
 	said.parts = Parts{Size: part, Count: int((said.size-1)/part + 1)}
 	// Signing makes no request, and fails here if the credentials cannot sign.
 	if _, err := upload.SignPart(ctx, said.parts.Count); err != nil {
@@ -71,7 +71,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 // abandon drops an upload and its parts, even if the sender has gone. If that fails, they stay
 // until a lifecycle rule removes them.
 func abandon(ctx context.Context, upload storage.MultipartUpload) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	_ = upload.Abort(ctx)
 }

@@ -83,7 +83,6 @@ type tus struct {
 	config    Config
 	responder *responder
 	keeper    *keeper
-	finisher  *finisher
 	memory    *memory // of parts and segments
 	feeds     *memory // of the connections
 	pace      pace
@@ -205,8 +204,8 @@ func (h *tus) createTus(c *call) error {
 }
 
 // tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.
-func (c *call) tusUpload(concat string) (UploadRequest, error) {
-	n := UploadRequest{Size: -1, Partial: concat == "partial"}
+func (c *call) tusUpload(concat string) (Request, error) {
+	n := Request{Size: -1, Partial: concat == "partial"}
 	if concat != "" && !n.Partial {
 		return n, invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
 	}
@@ -368,7 +367,7 @@ func (h *tus) beginTus(c *call, s *session) error {
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, h.keeper.basePart)
 	if s.PartSize > h.memory.limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
-		h.keeper.abandon(c.Context(), upload)
+		abandon(c.Context(), upload)
 		return tooLarge("Upload-Length", min(s.PartSize, h.memory.limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
@@ -378,7 +377,7 @@ func (h *tus) beginTus(c *call, s *session) error {
 		}
 	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
-		h.keeper.abandon(c.Context(), upload)
+		abandon(c.Context(), upload)
 		return err
 	}
 	return nil
