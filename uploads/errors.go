@@ -29,27 +29,20 @@ const (
 	TooManyPixels         = Code(rules.TooManyPixels)
 	InvalidValue     Code = "invalid_value"
 	InvalidRequest   Code = "invalid_request"
-	InvalidTicket    Code = "invalid_ticket"
-	TicketExpired    Code = "ticket_expired"
 	NotUploaded      Code = "not_uploaded"
-	NotYours         Code = "not_yours"
 	NotAllowed       Code = "not_allowed"
 	Unauthenticated  Code = "unauthenticated"
 	Interrupted      Code = "interrupted"
 	StoreFailed      Code = "store_failed"
 	Internal         Code = "internal"
 	NotFound         Code = "not_found"
-	PartsMissing     Code = "parts_missing"
 	PartsChanged     Code = "parts_changed"
-	PartTooSmall     Code = "part_too_small"
 	OffsetMismatch   Code = "offset_mismatch"
 	ChecksumMismatch Code = "checksum_mismatch"
 	Completed        Code = "completed"
 	Exists           Code = "exists"
 	Locked           Code = "locked"
 	Refused          Code = "refused"
-	UnsupportedType  Code = "unsupported_type"
-	UnknownVersion   Code = "unknown_version"
 	Busy             Code = "busy"
 
 	statusBadChecksum = 460 // of the tus protocol
@@ -66,22 +59,15 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	Damaged:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	ActiveContent:    {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	TooManyPixels:    {Storage: storage.TooLarge, Status: http.StatusUnprocessableEntity},
-	InvalidTicket:    {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
-	TicketExpired:    {Storage: storage.InvalidArgument, Status: http.StatusGone},
-	NotUploaded:      {Storage: storage.ObjectNotFound, Status: http.StatusConflict},
-	NotYours:         {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	NotUploaded:      {Storage: storage.ObjectNotFound, Status: http.StatusUnprocessableEntity},
 	NotFound:         {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
-	PartsMissing:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	PartsChanged:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	PartTooSmall:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	Exists:           {Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed}, // 409 would be tried again
 	Locked:           {Storage: storage.Locked, Status: http.StatusLocked},
 	Refused:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	UnsupportedType:  {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
-	UnknownVersion:   {Storage: storage.InvalidArgument, Status: http.StatusPreconditionFailed},
 	Busy:             {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
 })
 
@@ -118,16 +104,16 @@ const (
 )
 
 func invalidTicket() *Error {
-	return refuse(tokenField, InvalidTicket, "This upload is not yours, or is not known here.")
+	return refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
 }
 
 func ticketTooOld() *Error {
-	return refuse(tokenField, TicketExpired, "This upload was started too long ago. Send the file again.")
+	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
 }
 
 // uploadEnded is the error for an upload in parts that is gone and has no file.
 func uploadEnded() *Error {
-	return refuse(tokenField, TicketExpired, "This upload has ended without a file. Send the file again.")
+	return refuse(tokenField, NotFound, "This upload has ended without a file. Send the file again.")
 }
 
 func refuseFile(code Code, message string) *Error {
@@ -200,6 +186,13 @@ func interrupted(err error) *Error {
 		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",
 		Err: &storage.Error{Code: storage.BodyFailed, Err: err},
 	}
+}
+
+// wrongType is the error for a Content-Type that is not the protocol's.
+func wrongType(message string) *Error {
+	e := refuse("Content-Type", InvalidRequest, message)
+	e.Status = http.StatusUnsupportedMediaType
+	return e
 }
 
 func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }

@@ -25,7 +25,7 @@ type formReader struct {
 func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*formReader, error) {
 	kind, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
-		return nil, refuse("Content-Type", UnsupportedType, "The files must be sent as multipart/form-data.")
+		return nil, wrongType("The files must be sent as multipart/form-data.")
 	}
 	f := &formReader{from: body, name: name, skip: fieldBytes}
 	f.parts = multipart.NewReader(f, parameters["boundary"])

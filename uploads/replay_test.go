@@ -31,7 +31,7 @@ func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 		require.NoError(t, s.Delete(t.Context(), r.Key, me))
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first), "nor once the file is deleted")
 		_, err = s.Finish(t.Context(), ticket.Token, me)
-		require.Equal(t, uploads.TicketExpired, uploads.CodeOf(err), "%v", err)
+		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.Empty(t, published(t, b))
 		left := keys(t, b)
 		require.Len(t, left, 1)

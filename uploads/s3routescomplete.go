@@ -206,11 +206,11 @@ func (h *companion) checkParts(ctx context.Context, s *session, upload storage.M
 		field := fmt.Sprintf("parts[%d]", i)
 		switch {
 		case !ok:
-			return nil, refuse(field, PartsMissing, fmt.Sprintf("Part %d has not arrived.", p.Number))
+			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		case !sameETag(p.ETag, there.ETag):
 			return nil, partChanged(i, p.Number)
 		case i < len(parts)-1 && there.Size < limits.MinSize:
-			return nil, refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
+			return nil, refuse(field, WrongSize, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
 		}
 		total += there.Size
 		if p.ETag != "" {
@@ -219,7 +219,7 @@ func (h *companion) checkParts(ctx context.Context, s *session, upload storage.M
 	}
 	switch most := s.Target.MaxSize; {
 	case s.Size >= 0 && total < s.Size:
-		return nil, refuse("parts", PartsMissing, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
 		err = refuse("size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
 	case most > 0 && total > most:

@@ -173,7 +173,7 @@ func (s *Service) discard(ctx context.Context, key string) {
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
-// fails with NotYours. If there is no such file, it succeeds. A pattern without values does
+// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values does
 // not name an owner, so the caller must know whose the key is.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	values := user.values()
@@ -181,7 +181,7 @@ func (s *Service) Delete(ctx context.Context, key string, user User) error {
 		return e
 	}
 	if !s.pattern.matches(key, values) {
-		return refuse("key", NotYours, "This file is not yours, or is not stored here.")
+		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {
 		e := storeFailed(err)

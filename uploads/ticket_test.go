@@ -98,14 +98,14 @@ func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := newService(t, b, row.with).Finish(t.Context(), row.token, row.values)
-			require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err))
-			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
 	t.Run("a day and the TTL later", func(t *testing.T) {
 		now = now.Add(24*time.Hour + uploads.DefaultUploadTTL + 2*time.Second)
 		_, err := s.Finish(t.Context(), ticket.Token, me)
-		require.Equal(t, uploads.TicketExpired, uploads.CodeOf(err))
+		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	})
 }
 
@@ -117,7 +117,7 @@ func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, uploads.User{})
-	require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err), "a random key is not shared")
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "a random key is not shared")
 	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 }

@@ -19,7 +19,7 @@ import (
 // with NotUploaded, and what is there stays. Called again, for example by a client that
 // lost the response, it returns the same file, even if other bytes were sent since. If
 // that file has been removed, or if an upload in parts was refused or aborted, it fails
-// with TicketExpired.
+// with NotFound.
 //
 // The rule for a removed file needs a ticket's Parts, or its Put and a store with
 // [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
@@ -167,7 +167,7 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v values, why *Err
 	}
 	switch {
 	case errors.Is(why, errSpent):
-		return nil, refuse(tokenField, TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
+		return nil, refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
 	case t.inParts():

@@ -74,7 +74,7 @@ func readToken(c *call) (string, error) {
 // of another origin cannot send this type without a preflight.
 func readJSON(c *call, to any, most int64, strict bool) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return refuse("Content-Type", UnsupportedType, "The request must be application/json.")
+		return wrongType("The request must be application/json.")
 	}
 	d := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most))
 	if strict {

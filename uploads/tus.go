@@ -125,7 +125,9 @@ func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
 func (h *tus) serveTus(c *call) error {
 	if c.Header.Get("Tus-Resumable") != tusVersion {
 		c.w.Header().Set("Tus-Version", tusVersion)
-		return refuse("Tus-Resumable", UnknownVersion, "Only version "+tusVersion+" of the tus protocol is known.")
+		e := refuse("Tus-Resumable", InvalidRequest, "Only version "+tusVersion+" of the tus protocol is known.")
+		e.Status = http.StatusPreconditionFailed
+		return e
 	}
 	id := c.PathValue("id")
 	f, allowed := map[string]func(*call) error{http.MethodPost: h.createTus}, "OPTIONS, POST"
@@ -282,7 +284,7 @@ func (h *tus) headTus(c *call) error {
 // patchTus handles PATCH: it receives bytes.
 func (h *tus) patchTus(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
-		return refuse("Content-Type", UnsupportedType, "The request must be "+offsetStream+".")
+		return wrongType("The request must be " + offsetStream + ".")
 	}
 	offset, err := c.number("Upload-Offset")
 	if err != nil {

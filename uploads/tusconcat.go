@@ -41,7 +41,7 @@ func (h *tus) concatTus(c *call, concat string) error {
 		case err != nil:
 			return err
 		case piece.Phase != phaseDone:
-			return refuse(field, PartsMissing, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
+			return refuse(field, NotUploaded, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
 		}
 		pieces[i] = piece
 		n.Size += piece.Size
