@@ -40,21 +40,21 @@ func onPartStores(t *testing.T, f func(t *testing.T, b partStore)) {
 
 const smallPart = 1 << 10
 
-func onGCS(t *testing.T) storage.Bucket {
+func onGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, signingkey.File(), 0o600))
-	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}})
+	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}}, opts...)
 }
 
-func onAzurite(t *testing.T) storage.Bucket {
+func onAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-	return freshbucket.Open(t, "azblob", url.Values{"endpoint": {endpoint}})
+	return freshbucket.Open(t, "azblob", url.Values{"endpoint": {endpoint}}, opts...)
 }
 
 // inParts returns a service whose signed uploads are all in parts.
