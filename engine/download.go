@@ -178,6 +178,8 @@ func (d *download) Read(p []byte) (int, error) {
 	var n int
 	var e *storage.Error
 	switch {
+	case d.toFile && d.fetch != nil:
+		return 0, io.EOF // writeFile has the fetch write the rest
 	case d.fetch != nil:
 		n, e = d.fetch.read(p)
 	case d.growing:

@@ -31,16 +31,6 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	return chunks.Copy(w, d)
 }
 
-// untilFetch reads a download until a fetch can begin.
-type untilFetch struct{ d *download }
-
-func (r untilFetch) Read(p []byte) (int, error) {
-	if r.d.fetch != nil {
-		return 0, io.EOF
-	}
-	return r.d.Read(p)
-}
-
 // bodyTo wraps w only if there is a checksum to verify or progress to report: sendfile
 // would bypass both.
 func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
@@ -172,7 +162,7 @@ func (d *download) regularFile(w io.Writer) *os.File {
 // fails, the position stays before its bytes, and these are undefined.
 func (d *download) writeFile(file *os.File) (int64, error) {
 	d.toFile = true
-	written, err := chunks.Copy(file, untilFetch{d})
+	written, err := chunks.Copy(file, d)
 	d.toFile = false
 	if err != nil || d.fetch == nil {
 		return written, err
