@@ -56,8 +56,8 @@ func (f *fetch) close() {
 // Limit until it is delivered.
 type bufferSink struct {
 	f       *fetch
-	queue   chan *section // in order; closed after the last
-	current *section      // is being delivered; guarded by download.mu
+	queue   chan *section // the sections in order; closed after the last one
+	current *section      // the section that is being delivered; guarded by download.mu
 	offset  int64         // the next byte to be delivered, in current
 }
 
