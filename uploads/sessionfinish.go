@@ -26,33 +26,25 @@ const (
 // A maker makes the object of a session under key. It may be called again.
 type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 
-// A finisher makes the object of a session.
-type finisher struct {
-	bucket   storage.ReadWriter
-	config   Config
-	keeper   *keeper
-	claimFor time.Duration // the constant; tests make it shorter
-}
-
 // finish makes the object of a session whose bytes have all arrived: it is stored,
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
-func (f *finisher) finish(ctx context.Context, s *session, make maker) (*session, error) {
+func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
-		limit += max(0, s.Expires.Sub(f.config.Now()))
+		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := f.claim(ctx, s)
+	s, err := k.claim(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	claimed, stop := f.keepClaim(ctx, s)
-	done, err := f.finishClaimed(claimed, s, make)
+	claimed, stop := k.keepClaim(ctx, s)
+	done, err := k.finishClaimed(claimed, s, make)
 	lost := stop()
 	if err != nil {
-		f.release(ctx, s)
+		k.release(ctx, s)
 		if lost {
 			return nil, beingCompleted()
 		}
@@ -62,11 +54,11 @@ func (f *finisher) finish(ctx context.Context, s *session, make maker) (*session
 }
 
 // claim reserves the session for this call.
-func (f *finisher) claim(ctx context.Context, s *session) (*session, error) {
+func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
 	whole := s.Tus != nil && s.Tus.Whole
-	return f.keeper.update(ctx, s, func(s *session) (bool, error) {
-		now := f.config.Now()
+	return k.update(ctx, s, func(s *session) (bool, error) {
+		now := k.config.Now()
 		switch {
 		case s.User != user || s.Phase == phaseAborted:
 			return false, notFound()
@@ -77,7 +69,7 @@ func (f *finisher) claim(ctx context.Context, s *session) (*session, error) {
 		case s.Phase == phaseOpen && s.arrived():
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
-		s.Claim, s.ClaimedUntil = claim, now.Add(f.claimFor)
+		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)
 		if s.Tus != nil {
 			s.Tus.Holder, s.Tus.Whole = "", whole
 		}
@@ -88,12 +80,12 @@ func (f *finisher) claim(ctx context.Context, s *session) (*session, error) {
 // keepClaim renews the claim until stop is called. If another call has claimed the session,
 // as in a process whose clock differs, the context that it returns is canceled, and stop
 // returns true.
-func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
+func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	id, claim, ended, lost := s.id, s.Claim, make(chan struct{}), false
 	go func() {
 		defer close(ended)
-		ticker := time.NewTicker(f.claimFor / 4)
+		ticker := time.NewTicker(claimFor / 4)
 		defer ticker.Stop()
 		for {
 			select {
@@ -101,7 +93,7 @@ func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Cont
 				return
 			case <-ticker.C:
 			}
-			if lost = !f.renew(held, id, claim); lost {
+			if lost = !k.renew(held, id, claim); lost {
 				cancel()
 				return
 			}
@@ -116,16 +108,16 @@ func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Cont
 
 // renew renews a claim, and returns false if it is lost. If the store fails, the next call
 // tries again.
-func (f *finisher) renew(ctx context.Context, id, claim string) bool {
-	s, err := f.keeper.loadAny(ctx, id)
+func (k *keeper) renew(ctx context.Context, id, claim string) bool {
+	s, err := k.loadAny(ctx, id)
 	if err != nil {
 		return storage.CodeOf(err) != storage.ObjectNotFound
 	}
 	if s.Claim != claim {
 		return false
 	}
-	s.ClaimedUntil = f.config.Now().Add(f.claimFor)
-	_ = f.keeper.save(ctx, s)
+	s.ClaimedUntil = k.config.Now().Add(claimFor)
+	_ = k.save(ctx, s)
 	return true
 }
 
@@ -135,11 +127,11 @@ func (s *session) claimed(now time.Time) bool {
 }
 
 // release lets the next call continue at once.
-func (f *finisher) release(ctx context.Context, claimed *session) {
+func (k *keeper) release(ctx context.Context, claimed *session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	claim := claimed.Claim
-	_, _ = f.keeper.update(ctx, claimed, func(s *session) (bool, error) {
+	_, _ = k.update(ctx, claimed, func(s *session) (bool, error) {
 		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
 			return false, nil
 		}
@@ -148,40 +140,40 @@ func (f *finisher) release(ctx context.Context, claimed *session) {
 	})
 }
 
-func (f *finisher) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
+func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.file()
 	if s.Phase != phaseStored {
-		attrs, err := f.makeObject(ctx, s, u, make)
+		attrs, err := k.makeObject(ctx, s, u, make)
 		if err != nil {
-			return nil, f.keeper.dropIfRefused(ctx, s, err)
+			return nil, k.dropIfRefused(ctx, s, err)
 		}
 		u.Attrs, u.Size, u.ContentType, u.CRC32C, u.Modified = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C, attrs.Modified
 	}
 	target := s.Target
 	u.Key = target.Key
 	if s.Kind != kindPartial {
-		if err := f.keeper.service.link(ctx, u); err != nil {
-			return nil, sessionFailed(err)
+		if err := k.service.link(ctx, u); err != nil {
+			return nil, storeFailed(err)
 		}
 	}
-	if f.config.Stored != nil && s.Kind != kindPartial {
+	if k.config.Stored != nil && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
-			if s, err = f.keeper.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
+			if s, err = k.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
 				return nil, err
 			}
 		}
-		if err := f.keeper.service.tell(ctx, u); err != nil {
+		if err := k.service.tell(ctx, u); err != nil {
 			return nil, err
 		}
 	}
 	names := s.tailNames()
-	if f.keeper.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
+	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	s, err := f.keeper.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
+	s, err := k.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
 	if err == nil && len(names) > 0 {
-		f.keeper.removeKeys(ctx, s, names...)
+		k.removeKeys(ctx, s, names...)
 	}
 	return s, err
 }
@@ -229,26 +221,26 @@ func (k *keeper) storeKey(s *session) string {
 }
 
 // makeObject makes the object under its key.
-func (f *finisher) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
-	if !f.keeper.staged(s.Kind) {
-		return f.makeOnce(ctx, s.Target.Key, make)
+func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
+	if !k.staged(s.Kind) {
+		return k.makeOnce(ctx, s.Target.Key, make)
 	}
-	content := f.keeper.objectKey(s, contentName)
+	content := k.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
 		name := contentName + "-" + s.Claim
-		content = f.keeper.objectKey(s, name)
+		content = k.objectKey(s, name)
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 			defer cancel()
-			f.keeper.removeKeys(ctx, s, name)
+			k.removeKeys(ctx, s, name)
 		}()
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	if s.Phase == phaseCompleting { // an earlier call may have stored it
-		attrs, err = f.bucket.Attrs(ctx, content)
+		attrs, err = k.bucket.Attrs(ctx, content)
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		attrs, err = make(ctx, content)
@@ -256,26 +248,22 @@ func (f *finisher) makeObject(ctx context.Context, s *session, u *File, make mak
 	if err != nil || s.Kind == kindPartial {
 		return attrs, err
 	}
-	target, err := f.keeper.settle(ctx, s, u, content)
+	target, err := k.settle(ctx, s, u, content)
 	if err != nil {
 		return nil, err
 	}
 	found := cmp.Or(target.ContentType, attrs.ContentType)
 	u.Key, u.Size, u.ContentType = target.Key, attrs.Size, found
-	if f.config.Inspect != nil {
-		if err := f.keeper.service.inspect(ctx, u, content); err != nil {
+	if k.config.Inspect != nil {
+		if err := k.service.inspect(ctx, u, content); err != nil {
 			return nil, err
 		}
 	}
 	if u.ContentType != found {
 		target.ContentType = u.ContentType
 	}
-	made, err := f.makeOnce(ctx, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := []storage.CopyOption{s.writeID()}
-		for _, o := range target.options() {
-			opts = append(opts, o)
-		}
-		return storage.Copy(ctx, f.bucket, key, f.bucket, content, opts...)
+	made, err := k.makeOnce(ctx, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		return storage.Copy(ctx, k.bucket, key, k.bucket, content, append(target.copyOptions(), s.writeID())...)
 	})
 	if err == nil {
 		s.Target = target
@@ -312,7 +300,7 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 
 // makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
 // maker finds that object by its write id.
-func (f *finisher) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
+func (k *keeper) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return made, err
@@ -354,7 +342,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 			e = notFound()
 			e.Err = err
 		default:
-			return sessionFailed(err)
+			return storeFailed(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
@@ -373,11 +361,11 @@ func (s *session) file() *File {
 	}
 }
 
-// writeOptions returns the options of the object when its bytes are stored first.
-func (k *keeper) writeOptions(s *session) []storage.WriteOption {
+// firstTarget returns how the bytes are stored first.
+func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {
 		t.Overwrite, t.PublicRead = true, false
 	}
-	return t.options()
+	return t
 }

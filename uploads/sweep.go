@@ -30,7 +30,7 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	var errs []error
 	start := sessionName(rand.Text())
 	sweep := func(from storage.Lister, f func(group) (bool, error)) {
-		for g, err := range s.sweeper.groups(ctx, from, start) {
+		for g, err := range s.keeper.groups(ctx, from, start) {
 			gone := false
 			if err == nil {
 				gone, err = f(g)
@@ -48,20 +48,14 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	}
 	sweep(s.config.States, func(g group) (bool, error) {
 		if g.hasState {
-			return s.sweeper.expire(ctx, g.name)
+			return s.keeper.expire(ctx, g.name)
 		}
-		return s.sweeper.removeOrphan(ctx, s.config.States, g)
+		return s.keeper.removeOrphan(ctx, s.config.States, g)
 	})
 	if s.config.States != storage.ReadWriter(s.bucket) && len(errs) < maxFailures {
-		sweep(s.bucket, func(g group) (bool, error) { return s.sweeper.removeOrphan(ctx, s.bucket, g) })
+		sweep(s.bucket, func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, s.bucket, g) })
 	}
 	return removed, errors.Join(errs...)
-}
-
-// A sweeper finds what expired uploads left.
-type sweeper struct {
-	config Config
-	keeper *keeper
 }
 
 // A group is the objects of one session in one bucket.
@@ -72,14 +66,14 @@ type group struct {
 }
 
 // groups lists the sessions in a bucket: those from the name start on, and then those before it.
-func (w *sweeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+func (k *keeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for g, err := range w.groupsAfter(ctx, from, start) {
+		for g, err := range k.groupsAfter(ctx, from, start) {
 			if !yield(g, err) || err != nil {
 				return
 			}
 		}
-		for g, err := range w.groupsAfter(ctx, from, "") {
+		for g, err := range k.groupsAfter(ctx, from, "") {
 			if g.name >= start || !yield(g, err) {
 				return
 			}
@@ -88,19 +82,19 @@ func (w *sweeper) groups(ctx context.Context, from storage.Lister, start string)
 }
 
 // groupsAfter lists the sessions in a bucket, in the order of their names.
-func (w *sweeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
-		opts := []storage.ListOption{storage.WithPrefix(w.config.Prefix)}
+		opts := []storage.ListOption{storage.WithPrefix(k.config.Prefix)}
 		if start != "" {
-			opts = append(opts, storage.WithStartAfter(w.config.Prefix+start))
+			opts = append(opts, storage.WithStartAfter(k.config.Prefix+start))
 		}
 		for entry, err := range from.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
-			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.config.Prefix), "/")
+			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, k.config.Prefix), "/")
 			if !below && isTicket(name) {
 				if g.name != "" && !yield(g, nil) {
 					return
@@ -139,48 +133,48 @@ func validName(name string) bool {
 }
 
 // expire removes a session if it has expired or was aborted.
-func (w *sweeper) expire(ctx context.Context, name string) (bool, error) {
-	s, err := w.keeper.read(ctx, name)
+func (k *keeper) expire(ctx context.Context, name string) (bool, error) {
+	s, err := k.read(ctx, name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
 	if err != nil {
 		return false, err
 	}
-	now := w.config.Now()
+	now := k.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
 		return false, nil
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
 		s.Phase = phaseAborted
-		if err := w.keeper.save(ctx, s); err != nil {
+		if err := k.save(ctx, s); err != nil {
 			if err == errConflict {
 				return false, nil // the next Sweep looks again
 			}
 			return false, err
 		}
 	}
-	err = w.keeper.remove(ctx, s)
+	err = k.remove(ctx, s)
 	return err == nil, err
 }
 
 // removeOrphan removes the objects of a session without a state.
-func (w *sweeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
-	age := w.config.Now().Sub(g.newest)
+func (k *keeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
+	age := k.config.Now().Sub(g.newest)
 	if isTicket(g.name) {
-		if age < w.config.UploadTTL+finishWithin {
+		if age < k.config.UploadTTL+finishWithin {
 			return false, nil
 		}
-		err := from.Remove(ctx, w.config.Prefix+g.name)
+		err := from.Remove(ctx, k.config.Prefix+g.name)
 		return err == nil, err
 	}
 	if age < orphanAge {
 		return false, nil
 	}
-	_, err := w.keeper.read(ctx, g.name)
+	_, err := k.read(ctx, g.name)
 	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(w.config.Prefix+g.name+"/"))
+	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(k.config.Prefix+g.name+"/"))
 	return err == nil, err
 }
