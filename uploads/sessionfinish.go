@@ -55,7 +55,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 
 // claim reserves the session for this call.
 func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
-	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
+	claim, user, etags, sum, size := rand.Text(), s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
@@ -66,7 +66,11 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 			return false, s.completed()
 		case s.claimed(now), s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
-		case s.Phase == phaseOpen && s.arrived():
+		}
+		if s.Size < 0 {
+			s.Size = size
+		}
+		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
 		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)
@@ -156,6 +160,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 			return nil, storeFailed(err)
 		}
 	}
+	linked := u.URL
 	if k.config.Stored != nil && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
@@ -171,7 +176,13 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	s, err := k.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
+	s, err := k.advance(ctx, s, func(s *session) {
+		s.Target, s.link = target, linked
+		s.stored(phaseDone, u.Size)
+		if s.Location = u.URL; u.URL == linked {
+			s.Location = ""
+		}
+	})
 	if err == nil && len(names) > 0 {
 		k.removeKeys(ctx, s, names...)
 	}
@@ -357,7 +368,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 func (s *session) file() *File {
 	return &File{
 		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedType: s.Type,
-		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.Location,
+		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.location(),
 	}
 }
 
