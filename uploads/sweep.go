@@ -5,15 +5,24 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storeclock"
 )
 
 // orphanAge is how old objects without a state must be to be removed. A request in
 // progress may still write one after its upload was removed.
 const orphanAge = time.Hour
+
+// clockName is an object that is written to read the store's time. It stays only if a Sweep is killed.
+const clockName = "clock"
+
+// listPage is how many states are listed at once.
+const listPage = 1000
 
 // maxFailures ends a Sweep, so that its requests and errors are bounded if the store fails.
 const maxFailures = 100
@@ -29,8 +38,13 @@ const maxFailures = 100
 func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	var errs []error
 	start := sessionName(rand.Text())
-	sweep := func(from storage.Lister, f func(group) (bool, error)) {
-		for g, err := range s.sweeper.groups(ctx, from, start) {
+	clock := sync.OnceValues(func() (time.Time, error) {
+		key := s.config.Prefix + clockName
+		now, err := storeclock.Now(ctx, s.bucket, key)
+		return now, errors.Join(err, s.bucket.Remove(ctx, key))
+	})
+	sweep := func(groups iter.Seq2[group, error], f func(group) (bool, error)) {
+		for g, err := range groups {
 			gone := false
 			if err == nil {
 				gone, err = f(g)
@@ -46,14 +60,25 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 			}
 		}
 	}
-	sweep(s.config.States, func(g group) (bool, error) {
+	states, inBucket := s.config.States.(bucketStates)
+	beside := !inBucket || states.bucket != storage.ReadWriter(s.bucket)
+	expire := func(g group) (bool, error) {
 		if g.hasState {
-			return s.sweeper.expire(ctx, g.name)
+			return s.sweeper.expire(ctx, clock, g, beside)
 		}
-		return s.sweeper.removeOrphan(ctx, s.config.States, g)
-	})
-	if s.config.States != storage.ReadWriter(s.bucket) && len(errs) < maxFailures {
-		sweep(s.bucket, func(g group) (bool, error) { return s.sweeper.removeOrphan(ctx, s.bucket, g) })
+		return s.sweeper.removeOrphan(ctx, s.bucket, g)
+	}
+	switch {
+	case !beside:
+		sweep(s.sweeper.groups(ctx, s.bucket, start), expire)
+		return removed, errors.Join(errs...)
+	case inBucket:
+		sweep(s.sweeper.groups(ctx, states.bucket, start), expire)
+	default:
+		sweep(s.sweeper.listed(ctx, start), expire)
+	}
+	if len(errs) < maxFailures {
+		sweep(s.sweeper.groups(ctx, s.bucket, start), func(g group) (bool, error) { return s.sweeper.removeOrphan(ctx, s.bucket, g) })
 	}
 	return removed, errors.Join(errs...)
 }
@@ -69,6 +94,7 @@ type group struct {
 	name     string
 	hasState bool
 	newest   time.Time
+	idle     time.Duration // of a state that is in no bucket
 }
 
 // groups lists the sessions in a bucket: those from the name start on, and then those before it.
@@ -101,14 +127,14 @@ func (w *sweeper) groupsAfter(ctx context.Context, from storage.Lister, start st
 				return
 			}
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.config.Prefix), "/")
-			if !below && isTicket(name) {
+			if !below && (isTicket(name) || name == clockName) {
 				if g.name != "" && !yield(g, nil) {
 					return
 				}
 				g = group{name: name, newest: entry.Modified}
 				continue
 			}
-			if !validName(name) || object != stateName && !strings.HasPrefix(object, contentName) && !strings.HasPrefix(object, tailPrefix) {
+			if !validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix) {
 				continue // it is not of this package
 			}
 			if name != g.name {
@@ -128,24 +154,72 @@ func (w *sweeper) groupsAfter(ctx context.Context, from storage.Lister, start st
 	}
 }
 
+// listed lists the sessions whose state is in no bucket: those from the name start on, and then
+// those before it.
+func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		for _, from := range []string{start, ""} {
+			for after := w.config.Prefix + from; after != ""; {
+				found, next, err := w.config.States.ListStates(ctx, after, listPage)
+				if err != nil {
+					yield(group{}, err)
+					return
+				}
+				for _, state := range found {
+					name, ours := w.stateOf(state.Key)
+					if !strings.HasPrefix(state.Key, w.config.Prefix) || from == "" && start != "" && name >= start {
+						next = ""
+						break
+					}
+					if ours && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
+						return
+					}
+				}
+				after = next
+			}
+			if start == "" {
+				return
+			}
+		}
+	}
+}
+
+// stateOf returns the name of the session with the state under a key.
+func (w *sweeper) stateOf(key string) (string, bool) {
+	name, object, _ := strings.Cut(strings.TrimPrefix(key, w.config.Prefix), "/")
+	return name, validName(name) && object == stateName
+}
+
 // isTicket reports whether an object below Config.Prefix is a file that a ticket was for, or one
 // that [Service.Store] was to inspect.
 func isTicket(name string) bool {
 	return len(name) == ownNames["random"] && strings.Trim(name, randomAlphabet) == ""
 }
 
+func hasAnyPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })
+}
+
 func validName(name string) bool {
 	return len(name) == len(sessionName("")) && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// expire removes a session if it has expired or was aborted.
-func (w *sweeper) expire(ctx context.Context, name string) (bool, error) {
-	s, err := w.keeper.read(ctx, name)
+// expire removes a session if it has expired or was aborted. beside is set if its state is not in the
+// bucket of its objects.
+func (w *sweeper) expire(ctx context.Context, clock func() (time.Time, error), g group, beside bool) (bool, error) {
+	s, err := w.keeper.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
 	if err != nil {
 		return false, err
+	}
+	if s.Pieces != nil {
+		now, err := clock()
+		if err != nil {
+			return false, err
+		}
+		return w.expirePieces(ctx, s, g, now, beside)
 	}
 	now := w.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
@@ -167,8 +241,8 @@ func (w *sweeper) expire(ctx context.Context, name string) (bool, error) {
 // removeOrphan removes the objects of a session without a state.
 func (w *sweeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
 	age := w.config.Now().Sub(g.newest)
-	if isTicket(g.name) {
-		if age < w.config.UploadTTL+finishWithin {
+	if ticket := isTicket(g.name); ticket || g.name == clockName {
+		if age < orphanAge || ticket && age < w.config.UploadTTL+finishWithin {
 			return false, nil
 		}
 		err := from.Remove(ctx, w.config.Prefix+g.name)
