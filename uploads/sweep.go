@@ -41,7 +41,10 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	clock := sync.OnceValues(func() (time.Time, error) {
 		key := s.config.Prefix + clockName
 		now, err := storeclock.Now(ctx, s.bucket, key)
-		return now, errors.Join(err, s.bucket.Remove(ctx, key))
+		if err := s.bucket.Remove(ctx, key); err != nil {
+			errs = append(errs, err)
+		}
+		return now, err
 	})
 	sweep := func(groups iter.Seq2[group, error], f func(group) (bool, error)) {
 		for g, err := range groups {
