@@ -5,26 +5,23 @@ import (
 	"slices"
 )
 
-// A ServerCopier is a bucket that copies and joins objects on the server: one from engine.New, or a type
-// of your own, for which [Copy] with this destination and [Compose] call these methods.
+// A ServerCopier is a bucket that copies and joins objects on the server: [Copy] with this
+// destination and [Compose] call it.
 type ServerCopier interface {
 	CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error)
 	Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error)
 }
 
-// Copy copies an object, between any two buckets: on the server if both ends allow
-// it, else by streaming. Attributes and metadata are copied unless options replace
-// them. A storage class is copied only within one provider. Attributes that the
-// destination cannot keep (see [Metadata] and [ContentProperties]) are left out;
-// Unsupported is only for those that an option sets. Tags are copied between buckets from engine.New, or
-// [Unwrapper]s of such, that both have [ObjectTags]; a retention and a legal hold are not copied. If the credentials may
-// not read the source's tags on Azure, the copy has none. Annotations of S3 are copied only if S3
-// copies the object in one request.
+// Copy copies an object between any two buckets: on the server if both ends allow it, else
+// by streaming. The source is pinned to one revision: if it changes meanwhile, Copy fails
+// with Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] is the
+// source's. A copy of an object onto itself restores a version, or changes attributes.
 //
-// The source is pinned to one revision: if it changes meanwhile, Copy fails with
-// Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
-// the version of the source. A copy of an object onto itself restores a version, or
-// changes attributes. If the returned Attrs are not needed, [WithoutAttrs] saves a request on S3.
+// Attributes and metadata are copied unless an option replaces them or the destination
+// cannot keep them. A storage class is copied within one provider, and tags if both buckets
+// are from engine.New, or unwrap to such, and have [ObjectTags]. A retention, a legal hold,
+// and tags that the credentials may not read on Azure are not copied. S3's annotations are,
+// if S3 needs one request.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	if to, ok := find[ServerCopier](dst); ok {
 		return to.CopyFrom(ctx, dstKey, src, srcKey, opts...)
@@ -32,11 +29,10 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 	return copyToForeign(ctx, dst, dstKey, src, srcKey, opts)
 }
 
-// Compose makes one object of several objects of the same bucket, in order: on the
-// server if the provider can, else by streaming. Options set its attributes; without
-// [WithContentType], the content type is that of dstKey's extension, else that of the
-// first source. Each source is pinned to one revision: if one changes meanwhile,
-// Compose fails with Changed. A source may be dstKey itself.
+// Compose joins objects of b, in order: on the server if the provider can, else by
+// streaming. A source may be dstKey itself; if one changes meanwhile, Compose fails with
+// Changed. Options set all attributes; the content type is that of [WithContentType], else
+// of dstKey's extension, else of the first source.
 func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader

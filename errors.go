@@ -15,11 +15,10 @@ import (
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
-// as syscall.Errno is, so that errors.Is(err, storage.ObjectNotFound) holds.
+// as syscall.Errno is, for errors.Is(err, storage.ObjectNotFound).
 type Code string
 
-// The codes. If a sentinel error of the standard library means the same, errors.Is matches
-// it too.
+// The codes. Some match a sentinel error of the standard library, too.
 const (
 	ObjectNotFound      Code = "object not found" // also fs.ErrNotExist
 	BucketNotFound      Code = "bucket not found" // also fs.ErrNotExist
@@ -68,10 +67,9 @@ func (c Code) Is(target error) bool {
 	return s != nil && s == target
 }
 
-// An Error is what every function of this package fails with; [RemoveAll] joins several. Test
-// for its Code by errors.Is(err, storage.ObjectNotFound), or switch on [CodeOf]. A missing
-// object is fs.ErrNotExist too, for errors.Is but not for os.IsNotExist, which recognizes only
-// the errors of package os.
+// An Error is what every function of this package fails with; RemoveAll joins several. Test
+// for its Code by errors.Is(err, storage.ObjectNotFound), or switch on [CodeOf].
+// os.IsNotExist knows only the errors of package os.
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"
@@ -90,9 +88,8 @@ type Error struct {
 	state unexported.ErrorState
 }
 
-// Error returns operation, object, code, cause and hint in one line. Query strings of
-// addresses are masked, because they may hold a signature. A key that is too long for any
-// store is cut to 1,024 bytes; the field Key has all of it.
+// Error returns operation, object, code, cause and hint in one line. Queries of addresses,
+// which may hold a signature, are masked, and a long key is cut.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("storage: ")
@@ -147,8 +144,7 @@ func (e *Error) Error() string {
 // Unwrap returns the provider's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is matches the Code, OutcomeUnknown if Unknown is set, and the standard library's
-// sentinel errors.
+// Is matches the Code, OutcomeUnknown if Unknown is set, and sentinel errors.
 func (e *Error) Is(target error) bool {
 	if c, ok := target.(Code); ok {
 		return c == e.Code || c == OutcomeUnknown && e.Unknown
@@ -159,9 +155,9 @@ func (e *Error) Is(target error) bool {
 	return e.Code.Is(target)
 }
 
-// CodeOf returns the code of the first *[Error] or [Code] in err's tree. It is "" if err is
-// nil, and Internal if the tree has none. Prefer it to errors.Is if the body of an upload can
-// fail with an error of this package.
+// CodeOf returns the code of the first *Error or Code in err's tree: "" if err is nil, and
+// Internal if the tree has none. Prefer it to errors.Is if the body of an upload can fail
+// with an error of this package.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -280,12 +276,6 @@ func classify(err error) Code {
 	return Internal
 }
 
-// errPanicked is how an operation ends if it is interrupted by a panic, which the
-// caller gets in place of the error.
-func errPanicked(op string) *Error {
-	return &Error{Code: Internal, Op: op, Err: errors.New("it panicked")}
-}
-
 // A bodyError keeps the error of a caller's reader reachable, but does not match as an error of
 // the upload. A failed download that is used as a body is not a failed condition.
 type bodyError struct{ err error }
@@ -305,6 +295,9 @@ func (e bodyError) Is(target error) bool {
 	}
 	return errors.Is(e.err, target)
 }
+
+// stateOf returns what an *Error tells beside its exported fields.
+func stateOf(err error) *unexported.ErrorState { return &err.(*Error).state }
 
 func bodyFailed(err error) *Error {
 	return &Error{Code: BodyFailed, Err: bodyError{err}}

@@ -1,18 +1,18 @@
 package storage
 
-// Features are the abilities that a driver declares.
+// Features are the abilities of a store, as its driver declares them.
 type Features uint64
 
-// The features. An operation that needs one that is not declared fails with Unsupported.
+// The features, and the options and functions that need them.
 const (
-	MultipartUploads    Features = 1 << iota // uploads in parts: WithPartSize
-	ConditionalCreate                        // IfAbsent on Put, parts and Copy, atomically
-	ConditionalUpdate                        // IfRevision on Put, parts and Copy, atomically
-	ConditionalRemove                        // IfRevision on Delete, atomically
+	MultipartUploads    Features = 1 << iota // WithPartSize, WithDefaultPartSize
+	ConditionalCreate                        // IfAbsent, Update; atomically
+	ConditionalUpdate                        // IfRevision on writes, Update; atomically
+	ConditionalRemove                        // IfRevision on Remove, atomically
 	UniqueRevisions                          // no two writes share a revision, not even of equal content
 	ServerCopy                               // Copy, without moving bytes through this process
 	ServerCompose                            // Compose, without moving bytes through this process
-	Versioning                               // the store can keep versions; in force if the bucket is opened WithVersions or is known to keep them
+	Versioning                               // Versions, WithVersion, RemoveVersions; in force if the bucket is opened WithVersions or is known to keep them
 	SignedURLs                               // signed upload and download addresses
 	SignedContentType                        // the store enforces WithContentType; else it is only a header to send
 	SignedSize                               // WithSize on a signed upload
@@ -38,17 +38,15 @@ const (
 	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
 )
 
-// A FeatureReporter is a bucket that tells its features: one from engine.New, or a type of your own, for
-// which [Supports] calls this method.
+// A FeatureReporter is a bucket that tells its features ([Supports]).
 type FeatureReporter interface{ Supports(Features) bool }
 
 // ordinary are the features that only unusual stores lack.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments
 
-// Supports reports whether b has all of features. b is a [Bucket] or a permission of one, such as a
-// result of [Ref]. A type of your own has those that its method Supports tells, or those of the
-// bucket that it unwraps to ([Unwrapper]). If it has neither method, it has [Metadata],
-// [ContentProperties], [KeysBesideFolders] and [LongSegments], and no other feature.
+// Supports reports whether b, a [Bucket] or a permission of one, has all of features. A
+// type of your own that cannot tell ([FeatureReporter]) has [Metadata],
+// [ContentProperties], [KeysBesideFolders] and [LongSegments] only.
 func Supports(b any, features Features) bool {
 	if r, ok := find[FeatureReporter](b); ok {
 		return r.Supports(features)

@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 )
 
-// UploadFile uploads a file: read in place, its parts in parallel, and none of them in
-// memory. If the file cannot be read, it fails with BodyFailed.
+// UploadFile uploads a file in place. If reading it fails, it is BodyFailed.
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -24,18 +23,13 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	return b.Upload(ctx, key, file, opts...)
 }
 
-// DownloadFile downloads an object to a file. It writes parallel ranges in place, none of
-// them in memory; [WithConcurrency] says how many. The file appears whole or not at all. If path is a regular file, it is replaced and its mode is kept;
-// if it is a symbolic link, the link is replaced. If the checksum does not match, path
-// is not changed.
-//
-// If path is any other kind of file, DownloadFile fails with InvalidArgument. If its
-// directory does not exist, it does too, and the error matches fs.ErrNotExist. If the file
-// cannot be written, it fails with Internal, and errors.As reaches the *fs.PathError.
-//
-// The file and its name are on the disk before DownloadFile returns: after a power
-// failure there is the old file or the new one, whole. [WithNoSync] turns that off. If
-// DownloadFile fails after the file has its name, the new file may be there.
+// DownloadFile downloads an object to a file, by parallel ranges, none of them in memory.
+// The file appears whole, with the right checksum, or not at all. It replaces a regular
+// file, whose mode is kept, or a symbolic link itself. Any other kind of file is
+// InvalidArgument; so is a missing directory, also fs.ErrNotExist. If writing fails, it is
+// Internal, and errors.As reaches the *fs.PathError. After a power failure there is the old
+// file or the new one: both file and name are on the disk before DownloadFile returns,
+// unless [WithNoSync]. If only that fails, the new file may be there.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)

@@ -116,10 +116,9 @@ func uploadOptions(opts []CopyOption) []UploadOption {
 	return fit
 }
 
-// NewReader makes the Reader of a type that implements [Downloader] itself. body
-// delivers the length bytes of the object from offset; Close closes it. The bytes are
-// counted: if body ends early, Read fails with Unavailable, which wraps
-// io.ErrUnexpectedEOF; if it delivers more, Read fails with Internal at the end.
+// NewReader makes the Reader of a type that implements Downloader itself. body delivers the
+// length bytes of the object from offset; Close closes it. Read fails with Unavailable,
+// also io.ErrUnexpectedEOF, if body is too short, else with Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	key := ""
 	if attrs != nil {

@@ -14,11 +14,10 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// FS returns b as a read-only file system: an fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS.
-// Its files can seek and read at offsets, so that http.FileServerFS works. Common prefixes
-// that end in "/" are directories. If an object x and objects under x/ exist, only the
-// directory is visible. Keys that are not valid paths (fs.ValidPath) are not visible. The
-// entries of a directory are held in memory while it is read. ctx governs all operations.
+// FS returns b as a read-only file system: an fs.FS, ReadDirFS, ReadFileFS, StatFS and
+// SubFS, whose files can seek and read at offsets, as http.FileServerFS needs. Common
+// prefixes that end in "/" are directories, which hide an object of their name and are read
+// into memory. Keys that fs.ValidPath refuses are not visible. ctx governs all operations.
 func FS(ctx context.Context, b interface {
 	Downloader
 	Lister
@@ -250,8 +249,8 @@ type fileInfo struct {
 	sys      any // *Attrs or *ListEntry
 }
 
-// FileInfo describes the object as a file, for code that takes an [fs.FileInfo]. Its
-// name is the last segment of the key, its mode 0444, and Sys returns a.
+// FileInfo describes the object as a file: its name is the last segment of the key, its
+// mode 0444, and Sys returns a.
 func (a *Attrs) FileInfo() fs.FileInfo { return infoOf(path.Base(a.Key), a) }
 
 func infoOf(name string, a *Attrs) *fileInfo {

@@ -14,19 +14,16 @@ func failing[E any](err error) iter.Seq2[E, error] {
 	}
 }
 
-// A PageLister is a bucket that lists pages: one from engine.New, or a type of your own, for which
-// [ListPage] calls this method.
+// A PageLister is a bucket that lists pages.
 type PageLister interface {
 	ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error)
 }
 
-// ListPage lists one page, after the one that returned token; "" is the first page. A page has
-// at most [WithPageSize] entries, by default 100; only the last page may be empty. The token
-// may pass through a client of yours: a changed token cannot reach other keys.
-//
-// With [WithLimit], with [WithStartAfter] and a token, or with a token of another prefix or
-// delimiter, it fails with InvalidArgument. For a [Lister] that is no [PageLister], the token is a
-// key.
+// ListPage lists the page after the one that returned token; "" is the first page. A page
+// has at most [WithPageSize] entries, by default 100; only the last page may be empty. The
+// token, a key if b is no [PageLister], belongs to one prefix and delimiter. It may pass
+// through a client: a changed one cannot reach other keys. [WithStartAfter] fits only the
+// first page, [WithLimit] none.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
 	if l, ok := find[PageLister](b); ok {
 		return l.ListPage(ctx, token, opts...)
@@ -60,8 +57,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 	return page, nil
 }
 
-// ApplyPage is Apply for code that implements [PageLister] itself. PageSize is 100 without
-// [WithPageSize].
+// ApplyPage is Apply for a PageLister. PageSize is 100 without [WithPageSize].
 func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	err := r.Apply(opts...)
 	switch {
@@ -76,16 +72,13 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	return nil
 }
 
-// A Versioner is a bucket that tells its versions: one from engine.New, or a type of your own, for
-// which [Versions] calls this method.
+// A Versioner is a bucket that tells its versions.
 type Versioner interface {
 	Versions(ctx context.Context, opts ...ListOption) iter.Seq2[VersionEntry, error]
 }
 
 // Versions yields the kept versions under a prefix, by key, the newest first. It takes
-// [WithPrefix], [WithLimit] and [WithPageSize]; with [WithDelimiter] or [WithStartAfter] it
-// fails with InvalidArgument. If the bucket keeps no versions, or is no [Versioner], it fails
-// with Unsupported.
+// [WithPrefix], [WithLimit] and [WithPageSize].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	v, e := need[Versioner](b, "Versions")
 	if e != nil {

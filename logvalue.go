@@ -7,9 +7,8 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// LogValue returns the error as attributes for [log/slog]: code, op, provider, bucket, key,
-// status, request_id, retryable, unknown, hint and cause. It leaves out those that are not set.
-// The cause is masked as in [Error.Error], and the key is cut there, too.
+// LogValue returns, for log/slog, what is set of code, op, provider, bucket, key, status,
+// request_id, retryable, unknown, hint and cause, as Error shows it.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}
@@ -40,9 +39,8 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue returns the attributes that identify the object, for [log/slog]: key, size,
-// content_type, revision, version, modified and crc32c, if they are known. It leaves out metadata,
-// which may be personal.
+// LogValue returns, for log/slog, what is known of key, size, content_type, revision,
+// version, modified and crc32c; metadata may be personal.
 func (a *Attrs) LogValue() slog.Value {
 	if a == nil {
 		return slog.Value{}

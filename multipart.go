@@ -12,12 +12,10 @@ import (
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
-// machines, in any order and again: [BeginUpload] begins one. The object appears when Complete
-// succeeds. The parts of an upload that nobody completes stay until Abort, or until the store drops
-// them: after a week on memory and local, by a lifecycle rule on the others. [ListUploads] finds
-// such uploads, and transfer.Expire removes them by age.
-//
-// Its methods are safe for concurrent use. It holds no connection and needs no Close.
+// machines, in any order and again: see docs/open-uploads.md. It holds no connection, needs
+// no Close, and is safe for concurrent use. If nobody completes it, its parts stay until
+// Abort, or until the store drops them: after a week on memory and local, by a lifecycle
+// rule on the others. [ListUploads] finds it, and transfer.Expire removes it by age.
 type MultipartUpload interface {
 	// Key returns the key of the object.
 	Key() string
@@ -25,78 +23,46 @@ type MultipartUpload interface {
 	// String returns the key, and neither the token nor the store's name of the upload.
 	String() string
 
-	// Token returns what another process needs to continue the upload with [ContinueUpload]. It has
-	// letters, digits, "-" and "_": some 400 characters, and more with metadata. It holds the
-	// attributes of the object and no secret, but whoever has it and the bucket can write this
-	// object: keep it on the server. It is the same for the life of the upload.
+	// Token returns what another process needs for [ContinueUpload]: some 400 letters, digits, "-"
+	// and "_", and more with metadata. It is always the same, and no secret, but whoever has it and
+	// the bucket can write this object: keep it on the server.
 	Token() string
 
-	// Limits returns the bounds of the parts. They hold on this store; a program for every store
-	// chooses parts of at least 5 MiB.
+	// Limits returns the bounds of the parts on this store; every store takes parts from 5 MiB on.
 	Limits() PartLimits
 
-	// PutPart stores part number of the upload, from 1. A part that is there is replaced; of two at
-	// once, one wins. It is retried, and sent with its checksum.
-	//
-	// A body that Upload reads in place is read in place, also one with Seek and [WithSize]. Any other is read whole into memory, as far
-	// as the [BufferLimit] of the bucket allows: if it is larger than the limit, PutPart fails with
-	// TooLarge. [WithSize] declares its size, so that no more memory is taken, and [WithCRC32C] its
-	// checksum. A body of another size fails with BodyFailed, one of another checksum with
-	// ChecksumMismatch. Both leave the part as it was.
-	//
-	// A number or a size outside of Limits is InvalidArgument. If the upload was completed, aborted or
-	// dropped, PutPart fails with ObjectNotFound.
+	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces
+	// a part that is there; of two at once, one wins. A body is read in place as by Upload, else
+	// whole into memory, no more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
+	// With another size it is BodyFailed, with another checksum than [WithCRC32C] ChecksumMismatch,
+	// and the part stays.
 	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 
-	// SignPart returns a request that anyone can make, until it expires, to store part number, from
-	// 1: the method is PUT and the body is the part. It can store this part and nothing else, as often
-	// as the holder likes until Complete; see [SignedUploader]. [WithTTL] sets how long it is valid.
-	//
-	// The store enforces the checksum of [WithCRC32C] if it has [SignedPartChecksums], else SignPart
-	// fails with Unsupported. Without a checksum it fails with InvalidArgument, unless the upload has
-	// [WithUncheckedParts]; with that, WithCRC32C is InvalidArgument. [WithSize] binds the size of the part if the store has [SignedSize], else it
-	// is Unsupported. Complete checks the size of the whole.
-	//
-	// SignPart makes no request to the store, so that it succeeds for an upload that is gone. It needs
-	// the permission of [SignedUploader] too. If the store lacks [SignedParts], it fails with
-	// Unsupported.
+	// SignPart returns a request that anyone can make, until it expires ([WithTTL]), to store this
+	// part and nothing else, as often as the holder likes until Complete: PUT, with the part as its
+	// body. It asks nothing of the store, even if the upload is gone, and needs the permission of
+	// [SignedUploader] too. [WithCRC32C] must be given, unless the upload has [WithUncheckedParts].
 	SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error)
 
 	// Parts returns the parts that the store has, by number.
-	//
-	// If the upload was completed, aborted or dropped, Parts fails with ObjectNotFound.
 	Parts(ctx context.Context) ([]UploadedPart, error)
 
-	// Complete makes the object of the parts: of all that the store has, or of those of [WithParts].
-	// Their numbers must be 1, 2, 3 and so on. The object appears whole or not at all.
+	// Complete makes the object of all parts that the store has, or of those of [WithParts],
+	// numbered 1, 2, 3 and so on. It appears whole or not at all, if the condition of BeginUpload
+	// holds now. If parts are missing, have another ETag or are outside of Limits, Complete fails
+	// with InvalidArgument, before the last request. So does a sum of sizes that is not [WithSize]
+	// (also of BeginUpload) or exceeds [WithMaxSize]: too much aborts the upload. If the whole has
+	// another checksum than [WithCRC32C], it fails with ChecksumMismatch; if the store does not
+	// tell it, with Unsupported.
 	//
-	// Complete fails with InvalidArgument, before the last request, if parts are missing, have another
-	// ETag or are outside of Limits. So it does if the sum of sizes is not that of [WithSize], given
-	// here or to [BeginUpload], or exceeds [WithMaxSize]. If there is too much, the client lied: the
-	// upload is aborted. If a checksum was declared, another one of the
-	// whole is ChecksumMismatch. If the store does not tell the checksums of parts, a declared
-	// checksum is Unsupported. After any other error than too much the upload stays, and Complete may
-	// be called again.
-	//
-	// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed. If S3
-	// cannot decide it because of another write at the same time, Complete fails with Unavailable and
-	// Status 409: the parts are of no more use, and a new upload is needed. If
-	// another call replaces a part meanwhile, Complete takes the newer one; with its ETag in WithParts,
-	// Complete fails with InvalidArgument.
-	//
-	// Complete is idempotent: if this upload was completed, in whatever process, it returns the
-	// Attrs of the object while the object is there. If the upload was aborted or dropped, or its
-	// object was replaced or removed, Complete fails with ObjectNotFound. A store without [Metadata]
-	// cannot tell, so that a second Complete is ObjectNotFound. A lost response is reconciled, as for
-	// Upload; if that fails, errors.Is(err, OutcomeUnknown), and Complete may be called again.
-	//
-	// On Google and Azure, a process can end after the decision that its call makes the object and before
-	// the object is there. If the key has no object then, nobody can know whether it was made and removed.
-	// Later calls of Complete wait ten seconds for that process, and fail with ObjectNotFound.
+	// After any other error the upload stays, and Complete may be called again, also if
+	// errors.Is(err, OutcomeUnknown), but not after Unavailable with Status 409 (S3). If this
+	// upload was completed, in whatever process, Complete returns the Attrs of the object while it
+	// is there. Else, and on a store without [Metadata], it fails with ObjectNotFound; on Google
+	// and Azure it may wait ten seconds for another process before.
 	Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error)
 
-	// Abort drops the upload and its parts. If it was completed, aborted or dropped already, Abort
-	// succeeds and changes nothing: a completed object stays.
+	// Abort drops the upload and its parts, if they are there. A completed object stays.
 	Abort(ctx context.Context) error
 }
 
@@ -117,8 +83,7 @@ type UploadedPart struct {
 	CRC32C CRC32C // unknown if the store does not tell it
 }
 
-// A MultipartUploader is a bucket that takes uploads in parts: one from engine.New, or a type of your
-// own, for which the functions of these names call its methods.
+// A MultipartUploader is a bucket that takes uploads in parts.
 type MultipartUploader interface {
 	BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error)
 	ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error)
@@ -128,13 +93,9 @@ type MultipartUploader interface {
 	PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 }
 
-// BeginUpload begins an upload of one object in parts. The options are those of the object:
-// content type, metadata, tags, locks. Complete checks the condition, the size of [WithSize] or
-// [WithMaxSize], and the checksum of [WithCRC32C]. Without [WithContentType] the type is that of
-// the key's extension, else "application/octet-stream".
-//
-// If the store lacks [OpenUploads], or b is no [MultipartUploader], BeginUpload fails with
-// Unsupported. The other errors are those of Upload.
+// BeginUpload begins an upload of one object in parts, with its attributes. Complete checks
+// the condition, [WithSize], [WithMaxSize] and [WithCRC32C]. The default of
+// [WithContentType] is that of the extension, or "application/octet-stream".
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "BeginUpload")
 	if e != nil {
@@ -143,13 +104,10 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 	return m.BeginUpload(ctx, key, opts...)
 }
 
-// ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes no
-// request: whether the upload is still there shows at the next call.
-//
-// Options are only those of [WithNative] that BeginUpload had: the token does not hold a key that
-// the object is encrypted with. A token that was changed, or that is of another bucket or of a
-// key outside of b's prefix, is InvalidArgument; so is another option, or one that is missing.
-// If b is no [MultipartUploader], ContinueUpload fails with Unsupported.
+// ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes
+// no request: whether the upload is still there shows at the next call. The token must be
+// one of this bucket, within b's prefix. Give the [WithNative] options of BeginUpload
+// again: the token holds no key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "ContinueUpload")
 	if e != nil {
@@ -158,17 +116,11 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 	return m.ContinueUpload(ctx, token, opts...)
 }
 
-// ContinueListedUpload returns an upload that [ListUploads] has yielded, for a program that has lost
-// its token. It makes no request: whether the upload is still there shows at the next call. Its
-// Token continues it in other processes, too.
-//
-// The store does not tell how the upload was begun. Most stores get the attributes, tags and locks
-// with Complete: give those options of [BeginUpload] again, or the object has none. S3 has them
-// already, so that there they are InvalidArgument. On all stores, give the condition, [WithSize],
-// [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and native options again.
-//
-// If S3 loses the response of Complete, the error is OutcomeUnknown, and a second Complete fails
-// with ObjectNotFound. The other errors are those of BeginUpload.
+// ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token.
+// Give the condition, [WithSize], [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and
+// native options again, and attributes, tags and locks, which only S3 has, and refuses. If
+// S3 loses the response of Complete, it fails with OutcomeUnknown, and when it is called
+// again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "ContinueListedUpload")
 	if e != nil {
@@ -177,18 +129,16 @@ func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, op
 	return m.ContinueListedUpload(ctx, entry, opts...)
 }
 
-// An UploadEntry is a multipart upload that was begun and neither completed nor aborted: one of
-// [BeginUpload], or one that a crash or a lost connection has left. [ContinueListedUpload] continues
-// it, and [AbortUpload] drops it.
+// An UploadEntry is a multipart upload that was begun and neither completed nor aborted, by
+// [BeginUpload] or because of a crash or a lost connection.
 type UploadEntry struct {
 	Key    string
 	Upload string    // the store's name of the upload
 	Begun  time.Time // UTC; on some stores the time of its first or latest part
 }
 
-// ListUploads yields the multipart uploads of the bucket in progress, in no order; see List for
-// the error. Only [WithPrefix] fits; any other option is InvalidArgument. If the store
-// lacks [ListedUploads], or b is no [MultipartUploader], the error is Unsupported.
+// ListUploads yields the multipart uploads in progress, in no order; see List for the
+// error. It takes only [WithPrefix].
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
 	m, e := need[MultipartUploader](b, "ListUploads")
 	if e != nil {
@@ -197,8 +147,8 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 	return m.ListUploads(ctx, opts...)
 }
 
-// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is none, it
-// succeeds. A call that still sends parts of it fails.
+// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is
+// none, it succeeds. A call that still sends parts of it fails.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 	m, e := need[MultipartUploader](b, "AbortUpload")
 	if e != nil {
@@ -211,8 +161,8 @@ type multipartOption func(*UploadOptions)
 
 func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 
-// WithMaxSize bounds the size of an object in bytes that [BeginUpload] begins. Complete of more is
-// InvalidArgument and aborts the upload. Below 1, BeginUpload fails with InvalidArgument.
+// WithMaxSize bounds the size of an object from [BeginUpload], in bytes, at least 1.
+// Complete of more is InvalidArgument and aborts the upload.
 func WithMaxSize(bytes int64) MultipartOption {
 	return multipartOption(func(r *UploadOptions) {
 		if bytes < 1 {
@@ -222,10 +172,9 @@ func WithMaxSize(bytes int64) MultipartOption {
 	})
 }
 
-// WithUncheckedParts permits [MultipartUpload.SignPart] without [WithCRC32C], for clients that
-// compute no checksum before they ask for an address, such as Uppy. S3 then keeps no CRC32C of
-// parts and object, and verifies only what TLS does. Stores that compute it keep it all the
-// same.
+// WithUncheckedParts permits [MultipartUpload.SignPart] without [WithCRC32C], for clients
+// that compute no checksum before they ask for an address, such as Uppy. S3 then keeps no
+// CRC32C of parts and object.
 func WithUncheckedParts() MultipartOption {
 	return multipartOption(func(r *UploadOptions) { r.UncheckedParts = true })
 }
@@ -244,15 +193,12 @@ func (o partsOption) applyComplete(r *CompleteOptions) {
 	r.Parts = slices.Clone(o)
 }
 
-// WithParts makes [MultipartUpload.Complete] join exactly these parts, numbered 1, 2, 3 and so on.
-// The store must have each of them, with this ETag unless it is "". Parts with greater numbers are
-// dropped. Sizes and checksums are the store's: those in parts are not read.
+// WithParts makes Complete join exactly these parts, numbered 1, 2, 3 and so on, with these
+// ETags unless "", and drop others. It reads no sizes and checksums.
 func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
 
-// PutSignedPart stores a part for a client that was given a request by
-// [MultipartUpload.SignPart]. It is for handlers that answer such requests, as package serve
-// does, and have verified the signature: upload is driver.SignPartRequest.Upload. It fails as
-// [MultipartUpload.PutPart] does, and with Unsupported if b is no [MultipartUploader].
+// PutSignedPart is [MultipartUpload.PutPart] for a handler that has verified a request of
+// SignPart, as package serve has: upload is driver.SignPartRequest.Upload.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	m, e := need[MultipartUploader](b, "PutSignedPart")
 	if e != nil {
@@ -261,32 +207,22 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 	return m.PutSignedPart(ctx, key, upload, number, body, opts...)
 }
 
-// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
-func errOtherUpload() *Error { return invalid("token", "must be of an upload to this bucket") }
-
 // WithResume records in the file at path how far a multipart upload has come. The same call
-// resumes an upload that was canceled, that failed for a reason that passes, or whose process
-// was killed. A part that the store has is not sent again if the body still has the same
-// bytes there, compared by CRC32C. The file does not hold the body. It is created when the
-// first part begins and removed when the upload has ended. A body that goes in one request
-// has no such file: on local and memory buckets, that is every body without [WithPartSize].
+// then resumes an upload that was canceled, that failed for a reason that passes, or whose
+// process was killed. It sends only the parts that the store lacks, or whose bytes have
+// another CRC32C. A body that goes in one request has no file: on local and memory buckets,
+// each without [WithPartSize].
 //
-// Each upload needs a file of its own, in a directory that exists. If something else has
-// written the file, the call fails with InvalidArgument and does not change it. If another
-// call uses the file, the call fails with Locked.
+// The same call has the same key, attributes, condition, size and WithPartSize. Otherwise
+// the upload is abandoned and a new one starts, as it does if the store has dropped the
+// parts, after a week or by a lifecycle rule of S3. [AbandonUpload] drops them. A stream
+// must deliver the same bytes again; if its parts were dropped, one call fails with
+// Unavailable.
 //
-// The same call has the same key, attributes, condition, size and WithPartSize. If
-// the file describes a different call, that upload is abandoned (and its parts
-// removed, if it belongs to this bucket) and a new one starts. A new one starts too
-// if the store has dropped the parts: Azure, GCS, local and memory do after a week,
-// S3 by a lifecycle rule. An upload that nobody resumes leaves its parts in the
-// store: [AbandonUpload] removes them.
-//
-// A body that is read in place, such as a file, is best. A stream must deliver the
-// same bytes again; if the store has dropped the parts, the call fails with
-// Unavailable and the next call starts over. A failure to write the file ends the
-// upload with Internal, and errors.As reaches the *fs.PathError. With GCS, a program
-// that can read the file can write to the upload: the file's mode is 0600.
+// Each upload needs a file of its own, in a directory that exists; if a call uses it, it is
+// Locked. A file that something else has written stays, and is InvalidArgument. If the file
+// cannot be written, it is Internal, and errors.As reaches the *fs.PathError. A program
+// that can read it (mode 0600) can write to an upload of GCS.
 func WithResume(path string) ResumeOption {
 	return resumeOption(path)
 }
@@ -303,14 +239,11 @@ func (o resumeOption) apply(s *unexported.Settings) {
 func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
 func (o resumeOption) applyCopy(r *CopyOptions)     { o.apply(&r.set) }
 
-// AbandonUpload abandons the upload that [WithResume] recorded in the file at path:
-// it removes the parts from the store, and then the file. If there is no such file,
-// it does nothing.
-//
-// If the upload is another bucket's, its key is outside of b's prefix, or WithResume has
-// not written the file, AbandonUpload fails with InvalidArgument and the file stays. If a
-// call uses the file, it fails with Locked. If b is neither from engine.New nor unwraps to such a bucket
-// ([Unwrapper]), it fails with Unsupported.
+// AbandonUpload removes the parts of the upload that [WithResume] recorded in the file at
+// path, and then the file, if there is one. If WithResume has not written it, or for no key
+// of b, it stays, and AbandonUpload fails with InvalidArgument. If a call uses it, it fails
+// with Locked; if b is neither from engine.New nor unwraps to such a bucket, with
+// Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	own, ok := reach(b)
 	if !ok {

@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Attrs describe one revision of an object. A field that the provider does not report is
-// zero.
+// Attrs describe one revision of an object. Zero means: not reported.
 type Attrs struct {
 	Key  string
 	Size int64 // bytes
@@ -24,36 +23,30 @@ type Attrs struct {
 	CRC32C   CRC32C    // of all bytes
 	MD5      []byte    // of all bytes, never guessed from an ETag
 
-	TagCount   int       // see Tags; zero too in what a Download from Google returns, and on S3 if the credentials may not read tags
-	Retention  Retention // in force or passed; on S3 zero too if the credentials may not read it
-	LegalHold  bool      // see SetLegalHold; false too in what a Download from Google returns
-	Encryption Encryption
-	Restore    RestoreState // of an archived object
-	// ReplicationStatus is the provider's word, such as S3's COMPLETED or Azure's complete; ""
-	// if the object is not replicated.
-	ReplicationStatus string
-
-	// Native is the provider's own answer, of a read WithNativeAttrs; else nil. See AttrsAs.
-	Native any
+	TagCount          int       // see Tags; zero too in what a Download from Google returns, and on S3 if the credentials may not read tags
+	Retention         Retention // in force or passed; on S3 zero too if the credentials may not read it
+	LegalHold         bool      // see SetLegalHold; false too in what a Download from Google returns
+	Encryption        Encryption
+	Restore           RestoreState // of an archived object
+	ReplicationStatus string       // the provider's word, such as S3's COMPLETED or Azure's complete; "" if not replicated
+	Native            any          // the provider's own answer, of a read WithNativeAttrs: see AttrsAs
 }
 
-// AttrsAs returns the provider's own answer, for what [Attrs] does not cover. The read must have
-// the option [WithNativeAttrs]:
+// AttrsAs returns the provider's own answer to a read [WithNativeAttrs]:
 //
 //	attrs, err := bucket.Attrs(ctx, key, storage.WithNativeAttrs())
 //	out, ok := storage.AttrsAs[*s3.HeadObjectOutput](attrs)
 //
-// Each driver has one type for Attrs and one for Download: *s3.HeadObjectOutput and
-// *s3.GetObjectOutput of aws-sdk-go-v2's service/s3 (without the body), *storage.ObjectAttrs of
-// cloud.google.com/go/storage for both, blob.GetPropertiesResponse and blob.DownloadStreamResponse
-// (without the body) of azblob. Local and memory have none. For any other T, AttrsAs returns false.
+// Attrs and Download have, without a body, *s3.HeadObjectOutput and *s3.GetObjectOutput,
+// *storage.ObjectAttrs, blob.GetPropertiesResponse and blob.DownloadStreamResponse.
+// Otherwise AttrsAs returns false.
 func AttrsAs[T any](a *Attrs) (T, bool) {
 	native, ok := a.Native.(T)
 	return native, ok
 }
 
-// Encryption tells how the store encrypts an object at rest, in the provider's words. It is zero
-// if the store does not say.
+// Encryption tells how the store encrypts an object at rest, in the provider's words. It is
+// zero if the store does not say.
 type Encryption struct {
 	Algorithm string // "AES256", "aws:kms", …
 	KeyID     string // of a key management service, or Azure's encryption scope; of a customer's own key its hash
@@ -93,20 +86,17 @@ type VersionEntry struct {
 	Current        bool   // a read without a version returns it, so that no delete marker is
 	IsDeleteMarker bool   // a delete marker
 	// NoncurrentSince is when the version was replaced or removed. It is zero for the current
-	// version, and if the store does not report it: on Azure, for the newest version of a
-	// blob that was removed.
+	// version, and if the store does not report it (Azure, of a blob that was removed).
 	NoncurrentSince time.Time
 }
 
-// A Page is one page of a listing, for code that passes a token to its own clients. The last
-// page has an empty Token.
+// A Page is one page of a listing. The last page has an empty Token.
 type Page struct {
 	Entries []ListEntry
 	Token   string
 }
 
-// A CRC32C is a checksum (Castagnoli) that may be unknown, as the zero value is. In JSON it
-// is a number, or null.
+// A CRC32C is a checksum (Castagnoli), in JSON a number, or null if unknown.
 type CRC32C struct {
 	Sum   uint32 // 0 if it is not known
 	Known bool
@@ -115,7 +105,7 @@ type CRC32C struct {
 // KnownCRC32C returns the known checksum sum.
 func KnownCRC32C(sum uint32) CRC32C { return CRC32C{Sum: sum, Known: true} }
 
-// String returns the checksum as 8 hexadecimal digits; "" if it is not known.
+// String returns 8 hexadecimal digits, or "" if the checksum is not known.
 func (c CRC32C) String() string {
 	if !c.Known {
 		return ""
@@ -144,16 +134,10 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// EncodeMetadataValue returns text, percent-encoded, as a value that
-// [WithMetadata] accepts. Every store keeps that value as it is, also if a
-// client sends it in a header of a signed upload. The text may be any bytes, such as
-// a file name that somebody else chose: control characters, spaces at the ends
-// and invalid UTF-8 are encoded, too. [DecodeMetadataValue] returns the same
-// bytes.
-//
-// Printable ASCII stays readable: only "%", a "?" after "=" and a space at
-// either end are encoded. Every encoded byte takes three bytes of the 2 KiB that
-// metadata may take.
+// EncodeMetadataValue returns text, any bytes, as a value that [WithMetadata] accepts and
+// every store keeps, also in a header of a signed upload. All but printable ASCII is
+// percent-encoded, and so are "%", a "?" after "=" and a space at either end. Every encoded
+// byte takes three of the 2 KiB of metadata.
 func EncodeMetadataValue(text string) string {
 	const hexadecimal = "0123456789ABCDEF"
 	var b strings.Builder
@@ -189,8 +173,7 @@ func staysInMetadata(text string, i int) bool {
 	}
 }
 
-// DecodeMetadataValue returns the text that [EncodeMetadataValue] was given. If
-// value is not percent-encoded, such as "100%", it is returned as it is.
+// DecodeMetadataValue undoes [EncodeMetadataValue]. Other text stays as it is.
 func DecodeMetadataValue(value string) string {
 	text, err := url.PathUnescape(value)
 	if err != nil {

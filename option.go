@@ -8,55 +8,45 @@ import (
 // a type that has the options of one operation, such as UploadOptions. An option that does not fit
 // an operation does not compile.
 type (
-	// An UploadOption fits Upload and the functions built on it: the write options
-	// (WithContentType, WithCacheControl, WithContentDisposition, WithContentEncoding,
-	// WithContentLanguage, WithMetadata, WithStorageClass, WithPublicRead, WithTags,
-	// WithRetention, WithLegalHold, IfAbsent),
-	// IfRevision, WithSize, WithCRC32C, WithPartSize, WithConcurrency, WithProgress,
-	// WithResume, WithNative.
+	// An UploadOption fits Upload and the functions built on it: each WriteOption, IfRevision,
+	// WithSize, WithCRC32C, WithPartSize, WithConcurrency, WithProgress, WithResume, WithNative.
 	UploadOption interface{ applyUpload(*UploadOptions) }
-	// A MultipartOption fits BeginUpload: the write options (see UploadOption), IfRevision,
-	// WithSize, WithMaxSize, WithCRC32C, WithUncheckedParts, WithNative. ContinueUpload takes
-	// only WithNative.
+	// A MultipartOption fits BeginUpload: each WriteOption, the following functions, IfRevision,
+	// WithSize, WithCRC32C, WithNative.
 	MultipartOption interface{ applyMultipart(*UploadOptions) }
-	// A PartOption fits MultipartUpload.PutPart: WithSize, WithCRC32C, WithProgress.
+	// A PartOption fits PutPart: WithSize, WithCRC32C, WithProgress.
 	PartOption interface{ applyPart(*PartOptions) }
-	// A SignedPartOption fits MultipartUpload.SignPart: WithSize, WithCRC32C, WithTTL.
+	// A SignedPartOption fits SignPart: WithSize, WithCRC32C, WithTTL.
 	SignedPartOption interface{ applySignedPart(*PartOptions) }
-	// A CompleteOption fits MultipartUpload.Complete: WithParts, WithSize, WithCRC32C.
+	// A CompleteOption fits Complete: WithParts, WithSize, WithCRC32C.
 	CompleteOption interface{ applyComplete(*CompleteOptions) }
-	// A DownloadOption fits Download and the functions built on it: WithRange,
-	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
-	// WithMaxGap, WithNativeAttrs, WithNative.
+	// A DownloadOption fits Download and the functions built on it: those below, WithConcurrency,
+	// WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNativeAttrs, WithNative.
 	DownloadOption interface{ applyDownload(*DownloadOptions) }
 	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
 	// WithNativeAttrs, WithNative.
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
-	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache, WithVersion,
-	// IfRevision, IfRevisionNot, WithNativeAttrs, WithNative.
+	// A ReaderAtOption fits NewReaderAt: the following functions, WithVersion, IfRevision,
+	// IfRevisionNot, WithNativeAttrs, WithNative.
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
-	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
-	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.
+	// A ListOption fits List and functions that list: those below.
 	ListOption interface{ applyList(*ListOptions) }
 	// A RemoveOption fits Remove: WithVersion, IfRevision, WithGovernanceBypass, WithNative.
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
-	// A CopyOption fits Copy and Compose: the write options (see UploadOption), IfRevision,
-	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative, WithSourceNative,
-	// WithoutAttrs.
+	// A CopyOption fits Copy and Compose: each WriteOption, the following functions, IfRevision,
+	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative.
 	CopyOption interface{ applyCopy(*CopyOptions) }
-	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: the write options (see
-	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
+	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: each WriteOption, WithTTL,
+	// WithSize, WithCRC32C, WithNative.
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
-	// A SignedDownloadOption fits SignedDownloadURL: WithTTL, WithVersion, WithMethod,
-	// WithDownloadName, WithInlineName, WithResponseContentType, WithResponseContentDisposition,
-	// WithNative.
+	// A SignedDownloadOption fits SignedDownloadURL: the following functions, WithTTL, WithVersion
+	// and WithNative.
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
 )
 
 // An option for several operations has several option types.
 type (
-	// A WriteOption sets a property of the object that an upload, copy or signed upload
-	// writes, or guards the write. UploadOption lists them.
+	// A WriteOption fits all ways to write: one of the following functions.
 	WriteOption interface {
 		UploadOption
 		MultipartOption
@@ -90,8 +80,7 @@ type (
 		RetentionOption
 		RestoreOption
 	}
-	// A NativeOption is an option of one provider, made by WithNative. The packages of the
-	// providers return them as the interface of the operations that they fit.
+	// A NativeOption is an option of one provider, made by WithNative.
 	NativeOption interface {
 		UploadOption
 		MultipartOption
@@ -126,7 +115,7 @@ type (
 		CompleteOption
 		SignedUploadOption
 	}
-	// A TTLOption fits both ways of signing: WithTTL.
+	// A TTLOption fits all ways of signing: WithTTL.
 	TTLOption interface {
 		SignedUploadOption
 		SignedPartOption
@@ -143,8 +132,8 @@ func guard(s *unexported.Settings, c *Condition, to Condition) {
 	*c = to
 }
 
-// IfAbsent makes a write fail with PreconditionFailed, which is fs.ErrExist too, if the key
-// exists. If several callers create one key at once, exactly one succeeds.
+// IfAbsent makes a write fail with PreconditionFailed, also fs.ErrExist, if the key exists.
+// Exactly one of several callers at once succeeds.
 func IfAbsent() WriteOption {
 	return writeOption(func(w written) { guard(w.set, w.condition, Condition{Absent: true}) })
 }
@@ -166,10 +155,8 @@ func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get)
 func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.set) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
-// revision than this [Attrs].Revision. An empty revision does not mean "no condition": it is
-// InvalidArgument, and so is a revision of another provider. If the bucket does not declare
-// [UniqueRevisions] (S3), a revision depends on the content: an object that was changed and
-// changed back passes.
+// Attrs.Revision, which must be of this provider and not empty. Without [UniqueRevisions]
+// (S3), a revision comes back with the same content.
 func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
 
 type revisionNotOption string
@@ -184,5 +171,5 @@ func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.guard(r) }
 func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.guard(r) }
 func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.get) }
 
-// IfRevisionNot makes a read fail with NotModified if the object still has that revision.
+// IfRevisionNot makes a read of that revision fail with NotModified.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }

@@ -55,7 +55,7 @@ type (
 
 		set unexported.Settings
 	}
-	// SignOptions are those of SignedUploadURL, SignedUploadForm and SignedDownloadURL.
+	// SignOptions are those of the methods that sign for uploads and downloads.
 	SignOptions struct {
 		Method, Version string        // of a download
 		TTL             time.Duration // 0: the default
@@ -122,53 +122,69 @@ func each[O any](s *unexported.Settings, opts []O, apply func(O)) error {
 	return s.Err
 }
 
-// Apply reads options, for code that implements [Uploader] itself. A second condition or an
-// invalid number is InvalidArgument. Size is -1 without [WithSize].
+// settingsOf returns what options hold for the engine.
+func settingsOf(options any) *unexported.Settings {
+	switch o := options.(type) {
+	case *UploadOptions:
+		return &o.set
+	case *DownloadOptions:
+		return &o.set
+	case *ListOptions:
+		return &o.set
+	case *RemoveOptions:
+		return &o.set
+	case *CopyOptions:
+		return &o.set
+	case *SignOptions:
+		return &o.set
+	case *ChangeOptions:
+		return &o.set
+	case *PartOptions:
+		return &o.set
+	}
+	return &options.(*CompleteOptions).set
+}
+
+// Apply reads options. Size is -1 without [WithSize].
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o UploadOption) { o.applyUpload(r) })
 }
 
-// Apply reads options, for code that implements [Downloader] itself. A second condition or an
-// invalid range is InvalidArgument. Without [WithRange], Offset is 0 and Length is -1.
+// Apply reads options. Without [WithRange], Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
 	r.Length = -1
 	return each(&r.set, opts, func(o DownloadOption) { o.applyDownload(r) })
 }
 
-// ApplyAttrs reads options, for code that implements [AttrsReader] itself. A second condition is
-// InvalidArgument.
+// ApplyAttrs reads options.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
 	return each(&r.set, opts, func(o AttrsOption) { o.applyAttrs(r) })
 }
 
-// Apply reads options, for code that implements [Lister] itself. An invalid number is
-// InvalidArgument.
+// Apply reads options.
 func (r *ListOptions) Apply(opts ...ListOption) error {
 	return each(&r.set, opts, func(o ListOption) { o.applyList(r) })
 }
 
-// Apply reads options, for code that implements [Remover] itself. A second condition is
-// InvalidArgument.
+// Apply reads options.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	return each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
 }
 
-// ApplyMultipart reads options, for code that implements [MultipartUploader] itself. It fails as
-// Apply does.
+// ApplyMultipart is Apply for BeginUpload.
 func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o MultipartOption) { o.applyMultipart(r) })
 }
 
-// Apply reads options, for code that implements [ServerCopier] itself. A second condition or an
-// invalid number is InvalidArgument.
+// Apply reads options.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
 	return each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
 }
 
-// ApplyCompose is Apply for the options of Compose.
+// ApplyCompose is Apply for Compose.
 func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	if err == nil && (len(srcKeys) == 0 || r.set.Version) {
@@ -177,60 +193,54 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	return err
 }
 
-// ApplyUpload reads options, for code that implements [SignedUploader] or [FormSigner] itself. An
-// invalid value is InvalidArgument.
+// ApplyUpload reads options.
 func (r *SignOptions) ApplyUpload(opts ...SignedUploadOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
 }
 
-// ApplyDownload reads options, for code that implements [SignedDownloader] itself. An invalid value is
-// InvalidArgument.
+// ApplyDownload reads options.
 func (r *SignOptions) ApplyDownload(opts ...SignedDownloadOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
 }
 
-// Apply reads options, for code that implements [Tagger] or [Locker] itself. An empty version is
-// InvalidArgument.
+// Apply reads options.
 func (r *ChangeOptions) Apply(opts ...SetOption) error {
 	return each(&r.set, opts, func(o SetOption) { o.applySet(r) })
 }
 
-// ApplyRetention reads options, for code that implements [Locker] itself. It fails as Apply does.
+// ApplyRetention reads options.
 func (r *ChangeOptions) ApplyRetention(opts ...RetentionOption) error {
 	return each(&r.set, opts, func(o RetentionOption) { o.applyRetention(r) })
 }
 
-// ApplyRestore reads options, for code that implements [Restorer] itself. An empty version or an
-// invalid number is InvalidArgument. RestoreDays is 1 without [WithRestoreDays].
+// ApplyRestore reads options. RestoreDays is 1 without [WithRestoreDays].
 func (r *ChangeOptions) ApplyRestore(opts ...RestoreOption) error {
 	r.RestoreDays = 1
 	return each(&r.set, opts, func(o RestoreOption) { o.applyRestore(r) })
 }
 
-// Apply reads options, for code that implements [MultipartUpload] itself. A negative size is
-// InvalidArgument. Size is -1 without [WithSize].
+// Apply reads options. Size is -1 without [WithSize].
 func (r *PartOptions) Apply(opts ...PartOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o PartOption) { o.applyPart(r) })
 }
 
-// ApplySigned is Apply for the options of SignPart.
+// ApplySigned is Apply for SignPart.
 func (r *PartOptions) ApplySigned(opts ...SignedPartOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o SignedPartOption) { o.applySignedPart(r) })
 }
 
-// Apply reads options, for code that implements [MultipartUpload] itself. A negative size or a part
-// out of order is InvalidArgument. Size is -1 without [WithSize].
+// Apply reads options. Size is -1 without [WithSize].
 func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	r.Size = -1
 	return each(&r.set, opts, func(o CompleteOption) { o.applyComplete(r) })
 }
 
-// Span returns which bytes of an object of size bytes the options ask for: from is the first one,
-// to is past the last one. If the offset is past the end, it fails with RangeNotSatisfiable.
+// Span returns which bytes of an object of size bytes the options ask for, from from up to
+// before to. An offset past the end is RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	switch {
 	case r.Suffix > 0:

@@ -34,22 +34,19 @@ func propertyOption(p unexported.Property, set func(*Properties)) WriteOption {
 	})
 }
 
-// WithContentType sets the media type, such as "image/png". If it is not type/subtype, the
-// operation fails with InvalidArgument. The default is that of the key's extension, else
-// that of the first 512 bytes, else "application/octet-stream"; a signed upload has no
-// default. If the store lacks [ContentProperties], this option and those for other headers
-// make the operation fail with Unsupported.
+// WithContentType sets the media type (type/subtype). The default is that of the key's
+// extension, else of the first 512 bytes, else "application/octet-stream"; a signed upload
+// has none.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(unexported.ContentType, func(p *Properties) { p.ContentType = mediaType })
 }
 
-// WithCacheControl sets the Cache-Control header that the object is served with.
+// WithCacheControl sets the Cache-Control header of the object.
 func WithCacheControl(directives string) WriteOption {
 	return propertyOption(unexported.CacheControl, func(p *Properties) { p.CacheControl = directives })
 }
 
-// WithContentDisposition sets the Content-Disposition header that the object
-// is served with.
+// WithContentDisposition sets the Content-Disposition header of the object.
 func WithContentDisposition(disposition string) WriteOption {
 	return propertyOption(unexported.ContentDisposition, func(p *Properties) { p.ContentDisposition = disposition })
 }
@@ -60,31 +57,27 @@ func WithContentEncoding(coding string) WriteOption {
 	return propertyOption(unexported.ContentEncoding, func(p *Properties) { p.ContentEncoding = coding })
 }
 
-// WithContentLanguage sets the Content-Language header that the object is
-// served with.
+// WithContentLanguage sets the Content-Language header of the object.
 func WithContentLanguage(tag string) WriteOption {
 	return propertyOption(unexported.ContentLanguage, func(p *Properties) { p.ContentLanguage = tag })
 }
 
 // WithMetadata sets the object's metadata, all of it: a write replaces what was there. A
-// key has at most 64 letters, digits, "-" and "_", begins with a letter, and is folded to
-// lower case. Keys that begin with "omnibucket" are the library's own. A value is text
-// without control characters and without spaces at its ends. Keys and values take at most
-// 2 KiB as stored. Metadata that breaks one of these rules is InvalidArgument.
-// [EncodeMetadataValue] makes a value of any text, such as a file name that a user chose.
-// If the store lacks [Metadata], the operation fails with Unsupported.
+// key has at most 64 letters, digits, "-" and "_", begins with a letter, but not with
+// "omnibucket", and is folded to lower case. A value is text without control characters and
+// without spaces at its ends; [EncodeMetadataValue] makes one of any text. All take at most
+// 2 KiB as stored.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(unexported.Metadata, func(p *Properties) { p.Metadata = metadata })
 }
 
-// WithStorageClass sets the storage class, by the provider's own name. Without it, Azure keeps that
-// of the object which is replaced. If the store has none, the operation fails with Unsupported.
+// WithStorageClass sets the storage class, by the provider's own name. Without it, Azure
+// keeps that of the object which is replaced.
 func WithStorageClass(class string) WriteOption {
 	return propertyOption(unexported.StorageClass, func(p *Properties) { p.StorageClass = class })
 }
 
-// WithPublicRead makes this one object readable by anyone. If objects of the store have no
-// access rule of their own, the operation fails with Unsupported.
+// WithPublicRead makes this one object readable by anyone.
 func WithPublicRead() WriteOption {
 	return writeOption(func(w written) { w.controls.PublicRead = true })
 }
@@ -105,8 +98,7 @@ func (o sizeOption) applyComplete(r *CompleteOptions) { r.Size = o.bytes(&r.set)
 func (o sizeOption) applySignedUpload(r *SignOptions) { r.Size = o.bytes(&r.set) }
 
 // WithSize declares the length of the body in bytes. A body of another length stores
-// nothing, and Upload fails with BodyFailed. If the store cannot enforce the length of a
-// signed upload, signing fails with Unsupported.
+// nothing, and the upload fails with BodyFailed.
 func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
 
 type crcOption uint32
@@ -140,8 +132,7 @@ func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.set) }
 func (o nativeOption) applyRetention(r *ChangeOptions)    { o.add(&r.set) }
 func (o nativeOption) applyRestore(r *ChangeOptions)      { o.add(&r.set) }
 
-// WithNative makes an option of a provider's package. On a bucket of another provider the
-// operation fails with Unsupported.
+// WithNative makes an option that is Unsupported by all other providers.
 func WithNative(provider string, value any) NativeOption {
 	return nativeOption{Provider: provider, Value: value}
 }
@@ -152,9 +143,8 @@ func (o sourceNativeOption) applyCopy(r *CopyOptions) {
 	r.set.SourceNatives = append(r.set.SourceNatives, unexported.Native(o))
 }
 
-// WithSourceNative makes an option of a provider's package that holds for reading the sources of
-// Copy and Compose, such as the key that a source was encrypted with. It fails as [WithNative]
-// does.
+// WithSourceNative is [WithNative] for reading the sources of Copy and Compose, such as the
+// key that a source was encrypted with.
 func WithSourceNative(provider string, value any) CopyOption {
 	return sourceNativeOption{Provider: provider, Value: value}
 }
@@ -163,12 +153,11 @@ type withoutAttrsOption struct{}
 
 func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.set.WithoutAttrs = true }
 
-// WithoutAttrs lets [Copy] leave the attributes of the source unread. On S3, a copy inside the
-// store is then one request instead of two, unless another option sets a condition or replaces
-// a property. Such a copy has the default storage class of its bucket. The returned Attrs have only
-// Key and what the store answered, such as ETag, Revision and Version: Size is -1. If no response
-// comes within two minutes, the size is read after all, and the copy is requested again with the time
-// that an object of this size may take. Compose ignores the option.
+// WithoutAttrs saves one of two requests of a [Copy] inside S3, unless it has a condition
+// or replaces a property: the attributes of the source are not read. The copy has the
+// default storage class. The returned Attrs have only what the store answered, such as Key,
+// ETag and Revision; Size is -1. If no response comes within two minutes, the size is read,
+// and the copy requested again.
 func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
 type nativeAttrsOption struct{}
@@ -177,8 +166,8 @@ func (nativeAttrsOption) applyDownload(r *DownloadOptions) { r.NativeAttrs = tru
 func (nativeAttrsOption) applyAttrs(r *DownloadOptions)    { r.NativeAttrs = true }
 func (nativeAttrsOption) applyReaderAt(*readerAtRequest)   {} // it is for the request of Attrs, not for the bytes
 
-// WithNativeAttrs keeps the provider's own answer in [Attrs], for [AttrsAs]. It may cost a slower
-// way to make the request. A provider without answers of its own ignores it.
+// WithNativeAttrs keeps the provider's own answer, if it has one, in [Attrs], for
+// [AttrsAs]. It may cost a slower way to make the request.
 func WithNativeAttrs() ReadOption { return nativeAttrsOption{} }
 
 type transferOption func(*unexported.Settings)
@@ -188,11 +177,9 @@ func (o transferOption) applyPart(r *PartOptions)         { o(&r.set) }
 func (o transferOption) applyDownload(r *DownloadOptions) { o(&r.set) }
 func (o transferOption) applyCopy(r *CopyOptions)         { o(&r.set) }
 
-// WithPartSize sets the size of an upload's parts in bytes. A longer body is sent in parts
-// of this size. The default is that of [WithDefaultPartSize]; without it, it depends on the
-// body and the provider. If the size is outside
-// the provider's bounds, the upload fails with InvalidArgument; if the provider has no
-// parts, with Unsupported.
+// WithPartSize sets the size of an upload's parts in bytes, within the provider's bounds. A
+// longer body is sent in such parts. The default is [WithDefaultPartSize], else it depends
+// on the body and the provider.
 func WithPartSize(bytes int64) UploadOption {
 	return transferOption(func(s *unexported.Settings) {
 		if bytes < 1 {
@@ -202,18 +189,12 @@ func WithPartSize(bytes int64) UploadOption {
 	})
 }
 
-// WithConcurrency sets how many requests one transfer makes at once: n from the beginning, if the
-// object is long enough. An upload and a download to a file make at most 1,000. With 1 there is
-// one connection. If n is below 1, the operation fails with InvalidArgument.
-//
-// The [BufferLimit] bounds the buffers of all these requests, except for a download to a
-// file, which needs 128 KiB for each.
-//
-// Without it a transfer finds the number itself. A download begins with one request. If
-// much is left and its reader waits for the network, it fetches parallel ranges, 16 at most.
-// A multipart upload of a file, or of another body that is read in place, begins with 16 parts
-// at a time, and sends up to 32. Both stop where more requests no longer move more bytes. A
-// stream sends each part as soon as it is read, with at most 64 MiB of parts in memory.
+// WithConcurrency sets how many requests one transfer makes at once from the beginning;
+// uploads and downloads to a file make at most 1,000. The [BufferLimit] bounds the buffers;
+// a download to a file needs 128 KiB for each. Without it a transfer finds the number
+// itself, until more requests no longer move more bytes. A download begins with one; if its
+// reader waits for the network, it makes up to 16. A multipart upload of a body that is
+// read in place makes 16 to 32. A stream has at most 64 MiB of parts in memory.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *unexported.Settings) {
 		if n < 1 {
@@ -223,9 +204,8 @@ func WithConcurrency(n int) TransferOption {
 	})
 }
 
-// WithProgress calls report as bytes move, with the bytes done and the bytes in all; total
-// is -1 while it is unknown. Only one goroutine at a time calls report, and done never
-// decreases. report should return soon.
+// WithProgress calls report as bytes move; total is -1 while it is unknown, and done never
+// decreases. One goroutine at a time calls report; return soon.
 func WithProgress(report func(done, total int64)) TransferOption {
 	return transferOption(func(s *unexported.Settings) { s.Progress = report })
 }
@@ -235,8 +215,8 @@ type downloadOption func(*DownloadOptions)
 func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 
 // WithRange reads length bytes from offset, or fewer if the object ends earlier. A length
-// below 0 reads to the end. An offset below 0, which needs a length below 0, reads the last
-// -offset bytes. If the offset is past the end, Download fails with RangeNotSatisfiable.
+// below 0 reads to the end; then an offset below 0 reads the last -offset bytes. An offset
+// past the end is RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
@@ -255,16 +235,14 @@ func WithRange(offset, length int64) DownloadOption {
 	})
 }
 
-// WithNoSync makes [DownloadFile] leave it to the operating system when the file is written
-// to the disk. That is faster, but after a power failure there may be an empty file in place
-// of the old one. Other downloads ignore it.
+// WithNoSync makes [DownloadFile] faster, but after a power failure there may be an empty
+// file in place of the old one. Other downloads ignore it.
 func WithNoSync() DownloadOption {
 	return downloadOption(func(r *DownloadOptions) { r.set.NoSync = true })
 }
 
-// WithMaxGap sets how large a gap between two ranges may be, in bytes, for [ReadRanges] to read both
-// ranges and the gap by one request. The default is 128 KiB; 0 merges only ranges that touch or overlap. Below 0 the
-// operation fails with InvalidArgument. Other downloads ignore it.
+// WithMaxGap sets up to how many bytes between two ranges [ReadRanges] reads with them; the
+// default is 128 KiB. With 0, only ranges that touch are joined.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		if bytes < 0 {
@@ -278,9 +256,9 @@ type readerAtOption func(*readerAtRequest)
 
 func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 
-// WithBlockSize sets the size of the blocks that [ReaderAt] fetches and keeps, in bytes. The
-// default is 64 KiB. Larger blocks suit formats that read on from where they are, smaller ones
-// records that are spread over the object. Below 1 NewReaderAt fails with InvalidArgument.
+// WithBlockSize sets the size in bytes of the blocks that [ReaderAt] fetches: at least 1,
+// by default 64 KiB. Larger blocks suit formats that read on from where they are, smaller
+// ones records that are spread over the object.
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		if bytes < 1 {
@@ -290,10 +268,9 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 	})
 }
 
-// WithBlockCache bounds the blocks that one [ReaderAt] keeps in memory, in bytes. The default is
-// 8 MiB. A block counts for 384 bytes more than its size, which it takes in memory. Blocks are
-// part of the bucket's [BufferLimit]. With 0 nothing is kept or read ahead: each
-// ReadAt is one request of exactly its bytes. Below 0 NewReaderAt fails with InvalidArgument.
+// WithBlockCache bounds the bytes of blocks that one [ReaderAt] keeps in memory: by default
+// 8 MiB, part of the [BufferLimit]. A block takes 384 more than its size. With 0 each
+// ReadAt is one request of exactly its bytes.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		if bytes < 0 {
@@ -321,33 +298,30 @@ func (o versionOption) applySet(r *ChangeOptions)          { o.check(&r.set); r.
 func (o versionOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o versionOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
-// WithVersion selects one kept version, by [Attrs].Version or [VersionEntry].Version. If it
-// is empty or malformed, the operation fails with InvalidArgument; if the bucket keeps no
-// versions, with Unsupported.
+// WithVersion selects one kept version, by [Attrs].Version or that of an entry.
 func WithVersion(version string) VersionOption { return versionOption(version) }
 
 type listOption func(*ListOptions)
 
 func (o listOption) applyList(r *ListOptions) { o(r) }
 
-// WithPrefix lists the keys that begin with prefix, which may end within a segment.
+// WithPrefix lists the keys that begin with prefix, also within a segment.
 func WithPrefix(prefix string) ListOption {
 	return listOption(func(r *ListOptions) { r.Prefix = prefix })
 }
 
-// WithDelimiter lists all keys that have one common prefix up to a delimiter as one entry,
-// like a folder. The delimiter is usually "/".
+// WithDelimiter lists all keys that have one common prefix up to a delimiter, usually "/",
+// as one entry, like a folder.
 func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListOptions) { r.Delimiter = delimiter })
 }
 
-// WithStartAfter lists only entries, prefixes too, whose Key is greater than key.
+// WithStartAfter lists only entries, prefixes too, whose Key is greater.
 func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListOptions) { r.StartAfter = key })
 }
 
-// WithLimit ends the listing after n entries. If n is below 1, the operation fails with
-// InvalidArgument.
+// WithLimit ends the listing after n entries, at least 1.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		if n < 1 {
@@ -357,8 +331,7 @@ func WithLimit(n int) ListOption {
 	})
 }
 
-// WithPageSize sets how many entries one request returns, up to the provider's maximum.
-// If n is below 1, the operation fails with InvalidArgument.
+// WithPageSize sets the entries of one request, up to the provider's maximum.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		if n < 1 {

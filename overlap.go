@@ -27,14 +27,11 @@ func beside(a, b any) bool {
 	return sameBucket(from, to) && !strings.HasPrefix(under, over) && !strings.HasPrefix(over, under)
 }
 
-// Overlap reports whether a and b are known to reach the same objects. Both must be
-// Buckets, or results of [Ref] or [Prefixed]; any other value overlaps nothing.
-//
-// Two prefixes of one bucket overlap if one is a beginning of the other. A bucket that
-// is opened twice is recognized if both were opened with the same credential. Buckets
-// in directories of this machine overlap if one directory lies in the other, also
-// through symbolic links: Overlap looks at these directories, and makes no request.
-// Values of a type of your own are recognized only if they are equal, or an [Unwrapper].
+// Overlap reports whether a and b are known to reach the same objects: Buckets, or results
+// of [Ref] or [Prefixed]. Prefixes overlap if one is a beginning of the other, and
+// directories of this machine if one lies in the other, also through symbolic links. A
+// bucket that is opened twice is recognized by the same credential, a type of your own if
+// it is equal or an [Unwrapper]. Overlap makes no request.
 func Overlap(a, b any) bool {
 	if _, ok := below(a, b); ok {
 		return true

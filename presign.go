@@ -30,21 +30,17 @@ func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.set)
 func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.set) }
 func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.set) }
 
-// WithTTL sets how long a signed address is valid: from 1 second to 7 days, else signing
-// fails with InvalidArgument. The default is 1 hour. If the credentials expire earlier, so
-// does the address; [SignedURL].ExpiresAt tells when.
-//
-// AWS Lambda, containers and CI pass credentials in AWS_SESSION_TOKEN without the time at
-// which they expire. Then the address is signed for at most 12 hours, and may expire earlier
-// with its session. Set AWS_CREDENTIAL_EXPIRATION to that time.
+// WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1
+// hour, and no longer than the credentials; see [SignedURL].ExpiresAt. With
+// AWS_SESSION_TOKEN, as of AWS Lambda, containers and CI, it is at most 12 hours and may
+// end earlier, unless AWS_CREDENTIAL_EXPIRATION tells the time.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 type signedDownloadOption func(*SignOptions)
 
 func (o signedDownloadOption) applySignedDownload(r *SignOptions) { o(r) }
 
-// WithResponseContentType makes the store serve the object with this media type. If it is not
-// type/subtype, signing fails with InvalidArgument.
+// WithResponseContentType makes the store serve this type/subtype.
 func WithResponseContentType(mediaType string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if !headertext.ValidMediaType(mediaType) {
@@ -54,9 +50,8 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 	})
 }
 
-// WithDownloadName makes a browser save the object under this name (Content-Disposition:
-// attachment, RFC 6266). [WithInlineName] makes it show the object. WithDownloadName,
-// WithInlineName and [WithResponseContentDisposition] exclude each other: the last one wins.
+// WithDownloadName makes a browser save the object under this name (RFC 6266). The last of
+// it, [WithInlineName] and [WithResponseContentDisposition] wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if !validFileName(filename) {
@@ -66,10 +61,8 @@ func WithDownloadName(filename string) SignedDownloadOption {
 	})
 }
 
-// WithInlineName makes a browser show the object, and save it under this name
-// (Content-Disposition: inline, RFC 6266). The handler of package serve still serves as an
-// attachment what a browser could execute. WithInlineName, [WithDownloadName] and
-// [WithResponseContentDisposition] exclude each other: the last one wins.
+// WithInlineName makes a browser show the object, and save it under this name. Package
+// serve still serves as an attachment what a browser could execute.
 func WithInlineName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if !validFileName(filename) {
@@ -85,10 +78,8 @@ func validFileName(name string) bool {
 }
 
 // WithResponseContentDisposition makes the store serve the object with this
-// Content-Disposition (RFC 6266). With "inline", or `inline; filename="report.pdf"`, a browser
-// shows the object, and uses the name to save it. It must be ASCII of at most 1,024 bytes and
-// begin with a disposition type, else signing fails with InvalidArgument. The handler of
-// package serve still serves as an attachment what a browser could execute.
+// Content-Disposition, such as `inline; filename="report.pdf"`: ASCII of at most 1,024
+// bytes. See [WithInlineName].
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
@@ -98,10 +89,9 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	})
 }
 
-// WithMethod signs for GET, which is the default, or HEAD; any other method is
-// InvalidArgument. An address for HEAD returns the object's attributes and cannot read its
-// bytes; if the store cannot enforce that (Azure), signing fails with Unsupported. Sign one
-// address for each method: S3 refuses HEAD at an address for GET.
+// WithMethod signs for GET, which is the default, or HEAD, which returns attributes and
+// cannot read bytes; that is Unsupported on Azure. Sign one address for each method: S3
+// refuses HEAD at an address for GET.
 func WithMethod(method string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
@@ -111,16 +101,15 @@ func WithMethod(method string) SignedDownloadOption {
 	})
 }
 
-// A FormSigner is a bucket that signs forms: one from engine.New, or a type of your own, for which
-// [SignedUploadForm] calls this method.
+// A FormSigner is a bucket that signs forms.
 type FormSigner interface {
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error)
 }
 
-// SignedUploadForm signs a form. The store enforces that the body has from minSize to maxSize
-// bytes and one content type: that of [WithContentType], else that of the key's extension,
-// else "application/octet-stream". It fails with Unsupported on Azure, which has no such form,
-// on a bucket that is no [FormSigner], and with [IfAbsent]: forms have no conditions.
+// SignedUploadForm signs a form. The store enforces that the body has from minSize to
+// maxSize bytes and one content type: that of [WithContentType], else of the key's
+// extension, else "application/octet-stream". Azure has no forms, and no form has
+// conditions: they are Unsupported.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
 	f, e := need[FormSigner](b, "SignedUploadForm")
 	if e != nil {
@@ -129,8 +118,8 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 	return f.SignedUploadForm(ctx, key, minSize, maxSize, opts...)
 }
 
-// A SignedURL is a request that its holder can make without credentials. Its JSON has all
-// of it, to be sent to a client; as text it shows no signature.
+// A SignedURL is a request that its holder can make without credentials. Its JSON is for a
+// client; as text it shows no signature.
 type SignedURL struct {
 	URL       string      `json:"url"`
 	Method    string      `json:"method"`    // GET, HEAD or PUT
@@ -153,9 +142,7 @@ func (u SignedURL) LogValue() slog.Value {
 	)
 }
 
-// Request returns the request to make, with its headers. If body is a *bytes.Reader,
-// *bytes.Buffer or *strings.Reader, the length is set, as http.NewRequest does. If the
-// address is not a URL, it fails with InvalidArgument.
+// Request returns the request with its headers, made as by http.NewRequest.
 func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, u.Method, u.URL, body)
 	if err != nil {
@@ -167,8 +154,8 @@ func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, 
 	return r, nil
 }
 
-// A SignedForm is a browser form (POST policy) that uploads one object. Its JSON has all of
-// it, to be sent to a client; as text it shows neither policy nor signature.
+// A SignedForm is a browser form (POST policy) that uploads one object. Its JSON is for a
+// client; as text it shows neither policy nor signature.
 type SignedForm struct {
 	URL       string            `json:"url"`
 	Fields    map[string]string `json:"fields"`

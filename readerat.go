@@ -17,19 +17,13 @@ const (
 	defaultCacheBytes = 8 << 20
 )
 
-// NewReaderAt opens an object for random access, pinned to one revision. The [ReaderAt] is an
-// io.ReaderAt, io.ReadSeeker and io.Closer, and fits http.ServeContent. If the object is
-// changed or removed, reading fails with Changed, except for what is in memory already. ctx
-// governs all reads until Close, which must be called: it ends what is read ahead.
-//
-// ReadAt fetches and keeps blocks ([WithBlockSize], [WithBlockCache]), so that small reads near
-// each other are one request for each block, and concurrent ReadAts of a block share one. If
-// access is sequential, the next blocks are read ahead, up to 2 MiB in a request. After two
-// sequential reads, as of columns of a table, the next one is expected to be as long. If it is no
-// longer than 2 MiB, it is one request.
-//
-// A ReadAt that needs more than would be read ahead is one request for what is not in memory, and is
-// not kept. Reads by Read that follow one another share one connection, and use no blocks.
+// NewReaderAt opens one revision of an object for random access, as http.ServeContent
+// needs. If it is changed or removed, reading fails with Changed, except for what is in
+// memory. ctx governs all reads until Close, which must be called. ReadAt keeps blocks
+// ([WithBlockSize], [WithBlockCache]): small reads of a block are one request, also at
+// once. If access is sequential, it reads ahead, up to 2 MiB in a request. A larger ReadAt
+// is one request for what is not in memory, and is not kept. Reads by Read that follow one
+// another share a connection.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader
@@ -62,7 +56,7 @@ func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 	return each(&r.get.set, opts, func(o ReaderAtOption) { o.applyReaderAt(r) })
 }
 
-// A ReaderAt reads one revision of an object anywhere. ReadAt may be called
+// A ReaderAt is an io.ReaderAt, io.ReadSeeker and io.Closer. ReadAt may be called
 // concurrently; Read, Seek and Close are for one goroutine at a time.
 type ReaderAt struct {
 	ctx                   context.Context
@@ -77,14 +71,13 @@ type ReaderAt struct {
 	closed atomic.Bool
 }
 
-// ReadAt reads len(p) bytes from offset off. If the object ends earlier, it returns io.EOF.
+// ReadAt reads from offset off. If the object ends earlier, it returns io.EOF.
 func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReadAtContext(context.Background(), p, off)
 }
 
-// ReadAtContext is ReadAt for one of several callers: if ctx ends, it fails with Canceled or
-// DeadlineExceeded. The ctx of NewReaderAt governs it too. A block that it began to fetch is kept
-// for others.
+// ReadAtContext is ReadAt for one of several callers: ctx, beside that of NewReaderAt, ends
+// only this call, and not a block that others need.
 func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	switch {
 	case off < 0:
@@ -145,9 +138,8 @@ func (r *ReaderAt) interrupted(ctx context.Context, err error) error {
 	return located(r.object.from, "ReadAt", r.object.key, asError(ctx, err))
 }
 
-// Read reads from where the last Read ended, or where Seek has led. If it has read the whole object
-// from its start, it returns ChecksumMismatch in place of io.EOF if the bytes are not those that
-// were stored.
+// Read reads from where the last Read ended, or where Seek has led. It returns
+// ChecksumMismatch as [Reader.Read] does if it has read the whole object.
 func (r *ReaderAt) Read(p []byte) (int, error) {
 	switch {
 	case r.closed.Load():
@@ -196,8 +188,8 @@ func (r *ReaderAt) Size() int64 { return r.object.attrs.Size }
 // Attrs returns the attributes of the revision that is read.
 func (r *ReaderAt) Attrs() *Attrs { return r.object.attrs }
 
-// Close ends the connection that Read holds and what is read ahead, and gives the memory
-// back. It always returns nil. Afterwards ReadAt and Read fail with InvalidArgument.
+// Close ends Read's connection and reading ahead, and gives the memory back. It returns
+// nil. Afterwards ReadAt and Read fail with InvalidArgument.
 func (r *ReaderAt) Close() error {
 	r.closed.Store(true)
 	r.release()

@@ -23,25 +23,16 @@ const (
 	rangesConcurrency = 16
 )
 
-// A Range is a piece of an object: Length bytes from Offset, as [WithRange] takes them. A Length
-// below 0 reads to the end. An Offset below 0, which needs a Length below 0, reads the last
-// -Offset bytes.
+// A Range is a piece of an object, as [WithRange] takes it.
 type Range struct{ Offset, Length int64 }
 
-// ReadRanges reads ranges of one object into memory, for formats whose parts are found by
-// offset, such as Parquet, Zarr or TIFF. It returns the bytes of each range in the order of
-// ranges, and the attributes of the revision that they all come from. A range that ends
-// past the object's end returns fewer bytes. The slices share no memory, also if ranges
-// overlap: together they take the sum of the lengths.
-//
-// Ranges that overlap or are near each other are read by one request ([WithMaxGap]) of at
-// most 16 MiB; a longer range takes several. Up to 16 requests are made at once, or as many
-// as [WithConcurrency] says. If a range is relative to the end and not the only one, one
-// more request determines the size. The bytes go into the results without a buffer between.
-//
-// InvalidArgument: an Offset below 0 has a Length from 0 on, or [WithRange] is among opts.
-// RangeNotSatisfiable: an Offset is past the end. Changed: the object was changed or removed
-// meanwhile. After an error there are no results.
+// ReadRanges reads ranges of one revision into memory, for formats whose parts are found by
+// offset, such as Parquet, Zarr or TIFF. A range is shorter if the object ends earlier. The
+// results, in the order of ranges, share no memory. Ranges that overlap or are near each
+// other ([WithMaxGap]) are one request, of at most 16 MiB and 16 at once, or
+// [WithConcurrency]. If one of several is relative to the end, one more request determines
+// the size. If an Offset is past the end, ReadRanges fails with RangeNotSatisfiable; if the
+// object is changed or removed meanwhile, with Changed. It takes no [WithRange].
 func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption) ([][]byte, *Attrs, error) {
 	r := &rangesRead{from: b, key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {

@@ -11,18 +11,17 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A BatchRemover is a bucket that removes several objects at once: one from engine.New, or a type of your
-// own, for which the functions of these names call its methods.
+// A BatchRemover is a bucket that removes several objects at once.
 type BatchRemover interface {
 	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)
 	RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error)
 }
 
-// RemoveAll removes every key, in the provider's batches, and continues after failures:
-// err joins one *Error for each key that it tried and that may still be there. After the batch
-// with the 1,000th failure it stops, so that memory is bounded: later keys have no error. For an
-// error for each key, call it with at most 1,000 keys. If ctx ends, err joins an *Error without a
-// key. removed counts the keys that are gone, including those that did not exist.
+// RemoveAll removes every key, in the provider's batches, and continues after failures: err
+// joins one *Error for each key that it tried and that may still be there. It stops after
+// the batch with the 1,000th failure; for an error for each key, call it with at most 1,000
+// keys. If ctx ends, err joins an *Error without a key. removed counts keys that are gone,
+// also those that did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	if r, ok := find[BatchRemover](b); ok {
 		return r.RemoveAll(ctx, keys)
@@ -34,10 +33,8 @@ func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed 
 	return removeSingly(ctx, b, "RemoveAll", removal.Of(keys, removal.OfKey))
 }
 
-// RemoveVersions removes versions permanently, as [RemoveAll] removes objects: in the
-// provider's batches, and after failures it continues until it stops after 1,000. It uses Key and
-// Version of an entry, which must not be empty. Each *Error that err joins for a version has its
-// Key and Version. If the bucket keeps no versions, it fails with Unsupported.
+// RemoveVersions removes versions permanently, by Key and Version of entries, as
+// [RemoveAll] removes objects. The *Error of a version has both.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	if r, ok := find[BatchRemover](b); ok {
 		return r.RemoveVersions(ctx, versions)
@@ -49,9 +46,9 @@ func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	return removeSingly(ctx, b, "RemoveVersions", removal.Of(versions, func(v VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
 }
 
-// RemoveMatching removes every object of a listing that match accepts (nil: all), as
-// [RemoveAll] does; err joins an error of the listing too. It skips the prefixes of a
-// listing with a delimiter, and the lease of a job of package transfer that runs with ctx.
+// RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts
+// (nil: all); err joins an error of the listing too. It skips prefixes, and the lease of a
+// job of package transfer that runs with ctx.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
@@ -92,7 +89,7 @@ func removeForeign(ctx context.Context, b Remover, name string, one removal.Remo
 	var opts []RemoveOption
 	if name == "RemoveVersions" {
 		if one.Version == "" {
-			return located(b, name, one.Key, errNoVersion())
+			return located(b, name, one.Key, invalid("version", "must not be empty")) // it would be the object
 		}
 		opts = append(opts, WithVersion(one.Version))
 	}
@@ -104,6 +101,3 @@ func removeForeign(ctx context.Context, b Remover, name string, one removal.Remo
 	e.Version = one.Version
 	return e
 }
-
-// errNoVersion returns the error of an entry without a version, which would be the object.
-func errNoVersion() *Error { return invalid("version", "must not be empty") }

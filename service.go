@@ -13,68 +13,57 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// A Service manages the buckets of one account at one provider. Its methods are safe for concurrent
-// use.
+// A Service manages the buckets of one account. It is safe for concurrent use.
 type Service interface {
-	// CreateBucket creates a bucket. If anybody has a bucket of that name, it fails with
-	// BucketExists. Every provider accepts a name of 3 to 63 characters of a-z, 0-9 and "-", with a
-	// letter or digit at both ends and without "--". Any other name is InvalidArgument.
+	// CreateBucket creates a bucket, or fails with BucketExists, also if it is somebody else's. A
+	// name has 3 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends and without "--".
 	CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
 
-	// BucketInfo describes a bucket. If there is none, it fails with BucketNotFound. A field that
-	// the credentials may not read is zero.
+	// BucketInfo describes a bucket. If there is none, it fails with BucketNotFound.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
 
-	// UpdateBucket changes only what the options name. It succeeds if the change was made, even if
-	// the bucket cannot be read afterwards.
+	// UpdateBucket changes only what the options name. If that cannot be read afterwards, it
+	// succeeds.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
 
 	// Buckets yields the account's buckets by name, and at most one error, last.
 	Buckets(ctx context.Context) iter.Seq2[BucketInfo, error]
 
-	// DeleteBucket removes an empty bucket. If the bucket has an object or an old version, it fails
-	// with BucketNotEmpty, on every provider.
+	// DeleteBucket removes a bucket. An object or an old version in it is BucketNotEmpty.
 	DeleteBucket(ctx context.Context, name string) error
 
-	// Bucket opens a bucket of the account without a request: if there is none, the first
-	// operation fails with BucketNotFound. opts are applied after the service's own. If
-	// CreateBucket, UpdateBucket or BucketInfo of this Service reported that the bucket keeps
-	// versions, it is opened as with [WithVersions]. Another process, or another Service, must
-	// give that option for S3 and GCS.
+	// Bucket opens a bucket without a request: if there is none, the first operation fails with
+	// BucketNotFound. opts follow the service's own. If this Service has reported that the bucket
+	// keeps versions, it is opened WithVersions; for S3 and GCS, another Service needs that option.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
 
-	// Credentials returns what another S3 client needs to reach the bucket. If the provider does
-	// not speak S3's protocol, it fails with Unsupported.
+	// Credentials returns what another S3 client needs, unless the provider has another protocol.
 	Credentials(ctx context.Context, name string) (*Credentials, error)
 
-	// Close closes the buckets that Bucket opened, and releases what opening the service
-	// took. After that, every operation on them and on the service fails with InvalidArgument.
+	// Close closes the service and the buckets that Bucket opened, as the function [Close] does.
 	Close() error
 }
 
-// A BucketOption sets a property of a bucket: WithRegion, WithPublicAccess, WithVersioning,
-// WithCORS, WithLifecycle, WithObjectLock, WithDefaultRetention.
+// A BucketOption is one of the following functions, or WithObjectLock.
 type BucketOption interface{ applyBucket(*BucketOptions) }
 
 type bucketOption func(*BucketOptions)
 
 func (o bucketOption) applyBucket(r *BucketOptions) { o(r) }
 
-// BucketOptions are those of CreateBucket and UpdateBucket. A nil field is left as it is; an empty
-// list of rules removes all rules. Code that implements a [Service] itself reads the options with
-// Apply.
+// BucketOptions are those of CreateBucket and UpdateBucket. A nil field is left as it is;
+// an empty list of rules removes all rules.
 type BucketOptions struct {
-	Region       string
-	PublicAccess *bool
-	Versioning   *bool
-	CORS         *[]CORSRule
-	Lifecycle    *[]LifecycleRule
-	ObjectLock   bool // true makes the bucket able to lock objects; it never loses that
-	// DefaultRetention is that of objects that are written without one; zero: none.
-	DefaultRetention *DefaultRetention
+	Region           string
+	PublicAccess     *bool
+	Versioning       *bool
+	CORS             *[]CORSRule
+	Lifecycle        *[]LifecycleRule
+	ObjectLock       bool              // true makes the bucket able to lock objects; it never loses that
+	DefaultRetention *DefaultRetention // of objects that are written without one; zero: none
 }
 
-// Apply reads options. A bad rule, or a retention that no provider would keep, is InvalidArgument.
+// Apply reads options.
 func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	for _, o := range opts {
 		if o == nil {
@@ -111,25 +100,22 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	return nil
 }
 
-// WithRegion sets the region of a new bucket, by the provider's own name. On Azure, where the
-// account has the region, CreateBucket fails with Unsupported.
+// WithRegion sets the region of a new bucket. It is Unsupported on Azure.
 func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Region = region })
 }
 
-// WithPublicAccess makes every object of the bucket readable by anyone (true), or only with
-// credentials (false).
+// WithPublicAccess lets anyone read every object, or only with credentials.
 func WithPublicAccess(public bool) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.PublicAccess = &public })
 }
 
-// WithVersioning makes the bucket keep versions (true), or no new versions (false).
+// WithVersioning makes the bucket keep versions, or no new ones.
 func WithVersioning(on bool) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Versioning = &on })
 }
 
-// An ObjectLockOption fits CreateBucket and UpdateBucket, and the opening of a bucket:
-// WithObjectLock.
+// An ObjectLockOption fits making and opening a bucket: WithObjectLock.
 type ObjectLockOption interface {
 	BucketOption
 	OpenOption
@@ -141,23 +127,20 @@ func (objectLockOption) applyBucket(r *BucketOptions)        { r.ObjectLock = tr
 func (objectLockOption) applyOpen(o *unexported.OpenOptions) { o.Versions, o.ObjectLock = true, true }
 
 // WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
-// [WithLegalHold]. Such a bucket keeps versions, and never loses the ability. If the provider
-// cannot give it to a bucket that exists, or has none (Azure's API for blobs), UpdateBucket or
-// CreateBucket fails with Unsupported.
-//
-// At the opening of a bucket it declares that the bucket is such a one, and keeps versions; the
-// store is not asked. It makes a local or memory bucket one.
+// [WithLegalHold]. It keeps versions, and never loses the ability. A provider that cannot
+// give it to a bucket that exists, or has none (Azure's API for blobs), is Unsupported. At
+// the opening of a bucket the store is not asked; a local or memory bucket becomes such a
+// one.
 func WithObjectLock() ObjectLockOption { return objectLockOption{} }
 
-// WithDefaultRetention keeps objects that are written without [WithRetention] for so many days, in
-// a bucket that was made [WithObjectLock]. Days of 0 and a mode of "" mean none; else days below 1
-// or above 36,500, or another mode than [Governance] and [Compliance], are InvalidArgument. If the
-// provider has no such setting, the operation fails with Unsupported.
+// WithDefaultRetention keeps objects that are written without [WithRetention] for 1 to
+// 36,500 days, in a bucket made [WithObjectLock]; "" and 0 keep none. A provider without
+// such a setting is Unsupported.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
 }
 
-// WithCORS replaces the bucket's CORS rules; without a rule it removes them.
+// WithCORS replaces the bucket's CORS rules; no rule removes them.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]CORSRule{}, rules...)
@@ -170,7 +153,7 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	})
 }
 
-// WithLifecycle replaces the bucket's lifecycle rules; without a rule it removes them.
+// WithLifecycle replaces the bucket's lifecycle rules; no rule removes them.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]LifecycleRule{}, rules...)
@@ -181,23 +164,21 @@ func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	})
 }
 
-// BucketInfo describes a bucket. A field is zero if the provider does not report it, or the
-// credentials may not read it.
+// BucketInfo describes a bucket. Zero means: not reported, or not permitted.
 type BucketInfo struct {
-	Name       string
-	Provider   string
-	Region     string
-	Created    time.Time
-	Public     bool
-	Versioning bool
-	CORS       []CORSRule
-	Lifecycle  []LifecycleRule
-	ObjectLock bool // objects can be locked
-	// DefaultRetention is that of objects that are written without one; zero: none.
-	DefaultRetention DefaultRetention
+	Name             string
+	Provider         string
+	Region           string
+	Created          time.Time
+	Public           bool
+	Versioning       bool
+	CORS             []CORSRule
+	Lifecycle        []LifecycleRule
+	ObjectLock       bool             // objects can be locked
+	DefaultRetention DefaultRetention // of objects that are written without one; zero: none
 }
 
-// A DefaultRetention keeps the objects of a bucket for so many days from their writing.
+// A DefaultRetention keeps new objects of a bucket for so many days.
 type DefaultRetention struct {
 	Mode RetentionMode
 	Days int
@@ -209,21 +190,15 @@ type CORSRule struct {
 	MaxAge                                           time.Duration
 }
 
-// A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies it.
-//
-// On local and memory buckets, transfer.Expire applies the rules for objects. These buckets
-// drop a stale multipart upload themselves, when a later one begins or a local bucket is
-// opened: AbortUploadsAfterDays after it was begun or, without a rule, a week after its last
-// part.
-//
-// Google drops a multipart upload of this library by a rule without Prefix; transfer.Expire drops
-// those below a prefix.
+// A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies
+// it; on local and memory buckets transfer.Expire does. They drop a multipart upload
+// themselves, when a later one begins or a local bucket is opened: AbortUploadsAfterDays
+// after its begin, else a week after its last part. Google does so only for a rule without
+// Prefix, transfer.Expire for any.
 type LifecycleRule struct {
-	ID     string
-	Prefix string
-	// Tags restricts the rule to objects that have all of them. A store whose rules have no tags
-	// refuses it with Unsupported.
-	Tags                       map[string]string
+	ID                         string
+	Prefix                     string
+	Tags                       map[string]string // only objects that have all of them; Unsupported if the store's rules have no tags
 	ExpireAfterDays            int
 	ExpireOldVersionsAfterDays int
 	AbortUploadsAfterDays      int
@@ -231,8 +206,7 @@ type LifecycleRule struct {
 	TransitionTo               string // the provider's storage class
 }
 
-// Credentials are what another S3 client needs to reach the bucket. String and slog show no
-// secret.
+// Credentials are what another S3 client needs to reach the bucket.
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string

@@ -1,25 +1,29 @@
-// Package storage is one API for every object store: Amazon S3 and the servers that
-// speak its protocol, Google Cloud Storage, Azure Blob Storage, a local directory and
-// memory. Code that passes its tests on memory behaves the same on the others; the suite
-// in storagetest proves it.
+// Package storage is one API for every object store: Amazon S3 and the servers that speak
+// its protocol, Google Cloud Storage, Azure Blob Storage, a local directory and memory.
+// Code that passes its tests on memory behaves the same on the others; the suite in
+// storagetest proves it.
 //
 //	bucket, err := storage.Open(ctx, "file:///var/data/files?create=true")
 //	attrs, err := bucket.Upload(ctx, "images/photo.jpg", file, storage.IfAbsent())
 //	reader, err := bucket.Download(ctx, "images/photo.jpg")
 //	for entry, err := range bucket.List(ctx, storage.WithPrefix("images/")) { … }
 //
-// A [Bucket] has nine methods. Everything else is a function of this package that uses
-// them: [ReadAll], [UploadFile], [Copy], [Update], [RemoveAll], [FS] and more. A provider's
-// package (memstore, providers/local, …) registers the scheme of its addresses when it is
-// imported.
+// A [Bucket] has nine methods. Everything else is a function that uses them: [ReadAll],
+// [UploadFile], [Copy], [Update], [RemoveAll], [FS] and more. To see or refuse whole
+// operations, use a [Hook]. To change requests or responses of the store, see package
+// driver.
 //
 // Every error is an *[Error] with a [Code]: errors.Is(err, storage.ObjectNotFound) holds,
-// and so does errors.Is(err, fs.ErrNotExist).
+// and so does errors.Is(err, fs.ErrNotExist). Three rules hold for all functions and
+// options, and the other comments do not repeat them:
 //
-// To see or refuse whole operations (logging, metrics, permissions), use a [Hook]. To
-// change requests or responses of the store (encryption, caching), write a driver.Layer: a
-// driver.Driver that embeds another one. To run code around every request of a driver, retries
-// included (rate limits, fault injection), use driver.Intercept.
+//   - If an argument or option breaks a rule, or two set a condition, the call fails with
+//     [InvalidArgument] and changes nothing.
+//   - If the store lacks one of the [Features] that a function or option needs, the call
+//     fails with [Unsupported] and changes nothing.
+//   - If an object is missing, reading or changing it fails with [ObjectNotFound].
+//
+// All rules, such as what a key may be, are in docs/contract.md of the repository.
 package storage
 
 import (
@@ -31,8 +35,8 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// Open opens a bucket by address. A provider's package registers its scheme when it is
-// imported:
+// Open opens a bucket by address. A provider's package (memstore, providers/local, …)
+// registers its scheme when it is imported:
 //
 //	mem://name
 //	file:///var/data/files?create=true
@@ -41,9 +45,9 @@ import (
 //	azblob://container?account=name
 //
 // Every address takes public=true, public_base_url=, signing_base_url=, versions=true,
-// object_lock=true and part_size=, the bytes of [WithDefaultPartSize].
-// If the scheme or a parameter is unknown, Open fails with InvalidArgument and names the
-// known ones. An address has no credentials: they come from the provider's chain.
+// object_lock=true and part_size= (bytes; see [WithDefaultPartSize]). If the scheme or a
+// parameter is unknown, the error names the known ones. Credentials come from the
+// provider's chain, never from an address.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
 	opened, err := open(ctx, "Open", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Bucket })
 	if err != nil {
@@ -53,8 +57,7 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 	return b, nil
 }
 
-// OpenService opens an account by address, without a bucket's name. It fails as [Open]
-// does.
+// OpenService opens an account by an address that has no bucket's name.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
 	opened, err := open(ctx, "OpenService", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Service })
 	if err != nil {

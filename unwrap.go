@@ -12,24 +12,16 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// An Unwrapper is a bucket of a type of your own that lets this package pass it. Unwrap returns
-// the bucket that it wraps, which must have the same objects under the same keys.
+// An Unwrapper is a bucket of a type of your own that lets functions pass it to the bucket
+// that Unwrap returns, which must have the same objects and keys. Functions of optional
+// interfaces (see [Bucket]) pass it, if it has no such method, and [AbandonUpload],
+// [Overlap] and [As] do. [Copy] (at both ends), [Compose], [ListPage], [RemoveAll] and
+// [RemoveVersions] then call none of its methods Upload, Download, List and Remove. All
+// other functions call only its methods, as [RemoveMatching] does to list.
 //
-// A function that needs more than the methods of [Bucket] looks for an optional interface, such as
-// [Versioner]: on the value that it was given, then on what Unwrap returns, and so on. It fails
-// with Unsupported if none has it. With Unwrap, these functions pass your type: [Versions], [Tags],
-// [SetTags], [SetRetention], [SetLegalHold], [Restore], [SignedUploadForm], [BeginUpload],
-// [ContinueUpload], [ContinueListedUpload], [ListUploads], [AbortUpload], [PutSignedPart],
-// [AbandonUpload], [Supports], [Overlap], [As] and [Close].
-//
-// These pass it too, and then call none of its methods Upload, Download, List and Remove:
-// [Copy] (for the source and for the destination), [Compose], [ListPage], [RemoveAll] and
-// [RemoveVersions]. [RemoveMatching] lists by its List.
-//
-// All other functions, such as [UploadFile], [NewWriter], [Update] and [ReadRanges], call the
-// methods of your type only. A type that guards, counts every object, or changes bytes must not
-// have Unwrap: then no function passes it. Such a type can still implement the optional
-// interfaces that it permits, each by one call of the function on the bucket that it wraps.
+// A type that guards, counts every object, or changes bytes must not have Unwrap. It can
+// still implement the optional interfaces that it permits, each by one call of the function
+// on the bucket that it wraps.
 type Unwrapper interface{ Unwrap() Bucket }
 
 // maxWrappers ends a chain of Unwrap that leads back to itself.

@@ -16,24 +16,17 @@ import (
 // ten minutes.
 const maxConflicts = 1000
 
-// Update changes an object by compare-and-swap. It reads the object, calls change with its
-// content and attributes (nil, nil if there is none), and stores the result if nobody has
-// written in between. If another writer was faster, it tries again, until ctx is done or
-// 1,000 writers were faster; then it fails with Unavailable. If a read or write is still
-// [RateLimited] after its retries, Update waits and tries again too, within the bounds of the
-// bucket's [RetryPolicy], which start over after each conflict. An option [WithNative] holds for
-// the reads too, as far as it fits them.
+// Update changes an object by compare-and-swap: it reads the object into memory, calls
+// change with content and attributes (nil, nil if there is none), and stores the result if
+// nobody has written in between. If another writer was faster, it starts over, until ctx is
+// done or 1,000 were faster: then it is Unavailable. It also waits if a read or write is
+// [RateLimited], within the [RetryPolicy] of each round. The reads have the options
+// [WithNative] that fit.
 //
-// If change fails, nothing is written, and Update fails with BodyFailed; errors.As and
-// errors.Is reach the error of change. Like every write, Update replaces the attributes too:
-// a property that opts do not set gets the default of Upload. The object is held in memory.
-//
-// If the response to the write is lost and one look at the object does not tell, Update fails and
-// errors.Is(err, [OutcomeUnknown]) holds: the change may have been stored. A second call may then
-// apply it twice, unless change finds out.
-//
-// Update needs [ConditionalCreate] and [ConditionalUpdate]. If the bucket does not declare
-// [UniqueRevisions] (S3), a change that is reverted in between is not noticed.
+// If change fails, nothing is written, and Update fails with BodyFailed, which wraps its
+// error. Like every write, Update replaces the attributes. If errors.Is(err,
+// [OutcomeUnknown]), the change may be stored, and a second call may apply it twice.
+// Without [UniqueRevisions] (S3), a change that is reverted in between is not noticed.
 func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader

@@ -208,9 +208,9 @@ var methodPermissions = map[string]scope.Permission{
 	"PublicURL":         scope.PublicURL,
 }
 
-// Ref narrows b to the methods of P, an interface of methods that [Bucket] has; it panics for
-// any other P. The result cannot be widened: methods reached by a type assertion, or through
-// Ref, Prefixed, As or any function of this package, fail with PermissionDenied.
+// Ref narrows b to the methods of P, an interface of methods that [Bucket] has; it panics
+// for any other P. All else fails with PermissionDenied, also through a type assertion,
+// Ref, Prefixed, As or any other function.
 //
 //	ref := storage.Ref[storage.Downloader](bucket)
 //	ref := storage.Ref[interface{ storage.Uploader; storage.Lister }](bucket)
@@ -238,11 +238,10 @@ func maskOf(p reflect.Type) scope.Permission {
 
 func narrow(b Bucket, mask scope.Permission) Bucket { return inScope(b, scope.Scope{Mask: mask}) }
 
-// Prefixed returns a view of the keys under prefix. The prefix is added to keys that go in,
-// and removed from keys in Attrs, entries and Error.Key. Nothing outside of it can be reached,
-// listed, signed or removed. A prefix consists of whole segments and ends in "/" ("users/1"
-// would reach users/10); with any other prefix every operation fails with InvalidArgument.
-// Hooks see whole keys. [As] returns false for a view.
+// Prefixed returns a view of the keys under prefix, whole segments that end in "/":
+// "users/1" would reach users/10. It adds the prefix to keys that go in, and removes it
+// from keys in Attrs, entries and Error.Key; hooks see whole keys. Nothing outside of it
+// can be reached, listed, signed or removed. With an invalid prefix every operation fails.
 func Prefixed(b Bucket, prefix string) Bucket {
 	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}
 	if e := checkPrefix(prefix); e != nil {
@@ -265,7 +264,7 @@ func inScope(b Bucket, outer scope.Scope) Bucket {
 // outOfScope returns why an operation is not permitted.
 func outOfScope(s *scope.Scope, may scope.Permission) *Error {
 	if !s.Permits(may) {
-		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
+		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
 	}
 	bad, _ := s.Bad.(*Error)
 	return bad

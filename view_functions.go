@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 // A view has all optional interfaces. Each method calls the function of its name on the bucket that
@@ -110,7 +111,7 @@ func (v *view) upload(op string, call func() (MultipartUpload, error)) (Multipar
 		return nil, err
 	}
 	if !strings.HasPrefix(u.Key(), v.scope.Prefix) {
-		return nil, located(v, op, "", errOtherUpload())
+		return nil, located(v, op, "", invalid("token", uploadtoken.OtherBucket))
 	}
 	return &viewUpload{MultipartUpload: u, view: v}, nil
 }

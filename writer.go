@@ -11,9 +11,9 @@ import (
 )
 
 // NewWriter is Upload for code that writes. Commit stores the object. Close without Commit
-// discards it and returns an error: in gocloud and Google's SDK Close commits, and code that
-// expects that must not lose objects silently. "defer w.Close()" is always right. ctx governs
-// the writer until then.
+// discards it and returns an error: in gocloud and Google's SDK Close commits, and code
+// that expects that must not lose objects silently. "defer w.Close()" is always right. ctx
+// governs the writer until then.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{done: make(chan struct{}), locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
@@ -21,9 +21,8 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	return w
 }
 
-// A Writer is an upload that is written to. Commit stores the object; Close without Commit
-// discards it. Its methods are for one goroutine at a time. It runs one goroutine from the
-// first Write until Commit or Close.
+// A Writer is an upload that is written to, by one goroutine at a time. It runs a goroutine
+// from the first Write until Commit or Close.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -53,7 +52,7 @@ func (w *Writer) start() {
 		w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 		go func() {
 			defer close(w.done)
-			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = errPanicked("Upload") })
+			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} })
 			err := w.err
 			if err == nil {
 				err = io.ErrClosedPipe
@@ -63,8 +62,7 @@ func (w *Writer) start() {
 	})
 }
 
-// Write adds to the object. If the upload has failed, it returns that error; then the
-// object cannot be committed.
+// Write adds to the object. If the upload fails, so do Write and Commit.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
 		return 0, w.locate("Write", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
@@ -81,8 +79,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom adds all of r. It returns an error of r as it is; then the object cannot be
-// committed, because part of r is missing.
+// ReadFrom adds all of r. If r fails, ReadFrom and Commit do.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
@@ -117,9 +114,8 @@ func (w *Writer) reason(err error) error {
 	return err
 }
 
-// Commit stores the object, as Upload does. If a Write or ReadFrom failed, it stores
-// nothing and returns why: BodyFailed, if a reader failed. A second call returns the
-// same. After Close it fails with InvalidArgument.
+// Commit stores the object, as Upload does, or returns why not: BodyFailed, if a reader
+// failed. A second call returns the same. After Close it fails with InvalidArgument.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
@@ -131,9 +127,8 @@ func (w *Writer) Commit() (*Attrs, error) {
 	return w.attrs, w.err
 }
 
-// Close ends the writer. After Commit, or if nothing was written, it returns nil. Else it
-// discards the bytes and fails with InvalidArgument: nothing was stored. A second call
-// returns the same.
+// Close ends the writer. If it discards bytes, because Commit was not called, it fails with
+// InvalidArgument. A second call returns the same.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost

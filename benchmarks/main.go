@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -78,4 +79,13 @@ func exitOn(err error) {
 		removeCertificate()
 		os.Exit(1)
 	}
+}
+
+// cases returns all cases. Listings of memory and local have that many keys.
+func cases(keys int) []benchCase {
+	all := slices.Concat(memoryCases(keys), layerCases(), localCases(keys), serveCases(), adapterCases(), growthCases(keys))
+	for _, c := range clientCases() {
+		all = append(all, c.benchCase())
+	}
+	return slices.Concat(all, tailCases(), transferJobCases(), commandLineCases(), throttledJobCases(), s3ServerCases())
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
@@ -230,6 +231,23 @@ func (c *core) need(f storage.Features, what string) *storage.Error {
 		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
+}
+
+// checkReadKey implements rule K2: objects that other tools wrote can be read.
+func (c *core) checkReadKey(key string) *storage.Error {
+	if rule := keyrule.Any(key); rule != "" {
+		return invalid("key", rule)
+	}
+	return c.checkLeadingSlash(key)
+}
+
+// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store may
+// take another object for it.
+func (c *core) checkLeadingSlash(key string) *storage.Error {
+	if !strings.HasPrefix(key, "/") {
+		return nil
+	}
+	return c.need(storage.LeadingSlashes, `a key or prefix that begins with "/"`)
 }
 
 // needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.

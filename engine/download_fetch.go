@@ -141,7 +141,7 @@ func (f *fetch) start(s *section) {
 	f.last = s.done
 	f.group.Go(func() {
 		defer close(s.done)
-		f.group.Do(func() { f.sink.end(s, f.fill(s, before)) }, func() { f.sink.end(s, errPanicked("")) })
+		f.group.Do(func() { f.sink.end(s, f.fill(s, before)) }, func() { f.sink.end(s, errPanicked()) })
 	}, nil)
 }
 

@@ -184,7 +184,7 @@ func (r *requestRace) start(ctx context.Context, request func(context.Context) r
 	index := len(r.cancels)
 	r.cancels = append(r.cancels, cancel)
 	go func() {
-		a := response{err: errPanicked("")}
+		a := response{err: errPanicked()}
 		r.caught.Do(func() { a = request(ctx) }, nil)
 		a.request = index
 		r.responses <- a

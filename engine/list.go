@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"iter"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -30,32 +30,6 @@ type listOp struct {
 	progress pageProgress
 }
 
-// List yields the matching objects in key order.
-func (b *bucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		l := &listOp{}
-		iterate(ctx, l, l.open(b, "List", opts), l.each, yield)
-	}
-}
-
-// iterate begins the operation, calls each and ends it with at most one error, which it yields
-// last. If the checks before it failed with e, it yields only that.
-func iterate[E any](ctx context.Context, l *listOp, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error, yield func(E, error) bool) {
-	if e == nil {
-		ctx, e = l.op.begin(ctx)
-	}
-	if e == nil {
-		e = each(ctx, yield)
-	}
-	if e == errStopped {
-		e = nil
-	}
-	if err := l.op.end(e); err != nil {
-		var none E
-		yield(none, err)
-	}
-}
-
 // errOrder ends a listing that is out of order. A caller that merges listings, or resumes one
 // after its greatest key, would miss a key that comes late.
 var errOrder = &storage.Error{
@@ -63,9 +37,6 @@ var errOrder = &storage.Error{
 	Err:  errors.New("the store does not list keys in byte order"),
 	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns",
 }
-
-// errStopped tells that the caller has left the loop.
-var errStopped = &storage.Error{Code: storage.Canceled}
 
 // open checks the request, and adds the prefix of the view.
 func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.Error {
@@ -114,51 +85,37 @@ func (l *listOp) pageSize(standard int) int {
 	return min(size, maximum)
 }
 
-// each yields entry by entry, page by page.
-func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
-	l.startFromPrefix()
-	if l.derives() {
-		return l.eachDerived(ctx, yield)
+// A listing begins in the middle only if the store is known to list everything from there. A server
+// that lists like a directory tree has all of "a/…" before "a-b": asked for what follows "a-b", it
+// leaves out "a/…". MinIO ends such a listing early, without an error. Read from the start, a
+// listing in another order ends with errOrder, and no other is incomplete.
+
+// startFromPrefix makes the listing begin at the start of its prefix, if it must not begin in the
+// middle. The entries up to WithStartAfter are then dropped here.
+func (l *listOp) startFromPrefix() {
+	if !l.startsAfter(l.after) {
+		l.req.StartAfter = ""
 	}
-	size := l.pageSize(defaultMaxPage)
-	left := l.given.Limit
-	bounded := left > 0
-	var next *pagePrefetch
-	defer func() { next.stop() }()
-	for first := true; ; first = false {
-		if err := ctx.Err(); err != nil {
-			return asError(ctx, err)
-		}
-		l.req.Limit = size
-		if bounded && !l.readsFromStart() {
-			l.req.Limit = min(size, left)
-		}
-		page, e := l.next(ctx, next)
-		next = nil
-		if e != nil {
-			return e
-		}
-		count := len(page.Entries)
-		more := page.Token != "" && !(bounded && left <= count)
-		for i, entry := range page.Entries {
-			if err := ctx.Err(); err != nil {
-				return asError(ctx, err)
-			}
-			if more && l.shouldPrefetch(first, i, count) {
-				next = l.prefetch(ctx, page.Token, size, left+i-count)
-			}
-			if !yield(entry, nil) {
-				return errStopped
-			}
-			if left--; left == 0 {
-				return nil
-			}
-		}
-		if !more {
-			return nil
-		}
-		l.req.Token, l.req.Entries = page.Token, page.Entries[:0]
-	}
+}
+
+// startsAfter reports whether the store is known to list everything after key.
+func (l *listOp) startsAfter(key string) bool {
+	d := &l.op.core.desc
+	return d.FolderOrder || d.StartsAfter == nil || d.StartsAfter(l.req.Prefix, key)
+}
+
+// readsFromStart reports whether pages have entries that the caller did not ask for.
+func (l *listOp) readsFromStart() bool { return l.after != "" && l.req.StartAfter == "" }
+
+const folderDelimiter = "/"
+
+// derives reports whether derive makes the entries, and not the driver's pages.
+func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
+
+// rolls reports whether the store does not support the delimiter.
+func (l *listOp) rolls() bool {
+	d := &l.op.core.desc
+	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
 }
 
 // page returns one page of the driver, filtered: in order, without duplicates, and without
@@ -278,4 +235,45 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 		}
 		left -= need
 	}
+}
+
+// maxEmptyPages is how many pages in a row may add nothing to a listing, if the driver does not
+// declare more.
+const maxEmptyPages = 100
+
+// A pageProgress checks that the pages of a listing come to an end, whatever a server sends.
+type pageProgress struct {
+	last  string // the last entry of the last page that had any
+	empty int    // pages since then
+	pages int    // so far
+	mark  string // token of a page so far, a later one as the pages double
+}
+
+var errRepeats = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing")}
+
+// check takes the tokens of a page and of the next one, and what identifies the last entry of
+// the page; "" if it has none.
+func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
+	switch {
+	case next == "":
+		*p = pageProgress{}
+		return nil
+	case next == token, next == p.mark:
+		return errRepeats
+	}
+	if p.pages++; p.pages&(p.pages-1) == 0 {
+		p.mark = next
+	}
+	if last != "" && last != p.last {
+		p.last, p.empty = last, 0
+		return nil
+	}
+	most := desc.MaxEmptyPages
+	if most == 0 {
+		most = maxEmptyPages
+	}
+	if p.empty++; p.empty < most {
+		return nil
+	}
+	return &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", most)}
 }

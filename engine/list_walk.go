@@ -18,17 +18,6 @@ import (
 // a name has bytes, and one page for each folder above the current one. Any other order is
 // errOrder: no entry is left out because it comes late.
 
-// derives reports whether derive makes the entries, and not the driver's pages.
-func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
-
-// rolls reports whether the store does not support the delimiter.
-func (l *listOp) rolls() bool {
-	d := &l.op.core.desc
-	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
-}
-
-const folderDelimiter = "/"
-
 // A visit takes one entry of a listing with its whole key. Its error ends the
 // listing.
 type visit func(storage.ListEntry) *storage.Error

@@ -96,7 +96,7 @@ func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) 
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
 	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), keyrule.Write(record.Key) != "":
-		return errOtherUpload()
+		return invalid("token", uploadtoken.OtherBucket)
 	}
 	var given storage.UploadOptions
 	if err := given.ApplyMultipart(opts...); err != nil {

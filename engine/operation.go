@@ -5,12 +5,16 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/pace"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -38,10 +42,12 @@ type operation struct {
 func (o *operation) prepare(b *bucket, may scope.Permission, name, key string) *storage.Error {
 	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.Prefix+key, b.scope.Prefix
 	o.writes = may&(scope.Upload|scope.Remove) != 0
-	if e := outOfScope(&b.scope, may); e != nil {
-		return e
-	}
-	if b.core.bad != nil {
+	switch {
+	case !b.scope.Permits(may):
+		return &storage.Error{Code: storage.PermissionDenied, Hint: scope.NarrowedHint}
+	case b.scope.Bad != nil:
+		return ownError(b.scope.Bad)
+	case b.core.bad != nil:
 		return b.core.bad
 	}
 	return b.core.checkOpen()
@@ -93,9 +99,11 @@ func (o *operation) end(failure *storage.Error) error {
 	if o.done != nil {
 		o.done(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
 	}
-	o.core.telemetry.End(&o.report, o.name, telemetry.Outcome{
-		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()), Failure: telemetryFailure(err),
-	})
+	outcome := telemetry.Outcome{Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load())}
+	if err != nil {
+		outcome.Failure = telemetryFailure(err)
+	}
+	o.core.telemetry.End(&o.report, o.name, outcome)
 	return err
 }
 
@@ -243,4 +251,41 @@ func refusal(err error) *storage.Error {
 		code = storage.CodeOf(err)
 	}
 	return &storage.Error{Code: code, Err: err}
+}
+
+const defaultStall = 30 * time.Second
+
+// A retrier makes the decisions about retries; there is no other layer of retries.
+type retrier struct {
+	policy *backoff.Policy
+	stall  time.Duration
+	pace   *pace.Pace
+}
+
+func newRetrier(p unexported.Retry, desc *driver.Description) *retrier {
+	r := &retrier{policy: backoff.New(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
+	if r.stall <= 0 {
+		r.stall = defaultStall
+	}
+	r.pace = pace.New(r.policy.Attempts > 1, !desc.Local, r.policy.MaxDelay)
+	return r
+}
+
+// ended records how an attempt went; e is nil if it succeeded.
+func (r *retrier) ended(e *storage.Error) {
+	switch {
+	case e == nil:
+		r.policy.Succeeded()
+		r.pace.Succeeded()
+	case e.Code == storage.RateLimited:
+		kept := *e // the caller changes its own
+		r.pace.Refused(&kept)
+	case !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded:
+		r.pace.Answered()
+	}
+}
+
+// allow reports whether another attempt may follow one that failed with e, and after which wait.
+func (r *retrier) allow(t *backoff.Tries, e *storage.Error) (delay time.Duration, ok bool) {
+	return r.policy.Allow(t, e.Code == storage.RateLimited, e.RetryAfter)
 }

@@ -31,6 +31,55 @@ var textProperties = [...]struct {
 	{unexported.StorageClass, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }
 
+// resolveWrite checks the key and the options that all writes have in common.
+func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Controls, cond *storage.Condition, set *unexported.Settings) *storage.Error {
+	if rule := keyrule.Write(key); rule != "" {
+		return invalid("key", rule)
+	}
+	if e := checkProperties(p, set.Given); e != nil {
+		return e
+	}
+	if keyrule.HasLongSegment(key) {
+		if e := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
+			return e
+		}
+	}
+	if e := c.needProperties(p, set.Given); e != nil {
+		return e
+	}
+	c.dropProperties(p)
+	if p.StorageClass != "" {
+		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
+			return e
+		}
+	}
+	if e := c.resolveControls(w, set); e != nil {
+		return e
+	}
+	return c.condition(cond, storage.ConditionalUpdate)
+}
+
+// resolveControls checks the controls of a write, and their native options.
+func (c *core) resolveControls(w *storage.Controls, set *unexported.Settings) (e *storage.Error) {
+	if set.Tags && len(w.Tags) > 0 {
+		e = c.need(storage.ObjectTags, "WithTags")
+	}
+	if e == nil && set.Lock {
+		what := "WithRetention"
+		if w.Retention == (storage.Retention{}) {
+			what = "WithLegalHold"
+		}
+		e = c.need(storage.ObjectLock, what)
+	}
+	if e == nil && w.PublicRead {
+		e = c.need(storage.ObjectACLs, "WithPublicRead")
+	}
+	if e == nil {
+		w.Native, e = c.natives(set.Natives)
+	}
+	return e
+}
+
 // checkProperties checks and normalises, in place, the properties that a write sets.
 func checkProperties(p *storage.Properties, given unexported.Property) *storage.Error {
 	for _, text := range textProperties {
@@ -162,21 +211,4 @@ func (o *operation) toUserWritten(a *storage.Attrs) *storage.Attrs {
 	a = o.toUser(a)
 	a.Metadata = maps.Clone(written) // a driver may keep the map that it was given
 	return a
-}
-
-// checkReadKey implements rule K2: objects that other tools wrote can be read.
-func (c *core) checkReadKey(key string) *storage.Error {
-	if rule := keyrule.Any(key); rule != "" {
-		return invalid("key", rule)
-	}
-	return c.checkLeadingSlash(key)
-}
-
-// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store may
-// take another object for it.
-func (c *core) checkLeadingSlash(key string) *storage.Error {
-	if !strings.HasPrefix(key, "/") {
-		return nil
-	}
-	return c.need(storage.LeadingSlashes, `a key or prefix that begins with "/"`)
 }

@@ -138,7 +138,7 @@ func (r *removeOp) removeGroup(group []removal.Removal) []error {
 		o.keys = append(o.keys, whole)
 		bad := r.bucket.core.checkReadKey(whole)
 		if bad == nil && r.ofVersions && one.Version == "" {
-			bad = errNoVersion()
+			bad = invalid("version", "must not be empty") // it would be the object
 		}
 		if bad != nil && e == nil {
 			errs[i] = removalError(o, bad, whole, one.Version)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -34,11 +34,6 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	return unexported.Root.SourceFailed(ctx, err).(*storage.Error)
 }
 
-// outOfScope returns why an operation is not permitted.
-func outOfScope(s *scope.Scope, may scope.Permission) *storage.Error {
-	return optionFailure(unexported.Root.Refused(s, may))
-}
-
 func initReader(r *storage.Reader, from unexported.ReadSource, attrs *storage.Attrs, offset, length int64) {
 	unexported.Root.InitReader(r, from, attrs, offset, length)
 }
@@ -63,18 +58,10 @@ func unsupported(what, hint string) *storage.Error {
 	return &storage.Error{Code: storage.Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// errPanicked is how an operation ends if it is interrupted by a panic, which the caller gets in
-// place of the error.
-func errPanicked(op string) *storage.Error {
-	return &storage.Error{Code: storage.Internal, Op: op, Err: errors.New("it panicked")}
-}
-
-// errNoVersion returns the error of an entry without a version, which would be the object.
-func errNoVersion() *storage.Error { return invalid("version", "must not be empty") }
-
-// errOtherUpload returns the error of a token of another bucket, or of a key outside of the prefix.
-func errOtherUpload() *storage.Error {
-	return invalid("token", "must be of an upload to this bucket")
+// errPanicked returns the error of an operation that a panic has interrupted. The caller gets the panic
+// in its place.
+func errPanicked() *storage.Error {
+	return &storage.Error{Code: storage.Internal, Err: panics.ErrPanicked}
 }
 
 // changed reports whether two reads of an object have seen different ones.

@@ -14,11 +14,9 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
-	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 const (
@@ -100,34 +98,6 @@ func (w *write) open(body io.Reader) *storage.Error {
 		return w.op.core.checkSize(w.src.size)
 	}
 	return nil
-}
-
-// resolveWrite checks the key and the options that all writes have in common.
-func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Controls, cond *storage.Condition, set *unexported.Settings) *storage.Error {
-	if rule := keyrule.Write(key); rule != "" {
-		return invalid("key", rule)
-	}
-	if e := checkProperties(p, set.Given); e != nil {
-		return e
-	}
-	if keyrule.HasLongSegment(key) {
-		if e := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
-			return e
-		}
-	}
-	if e := c.needProperties(p, set.Given); e != nil {
-		return e
-	}
-	c.dropProperties(p)
-	if p.StorageClass != "" {
-		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
-			return e
-		}
-	}
-	if e := c.resolveControls(w, set); e != nil {
-		return e
-	}
-	return c.condition(cond, storage.ConditionalUpdate)
 }
 
 // checkPartSize checks the size that an option has set; 0 means that it was not given.

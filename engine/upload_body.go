@@ -159,7 +159,7 @@ type body struct {
 // HTTP client reads the body in a goroutine of its own, and no caller can recover there.
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
-		b.broken = errPanicked("")
+		b.broken = errPanicked()
 		n, err = 0, b.broken
 	})
 	return n, err
@@ -272,7 +272,7 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 
 // PeekAt implements [driver.BodyPeeker].
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
-	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked("") })
+	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked() })
 	if err != nil && err != io.EOF {
 		b.body.broken = bodyFailed(err)
 		return n, b.body.broken

@@ -302,13 +302,16 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	if !m.begun {
 		return e
 	}
-	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
-		e = errUploadLost(e)
-	}
-	recorded := m.w.journal != nil
-	keeps := e != nil && (e.Unknown && e.Code != storage.OutcomeUnknown || recorded && isResumable(e))
-	if e != nil && !keeps && (!e.Unknown || recorded) {
-		m.abort(ctx, e)
+	keeps := false
+	if e != nil {
+		if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
+			e = errUploadLost(e)
+		}
+		recorded := m.w.journal != nil
+		keeps = e.Unknown && e.Code != storage.OutcomeUnknown || recorded && isResumable(e)
+		if !keeps && (!e.Unknown || recorded) {
+			m.abort(ctx, e)
+		}
 	}
 	if !keeps {
 		_ = m.w.journal.Forget() // if the file stays, the next call finds that it is of no use
@@ -322,7 +325,7 @@ func (m *multipart) abandon(ctx context.Context) {
 		m.cancel()
 	}
 	m.group.Join()
-	_ = m.end(ctx, errPanicked(""))
+	_ = m.end(ctx, errPanicked())
 }
 
 // abort has the store drop the parts, with a context of its own: the caller's has

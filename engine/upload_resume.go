@@ -179,7 +179,7 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 // uploadMissing reports whether e says that the store has dropped the upload of an
 // earlier call.
 func (m *multipart) uploadMissing(e *storage.Error) bool {
-	return m.resumed && e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
+	return m.resumed && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
 }
 
 // reconcileResumed determines whether an earlier call completed the upload. The completion

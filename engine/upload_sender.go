@@ -42,7 +42,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		if e := m.begin(ctx); e != nil {
 			m.fail(e)
 		}
-	}, func() { m.fail(errPanicked("")) })
+	}, func() { m.fail(errPanicked()) })
 	w, total, current := m.w, int64(0), first
 	m.space <- struct{}{}
 	for number := 1; ; number++ {
@@ -181,7 +181,7 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 		defer m.mu.Unlock()
 		m.parts = append(m.parts, part)
 	}
-	m.group.Go(send, func() { m.fail(errPanicked("")) })
+	m.group.Go(send, func() { m.fail(errPanicked()) })
 	return true
 }
 

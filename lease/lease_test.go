@@ -418,7 +418,7 @@ func TestHandover(t *testing.T) {
 	})
 }
 
-// Asking for a lease is no sign of life of its holder.
+// A request for a lease does not renew it for its holder.
 func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()

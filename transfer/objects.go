@@ -2,12 +2,12 @@ package transfer
 
 import (
 	"context"
-	"hash/crc32"
 	"io"
 	"iter"
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 var _ openedEnd = (*objects)(nil)
@@ -60,7 +60,7 @@ func (o *objects) checksum(ctx context.Context, key string) (uint32, error) {
 		return 0, err
 	}
 	defer func() { _ = r.Close() }() // always nil
-	sum := crc32.New(castagnoli)
+	sum := crc32c.New()
 	if _, err := io.Copy(sum, r); err != nil {
 		return 0, err
 	}

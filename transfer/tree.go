@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/durable"
 )
 
@@ -119,15 +119,13 @@ func (t *tree) open(key string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	f, info, err := t.open(key)
 	if err != nil {
 		return 0, fileError("read", key, err)
 	}
 	defer func() { _ = f.Close() }()
-	sum := crc32.New(castagnoli)
+	sum := crc32c.New()
 	if _, err := io.Copy(sum, contextReader{ctx, newStableFile(f, info).reader()}); err != nil {
 		return 0, fileError("read", key, err)
 	}

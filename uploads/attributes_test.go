@@ -19,7 +19,7 @@ import (
 func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{CacheControl: map[string]string{}})
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
 		_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(aPNG()),
 			storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
@@ -38,7 +38,7 @@ func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
 func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
 	b := onAmazonsRules(t)
 	s := newService(t, b, uploads.Config{})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 	require.NoError(t, err)
 	sent, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.status, read(stored.URL))
 
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 			pending, err := b.PublicURL(pendingOf(ticket))
@@ -111,7 +111,7 @@ func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
 		s := newService(t, b, uploads.Config{Tags: tags})
 		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 		require.NoError(t, err)
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 		require.NoError(t, storage.SetTags(t.Context(), b, pendingOf(ticket), map[string]string{"of": "the sender"}))

@@ -138,7 +138,7 @@ func (b *boundedBody) ask() error {
 	}
 	more, err := b.more()
 	if err != nil {
-		return sessionFailed(err)
+		return storeFailed(err)
 	}
 	b.left, b.more = b.left+more, nil
 	return nil

@@ -99,7 +99,7 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 
 	config.Rules = rules.Any(0)
 	config.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil }
-	config.Begin = func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+	config.Begin = func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: "files/" + rand.Text(), ContentType: "application/octet-stream", Metadata: map[string]string{"name": n.Name}}, nil
 	}
 	config.Stored = func(_ context.Context, u *uploads.File) error {

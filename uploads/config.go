@@ -29,8 +29,7 @@ const (
 	DefaultKey         = "uploads/{yyyy}/{mm}/{random}{ext}"
 	DefaultPrefix      = ".uploads/"
 	DefaultLinkTTL     = time.Hour
-	DefaultUploadTTL   = 15 * time.Minute
-	DefaultPartTTL     = time.Hour
+	DefaultUploadTTL   = time.Hour
 	DefaultTTL         = 72 * time.Hour
 	DefaultPartsFrom   = 100 << 20 // bytes
 	DefaultMemoryLimit = 64 << 20  // bytes
@@ -73,7 +72,7 @@ type Config struct {
 	// Begin decides whether the user may upload a file by the S3 routes or tus, and may
 	// choose where it is stored. Its errors become responses as those of Authorize do. If it is
 	// nil, or the Target, Key makes the key and Rules the attributes.
-	Begin func(r *http.Request, user User, n UploadRequest) (*Target, error)
+	Begin func(r *http.Request, user User, n Request) (*Target, error)
 	// Inspect looks at the content of a file that Rules accept, before it appears under its
 	// key. If it returns an *Error, the content is removed and the error is the response; for
 	// any other error the client may try again. It may change f.ContentType. The content is
@@ -97,9 +96,9 @@ type Config struct {
 	// Prefix is where the bucket keeps files that are not yet accepted, and the state of
 	// uploads; "": DefaultPrefix. It ends in "/". Nobody but the server may read it.
 	Prefix string
-	// UploadTTL is how long a ticket works: 1 s to 7 days, 0:
-	// DefaultUploadTTL. For a file in parts, that is each part. The whole file must arrive
-	// and be finished within a day after UploadTTL.
+	// UploadTTL is how long a signed address works to which a client sends a file or a part: 1 s to
+	// 7 days, 0: DefaultUploadTTL. It never works longer than its upload. The whole file of a ticket
+	// must arrive and be finished within a day after UploadTTL.
 	UploadTTL time.Duration
 	// PartsFrom is the length from which a signed upload is in parts ([Ticket]), in bytes;
 	// 0: DefaultPartsFrom. If it is negative, or if the bucket cannot sign parts
@@ -110,9 +109,8 @@ type Config struct {
 	TokenKey []byte
 
 	// TTL is how long an upload in parts or by tus may take, from its beginning: 1 minute to
-	// 7 days, 0: DefaultTTL. PartTTL is how long the signed address of a part works: 1 second
-	// to 7 days, 0: DefaultPartTTL. It never works longer than its upload.
-	TTL, PartTTL time.Duration
+	// 7 days, 0: DefaultTTL.
+	TTL time.Duration
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16
 	// MiB; 0: DefaultMemoryLimit. A quarter is for the requests that send bytes, each of
 	// which takes 32 KiB: by default 512 at once. A user has at most as many of them as are
@@ -153,8 +151,8 @@ const (
 	minTTL      = time.Second
 	maxTTL      = 7 * 24 * time.Hour // stores drop unfinished uploads after a week
 
-	minUploadTTL = time.Minute
-	minMemory    = 16 << 20
+	minSession = time.Minute
+	minMemory  = 16 << 20
 
 	defaultMaxFiles = 10
 )
@@ -168,7 +166,6 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	setDefault(&c.LinkTTL, DefaultLinkTTL)
 	setDefault(&c.Prefix, DefaultPrefix)
 	setDefault(&c.TTL, DefaultTTL)
-	setDefault(&c.PartTTL, DefaultPartTTL)
 	setDefault(&c.MemoryLimit, DefaultMemoryLimit)
 	setDefault(&c.MaxFiles, defaultMaxFiles)
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
@@ -211,10 +208,8 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.Authorize", "must not be nil"
 	case c.MaxFiles < 1:
 		return "Config.MaxFiles", "must be at least 1"
-	case c.TTL < minUploadTTL || c.TTL > maxTTL:
+	case c.TTL < minSession || c.TTL > maxTTL:
 		return "Config.TTL", "must be from 1 minute to 7 days"
-	case c.PartTTL < minTTL || c.PartTTL > maxTTL:
-		return "Config.PartTTL", "must be from 1 second to 7 days"
 	case c.MemoryLimit < minMemory:
 		return "Config.MemoryLimit", "must be at least 16 MiB"
 	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"), strings.Contains("/"+c.Prefix, "/./"), strings.Contains("/"+c.Prefix, "/../"),

@@ -28,7 +28,7 @@ func TestDeleteRemovesOnlyTheUsersOwnFiles(t *testing.T) {
 			{"nothing", "", me},
 		} {
 			err := s.Delete(t.Context(), row.key, row.values)
-			require.Equal(t, uploads.NotYours, uploads.CodeOf(err), row.name)
+			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), row.name)
 		}
 		require.Len(t, keys(t, b), 2)
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me))

@@ -187,8 +187,10 @@
 //
 // Every error is an [*Error]: Field and Message are for the form, and Code is for the program.
 // It wraps a [storage.Code] or a *storage.Error, so that errors.Is works with either. Over HTTP
-// it is problem details (RFC 9457) with code, field and file. Unknown, expired and aborted
-// uploads and those of other users look the same.
+// it is problem details (RFC 9457) with code, field, file and requestId, and Retry-After if
+// waiting helps. The ID is that of the request's X-Request-Id, or a new one; each response has it,
+// and so has the request that the functions of [Config] get. Unknown, expired and aborted uploads
+// and those of other users look the same.
 //
 //	Code             means                                          HTTP  storage.Code
 //	NoFile           the form has no file                           400   InvalidArgument
@@ -198,7 +200,7 @@
 //	TooLarge         it is larger than allowed, or too much         413   TooLarge
 //	                 precedes its picture
 //	WrongSize        its length, or that of a part, is not the      422   InvalidArgument
-//	                 announced one
+//	                 announced one, or too small for a part
 //	TypeNotAllowed   its content is of another type                 415   InvalidArgument
 //	Damaged          its header contradicts itself or is cut short  422   InvalidArgument
 //	ActiveContent    it holds markup or a script                    422   InvalidArgument
@@ -206,31 +208,25 @@
 //	Refused          for Config.Inspect                             422   InvalidArgument
 //	InvalidValue     a header, parameter, or value of the key's     400   InvalidArgument
 //	                 pattern is missing, unknown or unsafe
-//	InvalidRequest   the request is malformed                       400   InvalidArgument
-//	UnsupportedType  the Content-Type is not the protocol's         415   InvalidArgument
-//	UnknownVersion   of the tus protocol                            412   InvalidArgument
+//	InvalidRequest   the request is malformed, has another          400   InvalidArgument
+//	                 Content-Type than the protocol's (415), or
+//	                 an unknown version of tus (412)
 //	Unauthenticated  Authorize does not know the user               401   Unauthenticated
-//	NotAllowed       Authorize or Begin refused, or it is not       403   PermissionDenied
-//	                 offered
-//	NotYours         the key does not belong to this user           403   PermissionDenied
-//	NotFound         there is no such upload for this user          404   ObjectNotFound
-//	InvalidTicket    the token is another user's, or not from here  403   PermissionDenied
-//	TicketExpired    the token is too old, its file has been        410   InvalidArgument
-//	                 removed, or its parts were refused or aborted
-//	NotUploaded      Finish was called and no file has arrived,     409   ObjectNotFound
-//	                 or parts are missing
-//	PartsMissing     parts or pieces have not arrived               422   InvalidArgument
+//	NotAllowed       Authorize or Begin refused, it is not          403   PermissionDenied
+//	                 offered, or the key is another user's
+//	NotFound         there is no such upload for this user, it is   404   ObjectNotFound
+//	                 too old, or its file has been removed
+//	NotUploaded      the file, parts or pieces have not arrived     422   ObjectNotFound
 //	PartsChanged     a part has another ETag than the client says   422   InvalidArgument
-//	PartTooSmall     all but the last have a minimum                422   InvalidArgument
 //	OffsetMismatch   Upload-Offset is not where it continues        409   PreconditionFailed
 //	ChecksumMismatch Upload-Checksum is another; nothing counts     460   ChecksumMismatch
 //	Completed        the upload is complete                         409   PreconditionFailed
 //	Exists           there is an object under the key               412   PreconditionFailed
 //	Locked           another request completes or continues it      423   Locked
-//	Interrupted      the sender stopped in the middle               400   BodyFailed, Canceled
+//	Interrupted      the sender stopped in the middle, or           400   BodyFailed, Canceled
+//	                 the server stops (503)
 //	StoreFailed      the store failed; see Err                      503   the store's
-//	Busy             Config.MemoryLimit is used up, or the server   503   Unavailable
-//	                 stops
+//	Busy             Config.MemoryLimit is used up                  503   Unavailable
 //	Internal         a function of the application failed           500   Internal
 //
 // Functions of [Config] may return an [*Error] with a code and status of their own.

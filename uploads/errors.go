@@ -29,27 +29,20 @@ const (
 	TooManyPixels         = Code(rules.TooManyPixels)
 	InvalidValue     Code = "invalid_value"
 	InvalidRequest   Code = "invalid_request"
-	InvalidTicket    Code = "invalid_ticket"
-	TicketExpired    Code = "ticket_expired"
 	NotUploaded      Code = "not_uploaded"
-	NotYours         Code = "not_yours"
 	NotAllowed       Code = "not_allowed"
 	Unauthenticated  Code = "unauthenticated"
 	Interrupted      Code = "interrupted"
 	StoreFailed      Code = "store_failed"
 	Internal         Code = "internal"
 	NotFound         Code = "not_found"
-	PartsMissing     Code = "parts_missing"
 	PartsChanged     Code = "parts_changed"
-	PartTooSmall     Code = "part_too_small"
 	OffsetMismatch   Code = "offset_mismatch"
 	ChecksumMismatch Code = "checksum_mismatch"
 	Completed        Code = "completed"
 	Exists           Code = "exists"
 	Locked           Code = "locked"
 	Refused          Code = "refused"
-	UnsupportedType  Code = "unsupported_type"
-	UnknownVersion   Code = "unknown_version"
 	Busy             Code = "busy"
 
 	statusBadChecksum = 460 // of the tus protocol
@@ -66,22 +59,15 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	Damaged:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	ActiveContent:    {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	TooManyPixels:    {Storage: storage.TooLarge, Status: http.StatusUnprocessableEntity},
-	InvalidTicket:    {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
-	TicketExpired:    {Storage: storage.InvalidArgument, Status: http.StatusGone},
-	NotUploaded:      {Storage: storage.ObjectNotFound, Status: http.StatusConflict},
-	NotYours:         {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	NotUploaded:      {Storage: storage.ObjectNotFound, Status: http.StatusUnprocessableEntity},
 	NotFound:         {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
-	PartsMissing:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	PartsChanged:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	PartTooSmall:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	Exists:           {Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed}, // 409 would be tried again
 	Locked:           {Storage: storage.Locked, Status: http.StatusLocked},
 	Refused:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	UnsupportedType:  {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
-	UnknownVersion:   {Storage: storage.InvalidArgument, Status: http.StatusPreconditionFailed},
 	Busy:             {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
 })
 
@@ -118,16 +104,16 @@ const (
 )
 
 func invalidTicket() *Error {
-	return refuse(tokenField, InvalidTicket, "This upload is not yours, or is not known here.")
+	return refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
 }
 
 func ticketTooOld() *Error {
-	return refuse(tokenField, TicketExpired, "This upload was started too long ago. Send the file again.")
+	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
 }
 
 // uploadEnded is the error for an upload in parts that is gone and has no file.
 func uploadEnded() *Error {
-	return refuse(tokenField, TicketExpired, "This upload has ended, and there is no file of it. Send the file again.")
+	return refuse(tokenField, NotFound, "This upload has ended without a file. Send the file again.")
 }
 
 func refuseFile(code Code, message string) *Error {
@@ -146,6 +132,8 @@ func wrongSize() *Error {
 	return refuseFile(WrongSize, "The length of the file is not the announced one.")
 }
 
+func noFile() *Error { return refuseFile(NoFile, "There is no file.") }
+
 func refuse(field string, code Code, message string) *Error {
 	e := refuseFile(code, message)
 	e.Field = field
@@ -160,10 +148,17 @@ func (e *Error) about(name string) *Error {
 
 // storeFailed returns the error for an error of the bucket.
 func storeFailed(err error) *Error {
-	if errors.Is(err, context.Canceled) {
-		return &Error{Field: fileField, Code: Interrupted, Message: "The upload was interrupted.", Err: err}
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
 	}
-	return &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
+	e := &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
+	switch {
+	case storage.CodeOf(err) == storage.BodyFailed:
+		e.Code, e.Message = Interrupted, "The upload was interrupted."
+	case errors.Is(err, context.Canceled): // usually because the server stops; a client repeats a request after 503
+		e.Code, e.Status, e.Message = Interrupted, http.StatusServiceUnavailable, "The server is stopping. Try again in a moment."
+	}
+	return e
 }
 
 // unread returns the error for a file that could not be read to judge it.
@@ -193,6 +188,13 @@ func interrupted(err error) *Error {
 	}
 }
 
+// wrongType is the error for a Content-Type that is not the protocol's.
+func wrongType(message string) *Error {
+	e := refuse("Content-Type", InvalidRequest, message)
+	e.Status = http.StatusUnsupportedMediaType
+	return e
+}
+
 func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }
 
 // notFound is the error for an upload that does not exist, has expired, was aborted, or
@@ -215,26 +217,4 @@ func beingCompleted() *Error {
 
 func busy() *Error {
 	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
-}
-
-// errStopping is for a request whose context was canceled, usually because the server stops. Clients
-// repeat a request after 503.
-func errStopping() *Error {
-	return &Error{Code: Busy, Message: "The server is stopping. Try again in a moment.", Err: context.Canceled}
-}
-
-// sessionFailed returns the error for an error of the bucket in a request that can be repeated.
-func sessionFailed(err error) error {
-	if _, own := errors.AsType[*Error](err); own {
-		return err
-	}
-	switch {
-	case storage.CodeOf(err) == storage.BodyFailed:
-		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
-	case errors.Is(err, context.Canceled): // by the server, or by a client that reads no response
-		e := errStopping()
-		e.Err = err
-		return e
-	}
-	return &Error{Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
 )
 
 func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
@@ -28,6 +31,7 @@ func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 		storage.BodyFailed: "BodyFailed, Canceled", storage.Unavailable: "the store's", storage.PreconditionFailed: "PreconditionFailed",
 		storage.Locked: "Locked", storage.ChecksumMismatch: "ChecksumMismatch",
 	}
+	require.LessOrEqual(t, len(meanings), 28, "codes that a client treats the same are one")
 	for code, m := range meanings {
 		var name strings.Builder
 		for word := range strings.SplitSeq(string(code), "_") {
@@ -57,4 +61,36 @@ func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
 	require.Equal(t, Interrupted, gone.Code)
 	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
 	require.Equal(t, Code(""), CodeOf(nil))
+}
+
+// The ID of a request is in its response, in its problem, and in what the application gets.
+func TestEachRequestHasAnID(t *testing.T) {
+	var logged string
+	s, err := New(memstore.New(), Config{
+		Authorize: func(r *http.Request) (User, error) { return User{}, errors.New("no database") },
+		OnError:   func(r *http.Request, _ error) { logged = r.Header.Get("X-Request-Id") },
+	})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name, given string
+		kept        bool
+	}{
+		{"one of the client's", "6f1f-A.b_c", true},
+		{"none", "", false},
+		{"one that would begin a line of a log", "a\tlevel=error", false},
+		{"one that is too long", strings.Repeat("x", 129), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r, w := httptest.NewRequest(http.MethodPost, "/", nil), httptest.NewRecorder()
+			r.Header.Set("X-Request-Id", row.given)
+			s.ServeHTTP(w, r)
+			id := w.Header().Get("X-Request-Id")
+			require.NotEmpty(t, id)
+			require.Equal(t, row.kept, id == row.given)
+			require.Equal(t, row.given, r.Header.Get("X-Request-Id"), "the request is the caller's")
+			require.Equal(t, id, logged)
+			require.Contains(t, w.Body.String(), `"requestId":"`+id+`"`)
+			require.Equal(t, "1", w.Header().Get("Retry-After"))
+		})
+	}
 }

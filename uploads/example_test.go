@@ -95,7 +95,7 @@ func ExampleService_SignPart() {
 		panic(err)
 	}
 	film := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + strings.Repeat("\x00", 20<<20)
-	ticket, err := service.Sign(ctx, uploads.Request{Name: "film.mp4", Size: int64(len(film))})
+	ticket, err := service.Sign(ctx, uploads.Request{Name: "film.mp4", Size: int64(len(film))}, uploads.User{})
 	if err != nil {
 		panic(err)
 	}

@@ -23,7 +23,7 @@ func TestASignedUploadIsFinished(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", ClaimedType: "image/gif", Size: int64(len(content)), User: me})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}, me)
 		require.NoError(t, err)
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
@@ -58,7 +58,7 @@ func TestANarrowedBucketIsEnough(t *testing.T) {
 	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
 	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
 	content := aPNG()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
@@ -74,7 +74,7 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), User: me})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		var group sync.WaitGroup
@@ -119,7 +119,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 				})
 			}))
 			s := newService(t, b, uploads.Config{Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG())), User: me})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 			meanwhile = func() { row.by(t, s, b, ticket) }
@@ -149,7 +149,7 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			b := inMemory(t)
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png", User: me})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, me)
 			require.NoError(t, err)
 			// The store might accept any file, although here it would enforce the
 			// size.
@@ -171,7 +171,7 @@ func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 			code   uploads.Code
 		}{{1<<20 - 1, ""}, {1 << 20, uploads.TooLarge}, {1<<20 + 1, uploads.TooLarge}, {2 << 20, uploads.TooLarge}} {
 			content := begin + strings.Repeat(" ", row.length-len(begin)-len(end)) + end
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, content))
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
@@ -202,7 +202,7 @@ func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newService(t, b, uploads.Config{Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{User: me})
+			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
 			require.Less(t, post(t, ticket.Form, aPNG()), 300)
 			swap = func() { require.Less(t, post(t, ticket.Form, row.content), 300) }
@@ -226,7 +226,7 @@ func TestAStoreThatFailsLosesNoUpload(t *testing.T) {
 	}))
 	s := newService(t, b, uploads.Config{Key: ofMe})
 	content := aPNG()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), User: me})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	for _, refuse = range []string{"Download", "Copy"} {

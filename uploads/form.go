@@ -2,7 +2,6 @@ package uploads
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math"
 	"mime/multipart"
@@ -10,46 +9,32 @@ import (
 )
 
 const (
-	maxFormFields = 100      // parts without a file, which are skipped
-	formOverhead  = 1 << 20  // bytes of such parts, and of boundaries and headers
+	maxFields     = 100      // of a form, which are skipped
+	maxFieldBytes = 64 << 10 // of such fields before the file of /s3/single
+	formOverhead  = 1 << 20  // bytes of such fields beside files, and of boundaries and headers
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
 )
 
 // storeForm stores every file of a form, or none.
 func (h *routes) storeForm(c *call) (status int, value any, err error) {
-	body := c.Body
-	frame := &frameReader{from: http.MaxBytesReader(c.w, body, h.maxBody())}
-	c.Body = frame
-	parts, err := c.MultipartReader()
+	form, err := newFormReader(c, http.MaxBytesReader(c.w, c.Body, h.maxBody()), "", formOverhead)
 	if err != nil {
-		return 0, nil, refuse("", InvalidRequest, "The files must be sent as multipart/form-data.")
+		return 0, nil, err
 	}
-	c.form = body
+	c.form = c.Body
 	var stored []*File
 	defer func() {
 		if err != nil {
 			h.discardAll(c.Context(), stored)
 		}
 	}()
-	for fields := 0; ; {
-		part, err := frame.next(parts)
+	for {
+		part, err := form.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return 0, nil, formFailure(err)
-		}
-		if part.FileName() == "" {
-			if part.FormName() == "" { // its header is malformed, so it may be anything
-				return 0, nil, refuse("", InvalidRequest, "The form is not understood.")
-			}
-			if fields++; fields > maxFormFields {
-				return 0, nil, refuse("", InvalidRequest, "The form has too many fields.")
-			}
-			if _, err := io.Copy(io.Discard, part); err != nil {
-				return 0, nil, formFailure(err)
-			}
-			continue
+			return 0, nil, err
 		}
 		r, err := h.storePart(c, part, len(stored))
 		if err != nil {
@@ -58,7 +43,7 @@ func (h *routes) storeForm(c *call) (status int, value any, err error) {
 		stored = append(stored, r)
 	}
 	if len(stored) == 0 {
-		return 0, nil, refuseFile(NoFile, "There is no file.")
+		return 0, nil, noFile()
 	}
 	for _, f := range stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
@@ -67,36 +52,6 @@ func (h *routes) storeForm(c *call) (status int, value any, err error) {
 	}
 	return http.StatusCreated, map[string]any{"files": stored}, nil
 }
-
-// A frameReader limits the bytes between the files. mime/multipart would hold up to
-// 10 MiB of a part's header, several times over.
-type frameReader struct {
-	from    io.ReadCloser
-	between bool
-	left    int64 // bytes, while it is between two parts
-}
-
-var errFrame = errors.New("a part's header is longer than 64 KiB")
-
-func (f *frameReader) next(parts *multipart.Reader) (*multipart.Part, error) {
-	f.between, f.left = true, maxPartHeader
-	defer func() { f.between = false }()
-	return parts.NextPart()
-}
-
-func (f *frameReader) Read(p []byte) (int, error) {
-	if !f.between {
-		return f.from.Read(p)
-	}
-	if f.left <= 0 {
-		return 0, errFrame
-	}
-	n, err := f.from.Read(p[:min(int64(len(p)), f.left)])
-	f.left -= int64(n)
-	return n, err
-}
-
-func (f *frameReader) Close() error { return f.from.Close() }
 
 func (h *routes) storePart(c *call, part *multipart.Part, before int) (*File, error) {
 	if before == h.service.config.MaxFiles {
@@ -112,14 +67,6 @@ func (h *routes) maxBody() int64 {
 		return math.MaxInt64
 	}
 	return files*each + formOverhead
-}
-
-// formFailure returns the error for a read error between the files.
-func formFailure(err error) *Error {
-	if e := interrupted(err); e.Code == TooLarge || errors.Is(err, io.ErrUnexpectedEOF) {
-		return e
-	}
-	return refuse("", InvalidRequest, "The form is not understood.")
 }
 
 func (h *routes) discardAll(ctx context.Context, stored []*File) {

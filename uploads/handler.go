@@ -11,20 +11,19 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // serve prepares the service to serve requests.
 func (s *Service) serve() {
 	c := s.config
 	s.responder = &responder{config: c}
-	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base}
-	s.finisher = &finisher{bucket: s.bucket, config: c, keeper: s.keeper, claimFor: claimFor, pulse: ctxtime.Sleep}
+	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
 	s.pieces = &pieceTaker{service: s, wait: ctxtime.Sleep}
-	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper, finisher: s.finisher}
-	s.sweeper = &sweeper{config: c, keeper: s.keeper}
+	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	feeds := c.MemoryLimit / feedsShare
 	s.tus = &tus{
-		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper, finisher: s.finisher,
+		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
 		memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds), pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
@@ -84,7 +83,12 @@ func methodNotAllowed(c *call, allowed string) *Error {
 // ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package
 // documentation has the routes.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
+	id, header := webapi.RequestID(r), w.Header()
+	if r.Header.Get(webapi.RequestIDHeader) != id {
+		r = r.Clone(r.Context()) // the caller's is not changed
+		r.Header.Set(webapi.RequestIDHeader, id)
+	}
+	header.Set(webapi.RequestIDHeader, id)
 	header.Set("Cache-Control", "no-store") // responses have signed addresses and tokens
 	header.Set("X-Content-Type-Options", "nosniff")
 	if !s.responder.allowOrigin(w, r) {
@@ -142,7 +146,7 @@ func (h *responder) authorized(f func(*call) error) func(*call) error {
 }
 
 // exposed are the headers of responses that a page of another origin may read.
-const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
+const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
 
 // allowOrigin writes the headers for pages of other origins, and reports whether the
 // request was a preflight and has its response.

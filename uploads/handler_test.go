@@ -269,14 +269,14 @@ func TestMalformedRequests(t *testing.T) {
 		name, method, path, contentType, body string
 		status                                int
 	}{
-		{"no form", http.MethodPost, "/", "application/json", "{}", 400},
-		{"a form without a boundary", http.MethodPost, "/", "multipart/form-data", "x", 400},
+		{"no form", http.MethodPost, "/", "application/json", "{}", 415},
+		{"a form without a boundary", http.MethodPost, "/", "multipart/form-data", "x", 415},
 		{"a form cut short", http.MethodPost, "/", contentType, cut, 400},
 		{"a form of fields", http.MethodPost, "/", w.FormDataContentType(), manyFields.String(), 400},
 		{"a ticket's request that is no JSON", http.MethodPost, "/tickets", "application/json", "name=x", 400},
 		{"an unknown field", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
 		{"a document without end", http.MethodPost, "/tickets", "application/json", `{"name": "` + strings.Repeat("x", 1<<20), 400},
-		{"a token that is none", http.MethodPost, "/tickets/finish", "application/json", `{"token": "x"}`, 403},
+		{"a token that is none", http.MethodPost, "/tickets/finish", "application/json", `{"token": "x"}`, 404},
 		{"a method that is not there", http.MethodPut, "/", "", "", 405},
 		{"a key that is not there", http.MethodDelete, "/", "", "", 403},
 	} {
@@ -327,11 +327,11 @@ func TestTicketsOverHTTP(t *testing.T) {
 		return s.ask(user, http.MethodPost, "/tickets/finish", "application/json", strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`))
 	}
 	status, problem := finish("42")
-	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
 	require.Equal(t, "not_uploaded", problem["code"])
 	require.Equal(t, http.StatusOK, send(t, &ticket, content))
 	status, _ = finish("43")
-	require.Equal(t, http.StatusForbidden, status)
+	require.Equal(t, http.StatusNotFound, status)
 	status, answer = finish("42")
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Equal(t, "me.png", answer["name"])

@@ -46,7 +46,7 @@ func TestPartsOverHTTP(t *testing.T) {
 	}
 	require.Equal(t, []any{}, stored())
 	status, problem := s.post("42", "/tickets/finish", only)
-	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
 	require.Equal(t, []any{"not_uploaded", "parts", "me.png"}, []any{problem["code"], problem["field"], problem["file"]})
 
 	status, answer := s.post("42", "/tickets/parts", map[string]any{"token": ticket.Token, "numbers": []int{3, 1, 2}})
@@ -69,7 +69,7 @@ func TestPartsOverHTTP(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Equal(t, []string{answer["key"].(string)}, keys(t, s.bucket))
 	status, problem = s.post("42", "/tickets/stored", only)
-	require.Equal(t, http.StatusGone, status, problem)
+	require.Equal(t, http.StatusNotFound, status, problem)
 	status, answer = s.post("42", "/tickets/abort", only)
 	require.Equal(t, http.StatusConflict, status)
 	require.Equal(t, "completed", answer["code"])
@@ -97,7 +97,7 @@ func TestRequestsForPartsThatAreRefused(t *testing.T) {
 		{"one twice", "42", []int{1, 2, 1}, 400, uploads.InvalidValue, "numbers[2]"},
 		{"no number", "42", []string{"1"}, 400, uploads.InvalidRequest, nil},
 		{"half a part", "42", []float64{1.5}, 400, uploads.InvalidRequest, nil},
-		{"of another user", "43", []int{1}, 403, uploads.InvalidTicket, "token"},
+		{"of another user", "43", []int{1}, 404, uploads.NotFound, "token"},
 		{"of nobody", "", []int{1}, 401, uploads.Unauthenticated, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestRequestsForPartsThatAreRefused(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status, path)
 		require.EqualValues(t, uploads.InvalidRequest, problem["code"], path)
 		status, _ = s.post("43", path, withNumbers(path, ticket.Token))
-		require.Equal(t, http.StatusForbidden, status, path)
+		require.Equal(t, http.StatusNotFound, status, path)
 	}
 	status, _ := s.post("42", "/tickets/abort", map[string]any{"token": ticket.Token})
 	require.Equal(t, http.StatusNoContent, status)
@@ -144,6 +144,7 @@ func TestAFileIsFinishedThoughTheClientHasGone(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	finish := httptest.NewRequestWithContext(gone, http.MethodPost, "/uploads/tickets/finish", strings.NewReader(jsonOf(t, map[string]any{"token": ticket.Token})))
+	finish.Header.Set("Content-Type", "application/json")
 	finish.Header.Set("User", "42")
 	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
 	found := keys(t, s.bucket)

@@ -177,7 +177,7 @@ func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
 // Slow connections of one user, or of one client if there are no users, leave some for others.
 func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 	const connections = 32
-	begin := func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: n.Name}, nil
 	}
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }

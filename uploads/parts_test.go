@@ -29,7 +29,7 @@ func (b partStore) fileOf(begin string) string {
 // sign returns a ticket in three parts.
 func (b partStore) sign(t *testing.T, s *uploads.Service) *uploads.Ticket {
 	t.Helper()
-	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Size: int64(len(b.fileOf(""))), User: me})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Size: int64(len(b.fileOf("")))}, me)
 	require.NoError(t, err)
 	require.Nil(t, ticket.Put)
 	require.Nil(t, ticket.Form)
@@ -121,7 +121,7 @@ func TestAFileInPartsIsFinished(t *testing.T) {
 		require.NoError(t, err, "a client that lost the answer asks again")
 		require.Equal(t, r.Key, again.Key)
 		_, err = s.StoredParts(t.Context(), ticket.Token, me)
-		refusedAs(t, err, uploads.TicketExpired, "token")
+		refusedAs(t, err, uploads.NotFound, "token")
 		refusedAs(t, s.Abort(t.Context(), ticket.Token, me), uploads.Completed, "token")
 		require.Equal(t, []string{r.Key}, keys(t, b.bucket), "it was finished before")
 		sendPart(t, s, ticket, 1, bytesOf(ticket, 1, b.fileOf(aGIF(3, 2)))) // some stores cannot tell that the upload is completed
@@ -134,7 +134,7 @@ func TestAFileInPartsIsFinished(t *testing.T) {
 
 		require.NoError(t, s.Delete(t.Context(), r.Key, me))
 		_, err = s.Finish(t.Context(), ticket.Token, me)
-		refusedAs(t, err, uploads.TicketExpired, "token")
+		refusedAs(t, err, uploads.NotFound, "token")
 		require.NoError(t, s.Abort(t.Context(), ticket.Token, me))
 		require.Empty(t, keys(t, b.bucket))
 	})
@@ -158,7 +158,7 @@ func TestAFileInPartsThatBreaksARuleIsRemoved(t *testing.T) {
 				refusedAs(t, err, row.code, "file")
 				b.empty(t)
 				_, err = s.Finish(t.Context(), ticket.Token, me)
-				refusedAs(t, err, uploads.TicketExpired, "token")
+				refusedAs(t, err, uploads.NotFound, "token")
 			})
 		}
 	})
@@ -212,7 +212,7 @@ func TestAPartOfAWrongLengthEndsTheUpload(t *testing.T) {
 		require.ErrorContains(t, err, fmt.Sprintf("Part %d has %d bytes", number, length))
 		b.empty(t)
 		_, err = s.Finish(t.Context(), ticket.Token, me)
-		refusedAs(t, err, uploads.TicketExpired, "token")
+		refusedAs(t, err, uploads.NotFound, "token")
 	}
 	rows := []struct {
 		name   string
@@ -272,9 +272,9 @@ func TestAnAbortedUploadIsGone(t *testing.T) {
 		sendPart(t, s, ticket, 3, bytesOf(ticket, 3, b.fileOf(aPNG()))) // some stores cannot tell that the upload is gone
 		require.Empty(t, keys(t, b.bucket))
 		_, err := s.Finish(t.Context(), ticket.Token, me)
-		refusedAs(t, err, uploads.TicketExpired, "token")
+		refusedAs(t, err, uploads.NotFound, "token")
 		_, err = s.StoredParts(t.Context(), ticket.Token, me)
-		refusedAs(t, err, uploads.TicketExpired, "token")
+		refusedAs(t, err, uploads.NotFound, "token")
 	})
 }
 
@@ -344,7 +344,7 @@ func TestATicketInPartsIsValidForOneUserPlaceAndTime(t *testing.T) {
 	ticket := b.sign(t, s)
 	content := b.fileOf(aPNG())
 	sendParts(t, s, ticket, content, 1, 2)
-	whole, err := b.inParts(t, uploads.Config{Key: ofMe, TokenKey: config.TokenKey, PartsFrom: -1}).Sign(t.Context(), uploads.Request{Size: 9, User: me})
+	whole, err := b.inParts(t, uploads.Config{Key: ofMe, TokenKey: config.TokenKey, PartsFrom: -1}).Sign(t.Context(), uploads.Request{Size: 9}, me)
 	require.NoError(t, err)
 
 	otherKey, otherPlace := config, config
@@ -367,15 +367,15 @@ func TestATicketInPartsIsValidForOneUserPlaceAndTime(t *testing.T) {
 		code   uploads.Code
 		field  string
 	}{
-		{"another user", b.bucket, config, ticket.Token, uploads.User{ID: "43"}, uploads.InvalidTicket, "token"},
+		{"another user", b.bucket, config, ticket.Token, uploads.User{ID: "43"}, uploads.NotFound, "token"},
 		{"no user", b.bucket, config, ticket.Token, uploads.User{}, uploads.InvalidValue, "user"},
-		{"another key", b.bucket, otherKey, ticket.Token, me, uploads.InvalidTicket, "token"},
-		{"another place", b.bucket, otherPlace, ticket.Token, me, uploads.InvalidTicket, "token"},
-		{"another bucket", inMemory(t), config, ticket.Token, me, uploads.InvalidTicket, "token"},
-		{"a changed token", b.bucket, config, string(changed), me, uploads.InvalidTicket, "token"},
-		{"another version", b.bucket, config, base64.RawURLEncoding.EncodeToString(raw), me, uploads.InvalidTicket, "token"},
-		{"a token cut short", b.bucket, config, ticket.Token[:100], me, uploads.InvalidTicket, "token"},
-		{"an expired ticket", b.bucket, expired, ticket.Token, me, uploads.TicketExpired, "token"},
+		{"another key", b.bucket, otherKey, ticket.Token, me, uploads.NotFound, "token"},
+		{"another place", b.bucket, otherPlace, ticket.Token, me, uploads.NotFound, "token"},
+		{"another bucket", inMemory(t), config, ticket.Token, me, uploads.NotFound, "token"},
+		{"a changed token", b.bucket, config, string(changed), me, uploads.NotFound, "token"},
+		{"another version", b.bucket, config, base64.RawURLEncoding.EncodeToString(raw), me, uploads.NotFound, "token"},
+		{"a token cut short", b.bucket, config, ticket.Token[:100], me, uploads.NotFound, "token"},
+		{"an expired ticket", b.bucket, expired, ticket.Token, me, uploads.NotFound, "token"},
 		{"a ticket for one request", b.bucket, config, whole.Token, me, uploads.InvalidValue, "token"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -415,7 +415,7 @@ func TestASignedPartExpiresWithItsTicket(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(30*time.Minute), signed.ExpiresAt, time.Minute)
 	now = ticket.ExpiresAt
 	_, err = s.SignPart(t.Context(), ticket.Token, me, 1)
-	refusedAs(t, err, uploads.TicketExpired, "token")
+	refusedAs(t, err, uploads.NotFound, "token")
 }
 
 func TestATokenInPartsHidesThatOfTheStore(t *testing.T) {
@@ -463,7 +463,7 @@ func TestLargeFilesAreSentInParts(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.config.Rules.MaxSize = 1 << 40
-			ticket, err := newService(t, row.bucket, row.config).Sign(t.Context(), uploads.Request{Size: row.size})
+			ticket, err := newService(t, row.bucket, row.config).Sign(t.Context(), uploads.Request{Size: row.size}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, row.parts, ticket.Parts)
 			require.Equal(t, row.parts == nil, ticket.Put != nil || ticket.Form != nil)
@@ -480,7 +480,7 @@ func TestATicketInPartsThatCannotBeSignedLeavesNothing(t *testing.T) {
 			return next(ctx)
 		})
 	})), smallPart}
-	_, err := b.inParts(t, uploads.Config{}).Sign(t.Context(), uploads.Request{Size: 100})
+	_, err := b.inParts(t, uploads.Config{}).Sign(t.Context(), uploads.Request{Size: 100}, uploads.User{})
 	refusedAs(t, err, uploads.StoreFailed, "file")
 	b.empty(t)
 }
@@ -528,7 +528,7 @@ func TestAbortRemovesAFileThatCouldNotBeFinished(t *testing.T) {
 	b.empty(t)
 	refuse = ""
 	_, err = s.Finish(t.Context(), ticket.Token, me)
-	refusedAs(t, err, uploads.TicketExpired, "token")
+	refusedAs(t, err, uploads.NotFound, "token")
 }
 
 func TestPartsOnAStoreThatMayOverwrite(t *testing.T) {
@@ -546,7 +546,7 @@ func TestPartsOnAStoreThatMayOverwrite(t *testing.T) {
 
 func TestATypeOfYourOwnTakesNoParts(t *testing.T) {
 	s := newService(t, wrapped{memstore.New(storage.WithSigningBaseURL("https://example.com"))}, uploads.Config{Unguarded: true, PartsFrom: 1})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 100})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 100}, uploads.User{})
 	require.NoError(t, err)
 	require.Nil(t, ticket.Parts)
 	require.NotNil(t, ticket.Put)

@@ -69,7 +69,7 @@ func TestAbortAfterAKillInFinishLeavesNothingOrSaysSo(t *testing.T) {
 					aborted++
 					b.empty(t)
 					_, err = s.Finish(t.Context(), ticket.Token, me)
-					refusedAs(t, err, uploads.TicketExpired, "token")
+					refusedAs(t, err, uploads.NotFound, "token")
 				default:
 					finished++
 					refusedAs(t, err, uploads.Completed, "token")

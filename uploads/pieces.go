@@ -177,7 +177,7 @@ func (u *putPiece) enter(ctx context.Context) (*session, error) {
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
 		case err != nil:
-			return nil, sessionFailed(err)
+			return nil, storeFailed(err)
 		case s.Phase == phaseAborted:
 			revision = s.revision
 		default:
@@ -211,7 +211,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	if err := service.keeper.checkFeatures(&target); err != nil {
 		return nil, err
 	}
-	s := newSession(kindPieces, p.User, UploadRequest{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{})
+	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{})
 	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Run: rand.Text()}
 	u.prefix = service.keeper.objectKey(s, s.run())
 	err := service.keeper.save(ctx, s)
@@ -274,7 +274,7 @@ func (u *putPiece) conflict(name string) error {
 	if u.conflicts++; u.conflicts < maxPieceConflicts {
 		return nil
 	}
-	return sessionFailed(&storage.Error{
+	return storeFailed(&storage.Error{
 		Code: storage.Unavailable, Key: u.service.config.Prefix + name, Err: fmt.Errorf("the state changed %d times while this call updated it", u.conflicts),
 		Hint: "check with storagetest that the store supports IfRevision, or with recordstest that the database compares revisions",
 	})
@@ -327,8 +327,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
-		finisher := u.service.finisher
-		if s.Claim != "" && s.Claim != u.claim && waited < finisher.claimFor {
+		if s.Claim != "" && s.Claim != u.claim && waited < claimFor {
 			if err := u.wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
@@ -336,7 +335,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
 			continue
 		}
 		earlier := s.Target.Key // of a call that may have stored it
-		done, err := finisher.finishAs(ctx, s, claimant{u.claim, seen}, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		done, err := u.service.keeper.finishAs(ctx, s, claimant{u.claim, seen}, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
 					return attrs, err
@@ -368,10 +367,7 @@ func (e piecesMissing) Error() string { return e.refusal.Error() }
 
 // join makes the object of the pieces. It starts again if a piece was replaced meanwhile.
 func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.Attrs, error) {
-	opts := []storage.CopyOption{}
-	for _, o := range u.service.keeper.writeOptions(s) {
-		opts = append(opts, o)
-	}
+	opts := optionsFor[storage.CopyOption](u.service.keeper.firstTarget(s))
 	for attempt := 1; ; attempt++ {
 		keys, err := u.stored(ctx, s)
 		if e, ok := errors.AsType[*Error](err); ok {
@@ -401,7 +397,7 @@ func (k *keeper) drawKey(s *session) error {
 	}
 	random, err := randomKey(k.config.Random)
 	if err != nil {
-		return sessionFailed(err)
+		return storeFailed(err)
 	}
 	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
 	if !k.service.judge.LooksAtContent() {
@@ -423,5 +419,5 @@ func pieceFailed(err error) error {
 		}
 		return e
 	}
-	return sessionFailed(err)
+	return storeFailed(err)
 }

@@ -140,7 +140,7 @@ func TestPiecesAreRefused(t *testing.T) {
 		{"another name", func(p *uploads.Piece) { p.Name = "b" }, "name parts_changed"},
 		{"another type", func(p *uploads.Piece) { p.Type = "b" }, "type parts_changed"},
 		{"other metadata", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": "b"} }, "metadata parts_changed"},
-		{"a piece that breaks off", func(p *uploads.Piece) { p.Body = io.MultiReader(strings.NewReader("b"), breaks{}) }, " interrupted"},
+		{"a piece that breaks off", func(p *uploads.Piece) { p.Body = io.MultiReader(strings.NewReader("b"), breaks{}) }, "file interrupted"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := takesPieces(t, memstore.New(), uploads.Config{})

@@ -4,10 +4,12 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/internal/pieces"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // Fail responds with err, as the handler does.
 func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Set(webapi.RequestIDHeader, "1")
 	s.responder.fail(w, r, err)
 }
 

@@ -14,10 +14,10 @@ import (
 // expirePieces removes an upload in pieces that is idle: the pieces first, then the state. It returns
 // false if a call continues the upload after all. Once the state is aborted, a call with the token
 // starts another upload with other keys, whether or not this removal completes.
-func (w *sweeper) expirePieces(ctx context.Context, s *session, g group, now time.Time, beside bool) (bool, error) {
+func (k *keeper) expirePieces(ctx context.Context, s *session, g group, now time.Time, beside bool) (bool, error) {
 	newest, idle := g.newest, now.Sub(g.newest)
 	if beside {
-		found, err := w.newest(ctx, s)
+		found, err := k.newest(ctx, s)
 		if err != nil {
 			return false, err
 		}
@@ -26,31 +26,31 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group, now tim
 		}
 		newest, idle = found, min(now.Sub(found), g.idle)
 	}
-	if idle < w.config.TTL {
+	if idle < k.config.TTL {
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {
-		if aborted, err := w.abortPieces(ctx, s, newest); !aborted || err != nil {
+		if aborted, err := k.abortPieces(ctx, s, newest); !aborted || err != nil {
 			return false, err
 		}
 	}
-	state := w.keeper.objectKey(s, stateName)
+	state := k.objectKey(s, stateName)
 	old := func(e storage.ListEntry) bool { return (e.Key != state || beside) && !e.Modified.After(newest) }
-	if _, err := storage.RemoveMatching(ctx, w.keeper.bucket, old, storage.WithPrefix(w.config.Prefix+s.name+"/")); err != nil {
+	if _, err := storage.RemoveMatching(ctx, k.bucket, old, storage.WithPrefix(k.config.Prefix+s.name+"/")); err != nil {
 		return false, err
 	}
-	err := w.config.States.RemoveState(ctx, state, s.revision)
+	err := k.config.States.RemoveState(ctx, state, s.revision)
 	return err == nil, err
 }
 
 // newest returns the time of the newest object of a session, but not of its state; the zero time if
 // there is none.
-func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
-	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(w.config.Prefix+s.name+"/")) {
+func (k *keeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
+	for entry, err := range k.bucket.List(ctx, storage.WithPrefix(k.config.Prefix+s.name+"/")) {
 		if err != nil {
 			return newest, err
 		}
-		if entry.Key != w.keeper.objectKey(s, stateName) && entry.Modified.After(newest) {
+		if entry.Key != k.objectKey(s, stateName) && entry.Modified.After(newest) {
 			newest = entry.Modified
 		}
 	}
@@ -59,9 +59,9 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 
 // abortPieces asks whether any call still uses the upload, and otherwise aborts it. A call that finished
 // before the question has left a newer piece. A call that finishes later has answered the question.
-func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
+func (k *keeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	save := func() (bool, error) {
-		err := w.keeper.save(ctx, s)
+		err := k.save(ctx, s)
 		if err == errConflict {
 			return false, nil
 		}
@@ -71,7 +71,7 @@ func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time)
 	if asked, err := save(); !asked || err != nil {
 		return false, err
 	}
-	if found, err := w.newest(ctx, s); err != nil || found.After(newest) {
+	if found, err := k.newest(ctx, s); err != nil || found.After(newest) {
 		return false, err
 	}
 	s.Pieces.Asked, s.Phase = "", phaseAborted
@@ -83,9 +83,9 @@ type inside struct{ *Service }
 // Unrecorded implements [pieces.Inside].
 func (s inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	var names []string
-	groups := s.sweeper.groupsAfter(ctx, s.bucket, "")
+	groups := s.keeper.groupsAfter(ctx, s.bucket, "")
 	if _, inBucket := s.config.States.(bucketStates); !inBucket {
-		groups = s.sweeper.listed(ctx, "")
+		groups = s.keeper.listed(ctx, "")
 	}
 	for g, err := range groups {
 		if err != nil {
@@ -121,7 +121,7 @@ func (s inside) SetWaits(wait, pulse pieces.WaitFunc) {
 		s.pieces.wait = wait
 	}
 	if pulse != nil {
-		s.finisher.pulse = pulse
+		s.keeper.pulse = pulse
 	}
 }
 

@@ -28,6 +28,7 @@ type problem struct {
 	Code     Code   `json:"code"`
 	Field    string `json:"field,omitempty"`
 	File     string `json:"file,omitempty"`
+	Request  string `json:"requestId"`
 	Key      string `json:"key,omitempty"`      // of Completed
 	Location string `json:"location,omitempty"` // of Completed
 }
@@ -48,16 +49,14 @@ func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status < 400 || status > 599 {
 		status = meanings.Status(e.Code)
 	}
-	if status >= http.StatusInternalServerError {
-		if h.config.OnError != nil && !errors.Is(err, context.Canceled) {
-			h.config.OnError(r, err)
-		}
-		if status == http.StatusServiceUnavailable {
-			webapi.SetRetryAfter(w.Header(), err, time.Second)
-		}
+	if status >= http.StatusInternalServerError && h.config.OnError != nil && !errors.Is(err, context.Canceled) {
+		h.config.OnError(r, err)
+	}
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests {
+		webapi.SetRetryAfter(w.Header(), err, time.Second)
 	}
 	webapi.WriteJSON(w, status, "application/problem+json", problem{
 		Title: http.StatusText(status), Status: status, Detail: e.Message, Message: e.Message,
-		Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], File: e.Name, Key: e.key, Location: e.location,
+		Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader), Key: e.key, Location: e.location,
 	})
 }

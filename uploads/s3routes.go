@@ -3,9 +3,7 @@ package uploads
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -51,18 +49,17 @@ type begunUpload struct {
 
 // A companion has the routes that Uppy's companion has.
 type companion struct {
-	bucket   storage.ReadWriter
-	config   Config
-	keeper   *keeper
-	finisher *finisher
+	bucket storage.ReadWriter
+	config Config
+	keeper *keeper
 }
 
 func (h *companion) beginParts(c *call) error {
 	var asked beginRequest
-	if err := readJSON(c, &asked, maxBegin); err != nil {
+	if err := readJSON(c, &asked, maxBegin, false); err != nil {
 		return err
 	}
-	n := UploadRequest{Name: asked.Name, Type: asked.Type, Size: -1}
+	n := Request{Name: asked.Name, Type: asked.Type, Size: -1}
 	if asked.Size != nil {
 		if n.Size = *asked.Size; n.Size < 0 {
 			return invalid("size", "The size of a file is not negative.")
@@ -87,7 +84,7 @@ func (h *companion) beginParts(c *call) error {
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
 	if err := h.keeper.save(c.Context(), s); err != nil {
-		h.keeper.abandon(c.Context(), upload)
+		abandon(c.Context(), upload)
 		return err
 	}
 	begun := begunUpload{
@@ -128,9 +125,9 @@ func (h *companion) beginSignable(ctx context.Context, s *session) (storage.Mult
 	if err == nil {
 		return upload, nil
 	}
-	h.keeper.abandon(ctx, upload)
+	abandon(ctx, upload)
 	if storage.CodeOf(err) != storage.Unsupported {
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
 	if s.Checked && storage.Supports(h.bucket, storage.SignedParts) {
 		s.Checked = false
@@ -138,13 +135,6 @@ func (h *companion) beginSignable(ctx context.Context, s *session) (storage.Mult
 		s.Proxied = true
 	}
 	return h.beginSignable(ctx, s)
-}
-
-// abandon drops an upload whose session could not be saved.
-func (k *keeper) abandon(ctx context.Context, upload storage.MultipartUpload) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-	defer cancel()
-	_ = upload.Abort(ctx)
 }
 
 // loadParts reads the session of an upload in parts that the request names.
@@ -180,7 +170,7 @@ func (h *companion) openParts(c *call) (*session, storage.MultipartUpload, error
 	}
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
-		return nil, nil, sessionFailed(err)
+		return nil, nil, storeFailed(err)
 	}
 	return s, upload, nil
 }
@@ -220,7 +210,7 @@ func uploadParts(ctx context.Context, upload storage.MultipartUpload) ([]storage
 		return nil, notFound()
 	}
 	if err != nil {
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
 	return parts, nil
 }
@@ -245,18 +235,6 @@ func (h *companion) abortParts(c *call) error {
 		return err
 	}
 	webapi.WriteJSON(c.w, http.StatusOK, "application/json", struct{}{})
-	return nil
-}
-
-// readJSON reads a document of at most this many bytes. A page of another origin cannot send this type without a
-// preflight.
-func readJSON(c *call, to any, most int64) error {
-	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return refuse("Content-Type", UnsupportedType, "The request must be application/json.")
-	}
-	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most)).Decode(to); err != nil {
-		return refuse("", InvalidRequest, "The request is not understood.")
-	}
 	return nil
 }
 

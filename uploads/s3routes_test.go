@@ -164,7 +164,7 @@ func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
 		}
-		require.Equal(t, "422 parts_missing parts", u.complete(parts[:len(parts)-1]...).refusal(t))
+		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
 		a := u.complete(parts...)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		s.stored(u.Key, data)
@@ -233,8 +233,8 @@ func TestS3Refuses(t *testing.T) {
 	}{
 		{"nobody", "", "POST", "/s3/multipart", `{}`, json, "401 unauthenticated"},
 		{"not JSON", alice, "POST", "/s3/multipart", `{`, json, "400 invalid_request"},
-		{"a form", alice, "POST", "/s3/multipart", `{}`, "text/plain", "415 unsupported_type Content-Type"},
-		{"no type", alice, "POST", "/s3/multipart", `{}`, "", "415 unsupported_type Content-Type"},
+		{"a form", alice, "POST", "/s3/multipart", `{}`, "text/plain", "415 invalid_request Content-Type"},
+		{"no type", alice, "POST", "/s3/multipart", `{}`, "", "415 invalid_request Content-Type"},
 		{"negative size", alice, "POST", "/s3/multipart", `{"size": -1}`, json, "400 invalid_value size"},
 		{"a size that is text", alice, "POST", "/s3/multipart", `{"size": "1"}`, json, "400 invalid_request"},
 		{"a name that is too long", alice, "POST", "/s3/multipart", `{"filename": "` + strings.Repeat("x", 10000) + `"}`, json, "400 invalid_value filename"},
@@ -265,9 +265,9 @@ func TestS3Refuses(t *testing.T) {
 		{"no parts", alice, "POST", u.path("/complete"), `{"parts":[]}`, json, "400 invalid_value parts"},
 		{"parts in another order", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":2},{"PartNumber":1}]}`, json, "400 invalid_value parts[0].PartNumber"},
 		{"a part twice", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":1}]}`, json, "400 invalid_value parts[1].PartNumber"},
-		{"a part that is missing", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":2}]}`, json, "422 parts_missing parts[1]"},
+		{"a part that is missing", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":2}]}`, json, "422 not_uploaded parts[1]"},
 		{"another ETag", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"\"no\""}]}`, json, "422 parts_changed parts[0].ETag"},
-		{"the part of another upload", alice, "POST", other.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"` + strings.Trim(first.ETag, `"`) + `"}]}`, json, "422 parts_missing parts[0]"},
+		{"the part of another upload", alice, "POST", other.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"` + strings.Trim(first.ETag, `"`) + `"}]}`, json, "422 not_uploaded parts[0]"},
 		{"bytes without a signature", "", "PUT", "/s3/part/" + u.UploadID + "/1", "x", "", "404 not_found uploadId"},
 		{"bytes with another signature", "", "PUT", "/s3/part/" + u.UploadID + "/1?expires=9999999999&signature=x", "x", "", "404 not_found uploadId"},
 		{"bytes to an upload in parts", "", "PUT", "/s3/single/" + u.UploadID, "x", "", "404 not_found uploadId"},
@@ -309,7 +309,7 @@ func TestS3Expires(t *testing.T) {
 // As an address of the store, that of a part that passes through the handler is for this
 // part only, and expires.
 func TestS3AddressesOfProxiedParts(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, PartTTL: time.Minute})
+	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
 	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
 	signed := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
 	require.Equal(t, "crc32c", u.Checksum)
@@ -413,17 +413,17 @@ func TestS3FileInAForm(t *testing.T) {
 			kind string
 			want string
 		}{
-			{"a long header", header, headerKind, "400 invalid_value file"},
-			{"a long field", field, fieldKind, "400 invalid_value file"},
-			{"no form", whole, "text/plain", "415 unsupported_type Content-Type"},
-			{"no boundary", whole, "multipart/form-data", "415 unsupported_type Content-Type"},
-			{"no file", other, otherKind, "400 invalid_value file"},
+			{"a long header", header, headerKind, "400 invalid_request"},
+			{"a long field", field, fieldKind, "413 too_large file"},
+			{"no form", whole, "text/plain", "415 invalid_request Content-Type"},
+			{"no boundary", whole, "multipart/form-data", "415 invalid_request Content-Type"},
+			{"no file", other, otherKind, "400 no_file file"},
 			{"too large", large, largeKind, "413 too_large body"},
 			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
 			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
-			{"another boundary", whole, otherKind, "400 invalid_value file"},
-			{"cut in the file", whole[:1<<19], kind, "400 interrupted"},
-			{"cut in a field", whole[:20], kind, "400 interrupted body"},
+			{"another boundary", whole, otherKind, "400 invalid_request"},
+			{"cut in the file", whole[:1<<19], kind, "400 interrupted file"},
+			{"cut in a field", whole[:20], kind, "400 interrupted file"},
 		} {
 			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
 			require.Equal(t, row.want, post(row.body, row.kind).refusal(t), row.name)
@@ -468,7 +468,7 @@ func TestNewHandlerRefuses(t *testing.T) {
 		{"no Authorize", bucket, func(c *uploads.Config) { c.Authorize = nil }, "Config.Authorize"},
 		{"negative size", bucket, func(c *uploads.Config) { c.Rules = rules.Any(-1) }, "Config.Rules"},
 		{"long TTL", bucket, func(c *uploads.Config) { c.TTL = 8 * 24 * time.Hour }, "Config.TTL"},
-		{"long PartTTL", bucket, func(c *uploads.Config) { c.PartTTL = 8 * 24 * time.Hour }, "Config.PartTTL"},
+		{"long UploadTTL", bucket, func(c *uploads.Config) { c.UploadTTL = 8 * 24 * time.Hour }, "Config.UploadTTL"},
 		{"little memory", bucket, func(c *uploads.Config) { c.MemoryLimit = 1 }, "Config.MemoryLimit"},
 		{"prefix without a slash", bucket, func(c *uploads.Config) { c.Prefix = "x" }, "Config.Prefix"},
 		{"origin with a path", bucket, func(c *uploads.Config) { c.Origins = []string{"https://a/b"} }, "Config.Origins"},

@@ -33,7 +33,7 @@ type completedUpload struct {
 
 func (h *companion) completeParts(c *call) error {
 	var asked completeRequest
-	if err := readJSON(c, &asked, maxParts); err != nil {
+	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
 	}
 	s, err := h.loadParts(c)
@@ -66,7 +66,7 @@ func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*
 	if s.Phase == phaseOpen {
 		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 		if err != nil {
-			return nil, sessionFailed(err)
+			return nil, storeFailed(err)
 		}
 		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
 			return h.doneOr(c, h.orCompleted(c, err))
@@ -120,7 +120,7 @@ func (h *companion) finishParts(ctx context.Context, s *session) (*session, erro
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
-	return h.finisher.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+	return h.keeper.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
 		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err
@@ -206,11 +206,11 @@ func (h *companion) checkParts(ctx context.Context, s *session, upload storage.M
 		field := fmt.Sprintf("parts[%d]", i)
 		switch {
 		case !ok:
-			return nil, refuse(field, PartsMissing, fmt.Sprintf("Part %d has not arrived.", p.Number))
+			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		case !sameETag(p.ETag, there.ETag):
 			return nil, partChanged(i, p.Number)
 		case i < len(parts)-1 && there.Size < limits.MinSize:
-			return nil, refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
+			return nil, refuse(field, WrongSize, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
 		}
 		total += there.Size
 		if p.ETag != "" {
@@ -219,7 +219,7 @@ func (h *companion) checkParts(ctx context.Context, s *session, upload storage.M
 	}
 	switch most := s.Target.MaxSize; {
 	case s.Size >= 0 && total < s.Size:
-		return nil, refuse("parts", PartsMissing, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
 		err = refuse("size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
 	case most > 0 && total > most:

@@ -58,7 +58,7 @@ func (h *companion) putPart(c *call) error {
 	}
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
-		return sessionFailed(err)
+		return storeFailed(err)
 	}
 	limits := upload.Limits()
 	number, err := partNumber("partNumber", c.PathValue("part"), limits)
@@ -89,7 +89,7 @@ func (h *companion) putPart(c *call) error {
 	case storage.ChecksumMismatch:
 		return refuse("crc32c", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
 	default:
-		return sessionFailed(err)
+		return storeFailed(err)
 	}
 	c.w.Header().Set("ETag", etagOf(*part))
 	c.w.WriteHeader(http.StatusOK)

@@ -82,7 +82,7 @@ func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, fi
 	if err != nil {
 		return nil, err
 	}
-	ttl := min(h.config.PartTTL, s.Expires.Sub(h.config.Now()).Truncate(time.Second))
+	ttl := min(h.config.UploadTTL, s.Expires.Sub(h.config.Now()).Truncate(time.Second))
 	if ttl < minTTL {
 		return nil, notFound()
 	}
@@ -102,7 +102,7 @@ func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, fi
 	}
 	signed, err := upload.SignPart(c.Context(), number, opts...)
 	if err != nil {
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
 	headers := map[string]string{}
 	for name, values := range signed.Header {

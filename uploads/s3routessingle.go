@@ -3,7 +3,6 @@ package uploads
 import (
 	"context"
 	"crypto/rand"
-	"hash/crc32"
 	"io"
 	"net/http"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
@@ -26,7 +26,7 @@ type singleUpload struct {
 
 func (h *companion) beginSingle(c *call) error {
 	query := c.URL.Query()
-	n := UploadRequest{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
+	n := Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}
 	for name, value := range query {
 		if inner, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(inner, "]") {
@@ -41,7 +41,7 @@ func (h *companion) beginSingle(c *call) error {
 	if err != nil {
 		return err
 	}
-	ttl := min(h.config.TTL, h.config.PartTTL)
+	ttl := min(h.config.TTL, h.config.UploadTTL)
 	s.Expires = h.config.Now().Add(ttl).UTC()
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		return err
@@ -68,11 +68,8 @@ func (h *companion) putSingle(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err = h.finisher.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := []storage.UploadOption{s.writeID()}
-		for _, o := range h.keeper.writeOptions(s) {
-			opts = append(opts, o)
-		}
+	s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), s.writeID())
 		if size >= 0 {
 			opts = append(opts, storage.WithSize(size))
 		}
@@ -111,7 +108,7 @@ type summedBody struct {
 
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
-	b.bytes, b.crc = b.bytes+int64(n), crc32.Update(b.crc, castagnoli, p[:n])
+	b.bytes, b.crc = b.bytes+int64(n), crc32c.Update(b.crc, p[:n])
 	return n, err
 }
 
@@ -142,4 +139,41 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 		return 0, tooLarge("body", b.most)
 	}
 	return n, err
+}
+
+// file returns the bytes of a file in one request, and how many there are, or -1. The file is the
+// body, or a field of a form. Reading fails after most bytes (0: no limit) or if the client sends
+// nothing for a while.
+func (c *call) file(most int64) (io.Reader, int64, error) {
+	if c.Method == http.MethodPost {
+		file, err := c.formFile(most)
+		return file, -1, err
+	}
+	body, err := c.boundedBody(most)
+	return body, c.ContentLength, err
+}
+
+// formFile returns the field "file" of a form. Fields before it are skipped, and those after it are not
+// read.
+func (c *call) formFile(most int64) (io.Reader, error) {
+	all := most
+	if most > 0 {
+		all += maxFieldBytes
+	}
+	body, err := c.boundedBody(all)
+	if err != nil {
+		return nil, tooLarge("Content-Length", most)
+	}
+	form, err := newFormReader(c, body, fileField, maxFieldBytes)
+	if err != nil {
+		return nil, err
+	}
+	switch part, err := form.next(); {
+	case err == io.EOF:
+		return nil, noFile()
+	case err != nil || most <= 0:
+		return part, err
+	default:
+		return &limitedBody{from: part, left: most, most: most}, nil
+	}
 }

@@ -39,7 +39,7 @@ func newShared(t *testing.T, inspect func(context.Context, *uploads.File, *stora
 	}))
 	s.sessionSite = newSessionSite(t, bucket, uploads.Config{
 		Inspect: inspect, ProxyParts: true,
-		Begin: func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) {
+		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &uploads.Target{Key: sharedKey}, nil
 		},
 		Stored: func(_ context.Context, u *uploads.File) error {

@@ -27,7 +27,7 @@ func TestScript(t *testing.T) {
 	handler, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(0),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil },
-		Begin: func(_ *http.Request, _ uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+		Begin: func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 			if n.Type == "application/x-refused" {
 				return nil, &uploads.Error{Code: uploads.Refused, Message: "This type is not wanted."}
 			}

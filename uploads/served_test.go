@@ -49,7 +49,7 @@ func storedBothWays(t *testing.T, s *uploads.Service, content string) map[string
 	t.Helper()
 	stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
 	require.NoError(t, err)
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})

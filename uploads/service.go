@@ -9,10 +9,8 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -21,22 +19,19 @@ import (
 // concurrent use. It is an [http.Handler] if Config.Authorize is set; any number of processes
 // may each have one for the same bucket.
 type Service struct {
-	bucket   storage.Bucket
-	config   Config
-	judge    *rules.Judge
-	maxSize  int64 // bytes; 0: that of the store
-	pattern  *pattern
-	guarded  bool // every write uses IfAbsent
-	tokens   *tokens
-	basePart int64 // partsize.Base; tests make it smaller
+	bucket  storage.Bucket
+	config  Config
+	judge   *rules.Judge
+	maxSize int64 // bytes; 0: that of the store
+	pattern *pattern
+	guarded bool // every write uses IfAbsent
+	tokens  *tokens
 
 	mux       *http.ServeMux
 	responder *responder
 	keeper    *keeper
-	finisher  *finisher
 	companion *companion
 	tus       *tus
-	sweeper   *sweeper
 	pieces    *pieceTaker
 }
 
@@ -94,7 +89,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
-		tokens:  &tokens{config: c, pattern: p, tokenKey: key, sealer: newSealer(key)}, basePart: partsize.Base,
+		tokens:  &tokens{config: c, pattern: p, tokenKey: key, sealer: newSealer(key)},
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
@@ -163,33 +158,6 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-// options returns the options of an object that is kept.
-func (t *Target) options() []storage.WriteOption {
-	opts := []storage.WriteOption{}
-	if t.ContentType != "" {
-		opts = append(opts, storage.WithContentType(t.ContentType))
-	}
-	if t.CacheControl != "" {
-		opts = append(opts, storage.WithCacheControl(t.CacheControl))
-	}
-	if t.ContentDisposition != "" {
-		opts = append(opts, storage.WithContentDisposition(t.ContentDisposition))
-	}
-	if len(t.Metadata) > 0 {
-		opts = append(opts, storage.WithMetadata(t.Metadata))
-	}
-	if len(t.Tags) > 0 {
-		opts = append(opts, storage.WithTags(t.Tags))
-	}
-	if t.PublicRead {
-		opts = append(opts, storage.WithPublicRead())
-	}
-	if !t.Overwrite {
-		opts = append(opts, storage.IfAbsent())
-	}
-	return opts
-}
-
 func randomKey(from io.Reader) (random [randomBytes]byte, err error) {
 	if _, err = io.ReadFull(from, random[:]); err != nil {
 		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
@@ -197,26 +165,24 @@ func randomKey(from io.Reader) (random [randomBytes]byte, err error) {
 	return random, err
 }
 
-const discardTimeout = 10 * time.Second
-
 // discard removes an object that must not stay, even if the sender has gone. If that
 // fails, the object stays under a key that nobody knows.
 func (s *Service) discard(ctx context.Context, key string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	_ = s.bucket.Remove(ctx, key)
 }
 
-// Delete removes a file of a user. If Config.Key could not have made key for the user, it fails with NotYours. If there is no such file, it succeeds. A
-// pattern without values does not name an owner, so the caller must know whose the
-// key is.
+// Delete removes a file of a user. If Config.Key could not have made key for the user, it
+// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values does
+// not name an owner, so the caller must know whose the key is.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	values := user.values()
 	if e := s.checkValues(values); e != nil {
 		return e
 	}
 	if !s.pattern.matches(key, values) {
-		return refuse("key", NotYours, "This file is not yours, or is not stored here.")
+		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {
 		e := storeFailed(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/pieces"
 )
 
 // The kinds of sessions.
@@ -106,12 +107,13 @@ func validID(id string) bool {
 // errConflict is returned if another call has changed the session.
 var errConflict = errors.New("the upload was changed by another request")
 
-// A keeper has the sessions of uploads in the store.
+// A keeper has the sessions of uploads in the store, and makes their objects.
 type keeper struct {
 	bucket   storage.ReadWriter
 	config   Config
 	service  *Service
-	basePart int64 // partsize.Base; tests make it smaller
+	basePart int64           // partsize.Base; tests make it smaller
+	pulse    pieces.WaitFunc // between two renewals of a claim
 }
 
 func (k *keeper) objectKey(s *session, name string) string {
@@ -140,7 +142,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, notFound()
 	}
 	if err != nil {
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
 	s.id = id
 	return s, nil
@@ -180,7 +182,7 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 	case storage.PreconditionFailed:
 		return errConflict
 	}
-	return sessionFailed(err)
+	return storeFailed(err)
 }
 
 // maxConflicts limits how often one call reads a session again because another call
@@ -212,7 +214,7 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && s.run() != old.run():
 		return nil, notFound()
 	case err != nil:
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
 	s.id = old.id
 	return s, nil
@@ -270,7 +272,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 		return err
 	}
 	if err := k.remove(ctx, s); err != nil {
-		return sessionFailed(err)
+		return storeFailed(err)
 	}
 	return nil
 }
@@ -286,7 +288,7 @@ func (s *session) completed() *Error {
 func (s *session) key() string { return cmp.Or(s.Target.Key, s.id) }
 
 // newSession returns a session that is not saved yet, with an ID that cannot be guessed.
-func newSession(kind string, user User, n UploadRequest, target Target, expires time.Time) *session {
+func newSession(kind string, user User, n Request, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
 		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata, Size: n.Size,

@@ -13,7 +13,7 @@ import (
 
 // begin asks the application for the target of a new upload, and returns its session,
 // which is not saved yet.
-func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) (*session, error) {
+func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*session, error) {
 	target, err := k.targetOf(c, n, sizeField)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) 
 }
 
 // targetOf returns where a file goes. If its content must be known first, the key is "".
-func (k *keeper) targetOf(c *call, n UploadRequest, sizeField string) (*Target, error) {
+func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error) {
 	s := k.service
 	if s.maxSize > 0 && n.Size > s.maxSize {
 		return nil, tooLarge(sizeField, s.maxSize)
@@ -98,11 +98,7 @@ var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: cont
 
 // beginUpload begins the multipart upload of a session in the store.
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	opts := more
-	for _, o := range k.writeOptions(s) {
-		opts = append(opts, o)
-	}
-	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), opts...)
+	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.TooLarge:
 		e := refuse("size", TooLarge, "The file is larger than the store allows.")
@@ -113,7 +109,7 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	case code == storage.Unsupported:
 		return nil, unsupported(err)
 	case err != nil:
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
 	s.Token = upload.Token()
 	return upload, nil

@@ -330,7 +330,7 @@ func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
 	second := make(chan *answer, 1)
 	go func() { second <- completeAt(slow, one, two) }()
 	<-listed
-	require.Equal(t, "503 store_failed", completeAt(failing, one).refusal(t))
+	require.Equal(t, "503 store_failed file", completeAt(failing, one).refusal(t))
 	close(goOn)
 	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
 	require.Equal(t, http.StatusOK, u.complete(one).StatusCode)
@@ -381,7 +381,7 @@ func TestErrorsShowNothingOfTheStore(t *testing.T) {
 		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
 		s.do(alice, "GET", "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1", nil, nil),
 	} {
-		require.Equal(t, "503 store_failed", a.refusal(t))
+		require.Equal(t, "503 store_failed file", a.refusal(t))
 		require.NotContains(t, string(a.body), "SECRET")
 		require.NotContains(t, string(a.body), ".uploads")
 		require.NotEmpty(t, a.Header.Get("Retry-After"))

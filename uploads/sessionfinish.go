@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
@@ -28,20 +27,11 @@ const (
 // A maker makes the object of a session under key. It may be called again.
 type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 
-// A finisher makes the object of a session.
-type finisher struct {
-	bucket   storage.ReadWriter
-	config   Config
-	keeper   *keeper
-	claimFor time.Duration   // the constant; tests make it shorter
-	pulse    pieces.WaitFunc // between two renewals of a claim
-}
-
 // finish makes the object of a session whose bytes have all arrived: it is stored,
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
-func (f *finisher) finish(ctx context.Context, s *session, make maker) (*session, error) {
-	return f.finishAs(ctx, s, claimant{name: rand.Text()}, make)
+func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
+	return k.finishAs(ctx, s, claimant{name: rand.Text()}, make)
 }
 
 // A claimant is a call that wants to make an object.
@@ -52,22 +42,22 @@ type claimant struct {
 	overdue string
 }
 
-func (f *finisher) finishAs(ctx context.Context, s *session, by claimant, make maker) (*session, error) {
+func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
-		limit += max(0, s.Expires.Sub(f.config.Now()))
+		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := f.claim(ctx, s, by)
+	s, err := k.claim(ctx, s, by)
 	if err != nil {
 		return nil, err
 	}
-	claimed, stop := f.keepClaim(ctx, s)
-	done, err := f.finishClaimed(claimed, s, make)
+	claimed, stop := k.keepClaim(ctx, s)
+	done, err := k.finishClaimed(claimed, s, make)
 	lost := stop()
 	if err != nil {
-		f.release(ctx, s)
+		k.release(ctx, s)
 		if lost {
 			return nil, beingCompleted()
 		}
@@ -77,11 +67,11 @@ func (f *finisher) finishAs(ctx context.Context, s *session, by claimant, make m
 }
 
 // claim reserves the session for this call.
-func (f *finisher) claim(ctx context.Context, s *session, by claimant) (*session, error) {
+func (k *keeper) claim(ctx context.Context, s *session, by claimant) (*session, error) {
 	user, etags, sum := s.User, s.ETags, s.PartsSum
 	whole := s.Tus != nil && s.Tus.Whole
-	return f.keeper.update(ctx, s, func(s *session) (bool, error) {
-		now := f.config.Now()
+	return k.update(ctx, s, func(s *session) (bool, error) {
+		now := k.config.Now()
 		switch {
 		case s.User != user || s.Phase == phaseAborted:
 			return false, notFound()
@@ -92,9 +82,9 @@ func (f *finisher) claim(ctx context.Context, s *session, by claimant) (*session
 		case s.Phase == phaseOpen && s.arrived():
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
-		s.Claim, s.ClaimedUntil = by.name, now.Add(f.claimFor)
+		s.Claim, s.ClaimedUntil = by.name, now.Add(claimFor)
 		if s.Pieces != nil {
-			return true, f.keeper.drawKey(s)
+			return true, k.drawKey(s)
 		}
 		if s.Tus != nil {
 			s.Tus.Holder, s.Tus.Whole = "", whole
@@ -106,13 +96,13 @@ func (f *finisher) claim(ctx context.Context, s *session, by claimant) (*session
 // keepClaim renews the claim until stop is called. If another call has claimed the session,
 // as in a process whose clock differs, the context that it returns is canceled, and stop
 // returns true.
-func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
+func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	claim, ended, lost := s.Claim, make(chan struct{}), false
 	go func() {
 		defer close(ended)
-		for f.pulse(held, f.claimFor/4) == nil {
-			if lost = !f.renew(held, s, claim); !lost {
+		for k.pulse(held, claimFor/4) == nil {
+			if lost = !k.renew(held, s, claim); !lost {
 				continue
 			}
 			if s.Pieces == nil { // else whichever call is first makes the file
@@ -130,16 +120,16 @@ func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Cont
 
 // renew renews a claim, and returns false if it is lost. If the store fails, the next call
 // tries again.
-func (f *finisher) renew(ctx context.Context, s *session, claim string) bool {
-	s, err := f.keeper.reload(ctx, s)
+func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
+	s, err := k.reload(ctx, s)
 	if err != nil {
 		return storage.CodeOf(err) != storage.ObjectNotFound
 	}
 	if s.Claim != claim {
 		return false
 	}
-	s.ClaimedUntil = f.config.Now().Add(f.claimFor)
-	_ = f.keeper.save(ctx, s)
+	s.ClaimedUntil = k.config.Now().Add(claimFor)
+	_ = k.save(ctx, s)
 	return true
 }
 
@@ -149,11 +139,11 @@ func (s *session) claimed(now time.Time) bool {
 }
 
 // release lets the next call continue at once.
-func (f *finisher) release(ctx context.Context, claimed *session) {
+func (k *keeper) release(ctx context.Context, claimed *session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	claim := claimed.Claim
-	_, _ = f.keeper.update(ctx, claimed, func(s *session) (bool, error) {
+	_, _ = k.update(ctx, claimed, func(s *session) (bool, error) {
 		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
 			return false, nil
 		}
@@ -162,38 +152,38 @@ func (f *finisher) release(ctx context.Context, claimed *session) {
 	})
 }
 
-func (f *finisher) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
+func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.file()
 	if s.Phase != phaseStored {
-		attrs, err := f.makeObject(ctx, s, u, make)
+		attrs, err := k.makeObject(ctx, s, u, make)
 		if err != nil {
-			return nil, f.keeper.dropIfRefused(ctx, s, err)
+			return nil, k.dropIfRefused(ctx, s, err)
 		}
 		u.Attrs, u.Size, u.ContentType, u.CRC32C, u.Modified = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C, attrs.Modified
 	}
 	target := s.Target
 	u.Key = target.Key
 	if s.Kind != kindPartial {
-		if err := f.keeper.service.link(ctx, u); err != nil {
-			return nil, sessionFailed(err)
+		if err := k.service.link(ctx, u); err != nil {
+			return nil, storeFailed(err)
 		}
 	}
-	if (f.config.Stored != nil || s.Pieces != nil) && s.Kind != kindPartial {
+	if (k.config.Stored != nil || s.Pieces != nil) && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
-			if s, err = f.keeper.advanceTo(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
+			if s, err = k.advanceTo(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
 				return nil, err
 			}
 		}
-		if err := f.keeper.service.tell(ctx, u); err != nil {
+		if err := k.service.tell(ctx, u); err != nil {
 			return nil, err
 		}
 	}
 	names := s.tailNames()
-	if f.keeper.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
+	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	done, err := f.keeper.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
+	done, err := k.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
 	switch {
 	case s.Pieces != nil && err != nil && CodeOf(err) != StoreFailed:
 		s.stored(phaseDone, u.Size) // another call has taken over, or Sweep has removed the state
@@ -201,9 +191,9 @@ func (f *finisher) finishClaimed(ctx context.Context, s *session, make maker) (*
 	case err != nil:
 		return nil, err
 	case s.Pieces != nil:
-		_ = f.keeper.removeObjects(ctx, s) // else Sweep does
+		_ = k.removeObjects(ctx, s) // else Sweep does
 	case len(names) > 0:
-		f.keeper.removeKeys(ctx, s, names...)
+		k.removeKeys(ctx, s, names...)
 	}
 	return done, nil
 }
@@ -259,26 +249,26 @@ func (k *keeper) storeKey(s *session) string {
 }
 
 // makeObject makes the object under its key.
-func (f *finisher) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
-	if !f.keeper.staged(s.Kind) {
-		return f.makeOnce(ctx, s, s.Target.Key, make)
+func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
+	if !k.staged(s.Kind) {
+		return k.makeOnce(ctx, s, s.Target.Key, make)
 	}
-	content := f.keeper.objectKey(s, contentName)
+	content := k.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
 		name := contentName + "-" + s.Claim + s.extension()
-		content = f.keeper.objectKey(s, name)
+		content = k.objectKey(s, name)
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 			defer cancel()
-			f.keeper.removeKeys(ctx, s, name)
+			k.removeKeys(ctx, s, name)
 		}()
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	if s.Phase == phaseCompleting { // an earlier call may have stored it
-		attrs, err = f.bucket.Attrs(ctx, content)
+		attrs, err = k.bucket.Attrs(ctx, content)
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		attrs, err = make(ctx, content)
@@ -286,29 +276,26 @@ func (f *finisher) makeObject(ctx context.Context, s *session, u *File, make mak
 	if err != nil || s.Kind == kindPartial {
 		return attrs, err
 	}
-	target, err := f.keeper.settle(ctx, s, u, content)
+	target, err := k.settle(ctx, s, u, content)
 	if err != nil {
 		return nil, err
 	}
 	found := cmp.Or(target.ContentType, attrs.ContentType)
 	u.Key, u.Size, u.ContentType = target.Key, attrs.Size, found
-	if f.config.Inspect != nil {
-		if err := f.keeper.service.inspect(ctx, u, content); err != nil {
+	if k.config.Inspect != nil {
+		if err := k.service.inspect(ctx, u, content); err != nil {
 			return nil, err
 		}
 	}
 	if u.ContentType != found {
 		target.ContentType = u.ContentType
 	}
-	made, err := f.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := []storage.CopyOption{}
+	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := optionsFor[storage.CopyOption](target)
 		if s.Pieces == nil {
-			opts = append(opts, s.writeID())
+			opts = append(target.copyOptions(), s.writeID())
 		}
-		for _, o := range target.options() {
-			opts = append(opts, o)
-		}
-		return storage.Copy(ctx, f.bucket, key, f.bucket, content, opts...)
+		return storage.Copy(ctx, k.bucket, key, k.bucket, content, opts...)
 	})
 	if err == nil {
 		s.Target = target
@@ -345,13 +332,13 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 
 // makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
 // maker finds that object by its write id. The key of a file in pieces is its own.
-func (f *finisher) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
+func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	switch {
 	case storage.CodeOf(err) != storage.PreconditionFailed:
 		return made, err
 	case s.Pieces != nil:
-		return f.bucket.Attrs(ctx, key)
+		return k.bucket.Attrs(ctx, key)
 	}
 	e := exists()
 	e.Err = err
@@ -383,7 +370,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	e, refused := errors.AsType[*Error](err)
 	if !refused {
 		if s.Pieces != nil {
-			return sessionFailed(err)
+			return storeFailed(err)
 		}
 		switch code := storage.CodeOf(err); {
 		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin
@@ -397,7 +384,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 			e = notFound()
 			e.Err = err
 		default:
-			return sessionFailed(err)
+			return storeFailed(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
@@ -416,11 +403,11 @@ func (s *session) file() *File {
 	}
 }
 
-// writeOptions returns the options of the object when its bytes are stored first.
-func (k *keeper) writeOptions(s *session) []storage.WriteOption {
+// firstTarget returns how the bytes are stored first.
+func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {
 		t.Overwrite, t.PublicRead = true, false
 	}
-	return t.options()
+	return t
 }

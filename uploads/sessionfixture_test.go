@@ -72,7 +72,7 @@ func configured(c uploads.Config) uploads.Config {
 		}
 	}
 	if c.Begin == nil && c.Key == "" {
-		c.Begin = func(_ *http.Request, user uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+		c.Begin = func(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 			if n.Type == "text/html" {
 				return nil, &uploads.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
 			}
@@ -146,10 +146,14 @@ func (a *answer) json(t *testing.T, to any) {
 // refusal returns code and field of an error response.
 func (a *answer) refusal(t *testing.T) string {
 	t.Helper()
-	var p struct{ Code, Field, Title, Detail string }
+	var p struct{ Code, Field, Title, Detail, RequestID string }
 	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), string(a.body))
 	a.json(t, &p)
 	require.NotEmpty(t, p.Detail)
+	require.NotEmpty(t, p.RequestID)
+	require.Equal(t, a.Header.Get("X-Request-Id"), p.RequestID)
+	waiting := a.StatusCode == http.StatusLocked || a.StatusCode >= 500 && a.StatusCode != http.StatusNotImplemented
+	require.Equal(t, waiting, a.Header.Get("Retry-After") != "", a.Status)
 	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.StatusCode, p.Code, p.Field))
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // overwritingStore is for buckets that have no conditions.
-func overwritingStore(_ *http.Request, user uploads.User, n uploads.UploadRequest) (*uploads.Target, error) {
+func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 
@@ -102,7 +102,7 @@ func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
 	a := s.do("", "PUT", signed.URL, bytes.NewReader(content(2001)), nil)
 	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
-	require.Equal(t, "422 part_too_small parts[0]", u.complete(parts...).refusal(t))
+	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))
 	parts[0] = u.send(1, content(1000))
 	require.Equal(t, http.StatusOK, u.complete(parts...).StatusCode)
 }

@@ -83,7 +83,7 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 		return nil, e
 	}
 	if u.Body == nil {
-		return nil, refuseFile(NoFile, "There is no file.")
+		return nil, noFile()
 	}
 	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size)}
 	if e := t.bounds.checkClaim(); e != nil {
@@ -187,11 +187,7 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 		return nil, err
 	}
 	target.ContentType = f.ContentType
-	opts := []storage.CopyOption{}
-	for _, o := range target.options() {
-		opts = append(opts, o)
-	}
-	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, opts...)
+	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, target.copyOptions()...)
 }
 
 // inspect calls Config.Inspect for an object. It returns an *Error if the content is refused, and
@@ -211,10 +207,7 @@ func (s *Service) inspect(ctx context.Context, f *File, key string) error {
 
 // put makes one attempt to store the body.
 func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error) {
-	var opts []storage.UploadOption
-	for _, o := range target.options() {
-		opts = append(opts, o)
-	}
+	opts := optionsFor[storage.UploadOption](target)
 	if t.verdict.Whole {
 		return t.service.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
 	}

@@ -67,29 +67,23 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	beside := !inBucket || states.bucket != storage.ReadWriter(s.bucket)
 	expire := func(g group) (bool, error) {
 		if g.hasState {
-			return s.sweeper.expire(ctx, clock, g, beside)
+			return s.keeper.expire(ctx, clock, g, beside)
 		}
-		return s.sweeper.removeOrphan(ctx, s.bucket, g)
+		return s.keeper.removeOrphan(ctx, s.bucket, g)
 	}
 	switch {
 	case !beside:
-		sweep(s.sweeper.groups(ctx, s.bucket, start), expire)
+		sweep(s.keeper.groups(ctx, s.bucket, start), expire)
 		return removed, errors.Join(errs...)
 	case inBucket:
-		sweep(s.sweeper.groups(ctx, states.bucket, start), expire)
+		sweep(s.keeper.groups(ctx, states.bucket, start), expire)
 	default:
-		sweep(s.sweeper.listed(ctx, start), expire)
+		sweep(s.keeper.listed(ctx, start), expire)
 	}
 	if len(errs) < maxFailures {
-		sweep(s.sweeper.groups(ctx, s.bucket, start), func(g group) (bool, error) { return s.sweeper.removeOrphan(ctx, s.bucket, g) })
+		sweep(s.keeper.groups(ctx, s.bucket, start), func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, s.bucket, g) })
 	}
 	return removed, errors.Join(errs...)
-}
-
-// A sweeper finds what expired uploads left.
-type sweeper struct {
-	config Config
-	keeper *keeper
 }
 
 // A group is the objects of one session in one bucket.
@@ -101,14 +95,14 @@ type group struct {
 }
 
 // groups lists the sessions in a bucket: those from the name start on, and then those before it.
-func (w *sweeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+func (k *keeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for g, err := range w.groupsAfter(ctx, from, start) {
+		for g, err := range k.groupsAfter(ctx, from, start) {
 			if !yield(g, err) || err != nil {
 				return
 			}
 		}
-		for g, err := range w.groupsAfter(ctx, from, "") {
+		for g, err := range k.groupsAfter(ctx, from, "") {
 			if g.name >= start || !yield(g, err) {
 				return
 			}
@@ -117,19 +111,19 @@ func (w *sweeper) groups(ctx context.Context, from storage.Lister, start string)
 }
 
 // groupsAfter lists the sessions in a bucket, in the order of their names.
-func (w *sweeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
-		opts := []storage.ListOption{storage.WithPrefix(w.config.Prefix)}
+		opts := []storage.ListOption{storage.WithPrefix(k.config.Prefix)}
 		if start != "" {
-			opts = append(opts, storage.WithStartAfter(w.config.Prefix+start))
+			opts = append(opts, storage.WithStartAfter(k.config.Prefix+start))
 		}
 		for entry, err := range from.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
-			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.config.Prefix), "/")
+			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, k.config.Prefix), "/")
 			if !below && (isTicket(name) || name == clockName) {
 				if g.name != "" && !yield(g, nil) {
 					return
@@ -159,18 +153,18 @@ func (w *sweeper) groupsAfter(ctx context.Context, from storage.Lister, start st
 
 // listed lists the sessions whose state is in no bucket: those from the name start on, and then
 // those before it.
-func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
+func (k *keeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		for _, from := range []string{start, ""} {
-			for after := w.config.Prefix + from; after != ""; {
-				found, next, err := w.config.States.ListStates(ctx, after, listPage)
+			for after := k.config.Prefix + from; after != ""; {
+				found, next, err := k.config.States.ListStates(ctx, after, listPage)
 				if err != nil {
 					yield(group{}, err)
 					return
 				}
 				for _, state := range found {
-					name, ours := w.stateOf(state.Key)
-					if !strings.HasPrefix(state.Key, w.config.Prefix) || from == "" && start != "" && name >= start {
+					name, ours := k.stateOf(state.Key)
+					if !strings.HasPrefix(state.Key, k.config.Prefix) || from == "" && start != "" && name >= start {
 						next = ""
 						break
 					}
@@ -188,8 +182,8 @@ func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, err
 }
 
 // stateOf returns the name of the session with the state under a key.
-func (w *sweeper) stateOf(key string) (string, bool) {
-	name, object, _ := strings.Cut(strings.TrimPrefix(key, w.config.Prefix), "/")
+func (k *keeper) stateOf(key string) (string, bool) {
+	name, object, _ := strings.Cut(strings.TrimPrefix(key, k.config.Prefix), "/")
 	return name, validName(name) && object == stateName
 }
 
@@ -209,8 +203,8 @@ func validName(name string) bool {
 
 // expire removes a session if it has expired or was aborted. beside is set if its state is not in the
 // bucket of its objects.
-func (w *sweeper) expire(ctx context.Context, clock func() (time.Time, error), g group, beside bool) (bool, error) {
-	s, err := w.keeper.read(ctx, g.name)
+func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g group, beside bool) (bool, error) {
+	s, err := k.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
@@ -222,42 +216,42 @@ func (w *sweeper) expire(ctx context.Context, clock func() (time.Time, error), g
 		if err != nil {
 			return false, err
 		}
-		return w.expirePieces(ctx, s, g, now, beside)
+		return k.expirePieces(ctx, s, g, now, beside)
 	}
-	now := w.config.Now()
+	now := k.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
 		return false, nil
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
 		s.Phase = phaseAborted
-		if err := w.keeper.save(ctx, s); err != nil {
+		if err := k.save(ctx, s); err != nil {
 			if err == errConflict {
 				return false, nil // the next Sweep looks again
 			}
 			return false, err
 		}
 	}
-	err = w.keeper.remove(ctx, s)
+	err = k.remove(ctx, s)
 	return err == nil, err
 }
 
 // removeOrphan removes the objects of a session without a state.
-func (w *sweeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
-	age := w.config.Now().Sub(g.newest)
+func (k *keeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
+	age := k.config.Now().Sub(g.newest)
 	if ticket := isTicket(g.name); ticket || g.name == clockName {
-		if age < orphanAge || ticket && age < w.config.UploadTTL+finishWithin {
+		if age < orphanAge || ticket && age < k.config.UploadTTL+finishWithin {
 			return false, nil
 		}
-		err := from.Remove(ctx, w.config.Prefix+g.name)
+		err := from.Remove(ctx, k.config.Prefix+g.name)
 		return err == nil, err
 	}
 	if age < orphanAge {
 		return false, nil
 	}
-	_, err := w.keeper.read(ctx, g.name)
+	_, err := k.read(ctx, g.name)
 	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(w.config.Prefix+g.name+"/"))
+	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(k.config.Prefix+g.name+"/"))
 	return err == nil, err
 }

@@ -31,9 +31,9 @@ func (u User) values() values {
 	return v
 }
 
-// An UploadRequest is what a client says of a file that it wants to upload. Nothing of it is
+// A Request is what a client says of a file that it wants to upload. Nothing of it is
 // verified.
-type UploadRequest struct {
+type Request struct {
 	Name     string            // of the file; "" if it is unknown
 	Type     string            // its media type; "" if it is unknown
 	Size     int64             // bytes; -1 if it is unknown
@@ -44,8 +44,9 @@ type UploadRequest struct {
 }
 
 // A Target is where a file is stored, and how. Rules judge the file all the same; those of
-// [rules.Any] let all files pass, and then the bytes go straight to their key. If the bucket lacks a feature that it asks for,
-// the upload is refused before any byte, with 501, and Config.OnError is told.
+// [rules.Any] let all files pass, and then the bytes go straight to their key. If the bucket
+// lacks a feature that it asks for, the upload is refused before any byte, with 501, and
+// Config.OnError is told.
 type Target struct {
 	Key string
 	// ContentType is the media type; "": that of the content, if Rules look at it, else that
@@ -63,6 +64,49 @@ type Target struct {
 	Overwrite bool
 	// PublicRead makes the file readable by anyone ([storage.WithPublicRead]).
 	PublicRead bool
+}
+
+// options returns the options of an object that is kept.
+func (t *Target) options() []storage.WriteOption {
+	opts := []storage.WriteOption{}
+	if t.ContentType != "" {
+		opts = append(opts, storage.WithContentType(t.ContentType))
+	}
+	if t.CacheControl != "" {
+		opts = append(opts, storage.WithCacheControl(t.CacheControl))
+	}
+	if t.ContentDisposition != "" {
+		opts = append(opts, storage.WithContentDisposition(t.ContentDisposition))
+	}
+	if len(t.Metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(t.Metadata))
+	}
+	if len(t.Tags) > 0 {
+		opts = append(opts, storage.WithTags(t.Tags))
+	}
+	if t.PublicRead {
+		opts = append(opts, storage.WithPublicRead())
+	}
+	if !t.Overwrite {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return opts
+}
+
+// optionsFor returns opts and the options of an object that is kept, as options of another call.
+func optionsFor[O any](t Target, opts ...O) []O {
+	for _, o := range t.options() {
+		opts = append(opts, any(o).(O))
+	}
+	return opts
+}
+
+// copyOptions returns the options of a copy of what a sender has stored. A copy keeps the attributes
+// that no option sets, and the sender chose those.
+func (t *Target) copyOptions() []storage.CopyOption {
+	return optionsFor[storage.CopyOption](*t,
+		storage.WithContentDisposition(""), storage.WithContentEncoding(""), storage.WithContentLanguage(""),
+		storage.WithCacheControl(""), storage.WithMetadata(nil), storage.WithStorageClass(""), storage.WithTags(nil))
 }
 
 // A File is a stored file.

@@ -9,14 +9,6 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Request describes a file that is to go straight to the store.
-type Request struct {
-	Name        string
-	ClaimedType string // refused at once if browsers run it; for any other type, the content decides in Finish
-	Size        int64  // bytes; 0 or less: not known
-	User        User
-}
-
 // A Ticket lets a client send one file to the store: with the request of Put, with the
 // form, or in parts, each with a request of [Service.SignPart]. It has one of the three.
 // The client then passes Token to Finish. Its JSON is complete, for the client. As text
@@ -55,7 +47,7 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 const contentTypeOfPending = "application/octet-stream"
 
 // Sign permits sending one file to a key under Config.Prefix. If the store can, it
-// enforces the size, exactly if Size is known ([storage.SignedSize]) and otherwise
+// enforces the size, exactly if r.Size is above 0 ([storage.SignedSize]) and otherwise
 // within the bounds ([storage.SignedForms]), and accepts the file only once
 // ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
 // none of this only loses space for a while. If the bucket cannot sign addresses,
@@ -63,12 +55,12 @@ const contentTypeOfPending = "application/octet-stream"
 //
 // A file of Config.PartsFrom bytes or more is sent in parts. Sign then begins an upload
 // ([storage.BeginUpload]), which is the only request that it makes.
-func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
+func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
-	if e := s.precheck(r); e != nil {
+	if e := s.precheck(r, user); e != nil {
 		return nil, e.about(name)
 	}
 	random, err := randomKey(s.config.Random)
@@ -88,7 +80,7 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t.Token = s.tokens.encode(said, r.User.values())
+	t.Token = s.tokens.encode(said, user.values())
 	return t, nil
 }
 
@@ -105,14 +97,14 @@ func (s *Service) acceptsOnce(t ticket) bool {
 }
 
 // precheck refuses what Finish would certainly refuse.
-func (s *Service) precheck(r Request) *Error {
-	if e := s.checkValues(r.User.values()); e != nil {
+func (s *Service) precheck(r Request, user User) *Error {
+	if e := s.checkValues(user.values()); e != nil {
 		return e
 	}
 	if e := newBounds(s.judge, r.Size).checkClaim(); e != nil {
 		return e
 	}
-	return refused(s.judge.CheckClaim(r.ClaimedType))
+	return refused(s.judge.CheckClaim(r.Type))
 }
 
 func (s *Service) signForm(ctx context.Context, t *Ticket, said ticket) (err error) {

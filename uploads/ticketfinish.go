@@ -19,7 +19,7 @@ import (
 // with NotUploaded, and what is there stays. Called again, for example by a client that
 // lost the response, it returns the same file, even if other bytes were sent since. If
 // that file has been removed, or if an upload in parts was refused or aborted, it fails
-// with TicketExpired.
+// with NotFound.
 //
 // The rule for a removed file needs a ticket's Parts, or its Put and a store with
 // [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
@@ -115,7 +115,7 @@ func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
 		s.discard(ctx, pending)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	// If this fails, the file stays, and the address does not work again either.
 	_, _ = s.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
@@ -146,21 +146,8 @@ func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*File, 
 // copyToFinal copies the file to its final key. An object that exists there is this
 // file, from an earlier call.
 func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
-	// A copy keeps the attributes that no option sets, and the sender chose those.
-	opts := []storage.CopyOption{
-		storage.WithContentDisposition(""),
-		storage.WithContentEncoding(""),
-		storage.WithContentLanguage(""),
-		storage.WithCacheControl(""), // unless writeOptions sets one
-		storage.WithMetadata(nil),
-		storage.WithStorageClass(""),
-		storage.WithTags(nil),
-	}
 	target := s.target(key, v)
-	for _, o := range target.options() {
-		opts = append(opts, o)
-	}
-	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, opts...)
+	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
 	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
 		return storeFailed(err)
 	}
@@ -180,7 +167,7 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v values, why *Err
 	}
 	switch {
 	case errors.Is(why, errSpent):
-		return nil, refuse(tokenField, TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
+		return nil, refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
 	case t.inParts():

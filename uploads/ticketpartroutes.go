@@ -24,7 +24,7 @@ func (h *routes) signParts(c *call) (status int, value any, err error) {
 		Token   string `json:"token"`
 		Numbers []int  `json:"numbers"`
 	}
-	if err := readTicket(c, &asked); err != nil {
+	if err := readJSON(c, &asked, maxBegin, true); err != nil {
 		return 0, nil, err
 	}
 	t, upload, e := h.service.decodeParts(c.Context(), asked.Token, c.user.values())

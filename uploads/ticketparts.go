@@ -56,7 +56,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 		return err
 	}
 	limits := upload.Limits()
-	part := partsize.For(limits, said.size, s.basePart)
+	part := partsize.For(limits, said.size, s.keeper.basePart)
 	said.parts = Parts{Size: part, Count: int((said.size-1)/part + 1)}
 	// Signing makes no request, and fails here if the credentials cannot sign.
 	if _, err := upload.SignPart(ctx, said.parts.Count); err != nil {
@@ -71,7 +71,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 // abandon drops an upload and its parts, even if the sender has gone. If that fails, they stay
 // until a lifecycle rule removes them.
 func abandon(ctx context.Context, upload storage.MultipartUpload) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	_ = upload.Abort(ctx)
 }
@@ -151,7 +151,7 @@ func (s *Service) signPart(ctx context.Context, t ticket, upload storage.Multipa
 // StoredParts returns the numbers of the parts that have arrived, in ascending order. A client that
 // was interrupted sends the others. A part of a wrong length is left out, and may be sent again.
 //
-// If the upload was finished, aborted or refused, StoredParts fails with TicketExpired; only
+// If the upload was finished, aborted or refused, StoredParts fails with NotFound; only
 // Finish returns a finished file. If the ticket is not in parts, it fails with InvalidValue.
 func (s *Service) StoredParts(ctx context.Context, token string, user User) ([]int, error) {
 	t, upload, e := s.decodeParts(ctx, token, user.values())
@@ -161,7 +161,7 @@ func (s *Service) StoredParts(ctx context.Context, token string, user User) ([]i
 	stored, err := upload.Parts(ctx)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return nil, refuse(tokenField, TicketExpired, "This upload has ended.").about(t.name)
+		return nil, refuse(tokenField, NotFound, "This upload has ended.").about(t.name)
 	case err != nil:
 		return nil, storeFailed(err).about(t.name)
 	}
@@ -196,7 +196,7 @@ func (s *Service) Abort(ctx context.Context, token string, user User) error {
 	switch _, e = s.findFinished(ctx, t, user.values(), notUploadedError()); {
 	case e == nil:
 		e = refuse(tokenField, Completed, "This file is complete. It was not removed.")
-	case e.Code == TicketExpired: // there is no file
+	case e.Code == NotFound: // there is no file
 		return nil
 	}
 	return e.about(t.name)

@@ -3,6 +3,7 @@ package uploads
 import (
 	"context"
 	"encoding/json"
+	"mime"
 	"net/http"
 
 	"github.com/omnibucket/storage/internal/webapi"
@@ -33,10 +34,10 @@ func (h *routes) sign(c *call) (status int, value any, err error) {
 		Type string `json:"type"`
 		Size int64  `json:"size"`
 	}
-	if err := readTicket(c, &asked); err != nil {
+	if err := readJSON(c, &asked, maxBegin, true); err != nil {
 		return 0, nil, err
 	}
-	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, ClaimedType: asked.Type, Size: asked.Size, User: c.user})
+	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, Type: asked.Type, Size: asked.Size}, c.user)
 	return http.StatusCreated, t, err
 }
 
@@ -65,14 +66,20 @@ func readToken(c *call) (string, error) {
 	var asked struct {
 		Token string `json:"token"`
 	}
-	err := readTicket(c, &asked)
+	err := readJSON(c, &asked, maxBegin, true)
 	return asked.Token, err
 }
 
-// readTicket reads a small document, and refuses unknown fields.
-func readTicket(c *call, to any) error {
-	d := json.NewDecoder(http.MaxBytesReader(c.w, c.Body, maxBegin))
-	d.DisallowUnknownFields()
+// readJSON reads a document of at most this many bytes. If it is strict, unknown fields are refused. A page
+// of another origin cannot send this type without a preflight.
+func readJSON(c *call, to any, most int64, strict bool) error {
+	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return wrongType("The request must be application/json.")
+	}
+	d := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most))
+	if strict {
+		d.DisallowUnknownFields()
+	}
 	if err := d.Decode(to); err != nil {
 		return refuse("", InvalidRequest, "The request is not understood.")
 	}

@@ -65,7 +65,7 @@ func (k *tokens) encode(t ticket, v values) string {
 }
 
 // decode returns the content of a token. If the token was changed, or is for
-// other values, another key or another place, it fails with InvalidTicket.
+// other values, another key or another place, it fails with NotFound.
 func (k *tokens) decode(token string, v values) (ticket, *Error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {

@@ -83,7 +83,6 @@ type tus struct {
 	config    Config
 	responder *responder
 	keeper    *keeper
-	finisher  *finisher
 	memory    *memory // of parts and segments
 	feeds     *memory // of the connections
 	pace      pace
@@ -126,7 +125,9 @@ func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
 func (h *tus) serveTus(c *call) error {
 	if c.Header.Get("Tus-Resumable") != tusVersion {
 		c.w.Header().Set("Tus-Version", tusVersion)
-		return refuse("Tus-Resumable", UnknownVersion, "Only version "+tusVersion+" of the tus protocol is known.")
+		e := refuse("Tus-Resumable", InvalidRequest, "Only version "+tusVersion+" of the tus protocol is known.")
+		e.Status = http.StatusPreconditionFailed
+		return e
 	}
 	id := c.PathValue("id")
 	f, allowed := map[string]func(*call) error{http.MethodPost: h.createTus}, "OPTIONS, POST"
@@ -205,8 +206,8 @@ func (h *tus) createTus(c *call) error {
 }
 
 // tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.
-func (c *call) tusUpload(concat string) (UploadRequest, error) {
-	n := UploadRequest{Size: -1, Partial: concat == "partial"}
+func (c *call) tusUpload(concat string) (Request, error) {
+	n := Request{Size: -1, Partial: concat == "partial"}
 	if concat != "" && !n.Partial {
 		return n, invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
 	}
@@ -283,7 +284,7 @@ func (h *tus) headTus(c *call) error {
 // patchTus handles PATCH: it receives bytes.
 func (h *tus) patchTus(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
-		return refuse("Content-Type", UnsupportedType, "The request must be "+offsetStream+".")
+		return wrongType("The request must be " + offsetStream + ".")
 	}
 	offset, err := c.number("Upload-Offset")
 	if err != nil {
@@ -368,7 +369,7 @@ func (h *tus) beginTus(c *call, s *session) error {
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, h.keeper.basePart)
 	if s.PartSize > h.memory.limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
-		h.keeper.abandon(c.Context(), upload)
+		abandon(c.Context(), upload)
 		return tooLarge("Upload-Length", min(s.PartSize, h.memory.limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
@@ -378,7 +379,7 @@ func (h *tus) beginTus(c *call, s *session) error {
 		}
 	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
-		h.keeper.abandon(c.Context(), upload)
+		abandon(c.Context(), upload)
 		return err
 	}
 	return nil

@@ -136,7 +136,7 @@ func TestTusJoinsPieces(t *testing.T) {
 		b := s.create("Upload-Length", size(data[cut:]), "Upload-Concat", "partial")
 		concat := "final;" + a + " /uploads" + b[len(s.base):]
 		refused := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
-		require.Equal(t, "422 parts_missing Upload-Concat", refused.refusal(t))
+		require.Equal(t, "422 not_uploaded Upload-Concat", refused.refusal(t))
 		s.patch(b, 0, data[cut:], int64(len(data)-cut))
 		s.patch(a, 0, data[:cut], int64(cut))
 		require.Equal(t, "partial", s.tus("HEAD", a, nil).Header.Get("Upload-Concat"))
@@ -212,8 +212,8 @@ func TestTusRefuses(t *testing.T) {
 		headers                     headers
 		want                        string
 	}{
-		{"no version", alice, "POST", "/tus/", "", headers{"Tus-Resumable": "", "Upload-Length": "1"}, "412 unknown_version Tus-Resumable"},
-		{"another version", alice, "POST", "/tus/", "", headers{"Tus-Resumable": "0.2.2", "Upload-Length": "1"}, "412 unknown_version Tus-Resumable"},
+		{"no version", alice, "POST", "/tus/", "", headers{"Tus-Resumable": "", "Upload-Length": "1"}, "412 invalid_request Tus-Resumable"},
+		{"another version", alice, "POST", "/tus/", "", headers{"Tus-Resumable": "0.2.2", "Upload-Length": "1"}, "412 invalid_request Tus-Resumable"},
 		{"nobody", "", "POST", "/tus/", "", headers{"Upload-Length": "1"}, "401 unauthenticated"},
 		{"no length", alice, "POST", "/tus/", "", nil, "400 invalid_value Upload-Length"},
 		{"negative length", alice, "POST", "/tus/", "", headers{"Upload-Length": "-1"}, "400 invalid_value Upload-Length"},
@@ -237,7 +237,7 @@ func TestTusRefuses(t *testing.T) {
 		{"not an ID", alice, "PATCH", "/tus/..%2F..%2Fx", "x", headers{"Upload-Offset": "0", "Content-Type": stream}, "404 not_found uploadId"},
 		{"another user", mallo, "PATCH", open, "x", headers{"Upload-Offset": "3", "Content-Type": stream}, "404 not_found uploadId"},
 		{"termination by another user", mallo, "DELETE", open, "", nil, "404 not_found uploadId"},
-		{"type of the request", alice, "PATCH", open, "x", headers{"Upload-Offset": "3", "Content-Type": "text/plain"}, "415 unsupported_type Content-Type"},
+		{"type of the request", alice, "PATCH", open, "x", headers{"Upload-Offset": "3", "Content-Type": "text/plain"}, "415 invalid_request Content-Type"},
 		{"no offset", alice, "PATCH", open, "x", headers{"Content-Type": stream}, "400 invalid_value Upload-Offset"},
 		{"another offset", alice, "PATCH", open, "x", headers{"Upload-Offset": "4", "Content-Type": stream}, "409 offset_mismatch Upload-Offset"},
 		{"an earlier offset", alice, "PATCH", open, "x", headers{"Upload-Offset": "0", "Content-Type": stream}, "409 offset_mismatch Upload-Offset"},

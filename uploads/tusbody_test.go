@@ -35,7 +35,7 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 		offset int64
 	}{
 		{"because another request continues", 300, func(s *sessionSite, at string, _ func()) { require.EqualValues(s.t, 300, s.offset(at)) }, "423 locked Upload-Offset", 300},
-		{"because the server stops", 300, func(_ *sessionSite, _ string, stop func()) { stop() }, "503 busy", 300},
+		{"because the server stops", 300, func(_ *sessionSite, _ string, stop func()) { stop() }, "503 interrupted file", 300},
 		{"because there are too many bytes", 1001, func(*sessionSite, string, func()) {}, "413 too_large body", 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"hash"
 	"hash/crc32"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // checksums are the algorithms of the header Upload-Checksum.
@@ -20,12 +22,10 @@ var checksums = []struct {
 	{"sha1", sha1.New},
 	{"md5", md5.New},
 	{"crc32", func() hash.Hash { return crc32.NewIEEE() }},
-	{"crc32c", func() hash.Hash { return crc32.New(castagnoli) }},
+	{"crc32c", func() hash.Hash { return crc32c.New() }},
 	{"sha256", sha256.New},
 	{"sha512", sha512.New},
 }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checksumNames returns the names of the algorithms.
 func checksumNames() string {

@@ -27,7 +27,7 @@ func (h *tus) concatTus(c *call, concat string) error {
 	if len(addresses) == 0 || len(addresses) > maxPieces {
 		return invalid(field, "A joined file has from 1 to "+strconv.Itoa(maxPieces)+" pieces.")
 	}
-	n := UploadRequest{}
+	n := Request{}
 	if err := n.setMetadata(c.Header.Get("Upload-Metadata")); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (h *tus) concatTus(c *call, concat string) error {
 		case err != nil:
 			return err
 		case piece.Phase != phaseDone:
-			return refuse(field, PartsMissing, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
+			return refuse(field, NotUploaded, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
 		}
 		pieces[i] = piece
 		n.Size += piece.Size
@@ -86,7 +86,7 @@ func (h *tus) joinedBefore(c *call, first *session, concat string) (*session, er
 }
 
 // beginJoining saves a new upload of pieces, and its ID in the first of them.
-func (h *tus) beginJoining(c *call, n UploadRequest, concat string, pieces []*session) (*session, error) {
+func (h *tus) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
 	s, err := h.keeper.begin(c, kindFinal, n, "Upload-Concat")
 	if err != nil {
 		return nil, err
@@ -115,11 +115,7 @@ func (h *tus) joinPieces(s *session) maker {
 		for i, name := range s.Tus.Pieces {
 			keys[i] = h.keeper.objectKey(&session{name: name}, contentName)
 		}
-		opts := []storage.CopyOption{s.writeID()}
-		for _, o := range h.keeper.writeOptions(s) {
-			opts = append(opts, o)
-		}
-		return storage.Compose(ctx, h.bucket, key, keys, opts...)
+		return storage.Compose(ctx, h.bucket, key, keys, optionsFor[storage.CopyOption](h.keeper.firstTarget(s), s.writeID())...)
 	}
 }
 

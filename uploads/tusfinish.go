@@ -3,23 +3,23 @@ package uploads
 import (
 	"bytes"
 	"context"
-	"hash/crc32"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
 func (h *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {
-		return h.finisher.finish(ctx, s, h.joinPieces(s))
+		return h.keeper.finish(ctx, s, h.joinPieces(s))
 	}
 	t := *s.Tus
 	token := s.Token
 	if content != nil {
-		t.CRC = crc32.Checksum(content, castagnoli)
+		t.CRC = crc32c.Sum(content)
 		s.Tus.Whole = true
 	}
-	done, err := h.finisher.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	done, err := h.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || t.Parts == 0 {
 			return h.storeWhole(ctx, s, key, content, t.CRC)
 		}
@@ -36,7 +36,7 @@ func (h *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 	})
 	if err == nil && token != "" && t.Parts == 0 {
 		if upload, err := storage.ContinueUpload(ctx, h.bucket, token); err == nil {
-			h.keeper.abandon(ctx, upload)
+			abandon(ctx, upload)
 		}
 	}
 	return done, err
@@ -53,10 +53,7 @@ func (h *tus) storeWhole(ctx context.Context, s *session, key string, content []
 		}
 		content = r.buf[:r.n]
 	}
-	opts := []storage.UploadOption{storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID()}
-	for _, o := range h.keeper.writeOptions(s) {
-		opts = append(opts, o)
-	}
+	opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID())
 	return h.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
 }
 
@@ -77,9 +74,9 @@ func (h *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return s, nil
 	case err != nil:
-		return nil, sessionFailed(err)
+		return nil, storeFailed(err)
 	}
-	return h.finisher.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	return h.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if key == there.Key {
 			return there, nil
 		}

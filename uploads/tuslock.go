@@ -71,7 +71,7 @@ func (h *tus) settledTus(c *call) (*session, error) {
 		}
 		h.interrupt(s.name)
 		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
-			return nil, sessionFailed(err)
+			return nil, storeFailed(err)
 		}
 	}
 }

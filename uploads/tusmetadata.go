@@ -10,7 +10,7 @@ import (
 
 // setMetadata reads the header Upload-Metadata. Uppy and tus-js-client send name and type
 // of the file in it.
-func (n *UploadRequest) setMetadata(header string) error {
+func (n *Request) setMetadata(header string) error {
 	const field = "Upload-Metadata"
 	if len(header) > maxMetadataBytes {
 		return invalid(field, "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.")

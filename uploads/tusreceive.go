@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash/crc32"
 	"io"
 	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // pace is how long a receiver waits for a client.
@@ -100,7 +100,7 @@ func (h *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 	if s.Token != "" {
 		var err error
 		if r.upload, err = storage.ContinueUpload(ctx, h.bucket, s.Token); err != nil {
-			return nil, sessionFailed(err)
+			return nil, storeFailed(err)
 		}
 	}
 	whole, err := r.body(f)
@@ -191,7 +191,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 		case <-canceled: // by the server, or by a client that has gone: what it has sent is taken first
 			canceled, stopped = nil, time.After(stopAfter)
 		case <-stopped:
-			return false, errStopping()
+			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
 			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.contended() {
@@ -249,7 +249,7 @@ func (r *receiver) add(data []byte) error {
 			return err
 		}
 		n := copy(r.buf[r.n-r.have:], data)
-		r.crc = crc32.Update(r.crc, castagnoli, data[:n])
+		r.crc = crc32c.Update(r.crc, data[:n])
 		r.n, r.offset, data = r.n+n, r.offset+int64(n), data[n:]
 	}
 	if r.n == r.size() && r.upload != nil && r.size() > 0 {
@@ -360,5 +360,5 @@ func (r *receiver) storeFailed(err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound()
 	}
-	return sessionFailed(err)
+	return storeFailed(err)
 }

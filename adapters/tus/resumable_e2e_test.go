@@ -27,7 +27,7 @@ var endToEndDifferences = []struct{ file, tusd, ours string }{
 	// The codes of errors.
 	{"e2e_test.go", `"ERR_UPLOAD_INTERRUPTED"`, `"locked"`},
 	{"e2e_test.go", `"ERR_UPLOAD_SIZE_EXCEEDED"`, `"too_large"`},
-	{"e2e_unix_test.go", `"ERR_SERVER_SHUTDOWN"`, `"busy"`},
+	{"e2e_unix_test.go", `"ERR_SERVER_SHUTDOWN"`, `"interrupted"`},
 	// Tusd completes a file with the first bytes of a client that sends more than it announced.
 	// Resumable makes no file of them.
 	{"e2e_test.go", "if offset != uploadLength {", "if offset >= uploadLength {"},

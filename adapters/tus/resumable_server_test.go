@@ -66,7 +66,7 @@ func resumableConfig(completed func(key string)) uploads.Config {
 	return uploads.Config{
 		Rules:     rules.Any(0),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil },
-		Begin: func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) {
+		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &uploads.Target{Key: "files/" + rand.Text()}, nil
 		},
 		Stored: func(_ context.Context, u *uploads.File) error {

@@ -43,7 +43,7 @@ func (s *site) openLarge() (err error) {
 
 // beginLarge chooses where a file is stored, and how it is served: as a download, whatever
 // it contains.
-func (s *site) beginLarge(_ *http.Request, _ uploads.User, file uploads.UploadRequest) (*uploads.Target, error) {
+func (s *site) beginLarge(_ *http.Request, _ uploads.User, file uploads.Request) (*uploads.Target, error) {
 	return &uploads.Target{
 		Key:                largePrefix + strings.ToLower(rand.Text()),
 		Overwrite:          true, // no other file has this key

@@ -25,10 +25,7 @@ import (
 // bytes were measured for the block, its channel and its places in the map and the lists.
 const blockOverhead = 384
 
-var (
-	errClosed   = errors.New("the reader is closed")
-	errPanicked = errors.New("it panicked")
-)
+var errClosed = errors.New("the reader is closed")
 
 // A Config says what a [Cache] reads, and how much it keeps.
 type Config struct {
@@ -259,7 +256,7 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 		c.Limit.AddInFlight(1)
 		defer c.Limit.AddInFlight(-1)
 		settle(len(run), c.download(run, settle))
-	}, func() { settle(len(run), errPanicked) })
+	}, func() { settle(len(run), panics.ErrPanicked) })
 }
 
 // download fetches a run, and settles each of its blocks except the last, which may be damaged: Fetch

@@ -1,9 +1,15 @@
 // Package crc32c computes CRC32C (Castagnoli) checksums, and joins those of parts.
 package crc32c
 
-import "hash/crc32"
+import (
+	"hash"
+	"hash/crc32"
+)
 
 var table = crc32.MakeTable(crc32.Castagnoli)
+
+// New returns a hash that computes the checksum.
+func New() hash.Hash32 { return crc32.New(table) }
 
 // Sum returns the checksum of p.
 func Sum(p []byte) uint32 { return crc32.Checksum(p, table) }

@@ -4,10 +4,14 @@
 package panics
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
 )
+
+// ErrPanicked is the error of what a panic has interrupted. The caller gets the panic in its place.
+var ErrPanicked = errors.New("it panicked")
 
 // Caught keeps the first panic of several functions.
 type Caught struct{ first atomic.Pointer[thrown] }

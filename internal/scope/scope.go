@@ -21,6 +21,9 @@ const (
 	Everything Permission = 1<<iota - 1
 )
 
+// NarrowedHint is the hint of a call that a Scope does not permit.
+const NarrowedHint = "this reference was narrowed by Ref"
+
 // A Scope is what Ref and Prefixed leave of a bucket.
 type Scope struct {
 	Prefix string

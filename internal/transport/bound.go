@@ -16,27 +16,12 @@ const (
 	// a few hundred. It is read for the time of a stall in all.
 	ErrorBody = 64 << 10
 	// Document is how many bytes of a successful response are read that is not the content
-	// of an object, unless WithDocument says otherwise. A page of a listing with 1,000 keys of
-	// the greatest length has about 8 MiB.
+	// of an object. A page of a listing with 1,000 keys of the greatest length has about 8 MiB.
 	Document = 16 << 20
 )
 
 // ErrTooLong is in the error of a response that is longer than its bound.
 var ErrTooLong = errors.New("the response is longer than a true one can be")
-
-type documentKey struct{}
-
-// WithDocument sets the bound of documents, in bytes, for the requests under the context.
-func WithDocument(ctx context.Context, bytes int64) context.Context {
-	return context.WithValue(ctx, documentKey{}, bytes)
-}
-
-func documentOf(ctx context.Context) int64 {
-	if bound, ok := ctx.Value(documentKey{}).(int64); ok {
-		return bound
-	}
-	return Document
-}
 
 // bound makes the response one whose body the driver may read to its end: it is the content of
 // an object, which goes to the user, or its length has a bound.
@@ -59,7 +44,7 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 		}
 		return response, nil
 	}
-	x.reply.left = documentOf(x.parent)
+	x.reply.left = Document
 	x.reply.bounded = true
 	if response.ContentLength > x.reply.left {
 		_ = x.reply.Close()

@@ -37,7 +37,6 @@ func TestBodiesHaveABound(t *testing.T) {
 	}{
 		{"the body of an error", "/failed", operation(t.Context()), ErrorBody, false},
 		{"a document", "/", operation(t.Context()), Document, true},
-		{"a document with a bound of its own", "/", WithDocument(operation(t.Context()), Document+4<<20), Document + 2<<20, false},
 		{"the content of an object", "/", wire.WithContent(operation(t.Context()), noWatch{}), Document + 2<<20, false},
 		{"a request that is not the core's", "/", t.Context(), Document + 2<<20, false},
 	} {

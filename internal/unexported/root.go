@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"net/url"
-
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // Root has what the engine needs of package storage and what that does not export. Its init sets it.
@@ -16,7 +14,6 @@ var Root struct {
 	OwnError   func(err error) error                      // an *Error of its own for any error
 	AsError    func(ctx context.Context, err error) error // OwnError, or what ended ctx
 	BodyFailed func(err error) error
-	Refused    func(s *scope.Scope, may scope.Permission) error // nil, or why a scope does not permit it
 
 	// Changed reports whether two reads of an object have seen different ones. Both are *Attrs.
 	Changed func(first, now any) bool

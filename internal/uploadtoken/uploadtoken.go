@@ -20,6 +20,9 @@ const (
 	maxLength = 32 << 10
 )
 
+// OtherBucket says why a token is refused that is of another bucket, or of a key outside of the prefix.
+const OtherBucket = "must be of an upload to this bucket"
+
 // A Record is all that another process needs to continue an upload. It has no secret: of native
 // options only a hash of their fingerprints.
 type Record struct {

@@ -60,7 +60,7 @@ func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
 			return h, httptest.NewRequest("GET", "/files/"+files.NewID(time.Now()), nil)
 		}},
 		{"uploads by tus", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			h, err := uploads.New(b, uploads.Config{Authorize: user, Begin: func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) {
+			h, err := uploads.New(b, uploads.Config{Authorize: user, Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 				return &uploads.Target{Key: "a"}, nil
 			}})
 			require.NoError(t, err)

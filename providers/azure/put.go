@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"net/http"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/bodyhash"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
@@ -78,7 +78,7 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	var sum uint64
 	var own uint32
 	err := bodyhash.Read(ctx, from, from, func(p []byte) {
-		sum, own = crc64nvme.Update(sum, p), crc32.Update(own, castagnoli, p)
+		sum, own = crc64nvme.Update(sum, p), crc32c.Update(own, p)
 	})
 	switch {
 	case err != nil:
@@ -88,8 +88,6 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	}
 	return streaming.NopCloser(from), sum, nil
 }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // writeError returns the error for a failed write. An update of a missing object
 // is PreconditionFailed, and so is an overwrite that the signature does not

@@ -2,14 +2,12 @@ package local
 
 import (
 	"context"
-	"hash/crc32"
 	"io"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Compose joins its sources. It reads them in this process, to compute the checksum of
 // the result.
@@ -27,7 +25,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return nil, err
 	}
 	defer s.staging.discard(st)
-	sum := crc32.New(castagnoli)
+	sum := crc32c.New()
 	parent, bucket := d.resolve()
 	for _, ref := range r.Sources {
 		if ref.Account != (account{parent}) || ref.Bucket != bucket {

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"hash/crc32"
 	"path/filepath"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 func TestCopy(t *testing.T) {
@@ -81,7 +81,7 @@ func TestCompose(t *testing.T) {
 	a, err := s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{s.driver.Locate("a"), s.driver.Locate("b"), s.driver.Locate("a")}})
 	require.NoError(t, err)
 	require.Equal(t, "one twoone ", s.get("a"))
-	require.Equal(t, crc32.Checksum([]byte("one twoone "), castagnoli), a.CRC32C.Sum)
+	require.Equal(t, crc32c.Sum([]byte("one twoone ")), a.CRC32C.Sum)
 	_, err = s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "c", Sources: []driver.ObjectRef{s.driver.Locate("none")}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	s.missing("c")

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 func TestMain(m *testing.M) {
@@ -77,7 +77,7 @@ type summedBody struct {
 
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	b.sum = crc32.Update(b.sum, castagnoli, p[:n])
+	b.sum = crc32c.Update(b.sum, p[:n])
 	if err == io.EOF {
 		*b.at = storage.KnownCRC32C(b.sum)
 	}
@@ -230,7 +230,7 @@ func TestPutAndGet(t *testing.T) {
 			require.Equal(t, "bytes", body)
 			require.Equal(t, r.Properties, a.Properties)
 			require.Equal(t, int64(5), a.Size)
-			require.Equal(t, crc32.Checksum([]byte("bytes"), castagnoli), a.CRC32C.Sum)
+			require.Equal(t, crc32c.Sum([]byte("bytes")), a.CRC32C.Sum)
 			require.WithinDuration(t, time.Now(), a.Modified, time.Minute)
 			require.Equal(t, time.UTC, a.Modified.Location())
 			require.Equal(t, a.Revision, "local:"+strings.Trim(a.ETag, `"`))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -173,7 +173,7 @@ func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storag
 		return storage.CRC32C{}, err
 	}
 	defer func() { _ = file.Close() }()
-	sum := crc32.New(castagnoli)
+	sum := crc32c.New()
 	if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
 		return storage.CRC32C{}, failure(err)
 	}

@@ -48,7 +48,7 @@ func tus(target uploads.Target, c uploads.Config) Begin {
 	return func(_ *testing.T, b storage.Bucket) (func() error, error) {
 		var failure error
 		c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
-		c.Begin = func(*http.Request, uploads.User, uploads.UploadRequest) (*uploads.Target, error) { return &target, nil }
+		c.Begin = func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) { return &target, nil }
 		c.OnError = func(_ *http.Request, err error) { failure = err }
 		c.Rules = rules.Any(0)
 		h, err := uploads.New(b, c)
@@ -89,7 +89,7 @@ func sign(t *testing.T, b storage.Bucket) (func() error, error) {
 		return nil, err
 	}
 	const text = "some text\n"
-	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: int64(len(text))})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: int64(len(text))}, uploads.User{})
 	if err != nil {
 		return nil, err
 	}

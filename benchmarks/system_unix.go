@@ -16,3 +16,6 @@ func cpuTime() time.Duration {
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
+
+// flushDisk waits until the disk has written the data of the previous row.
+func flushDisk() { syscall.Sync() }

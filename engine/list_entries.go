@@ -2,13 +2,87 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"iter"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/panics"
 )
+
+// List yields the matching objects in key order.
+func (b *bucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		l := &listOp{}
+		iterate(ctx, l, l.open(b, "List", opts), l.each, yield)
+	}
+}
+
+// iterate begins the operation, calls each and ends it with at most one error, which it yields
+// last. If the checks before it failed with e, it yields only that.
+func iterate[E any](ctx context.Context, l *listOp, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error, yield func(E, error) bool) {
+	if e == nil {
+		ctx, e = l.op.begin(ctx)
+	}
+	if e == nil {
+		e = each(ctx, yield)
+	}
+	if e == errStopped {
+		e = nil
+	}
+	if err := l.op.end(e); err != nil {
+		var none E
+		yield(none, err)
+	}
+}
+
+// errStopped tells that the caller has left the loop.
+var errStopped = &storage.Error{Code: storage.Canceled}
+
+// each yields entry by entry, page by page.
+func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
+	l.startFromPrefix()
+	if l.derives() {
+		return l.eachDerived(ctx, yield)
+	}
+	size := l.pageSize(defaultMaxPage)
+	left := l.given.Limit
+	bounded := left > 0
+	var next *pagePrefetch
+	defer func() { next.stop() }()
+	for first := true; ; first = false {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		l.req.Limit = size
+		if bounded && !l.readsFromStart() {
+			l.req.Limit = min(size, left)
+		}
+		page, e := l.next(ctx, next)
+		next = nil
+		if e != nil {
+			return e
+		}
+		count := len(page.Entries)
+		more := page.Token != "" && !(bounded && left <= count)
+		for i, entry := range page.Entries {
+			if err := ctx.Err(); err != nil {
+				return asError(ctx, err)
+			}
+			if more && l.shouldPrefetch(first, i, count) {
+				next = l.prefetch(ctx, page.Token, size, left+i-count)
+			}
+			if !yield(entry, nil) {
+				return errStopped
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+		if !more {
+			return nil
+		}
+		l.req.Token, l.req.Entries = page.Token, page.Entries[:0]
+	}
+}
 
 // A pagePrefetch is the next page, which is fetched while the current one is read.
 type pagePrefetch struct {
@@ -81,45 +155,4 @@ func (n *pagePrefetch) stop() {
 	n.cancel()
 	<-n.done
 	n.caught.Raise()
-}
-
-// maxEmptyPages is how many pages in a row may add nothing to a listing, if the driver does not
-// declare more.
-const maxEmptyPages = 100
-
-// A pageProgress checks that the pages of a listing come to an end, whatever a server sends.
-type pageProgress struct {
-	last  string // the last entry of the last page that had any
-	empty int    // pages since then
-	pages int    // so far
-	mark  string // token of a page so far, a later one as the pages double
-}
-
-var errRepeats = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing")}
-
-// check takes the tokens of a page and of the next one, and what identifies the last entry of
-// the page; "" if it has none.
-func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
-	switch {
-	case next == "":
-		*p = pageProgress{}
-		return nil
-	case next == token, next == p.mark:
-		return errRepeats
-	}
-	if p.pages++; p.pages&(p.pages-1) == 0 {
-		p.mark = next
-	}
-	if last != "" && last != p.last {
-		p.last, p.empty = last, 0
-		return nil
-	}
-	most := desc.MaxEmptyPages
-	if most == 0 {
-		most = maxEmptyPages
-	}
-	if p.empty++; p.empty < most {
-		return nil
-	}
-	return &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", most)}
 }
