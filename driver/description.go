@@ -45,7 +45,7 @@ type Description struct {
 	FolderOrder bool
 	// StartsAfter, beside OrderedListing, reports whether List of a prefix with StartAfter is known
 	// to return everything after key. Else the core lists from the start of the prefix and drops
-	// the entries up to key. nil: it always does.
+	// the entries up to key. If it is nil, List always does.
 	StartsAfter func(prefix, key string) bool
 	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
 	// core lists all keys and finds the prefixes itself.
@@ -82,16 +82,16 @@ type Description struct {
 	Local         bool // the store is on this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
 
-	MaxSize     int64 // bytes of the largest object, if parts set no limit; 0: none
-	MaxPutSize  int64 // bytes of the largest body of one Put; 0: no limit
+	MaxSize     int64 // bytes of the largest object, if parts set no limit; 0 if there is none
+	MaxPutSize  int64 // bytes of the largest body of one Put; 0 if there is no limit
 	MinPartSize int64 // bytes; the last part may be smaller
-	MaxPartSize int64 // bytes; 0: no limit
-	MaxParts    int   // 0: no limit
+	MaxPartSize int64 // bytes; 0 if there is no limit
+	MaxParts    int   // 0 if there is no limit
 	PartSize    int64 // bytes of a part if nothing else decides; 0: 5 MiB
 	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0: any size
-	// OpenUploadLimits are the bounds of the parts of uploads with AnyOrder; nil: those above.
+	// OpenUploadLimits are the bounds of the parts of uploads with AnyOrder; nil if those above hold.
 	OpenUploadLimits *storage.PartLimits
-	MaxBatch         int // requests in one DeleteBatch; 0: there are no batches
+	MaxBatch         int // requests in one DeleteBatch; 0 if there are no batches
 	MaxPage          int // entries in one List; 0: 1,000
 	MaxEmptyPages    int // pages of a listing in a row that bring no new entry; beyond it the listing is Unavailable; 0: 100
 }

@@ -13,7 +13,7 @@ type (
 	PutRequest struct {
 		Key  string
 		Body io.Reader // an io.ReadSeeker unless Size is -1
-		Size int64     // -1: unknown, with StreamingPut only
+		Size int64     // -1 if it is not known, which needs StreamingPut
 		storage.Properties
 		storage.Controls
 		Condition storage.Condition
@@ -33,26 +33,26 @@ type (
 	// A PartRequest stores one part of an upload.
 	PartRequest struct {
 		Key, Upload string
-		Number      int   // from 1
+		Number      int   // the first part is 1
 		Offset      int64 // bytes in the parts before it
 		Body        io.ReadSeeker
 		Size        int64
-		CRC32C      storage.CRC32C // as PutRequest.CRC32C
-		Native      []any          // as in BeginParts
-		AnyOrder    bool           // as in BeginParts
+		CRC32C      storage.CRC32C // the part's checksum; see PutRequest.CRC32C
+		Native      []any          // what BeginParts has got
+		AnyOrder    bool           // what BeginParts has got
 		Unchecked   bool           // PutRequest.UncheckedParts of the upload
 	}
 	// A Part describes a part that is stored.
 	Part struct {
 		Number int
 		Tag    string // opaque
-		ETag   string // quoted, as in the response to the part's request; "": Tag in quotes
+		ETag   string // quoted, as in the response to the part's request; "" for Tag in quotes
 		Size   int64
 		CRC32C storage.CRC32C
 	}
 	// A CompleteRequest makes an object of the parts.
 	CompleteRequest struct {
-		Put    *PutRequest // as in BeginParts, with Size and CRC32C, and without Body
+		Put    *PutRequest // the request of BeginParts, with Size and CRC32C, and without Body
 		Upload string
 		Parts  []Part // ascending
 		// Last, with SequentialParts, is the part that ends the object; it is not among
@@ -88,18 +88,18 @@ type (
 	// A SignPartRequest signs a request that stores one part.
 	SignPartRequest struct {
 		Key, Upload string
-		Number      int // from 1
+		Number      int // the first part is 1
 		TTL         time.Duration
-		BaseURL     string         // as in SignRequest
-		Size        int64          // bytes, with SignedSize; -1: unbounded
+		BaseURL     string         // see SignRequest
+		Size        int64          // bytes, with SignedSize; -1 if unbounded
 		CRC32C      storage.CRC32C // known, unless the upload has UncheckedParts
-		Native      []any          // as in BeginParts
+		Native      []any          // what BeginParts has got
 	}
 	// A GetRequest reads an object or its attributes.
 	GetRequest struct {
 		Key, Version   string
-		Offset, Length int64 // Length -1: to the end; Offset 0 with Length -1: send no Range
-		Suffix         int64 // > 0: the last bytes instead
+		Offset, Length int64 // if Length is -1, to the end; if Offset is 0 too, send no Range
+		Suffix         int64 // if above 0, the last bytes are read instead
 		Condition      storage.Condition
 		Native         []any
 		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
@@ -126,11 +126,11 @@ type (
 	ChangeRequest struct {
 		Key, Version     string
 		Tags             map[string]string // SetTags
-		Retention        storage.Retention // SetRetention; zero: none
+		Retention        storage.Retention // SetRetention; zero if there is none
 		LegalHold        bool              // SetLegalHold
 		BypassGovernance bool              // SetRetention
 		RestoreDays      int               // Restore
-		RestoreTier      string            // Restore: the provider's word; "": its standard
+		RestoreTier      string            // Restore, in the provider's words; "" for its standard
 		Native           []any
 	}
 	// A CopyRequest copies inside the provider.
@@ -138,19 +138,19 @@ type (
 		Source             ObjectRef
 		Key                string
 		storage.Properties      // complete: the source's, with what options replaced; empty if Source.Attrs is nil
-		Replace            bool // false: equal to the source's
+		Replace            bool // whether they differ from the source's
 		storage.Controls        // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
 		// ReplaceTags is false if the tags are the source's.
 		ReplaceTags bool
-		Condition   storage.Condition // of the destination
-		Resume      string            // the driver's own: how far a failed attempt came; "" at first
+		Condition   storage.Condition // what must hold for the destination
+		Resume      string            // the driver's own: how far a failed attempt came; "" in the first attempt
 	}
 	// A ComposeRequest joins objects of one bucket.
 	ComposeRequest struct {
 		Key     string
 		Sources []ObjectRef
 		Size    int64          // bytes of all sources
-		CRC32C  storage.CRC32C // of all sources; unknown if one is
+		CRC32C  storage.CRC32C // the checksum of all sources together; unknown if that of one is
 		storage.Properties
 		storage.Controls
 		Condition storage.Condition
@@ -163,11 +163,11 @@ type (
 		storage.Properties
 		storage.Controls
 		Condition        storage.Condition
-		MinSize, MaxSize int64 // bytes; -1: unbounded
+		MinSize, MaxSize int64 // bytes; -1 if unbounded
 		CRC32C           storage.CRC32C
 		ResponseType     string
-		ResponseName     string // of an attachment; see ResponseDisposition
-		// ResponseContentDisposition is the whole header; "": ResponseName decides.
+		ResponseName     string // the name of an attachment; see ResponseDisposition
+		// ResponseContentDisposition is the whole header; if it is "", ResponseName decides.
 		ResponseContentDisposition string
 	}
 
@@ -180,7 +180,7 @@ type (
 		// Directory is the absolute path of the local directory that holds the bucket, for
 		// Overlap; "" if there is none.
 		Directory string
-		Native    []any // for reading the source; see WithSourceNative
+		Native    []any // options of reading the source; see WithSourceNative
 		// Attrs are those of the source at Revision, so that the driver need not request
 		// them; nil if nobody has. The driver must not change them.
 		Attrs *storage.Attrs

@@ -31,7 +31,7 @@ type copyOp struct {
 	given  storage.CopyOptions
 	src    storage.Downloader
 	srcKey string
-	source *download // of a bucket from New, with an operation of its own
+	source *download // the source if its bucket is from New; it has an operation of its own
 }
 
 // readCopyOptions reads the options of Copy and Compose.

@@ -27,24 +27,24 @@ import (
 type core struct {
 	driver         driver.Driver
 	desc           driver.Description
-	tag            string // of revisions
+	tag            string // the prefix of revisions, which names the provider
 	metadata       metadata.Coding
-	features       storage.Features // in force as the bucket was opened
+	features       storage.Features // the features that are in force
 	hooks          []storage.Hook
 	bufferLimit    *buffer.Limit
 	retry          *retrier
-	hedger         *hedger // nil: reads are not hedged
+	hedger         *hedger // nil if reads are not hedged
 	telemetry      *telemetry.Reporter
 	public         bool
 	publicBaseURL  string
 	signingBaseURL string
-	partSize       int64          // of uploads without WithPartSize, in bytes; 0: the driver's
-	bad            *storage.Error // of an option: every operation fails with it
+	partSize       int64          // bytes of a part if WithPartSize is not given; 0 if the driver decides
+	optionError    *storage.Error // every operation fails with it; nil if all options are valid
 
 	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
-	forget   func() // of the service that opened it; else nil
+	forget   func() // removes the bucket from its service; nil if no service has opened it
 }
 
 // New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation. Everything
@@ -81,10 +81,10 @@ func newBucketWith(d driver.Driver, o *unexported.OpenOptions, serviced bool) *b
 		publicBaseURL:  o.PublicBaseURL,
 		signingBaseURL: o.SigningBaseURL,
 		partSize:       o.PartSize,
-		bad:            optionFailure(o.Err),
+		optionError:    optionFailure(o.Err),
 	}
-	if c.bad == nil {
-		c.bad = c.checkPartSize("WithDefaultPartSize", c.partSize)
+	if c.optionError == nil {
+		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
 	}
 	if o.HedgedReads && !desc.Local {
 		c.hedger = &hedger{}
@@ -92,8 +92,8 @@ func newBucketWith(d driver.Driver, o *unexported.OpenOptions, serviced bool) *b
 	if desc.FolderOrder {
 		c.features |= driver.OrderedListing // by listing folder by folder
 	}
-	if c.bad == nil && !c.has(driver.OrderedListing) {
-		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
+	if c.optionError == nil && !c.has(driver.OrderedListing) {
+		c.optionError = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
 	}
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
 	if desc.NeedsSigningBase {
@@ -174,14 +174,14 @@ func (c *core) tagged(revision string) string {
 }
 
 func (c *core) untagged(revision string) (string, *storage.Error) {
-	own, ours := strings.CutPrefix(revision, c.tag)
-	if !ours || own == "" {
+	bare, ours := strings.CutPrefix(revision, c.tag)
+	if !ours || bare == "" {
 		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
 	}
 	if c.desc.TaggedRevisions {
 		return revision, nil
 	}
-	return own, nil
+	return bare, nil
 }
 
 // condition checks that the driver supports a condition, and removes the tag of its
@@ -194,12 +194,12 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 		if e := c.need(update, "IfRevision"); e != nil {
 			return e
 		}
-		own, e := c.untagged(cond.Revision)
-		cond.Revision = own
+		bare, e := c.untagged(cond.Revision)
+		cond.Revision = bare
 		return e
 	case cond.NotRevision != "":
-		own, e := c.untagged(cond.NotRevision)
-		cond.NotRevision = own
+		bare, e := c.untagged(cond.NotRevision)
+		cond.NotRevision = bare
 		return e
 	}
 	return nil

@@ -40,7 +40,7 @@ func (b *bucket) RetryPolicy() *backoff.Policy { return b.core.retry.policy }
 // Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
 // rest of the bucket.
 func (b *bucket) Served(serving.Token) (origin any, name, baseURL string) {
-	if !b.scope.Whole() || b.core.bad != nil {
+	if !b.scope.Whole() || b.core.optionError != nil {
 		return nil, "", ""
 	}
 	return b.core.desc.Origin, b.core.desc.Bucket, b.core.signingBaseURL

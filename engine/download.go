@@ -39,24 +39,24 @@ type download struct {
 	reader   storage.Reader // here, so that a download is one allocation
 	op       operation
 	given    storage.DownloadOptions
-	ctx      context.Context // the caller's, after the hooks
-	attrs    *storage.Attrs  // of the first response
+	ctx      context.Context // the caller's context, as the hooks have left it
+	attrs    *storage.Attrs  // what the first response says
 	offset   int64           // where the delivered span begins
 	length   int64           // bytes of the delivered span
 	progress *progress.Counter
 
-	first     section // read from the first connection
-	fetch     *fetch  // of the sections after the first one; nil if there are none
+	first     section // what the first connection delivers
+	fetch     *fetch  // reads the sections after the first one; nil if there are none
 	remaining int64   // bytes to be delivered
 	crc       uint32
-	hashing   bool // the whole object is read, and its checksum is known
-	growing   bool // a fetch may begin if the first connection is slow
-	toFile    bool // a fetch would need no memory
+	hashing   bool // whether the whole object is read and its checksum is known
+	adaptive  bool // whether a fetch may begin if the first connection is slow
+	toFile    bool // whether writeFile reads: a fetch needs no memory then
 	probe     concurrency.Probe
 
 	mu       sync.Mutex
-	ended    bool           // Close was called
-	failed   *storage.Error // what Read returns from now on
+	ended    bool           // whether Close was called
+	failed   *storage.Error // what every later Read returns
 	reserved int64          // memory for buffers that a fetch has reserved
 }
 
@@ -119,7 +119,7 @@ func (d *download) open() *storage.Error {
 		d.fetch = d.fixedFetch(parallel)
 		s.set(d.offset, firstSectionBytes)
 	}
-	d.growing = parallel == 0 && !d.op.core.desc.Local && attrs.Revision != "" && d.length > growthLeast
+	d.adaptive = parallel == 0 && !d.op.core.desc.Local && attrs.Revision != "" && d.length > growthLeast
 	return nil
 }
 
@@ -178,9 +178,11 @@ func (d *download) Read(p []byte) (int, error) {
 	var n int
 	var e *storage.Error
 	switch {
+	case d.toFile && d.fetch != nil:
+		return 0, io.EOF // writeFile has the fetch write the rest
 	case d.fetch != nil:
 		n, e = d.fetch.read(p)
-	case d.growing:
+	case d.adaptive:
 		n, e = d.readProbed(p)
 	default:
 		n, e = d.first.read(p)

@@ -56,9 +56,9 @@ func (f *fetch) close() {
 // Limit until it is delivered.
 type bufferSink struct {
 	f       *fetch
-	queue   chan *section // in order; closed after the last
-	current *section      // is being delivered; guarded by download.mu
-	pos     int64         // in current
+	queue   chan *section // the sections in order; closed after the last one
+	current *section      // the section that is being delivered; guarded by download.mu
+	offset  int64         // the next byte to be delivered, in current
 }
 
 // add reserves memory for a section. Sections get it in order, so that the one that is delivered next
@@ -92,75 +92,56 @@ func (b *bufferSink) end(s *section, err error) {
 
 // read delivers the next bytes, and waits for them.
 func (b *bufferSink) read(p []byte) (int, *storage.Error) {
-	for {
-		s, e := b.take()
-		if e == nil {
-			<-s.done // ends with the context, as every request does
-		}
-		b.f.group.Raise()
-		switch {
-		case e != nil:
-			return 0, e
-		case s.failed != nil:
-			if e := b.f.interrupted(); e != nil {
-				return 0, e
-			}
-			return 0, ownError(s.failed)
-		}
-		if n := b.copy(s, p); n > 0 {
-			return n, nil
-		}
+	defer b.f.group.Raise()
+	s, e := b.next()
+	if e != nil {
+		return 0, e
 	}
+	<-s.done // ends with the context, as every request does
+	return b.copy(s, p)
 }
 
-// take returns the current section, or makes the next one of the queue current.
-func (b *bufferSink) take() (*section, *storage.Error) {
-	d := b.f.d
-	d.mu.Lock()
-	s, closed := b.current, d.ended
-	d.mu.Unlock()
-	switch {
-	case closed:
-		return nil, errClosed
-	case s != nil:
+// next returns the current section or, if there is none, the next one of the queue.
+func (b *bufferSink) next() (*section, *storage.Error) {
+	b.f.d.mu.Lock()
+	s := b.current
+	b.f.d.mu.Unlock()
+	if s == nil {
+		s = <-b.queue // closed when the context is done
+	}
+	if s != nil {
 		return s, nil
 	}
-	s = <-b.queue // closed when the context is done
-	if s == nil {
-		if e := b.f.interrupted(); e != nil {
-			return nil, e
-		}
-		return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}
+	if e := b.f.interrupted(); e != nil {
+		return nil, e
 	}
-	d.mu.Lock()
-	closed = d.ended
-	if !closed {
-		b.current, b.pos = s, 0
-	}
-	d.mu.Unlock()
-	if closed {
-		<-s.done
-		s.buffer.Free()
-		return nil, errClosed
-	}
-	return s, nil
+	return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}
 }
 
-// copy delivers bytes of s, and frees it after its last byte.
-func (b *bufferSink) copy(s *section, p []byte) int {
+// copy makes s, which has ended, the current section. It delivers bytes of s, or the error with which s
+// has failed, and frees s after its last byte. If Close was called, it frees s, which Close may have missed.
+func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d := b.f.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
-		return 0
-	}
-	n, _ := s.buffer.ReadAt(p[:min(int64(len(p)), s.buffer.Size()-b.pos)], b.pos)
-	if b.pos += int64(n); b.pos == s.buffer.Size() {
 		s.buffer.Free()
-		b.current = nil
+		return 0, errClosed
+	}
+	b.current = s
+	if s.failed != nil {
+		if e := b.f.interrupted(); e != nil {
+			return 0, e
+		}
+		return 0, ownError(s.failed)
+	}
+	n, _ := s.buffer.ReadAt(p[:min(int64(len(p)), s.buffer.Size()-b.offset)], b.offset)
+	if b.offset += int64(n); b.offset == s.buffer.Size() {
+		s.buffer.Free()
+		b.current, b.offset = nil, 0
 		b.f.limit.Release()
 	}
-	return n
+	return n, nil
 }
 
 // free gives the memory back. The lock is held.

@@ -18,8 +18,8 @@ const (
 	minSectionBytes = 64 << 10
 	maxSectionBytes = 4 << 20
 
-	growingSections    = 4  // at once in the beginning, besides the first connection
-	maxGrowingSections = 16 // at once
+	initialSections     = 4  // sections at once in the beginning, besides the first connection
+	maxAdaptiveSections = 16 // sections at once after growth
 )
 
 // A fetch divides a span of a download into sections, and reads several at once, as many as its
@@ -28,14 +28,14 @@ type fetch struct {
 	d         *download
 	ctx       context.Context
 	cancel    context.CancelFunc
-	req       driver.GetRequest // of the pinned revision
-	from, end int64             // the span, in the object
-	size      int64             // bytes of a section; 0 if it grows
-	maxSize   int64             // bytes of a section that grows
+	req       driver.GetRequest // reads the pinned revision
+	from, end int64             // the bytes of the object that are read
+	size      int64             // bytes of a section; 0 if sections grow
+	maxSize   int64             // bytes of the largest section if they grow
 	limit     *concurrency.Limit
 	group     panics.Group
 	last      <-chan struct{} // done of the section that began last; nil if none did
-	active    atomic.Int32    // sections that have or seek a connection
+	active    atomic.Int32    // how many sections have or seek a connection
 
 	sink    sink        // nil until the first read
 	buffers *bufferSink // the sink, if it has buffers
@@ -87,15 +87,15 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 // delivers a little more. The next read begins the fetch of the rest. There must be memory for it, so
 // that it does not wait for other transfers.
 func (d *download) grow(rate float64) {
-	const keep = 2 << 20 // by then, the first sections have come
+	const keep = 2 << 20 // while it delivers these bytes, the first sections come
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
 		return
 	}
-	sections := int64(maxGrowingSections)
+	sections := int64(maxAdaptiveSections)
 	if !d.toFile {
-		d.reserved = d.op.core.bufferLimit.Reserve(maxGrowingSections * maxSectionBytes)
+		d.reserved = d.op.core.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
 		sections = d.reserved / maxSectionBytes
 	}
 	if sections < 2 { // not now: each sample decides again
@@ -103,7 +103,7 @@ func (d *download) grow(rate float64) {
 		return
 	}
 	offset := d.first.req.Offset
-	d.fetch = newFetch(d, offset+keep, concurrency.Growing(growingSections, int(sections), rate), 0)
+	d.fetch = newFetch(d, offset+keep, concurrency.Growing(initialSections, int(sections), rate), 0)
 	d.first.set(offset, keep)
 }
 
@@ -113,7 +113,7 @@ func (f *fetch) length(offset int64) int64 {
 	const least = 1 << 20
 	length := f.size
 	if length == 0 {
-		length = min(max((offset-f.from)/growingSections/least*least, least), f.maxSize)
+		length = min(max((offset-f.from)/initialSections/least*least, least), f.maxSize)
 	}
 	return min(length, f.end-offset)
 }

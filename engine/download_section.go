@@ -36,12 +36,12 @@ type section struct {
 	watchdog *time.Timer
 	stalled  atomic.Bool
 
-	tried  backoff.Tries // connections that failed in a row
-	steady int64         // bytes since the last that failed
+	tried     backoff.Tries // counts connections that failed in a row
+	sinceDrop int64         // bytes that came since the last connection failed
 
 	// These are used if a fetch reads the section:
 	done   chan struct{} // closed when the section has ended
-	failed error         // says why it failed
+	failed error         // why it failed
 	buffer *buffer.Buffer
 	chunk  *[chunks.Size]byte
 	crc    uint32
@@ -138,7 +138,7 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 func (s *section) advance(n int64) {
 	s.req.Offset += n
 	s.req.Length = s.remaining.Add(-n)
-	if s.steady += n; s.steady >= steadyBytes {
+	if s.sinceDrop += n; s.sinceDrop >= steadyBytes {
 		s.tried = backoff.Tries{}
 	}
 }
@@ -230,7 +230,7 @@ func (s *section) afterDrop(err error) *storage.Error {
 	if s.stalled.Swap(false) {
 		e = stalledError(nil)
 	}
-	s.steady = 0
+	s.sinceDrop = 0
 	_, closed := s.opened()
 	switch {
 	case closed:
@@ -248,7 +248,7 @@ func (s *section) afterDrop(err error) *storage.Error {
 	case first && e.Code != storage.RateLimited: // a connection that has worked: the next one follows at once
 		s.tried.Waited = 0
 	case ctxtime.Sleep(s.ctx, delay) != nil:
-		return s.d.op.gaveUp(s.ctx, e, false)
+		return s.d.op.waitError(s.ctx, e, false)
 	}
 	return nil
 }

@@ -31,16 +31,6 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	return chunks.Copy(w, d)
 }
 
-// untilFetch reads a download until a fetch can begin.
-type untilFetch struct{ d *download }
-
-func (r untilFetch) Read(p []byte) (int, error) {
-	if r.d.fetch != nil {
-		return 0, io.EOF
-	}
-	return r.d.Read(p)
-}
-
 // bodyTo wraps w only if there is a checksum to verify or progress to report: sendfile
 // would bypass both.
 func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
@@ -72,7 +62,7 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 type destWriter struct {
 	io.Writer
 	d        *download
-	accounts bool // for what the caller gets, which is no more than the download delivers
+	accounts bool // whether it counts and hashes the bytes, and passes on no more than the download delivers
 	failed   error
 }
 
@@ -150,7 +140,7 @@ func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 // of them is in memory then. It returns nil if it is not, or if there will be no fetch.
 func (d *download) regularFile(w io.Writer) *os.File {
 	file, ok := w.(*os.File)
-	pending := d.growing
+	pending := d.adaptive
 	if d.fetch != nil {
 		pending = d.fetch.sink == nil
 	}
@@ -172,7 +162,7 @@ func (d *download) regularFile(w io.Writer) *os.File {
 // fails, the position stays before its bytes, and these are undefined.
 func (d *download) writeFile(file *os.File) (int64, error) {
 	d.toFile = true
-	written, err := chunks.Copy(file, untilFetch{d})
+	written, err := chunks.Copy(file, d)
 	d.toFile = false
 	if err != nil || d.fetch == nil {
 		return written, err
@@ -219,11 +209,11 @@ type fileSink struct {
 	f     *fetch
 	file  io.WriterAt
 	start int64 // offset in the object of the file's first byte
-	added int64 // bytes of all sections so far
+	added int64 // bytes of all sections that were added
 
 	mu     sync.Mutex
-	crc    uint32 // of all, joined from those of the sections
-	failed error  // of the section that failed first
+	crc    uint32 // the checksum of all, joined from those of the sections
+	failed error  // the error of the section that failed first
 }
 
 func (t *fileSink) add(s *section) error {

@@ -13,6 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
+// A read whose response takes longer than that of 95 percent of the recent reads is requested a second
+// time. The first response that decides is returned, and the other request is canceled. Each read
+// earns a part of a hedge, so that hedges are at most 5 percent of the requests. A bucket that the
+// store throttles makes none.
+
 const (
 	hedgePercentile = 95
 	hedgeCost       = 20  // reads that earn one hedge: 5 percent
@@ -39,9 +44,9 @@ func (h *hedger) earn() {
 // delay returns how long a request may take before its hedge: slow, and up to twice as long the
 // fewer hedges are left. So they are there for the responses that take much longer than slow.
 func (h *hedger) delay(slow int64) time.Duration {
-	const most = hedgeSaved * hedgeCost
-	left := max(0, min(h.earned.Load(), most))
-	return time.Duration(slow + slow*(most-left)/most)
+	const full = hedgeSaved * hedgeCost
+	remaining := max(0, min(h.earned.Load(), full))
+	return time.Duration(slow + slow*(full-remaining)/full)
 }
 
 // spend reports whether a hedge was earned, and takes it.
@@ -55,10 +60,10 @@ func (h *hedger) spend() bool {
 
 // latencies are the times to the first response of recent requests.
 type latencies struct {
-	slow   atomic.Int64 // their percentile, in nanoseconds; 0: not known yet
+	slow   atomic.Int64 // the percentile in nanoseconds; 0 if it is not known yet
 	mu     sync.Mutex
 	recent [hedgeRecent]time.Duration // a ring
-	count  int                        // of all so far
+	count  int                        // how many were added
 }
 
 func (l *latencies) add(took time.Duration) {
@@ -82,8 +87,8 @@ func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*stora
 		return driver.Get(ctx, r)
 	}
 	first := o.hedge(ctx, &h.get, func(ctx context.Context) (a response) {
-		own := *r
-		a.attrs, a.body, a.err = driver.Get(ctx, &own)
+		copied := *r
+		a.attrs, a.body, a.err = driver.Get(ctx, &copied)
 		return a
 	})
 	return first.attrs, first.body, first.err
@@ -98,8 +103,8 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	first := o.hedge(ctx, &h.head, func(ctx context.Context) (a response) {
-		own := *r
-		a.attrs, a.err = driver.Head(ctx, &own)
+		copied := *r
+		a.attrs, a.err = driver.Head(ctx, &copied)
 		return a
 	})
 	return first.attrs, first.err
@@ -109,7 +114,7 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 type response struct {
 	request int // its index
 	attrs   *storage.Attrs
-	body    io.ReadCloser // nil: none
+	body    io.ReadCloser // nil if there is none
 	err     error
 }
 

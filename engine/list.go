@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,14 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/scope"
 )
+
+// A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come to
+// an end (pageProgress), and leaves in them what was asked for, in byte order (ascend). An entry that
+// comes late ends the listing with errOrder.
+//
+// List yields the entries, and requests the next page meanwhile (list_entries.go). ListPage returns
+// one page, with a token for the next one (list_page.go). If the store lists folder by folder, or does
+// not support the delimiter, the entries are derived from other listings (list_walk.go).
 
 const defaultMaxPage = 1000
 
@@ -69,10 +78,7 @@ func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.
 
 // maxPage returns how many entries one page can have.
 func (c *core) maxPage() int {
-	if c.desc.MaxPage == 0 {
-		return defaultMaxPage
-	}
-	return c.desc.MaxPage
+	return cmp.Or(c.desc.MaxPage, defaultMaxPage)
 }
 
 // pageSize returns how many entries one request asks for.
@@ -215,9 +221,9 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	if l.op.core.desc.TaggedRevisions {
 		return
 	}
-	tag, left := l.op.core.tag, 0
+	tag, remaining := l.op.core.tag, 0 // bytes of revisions
 	for i := range entries {
-		left += len(tag) + len(entries[i].Revision)
+		remaining += len(tag) + len(entries[i].Revision)
 	}
 	var block strings.Builder
 	for i := range entries {
@@ -226,14 +232,14 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 		if entry.Revision != "" {
 			if block.Cap()-block.Len() < need {
 				block = strings.Builder{}
-				block.Grow(max(need, min(left, revisionBlock)))
+				block.Grow(max(need, min(remaining, revisionBlock)))
 			}
 			start := block.Len()
 			block.WriteString(tag)
 			block.WriteString(entry.Revision)
 			entry.Revision = block.String()[start:]
 		}
-		left -= need
+		remaining -= need
 	}
 }
 
@@ -244,9 +250,9 @@ const maxEmptyPages = 100
 // A pageProgress checks that the pages of a listing come to an end, whatever a server sends.
 type pageProgress struct {
 	last  string // the last entry of the last page that had any
-	empty int    // pages since then
-	pages int    // so far
-	mark  string // token of a page so far, a later one as the pages double
+	empty int    // how many pages have come since then
+	pages int    // how many pages have come
+	mark  string // the token of an earlier page; it moves on each time that the number of pages doubles
 }
 
 var errRepeats = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing")}
@@ -268,12 +274,9 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		p.last, p.empty = last, 0
 		return nil
 	}
-	most := desc.MaxEmptyPages
-	if most == 0 {
-		most = maxEmptyPages
-	}
-	if p.empty++; p.empty < most {
+	limit := cmp.Or(desc.MaxEmptyPages, maxEmptyPages)
+	if p.empty++; p.empty < limit {
 		return nil
 	}
-	return &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", most)}
+	return &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", limit)}
 }

@@ -44,8 +44,8 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		return l.eachDerived(ctx, yield)
 	}
 	size := l.pageSize(defaultMaxPage)
-	left := l.given.Limit
-	bounded := left > 0
+	remaining := l.given.Limit
+	bounded := remaining > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()
 	for first := true; ; first = false {
@@ -54,7 +54,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		}
 		l.req.Limit = size
 		if bounded && !l.readsFromStart() {
-			l.req.Limit = min(size, left)
+			l.req.Limit = min(size, remaining)
 		}
 		page, e := l.next(ctx, next)
 		next = nil
@@ -62,18 +62,18 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 			return e
 		}
 		count := len(page.Entries)
-		more := page.Token != "" && !(bounded && left <= count)
+		more := page.Token != "" && !(bounded && remaining <= count)
 		for i, entry := range page.Entries {
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
 			if more && l.shouldPrefetch(first, i, count) {
-				next = l.prefetch(ctx, page.Token, size, left+i-count)
+				next = l.prefetch(ctx, page.Token, size, remaining+i-count)
 			}
 			if !yield(entry, nil) {
 				return errStopped
 			}
-			if left--; left == 0 {
+			if remaining--; remaining == 0 {
 				return nil
 			}
 		}
@@ -111,15 +111,15 @@ func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 	return i == 0
 }
 
-// prefetch begins to fetch the page of token, with size entries, or left entries if that is
-// less. left is below 1 if there is no limit.
-func (l *listOp) prefetch(ctx context.Context, token string, size, left int) *pagePrefetch {
+// prefetch begins to fetch the page of token, with size entries, or remaining ones if that is
+// less. remaining is below 1 if there is no limit.
+func (l *listOp) prefetch(ctx context.Context, token string, size, remaining int) *pagePrefetch {
 	n := &pagePrefetch{done: make(chan struct{})}
 	ctx, n.cancel = context.WithCancel(ctx)
 	r := l.req
 	r.Token, r.Entries, r.Limit = token, l.spare, size
-	if left > 0 {
-		r.Limit = min(size, left)
+	if remaining > 0 {
+		r.Limit = min(size, remaining)
 	}
 	l.spare = nil
 	go func() {

@@ -91,7 +91,7 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		}
 		return to(entry)
 	}}
-	var progress pageProgress // of this folder: others are listed between its pages
+	var progress pageProgress // this folder's own: others are listed between its pages
 	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
@@ -199,10 +199,10 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 
 // eachDerived is each for a listing that derives.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
-	left := l.given.Limit
+	remaining := l.given.Limit
 	l.req.Limit = l.pageSize(defaultMaxPage)
-	if left > 0 {
-		l.req.Limit = min(l.req.Limit, left+1) // a prefix waits for the entry after it
+	if remaining > 0 {
+		l.req.Limit = min(l.req.Limit, remaining+1) // a prefix waits for the entry after it
 	}
 	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if err := ctx.Err(); err != nil {
@@ -211,7 +211,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 		if !yield(l.present(entry), nil) {
 			return errStopped
 		}
-		if left--; left == 0 {
+		if remaining--; remaining == 0 {
 			return errEnough
 		}
 		return nil

@@ -125,8 +125,8 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
 		}
 	}
-	if most := record.MaxSize; most > 0 && size > most {
-		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", most, size))
+	if limit := record.MaxSize; limit > 0 && size > limit {
+		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size))
 	}
 	return false, c.op.core.checkSize(size)
 }

@@ -85,7 +85,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []storage.PartOp
 	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
 		return e
 	}
-	if w.src.at == nil && w.src.size > o.core.bufferLimit.Max {
+	if w.src.readerAt == nil && w.src.size > o.core.bufferLimit.Max {
 		return partTooLarge(o.core.bufferLimit.Max)
 	}
 	w.progress = progress.New(settings(&p.options).Progress, w.src.size)
@@ -95,10 +95,10 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []storage.PartOp
 // checkPart checks the number and size of a part; size -1 is not known yet.
 func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 	limits := u.Limits()
-	if most := limits.MaxParts; number < 1 || most > 0 && number > most {
+	if maximum := limits.MaxParts; number < 1 || maximum > 0 && number > maximum {
 		rule := "must be at least 1"
-		if most > 0 {
-			rule = fmt.Sprintf("must be from 1 to %d", most)
+		if maximum > 0 {
+			rule = fmt.Sprintf("must be from 1 to %d", maximum)
 		}
 		return invalid("part number", rule)
 	}
@@ -119,7 +119,7 @@ func partTooLarge(limit int64) *storage.Error {
 func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 	w := &p.write
 	section, crc := (*io.SectionReader)(nil), storage.CRC32C{}
-	if w.src.at != nil {
+	if w.src.readerAt != nil {
 		section = w.src.section(0, w.src.size)
 	} else {
 		content, e := p.fill(ctx)
@@ -147,12 +147,12 @@ func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 // fill reads a stream into memory.
 func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *storage.Error) {
 	w := &p.write
-	most := w.op.core.bufferLimit.Max
+	maximum := w.op.core.bufferLimit.Max
 	if w.src.size >= 0 {
-		most = w.src.size
+		maximum = w.src.size
 	}
 	if limit := p.upload.Limits().MaxSize; limit > 0 {
-		most = min(most, limit)
+		maximum = min(maximum, limit)
 	}
 	content, filled := newBuffer(w.op), false
 	defer func() {
@@ -160,12 +160,12 @@ func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *storage.Error) 
 			content.Free()
 		}
 	}()
-	err := content.Fill(ctx, &w.src, most+1)
+	err := content.Fill(ctx, &w.src, maximum+1)
 	switch size := content.Size(); {
 	case err == nil && w.src.size >= 0 && size > w.src.size:
 		return nil, tooLong(w.src.size)
 	case err == nil:
-		return nil, partTooLarge(most)
+		return nil, partTooLarge(maximum)
 	case err != io.EOF:
 		return nil, readFailed(ctx, err)
 	case w.src.size >= 0 && size != w.src.size:

@@ -16,17 +16,22 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
+// A program may begin a multipart upload, and any process may continue it: the token of the upload has
+// all that the core needs (multipart_token.go). Clients send parts in any order, through PutPart or
+// by signed requests (multipart_part.go). Complete makes the object of the parts that the store has, or
+// of those that it is told, and may be called again (multipart_complete.go).
+
 // A multipartUpload is the MultipartUpload of a bucket from New.
 type multipartUpload struct {
 	bucket *bucket
 	record uploadtoken.Record
-	put    driver.PutRequest // for BeginParts and CompleteParts; never changed
+	put    driver.PutRequest // the request of BeginParts and CompleteParts; it never changes
 	token  string
 	// attributed says that options gave attributes, tags or locks.
 	attributed bool
 
 	mu   sync.Mutex
-	sent map[int]driver.Part // by this value, with checksums that the store may not tell
+	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not tell
 }
 
 func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {

@@ -24,18 +24,18 @@ import (
 type operation struct {
 	core       *core
 	name       string
-	key        string // whole
-	prefix     string // is cut from the keys in errors
+	key        string // the whole key
+	prefix     string // the prefix of the view, which keys in errors do not have
 	keys       []string
-	writes     bool // only the outcome of a write can be unknown
+	writes     bool // whether its outcome can be unknown
 	begun      bool
-	done       func(storage.Outcome) // of the hooks that ran; nil: none waits for the end
+	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if none does
 	report     telemetry.Call
 	bytes      atomic.Int64
-	wire       wire.Call    // the requests, and what the transport needs to know of them
-	signs      bool         // it makes hardly any request to the store
-	overGrants atomic.Int32 // buffers granted over the limit
-	once       bool         // no request is made again
+	wire       wire.Call    // counts the requests, and tells the transport about them
+	signs      bool         // whether it makes hardly any request to the store
+	overGrants atomic.Int32 // how many buffers were granted over the limit
+	once       bool         // whether requests are not repeated
 }
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
@@ -47,8 +47,8 @@ func (o *operation) prepare(b *bucket, may scope.Permission, name, key string) *
 		return &storage.Error{Code: storage.PermissionDenied, Hint: scope.NarrowedHint}
 	case b.scope.Bad != nil:
 		return ownError(b.scope.Bad)
-	case b.core.bad != nil:
-		return b.core.bad
+	case b.core.optionError != nil:
+		return b.core.optionError
 	}
 	return b.core.checkOpen()
 }
@@ -151,7 +151,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 	var tried backoff.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
-			return o.gaveUp(ctx, nil, unknown)
+			return o.waitError(ctx, nil, unknown)
 		}
 		err := do(ctx)
 		if body != nil {
@@ -183,7 +183,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 			return e
 		}
 		if ctxtime.Sleep(ctx, delay) != nil {
-			return o.gaveUp(ctx, e, unknown)
+			return o.waitError(ctx, e, unknown)
 		}
 	}
 }
@@ -210,9 +210,9 @@ func (o *operation) endAttempt(e *storage.Error) {
 	}
 }
 
-// gaveUp returns the error of a wait that ctx has ended: the wait for another
-// attempt after e or, if e is nil, for the bucket's turn.
-func (o *operation) gaveUp(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
+// waitError returns the error of a wait that ctx has ended. If e is nil, the bucket was held back; else
+// another attempt was to follow e.
+func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
 	cause := o.core.retry.pace.Refusal()
 	if e != nil {
 		cause = e

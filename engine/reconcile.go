@@ -17,7 +17,7 @@ type intent struct {
 	size       int64 // bytes
 	crc        storage.CRC32C
 	condition  storage.Condition
-	writeID    string // "": the write has none
+	writeID    string // "" if the write has none
 	named      bool   // writeID is of the caller, and an earlier call may have used it
 }
 

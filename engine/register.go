@@ -12,23 +12,23 @@ import (
 // Register registers a scheme with [storage.Open] and [storage.OpenService]. It panics if the scheme is
 // registered already.
 func Register(scheme string, o driver.Opener) {
-	own := unexported.Opener{Params: o.Params}
+	opener := unexported.Opener{Params: o.Params}
 	if o.Driver != nil {
-		own.Bucket = func(ctx context.Context, address *url.URL, opts any) (any, error) {
+		opener.Bucket = func(ctx context.Context, address *url.URL, opts any) (any, error) {
 			d, err := o.Driver(ctx, address)
 			if err != nil {
 				return nil, err
 			}
 			b := newBucketWith(d, openOptionsOf(opts), false)
-			if b.core.bad != nil {
+			if b.core.optionError != nil {
 				_ = d.Close()
-				return nil, b.core.bad
+				return nil, b.core.optionError
 			}
 			return b, nil
 		}
 	}
 	if o.Service != nil {
-		own.Service = func(ctx context.Context, address *url.URL, opts any) (any, error) {
+		opener.Service = func(ctx context.Context, address *url.URL, opts any) (any, error) {
 			d, err := o.Service(ctx, address)
 			if err != nil {
 				return nil, err
@@ -36,9 +36,9 @@ func Register(scheme string, o driver.Opener) {
 			given, _ := opts.([]storage.OpenOption)
 			return NewService(d, given...), nil
 		}
-		own.Driver = func(ctx context.Context, address *url.URL) (any, error) { return o.Service(ctx, address) }
+		opener.Driver = func(ctx context.Context, address *url.URL) (any, error) { return o.Service(ctx, address) }
 	}
-	unexported.Root.Register(scheme, own)
+	unexported.Root.Register(scheme, opener)
 }
 
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its

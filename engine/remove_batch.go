@@ -132,7 +132,7 @@ func (r *removeOp) removeGroup(group []removal.Removal) []error {
 	}
 	o.key = ""
 	requests := make([]driver.DeleteRequest, 0, len(group))
-	slots := make([]int, 0, len(group)) // of requests in errs
+	slots := make([]int, 0, len(group)) // the index in errs of each request
 	for i, one := range group {
 		whole := r.bucket.scope.Prefix + one.Key
 		o.keys = append(o.keys, whole)
@@ -185,28 +185,28 @@ func removalError(o *operation, e *storage.Error, key, version string) *storage.
 // by one.
 func (r *removeOp) send(ctx context.Context, o *operation, requests []driver.DeleteRequest) []*storage.Error {
 	failed := make([]*storage.Error, len(requests))
-	left := make([]int, len(requests))
-	for i := range left {
-		left[i] = i
+	pending := make([]int, len(requests))
+	for i := range pending {
+		pending[i] = i
 	}
 	if o.core.desc.MaxBatch > 0 && !r.singles {
-		if removeBatch(ctx, o, requests, left, failed) {
+		if removeBatch(ctx, o, requests, pending, failed) {
 			return failed
 		}
 		r.singles = true
 	}
-	removeSingles(ctx, o, requests, left, failed)
+	removeSingles(ctx, o, requests, pending, failed)
 	return failed
 }
 
-// removeSingles removes the requests that are left one by one. failed has what became of them in a
+// removeSingles removes the pending requests one by one. failed has what became of them in a
 // batch, which may have taken effect.
-func removeSingles(ctx context.Context, o *operation, requests []driver.DeleteRequest, left []int, failed []*storage.Error) {
-	parallel.All(len(left), removal.AtOnce, func(i int) error {
-		at := left[i]
-		e := removeOne(ctx, o, &requests[at])
-		after(e, failed[at])
-		failed[at] = removeFailure(e)
+func removeSingles(ctx context.Context, o *operation, requests []driver.DeleteRequest, pending []int, failed []*storage.Error) {
+	parallel.All(len(pending), removal.AtOnce, func(i int) error {
+		index := pending[i]
+		e := removeOne(ctx, o, &requests[index])
+		after(e, failed[index])
+		failed[index] = removeFailure(e)
 		return nil
 	})
 }
@@ -214,21 +214,21 @@ func removeSingles(ctx context.Context, o *operation, requests []driver.DeleteRe
 // removeBatch removes one batch. Requests that failed for a reason that passes are sent
 // again in a smaller one. It returns false if the provider refuses batches; failed then has only
 // what may have taken effect.
-func removeBatch(ctx context.Context, o *operation, requests []driver.DeleteRequest, left []int, failed []*storage.Error) (supported bool) {
+func removeBatch(ctx context.Context, o *operation, requests []driver.DeleteRequest, pending []int, failed []*storage.Error) (supported bool) {
 	var tried backoff.Tries
 	for first := true; ; first = false {
 		if o.startAttempt(ctx) != nil {
-			gaveUpAll(ctx, o, failed, left)
+			waitErrors(ctx, o, failed, pending)
 			return true
 		}
-		errs := sendBatch(ctx, o, requests, left)
+		errs := sendBatch(ctx, o, requests, pending)
 		refused := allUnsupported(errs)
-		again, why := sortBatch(ctx, errs, left, failed)
+		again, why := sortBatch(ctx, errs, pending, failed)
 		if refused && first {
 			return false
 		}
 		if refused {
-			removeSingles(ctx, o, requests, left, failed)
+			removeSingles(ctx, o, requests, pending, failed)
 			return true
 		}
 		o.endAttempt(why)
@@ -240,51 +240,51 @@ func removeBatch(ctx context.Context, o *operation, requests []driver.DeleteRequ
 			return true
 		}
 		if ctxtime.Sleep(ctx, delay) != nil {
-			gaveUpAll(ctx, o, failed, again)
+			waitErrors(ctx, o, failed, again)
 			return true
 		}
-		left = again
+		pending = again
 	}
 }
 
-// sendBatch removes the requests that are left, and returns an error or nil for each.
-func sendBatch(ctx context.Context, o *operation, requests []driver.DeleteRequest, left []int) []error {
-	batch := make([]driver.DeleteRequest, len(left))
-	for i, at := range left {
-		batch[i] = requests[at]
+// sendBatch removes the pending requests, and returns an error or nil for each.
+func sendBatch(ctx context.Context, o *operation, requests []driver.DeleteRequest, pending []int) []error {
+	batch := make([]driver.DeleteRequest, len(pending))
+	for i, index := range pending {
+		batch[i] = requests[index]
 	}
 	errs := o.core.driver.DeleteBatch(ctx, batch)
-	for len(errs) < len(left) {
+	for len(errs) < len(pending) {
 		errs = append(errs, storage.Internal)
 	}
 	return errs
 }
 
-// sortBatch notes what became of the requests that were left. It returns those that may be sent
+// sortBatch notes what became of the pending requests. It returns those that may be sent
 // again, and why: RateLimited before any other reason.
-func sortBatch(ctx context.Context, errs []error, left []int, failed []*storage.Error) (again []int, why *storage.Error) {
-	for i, at := range left {
+func sortBatch(ctx context.Context, errs []error, pending []int, failed []*storage.Error) (again []int, why *storage.Error) {
+	for i, index := range pending {
 		if errs[i] == nil {
-			failed[at] = nil
+			failed[index] = nil
 			continue
 		}
 		e := asError(ctx, errs[i])
 		if e.Retryable {
-			again = append(again, at)
+			again = append(again, index)
 			if why == nil || e.Code == storage.RateLimited && why.Code != storage.RateLimited {
 				why = e
 			}
 		}
-		after(e, failed[at])
-		failed[at] = removeFailure(e)
+		after(e, failed[index])
+		failed[index] = removeFailure(e)
 	}
 	return again, why
 }
 
-// gaveUpAll is gaveUp for the requests of a batch that are left.
-func gaveUpAll(ctx context.Context, o *operation, failed []*storage.Error, left []int) {
-	for _, at := range left {
-		failed[at] = o.gaveUp(ctx, failed[at], failed[at] != nil && failed[at].Unknown)
+// waitErrors is waitError for the pending requests of a batch.
+func waitErrors(ctx context.Context, o *operation, failed []*storage.Error, pending []int) {
+	for _, index := range pending {
+		failed[index] = o.waitError(ctx, failed[index], failed[index] != nil && failed[index].Unknown)
 	}
 }
 

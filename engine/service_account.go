@@ -20,7 +20,7 @@ import (
 type service struct {
 	driver driver.ServiceDriver
 	opts   []storage.OpenOption
-	core   *core // without a driver: hooks, retries, telemetry
+	core   *core // has hooks, retries and telemetry, and no driver
 
 	versions sync.Map // true by name, for the buckets that are known to keep versions
 
@@ -39,7 +39,7 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 		bufferLimit: o.BufferLimit,
 		retry:       newRetrier(o.Retry, &desc),
 		telemetry:   reporter(o, &desc),
-		bad:         optionFailure(o.Err),
+		optionError: optionFailure(o.Err),
 	}}
 }
 
@@ -50,8 +50,8 @@ func (s *service) do(ctx context.Context, op, name string, checked *storage.Erro
 	scope.desc.Bucket = name
 	o := &operation{core: scope, name: op, writes: true}
 	e := checked
-	if s.core.bad != nil {
-		e = s.core.bad
+	if s.core.optionError != nil {
+		e = s.core.optionError
 	}
 	if s.core.closed.Load() {
 		e = errServiceClosed()
@@ -216,8 +216,8 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	o := openOptionsOf(append(s.opts[:len(s.opts):len(s.opts)], opts...))
 	_, known := s.versions.Load(name)
 	b := newBucketWith(d, o, known)
-	if b.core.bad != nil {
-		e := *b.core.bad
+	if b.core.optionError != nil {
+		e := *b.core.optionError
 		_ = d.Close()
 		return fail(&e)
 	}

@@ -19,6 +19,16 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
+// An upload becomes a write: a request that was checked, and a source, which looks at the body
+// (upload_body.go). A body that allows random access is read in place, and again by each attempt. Any
+// other body is a stream, which is read once. The size of the body, or the first bytes of a stream,
+// decide between one Put and parts.
+//
+// A multipart upload cuts the body by a plan, and either completes or aborts (upload_parts.go). Its
+// parts are sent concurrently, those of a stream from buffers (upload_sender.go). With WithResume, a
+// journal has the parts that the store has, and the next call sends the others (upload_resume.go). In
+// the end, finishWrite returns what was stored, also if the response was lost (reconcile.go).
+
 const (
 	// lookAhead is how many bytes of a stream are read before the choice between
 	// one Put and parts. If the body ends within them, it is sent whole with its
@@ -62,9 +72,9 @@ type write struct {
 	metadata map[string]string // the user's; req.Metadata is as the store keeps it
 	writeID  string
 	progress *progress.Counter
-	journal  *journal.Journal // nil without WithResume
-	content  sectionBody      // of one Put
-	first    buffer.Buffer    // of a stream
+	journal  *journal.Journal // nil if WithResume is not given
+	content  sectionBody      // the body of a single Put
+	first    buffer.Buffer    // the beginning of a stream
 }
 
 // resolve checks everything that can be checked before a request.
@@ -161,11 +171,11 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 		w.writeID = w.op.core.newWriteID(settings(&w.given).WriteID)
 	}
 	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
-	if w.src.at == nil {
+	if w.src.readerAt == nil {
 		return w.storeStream(ctx)
 	}
 	if w.src.size <= w.singleBound() {
-		return w.putSection(ctx, w.src.at, w.src.off, w.src.size, storage.CRC32C{})
+		return w.putSection(ctx, w.src.readerAt, w.src.offset, w.src.size, storage.CRC32C{})
 	}
 	return w.storeParts(ctx, nil, nil)
 }
@@ -262,9 +272,9 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 
 // putSection stores a body that can be read again. If the driver needs the checksum
 // before the bytes, it is computed first.
-func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc storage.CRC32C) (*storage.Attrs, *storage.Error) {
+func (w *write) putSection(ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
-	content.init(at, off, length)
+	content.init(from, offset, length)
 	content.body.onBytes = w.progress.Func()
 	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
 		sum, err := hashSection(&content.section)

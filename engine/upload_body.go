@@ -18,13 +18,13 @@ import (
 // A source is the body as the caller gave it. It is read in place if it allows
 // random access; else it is a stream, of which only Read is used.
 type source struct {
-	at   io.ReaderAt // nil for a stream
-	off  int64       // offset of the body in at
-	size int64       // bytes; for a stream the size of WithSize, or -1
+	readerAt io.ReaderAt // nil for a stream
+	offset   int64       // where the body begins in readerAt
+	size     int64       // bytes; for a stream the size of WithSize, or -1
 
 	stream io.Reader
-	head   []byte // read from stream to detect the content type, not delivered yet
-	end    error  // how the stream ended while head was read
+	head   []byte // bytes that were read to detect the content type, and are not delivered yet
+	end    error  // how the stream has ended; nil if it has not
 }
 
 // randomAccess is a body that is read in place: bytes.Reader, strings.Reader,
@@ -52,13 +52,13 @@ func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 		if err != nil {
 			return bodyFailed(err)
 		}
-		s.at, s.off, s.size = b, off, max(b.Size()-off, 0)
+		s.readerAt, s.offset, s.size = b, off, max(b.Size()-off, 0)
 	default:
 		if e := s.initSeeker(body, declared, single); e != nil {
 			return e
 		}
 	}
-	if s.at == nil {
+	if s.readerAt == nil {
 		s.stream = body
 	} else if declared >= 0 && declared != s.size {
 		return wrongLength(s.size, declared)
@@ -80,7 +80,7 @@ func (s *source) initFile(f *os.File) *storage.Error {
 	if err != nil {
 		return nil
 	}
-	s.at, s.off, s.size = f, off, max(info.Size()-off, 0)
+	s.readerAt, s.offset, s.size = f, off, max(info.Size()-off, 0)
 	return nil
 }
 
@@ -88,8 +88,8 @@ func (s *source) initFile(f *os.File) *storage.Error {
 func (s *source) sniff() []byte {
 	const enough = 512 // http.DetectContentType looks at no more
 	head := make([]byte, enough)
-	if s.at != nil {
-		n, _ := s.at.ReadAt(head[:min(enough, s.size)], s.off) // an error recurs when the body is read
+	if s.readerAt != nil {
+		n, _ := s.readerAt.ReadAt(head[:min(enough, s.size)], s.offset) // an error recurs when the body is read
 		return head[:n]
 	}
 	n := 0
@@ -117,9 +117,9 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// section returns length bytes of a random-access body, from offset off.
-func (s *source) section(off, length int64) *io.SectionReader {
-	return io.NewSectionReader(s.at, s.off+off, length)
+// section returns length bytes of a random-access body, from an offset in it.
+func (s *source) section(offset, length int64) *io.SectionReader {
+	return io.NewSectionReader(s.readerAt, s.offset+offset, length)
 }
 
 func wrongLength(got, declared int64) *storage.Error {
@@ -138,20 +138,20 @@ const hashBlock = 64 << 10
 // ends in an error in place of io.EOF if length or checksum are not as declared.
 type body struct {
 	from    io.Reader
-	size    int64           // -1: unknown
-	limit   int64           // the provider's, in bytes; 0: none
-	want    storage.CRC32C  // that was declared
-	sum     *storage.CRC32C // receives the checksum at the end; nil: it is known already
-	onBytes func(n int64)   // reports progress; nil: nobody listens
+	size    int64           // bytes; -1 if it is not known
+	limit   int64           // the provider's limit in bytes; 0 if there is none
+	want    storage.CRC32C  // the checksum that was declared
+	sum     *storage.CRC32C // receives the checksum at the end; nil if it is known already
+	onBytes func(n int64)   // reports progress; nil if nobody listens
 
-	read    int64
-	reached int64          // the furthest that was read, before a rewind
-	broken  *storage.Error // why reading failed
-	caught  panics.Caught
-	crc     uint32
-	exact   bool // from ends at size, as a section does; a stream is read once more, in case it is longer
-	partial bool // reading began elsewhere than at the start
-	ended   bool
+	read     int64
+	reported int64          // bytes that onBytes has got; a rewind does not change it
+	readErr  *storage.Error // why reading failed
+	caught   panics.Caught
+	crc      uint32
+	exact    bool // whether the reader ends at size, as a section does; a stream is read once more, in case it is longer
+	partial  bool // whether reading began elsewhere than at the start
+	ended    bool
 }
 
 // Read does not deliver the last bytes of a body that is not as declared:
@@ -159,15 +159,15 @@ type body struct {
 // HTTP client reads the body in a goroutine of its own, and no caller can recover there.
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
-		b.broken = errPanicked()
-		n, err = 0, b.broken
+		b.readErr = errPanicked()
+		n, err = 0, b.readErr
 	})
 	return n, err
 }
 
 func (b *body) next(p []byte) (int, error) {
-	if b.broken != nil {
-		return 0, b.broken
+	if b.readErr != nil {
+		return 0, b.readErr
 	}
 	total := 0
 	for total < len(p) && !b.ended {
@@ -176,17 +176,17 @@ func (b *body) next(p []byte) (int, error) {
 		total += n
 		switch {
 		case b.size >= 0 && b.read > b.size:
-			b.broken = tooLong(b.size)
-			return 0, b.broken
+			b.readErr = tooLong(b.size)
+			return 0, b.readErr
 		case b.limit > 0 && b.read > b.limit:
-			b.broken = tooLarge(0)
-			return 0, b.broken
+			b.readErr = tooLarge(0)
+			return 0, b.readErr
 		case err != nil && err != io.EOF:
-			b.broken = bodyFailed(err)
-			return total, b.broken
+			b.readErr = bodyFailed(err)
+			return total, b.readErr
 		case err != nil || b.exact && b.read == b.size:
-			if b.broken = b.finish(); b.broken != nil {
-				return 0, b.broken
+			if b.readErr = b.finish(); b.readErr != nil {
+				return 0, b.readErr
 			}
 		}
 		if n < hashBlock {
@@ -209,9 +209,9 @@ func (b *body) count(p []byte) {
 }
 
 func (b *body) report() {
-	if b.onBytes != nil && b.read > b.reached {
-		b.onBytes(b.read - b.reached)
-		b.reached = b.read
+	if b.onBytes != nil && b.read > b.reported {
+		b.onBytes(b.read - b.reported)
+		b.reported = b.read
 	}
 }
 
@@ -231,13 +231,13 @@ func (b *body) finish() *storage.Error {
 	return nil
 }
 
-func (b *body) failure() *storage.Error { return b.broken }
+func (b *body) failure() *storage.Error { return b.readErr }
 
 // raise panics, in the goroutine that made the request, if reading has panicked.
 func (b *body) raise() { b.caught.Raise() }
 
 // rewind is possible only before the first byte was read.
-func (b *body) rewind() bool { return b.read == 0 && b.broken == nil && !b.ended }
+func (b *body) rewind() bool { return b.read == 0 && b.readErr == nil && !b.ended }
 
 // A sectionBody is a body that can be read again.
 type sectionBody struct {
@@ -249,33 +249,33 @@ func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
 func (b *sectionBody) raise()                     { b.body.raise() }
 
-// init makes b the body of length bytes of at, from offset off.
-func (b *sectionBody) init(at io.ReaderAt, off, length int64) {
-	b.section = *io.NewSectionReader(at, off, length)
+// init makes b the body of length bytes of from, from an offset on.
+func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
+	b.section = *io.NewSectionReader(from, offset, length)
 	b.body.from, b.body.exact, b.body.size = &b.section, true, length
 }
 
 // Seek to the start begins a new checksum. After a Seek to anywhere else there is
 // none: not all bytes are read.
 func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
-	at, err := b.section.Seek(offset, whence)
+	position, err := b.section.Seek(offset, whence)
 	if err != nil {
-		return at, err
+		return position, err
 	}
-	b.body.read, b.body.crc, b.body.broken, b.body.ended = at, 0, nil, false
-	b.body.partial = at != 0
+	b.body.read, b.body.crc, b.body.readErr, b.body.ended = position, 0, nil, false
+	b.body.partial = position != 0
 	if b.body.sum != nil {
 		*b.body.sum = storage.CRC32C{}
 	}
-	return at, nil
+	return position, nil
 }
 
 // PeekAt implements [driver.BodyPeeker].
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
 	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked() })
 	if err != nil && err != io.EOF {
-		b.body.broken = bodyFailed(err)
-		return n, b.body.broken
+		b.body.readErr = bodyFailed(err)
+		return n, b.body.readErr
 	}
 	return n, err
 }
@@ -338,7 +338,7 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 	}
 	end, failed := from.Seek(0, io.SeekEnd)
 	if failed == nil && end-off == declared {
-		s.at, s.off = &seekable{from: from, next: end}, off
+		s.readerAt, s.offset = &seekable{from: from, next: end}, off
 		return nil
 	}
 	if _, err = from.Seek(off, io.SeekStart); err != nil {
@@ -354,8 +354,8 @@ func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 	next := s.next
 	s.next = -1 // until Read has succeeded
 	if next != off {
-		at, err := s.from.Seek(off, io.SeekStart)
-		if err == nil && at != off {
+		position, err := s.from.Seek(off, io.SeekStart)
+		if err == nil && position != off {
 			err = errors.New("Seek went to another offset")
 		}
 		if err != nil {

@@ -21,8 +21,8 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	defaultConcurrency = 16   // of parts, without WithConcurrency
-	mostInPlace        = 32   // to which the parts that are read in place may grow
+	defaultConcurrency = 16   // parts sent at once if WithConcurrency is not given
+	maxInPlaceParts    = 32   // parts sent at once that are read in place, after growth
 	maxConcurrency     = 1000 // more connections than that make no upload or file faster
 	// streamBuffers bounds what the parts of one stream take in memory without options, in
 	// bytes: 12 parts of 5 MiB.
@@ -42,15 +42,15 @@ const (
 // A partPlan decides into which parts a body is cut.
 type partPlan struct {
 	first       int64 // bytes of the first part
-	maximum     int64 // bytes; 0: none
-	doubleAfter int   // parts after which the size doubles; 0: never
-	doublings   int   // at most
-	concurrency int   // parts sent at once, at most
+	maximum     int64 // bytes of the largest part; 0 if there is no limit
+	doubleAfter int   // parts after which the size doubles; 0 if it never does
+	doublings   int   // how often the size doubles at most
+	concurrency int   // how many parts are sent at once at most
 }
 
 // plan returns the plan for w's body.
 func (w *write) plan() partPlan {
-	c, given, inPlace := w.op.core, settings(&w.given).PartSize, w.src.at != nil
+	c, given, inPlace := w.op.core, settings(&w.given).PartSize, w.src.readerAt != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
 	case given > 0 || c.has(driver.EqualParts) || inPlace:
@@ -92,7 +92,7 @@ func (w *write) firstPart() int64 {
 	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
 	switch {
 	case c.partSize > 0:
-	case w.src.at != nil: // a larger part costs no memory
+	case w.src.readerAt != nil: // a larger part costs no memory
 		size = min(max(size, body/int64(w.inPlaceParts())), maxInPlacePart)
 	case c.has(driver.EqualParts) && body < 0:
 		size = equalPartSize
@@ -117,8 +117,8 @@ func (w *write) maxConcurrency() int {
 		return 1
 	case n > 0:
 		return min(n, maxConcurrency)
-	case w.src.at != nil:
-		return mostInPlace
+	case w.src.readerAt != nil:
+		return maxInPlaceParts
 	}
 	return defaultConcurrency
 }
@@ -134,11 +134,11 @@ func (w *write) inPlaceParts() int {
 
 // newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
 // that are read in place grows: they take no memory.
-func (w *write) newLimit(most int) *concurrency.Limit {
-	if settings(&w.given).Concurrency > 0 || w.src.at == nil {
-		return concurrency.Fixed(most)
+func (w *write) newLimit(highest int) *concurrency.Limit {
+	if settings(&w.given).Concurrency > 0 || w.src.readerAt == nil {
+		return concurrency.Fixed(highest)
 	}
-	return concurrency.Growing(defaultConcurrency, most, 0)
+	return concurrency.Growing(defaultConcurrency, highest, 0)
 }
 
 // A multipart is one multipart upload in progress: from BeginParts to
@@ -150,16 +150,16 @@ type multipart struct {
 	ready   chan struct{} // closed when the upload has begun, or could not
 	begun   bool
 	id      string // the driver's name for the upload
-	resumed bool   // an earlier call has begun it
+	resumed bool   // whether an earlier call has begun it
 
-	offset int64      // of the next part
-	final  *finalPart // with SequentialParts
+	offset int64      // where the next part begins in the body
+	final  *finalPart // the last part, if parts are sequential; else nil
 	mu     sync.Mutex
 	parts  []driver.Part
-	failed *storage.Error // the first
+	failed *storage.Error // the first failure
 	cancel context.CancelFunc
-	slots  *concurrency.Limit // of the parts that are being sent
-	space  chan struct{}      // one for each part of a stream that is in memory
+	slots  *concurrency.Limit // one slot for each part that is being sent
+	space  chan struct{}      // one item for each part of a stream that is in memory
 	group  panics.Group
 }
 
@@ -174,7 +174,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 		}
 		resumed := w.journal.Begun()
 		a, e := w.sendParts(ctx, first, next)
-		if !mustRestart(e) || e.Unknown || w.src.at == nil || ctx.Err() != nil {
+		if !mustRestart(e) || e.Unknown || w.src.readerAt == nil || ctx.Err() != nil {
 			return a, e
 		}
 		if !resumed {
@@ -183,7 +183,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 				return a, e
 			}
 			if ctxtime.Sleep(ctx, delay) != nil {
-				return nil, w.op.gaveUp(ctx, e, false)
+				return nil, w.op.waitError(ctx, e, false)
 			}
 		}
 		w.writeID = ""

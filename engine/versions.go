@@ -27,15 +27,15 @@ func (l *listOp) openVersions(b *bucket, opts []storage.ListOption) *storage.Err
 }
 
 func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntry, error) bool) *storage.Error {
-	left := l.given.Limit
+	remaining := l.given.Limit
 	var newer storage.VersionEntry
 	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
 		l.req.Limit = l.pageSize(defaultMaxPage)
-		if left > 0 {
-			l.req.Limit = min(l.req.Limit, left)
+		if remaining > 0 {
+			l.req.Limit = min(l.req.Limit, remaining)
 		}
 		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
 			return l.op.core.driver.ListVersions(ctx, &l.req)
@@ -60,7 +60,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			if !yield(entry, nil) {
 				return errStopped
 			}
-			if left--; left == 0 {
+			if remaining--; remaining == 0 {
 				return nil
 			}
 		}

@@ -1,6 +1,9 @@
 package storagetest
 
 import (
+	"context"
+	"errors"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -21,15 +24,21 @@ type Case struct {
 	Explanation string           // printed if the case fails
 	Needs       storage.Features // without them, the case proves Unsupported
 
-	alone bool // no other case runs at the same time
-	run   func(t *T)
+	alone  bool // no other case runs at the same time
+	direct bool // it calls the driver itself
+	run    func(t *T)
 }
+
+// maxTime is how long a case may take. A driver that never gets on would keep the suite waiting, and
+// nothing would say where.
+const maxTime = 5 * time.Minute
 
 // A T is a running case: a testing.T that opens buckets. All buckets that it opens
 // share one fault injector, which has no rules until the case sets some.
 type T struct {
 	*testing.T
 
+	ctx     context.Context // ends after maxTime
 	faults  *faults.Injector
 	uploads *observe.PendingUploads
 	desc    driver.Description // of the driver itself
@@ -39,22 +48,36 @@ type T struct {
 }
 
 func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
+	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
+	t.Cleanup(cancel)
 	return &T{
-		T: t, faults: faults.New(), uploads: &observe.PendingUploads{}, desc: desc, opener: open, options: o,
+		T: t, ctx: ctx, faults: faults.New(), uploads: &observe.PendingUploads{}, desc: desc, opener: open, options: o,
 		unit: max(1<<10, desc.MinPartSize),
 	}
 }
 
+// Context returns a context that ends with the test, and after maxTime.
+func (t *T) Context() context.Context { return t.ctx }
+
 // runCase runs c. If the driver lacks a feature that c needs, it proves that the
-// feature is refused instead. It explains a failure.
+// feature is refused instead. It explains a failure. A panic fails this case only.
 func runCase(t *T, c Case, report *report) {
 	t.Cleanup(func() {
 		if t.Failed() {
+			report.fail(c)
+			if errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
+				t.Logf("the case was ended after %v: a call, or a loop of calls, does not end", maxTime)
+			}
 			t.Logf("rule %s: %s\n%v", c.Rule, c.Explanation, t.faults)
 			return
 		}
 		report.pass(c)
 	})
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	lacking := c.Needs &^ t.desc.Features
 	if lacking == 0 {
 		c.run(t)

@@ -221,8 +221,8 @@ var conditionCases = []Case{
 			first := t.put(b, "a", "one").Revision
 			second := t.put(b, "a", "two").Revision
 			again := t.put(b, "a", "two").Revision
-			require.NotEmpty(t, first)
-			require.NotEqual(t, first, second)
+			require.NotEmpty(t, first, "a write must return a Revision")
+			require.NotEqual(t, first, second, "other content must have another Revision")
 			if t.has(storage.UniqueRevisions) {
 				require.NotEqual(t, second, again)
 				require.NoError(t, b.Remove(t.Context(), "a"))

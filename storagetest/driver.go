@@ -42,21 +42,22 @@ var driverCases = []driverCase{
 			attrs, err := d.Put(t.Context(), putRequest("a", content, 7))
 			require.NoError(t, err)
 			require.Zero(t, content.Len())
-			require.NotEmpty(t, attrs.Revision)
+			require.NotEmpty(t, attrs.Revision, "Put must return a Revision")
 			desc := d.Describe()
 			require.Equal(t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"), "either the core or the driver tags it")
-			require.NotEmpty(t, attrs.ETag)
+			require.NotEmpty(t, attrs.ETag, "Put must return an ETag")
 			got, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 			require.Equal(t, "content", data)
 			require.Equal(t, int64(7), got.Size)
 			if t.has(storage.ContentProperties) {
 				require.Equal(t, "text/x-test", got.ContentType)
 			}
-			require.Equal(t, attrs.Revision, got.Revision)
+			require.Equal(t, attrs.Revision, got.Revision, "Get must return the Revision that Put returned")
 			head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
-			require.Equal(t, got.Revision, head.Revision)
-			require.Equal(t, got.Size, head.Size)
+			require.Equal(t, got.Revision, head.Revision, "Head must return the Revision that Get returned")
+			require.Equal(t, got.Size, head.Size, "Head must return the Size that Get returned")
+			require.Equal(t, "UTC", head.Modified.Location().String(), "Modified must be in UTC")
 			require.NoError(t, d.Close())
 		},
 	},
@@ -79,6 +80,21 @@ var driverCases = []driverCase{
 			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "missing", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "missing"}))
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver shows what was written last", Rule: "W1", Explanation: "after each Put and Delete, Head, Get and List show the object as it is now: nothing comes from a cache"},
+		func(t *T, d driver.Driver) {
+			for _, content := range []string{"", "one", "the second", ""} {
+				if content == "" {
+					require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
+				} else {
+					_, err := d.Put(t.Context(), putRequest("a", strings.NewReader(content), int64(len(content))))
+					require.NoError(t, err)
+				}
+				requireShown(t, d, content)
+			}
 			require.NoError(t, d.Close())
 		},
 	},
@@ -118,23 +134,24 @@ var driverCases = []driverCase{
 			for token := ""; ; {
 				page, err := d.List(t.Context(), &driver.ListRequest{Limit: 1, Token: token, Delimiter: delimiter})
 				require.NoError(t, err)
-				require.LessOrEqual(t, len(page.Entries), 1)
+				require.LessOrEqual(t, len(page.Entries), 1, "a page has at most Limit entries")
 				for _, entry := range page.Entries {
 					got = append(got, entry.Key)
 				}
+				require.LessOrEqual(t, len(got), len(want), "a token must continue after its page: %q", got)
 				if token = page.Token; token == "" {
 					break
 				}
 			}
-			require.Equal(t, want, got)
+			require.Equal(t, want, got, "the keys of all pages")
 			if t.desc.FolderOrder {
 				require.NoError(t, d.Close())
 				return
 			}
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, StartAfter: "a", Delimiter: "/"})
 			require.NoError(t, err)
-			require.Len(t, page.Entries, 2)
-			require.Equal(t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0])
+			require.Len(t, page.Entries, 2, "StartAfter and Delimiter leave b/ and e")
+			require.Equal(t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0], "a common prefix has no attributes")
 			require.NoError(t, d.Close())
 		},
 	},
@@ -173,6 +190,27 @@ var driverCases = []driverCase{
 			require.NoError(t, d.Close())
 		},
 	},
+}
+
+// requireShown requires that the object "a" has this content, or if it is "", that there is none.
+func requireShown(t *T, d driver.Driver, content string) {
+	t.Helper()
+	head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	page, listErr := d.List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
+	require.NoError(t, listErr)
+	if content == "" {
+		require.ErrorIs(t, err, storage.ObjectNotFound, "Head of an object that is not there")
+		require.Empty(t, page.Entries, "List of an empty bucket")
+		return
+	}
+	require.NoError(t, err)
+	got, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
+	require.Equal(t, content, data, "Get must return the content of the last Put")
+	require.Equal(t, int64(len(content)), head.Size, "Head must return the size of the last Put")
+	require.Equal(t, got.Revision, head.Revision, "Head and Get must return the same Revision")
+	require.Len(t, page.Entries, 1)
+	require.Equal(t, head.Size, page.Entries[0].Size, "List must show the size of the last Put")
+	require.Equal(t, head.Revision, page.Entries[0].Revision, "List and Head must return the same Revision")
 }
 
 func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {

@@ -53,9 +53,10 @@ var listCases = []Case{
 			require.Len(t, entries, 2)
 			require.Equal(t, "a", entries[0].Key)
 			require.Equal(t, int64(5), entries[0].Size)
-			require.Equal(t, want.ETag, entries[0].ETag)
-			require.Equal(t, want.Revision, entries[0].Revision)
+			require.Equal(t, want.ETag, entries[0].ETag, "List and Head must return the same ETag")
+			require.Equal(t, want.Revision, entries[0].Revision, "List and Head must return the same Revision")
 			require.WithinDuration(t, want.Modified, entries[0].Modified, 1_000_000_000)
+			require.Equal(t, "p/", entries[1].Key, "a listing with a delimiter has the common prefix in place of its keys")
 			require.Equal(t, storage.ListEntry{Key: "p/", IsPrefix: true}, entries[1])
 		},
 	},

@@ -287,6 +287,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 		_, errs["Upload of a stream to "+key] = b.Upload(t.Context(), key, stream("x"))
 		_, errs["Copy to "+key] = storage.Copy(t.Context(), b, key, b, "folder/x")
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
+		require.Equal(t, storage.Unsupported, storage.CodeOf(errs["Upload of "+key]),
+			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders", key, "file", "folder/x")
 		t.requireMissing(b, key)
 		require.NoError(t, b.Remove(t.Context(), key), "it is not there")
 	}

@@ -168,6 +168,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	if _, skipped := o.skips(leakCase.Name, leakCase.Rule); !skipped {
 		t.Run(leakCase.Rule+"/"+leakCase.Name, func(t *testing.T) { requireNoGoroutines(t, baseline) })
 	}
+	report.advise(t)
 	report.write(t)
 }
 

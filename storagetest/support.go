@@ -36,6 +36,7 @@ type Support struct {
 type report struct {
 	mu      sync.Mutex
 	support Support
+	direct  []string // cases that call the driver itself, and failed
 }
 
 func newReport(kind string, desc driver.Description, o *options) *report {
@@ -67,6 +68,25 @@ func (r *report) pass(c Case) {
 	defer r.mu.Unlock()
 	r.support.Passed++
 	r.support.Rules[c.Rule]++
+}
+
+func (r *report) fail(c Case) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.direct {
+		r.direct = append(r.direct, c.Rule+"/"+c.Name)
+	}
+}
+
+// advise tells the author of a driver which failures to look at first.
+func (r *report) advise(t *testing.T) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.direct) > 0 {
+		slices.Sort(r.direct)
+		t.Logf("mend these first, because other cases may fail for the same reason:\n%s", strings.Join(r.direct, "\n"))
+	}
 }
 
 func (r *report) refuse(c Case, _ storage.Features) {

@@ -413,16 +413,16 @@ func writeReturnsAttrs(t *T) {
 		require.Equal(t, "a.png", returned.Key)
 		require.Equal(t, path.size, returned.Size)
 		require.Equal(t, "image/png", returned.ContentType)
-		require.NotEmpty(t, returned.ETag)
-		require.NotEmpty(t, returned.Revision)
+		require.NotEmpty(t, returned.ETag, "a write must return an ETag")
+		require.NotEmpty(t, returned.Revision, "a write must return a Revision")
 
 		stored := t.attrs(b, "a.png")
 		require.Equal(t, stored.Properties, returned.Properties, path.name)
 		require.Equal(t, stored.ETag, returned.ETag, path.name)
 		require.Equal(t, stored.Revision, returned.Revision, path.name)
 		require.Equal(t, stored.Version, returned.Version, path.name)
-		require.False(t, stored.Modified.IsZero())
-		require.Equal(t, time.UTC, stored.Modified.Location())
+		require.False(t, stored.Modified.IsZero(), "Head must return Modified")
+		require.Equal(t, "UTC", stored.Modified.Location().String(), "Modified must be in UTC")
 		if !returned.Modified.IsZero() {
 			require.WithinDuration(t, stored.Modified, returned.Modified, time.Second)
 		}

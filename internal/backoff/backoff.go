@@ -27,7 +27,7 @@ const FirstDelay = 50 * time.Millisecond
 
 // A Policy holds for all requests of a bucket.
 type Policy struct {
-	Attempts int           // of one request
+	Attempts int           // how often one request is made at most
 	MaxDelay time.Duration // the longest wait
 
 	throttled int           // attempts of a request that the store throttles
@@ -61,8 +61,8 @@ func (p *Policy) Succeeded() {
 // Tries counts the attempts at one request that have failed.
 type Tries struct {
 	Failed    int
-	throttled int           // of Failed
-	Waited    time.Duration // until now
+	throttled int           // how many of Failed were throttled
+	Waited    time.Duration // the sum of all waits
 }
 
 // Allow reports whether another attempt may follow one that failed, and after which wait: full

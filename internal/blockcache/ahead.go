@@ -76,11 +76,11 @@ func (d *directReads) endingAt(block int64) int64 {
 // of the two. Otherwise its requests double in size.
 type scans struct {
 	latest [8]scan // a ring
-	count  int     // of all so far
+	count  int     // how many scans have begun
 }
 
 type scan struct {
-	begin, end int64 // in the object
+	begin, end int64 // offsets in the object
 	reads      int
 	expected   int64 // where it probably ends; 0: not known
 }

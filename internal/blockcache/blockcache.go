@@ -47,9 +47,9 @@ type Cache struct {
 	cancel context.CancelFunc
 	group  panics.Group
 
-	blocks map[int64]*block // in memory, or being fetched
-	bytes  int64            // of blocks, with their overhead
-	idle   list.List        // of *block: in memory, the least recently used first
+	blocks map[int64]*block // the blocks that are in memory or being fetched
+	bytes  int64            // memory of blocks, with their overhead
+	idle   list.List        // each *block that is in memory, the least recently used first
 	used   int64            // blocks that were read
 	direct directReads
 	scans  scans
@@ -63,13 +63,13 @@ type block struct {
 	data   []byte
 	done   chan struct{} // closed when data is complete, or failed is set
 	failed error
-	isRead bool  // by a ReadAt
+	isRead bool  // whether a ReadAt has read it
 	since  int64 // Cache.used when it came
 	run    int64 // blocks that came by the same request
 	ahead  int64 // above 0: if the block is read, so many blocks from next on are read ahead
 	next   int64
 
-	inCache, inLimit *list.Element // of idle and of the Limit; nil while it is being fetched
+	inCache, inLimit *list.Element // its places in idle and in the Limit; nil while it is being fetched
 }
 
 // Memory returns how many bytes the block takes.

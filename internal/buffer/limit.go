@@ -15,18 +15,18 @@ const stallAfter = 10 * time.Millisecond
 // No buffer waits for ever. If no granted one is on its way to or from a store, only a caller
 // could free one: then the next request is granted 64 KiB over the limit.
 type Limit struct {
-	Max int64 // in bytes; does not change
+	Max int64 // bytes; it does not change
 
 	mu       sync.Mutex
 	used     int64
-	reserved int64     // for downloads that may begin parallel ranges
+	reserved int64     // bytes that downloads have reserved for parallel ranges
 	inFlight int       // buffers on their way to or from a store
 	stalled  bool      // the last grant was over the limit, and nothing has moved since
 	favored  *Buffer   // got that grant: it is granted more, until it is sent or its source stalls
-	waiting  []*waiter // in order of arrival
+	waiting  []*waiter // the longest waiting first
 	watch    *time.Timer
 	epoch    uint64    // counts every event, so that the watch sees whether there was one
-	cached   list.List // of Cached: part of used, the least recently used first
+	cached   list.List // the Cached, whose memory is part of used; the least recently used first
 	evicts   int64     // bytes of cached, which evicting them frees
 }
 

@@ -1,4 +1,10 @@
 // Package concurrency finds how many requests at once move the most bytes.
+//
+// A [Limit] has a slot for each request. A round is as many requests as there are slots. After a round
+// in which somebody waited for a slot, a Limit of [Growing] doubles the slots. If that moves enough more
+// bytes a second, they stay, and are doubled again. If it does not in two rounds, because the
+// connections of the first one were new, the former number is in force again for a while. A server
+// that refuses connections leaves one slot. A [Probe] decides whether one connection is slow at all.
 package concurrency
 
 import (
@@ -23,19 +29,19 @@ const (
 type Limit struct {
 	slots chan struct{} // holds a token for each free slot
 
-	mu      sync.Mutex
-	current int
-	max     int
-	growing bool // from Growing
-	stopped bool // see Refused
-	excess  int  // slots to be removed when they are released
-	waiting int  // calls of Acquire
+	mu       sync.Mutex
+	current  int
+	max      int
+	adaptive bool // whether the number of slots changes
+	refused  bool // whether Refused was called
+	excess   int  // slots to be removed when they are released
+	waiting  int  // calls of Acquire that wait
 
-	// The requests of this round, of as many as there are slots:
+	// This round:
 	since  time.Time
-	ended  int
+	ended  int // requests
 	bytes  atomic.Int64
-	second bool      // the round before had the same number, and new connections
+	second bool      // whether the last round had the same number, and new connections
 	before int       // the number that current was doubled from; 0 if it was not
 	rate   float64   // bytes a second with that number
 	paused time.Time // when twice the number was found not to be better
@@ -52,7 +58,7 @@ func Fixed(n int) *Limit {
 // rate of one request, in bytes a second, is above 0, the beginning must be worthwhile too.
 func Growing(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
-	l := &Limit{slots: make(chan struct{}, highest), current: initial, max: highest, growing: initial < highest, since: time.Now()}
+	l := &Limit{slots: make(chan struct{}, highest), current: initial, max: highest, adaptive: initial < highest, since: time.Now()}
 	if rate > 0 && initial > 1 {
 		l.before, l.rate = initial/2, rate
 	}
@@ -120,7 +126,7 @@ func (l *Limit) Release() {
 
 // Moved counts bytes that a request has moved.
 func (l *Limit) Moved(bytes int64) {
-	if l.growing {
+	if l.adaptive {
 		l.bytes.Add(bytes)
 	}
 }
@@ -128,12 +134,12 @@ func (l *Limit) Moved(bytes int64) {
 // Ended counts a request. Once there were as many as the number of slots, it decides
 // whether another number is better.
 func (l *Limit) Ended() {
-	if !l.growing {
+	if !l.adaptive {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended++; l.ended < l.current || l.stopped {
+	if l.ended++; l.ended < l.current || l.refused {
 		return
 	}
 	now := time.Now()
@@ -160,7 +166,7 @@ func (l *Limit) Ended() {
 func (l *Limit) Refused() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stopped = true
+	l.refused = true
 	l.set(1)
 }
 

@@ -14,7 +14,7 @@ const (
 // connection is slow, and its reader is not.
 type Probe struct {
 	begun  time.Time     // start of this sample
-	waited time.Duration // for the connection
+	waited time.Duration // how long the reader has waited for the connection
 	bytes  int64
 }
 

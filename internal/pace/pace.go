@@ -25,34 +25,34 @@ const (
 	calmRounds = 10  // after so many, the store does not throttle any more
 	sample     = 16  // the clock is read once for so many successes
 
-	// slack is how late a request may be without losing its turn: timers are late.
+	// slack is how late a request may be without a longer wait for the next one: timers are late.
 	slack = 20 * time.Millisecond
 )
 
 // A Pace holds back the requests of one bucket.
 type Pace struct {
 	off     bool
-	counts  bool      // successes before the first refusal
-	least   float64   // requests a second
-	origin  time.Time // all times here are durations since then
+	counts  bool      // whether successes before the first refusal are counted
+	least   float64   // the smallest rate, in requests a second
+	origin  time.Time // when New was called; all times here are durations since then
 	watches atomic.Bool
-	done    atomic.Int64 // successes, with counts
+	done    atomic.Int64 // how many requests have succeeded, if counts is true
 	mark    atomic.Pointer[mark]
 
-	// gate is held by the one call that waits for its turn. The others queue for it in their
-	// order, and leave when their ctx is done.
+	// gate is held by the one call that waits for the time of its request. The others queue for it
+	// in their order, and leave when their ctx is done.
 	gate chan struct{}
 
 	mu      sync.Mutex
 	rate    float64       // requests a second; 0 if none is held back
-	step    float64       // by which rate grows
-	next    time.Duration // the turn of the next request
-	begun   time.Duration // start of this round
-	ends    time.Duration // end of this round
-	served  int           // requests in this round
-	refused int           // requests in this round
+	step    float64       // how much rate grows next
+	next    time.Duration // when the next request may be made
+	begun   time.Duration // when this round began
+	ends    time.Duration // when this round ends
+	served  int           // requests that were served in this round
+	refused int           // requests that were refused in this round
 	calm    int           // rounds in a row without a refusal
-	why     error         // the last refusal
+	refusal error         // the last refusal
 }
 
 // A mark says how many successes there were at a time. There is a new one about each second, so
@@ -114,7 +114,7 @@ func (p *Pace) Answered() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turn(p.now())
+	p.endRounds(p.now())
 	p.served++
 }
 
@@ -123,8 +123,8 @@ func (p *Pace) Refused(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	p.turn(now)
-	p.why = why
+	p.endRounds(now)
+	p.refusal = why
 	p.watch(now)
 	p.refused++
 }
@@ -133,24 +133,24 @@ func (p *Pace) Refused(why error) {
 func (p *Pace) Refusal() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.why
+	return p.refusal
 }
 
 func (p *Pace) now() time.Duration { return time.Since(p.origin) }
 
-// take takes the next turn if it has come; else it returns how long that takes.
+// take takes the next request's time if it has come; else it returns how long that takes.
 func (p *Pace) take(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turn(now)
+	p.endRounds(now)
 	if p.off || p.rate == 0 {
 		return 0
 	}
-	at := max(p.next, now-slack)
-	if at > now {
-		return at - now
+	start := max(p.next, now-slack)
+	if start > now {
+		return start - now
 	}
-	p.next = at + time.Duration(float64(time.Second)/p.rate)
+	p.next = start + time.Duration(float64(time.Second)/p.rate)
 	return 0
 }
 
@@ -173,8 +173,8 @@ func (p *Pace) watch(now time.Duration) {
 	p.watches.Store(true)
 }
 
-// turn decides for each round that has passed. The lock is held.
-func (p *Pace) turn(now time.Duration) {
+// endRounds decides for each round that has passed. The lock is held.
+func (p *Pace) endRounds(now time.Duration) {
 	for p.watches.Load() && now >= p.ends {
 		p.decide()
 		p.begun, p.ends = p.ends, p.ends+round
@@ -200,7 +200,7 @@ func (p *Pace) decide() {
 	}
 	p.rate += p.step // if rate is 0, step is 0 too
 	if p.calm == calmRounds {
-		p.rate, p.why = 0, nil
+		p.rate, p.refusal = 0, nil
 		p.watches.Store(false)
 	}
 }

@@ -8,7 +8,7 @@ import "sync"
 type Counter struct {
 	mu       sync.Mutex
 	report   func(done, total int64)
-	done     int64 // in this attempt
+	done     int64 // bytes of this attempt
 	reported int64 // the largest that was reported, of all attempts
 	total    int64
 }

@@ -19,7 +19,7 @@ const MaxAtOnce = 1 << 14
 type Plan struct {
 	Spans  []Span
 	Bytes  int64  // sum of all parts
-	Copies []Copy // to be made after all runs, in this order; Runs appends them
+	Copies []Copy // what is copied after all runs, in this order; Runs appends to it
 
 	order      []int // span numbers by offset
 	gap, limit int64

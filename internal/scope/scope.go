@@ -28,7 +28,7 @@ const NarrowedHint = "this reference was narrowed by Ref"
 type Scope struct {
 	Prefix string
 	Mask   Permission
-	Bad    error // of the prefix: every operation fails with it
+	Bad    error // why the prefix is invalid: every operation fails with it; nil if it is valid
 }
 
 // In returns what outer leaves of s.

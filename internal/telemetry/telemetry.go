@@ -121,7 +121,7 @@ func (r *Reporter) idle() bool { return r.unset != nil && otel.GetTracerProvider
 // A Call is one operation in progress.
 type Call struct {
 	span     trace.Span    // nil if nobody traces
-	started  time.Duration // since origin, if measured
+	started  time.Duration // time since origin; 0 if it is not measured
 	measured bool          // somebody collects metrics
 }
 

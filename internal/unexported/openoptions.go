@@ -24,7 +24,7 @@ type OpenOptions struct {
 	Tracer         trace.TracerProvider
 	Meter          metric.MeterProvider
 	Hooks          any   // []storage.Hook
-	Layers         []any // of driver.Layer
+	Layers         []any // each is a driver.Layer
 	AttemptSpans   bool
 }
 

@@ -9,8 +9,8 @@ import (
 // Root has what the engine needs of package storage and what that does not export. Its init sets it.
 // A value of one of its types is an any or an error here.
 var Root struct {
-	Settings   func(options any) *Settings                // of a pointer to UploadOptions, …
-	ErrorState func(err error) *ErrorState                // of an *Error
+	Settings   func(options any) *Settings                // takes a pointer to UploadOptions, …
+	ErrorState func(err error) *ErrorState                // takes an *Error
 	OwnError   func(err error) error                      // an *Error of its own for any error
 	AsError    func(ctx context.Context, err error) error // OwnError, or what ended ctx
 	BodyFailed func(err error) error
@@ -23,10 +23,10 @@ var Root struct {
 	OpenSource   func(ctx context.Context, source any, key string, given any) (any, error)
 	SourceFailed func(ctx context.Context, err error) error // the error of a copy whose source failed
 
-	OpenOptions func(opts any) *OpenOptions      // of []OpenOption
+	OpenOptions func(opts any) *OpenOptions      // takes []OpenOption
 	OpenOption  func(set func(*OpenOptions)) any // an OpenOption
 	Register    func(scheme string, o Opener)
-	OpenDriver  func(ctx context.Context, address string) (any, error) // by Opener.Driver
+	OpenDriver  func(ctx context.Context, address string) (any, error) // calls Opener.Driver
 }
 
 // A ReadSource delivers a Reader's bytes.
@@ -43,5 +43,5 @@ type Opener struct {
 	Params  []string // the provider's own query parameters
 	Bucket  OpenFunc
 	Service OpenFunc
-	Driver  func(ctx context.Context, address *url.URL) (any, error) // of an account
+	Driver  func(ctx context.Context, address *url.URL) (any, error) // opens an account
 }

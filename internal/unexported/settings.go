@@ -5,16 +5,16 @@ package unexported
 // Settings are the options that only the engine reads.
 type Settings struct {
 	Err           error    // the first bad option
-	Natives       []Native // of WithNative
-	SourceNatives []Native // of WithSourceNative
-	PartSize      int64    // bytes; 0: not given
+	Natives       []Native // what WithNative gave
+	SourceNatives []Native // what WithSourceNative gave
+	PartSize      int64    // bytes; 0 if it was not given
 	Progress      func(done, total int64)
-	MaxGap        *int64 // of WithMaxGap; nil: the default
-	ResumeFile    string // of WithResume; "": none
-	WriteID       string // of package writeid; "": none
-	Concurrency   int32  // 0: not given
+	MaxGap        *int64 // what WithMaxGap gave; nil for the default
+	ResumeFile    string // what WithResume gave, or ""
+	WriteID       string // what package writeid gave, or ""
+	Concurrency   int32  // 0 if it was not given
 	Given         Property
-	MaxSize       int64 // of WithMaxSize; 0: none
+	MaxSize       int64 // what WithMaxSize gave, or 0
 	Guarded       bool  // a condition was given
 	Version       bool  // WithVersion was given
 	NoSync        bool  // WithNoSync was given

@@ -27,7 +27,7 @@ const OtherBucket = "must be of an upload to this bucket"
 // options only a hash of their fingerprints.
 type Record struct {
 	Bucket    string            `json:"b"` // identifies provider, location and bucket
-	Key       string            `json:"k"` // with the prefix of a narrowed bucket
+	Key       string            `json:"k"` // the whole key, with the prefix of a narrowed bucket
 	Upload    string            `json:"u"` // the driver's name
 	WriteID   string            `json:"w,omitempty"`
 	Type      string            `json:"t,omitempty"`

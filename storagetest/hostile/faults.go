@@ -68,6 +68,7 @@ var unavailable = []storage.Code{storage.Unavailable}
 func faults(s *Store) []fault {
 	all := append(portals(), applied()...)
 	all = append(all, framings()...)
+	all = append(all, otherRanges()...)
 	all = append(all, floods()...)
 	all = append(all, quotes()...)
 	all = append(all, fault{name: "another size after a cut", firstOnly: true, fails: true, attempts: 2,
@@ -196,6 +197,29 @@ func framings() []fault {
 				}
 			}
 		}},
+	}
+}
+
+// otherRanges are true bytes of the object, but not those that the request asks for.
+func otherRanges() []fault {
+	partial := func(o *operation) bool { return o.name == "Download of a range" }
+	respond := func(status int, contentRange, body string) func(*exchange) {
+		return func(x *exchange) {
+			if x.truth.status == http.StatusPartialContent {
+				x.truth.status, x.truth.body = status, *bytes.NewBufferString(body)
+				x.truth.header.Set("Content-Length", fmt.Sprint(len(body)))
+				x.truth.header.Del("Content-Range")
+				if contentRange != "" {
+					x.truth.header.Set("Content-Range", contentRange)
+				}
+			}
+			x.write(x.truth.raw(x.request))
+		}
+	}
+	return []fault{
+		{name: "the whole object in place of a range", only: partial, respond: respond(http.StatusOK, "", before)},
+		{name: "another range", only: partial, fails: true,
+			respond: respond(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7])},
 	}
 }
 

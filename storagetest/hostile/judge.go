@@ -37,7 +37,9 @@ func (r *tried) judge(t *testing.T) {
 		return
 	}
 	var untrue lie
-	require.False(t, errors.As(r.err, &untrue), "%v", r)
+	if errors.As(r.err, &untrue) {
+		require.Fail(t, untrue.Error(), "%v", r)
+	}
 	require.Less(t, r.took, r.fault.maxTime(), "it takes too long. %v", r)
 	require.LessOrEqual(t, len(r.server.lines()), r.fault.maxRequests(), "too many requests. The error is: %v", r.err)
 	require.LessOrEqual(t, r.server.taken.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
