@@ -119,8 +119,8 @@ func (e *Error) Error() string {
 	b.Reset()
 	b.WriteString(head)
 	b.WriteByte(' ')
-	if e.state.Words != "" {
-		b.WriteString(e.state.Words)
+	if e.state.Text != "" {
+		b.WriteString(e.state.Text)
 	} else {
 		b.WriteString(string(e.Code))
 	}

@@ -229,15 +229,15 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 		}
 		d.entries = entries
 	}
-	left := d.entries[d.read:]
+	remaining := d.entries[d.read:]
 	if n <= 0 {
-		n = len(left)
-	} else if len(left) == 0 {
+		n = len(remaining)
+	} else if len(remaining) == 0 {
 		return nil, io.EOF
 	}
-	n = min(n, len(left))
+	n = min(n, len(remaining))
 	d.read += n
-	return slices.Clone(left[:n]), nil
+	return slices.Clone(remaining[:n]), nil
 }
 
 // A fileInfo is an object or directory as fs.FileInfo and fs.DirEntry.

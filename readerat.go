@@ -67,7 +67,7 @@ type ReaderAt struct {
 	blocks   *blockcache.Cache // nil before the first ReadAt
 
 	pos    int64
-	open   *Reader // at pos, or nil
+	open   *Reader // a connection at pos; nil if there is none
 	closed atomic.Bool
 }
 

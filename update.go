@@ -61,8 +61,8 @@ func Update(ctx context.Context, b interface {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
-		case e.state.Overtaken != nil: // the change may be in what the other writer has read
-			_, ended := fail(ownError(e.state.Overtaken))
+		case e.state.Overwritten != nil: // the change may be in what the other writer has read
+			_, ended := fail(ownError(e.state.Overwritten))
 			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 			if conflicts == maxConflicts {
@@ -105,7 +105,7 @@ func Update(ctx context.Context, b interface {
 		data, err := change(old, attrs)
 		if err != nil {
 			e := bodyFailed(err)
-			e.state.Words = "change failed"
+			e.state.Text = "change failed"
 			return fail(e)
 		}
 		if attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...); err == nil {

@@ -129,8 +129,8 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 			return
 		}
 		v.inward(&r)
-		left := r.Limit // 0: there is none
-		if left > 0 && v.scope.Prefix != "" {
+		remaining := r.Limit // 0 if there is none
+		if remaining > 0 && v.scope.Prefix != "" {
 			r.Limit++ // for the folder marker, which is left out
 		}
 		for entry, err := range list(wholeList(r)) {
@@ -143,7 +143,7 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 			if !yield(entry, v.outward(err)) || err != nil {
 				return
 			}
-			if left--; left == 0 {
+			if remaining--; remaining == 0 {
 				return
 			}
 		}

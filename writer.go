@@ -34,11 +34,11 @@ type Writer struct {
 	unset func() bool   // stops ctx from closing the pipe
 	done  chan struct{} // closed when upload has returned
 	attrs *Attrs
-	err   error // of Commit
-	ended bool  // by Commit or Close
-	lost  error // of Close: bytes were written and not committed
+	err   error // what Commit returns
+	ended bool  // whether Commit or Close was called
+	lost  error // what Close returns if bytes were written and not committed
 
-	caught panics.Caught // of the upload
+	caught panics.Caught // a panic of the upload
 	failed error         // what a Write or ReadFrom returned: the object is not whole
 }
 

@@ -68,7 +68,7 @@ func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make mak
 
 // claim reserves the session for this call.
 func (k *keeper) claim(ctx context.Context, s *session, by claimant) (*session, error) {
-	user, etags, sum := s.User, s.ETags, s.PartsSum
+	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
@@ -79,7 +79,11 @@ func (k *keeper) claim(ctx context.Context, s *session, by claimant) (*session, 
 			return false, s.completed()
 		case s.claimed(now) && s.Claim != by.name && s.revision != by.overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
-		case s.Phase == phaseOpen && s.arrived():
+		}
+		if s.Size < 0 {
+			s.Size = size
+		}
+		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
 		s.Claim, s.ClaimedUntil = by.name, now.Add(claimFor)
