@@ -15,7 +15,7 @@ import (
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
-// as syscall.Errno is, for errors.Is(err, storage.ObjectNotFound).
+// as syscall.Errno is, so that errors.Is finds it.
 type Code string
 
 // The codes. Some match a sentinel error of the standard library, too.

@@ -249,8 +249,7 @@ type fileInfo struct {
 	sys      any // *Attrs or *ListEntry
 }
 
-// FileInfo describes the object as a file: its name is the last segment of the key, its
-// mode 0444, and Sys returns a.
+// FileInfo describes the object as a file of mode 0444, whose Sys returns a.
 func (a *Attrs) FileInfo() fs.FileInfo { return infoOf(path.Base(a.Key), a) }
 
 func infoOf(name string, a *Attrs) *fileInfo {

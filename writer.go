@@ -22,7 +22,7 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 }
 
 // A Writer is an upload that is written to, by one goroutine at a time. It runs a goroutine
-// from the first Write until Commit or Close.
+// from the first Write until Commit or Close, which ends it.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -115,7 +115,7 @@ func (w *Writer) reason(err error) error {
 }
 
 // Commit stores the object, as Upload does, or returns why not: BodyFailed, if a reader
-// failed. A second call returns the same. After Close it fails with InvalidArgument.
+// failed. A second call returns the same.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
@@ -128,7 +128,7 @@ func (w *Writer) Commit() (*Attrs, error) {
 }
 
 // Close ends the writer. If it discards bytes, because Commit was not called, it fails with
-// InvalidArgument. A second call returns the same.
+// InvalidArgument, as Commit does then. It can be called again.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost
