@@ -14,12 +14,12 @@ import (
 // on a bucket that [Ref] has narrowed.
 //
 // Bucket never gains a method. A type of yours may implement it or one permission, or embed
-// it and override a method. Its methods read options by [UploadOptions.Apply] and the like.
-// Functions call only these methods; if they need more, they call the method of their name
-// of an optional interface: [PageLister], [Versioner], [Tagger], [Locker], [Restorer],
+// it and override a method; it reads options by [UploadOptions.Apply] and the like.
+// Functions call only its methods. One that needs more calls the method of its name of an
+// optional interface: [PageLister], [Versioner], [Tagger], [Locker], [Restorer],
 // [MultipartUploader], [FormSigner], [ServerCopier], [BatchRemover], [FeatureReporter] or
-// io.Closer. A bucket from engine.New has them all. If your type neither has it nor is an
-// [Unwrapper], the function fails with Unsupported.
+// io.Closer. A bucket from engine.New has them all; your type has those that it permits, or
+// is an [Unwrapper].
 type Bucket interface {
 	Uploader
 	Downloader
@@ -46,12 +46,11 @@ type Uploader interface {
 	// appears whole or not at all. After an error the key holds what it held before; only if
 	// errors.Is(err, OutcomeUnknown), it may hold the whole new object.
 	//
-	// Memory is bounded. A regular *os.File, and any io.ReaderAt with Seek and Size() int64
-	// (bytes.Reader, strings.Reader, io.SectionReader, *ReaderAt), is read in place: from its
-	// offset, in parallel, and the offset afterwards is undefined. So is a body with Seek whose
-	// length is WithSize, in one request. Of any other body Upload calls only Read, and waits if
-	// that blocks, even if ctx is done. It never closes body. If Read fails, Upload fails with
-	// BodyFailed.
+	// Memory is bounded. A regular *os.File, and any io.ReaderAt with Seek and Size() int64, such
+	// as a bytes.Reader or *ReaderAt, is read in place: from its offset, in parallel, and the
+	// offset afterwards is undefined. So is a body with Seek whose length is WithSize, in one
+	// request. Of any other body Upload calls only Read, and waits if that blocks, even if ctx is
+	// done. It never closes body. If Read fails, Upload fails with BodyFailed.
 	Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error)
 }
 
@@ -60,8 +59,8 @@ type Downloader interface {
 	// Download opens the object for reading. If there is none, Download fails, not the first Read.
 	//
 	// The reader delivers the stored bytes, not decompressed. If the connection drops, it continues
-	// at the same byte of the same revision, or fails with Changed; it never ends early. If a whole
-	// object differs from the CRC32C that the store keeps, the last Read fails with
+	// at the same byte of the same revision, or fails with Changed; it never ends early. At the end
+	// of a whole object, it verifies the CRC32C that the store keeps, or fails with
 	// ChecksumMismatch. ctx governs the reader until Close.
 	Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error)
 }
@@ -71,8 +70,8 @@ type Lister interface {
 	// List yields the matching objects in key order and, with WithDelimiter, the common prefixes
 	// among them. Each range over the result lists again. Always range over both values: in "for
 	// entry := range b.List(ctx)" a failed listing looks like an empty bucket. At most one error is
-	// yielded, last; if ctx is done, it is next. If the store does not list in byte order, it is
-	// Unsupported: no key is left out silently.
+	// yielded, last; if ctx is done, it is next. No key is left out silently: a store that does not
+	// list in byte order is Unsupported.
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 
@@ -80,8 +79,7 @@ type Lister interface {
 type AttrsReader interface {
 	// Attrs describes the object.
 	Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error)
-	// Exists returns false, nil only if there is no object, and not if the bucket or a permission
-	// is missing.
+	// Exists returns false, nil only if the object is missing, and not a bucket or a permission.
 	Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error)
 }
 
@@ -99,18 +97,16 @@ type SignedUploader interface {
 	SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error)
 }
 
-// A SignedDownloader hands out permission to read one object.
+// A SignedDownloader hands out permission to read one object, or a future one.
 type SignedDownloader interface {
-	// SignedDownloadURL returns a request that anyone can make, until it expires, to read the
-	// object, which need not exist yet.
+	// SignedDownloadURL returns a request that anyone can make, until it expires, to read it.
 	SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error)
 }
 
 // A PublicLinker returns addresses of public objects.
 type PublicLinker interface {
 	// PublicURL returns, without a request, the address of a public object: at the configured CDN
-	// or custom domain, else the provider's own. A bucket that was not opened as public is
-	// NotPublic.
+	// or custom domain, else the provider's own. A bucket not opened as public is NotPublic.
 	PublicURL(key string) (string, error)
 }
 
@@ -130,9 +126,8 @@ func Close(b Bucket) error {
 //	client, ok := storage.As[*s3.Client](bucket)
 //
 // Each driver has one type: *s3.Client of aws-sdk-go-v2, *storage.Client of
-// cloud.google.com/go, *container.Client of azblob (also for a *service.Client), *os.Root
-// for a local directory. Otherwise, and for results of [Ref] and [Prefixed], As returns
-// false.
+// cloud.google.com/go, *container.Client of azblob, *os.Root for a directory. Otherwise,
+// and for results of [Ref] and [Prefixed], As returns false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := reach(b); ok && own.Scope().Whole() {
 		native, ok := own.Client().(T)

@@ -21,9 +21,8 @@ type Controls struct {
 // WithTags sets all of the object's tags: a write replaces those that were there. [SetTags]
 // changes them without a new write, and lifecycle rules and access policies can select
 // objects by them. There are at most 10. A key has 1 to 128 characters, a value 1 to 256:
-// letters and digits of ASCII, spaces, and + - . : = _, beginning with a letter or digit
-// and without a space at the end. No key begins with "aws:" or "goog". URL-encoded, all
-// take at most 4 KiB.
+// letters and digits of ASCII, spaces, and + - . : = _, with a letter or digit first and no
+// space last. No key begins with "aws:" or "goog". URL-encoded, all take at most 4 KiB.
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
@@ -55,7 +54,7 @@ func WithLegalHold() WriteOption {
 	})
 }
 
-// A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
+// A SetOption fits [SetTags] and [SetLegalHold]: [WithVersion], [WithNative].
 type SetOption interface{ applySet(*ChangeOptions) }
 
 // A Tagger is a bucket whose objects have tags.
@@ -98,7 +97,7 @@ const (
 	Compliance RetentionMode = "compliance" // nobody; it can only be extended
 )
 
-// A RetentionOption fits SetRetention: the one below, WithVersion, WithNative.
+// A RetentionOption fits [SetRetention]: the one below, [WithVersion], [WithNative].
 type RetentionOption interface {
 	RemoveOption
 	applyRetention(*ChangeOptions)
@@ -120,10 +119,9 @@ type Locker interface {
 }
 
 // SetRetention keeps the object until a time to come; the zero [Retention] ends it. Anybody
-// who may write an object can keep it longer. To shorten or end it in the mode
-// [Governance], or to change the mode, needs [WithGovernanceBypass], else it fails with
-// Locked, as always in the mode [Compliance]. A bucket that was made without
-// [WithObjectLock] is Unsupported.
+// who may write an object can keep it longer. A change that ends or shortens it, or changes
+// the mode, needs [WithGovernanceBypass] in the mode [Governance], and fails with Locked in
+// the mode [Compliance]. A bucket that was made without [WithObjectLock] is Unsupported.
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	l, e := need[Locker](b, "SetRetention")
 	if e != nil {
@@ -142,7 +140,7 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 	return l.SetLegalHold(ctx, key, hold, opts...)
 }
 
-// A RestoreOption fits Restore: those below, WithVersion, WithNative.
+// A RestoreOption fits [Restore]: those below, [WithVersion], [WithNative].
 type RestoreOption interface{ applyRestore(*ChangeOptions) }
 
 type restoreOption func(*ChangeOptions)
@@ -172,9 +170,8 @@ type Restorer interface {
 }
 
 // Restore asks the store to make an archived object readable, whose read fails with
-// Archived. That takes minutes to hours; Attrs.Restore tells how far it is. Restoring an
-// object twice, or one that can be read already, succeeds. On Azure the object moves to the
-// tier "Hot".
+// Archived. That takes minutes to hours: see Attrs.Restore. If it can be read already,
+// Restore succeeds. On Azure it moves to the tier "Hot".
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
 	r, e := need[Restorer](b, "Restore")
 	if e != nil {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// A ServerCopier is a bucket that copies and joins objects on the server: [Copy] with this
-// destination and [Compose] call it.
+// A ServerCopier is a bucket that copies and joins on the server: [Copy] calls CopyFrom of
+// the destination.
 type ServerCopier interface {
 	CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error)
 	Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error)
@@ -31,8 +31,8 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 
 // Compose joins objects of b, in order: on the server if the provider can, else by
 // streaming. A source may be dstKey itself; if one changes meanwhile, Compose fails with
-// Changed. Options set all attributes; the content type is that of [WithContentType], else
-// of dstKey's extension, else of the first source.
+// Changed. Options set all attributes. The content type is by default that of dstKey's
+// extension, else that of the first source.
 func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader

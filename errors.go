@@ -15,7 +15,7 @@ import (
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
-// as syscall.Errno is, for errors.Is(err, storage.ObjectNotFound).
+// as syscall.Errno is, so that errors.Is finds it.
 type Code string
 
 // The codes. Some match a sentinel error of the standard library, too.
@@ -119,8 +119,8 @@ func (e *Error) Error() string {
 	b.Reset()
 	b.WriteString(head)
 	b.WriteByte(' ')
-	if e.state.Words != "" {
-		b.WriteString(e.state.Words)
+	if e.state.Text != "" {
+		b.WriteString(e.state.Text)
 	} else {
 		b.WriteString(string(e.Code))
 	}

@@ -44,9 +44,9 @@ type FeatureReporter interface{ Supports(Features) bool }
 // ordinary are the features that only unusual stores lack.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments
 
-// Supports reports whether b, a [Bucket] or a permission of one, has all of features. A
-// type of your own that cannot tell ([FeatureReporter]) has [Metadata],
-// [ContentProperties], [KeysBesideFolders] and [LongSegments] only.
+// Supports reports whether b, a [Bucket] or a permission of one, has all of features. If a
+// type of your own cannot tell ([FeatureReporter]), it has [Metadata], [ContentProperties],
+// [KeysBesideFolders] and [LongSegments] only.
 func Supports(b any, features Features) bool {
 	if r, ok := find[FeatureReporter](b); ok {
 		return r.Supports(features)

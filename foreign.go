@@ -117,8 +117,8 @@ func uploadOptions(opts []CopyOption) []UploadOption {
 }
 
 // NewReader makes the Reader of a type that implements Downloader itself. body delivers the
-// length bytes of the object from offset; Close closes it. Read fails with Unavailable,
-// also io.ErrUnexpectedEOF, if body is too short, else with Internal.
+// length bytes of the object from offset; Close closes it. A short body is Unavailable,
+// also io.ErrUnexpectedEOF; a long one is Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	key := ""
 	if attrs != nil {

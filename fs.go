@@ -229,15 +229,15 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 		}
 		d.entries = entries
 	}
-	left := d.entries[d.read:]
+	remaining := d.entries[d.read:]
 	if n <= 0 {
-		n = len(left)
-	} else if len(left) == 0 {
+		n = len(remaining)
+	} else if len(remaining) == 0 {
 		return nil, io.EOF
 	}
-	n = min(n, len(left))
+	n = min(n, len(remaining))
 	d.read += n
-	return slices.Clone(left[:n]), nil
+	return slices.Clone(remaining[:n]), nil
 }
 
 // A fileInfo is an object or directory as fs.FileInfo and fs.DirEntry.
@@ -249,8 +249,7 @@ type fileInfo struct {
 	sys      any // *Attrs or *ListEntry
 }
 
-// FileInfo describes the object as a file: its name is the last segment of the key, its
-// mode 0444, and Sys returns a.
+// FileInfo describes the object as a file of mode 0444, whose Sys returns a.
 func (a *Attrs) FileInfo() fs.FileInfo { return infoOf(path.Base(a.Key), a) }
 
 func infoOf(name string, a *Attrs) *fileInfo {

@@ -8,7 +8,7 @@ import (
 )
 
 // LogValue returns, for log/slog, what is set of code, op, provider, bucket, key, status,
-// request_id, retryable, unknown, hint and cause, as Error shows it.
+// request_id, retryable, unknown, hint and masked cause.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}

@@ -12,8 +12,8 @@ import (
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
-// machines, in any order and again: see docs/open-uploads.md. It holds no connection, needs
-// no Close, and is safe for concurrent use. If nobody completes it, its parts stay until
+// machines, in any order and again (docs/open-uploads.md). It has no connection and no
+// Close, and is safe for concurrent use. If nobody completes it, its parts stay until
 // Abort, or until the store drops them: after a week on memory and local, by a lifecycle
 // rule on the others. [ListUploads] finds it, and transfer.Expire removes it by age.
 type MultipartUpload interface {
@@ -24,8 +24,8 @@ type MultipartUpload interface {
 	String() string
 
 	// Token returns what another process needs for [ContinueUpload]: some 400 letters, digits, "-"
-	// and "_", and more with metadata. It is always the same, and no secret, but whoever has it and
-	// the bucket can write this object: keep it on the server.
+	// and "_", and more with metadata. It never changes and has no secret, but a client that has it
+	// and the bucket can write this object: keep it on the server.
 	Token() string
 
 	// Limits returns the bounds of the parts on this store; every store takes parts from 5 MiB on.
@@ -34,32 +34,31 @@ type MultipartUpload interface {
 	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces
 	// a part that is there; of two at once, one wins. A body is read in place as by Upload, else
 	// whole into memory, no more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
-	// With another size it is BodyFailed, with another checksum than [WithCRC32C] ChecksumMismatch,
-	// and the part stays.
+	// With another size it is BodyFailed, with another [WithCRC32C] ChecksumMismatch.
 	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 
-	// SignPart returns a request that anyone can make, until it expires ([WithTTL]), to store this
-	// part and nothing else, as often as the holder likes until Complete: PUT, with the part as its
-	// body. It asks nothing of the store, even if the upload is gone, and needs the permission of
-	// [SignedUploader] too. [WithCRC32C] must be given, unless the upload has [WithUncheckedParts].
+	// SignPart returns a request that anyone can make, until it expires ([WithTTL]): PUT, with the
+	// part as its body. It stores this part and nothing else, as often as the holder likes until
+	// Complete. It is signed even if the upload is gone, and needs the permission of
+	// [SignedUploader] too. [WithCRC32C] must be given, but not with [WithUncheckedParts].
 	SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error)
 
 	// Parts returns the parts that the store has, by number.
 	Parts(ctx context.Context) ([]UploadedPart, error)
 
-	// Complete makes the object of all parts that the store has, or of those of [WithParts],
-	// numbered 1, 2, 3 and so on. It appears whole or not at all, if the condition of BeginUpload
-	// holds now. If parts are missing, have another ETag or are outside of Limits, Complete fails
-	// with InvalidArgument, before the last request. So does a sum of sizes that is not [WithSize]
-	// (also of BeginUpload) or exceeds [WithMaxSize]: too much aborts the upload. If the whole has
-	// another checksum than [WithCRC32C], it fails with ChecksumMismatch; if the store does not
-	// tell it, with Unsupported.
+	// Complete makes the object, whole or not at all, of all parts that the store has, or of those
+	// of [WithParts], numbered 1, 2, 3 and so on. The condition of BeginUpload must hold now. If
+	// parts are missing, have another ETag or are outside of Limits, it fails with InvalidArgument,
+	// before the last request. So does a sum of sizes that is not [WithSize] (also of BeginUpload)
+	// or exceeds [WithMaxSize]: too much aborts the upload. If the whole has another checksum than
+	// [WithCRC32C], it fails with ChecksumMismatch; if the store does not tell it, with
+	// Unsupported.
 	//
 	// After any other error the upload stays, and Complete may be called again, also if
 	// errors.Is(err, OutcomeUnknown), but not after Unavailable with Status 409 (S3). If this
-	// upload was completed, in whatever process, Complete returns the Attrs of the object while it
-	// is there. Else, and on a store without [Metadata], it fails with ObjectNotFound; on Google
-	// and Azure it may wait ten seconds for another process before.
+	// upload was completed, in whatever process, it returns the Attrs of the object while it is
+	// there. Else it fails with ObjectNotFound, on Google and Azure maybe after ten seconds, and
+	// always on a store without [Metadata].
 	Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error)
 
 	// Abort drops the upload and its parts, if they are there. A completed object stays.
@@ -94,8 +93,8 @@ type MultipartUploader interface {
 }
 
 // BeginUpload begins an upload of one object in parts, with its attributes. Complete checks
-// the condition, [WithSize], [WithMaxSize] and [WithCRC32C]. The default of
-// [WithContentType] is that of the extension, or "application/octet-stream".
+// the condition, [WithSize], [WithMaxSize] and [WithCRC32C]. The content type is by default
+// that of the key's extension.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "BeginUpload")
 	if e != nil {
@@ -118,8 +117,8 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 
 // ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token.
 // Give the condition, [WithSize], [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and
-// native options again, and attributes, tags and locks, which only S3 has, and refuses. If
-// S3 loses the response of Complete, it fails with OutcomeUnknown, and when it is called
+// native options again. Do so with attributes, tags and locks, except on S3, which has
+// them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if called
 // again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "ContinueListedUpload")
@@ -129,8 +128,7 @@ func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, op
 	return m.ContinueListedUpload(ctx, entry, opts...)
 }
 
-// An UploadEntry is a multipart upload that was begun and neither completed nor aborted, by
-// [BeginUpload] or because of a crash or a lost connection.
+// An UploadEntry is an upload in progress, also one that a crash has left.
 type UploadEntry struct {
 	Key    string
 	Upload string    // the store's name of the upload
@@ -172,9 +170,8 @@ func WithMaxSize(bytes int64) MultipartOption {
 	})
 }
 
-// WithUncheckedParts permits [MultipartUpload.SignPart] without [WithCRC32C], for clients
-// that compute no checksum before they ask for an address, such as Uppy. S3 then keeps no
-// CRC32C of parts and object.
+// WithUncheckedParts permits SignPart without [WithCRC32C], for clients that do not hash
+// first, such as Uppy. S3 then keeps no CRC32C of parts and object.
 func WithUncheckedParts() MultipartOption {
 	return multipartOption(func(r *UploadOptions) { r.UncheckedParts = true })
 }
@@ -193,12 +190,12 @@ func (o partsOption) applyComplete(r *CompleteOptions) {
 	r.Parts = slices.Clone(o)
 }
 
-// WithParts makes Complete join exactly these parts, numbered 1, 2, 3 and so on, with these
-// ETags unless "", and drop others. It reads no sizes and checksums.
+// WithParts makes Complete join exactly these parts, numbered 1, 2, 3 and so on, and drop
+// others. An ETag may be ""; sizes and checksums are not read.
 func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
 
 // PutSignedPart is [MultipartUpload.PutPart] for a handler that has verified a request of
-// SignPart, as package serve has: upload is driver.SignPartRequest.Upload.
+// SignPart: upload is driver.SignPartRequest.Upload.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	m, e := need[MultipartUploader](b, "PutSignedPart")
 	if e != nil {
@@ -210,19 +207,19 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 // WithResume records in the file at path how far a multipart upload has come. The same call
 // then resumes an upload that was canceled, that failed for a reason that passes, or whose
 // process was killed. It sends only the parts that the store lacks, or whose bytes have
-// another CRC32C. A body that goes in one request has no file: on local and memory buckets,
-// each without [WithPartSize].
+// another CRC32C. A body in one request has no file: on local and memory buckets, each
+// without a part size.
 //
 // The same call has the same key, attributes, condition, size and WithPartSize. Otherwise
-// the upload is abandoned and a new one starts, as it does if the store has dropped the
-// parts, after a week or by a lifecycle rule of S3. [AbandonUpload] drops them. A stream
-// must deliver the same bytes again; if its parts were dropped, one call fails with
+// the upload is abandoned and a new one starts. A new one also starts if the store has
+// dropped the parts: after a week, S3 by a lifecycle rule. [AbandonUpload] drops them. A
+// stream must deliver the same bytes again; if its parts were dropped, one call fails with
 // Unavailable.
 //
 // Each upload needs a file of its own, in a directory that exists; if a call uses it, it is
-// Locked. A file that something else has written stays, and is InvalidArgument. If the file
-// cannot be written, it is Internal, and errors.As reaches the *fs.PathError. A program
-// that can read it (mode 0600) can write to an upload of GCS.
+// Locked. A file that something else has written stays, and is InvalidArgument. If writing
+// it fails, it is Internal, and errors.As reaches the *fs.PathError. With GCS, a program
+// that can read it can write the object.
 func WithResume(path string) ResumeOption {
 	return resumeOption(path)
 }

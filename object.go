@@ -45,8 +45,7 @@ func AttrsAs[T any](a *Attrs) (T, bool) {
 	return native, ok
 }
 
-// Encryption tells how the store encrypts an object at rest, in the provider's words. It is
-// zero if the store does not say.
+// Encryption is how the store encrypts an object, if known, in its own words.
 type Encryption struct {
 	Algorithm string // "AES256", "aws:kms", …
 	KeyID     string // of a key management service, or Azure's encryption scope; of a customer's own key its hash
@@ -135,9 +134,9 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 }
 
 // EncodeMetadataValue returns text, any bytes, as a value that [WithMetadata] accepts and
-// every store keeps, also in a header of a signed upload. All but printable ASCII is
-// percent-encoded, and so are "%", a "?" after "=" and a space at either end. Every encoded
-// byte takes three of the 2 KiB of metadata.
+// every store keeps, also in a header of a signed upload. It percent-encodes all but
+// printable ASCII, "%", a "?" after "=" and a space at either end: each byte takes three of
+// the 2 KiB of metadata.
 func EncodeMetadataValue(text string) string {
 	const hexadecimal = "0123456789ABCDEF"
 	var b strings.Builder

@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// An OpenOption fits engine.New, Open, engine.NewService, OpenService and a provider's
-// constructor: the following functions, WithObjectLock, driver.WithLayer. If it is invalid,
-// every operation fails. A Config has a provider's own settings.
+// An OpenOption fits engine.New, [Open], engine.NewService, [OpenService] and a provider's
+// constructor, whose Config has other settings: those below, [WithObjectLock],
+// driver.WithLayer. If one is invalid, every operation fails.
 type OpenOption interface{ applyOpen(*unexported.OpenOptions) }
 
 type openOption func(*unexported.OpenOptions)
@@ -79,7 +79,7 @@ func WithBufferLimit(m *BufferLimit) OpenOption {
 // WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most
 // this size is one request, which S3 bills. Parts are larger if the store's number of parts
 // needs it. A body of unknown size is read into memory as far as one part. A store that
-// takes any body in one request makes no parts.
+// takes any body at once makes no parts.
 func WithDefaultPartSize(bytes int64) OpenOption {
 	return openOption(func(o *unexported.OpenOptions) {
 		if bytes < 1 {
@@ -89,14 +89,13 @@ func WithDefaultPartSize(bytes int64) OpenOption {
 	})
 }
 
-// WithRetry sets how often and for how long a failed request is retried. Retrying an
-// unconditional write may overwrite a later write by another client: to prevent that, use
-// [IfRevision].
+// WithRetry sets how failed requests are retried. A retry without a condition may overwrite
+// a later write by another client: use [IfRevision].
 func WithRetry(p RetryPolicy) OpenOption {
 	return openOption(func(o *unexported.OpenOptions) { o.Retry = unexported.Retry(p) })
 }
 
-// WithTelemetry reports spans to t and metrics to m; nil is the global provider.
+// WithTelemetry reports spans to t and metrics to m; nil is the global one.
 func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
 	return openOption(func(o *unexported.OpenOptions) { o.Tracer, o.Meter = t, m })
 }
@@ -136,8 +135,8 @@ func WithAttemptSpans() OpenOption {
 // WithHedgedReads makes a second request if a read waits longer for its first response than
 // 95 percent of the recent ones did, and uses the first response. It shortens the rare long
 // waits of Download, Attrs and Exists, at the cost of at most 5 percent more reads. The
-// first 20 are only measured. No read is hedged while the store throttles the bucket, or if
-// it is on this machine.
+// first 20 are only measured. No read is hedged while the store throttles the bucket, or on
+// this machine.
 func WithHedgedReads() OpenOption {
 	return openOption(func(o *unexported.OpenOptions) { o.HedgedReads = true })
 }
@@ -149,27 +148,25 @@ type RetryPolicy struct {
 	// turns retries off; then throttling does not slow the bucket, either.
 	Attempts int
 	// MaxDelay is the longest wait between two attempts, by default 20 s, whatever Retry-After
-	// says. The first is up to 50 ms, or three up to 1 s after [RateLimited]; later ones double,
-	// with jitter.
+	// says. The first is up to 50 ms, or three up to 1 s after [RateLimited]; later ones double.
 	MaxDelay time.Duration
 	// MaxWait bounds the sum of these waits for one request, by default one minute. Attempts do not
 	// count, nor does the time for which a throttled bucket holds it back: only ctx bounds that.
 	MaxWait time.Duration
-	// Stall is how long a connection may move no byte before it counts as dropped, by default 30 s:
-	// four times as long while a large body is sent, twice after it. A copy on S3 may take a minute
-	// and one second for each 6 MiB, at most 15 minutes.
+	// Stall is how long a connection may move no byte before it counts as dropped, by default 30 s.
+	// It is four times as long while a large body is sent, and twice after it. A copy on S3 may
+	// take a minute and one second for each 6 MiB, at most 15 minutes.
 	Stall time.Duration
 }
 
 // A Hook runs around every operation, to log, meter or deny it. done, which may be nil,
 // runs when the operation ends; for a download, at Close. If err is not nil, the operation
-// fails with err's Code, or with PermissionDenied if err has none. If hookCtx is nil, the
-// operation uses ctx.
+// fails with err's Code, else PermissionDenied. A nil hookCtx is ctx.
 type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
 
-// An Operation describes a call to a [Hook]. It names whole keys, also if the call came
-// through [Prefixed]. Each batch of [RemoveAll] and the sources of [Compose] pass the hooks
-// too; so does the source of [Copy], as a Download through the hooks of its own bucket.
+// An Operation describes a call to a [Hook], with whole keys also if the call came through
+// [Prefixed]. Batches of [RemoveAll] and sources of [Compose] pass the hooks too; the
+// source of [Copy] passes those of its bucket, as a Download.
 type Operation struct {
 	Name, Provider, Bucket string
 	Key                    string   // or the prefix of a listing

@@ -8,52 +8,52 @@ import (
 // a type that has the options of one operation, such as UploadOptions. An option that does not fit
 // an operation does not compile.
 type (
-	// An UploadOption fits Upload and the functions built on it: each WriteOption, IfRevision,
-	// WithSize, WithCRC32C, WithPartSize, WithConcurrency, WithProgress, WithResume, WithNative.
+	// An UploadOption fits Upload and what builds on it: [WriteOption], [SizeOption] and
+	// [TransferOption], [IfRevision], [WithPartSize], [WithResume], [WithNative].
 	UploadOption interface{ applyUpload(*UploadOptions) }
-	// A MultipartOption fits BeginUpload: each WriteOption, the following functions, IfRevision,
-	// WithSize, WithCRC32C, WithNative.
+	// A MultipartOption fits [BeginUpload]: those below, each [WriteOption] and [SizeOption],
+	// [IfRevision], [WithNative].
 	MultipartOption interface{ applyMultipart(*UploadOptions) }
-	// A PartOption fits PutPart: WithSize, WithCRC32C, WithProgress.
+	// A PartOption fits PutPart: [WithSize], [WithCRC32C], [WithProgress].
 	PartOption interface{ applyPart(*PartOptions) }
-	// A SignedPartOption fits SignPart: WithSize, WithCRC32C, WithTTL.
+	// A SignedPartOption fits SignPart: [WithSize], [WithCRC32C], [WithTTL].
 	SignedPartOption interface{ applySignedPart(*PartOptions) }
-	// A CompleteOption fits Complete: WithParts, WithSize, WithCRC32C.
+	// A CompleteOption fits Complete: [WithParts], [WithSize], [WithCRC32C].
 	CompleteOption interface{ applyComplete(*CompleteOptions) }
-	// A DownloadOption fits Download and the functions built on it: those below, WithConcurrency,
-	// WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNativeAttrs, WithNative.
+	// A DownloadOption fits Download and functions built on it: those below, each [ReadOption] and
+	// [TransferOption], [WithVersion], [IfRevision], [WithNative].
 	DownloadOption interface{ applyDownload(*DownloadOptions) }
-	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
-	// WithNativeAttrs, WithNative.
+	// An AttrsOption fits Attrs and Exists: each [ReadOption], [WithVersion], [IfRevision],
+	// [WithNative].
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
-	// A ReaderAtOption fits NewReaderAt: the following functions, WithVersion, IfRevision,
-	// IfRevisionNot, WithNativeAttrs, WithNative.
+	// A ReaderAtOption fits [NewReaderAt]: those below, each [ReadOption], [WithVersion],
+	// [IfRevision], [WithNative].
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
-	// A ListOption fits List and functions that list: those below.
+	// A ListOption fits List and the functions built on it: those below.
 	ListOption interface{ applyList(*ListOptions) }
-	// A RemoveOption fits Remove: WithVersion, IfRevision, WithGovernanceBypass, WithNative.
+	// A RemoveOption is [WithVersion], [IfRevision], [WithGovernanceBypass], [WithNative].
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
-	// A CopyOption fits Copy and Compose: each WriteOption, the following functions, IfRevision,
-	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative.
+	// A CopyOption fits [Copy] and [Compose]: those below, each [WriteOption] and [TransferOption],
+	// [IfRevision], [WithVersion], [WithResume], [WithNative].
 	CopyOption interface{ applyCopy(*CopyOptions) }
-	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: each WriteOption, WithTTL,
-	// WithSize, WithCRC32C, WithNative.
+	// A SignedUploadOption fits SignedUploadURL and [SignedUploadForm]: each [WriteOption] and
+	// [SizeOption], [WithTTL], [WithNative].
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
-	// A SignedDownloadOption fits SignedDownloadURL: the following functions, WithTTL, WithVersion
-	// and WithNative.
+	// A SignedDownloadOption fits SignedDownloadURL: those below, [WithTTL], [WithVersion],
+	// [WithNative].
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
 )
 
 // An option for several operations has several option types.
 type (
-	// A WriteOption fits all ways to write: one of the following functions.
+	// A WriteOption fits all ways to write: those below.
 	WriteOption interface {
 		UploadOption
 		MultipartOption
 		CopyOption
 		SignedUploadOption
 	}
-	// A RevisionOption guards an operation on an existing object: IfRevision.
+	// A RevisionOption guards an operation on an existing object: [IfRevision].
 	RevisionOption interface {
 		UploadOption
 		MultipartOption
@@ -63,13 +63,13 @@ type (
 		ReaderAtOption
 		RemoveOption
 	}
-	// A ReadOption fits every way to read: IfRevisionNot, WithNativeAttrs.
+	// A ReadOption fits every way to read: [IfRevisionNot], [WithNativeAttrs].
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
 	}
-	// A VersionOption selects one kept version: WithVersion.
+	// A VersionOption selects one kept version: [WithVersion].
 	VersionOption interface {
 		DownloadOption
 		AttrsOption
@@ -80,7 +80,7 @@ type (
 		RetentionOption
 		RestoreOption
 	}
-	// A NativeOption is an option of one provider, made by WithNative.
+	// A NativeOption is an option of one provider, made by [WithNative].
 	NativeOption interface {
 		UploadOption
 		MultipartOption
@@ -94,19 +94,19 @@ type (
 		RetentionOption
 		RestoreOption
 	}
-	// A TransferOption tunes how bytes move: WithConcurrency, WithProgress.
+	// A TransferOption tunes how bytes move: [WithConcurrency], [WithProgress].
 	TransferOption interface {
 		UploadOption
 		PartOption
 		DownloadOption
 		CopyOption
 	}
-	// A ResumeOption records how far an upload has come: WithResume.
+	// A ResumeOption records how far an upload has come: [WithResume].
 	ResumeOption interface {
 		UploadOption
 		CopyOption
 	}
-	// A SizeOption declares what a body must be: WithSize, WithCRC32C.
+	// A SizeOption declares what a body must be: [WithSize], [WithCRC32C].
 	SizeOption interface {
 		UploadOption
 		MultipartOption
@@ -115,7 +115,7 @@ type (
 		CompleteOption
 		SignedUploadOption
 	}
-	// A TTLOption fits all ways of signing: WithTTL.
+	// A TTLOption fits all ways of signing: [WithTTL].
 	TTLOption interface {
 		SignedUploadOption
 		SignedPartOption

@@ -155,9 +155,9 @@ func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.set.WithoutAttrs = true 
 
 // WithoutAttrs saves one of two requests of a [Copy] inside S3, unless it has a condition
 // or replaces a property: the attributes of the source are not read. The copy has the
-// default storage class. The returned Attrs have only what the store answered, such as Key,
-// ETag and Revision; Size is -1. If no response comes within two minutes, the size is read,
-// and the copy requested again.
+// default storage class. The returned Attrs have only what the store answered, such as ETag
+// and Revision; Size is -1. If no response comes within two minutes, the size is read, and
+// the copy made again.
 func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
 type nativeAttrsOption struct{}
@@ -177,9 +177,8 @@ func (o transferOption) applyPart(r *PartOptions)         { o(&r.set) }
 func (o transferOption) applyDownload(r *DownloadOptions) { o(&r.set) }
 func (o transferOption) applyCopy(r *CopyOptions)         { o(&r.set) }
 
-// WithPartSize sets the size of an upload's parts in bytes, within the provider's bounds. A
-// longer body is sent in such parts. The default is [WithDefaultPartSize], else it depends
-// on the body and the provider.
+// WithPartSize sets the size of an upload's parts, into which a longer body is cut. The
+// default is [WithDefaultPartSize], or depends on body and provider.
 func WithPartSize(bytes int64) UploadOption {
 	return transferOption(func(s *unexported.Settings) {
 		if bytes < 1 {
@@ -241,8 +240,8 @@ func WithNoSync() DownloadOption {
 	return downloadOption(func(r *DownloadOptions) { r.set.NoSync = true })
 }
 
-// WithMaxGap sets up to how many bytes between two ranges [ReadRanges] reads with them; the
-// default is 128 KiB. With 0, only ranges that touch are joined.
+// WithMaxGap sets up to how many bytes between two ranges [ReadRanges] reads with them: by
+// default 128 KiB. With 0 it joins only ranges that touch.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		if bytes < 0 {

@@ -27,11 +27,11 @@ func beside(a, b any) bool {
 	return sameBucket(from, to) && !strings.HasPrefix(under, over) && !strings.HasPrefix(over, under)
 }
 
-// Overlap reports whether a and b are known to reach the same objects: Buckets, or results
-// of [Ref] or [Prefixed]. Prefixes overlap if one is a beginning of the other, and
-// directories of this machine if one lies in the other, also through symbolic links. A
+// Overlap reports, without a request, whether a and b, [Bucket]s or results of [Ref] or
+// [Prefixed], are known to reach the same objects. Prefixes overlap if one begins with the
+// other, directories of this machine if one lies in the other, also by symbolic links. A
 // bucket that is opened twice is recognized by the same credential, a type of your own if
-// it is equal or an [Unwrapper]. Overlap makes no request.
+// it is equal or an [Unwrapper].
 func Overlap(a, b any) bool {
 	if _, ok := below(a, b); ok {
 		return true

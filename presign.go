@@ -32,8 +32,8 @@ func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.set)
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1
 // hour, and no longer than the credentials; see [SignedURL].ExpiresAt. With
-// AWS_SESSION_TOKEN, as of AWS Lambda, containers and CI, it is at most 12 hours and may
-// end earlier, unless AWS_CREDENTIAL_EXPIRATION tells the time.
+// AWS_SESSION_TOKEN, as of AWS Lambda, containers and CI, it is at most 12 hours, and may
+// be less without AWS_CREDENTIAL_EXPIRATION.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 type signedDownloadOption func(*SignOptions)
@@ -78,8 +78,7 @@ func validFileName(name string) bool {
 }
 
 // WithResponseContentDisposition makes the store serve the object with this
-// Content-Disposition, such as `inline; filename="report.pdf"`: ASCII of at most 1,024
-// bytes. See [WithInlineName].
+// Content-Disposition: ASCII of at most 1,024 bytes. See [WithInlineName].
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {

@@ -24,7 +24,7 @@ type Reader struct {
 	offset int64
 	length int64
 	from   unexported.ReadSource
-	end    [1]byte // see checkEnd
+	end    [1]byte // the byte that checkEnd tries to read
 }
 
 // Read delivers the stored bytes; see [Downloader]. At the end of a whole object it returns
@@ -56,9 +56,9 @@ func initReader(reader any, from unexported.ReadSource, attrs any, offset, lengt
 type pinnedObject struct {
 	from  Downloader
 	key   string
-	op    string // of fetch, in errors
+	op    string // what errors of fetch name as their operation
 	attrs *Attrs
-	reads []DownloadOption // of each request; they select the revision
+	reads []DownloadOption // the options of each request, which select the revision
 }
 
 // pinObject pins the revision of attrs, which a read with the options in r has returned. If the

@@ -22,8 +22,7 @@ const (
 // memory. ctx governs all reads until Close, which must be called. ReadAt keeps blocks
 // ([WithBlockSize], [WithBlockCache]): small reads of a block are one request, also at
 // once. If access is sequential, it reads ahead, up to 2 MiB in a request. A larger ReadAt
-// is one request for what is not in memory, and is not kept. Reads by Read that follow one
-// another share a connection.
+// is one request for what is not in memory, and is not kept.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader
@@ -67,7 +66,7 @@ type ReaderAt struct {
 	blocks   *blockcache.Cache // nil before the first ReadAt
 
 	pos    int64
-	open   *Reader // at pos, or nil
+	open   *Reader // a connection at pos; nil if there is none
 	closed atomic.Bool
 }
 
@@ -138,8 +137,8 @@ func (r *ReaderAt) interrupted(ctx context.Context, err error) error {
 	return located(r.object.from, "ReadAt", r.object.key, asError(ctx, err))
 }
 
-// Read reads from where the last Read ended, or where Seek has led. It returns
-// ChecksumMismatch as [Reader.Read] does if it has read the whole object.
+// Read reads from where the last Read ended, or where Seek has led, by one connection. A
+// whole object is verified at its end, as by [Reader.Read].
 func (r *ReaderAt) Read(p []byte) (int, error) {
 	switch {
 	case r.closed.Load():

@@ -31,8 +31,8 @@ type Range struct{ Offset, Length int64 }
 // results, in the order of ranges, share no memory. Ranges that overlap or are near each
 // other ([WithMaxGap]) are one request, of at most 16 MiB and 16 at once, or
 // [WithConcurrency]. If one of several is relative to the end, one more request determines
-// the size. If an Offset is past the end, ReadRanges fails with RangeNotSatisfiable; if the
-// object is changed or removed meanwhile, with Changed. It takes no [WithRange].
+// the size. If an Offset is past the end, it fails with RangeNotSatisfiable; if the object
+// is changed or removed meanwhile, with Changed. [WithRange] does not fit.
 func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption) ([][]byte, *Attrs, error) {
 	r := &rangesRead{from: b, key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {
@@ -49,14 +49,14 @@ type rangesRead struct {
 	from     Downloader
 	key      string
 	ranges   []Range
-	req      DownloadOptions // with the options
-	gap      int64           // bytes; see WithMaxGap
+	req      DownloadOptions // what the options ask for
+	gap      int64           // bytes that a request reads to save another one; see WithMaxGap
 	limit    int64           // bytes of one request
 	claimed  int64           // bytes that the results have before any came
 	results  [][]byte
 	progress *progress.Counter
 
-	first     *Reader // of the first request
+	first     *Reader // what the first request delivers
 	stopFirst func()
 	object    *pinnedObject
 	plan      *rangeplan.Plan
@@ -175,7 +175,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		r.results[i] = []byte{}
 	}
 	var batch []rangeplan.Run
-	var bytes, come int64 // of the batch and before it, with gaps
+	var bytes, come int64 // bytes of this batch, and of those before it, with gaps
 	for run := range r.plan.Runs {
 		length := run.End - run.Offset
 		if bytes+length > max(r.claimed, come) {

@@ -19,9 +19,9 @@ type BatchRemover interface {
 
 // RemoveAll removes every key, in the provider's batches, and continues after failures: err
 // joins one *Error for each key that it tried and that may still be there. It stops after
-// the batch with the 1,000th failure; for an error for each key, call it with at most 1,000
-// keys. If ctx ends, err joins an *Error without a key. removed counts keys that are gone,
-// also those that did not exist.
+// the batch with the 1,000th failure: give it at most 1,000 keys for an error for each. If
+// ctx ends, err joins an *Error without a key. removed counts keys that are gone, also if
+// they did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	if r, ok := find[BatchRemover](b); ok {
 		return r.RemoveAll(ctx, keys)

@@ -18,41 +18,32 @@ type Service interface {
 	// CreateBucket creates a bucket, or fails with BucketExists, also if it is somebody else's. A
 	// name has 3 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends and without "--".
 	CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-
 	// BucketInfo describes a bucket. If there is none, it fails with BucketNotFound.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-
-	// UpdateBucket changes only what the options name. If that cannot be read afterwards, it
-	// succeeds.
+	// UpdateBucket changes only what the options name, even if it cannot be read afterwards.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-
 	// Buckets yields the account's buckets by name, and at most one error, last.
 	Buckets(ctx context.Context) iter.Seq2[BucketInfo, error]
-
 	// DeleteBucket removes a bucket. An object or an old version in it is BucketNotEmpty.
 	DeleteBucket(ctx context.Context, name string) error
-
 	// Bucket opens a bucket without a request: if there is none, the first operation fails with
 	// BucketNotFound. opts follow the service's own. If this Service has reported that the bucket
 	// keeps versions, it is opened WithVersions; for S3 and GCS, another Service needs that option.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
-
 	// Credentials returns what another S3 client needs, unless the provider has another protocol.
 	Credentials(ctx context.Context, name string) (*Credentials, error)
-
 	// Close closes the service and the buckets that Bucket opened, as the function [Close] does.
 	Close() error
 }
 
-// A BucketOption is one of the following functions, or WithObjectLock.
+// A BucketOption is one of the functions below, or [WithObjectLock].
 type BucketOption interface{ applyBucket(*BucketOptions) }
 
 type bucketOption func(*BucketOptions)
 
 func (o bucketOption) applyBucket(r *BucketOptions) { o(r) }
 
-// BucketOptions are those of CreateBucket and UpdateBucket. A nil field is left as it is;
-// an empty list of rules removes all rules.
+// BucketOptions are those of CreateBucket and UpdateBucket; nil is no change.
 type BucketOptions struct {
 	Region           string
 	PublicAccess     *bool
@@ -115,7 +106,7 @@ func WithVersioning(on bool) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Versioning = &on })
 }
 
-// An ObjectLockOption fits making and opening a bucket: WithObjectLock.
+// An ObjectLockOption fits making and opening a bucket: [WithObjectLock].
 type ObjectLockOption interface {
 	BucketOption
 	OpenOption
@@ -133,9 +124,8 @@ func (objectLockOption) applyOpen(o *unexported.OpenOptions) { o.Versions, o.Obj
 // one.
 func WithObjectLock() ObjectLockOption { return objectLockOption{} }
 
-// WithDefaultRetention keeps objects that are written without [WithRetention] for 1 to
-// 36,500 days, in a bucket made [WithObjectLock]; "" and 0 keep none. A provider without
-// such a setting is Unsupported.
+// WithDefaultRetention keeps objects without [WithRetention] for 1 to 36,500 days, in a
+// bucket made [WithObjectLock]; "" and 0 keep none.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
 }
@@ -193,8 +183,8 @@ type CORSRule struct {
 // A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies
 // it; on local and memory buckets transfer.Expire does. They drop a multipart upload
 // themselves, when a later one begins or a local bucket is opened: AbortUploadsAfterDays
-// after its begin, else a week after its last part. Google does so only for a rule without
-// Prefix, transfer.Expire for any.
+// after its begin, else a week after its last part. Google does only without Prefix,
+// transfer.Expire always.
 type LifecycleRule struct {
 	ID                         string
 	Prefix                     string

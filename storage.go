@@ -19,7 +19,7 @@
 //
 //   - If an argument or option breaks a rule, or two set a condition, the call fails with
 //     [InvalidArgument] and changes nothing.
-//   - If the store lacks one of the [Features] that a function or option needs, the call
+//   - If the store cannot do what a function or option asks for (see [Features]), the call
 //     fails with [Unsupported] and changes nothing.
 //   - If an object is missing, reading or changing it fails with [ObjectNotFound].
 //
@@ -45,9 +45,9 @@ import (
 //	azblob://container?account=name
 //
 // Every address takes public=true, public_base_url=, signing_base_url=, versions=true,
-// object_lock=true and part_size= (bytes; see [WithDefaultPartSize]). If the scheme or a
+// object_lock=true and part_size= (bytes; [WithDefaultPartSize]). If the scheme or a
 // parameter is unknown, the error names the known ones. Credentials come from the
-// provider's chain, never from an address.
+// provider's chain, and from no address.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
 	opened, err := open(ctx, "Open", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Bucket })
 	if err != nil {

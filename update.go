@@ -16,17 +16,16 @@ import (
 // ten minutes.
 const maxConflicts = 1000
 
-// Update changes an object by compare-and-swap: it reads the object into memory, calls
+// Update changes an object by compare-and-swap. It reads the object into memory, calls
 // change with content and attributes (nil, nil if there is none), and stores the result if
 // nobody has written in between. If another writer was faster, it starts over, until ctx is
 // done or 1,000 were faster: then it is Unavailable. It also waits if a read or write is
-// [RateLimited], within the [RetryPolicy] of each round. The reads have the options
-// [WithNative] that fit.
+// [RateLimited], within the [RetryPolicy] of each round. [WithNative] holds for reads, too.
 //
 // If change fails, nothing is written, and Update fails with BodyFailed, which wraps its
 // error. Like every write, Update replaces the attributes. If errors.Is(err,
-// [OutcomeUnknown]), the change may be stored, and a second call may apply it twice.
-// Without [UniqueRevisions] (S3), a change that is reverted in between is not noticed.
+// [OutcomeUnknown]), a second call may apply the change twice. Without [UniqueRevisions]
+// (S3), a change that is reverted meanwhile is missed.
 func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
@@ -61,8 +60,8 @@ func Update(ctx context.Context, b interface {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
-		case e.state.Overtaken != nil: // the change may be in what the other writer has read
-			_, ended := fail(ownError(e.state.Overtaken))
+		case e.state.Overwritten != nil: // the change may be in what the other writer has read
+			_, ended := fail(ownError(e.state.Overwritten))
 			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 			if conflicts == maxConflicts {
@@ -105,7 +104,7 @@ func Update(ctx context.Context, b interface {
 		data, err := change(old, attrs)
 		if err != nil {
 			e := bodyFailed(err)
-			e.state.Words = "change failed"
+			e.state.Text = "change failed"
 			return fail(e)
 		}
 		if attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...); err == nil {

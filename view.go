@@ -129,8 +129,8 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 			return
 		}
 		v.inward(&r)
-		left := r.Limit // 0: there is none
-		if left > 0 && v.scope.Prefix != "" {
+		remaining := r.Limit // 0 if there is none
+		if remaining > 0 && v.scope.Prefix != "" {
 			r.Limit++ // for the folder marker, which is left out
 		}
 		for entry, err := range list(wholeList(r)) {
@@ -143,7 +143,7 @@ func listed[E any](v *view, op string, opts []ListOption, key func(*E) *string, 
 			if !yield(entry, v.outward(err)) || err != nil {
 				return
 			}
-			if left--; left == 0 {
+			if remaining--; remaining == 0 {
 				return
 			}
 		}
@@ -209,8 +209,8 @@ var methodPermissions = map[string]scope.Permission{
 }
 
 // Ref narrows b to the methods of P, an interface of methods that [Bucket] has; it panics
-// for any other P. All else fails with PermissionDenied, also through a type assertion,
-// Ref, Prefixed, As or any other function.
+// for any other P. The result cannot be widened: by a type assertion, Ref or another
+// function, the rest fails with PermissionDenied.
 //
 //	ref := storage.Ref[storage.Downloader](bucket)
 //	ref := storage.Ref[interface{ storage.Uploader; storage.Lister }](bucket)
@@ -240,8 +240,8 @@ func narrow(b Bucket, mask scope.Permission) Bucket { return inScope(b, scope.Sc
 
 // Prefixed returns a view of the keys under prefix, whole segments that end in "/":
 // "users/1" would reach users/10. It adds the prefix to keys that go in, and removes it
-// from keys in Attrs, entries and Error.Key; hooks see whole keys. Nothing outside of it
-// can be reached, listed, signed or removed. With an invalid prefix every operation fails.
+// from keys in Attrs, entries and Error.Key. Hooks see whole keys. Nothing else can be
+// reached, listed, signed or removed.
 func Prefixed(b Bucket, prefix string) Bucket {
 	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}
 	if e := checkPrefix(prefix); e != nil {

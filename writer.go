@@ -22,7 +22,7 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 }
 
 // A Writer is an upload that is written to, by one goroutine at a time. It runs a goroutine
-// from the first Write until Commit or Close.
+// from the first Write until Commit or Close, which ends it.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -34,11 +34,11 @@ type Writer struct {
 	unset func() bool   // stops ctx from closing the pipe
 	done  chan struct{} // closed when upload has returned
 	attrs *Attrs
-	err   error // of Commit
-	ended bool  // by Commit or Close
-	lost  error // of Close: bytes were written and not committed
+	err   error // what Commit returns
+	ended bool  // whether Commit or Close was called
+	lost  error // what Close returns if bytes were written and not committed
 
-	caught panics.Caught // of the upload
+	caught panics.Caught // a panic of the upload
 	failed error         // what a Write or ReadFrom returned: the object is not whole
 }
 
@@ -115,7 +115,7 @@ func (w *Writer) reason(err error) error {
 }
 
 // Commit stores the object, as Upload does, or returns why not: BodyFailed, if a reader
-// failed. A second call returns the same. After Close it fails with InvalidArgument.
+// failed. A second call returns the same.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
@@ -128,7 +128,7 @@ func (w *Writer) Commit() (*Attrs, error) {
 }
 
 // Close ends the writer. If it discards bytes, because Commit was not called, it fails with
-// InvalidArgument. A second call returns the same.
+// InvalidArgument, as Commit does then. It can be called again.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost

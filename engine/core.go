@@ -47,17 +47,13 @@ type core struct {
 	forget   func() // removes the bucket from its service; nil if no service has opened it
 }
 
-// New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation. Everything
-// that is the same for all providers is done here, once: checks, content types, parallel
-// parts, resuming, checksums, reconciling a lost response, error context, telemetry.
-func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket { return newBucket(d, opts) }
-
-func newBucket(d driver.Driver, opts []storage.OpenOption) *bucket {
-	return newBucketWith(d, openOptionsOf(opts), false)
+// New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation.
+func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+	return newBucket(d, openOptionsOf(opts), false)
 }
 
-// newBucketWith opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
-func newBucketWith(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucket {
+// newBucket opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
+func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucket {
 	for _, l := range o.Layers {
 		layer, _ := l.(driver.Layer)
 		d = layer(d)

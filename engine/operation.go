@@ -173,7 +173,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
-		state(e).Doubted = e.Unknown
+		state(e).LastUnknown = e.Unknown
 		e.Unknown, state(e).Repeated = unknown, tried.Failed > 0
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e

@@ -86,7 +86,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	}
 	if cond.Absent && failed == nil {
 		e.Unknown = false // another client's object is there
-		state(e).Overtaken = errOverwritten(e)
+		state(e).Overwritten = errOverwritten(e)
 		return nil, e
 	}
 	return nil, errOverwritten(e)
@@ -95,7 +95,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 // withoutEffect is for the error of a request that changes no object, as a read or a part, also
 // within a write. If a gateway made the last response, its 412 is no condition that failed.
 func withoutEffect(e *storage.Error) {
-	if state(e).Doubted && e.Code == storage.PreconditionFailed {
+	if state(e).LastUnknown && e.Code == storage.PreconditionFailed {
 		e.Code = storage.Unavailable
 	}
 	e.Unknown = false

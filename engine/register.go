@@ -19,7 +19,7 @@ func Register(scheme string, o driver.Opener) {
 			if err != nil {
 				return nil, err
 			}
-			b := newBucketWith(d, openOptionsOf(opts), false)
+			b := newBucket(d, openOptionsOf(opts), false)
 			if b.core.optionError != nil {
 				_ = d.Close()
 				return nil, b.core.optionError

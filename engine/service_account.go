@@ -215,7 +215,7 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	}
 	o := openOptionsOf(append(s.opts[:len(s.opts):len(s.opts)], opts...))
 	_, known := s.versions.Load(name)
-	b := newBucketWith(d, o, known)
+	b := newBucket(d, o, known)
 	if b.core.optionError != nil {
 		e := *b.core.optionError
 		_ = d.Close()

@@ -24,7 +24,7 @@ type bucket struct {
 	info    storage.BucketInfo
 	live    index                  // current objects, which a read without a version returns
 	old     *btree.BTreeG[version] // noncurrent versions: by key, newest first
-	uploads map[string]*upload     // by name
+	uploads map[string]*upload     // the uploads by their names
 	swept   time.Time              // the time of the last sweep of uploads
 }
 

@@ -8,7 +8,7 @@ import "github.com/tidwall/btree"
 type index struct {
 	slots map[string]*slot
 	order btree.Map[string, *slot]
-	free  []slot // for new keys
+	free  []slot // slots that new keys take
 }
 
 // A slot holds the object of a key, for both the table and the tree.

@@ -37,10 +37,10 @@ func startAfter(r *driver.ListRequest) (position, error) {
 
 // list returns the page of keys after the given one. The caller holds the lock.
 func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
-	most := min(r.Limit, b.live.len())
+	maximum := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
 	if cap(page.Entries) == 0 {
-		page.Entries = make([]storage.ListEntry, 0, min(most, 16))
+		page.Entries = make([]storage.ListEntry, 0, min(maximum, 16))
 	}
 	keys := b.live.iter()
 	more := keys.Seek(max(r.Prefix, after))
@@ -57,7 +57,7 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 				break
 			}
 			if len(page.Entries) == cap(page.Entries) {
-				page.Entries = slices.Grow(page.Entries, max(most-len(page.Entries), 1)) // grows once
+				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1)) // grows once
 			}
 			if isPrefix {
 				page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})

@@ -24,6 +24,8 @@
 //     parts straight to the store. An upload that was interrupted continues.
 //   - tus 1.0 (tus-js-client, Uppy's plugin Tus, and clients for most languages). All bytes
 //     pass through the service, in bounded memory. An upload that was interrupted continues.
+//   - The IETF's draft of resumable uploads, draft-ietf-httpbis-resumable-upload, at the endpoint of
+//     tus. URLSession of iOS 17 and later speaks it.
 //   - Tickets ([Service.Sign] and [Service.Finish]) are for programs of your own that send a
 //     file straight to the store. They keep no state on the server.
 //
@@ -51,6 +53,11 @@
 //	HEAD   /tus/{id}                               → Upload-Offset
 //	PATCH  /tus/{id}                               bytes from Upload-Offset on
 //	DELETE /tus/{id}                               ends an unfinished upload
+//
+// A request of the draft has Upload-Complete and no Tus-Resumable. The routes are those of tus; the media
+// type of PATCH is application/partial-upload, and the response of a completion is that of S3's. The service
+// knows drafts -01 to -12, which are the interop versions 3 to 8, and requests without a version, which
+// get no interim response. The name of the file is that of Content-Disposition, and its type Content-Type.
 //
 // A form is stored whole or not at all. If one file is refused, the files before it are
 // removed again, and those after it are ignored. The S3 routes and tus need a bucket with

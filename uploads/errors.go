@@ -81,7 +81,9 @@ type Error struct {
 	Status  int    // HTTP; 0: that of Code, or 403 if Code is not of this package
 	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
 
-	key, location string // of Completed
+	key, location string    // of Completed
+	problem       string    // its type in the registry; "": none
+	offsets       *[2]int64 // of OffsetMismatch: where the upload continues, and where the request did
 }
 
 // Error returns a text for logs. The text for people is Message.

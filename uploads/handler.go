@@ -103,6 +103,7 @@ type call struct {
 	w       http.ResponseWriter
 	user    User
 	form    io.Reader // the body, if it is a form that is being read
+	last    bool      // the body ends a file whose length may be unknown
 	refused *feed     // of the body of a request that is refused after some of it was received
 }
 
@@ -147,7 +148,7 @@ func (h *responder) authorized(f func(*call) error) func(*call) error {
 }
 
 // exposed are the headers of responses that a page of another origin may read.
-const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
+const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, X-Request-Id"
 
 // allowOrigin writes the headers for pages of other origins, and reports whether the
 // request was a preflight and has its response.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,6 +59,9 @@ func ticketed(s *sessionSite, data []byte) *answer {
 	return s.post(alice, "/tickets/finish", map[string]any{"token": ticket.Token})
 }
 
+// film are the headers of a film by the draft.
+var film = []string{"Content-Type", "video/mp4", "Content-Disposition", `inline; filename="film.mp4"`}
+
 // waysIn are all ways over HTTP.
 var waysIn = []wayIn{
 	{"a form", func(s *sessionSite, data []byte) *answer {
@@ -99,6 +103,20 @@ var waysIn = []wayIn{
 	{"tus, one request", func(s *sessionSite, data []byte) *answer {
 		return s.tus("POST", "/tus/", data, "Upload-Length", size(data), "Upload-Metadata", named("film.mp4"))
 	}},
+	{"draft, one request", func(s *sessionSite, data []byte) *answer {
+		return s.draft("POST", "/tus/", bytes.NewReader(data), film...)
+	}},
+	{"draft, no length", func(s *sessionSite, data []byte) *answer {
+		return s.draft("POST", "/tus/", io.MultiReader(bytes.NewReader(data)), film...)
+	}},
+	{"draft, continued", func(s *sessionSite, data []byte) *answer {
+		half := len(data) / 2
+		a := s.draft("POST", "/tus/", bytes.NewReader(data[:half]), append(film, "Upload-Complete", "?0")...)
+		if a.StatusCode != http.StatusCreated {
+			return a
+		}
+		return s.draft("PATCH", s.located(a, "/tus/"), bytes.NewReader(data[half:]), "Upload-Offset", strconv.Itoa(half))
+	}},
 	{"tus, pieces", func(s *sessionSite, data []byte) *answer {
 		half := len(data) / 2
 		var pieces []string
@@ -115,7 +133,7 @@ var waysIn = []wayIn{
 // is left.
 func TestEveryWayInHasTheSameRules(t *testing.T) {
 	const most = 5 * part
-	film := func(n int, more string) []byte {
+	filmOf := func(n int, more string) []byte {
 		head := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + more
 		return []byte(head + strings.Repeat("\x00", n-len(head)))
 	}
@@ -125,12 +143,12 @@ func TestEveryWayInHasTheSameRules(t *testing.T) {
 		status int
 		code   uploads.Code
 	}{
-		{"a video", film(2*part+10, ""), 0, ""},
-		{"a small video", film(1000, ""), 0, ""},
+		{"a video", filmOf(2*part+10, ""), 0, ""},
+		{"a small video", filmOf(1000, ""), 0, ""},
 		{"a page named film.mp4", []byte("<!doctype html><script>alert(1)</script>" + strings.Repeat(" ", part)), 415, uploads.TypeNotAllowed},
-		{"a program in a video", film(part+10, "<script>alert(1)</script>"), 422, uploads.ActiveContent},
-		{"too large by one byte", film(most+1, ""), 413, uploads.TooLarge},
-		{"too small by one byte", film(99, ""), 422, uploads.TooSmall},
+		{"a program in a video", filmOf(part+10, "<script>alert(1)</script>"), 422, uploads.ActiveContent},
+		{"too large by one byte", filmOf(most+1, ""), 413, uploads.TooLarge},
+		{"too small by one byte", filmOf(99, ""), 422, uploads.TooSmall},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for _, b := range backends {

@@ -21,6 +21,7 @@ func unauthorized(err error) *Error {
 // A problem is the JSON of an error (RFC 9457). It reveals nothing of the store. Uppy
 // shows Message, which is Detail again.
 type problem struct {
+	Type     string `json:"type,omitempty"`
 	Title    string `json:"title"`
 	Status   int    `json:"status"`
 	Detail   string `json:"detail"`
@@ -31,6 +32,8 @@ type problem struct {
 	Request  string `json:"requestId"`
 	Key      string `json:"key,omitempty"`      // of Completed
 	Location string `json:"location,omitempty"` // of Completed
+	Expected *int64 `json:"expected-offset,omitempty"`
+	Provided *int64 `json:"provided-offset,omitempty"`
 }
 
 // internalMessage is the text of errors of the application.
@@ -55,8 +58,15 @@ func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests {
 		webapi.SetRetryAfter(w.Header(), err, time.Second)
 	}
-	webapi.WriteJSON(w, status, "application/problem+json", problem{
+	p := problem{
 		Title: http.StatusText(status), Status: status, Detail: e.Message, Message: e.Message,
 		Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader), Key: e.key, Location: e.location,
-	})
+	}
+	if e.problem != "" {
+		p.Type = problemTypes + e.problem
+	}
+	if e.offsets != nil {
+		p.Expected, p.Provided = &e.offsets[0], &e.offsets[1]
+	}
+	webapi.WriteJSON(w, status, "application/problem+json", p)
 }

@@ -48,12 +48,17 @@ func (h *companion) completeParts(c *call) error {
 	if s.PartsSum != asked.sum() {
 		return s.completed()
 	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", s.done())
+	return nil
+}
+
+// done returns the response of a completion.
+func (s *session) done() completedUpload {
 	done := completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size}
 	if s.Random != nil {
 		done.Type = s.Target.ContentType
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", done)
-	return nil
+	return done
 }
 
 // completeOpen completes an upload. If another request is first, it returns the session as that

@@ -270,7 +270,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 // completed returns the error for a change of a session that is complete.
 func (s *session) completed() *Error {
 	e := refuse("uploadId", Completed, "This upload is complete already.")
-	e.key, e.location = s.key(), s.Location
+	e.key, e.location, e.problem = s.key(), s.Location, "completed-upload"
 	return e
 }
 

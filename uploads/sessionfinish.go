@@ -55,7 +55,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 
 // claim reserves the session for this call.
 func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
-	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
+	claim, user, etags, sum, size := rand.Text(), s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
@@ -66,7 +66,11 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 			return false, s.completed()
 		case s.claimed(now), s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
-		case s.Phase == phaseOpen && s.arrived():
+		}
+		if s.Size < 0 {
+			s.Size = size
+		}
+		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
 		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)

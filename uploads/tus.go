@@ -94,12 +94,18 @@ type tus struct {
 // respondTus responds to a request of the tus protocol.
 func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Tus-Resumable", tusVersion)
 	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
 		r = r.WithContext(r.Context()) // a copy: the caller's is not changed
 		r.Method = strings.ToUpper(method)
 	}
+	c := &call{Request: r, w: w}
+	draft := c.isDraft()
+	if !draft {
+		header.Set("Tus-Resumable", tusVersion)
+	}
 	if r.Method == http.MethodOptions {
+		h.setLimit(c, nil)
+		header.Set("Accept-Patch", offsetStream+", "+partialUpload)
 		header.Set("Tus-Version", tusVersion)
 		header.Set("Tus-Extension", tusExtensions)
 		header.Set("Tus-Checksum-Algorithm", checksumNames())
@@ -109,8 +115,11 @@ func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	c := &call{Request: r, w: w}
-	err := h.serveTus(c)
+	serve := h.serveTus
+	if draft {
+		serve = h.serveDraft
+	}
+	err := serve(c)
 	switch {
 	case err == nil:
 	case c.refused == nil:
@@ -247,22 +256,24 @@ func (h *tus) writeOffset(c *call, s *session) {
 	}
 }
 
-// headTus handles HEAD. If all bytes have arrived, but a call that made the object of
+// arrivedTus reads the session. If all bytes have arrived, but a call that made the object of
 // them failed, it makes it: a client takes such an upload for done.
-func (h *tus) headTus(c *call) error {
+func (h *tus) arrivedTus(c *call) (*session, error) {
 	s, err := h.settledTus(c)
+	switch {
+	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
+		return s, err
+	case s.Kind == kindFinal:
+		return h.finishTus(c.Context(), s, nil)
+	}
+	return h.continueTus(c, s.Tus.Offset, -1, nil)
+}
+
+// headTus handles HEAD.
+func (h *tus) headTus(c *call) error {
+	s, err := h.arrivedTus(c)
 	if err != nil {
 		return err
-	}
-	if s.Size >= 0 && s.Tus.Offset == s.Size && s.Phase != phaseDone {
-		if s.Kind == kindFinal {
-			s, err = h.finishTus(c.Context(), s, nil)
-		} else {
-			s, err = h.continueTus(c, s.Tus.Offset, -1, nil)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	header := c.w.Header()
 	h.writeOffset(c, s)

@@ -111,9 +111,11 @@ func (h *tus) checkPatch(s *session, offset, size, length int64) error {
 	case s.Kind == kindFinal:
 		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")
 	case offset != s.Tus.Offset:
-		return refuse("Upload-Offset", OffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
+		e := refuse("Upload-Offset", OffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
+		e.problem, e.offsets = "mismatching-upload-offset", &[2]int64{s.Tus.Offset, offset}
+		return e
 	case size >= 0 && s.Size >= 0 && size != s.Size:
-		return invalid("Upload-Length", "The length of the file is known already, and is another one.")
+		return inconsistentLength()
 	case size >= 0 && size < s.Tus.Offset:
 		return invalid("Upload-Length", "More bytes than that have arrived.")
 	case size >= 0:

@@ -117,6 +117,9 @@ func (h *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 	case err != nil:
 		return nil, firstError(errors.Join(err, r.checkpoint()))
 	}
+	if whole && c.last && s.Size < 0 {
+		s.Size = r.offset
+	}
 	if !whole || s.Size < 0 || r.offset < s.Size {
 		r.leaving = true
 		return s, r.checkpoint()

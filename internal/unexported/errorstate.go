@@ -2,9 +2,9 @@ package unexported
 
 // An ErrorState is what an error tells beside its exported fields.
 type ErrorState struct {
-	Absent    bool   // the condition that failed was IfAbsent
-	Overtaken error  // nil unless an earlier attempt may have stored the object, before another client's: what Update fails with
-	Repeated  bool   // an earlier attempt at the request failed
-	Doubted   bool   // Unknown was set for the last attempt, and not only for an earlier one
-	Words     string // text in place of the Code; "": the Code
+	Absent      bool   // whether the condition that failed was IfAbsent
+	Overwritten error  // what Update fails with if an earlier attempt may have stored the object before another client's; else nil
+	Repeated    bool   // whether an earlier attempt at the request failed
+	LastUnknown bool   // whether Unknown was set for the last attempt, and not only for an earlier one
+	Text        string // the text in place of the Code; "" for the Code
 }

@@ -1,0 +1,229 @@
+package uploads
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) is tus with other headers.
+// An upload by it is a session of tus. Requests of the draft name the iteration that the client knows, the
+// interop version, except those of the final standard. An upload is complete when all bytes of a length
+// that is known have arrived, or with a request that says so.
+
+const (
+	partialUpload = "application/partial-upload"
+	interopHeader = "Upload-Draft-Interop-Version"
+	problemTypes  = "https://iana.org/assignments/http-problem-types#"
+
+	statusResumable = 104 // Upload Resumption Supported
+)
+
+// interopVersions are those of draft -01 (iOS 17) to -12.
+var interopVersions = []string{"3", "4", "5", "6", "7", "8"}
+
+// isDraft reports whether a request is of the draft. HEAD, GET and DELETE may have no header of it.
+func (c *call) isDraft() bool {
+	if c.Header.Get("Tus-Resumable") != "" || c.PathValue("id") == "" && c.Method != http.MethodPost {
+		return false
+	}
+	return c.Header.Get(interopHeader) != "" || c.Header.Get("Upload-Complete") != "" ||
+		c.Method == http.MethodHead || c.Method == http.MethodGet || c.Method == http.MethodDelete
+}
+
+// completeness returns the header that says whether a file is complete, and its values.
+func (c *call) completeness() (name, yes, no string) {
+	if c.Header.Get(interopHeader) == interopVersions[0] {
+		return "Upload-Incomplete", "?0", "?1"
+	}
+	return "Upload-Complete", "?1", "?0"
+}
+
+// completes reads whether the request has the last bytes of the file.
+func (c *call) completes() (bool, error) {
+	name, yes, no := c.completeness()
+	value := c.Header.Get(name)
+	if value != yes && value != no {
+		return false, invalid(name, name+` must be "?0" or "?1".`)
+	}
+	return value == yes, nil
+}
+
+// serveDraft responds to a request of the draft.
+func (h *tus) serveDraft(c *call) error {
+	f := map[string]func(*call) error{
+		http.MethodPost: h.createDraft, http.MethodHead: h.headDraft, http.MethodGet: h.headDraft,
+		http.MethodPatch: h.patchDraft, http.MethodDelete: h.deleteTus,
+	}[c.Method]
+	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
+		return methodNotAllowed(c, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
+	}
+	err := h.responder.authorized(f)(c)
+	if e, ok := errors.AsType[*Error](err); ok {
+		refusal := e.Field == fileField && e.Status == 0 && meanings.Status(e.Code) < 500 && e.Code != Interrupted
+		c.setComplete(refusal || e.Code == Completed)
+		if e.offsets != nil {
+			c.w.Header().Set("Upload-Offset", strconv.FormatInt(e.offsets[0], 10))
+		}
+		if e.Code == TooLarge {
+			h.setLimit(c, nil)
+		}
+	}
+	return err
+}
+
+// setComplete sets the header that says that the client has nothing to send any more, or that it has.
+func (c *call) setComplete(complete bool) {
+	name, yes, no := c.completeness()
+	if complete {
+		no = yes
+	}
+	c.w.Header().Set(name, no)
+}
+
+// setLimit sets the header with the limits of an upload, or of any if s is nil.
+func (h *tus) setLimit(c *call, s *session) {
+	most, limits := h.keeper.service.maxSize, []string{}
+	if s != nil {
+		most = s.Target.MaxSize
+		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(h.config.Now())/time.Second))))
+	}
+	if most > 0 {
+		limits = append(limits, fmt.Sprintf("max-size=%d", most))
+	}
+	if len(limits) == 0 {
+		limits = append(limits, "min-size=0")
+	}
+	c.w.Header().Set("Upload-Limit", strings.Join(limits, ", "))
+}
+
+// createDraft handles POST. The client learns the address of the upload by an interim response, before it
+// has sent the bytes.
+func (h *tus) createDraft(c *call) error {
+	n := Request{}
+	var err error
+	if c.last, err = c.completes(); err != nil {
+		return err
+	}
+	if n.Size, err = c.draftLength(0); err != nil {
+		return err
+	}
+	n.Type, _, _ = mime.ParseMediaType(c.Header.Get("Content-Type"))
+	if _, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Disposition")); err == nil {
+		n.Name = parameters["filename"]
+	}
+	if n.Size >= 0 && c.ContentLength > n.Size {
+		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
+	}
+	s, err := h.keeper.begin(c, kindTus, n, "Upload-Length")
+	if err != nil {
+		return err
+	}
+	s.Tus = &tusState{}
+	receives := c.ContentLength != 0 || c.last
+	if receives {
+		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
+	}
+	if err := h.beginTus(c, s); err != nil {
+		return err
+	}
+	header := c.w.Header()
+	header.Set("Location", h.location(c, s.id))
+	h.setLimit(c, s)
+	if version := c.Header.Get(interopHeader); c.ProtoAtLeast(1, 1) && slices.Contains(interopVersions, version) {
+		header.Set(interopHeader, version)
+		c.w.WriteHeader(statusResumable)
+	}
+	if receives {
+		if s, err = h.receive(c, s, nil); err != nil {
+			return err
+		}
+	}
+	h.writeDraft(c, s)
+	return nil
+}
+
+// draftLength returns the length of the file, of which offset bytes have arrived before this request, or -1.
+func (c *call) draftLength(offset int64) (int64, error) {
+	size := int64(-1)
+	if c.Header.Get("Upload-Length") != "" {
+		var err error
+		if size, err = c.number("Upload-Length"); err != nil {
+			return 0, err
+		}
+	}
+	if !c.last || c.ContentLength < 0 {
+		return size, nil
+	}
+	if size >= 0 && size != offset+c.ContentLength {
+		return 0, inconsistentLength()
+	}
+	return offset + c.ContentLength, nil
+}
+
+func inconsistentLength() *Error {
+	e := invalid("Upload-Length", "The length of the file is known already, and is another one.")
+	e.problem = "inconsistent-upload-length"
+	return e
+}
+
+// headDraft handles HEAD and GET.
+func (h *tus) headDraft(c *call) error {
+	s, err := h.arrivedTus(c)
+	if err != nil {
+		return err
+	}
+	if s.Size >= 0 {
+		c.w.Header().Set("Upload-Length", strconv.FormatInt(s.Size, 10))
+	}
+	h.setLimit(c, s)
+	c.setComplete(s.Phase == phaseDone)
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// patchDraft handles PATCH. An upload that is complete gets the response of its completion again.
+func (h *tus) patchDraft(c *call) error {
+	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload && !slices.Contains(interopVersions[:3], version) {
+		return wrongType("The request must be " + partialUpload + ".")
+	}
+	offset, err := c.number("Upload-Offset")
+	if err != nil {
+		return err
+	}
+	if c.last, err = c.completes(); err != nil {
+		return err
+	}
+	size, err := c.draftLength(offset)
+	if err != nil {
+		return err
+	}
+	s, err := h.continueTus(c, offset, size, nil)
+	if err != nil {
+		return err
+	}
+	h.writeDraft(c, s)
+	return nil
+}
+
+// writeDraft responds to a request with bytes. If the file is complete, the response is about the file.
+func (h *tus) writeDraft(c *call, s *session) {
+	h.writeOffset(c, s)
+	c.setComplete(s.Phase == phaseDone)
+	switch {
+	case s.Phase == phaseDone:
+		webapi.WriteJSON(c.w, http.StatusOK, "application/json", s.done())
+	case c.Method == http.MethodPost:
+		c.w.WriteHeader(http.StatusCreated)
+	default:
+		c.w.WriteHeader(http.StatusNoContent)
+	}
+}

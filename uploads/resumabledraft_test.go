@@ -1,0 +1,251 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// draft makes a request of the IETF's draft as alice, as a client of draft -12. pairs are names and values
+// of headers. Without others, the request has the last bytes of its file.
+func (s *sessionSite) draft(method, address string, body io.Reader, pairs ...string) *answer {
+	s.t.Helper()
+	return s.draftFrom(s.t.Context(), method, address, body, pairs...)
+}
+
+func (s *sessionSite) draftFrom(ctx context.Context, method, address string, body io.Reader, pairs ...string) *answer {
+	s.t.Helper()
+	h := headers{"Upload-Draft-Interop-Version": "8"}
+	if body != nil {
+		h["Upload-Complete"], h["Content-Type"] = "?1", "application/partial-upload"
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		h[pairs[i]] = pairs[i+1]
+	}
+	a, err := s.try(ctx, alice, method, address, body, h)
+	require.NoError(s.t, err)
+	return a
+}
+
+// tells returns the headers of a response that the draft has.
+func (a *answer) tells() string {
+	h := a.Header
+	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", a.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
+}
+
+func TestDraftUpload(t *testing.T) {
+	onStores(t, func(t *testing.T, open opener) {
+		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
+		data := content(3*part + 10)
+		a := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]), "Upload-Complete", "?0", "Upload-Length", size(data), "Content-Disposition", `inline; filename="a b"`)
+		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), a.tells())
+		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
+		require.Empty(t, a.Header.Get("Tus-Resumable"))
+		at := s.located(a, "/tus/")
+		a = s.draft("HEAD", at, nil)
+		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), a.tells())
+		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
+		a = s.draft("PATCH", at, bytes.NewReader(data[part+1:2*part]), "Upload-Complete", "?0", "Upload-Offset", fmt.Sprint(part+1))
+		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), a.tells())
+		last := []string{"PATCH", at}
+		a = s.draft(last[0], last[1], bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
+		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), a.tells())
+		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(a.body))
+		s.stored("files/alice/a b", data)
+		for _, method := range []string{"HEAD", "GET"} { // the response was lost
+			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, at, nil).tells())
+		}
+		again := s.draft("PATCH", at, http.NoBody, "Upload-Offset", size(data))
+		require.Equal(t, a.tells(), again.tells())
+		require.Equal(t, string(a.body), string(again.body))
+		require.Equal(t, "403 completed uploadId", s.draft("DELETE", at, nil).refusal(t))
+		require.Equal(t, []string{"files/alice/a b"}, s.tidy())
+	})
+}
+
+// The address of an upload comes before its bytes are sent, to clients of iterations that are known. The
+// standard does not say what others do with it.
+func TestDraftTellsTheAddressEarly(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	for _, row := range []struct {
+		version string
+		known   bool
+	}{{"3", true}, {"4", true}, {"5", true}, {"6", true}, {"7", true}, {"8", true}, {"9", false}, {"", false}} {
+		t.Run("version "+row.version, func(t *testing.T) {
+			ctx, announced := announcing(t.Context())
+			body := io.Reader(strings.NewReader("text"))
+			if row.known { // the bytes wait for the response
+				body = io.MultiReader(&until{announced.came}, body)
+			}
+			complete := []string{"Upload-Complete", "?1"}
+			if row.version == "3" {
+				complete = []string{"Upload-Complete", "", "Upload-Incomplete", "?0"}
+			}
+			a := s.draftFrom(ctx, "POST", "/tus/", body, append(complete, "Upload-Draft-Interop-Version", row.version, "Content-Type", "text/plain", "Content-Disposition", `inline; filename="`+row.version+`"`)...)
+			want := "200 ?1 4"
+			if row.version == "3" {
+				want = "200 ?0 4"
+			}
+			require.Equal(t, want, a.tells(), string(a.body))
+			if !row.known {
+				require.Nil(t, announced.header)
+				return
+			}
+			require.Equal(t, a.Header.Get("Location"), announced.header.Get("Location"))
+			require.Equal(t, row.version, announced.header.Get("Upload-Draft-Interop-Version"))
+			require.NotEmpty(t, announced.header.Get("Upload-Limit"))
+		})
+	}
+}
+
+// iOS 17 speaks draft -01.
+func TestDraftOfIOS17(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	old := func(method, at string, body io.Reader, pairs ...string) *answer {
+		return s.draft(method, at, body, append([]string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}, pairs...)...)
+	}
+	a := old("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
+	require.Equal(t, "201 ?1 2", a.tells())
+	at := s.located(a, "/tus/")
+	require.Equal(t, "204 ?1 2", old("HEAD", at, nil).tells())
+	require.Equal(t, "200 ?0 4", old("PATCH", at, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0").tells())
+	s.stored("files/alice/file", []byte("text"))
+}
+
+// A connection that breaks does not complete a file, whatever its request says.
+func TestDraftContinuesAfterItsConnectionBroke(t *testing.T) {
+	for _, row := range []struct{ name, length string }{{"of a known length", size(content(2 * part))}, {"of an unknown length", ""}} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSessionSite(t, inMemory(t), uploads.Config{})
+			data := content(2 * part)
+			ctx, announced := announcing(t.Context())
+			_, err := s.try(ctx, alice, "POST", "/tus/", io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{}), headers{
+				"Upload-Draft-Interop-Version": "8", "Upload-Complete": "?1", "Upload-Length": row.length,
+			})
+			require.Error(t, err)
+			at := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
+			a := s.draft("HEAD", at, nil)
+			require.Equal(t, "?0", a.Header.Get("Upload-Complete"))
+			var offset int
+			_, err = fmt.Sscan(a.Header.Get("Upload-Offset"), &offset)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, s.draft("PATCH", at, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset)).StatusCode)
+			s.stored("files/alice/file", data)
+			require.Equal(t, []string{"files/alice/file"}, s.tidy())
+		})
+	}
+}
+
+// An announcement is the interim response of a request.
+type announcement struct {
+	header textproto.MIMEHeader
+	came   chan struct{}
+}
+
+func announcing(ctx context.Context) (context.Context, *announcement) {
+	a := &announcement{came: make(chan struct{})}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+		if code == 104 {
+			a.header = header
+			close(a.came)
+		}
+		return nil
+	}}), a
+}
+
+// until is no bytes of a body, which come later.
+type until struct{ came chan struct{} }
+
+func (u *until) Read([]byte) (int, error) {
+	<-u.came
+	return 0, io.EOF
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went dead") }
+
+func TestDraftRefuses(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
+	begin := func(pairs ...string) string {
+		return s.located(s.draft("POST", "/tus/", strings.NewReader("text"), append([]string{"Upload-Complete", "?0"}, pairs...)...), "/tus/")
+	}
+	open, known := begin(), begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
+	for _, row := range []struct {
+		name, method, at, body string
+		pairs                  []string
+		want, complete         string
+		problem                string
+	}{
+		{"another offset", "PATCH", open, "x", []string{"Upload-Offset", "3"}, "409 offset_mismatch Upload-Offset", "?0", `"expected-offset":4,"provided-offset":3`},
+		{"its type", "PATCH", open, "x", []string{"Upload-Offset", "3"}, "409 offset_mismatch Upload-Offset", "?0", "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"},
+		{"no offset", "PATCH", open, "x", nil, "400 invalid_value Upload-Offset", "?0", ""},
+		{"another type", "PATCH", open, "x", []string{"Upload-Offset", "4", "Content-Type", "text/plain"}, "415 invalid_request Content-Type", "?0", ""},
+		{"no boolean", "PATCH", open, "x", []string{"Upload-Offset", "4", "Upload-Complete", "true"}, "400 invalid_value Upload-Complete", "?0", ""},
+		{"another length", "PATCH", known, "x", []string{"Upload-Offset", "4"}, "400 invalid_value Upload-Length", "?0", "#inconsistent-upload-length"},
+		{"two lengths", "POST", "/tus/", "x", []string{"Upload-Length", "2"}, "400 invalid_value Upload-Length", "?0", "#inconsistent-upload-length"},
+		{"a length that was another", "PATCH", known, "x", []string{"Upload-Offset", "4", "Upload-Length", "11", "Upload-Complete", "?0"}, "400 invalid_value Upload-Length", "?0", "#inconsistent-upload-length"},
+		{"more bytes than its length", "PATCH", known, "1234567", []string{"Upload-Offset", "4", "Upload-Complete", "?0"}, "413 too_large Content-Length", "?0", ""},
+		{"too large", "POST", "/tus/", "x", []string{"Upload-Length", "655361", "Upload-Complete", "?0"}, "413 too_large Upload-Length", "?0", ""},
+		{"an unknown upload", "PATCH", "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", "x", []string{"Upload-Offset", "4"}, "404 not_found uploadId", "?0", ""},
+		{"another method", "PUT", open, "x", nil, "405 invalid_request method", "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := s.draft(row.method, row.at, strings.NewReader(row.body), row.pairs...)
+			require.Equal(t, row.want, a.refusal(t))
+			require.Equal(t, row.complete, a.Header.Get("Upload-Complete"))
+			require.Contains(t, string(a.body), row.problem)
+			if a.StatusCode == http.StatusConflict {
+				require.Equal(t, "4", a.Header.Get("Upload-Offset"))
+			}
+			if strings.HasPrefix(row.want, "413") {
+				require.Equal(t, "max-size=655360", a.Header.Get("Upload-Limit"))
+			}
+		})
+	}
+	require.Equal(t, "204 ?0 4", s.draft("HEAD", open, nil).tells())
+	require.Equal(t, http.StatusNoContent, s.draft("DELETE", open, nil).StatusCode)
+	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
+}
+
+// A client does not send a file again that was refused when all of it was there.
+func TestDraftSaysThatARefusedFileIsComplete(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})
+	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
+	require.Equal(t, "415 type_not_allowed file", a.refusal(t))
+	require.Equal(t, "?1", a.Header.Get("Upload-Complete"))
+	require.Empty(t, s.tidy())
+}
+
+func TestDraftOptions(t *testing.T) {
+	for most, want := range map[int64]string{0: "min-size=0", 1000: "max-size=1000"} {
+		s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(most)})
+		a := s.do("", "OPTIONS", "/tus/", nil, nil)
+		require.Equal(t, http.StatusNoContent, a.StatusCode)
+		require.Equal(t, want, a.Header.Get("Upload-Limit"))
+		require.Contains(t, a.Header.Get("Accept-Patch"), "application/partial-upload")
+	}
+}
+
+// A tus client continues what a client of the draft has begun: it is one session.
+func TestDraftIsASessionOfTus(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	at := s.located(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
+	require.EqualValues(t, 2, s.offset(at))
+	s.patch(at, 2, []byte("xt"), 4)
+	s.stored("files/alice/file", []byte("text"))
+	require.Equal(t, "204 ?1 4 4", s.draft("HEAD", at, nil).tells())
+}
