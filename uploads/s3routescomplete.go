@@ -54,7 +54,7 @@ func (h *companion) completeParts(c *call) error {
 
 // done returns the response of a completion.
 func (s *session) done() completedUpload {
-	done := completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size}
+	done := completedUpload{Location: s.location(), Key: s.Target.Key, Size: s.Size}
 	if s.Random != nil {
 		done.Type = s.Target.ContentType
 	}

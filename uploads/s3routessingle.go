@@ -92,8 +92,8 @@ func (h *companion) putSingle(c *call) error {
 	}
 	header := c.w.Header()
 	header.Set("ETag", `"`+rand.Text()+`"`) // Uppy waits for one
-	if s.Location != "" {
-		header.Set("Location", s.Location)
+	if s.location() != "" {
+		header.Set("Location", s.location())
 	}
 	c.w.WriteHeader(http.StatusOK)
 	return nil

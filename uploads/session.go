@@ -50,7 +50,7 @@ type session struct {
 	Size     int64             `json:"size"`            // bytes; -1: unknown
 	Token    string            `json:"token,omitempty"` // of the store's upload; "": it has not begun
 	Expires  time.Time         `json:"expires"`
-	Location string            `json:"location,omitempty"` // once it is done
+	Location string            `json:"location,omitempty"` // of Config.Stored; "": link
 	// Begun and Random are for the key, if the content decides it.
 	Begun  time.Time `json:"begun,omitzero"`
 	Random []byte    `json:"random,omitempty"`
@@ -79,6 +79,7 @@ type session struct {
 
 	name     string // of the directory of its objects, below Config.Prefix
 	id       string // as the client knows it; "" in Sweep
+	link     string // by Config.Link, once it is done; a new one for each request
 	revision string
 }
 
@@ -142,8 +143,17 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, storeFailed(err)
 	}
 	s.id = id
+	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
+		if err := k.service.link(ctx, f); err != nil {
+			return nil, storeFailed(err)
+		}
+		s.link = f.URL
+	}
 	return s, nil
 }
+
+// location returns the address of the file; "": it has none.
+func (s *session) location() string { return cmp.Or(s.Location, s.link) }
 
 func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	s := &session{name: name}
@@ -270,7 +280,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 // completed returns the error for a change of a session that is complete.
 func (s *session) completed() *Error {
 	e := refuse("uploadId", Completed, "This upload is complete already.")
-	e.key, e.location, e.problem = s.key(), s.Location, "completed-upload"
+	e.key, e.location, e.problem = s.key(), s.location(), "completed-upload"
 	return e
 }
 

@@ -160,6 +160,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 			return nil, storeFailed(err)
 		}
 	}
+	linked := u.URL
 	if k.config.Stored != nil && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
@@ -175,7 +176,13 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	s, err := k.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseDone, u.Size); s.Location = u.URL })
+	s, err := k.advance(ctx, s, func(s *session) {
+		s.Target, s.link = target, linked
+		s.stored(phaseDone, u.Size)
+		if s.Location = u.URL; u.URL == linked {
+			s.Location = ""
+		}
+	})
 	if err == nil && len(names) > 0 {
 		k.removeKeys(ctx, s, names...)
 	}
@@ -361,7 +368,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 func (s *session) file() *File {
 	return &File{
 		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedType: s.Type,
-		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.Location,
+		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.location(),
 	}
 }
 

@@ -17,7 +17,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 var errDead = errors.New("the process was killed")
@@ -186,6 +188,116 @@ var journeys = func() []journey {
 	return list
 }()
 
+// judgedJourneys are those of files whose content decides their key.
+func judgedJourneys() []journey {
+	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
+	pdf := []byte("%PDF-1.7\n" + string(make([]byte, 1000)))
+	config := uploads.Config{
+		Rules: rules.Rules{Types: []string{"video/mp4", "application/pdf"}, MaxSize: 1 << 20}, Key: "{user}/{random}{ext}", ProxyParts: true,
+	}
+	sent := map[string]*begun{}
+	list := []journey{{
+		name: "parts of a video", config: config,
+		setUp: func(s *sessionSite) string {
+			u := s.begin(map[string]any{"filename": "film.mp4"})
+			u.send(1, video[:part])
+			u.send(2, video[part:])
+			sent[u.UploadID] = u
+			return u.UploadID
+		},
+		act: func(s *sessionSite, id string) {
+			u := *sent[id]
+			u.s = s
+			u.complete(sentPart{1, ""}, sentPart{2, ""})
+		},
+		resume: func(s *sessionSite, id string) {
+			u := *sent[id]
+			u.s = s
+			a := u.complete(sentPart{1, ""}, sentPart{2, ""})
+			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+			s.storedOnce(`^alice/[a-z2-7]{26}\.mp4$`, video)
+		},
+	}, {
+		name: "a video by the draft", config: config,
+		setUp: func(s *sessionSite) string {
+			return s.located(s.draft("POST", "/tus/", bytes.NewReader(video[:300]), "Upload-Complete", "?0"), "/tus/")
+		},
+		act: func(s *sessionSite, at string) {
+			_, _ = s.try(s.t.Context(), alice, "PATCH", s.moved(at), bytes.NewReader(video[300:]), headers{
+				"Upload-Complete": "?1", "Upload-Offset": "300", "Content-Type": "application/partial-upload",
+			})
+		},
+		resume: func(s *sessionSite, at string) {
+			offset, err := strconv.Atoi(s.draft("HEAD", at, nil).Header.Get("Upload-Offset"))
+			require.NoError(s.t, err)
+			a := s.draft("PATCH", at, bytes.NewReader(video[offset:]), "Upload-Offset", strconv.Itoa(offset))
+			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+			s.storedOnce(`^alice/[a-z2-7]{26}\.mp4$`, video)
+		},
+	}}
+	for _, row := range []struct {
+		name string
+		data []byte
+		key  string
+	}{{"a video by tus", video, "mp4"}, {"a PDF by tus", pdf, "pdf"}} {
+		list = append(list, journey{
+			name: row.name, config: config,
+			setUp: func(s *sessionSite) string {
+				at := s.create("Upload-Length", size(row.data))
+				s.patch(at, 0, row.data[:300], 300)
+				return at
+			},
+			act: func(s *sessionSite, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
+			resume: func(s *sessionSite, at string) {
+				s.continueTus(at, row.data)
+				s.storedOnce(`^alice/[a-z2-7]{26}\.`+row.key+"$", row.data)
+			},
+		})
+	}
+	return list
+}
+
+// storedOnce requires that one file has these bytes, and that there is no other.
+func (s *sessionSite) storedOnce(key string, want []byte) {
+	s.t.Helper()
+	var files []string
+	for entry, err := range s.bucket.List(s.t.Context(), storage.WithPrefix("alice/")) {
+		require.NoError(s.t, err)
+		files = append(files, entry.Key)
+	}
+	require.Len(s.t, files, 1)
+	require.Regexp(s.t, key, files[0])
+	s.stored(files[0], want)
+}
+
+// A judged file survives a kill as any other, and is never there twice.
+func TestAKilledServerLosesNoJudgedFile(t *testing.T) {
+	for _, b := range []struct {
+		name string
+		open func(t *testing.T) driver.Driver
+	}{
+		{"memory", func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) }},
+		{"a directory", func(t *testing.T) driver.Driver {
+			d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
+			require.NoError(t, err)
+			return d
+		}},
+	} {
+		for _, j := range judgedJourneys() {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, after the call: %v", b.name, j.name, after), func(t *testing.T) {
+					for at := 1; ; at++ {
+						require.Less(t, at, 60)
+						if !survive(t, b.open(t), j, &ending{at: at, after: after}) {
+							break
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
 // A server is killed at each of its calls to the store in turn. Another process continues,
 // nothing that was acknowledged is lost, the application gets to know of the file, and nothing
 // is left behind.
@@ -196,7 +308,7 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 				for at := 1; ; at++ {
 					require.Less(t, at, 60)
 					d := &ending{at: at, after: after}
-					if !survive(t, j, d) {
+					if !survive(t, memstore.NewDriver(memstore.Config{}), j, d) {
 						break
 					}
 				}
@@ -206,9 +318,9 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 }
 
 // survive reports whether the process was killed.
-func survive(t *testing.T, j journey, d *ending) bool {
+func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 	t.Helper()
-	drv, told := memstore.NewDriver(memstore.Config{}), 0
+	told := 0
 	c := j.config
 	c.Stored = func(context.Context, *uploads.File) error { told++; return nil }
 	s := newSessionSite(t, engine.New(drv), c)

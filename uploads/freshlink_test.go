@@ -1,0 +1,92 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A client that lost the response of a completion asks again when the first link does not work any more.
+func TestACompletionThatIsRepeatedGivesALinkThatWorks(t *testing.T) {
+	own := func(_ context.Context, f *uploads.File) error { f.URL = "https://app.example/" + f.Name; return nil }
+	data := content(100)
+	for _, row := range []struct {
+		name     string
+		complete func(s *sessionSite) (again func() string)
+	}{
+		{"S3 parts", func(s *sessionSite) func() string {
+			u := s.begin(map[string]any{"filename": "file"})
+			sent := u.send(1, data)
+			return func() string {
+				var done struct{ Location string }
+				u.complete(sent).json(s.t, &done)
+				return done.Location
+			}
+		}},
+		{"S3, other parts", func(s *sessionSite) func() string {
+			u := s.begin(map[string]any{"filename": "file"})
+			require.Equal(s.t, http.StatusOK, u.complete(u.send(1, data)).StatusCode)
+			return func() string {
+				var refused struct{ Location string }
+				u.complete(sentPart{1, "other"}).json(s.t, &refused)
+				return refused.Location
+			}
+		}},
+		{"a ticket", func(s *sessionSite) func() string {
+			ticket, err := s.handler.Sign(s.t.Context(), uploads.Request{Size: int64(len(data)), Name: "file"}, uploads.User{ID: alice})
+			require.NoError(s.t, err)
+			pending, err := url.Parse(ticket.Put.URL)
+			require.NoError(s.t, err)
+			_, err = s.bucket.Upload(s.t.Context(), pending.Path[1:], bytes.NewReader(data))
+			require.NoError(s.t, err)
+			return func() string {
+				f, err := s.handler.Finish(s.t.Context(), ticket.Token, uploads.User{ID: alice})
+				require.NoError(s.t, err)
+				return f.URL
+			}
+		}},
+		{"the draft", func(s *sessionSite) func() string {
+			a := s.draft("POST", "/tus/", bytes.NewReader(data))
+			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+			at := s.located(a, "/tus/")
+			return func() string {
+				var done struct{ Location string }
+				s.draft("PATCH", at, http.NoBody, "Upload-Offset", size(data)).json(s.t, &done)
+				return done.Location
+			}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				open := func(stored func(context.Context, *uploads.File) error) *sessionSite {
+					bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
+					return newSiteOnPipes(t, bucket, uploads.Config{Link: uploads.SignedLink, LinkTTL: time.Minute, ProxyParts: true, Stored: stored, Key: "{user}/{random}{ext}"})
+				}
+				again := row.complete(open(nil))
+				first := again()
+				require.NotEmpty(t, first)
+				time.Sleep(time.Hour)
+				second := again()
+				require.NotEqual(t, first, second)
+				query, err := url.Parse(second)
+				require.NoError(t, err)
+				require.Contains(t, query.Path, "/alice/")
+
+				again = row.complete(open(own))
+				first = again()
+				require.Equal(t, "https://app.example/file", first, "the application has set it")
+				require.Equal(t, first, again())
+			})
+		})
+	}
+}
