@@ -135,6 +135,9 @@ func TestTheSuiteNotices(t *testing.T) {
 				rule, _, _ := strings.Cut(want, "/")
 				require.Regexp(t, `--- FAIL: TestBrokenChild/cases/`+regexp.QuoteMeta(strings.ReplaceAll(want, " ", "_")), output)
 				require.Contains(t, output, "rule "+rule+": ", "a failure prints the rule and what it means")
+				if strings.Contains(want, "a driver") {
+					require.Regexp(t, `mend these first(?s:.*)`+regexp.QuoteMeta(want), output)
+				}
 			}
 			require.NotRegexp(t, `(?m)^panic: `, output, "a broken driver fails cases, and does not end the suite")
 		})

@@ -113,7 +113,7 @@ func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Opti
 	cases := bucketCases()
 	for _, c := range driverCases {
 		cases = append(cases, Case{
-			Name: c.Name, Rule: c.Rule, Explanation: c.Explanation, Needs: c.Needs,
+			Name: c.Name, Rule: c.Rule, Explanation: c.Explanation, Needs: c.Needs, direct: true,
 			run: func(t *T) { c.run(t, open(t.T)) },
 		})
 	}
