@@ -88,7 +88,7 @@ func (w *sweep) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
 	if bytes.orphaned == 0 {
 		return nil
 	}
-	// Of an upload in parts, the bytes may exist without a record.
+	// The bytes of an upload in parts may exist without a record.
 	claimed, err := pieces.Of(w.kind.uploads).Unrecorded(ctx)
 	if err != nil {
 		return err

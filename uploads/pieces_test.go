@@ -69,7 +69,7 @@ func TestManyServicesRaceTheLastPiece(t *testing.T) {
 	})
 }
 
-// A process is killed at each of its calls. The next one makes the file, which the application is told of.
+// A process is killed at each of its calls. The next one makes the file, and calls the application for it.
 func TestPiecesSurviveAKillAtEveryCall(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -132,6 +133,22 @@ func TestBackUp(t *testing.T) {
 	found, err := backup.Exists(t.Context(), "cat.jpg")
 	require.NoError(t, err)
 	require.True(t, found)
+}
+
+func TestBackUpDaily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		photos, backup := memstore.New(), memstore.New()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- backUpDaily(ctx, backup, photos) }()
+		put(t, photos, "cat.jpg", "meow")
+		time.Sleep(49 * time.Hour) // of the bubble's clock
+		found, err := backup.Exists(t.Context(), "cat.jpg")
+		require.NoError(t, err)
+		require.True(t, found)
+		cancel()
+		require.ErrorIs(t, <-ended, storage.Canceled)
+	})
 }
 
 func TestCleanUpRunsAtOnce(t *testing.T) {
