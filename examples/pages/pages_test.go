@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
