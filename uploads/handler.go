@@ -21,11 +21,12 @@ func (s *Service) serve() {
 	c := s.config
 	s.responder = &responder{config: c}
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base}
-	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	feeds := c.MemoryLimit / feedsShare
+	s.feeds = newSharedMemory(feeds)
+	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
-		memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds), pace: defaultPace,
+		memory: newMemory(c.MemoryLimit - feeds), feeds: s.feeds, pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
 	s.mux = s.routes()
