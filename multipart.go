@@ -15,7 +15,8 @@ import (
 // machines, in any order and again (docs/open-uploads.md). It has no connection and no
 // Close, and is safe for concurrent use. If nobody completes it, its parts stay until
 // Abort, or until the store drops them: after a week on memory and local, by a lifecycle
-// rule on the others. [ListUploads] finds it, and transfer.Expire removes it by age.
+// rule on the others. [ListUploads] finds it, and transfer.Expire removes it by age. When
+// it is gone, PutPart and Parts fail with ObjectNotFound.
 type MultipartUpload interface {
 	// Key returns the key of the object.
 	Key() string
@@ -34,7 +35,7 @@ type MultipartUpload interface {
 	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces
 	// a part that is there; of two at once, one wins. A body is read in place as by Upload, else
 	// whole into memory, no more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
-	// With another size it is BodyFailed, with another [WithCRC32C] ChecksumMismatch.
+	// Another size is BodyFailed, another [WithCRC32C] ChecksumMismatch: the part stays as it was.
 	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 
 	// SignPart returns a request that anyone can make, until it expires ([WithTTL]): PUT, with the
@@ -51,14 +52,13 @@ type MultipartUpload interface {
 	// parts are missing, have another ETag or are outside of Limits, it fails with InvalidArgument,
 	// before the last request. So does a sum of sizes that is not [WithSize] (also of BeginUpload)
 	// or exceeds [WithMaxSize]: too much aborts the upload. If the whole has another checksum than
-	// [WithCRC32C], it fails with ChecksumMismatch; if the store does not tell it, with
-	// Unsupported.
+	// [WithCRC32C], it is ChecksumMismatch; if the store does not tell it, Unsupported.
 	//
 	// After any other error the upload stays, and Complete may be called again, also if
 	// errors.Is(err, OutcomeUnknown), but not after Unavailable with Status 409 (S3). If this
 	// upload was completed, in whatever process, it returns the Attrs of the object while it is
-	// there. Else it fails with ObjectNotFound, on Google and Azure maybe after ten seconds, and
-	// always on a store without [Metadata].
+	// there. If the upload or its object is gone, it fails with ObjectNotFound (on Google and Azure
+	// maybe after ten seconds), as a second call always does without [Metadata].
 	Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error)
 
 	// Abort drops the upload and its parts, if they are there. A completed object stays.

@@ -20,7 +20,7 @@ type Service interface {
 	CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
 	// BucketInfo describes a bucket. If there is none, it fails with BucketNotFound.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-	// UpdateBucket changes only what the options name, even if it cannot be read afterwards.
+	// UpdateBucket changes only what the options name. It fails only if the change does.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
 	// Buckets yields the account's buckets by name, and at most one error, last.
 	Buckets(ctx context.Context) iter.Seq2[BucketInfo, error]
@@ -183,8 +183,8 @@ type CORSRule struct {
 // A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies
 // it; on local and memory buckets transfer.Expire does. They drop a multipart upload
 // themselves, when a later one begins or a local bucket is opened: AbortUploadsAfterDays
-// after its begin, else a week after its last part. Google does only without Prefix,
-// transfer.Expire always.
+// after its begin, else a week after its last part. Google does if Prefix is "", else
+// transfer.Expire.
 type LifecycleRule struct {
 	ID                         string
 	Prefix                     string

@@ -63,7 +63,7 @@ type Driver interface {
 	Get(ctx context.Context, r *GetRequest) (*storage.Attrs, io.ReadCloser, error)
 
 	// Head returns all attributes; ContentType is empty and CRC32C unknown if the store keeps
-	// none. Modified is as precise as in List. A Condition of a read must hold even if the
+	// none. Modified is in UTC, and as precise as in List. A Condition of a read must hold even if the
 	// driver declares no conditions. Revision is the provider's own: the core adds the
 	// provider's name to it, and removes it from requests. The core may change the returned
 	// Attrs, but no map in them.

@@ -85,16 +85,29 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 	if o.HedgedReads && !desc.Local {
 		c.hedger = &hedger{}
 	}
-	if desc.FolderOrder {
+	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
+	if desc.NeedsSigningBase {
+		c.serveAtBase()
+	}
+	c.requireOrder()
+	c.openVersions(o, serviced)
+	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
+}
+
+// requireOrder refuses a store that lists in no order.
+func (c *core) requireOrder() {
+	if c.desc.FolderOrder {
 		c.features |= driver.OrderedListing // by listing folder by folder
 	}
 	if c.optionError == nil && !c.has(driver.OrderedListing) {
 		c.optionError = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
 	}
-	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
-	if desc.NeedsSigningBase {
-		c.serveAtBase()
-	}
+}
+
+// openVersions makes the bucket keep versions and lock objects if the options ask for it and the store
+// does not decide itself.
+func (c *core) openVersions(o *unexported.OpenOptions, serviced bool) {
+	desc := &c.desc
 	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}
@@ -104,7 +117,6 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 	case !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil):
 		c.features &^= storage.Versioning
 	}
-	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
 }
 
 func hooksOf(o *unexported.OpenOptions) []storage.Hook {

@@ -223,17 +223,15 @@ func (d *download) failure() error {
 	case d.failed != nil:
 		return d.failed
 	case d.ended:
-		return d.withContext(errClosed)
+		return d.located(errClosed)
 	}
 	return nil
 }
 
-// withContext returns a copy of e with the operation, bucket and key.
-func (d *download) withContext(e *storage.Error) *storage.Error {
+// located returns a copy of e with the operation, bucket and key.
+func (d *download) located(e *storage.Error) *storage.Error {
 	c := *e
-	c.Op, c.Provider, c.Bucket = d.op.name, d.op.core.desc.Provider, d.op.core.desc.Bucket
-	c.Key, c.Unknown = d.op.key[len(d.op.prefix):], false
-	advise(&c)
+	d.op.locate(&c)
 	return &c
 }
 
@@ -244,7 +242,7 @@ func (d *download) fail(e *storage.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failed == nil {
-		d.failed = d.withContext(e)
+		d.failed = d.located(e)
 	}
 	return d.failed
 }

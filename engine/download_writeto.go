@@ -193,7 +193,7 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	f.sink, f.maxSize = to, 2*maxSectionBytes
 	d.mu.Unlock()
 	if ended {
-		return d.withContext(errClosed)
+		return d.located(errClosed)
 	}
 	if f.limit.Acquire(f.ctx) == nil {
 		_ = to.add(&d.first)

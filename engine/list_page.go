@@ -17,18 +17,16 @@ func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.Lis
 	if e == nil {
 		e = l.openPage(token)
 	}
-	if e != nil {
-		return nil, l.op.end(e)
-	}
-	ctx, e = l.op.begin(ctx)
-	if e != nil {
-		return nil, l.op.end(e)
-	}
+	return run(ctx, &l.op, e, l.onePage)
+}
+
+// onePage returns the page that was asked for. It makes more than one request if the driver's pages
+// have too few entries, or more than were asked for.
+func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	l.startFromPrefix()
 	size := l.req.Limit
 	if l.derives() {
-		page, e := l.pageDerived(ctx, size)
-		return page, l.op.end(e)
+		return l.pageDerived(ctx, size)
 	}
 	unsure := l.op.core.desc.TokenAfterLast
 	if unsure { // only an entry after the page proves that there is a next page
@@ -39,7 +37,7 @@ func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.Lis
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
-			return nil, l.op.end(e)
+			return nil, e
 		}
 		if before != nil {
 			page.Entries = append(before, page.Entries...)
@@ -52,12 +50,12 @@ func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.Lis
 		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
 			page.Entries = page.Entries[:size]
 			page.Token = sealKey(l, page.Entries[size-1].Key)
-			return page, l.op.end(nil)
+			return page, nil
 		}
 		short := len(page.Entries) == 0 || l.readsFromStart() && len(page.Entries) < size
 		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
-			return page, l.op.end(nil)
+			return page, nil
 		}
 		before, l.req.Token = page.Entries, page.Token
 		if !unsure {

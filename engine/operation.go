@@ -85,10 +85,7 @@ func (o *operation) end(failure *storage.Error) error {
 	if failure != nil {
 		e := *failure
 		if e.Op == "" { // else an operation within this one has added its own
-			e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
-			e.Key = strings.TrimPrefix(o.key, o.prefix)
-			e.Unknown = e.Unknown && o.writes
-			advise(&e)
+			o.locate(&e)
 		}
 		err = &e
 	}
@@ -105,6 +102,14 @@ func (o *operation) end(failure *storage.Error) error {
 	}
 	o.core.telemetry.End(&o.report, o.name, outcome)
 	return err
+}
+
+// locate adds to e where it happened, and a hint.
+func (o *operation) locate(e *storage.Error) {
+	e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
+	e.Key = strings.TrimPrefix(o.key, o.prefix)
+	e.Unknown = e.Unknown && o.writes
+	advise(e)
 }
 
 // call makes a driver call, and retries it if it fails for a reason that passes.

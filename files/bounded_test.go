@@ -77,7 +77,7 @@ func stored(t *testing.T, b storage.Lister) map[string]int64 {
 	sizes := map[string]int64{}
 	for entry, err := range b.List(t.Context(), storage.WithPrefix("files/parts/")) {
 		require.NoError(t, err)
-		if !strings.HasSuffix(entry.Key, "/upload.json") {
+		if !strings.HasSuffix(entry.Key, "/state.json") {
 			sizes[entry.Key] = entry.Size
 		}
 	}

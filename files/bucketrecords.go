@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/timeid"
 )
 
 const (
@@ -63,37 +65,28 @@ func (b bucketRecords) Create(ctx context.Context, r *Record) error {
 }
 
 func (b bucketRecords) Record(ctx context.Context, id string) (*Record, error) {
-	r, _, err := readJSON[Record](ctx, b.bucket, b.key(id))
+	r, _, err := readRecord(ctx, b.bucket, b.key(id))
 	return r, err
 }
 
-// readJSON reads an object that this package has written, and its revision.
-func readJSON[T any](ctx context.Context, b storage.Downloader, key string) (*T, string, error) {
+// readRecord reads a record that this package has written, and its revision.
+func readRecord(ctx context.Context, b storage.Downloader, key string) (*Record, string, error) {
 	text, attrs, err := storage.ReadAll(ctx, b, key)
 	if err != nil {
 		return nil, "", err
 	}
-	value, err := fromJSON[T](text, key)
-	if err != nil {
-		return nil, "", err
+	r := new(Record)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, "", &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("was not written by package files: " + err.Error())}
 	}
-	return value, attrs.Revision, nil
-}
-
-// fromJSON parses what this package has stored as key.
-func fromJSON[T any](text []byte, key string) (*T, error) {
-	value := new(T)
-	if err := json.Unmarshal(text, value); err != nil {
-		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("was not written by package files: " + err.Error())}
-	}
-	return value, nil
+	return r, attrs.Revision, nil
 }
 
 // SetPurpose writes only if the record has not changed since it was read, and
 // otherwise reads it again. It does not restore a removed record.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
 	for range maxConflicts {
-		r, revision, err := readJSON[Record](ctx, b.bucket, b.key(id))
+		r, revision, err := readRecord(ctx, b.bucket, b.key(id))
 		if err != nil {
 			return nil, err
 		}
@@ -114,8 +107,16 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Rec
 			return nil, err
 		}
 	}
-	return nil, conflictsError(b.key(id))
+	return nil, &storage.Error{
+		Code: storage.Unavailable, Key: b.key(id), Err: errors.New("the object changed " + strconv.Itoa(maxConflicts) + " times while this call updated it"),
+		Hint: "check with storagetest that the store supports IfRevision",
+	}
 }
+
+// maxConflicts limits how often one call reads a record again because another call
+// changed it. Hundreds of calls at once stay below the limit; a store with broken
+// conditions does not.
+const maxConflicts = 1000
 
 func (b bucketRecords) Remove(ctx context.Context, id string) error {
 	return b.bucket.Remove(ctx, b.key(id))
@@ -154,7 +155,7 @@ func (b bucketRecords) id(key string) (string, bool) {
 
 func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, limit int) ([]*Record, string, error) {
 	if !f.From.IsZero() {
-		after = max(after, idFloor(f.From))
+		after = max(after, timeid.Floor(f.From))
 	}
 	var records []*Record
 	for scanned := 0; scanned < scanPage; {
@@ -195,7 +196,7 @@ func countBefore(ids []string, f ListFilter) int {
 	if f.To.IsZero() {
 		return len(ids)
 	}
-	end := idFloor(f.To)
+	end := timeid.Floor(f.To)
 	n := len(ids)
 	for n > 0 && ids[n-1] >= end {
 		n--

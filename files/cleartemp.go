@@ -7,23 +7,24 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/storeclock"
 )
 
 // ClearTemp removes temp files whose record is older than olderThan by the store's
-// clock. It also removes uploads of temp files in parts that were idle for olderThan
-// and for Config.PartsTTL. It returns how many files it removed; the error joins all
+// clock. It also removes uploads of temp files in parts that were idle for
+// Config.PartsTTL. It returns how many files it removed; the error joins all
 // failures. If olderThan is negative, it fails with InvalidValue.
 func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, error) {
 	if olderThan < 0 {
 		return 0, invalid("", "An age must not be negative.")
 	}
-	now, err := s.storeTime(ctx)
+	now, err := storeclock.Now(ctx, s.bucket, clockKey)
 	if err != nil {
 		return 0, toError(err)
 	}
 	w := &sweep{store: s, kind: s.temp, report: &SweepReport{}, now: now}
 	removed, err := w.clear(ctx, olderThan)
-	return removed, toError(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
+	return removed, toError(errors.Join(err, w.uploads(ctx)))
 }
 
 // clearBatch is how many files are removed before the listing continues.

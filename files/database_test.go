@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/recordstest"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A database keeps records and states of parts in this process, by a clock that tests
@@ -29,17 +30,17 @@ type storedState struct {
 	stored         time.Time
 }
 
-var _ files.PartStates = (*database)(nil)
+var _ uploads.States = (*database)(nil)
 
 func newDatabase(now func() time.Time) *database {
 	return &database{Records: files.BucketRecords(memstore.New()), now: now, states: map[string]storedState{}}
 }
 
 func TestTheDatabaseOfTheTests(t *testing.T) {
-	recordstest.RunPartStates(t, func(*testing.T) files.PartStates { return newDatabase(time.Now) })
+	recordstest.RunStates(t, func(*testing.T) uploads.States { return newDatabase(time.Now) })
 }
 
-func (d *database) PartState(ctx context.Context, key string) ([]byte, string, error) {
+func (d *database) State(ctx context.Context, key string) ([]byte, string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	state, there := d.states[key]
@@ -52,7 +53,7 @@ func (d *database) PartState(ctx context.Context, key string) ([]byte, string, e
 	return []byte(state.text), state.revision, nil
 }
 
-func (d *database) SetPartState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+func (d *database) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -66,7 +67,7 @@ func (d *database) SetPartState(ctx context.Context, key string, state []byte, r
 	return written, nil
 }
 
-func (d *database) RemovePartState(ctx context.Context, key, revision string) error {
+func (d *database) RemoveState(ctx context.Context, key, revision string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if ctx.Err() == nil && d.states[key].revision == revision {
@@ -75,15 +76,15 @@ func (d *database) RemovePartState(ctx context.Context, key, revision string) er
 	return ctx.Err()
 }
 
-func (d *database) ListPartStates(ctx context.Context, after string, limit int) (found []files.ListedPartState, next string, err error) {
+func (d *database) ListStates(ctx context.Context, after string, limit int) (found []uploads.ListedState, next string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for key, state := range d.states {
 		if key > after {
-			found = append(found, files.ListedPartState{Key: key, Idle: d.now().Sub(state.stored)})
+			found = append(found, uploads.ListedState{Key: key, Idle: d.now().Sub(state.stored)})
 		}
 	}
-	slices.SortFunc(found, func(a, b files.ListedPartState) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(found, func(a, b uploads.ListedState) int { return cmp.Compare(a.Key, b.Key) })
 	if len(found) > limit {
 		found = found[:limit]
 		next = found[limit-1].Key

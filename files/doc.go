@@ -53,10 +53,10 @@
 //
 //	files/client/<ID><ext>           bytes of a client file, files/temp/… of a temp file
 //	files/records/client/<ID>.json   its record, with BucketRecords; records/temp/… always
-//	files/parts/client/<hash>/…      an upload in parts, parts/temp/…; the hash is of uploader and token;
+//	files/parts/client/<hash>/…      an upload in parts ([uploads.Service.PutPiece]), parts/temp/…; the hash is of uploader and token;
 //	                                 its state is in the database if the bucket lacks conditions;
 //	                                 also content that Config.Inspect has not seen yet
-//	files/clock                      written by Sweep and ClearTemp, to know the store's time
+//	files/clock                      written by Sweep and ClearTemp, to know the store's time; files/parts/client/clock only meanwhile
 //
 // In a bucket with versions, a removed file stays as a version until a lifecycle rule
 // removes it.

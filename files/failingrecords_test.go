@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // failingRecords is a database whose n-th call fails: before it was executed, or with
@@ -81,10 +82,10 @@ func (r *failingRecords) IDs(ctx context.Context, after string, limit int) (ids 
 type failingDatabase struct {
 	files.Records
 	calls  *failingRecords
-	states files.PartStates
+	states uploads.States
 }
 
-var _ files.PartStates = (*failingDatabase)(nil)
+var _ uploads.States = (*failingDatabase)(nil)
 
 func (d *failingDatabase) hit() bool { return d.calls.hit() }
 
@@ -104,33 +105,33 @@ func (f *fixture) instead(records files.Records) files.Records {
 	}
 	return struct {
 		files.Records
-		files.PartStates
+		uploads.States
 	}{records, f.database}
 }
 
-func (d *failingDatabase) PartState(ctx context.Context, key string) (state []byte, revision string, err error) {
+func (d *failingDatabase) State(ctx context.Context, key string) (state []byte, revision string, err error) {
 	err = d.calls.call(func() (err error) {
-		state, revision, err = d.states.PartState(ctx, key)
+		state, revision, err = d.states.State(ctx, key)
 		return err
 	}, false)
 	return state, revision, err
 }
 
-func (d *failingDatabase) SetPartState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
+func (d *failingDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
 	err = d.calls.call(func() (err error) {
-		written, err = d.states.SetPartState(ctx, key, state, revision)
+		written, err = d.states.SetState(ctx, key, state, revision)
 		return err
 	}, true)
 	return written, err
 }
 
-func (d *failingDatabase) RemovePartState(ctx context.Context, key, revision string) error {
-	return d.calls.call(func() error { return d.states.RemovePartState(ctx, key, revision) }, true)
+func (d *failingDatabase) RemoveState(ctx context.Context, key, revision string) error {
+	return d.calls.call(func() error { return d.states.RemoveState(ctx, key, revision) }, true)
 }
 
-func (d *failingDatabase) ListPartStates(ctx context.Context, after string, limit int) (found []files.ListedPartState, next string, err error) {
+func (d *failingDatabase) ListStates(ctx context.Context, after string, limit int) (found []uploads.ListedState, next string, err error) {
 	err = d.calls.call(func() (err error) {
-		found, next, err = d.states.ListPartStates(ctx, after, limit)
+		found, next, err = d.states.ListStates(ctx, after, limit)
 		return err
 	}, false)
 	return found, next, err

@@ -1,11 +1,9 @@
 package files
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/webapi"
@@ -18,18 +16,16 @@ type call struct {
 	user string
 }
 
-const requestIDHeader = "X-Request-Id"
-
 // respond runs f. f either responds, or returns an error before it has written
 // anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := requestID(r)
+		id := webapi.RequestID(r)
 		asked := *r // the header belongs to net/http
 		asked.Header = r.Header.Clone()
-		asked.Header.Set(requestIDHeader, id)
+		asked.Header.Set(webapi.RequestIDHeader, id)
 		header := w.Header()
-		header.Set(requestIDHeader, id)
+		header.Set(webapi.RequestIDHeader, id)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
 		body := &requestBody{ReadCloser: r.Body}
@@ -103,17 +99,4 @@ func unauthorized(err error) *Error {
 	}
 	code, message := webapi.FromAuthorize[Code](err)
 	return &Error{Code: code, Message: message, Err: err}
-}
-
-// maxRequestID is in bytes.
-const maxRequestID = 128
-
-// requestID returns the client's own ID if it can appear in any log, otherwise a
-// random one.
-func requestID(r *http.Request) string {
-	given := r.Header.Values(requestIDHeader)
-	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], isNoTokenRune) {
-		return given[0]
-	}
-	return rand.Text()
 }

@@ -60,7 +60,7 @@ func (h *handler) fail(c *call, err error) {
 	if own, ok := err.(*statusError); ok {
 		status = own.status
 	}
-	p.RequestID = c.w.Header().Get(requestIDHeader)
+	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
 	if status >= http.StatusInternalServerError {
 		if h.config.OnError != nil {
 			h.config.OnError(c.Request, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 
 	"github.com/omnibucket/storage"
 )
@@ -19,9 +20,7 @@ func (s *Store) inspects() bool { return s.config.Inspect != nil }
 
 // waitingKey returns a key for the content of a whole file. Sweep removes what a crash leaves there,
 // as it does with parts.
-func (k kind) waitingKey(r *Record) string {
-	return k.uploadPrefix(&PartOptions{Token: rand.Text()}) + "content" + r.FileExt
-}
+func (k kind) waitingKey() string { return k.parts + strings.ToLower(rand.Text()) }
 
 // admit inspects the content that waits under a key, and copies it to the key of its file. If
 // another call was first, it returns the existing object and false.
@@ -60,23 +59,4 @@ func (s *Store) removeWaiting(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	_ = s.bucket.Remove(ctx, key)
-}
-
-// drop removes the parts and the state of a file that was refused. If another call has taken over,
-// that one decides.
-func (a *assembly) drop(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	defer cancel()
-	state, err := a.upload.read(ctx)
-	if err != nil || state.Claim == nil || state.Claim.Holder != a.holder {
-		return
-	}
-	state.Expired = true
-	if swapped, err := a.upload.swap(ctx, state); !swapped || err != nil {
-		return // another call takes over after joinPatience, and the file is inspected again
-	}
-	// Otherwise Sweep removes what is left.
-	if _, err := storage.RemoveMatching(ctx, a.upload.store.bucket, nil, storage.WithPrefix(a.upload.partsPrefix())); err == nil {
-		_ = a.upload.store.states.RemovePartState(ctx, a.upload.stateKey(), state.revision)
-	}
 }

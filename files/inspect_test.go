@@ -41,7 +41,7 @@ func nothing(t *testing.T, f *fixture) {
 	t.Helper()
 	require.Empty(t, under(t, f.bucket, ""))
 	if f.database != nil {
-		found, _, err := f.database.ListPartStates(t.Context(), "", 10)
+		found, _, err := f.database.ListStates(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Empty(t, found)
 	}

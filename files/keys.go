@@ -2,8 +2,6 @@ package files
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -32,25 +30,4 @@ func (s *Store) removeBytes(ctx context.Context, k kind, id string) error {
 // hasBytes reports whether the file's bytes exist.
 func (s *Store) hasBytes(ctx context.Context, k kind, r *Record) (bool, error) {
 	return s.bucket.Exists(ctx, k.key(r))
-}
-
-// uploadPrefix returns the prefix of an upload in parts. The hash makes a key of any
-// token, and separates users.
-func (k kind) uploadPrefix(o *PartOptions) string {
-	text := binary.AppendUvarint(nil, uint64(len(o.UploadedBy)))
-	text = append(append(text, o.UploadedBy...), o.Token...)
-	sum := sha256.Sum256(text)
-	return k.parts + idText.EncodeToString(sum[:]) + "/"
-}
-
-const stateName = "upload.json"
-
-// uploadOf returns the prefix of the upload that a key belongs to, or "" for an
-// object that this package did not write.
-func (k kind) uploadOf(key string) string {
-	name, _, found := strings.Cut(strings.TrimPrefix(key, k.parts), "/")
-	if !found || len(name) != idText.EncodedLen(sha256.Size) {
-		return ""
-	}
-	return k.parts + name + "/"
 }

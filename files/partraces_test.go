@@ -115,7 +115,7 @@ type meeting struct {
 }
 
 func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if strings.HasSuffix(r.Key, "/upload.json") {
+	if strings.HasSuffix(r.Key, "/state.json") {
 		m.once.Do(func() {
 			m.group.Done()
 			m.group.Wait()

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A bucket without IfAbsent has no object that decides anything.
@@ -72,10 +73,10 @@ func TestSweepRemovesWhatOnlyOnePlaceHas(t *testing.T) {
 					require.NoError(t, f.bucket.Remove(t.Context(), key))
 				}
 			}
-			const first, last = "0000000000000000000000000000000000000000000000000000", "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv"
+			const first, last = "0000000000000000000000000000000000000000", "ffffffffffffffffffffffffffffffffffffffff"
 			for _, hash := range []string{first, last} {
-				f.put(t, "files/parts/temp/"+hash+"/upload.json")
-				f.put(t, "files/parts/temp/"+hash+"/part/RUN/00001")
+				f.put(t, "files/parts/temp/"+hash+"/state.json")
+				f.put(t, "files/parts/temp/"+hash+"/piece-RUN/00001")
 			}
 			require.NoError(t, sweep(f))
 			require.Len(t, f.database.states, 2)
@@ -135,7 +136,7 @@ func TestSweepOfStatesDuringAPart(t *testing.T) {
 // A pausedDatabase calls happens before its n-th call for a state.
 type pausedDatabase struct {
 	files.Records
-	states  files.PartStates
+	states  uploads.States
 	n       int
 	happens func()
 }
@@ -146,24 +147,24 @@ func (d *pausedDatabase) pause() {
 	}
 }
 
-func (d *pausedDatabase) PartState(ctx context.Context, key string) ([]byte, string, error) {
+func (d *pausedDatabase) State(ctx context.Context, key string) ([]byte, string, error) {
 	d.pause()
-	return d.states.PartState(ctx, key)
+	return d.states.State(ctx, key)
 }
 
-func (d *pausedDatabase) SetPartState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+func (d *pausedDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.pause()
-	return d.states.SetPartState(ctx, key, state, revision)
+	return d.states.SetState(ctx, key, state, revision)
 }
 
-func (d *pausedDatabase) RemovePartState(ctx context.Context, key, revision string) error {
+func (d *pausedDatabase) RemoveState(ctx context.Context, key, revision string) error {
 	d.pause()
-	return d.states.RemovePartState(ctx, key, revision)
+	return d.states.RemoveState(ctx, key, revision)
 }
 
-func (d *pausedDatabase) ListPartStates(ctx context.Context, after string, limit int) ([]files.ListedPartState, string, error) {
+func (d *pausedDatabase) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
 	d.pause()
-	return d.states.ListPartStates(ctx, after, limit)
+	return d.states.ListStates(ctx, after, limit)
 }
 
 // A call that fails to join and one that died leave bytes that no record is made for.
@@ -190,10 +191,10 @@ func TestADatabaseThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 
 type refusingStates struct {
 	files.Records
-	files.PartStates
+	uploads.States
 }
 
-func (refusingStates) SetPartState(context.Context, string, []byte, string) (string, error) {
+func (refusingStates) SetState(context.Context, string, []byte, string) (string, error) {
 	return "", storage.PreconditionFailed
 }
 

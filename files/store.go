@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A Config configures a [Store]. Zero fields have the defaults.
@@ -20,8 +20,8 @@ type Config struct {
 	// providers count an object's age from the start of its upload.
 	Grace time.Duration
 	// PartsTTL is how long an upload in parts may be idle, by the store's clock,
-	// before Sweep removes it; default 24 h. Its token can then be used for another
-	// upload.
+	// before Sweep removes it: 1 minute to 7 days; default 24 h. Its token can then be
+	// used for another upload.
 	PartsTTL time.Duration
 	// Inspect looks at the content of each file when all of it has arrived, and before
 	// it is under its key and has a record. If Inspect returns an *[Error], nothing is
@@ -46,16 +46,12 @@ const (
 // A Store keeps client files and temp files. Its methods are safe for concurrent use,
 // and honor ctx until they return.
 type Store struct {
-	bucket  storage.Bucket
-	creates bool       // the bucket supports IfAbsent
-	states  stateStore // of uploads in parts
-	// takesParts says whether states can be swapped.
-	takesParts bool
+	bucket     storage.Bucket
+	creates    bool // the bucket supports IfAbsent
+	takesParts bool // states of uploads in parts can be swapped
 	config     Config
 	client     kind
 	temp       kind
-	wait       waitFunc // for other calls
-	pulse      waitFunc // between two heartbeats
 }
 
 // conditions are the features that records, and states of uploads in parts, in a
@@ -67,6 +63,7 @@ type kind struct {
 	bytes   string // prefix of the bytes' keys
 	parts   string // prefix of the uploads in parts
 	records Records
+	uploads *uploads.Service // of the parts
 }
 
 // New returns a store with a bucket for the bytes and a place for the records of its
@@ -76,7 +73,7 @@ type kind struct {
 // Unsupported, because a single record for each file depends on them. With records in
 // a database, the bucket of the bytes needs neither. Without them, only the 128 random
 // bits of an ID keep one file from replacing another, and [Store.UploadPart] and
-// [Store.UploadTempPart] need records that are [PartStates], as those of package
+// [Store.UploadTempPart] need records that are [uploads.States], as those of package
 // sqlrecords are. Without either, they fail with Unsupported.
 func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 	const op = "files.New"
@@ -100,10 +97,20 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 		c.Now = time.Now
 	}
 	creates := storage.Supports(bucket, storage.ConditionalCreate)
-	states, takesParts := stateStoreFor(bucket, records)
-	return &Store{
-		bucket: bucket, creates: creates, states: states, takesParts: takesParts, config: c, wait: ctxtime.Sleep, pulse: ctxtime.Sleep,
+	s := &Store{
+		bucket: bucket, creates: creates, config: c,
 		client: kind{bytes: "files/client/", parts: "files/parts/client/", records: records},
 		temp:   kind{bytes: "files/temp/", parts: "files/parts/temp/", records: bucketRecords{bucket, tempRecordsPrefix, creates}},
-	}, nil
+	}
+	var states uploads.States // nil: in the bucket
+	if s.takesParts = storage.Supports(bucket, conditions); !s.takesParts {
+		states, s.takesParts = records.(uploads.States)
+	}
+	for _, k := range []*kind{&s.client, &s.temp} {
+		var err error
+		if k.uploads, err = s.newUploads(*k, states); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storeclock"
 )
 
 // A SweepReport counts what [Store.Sweep] removed.
@@ -43,7 +44,7 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // lacks the latest files. Restore those before you sweep.
 func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
 	report := &SweepReport{}
-	now, err := s.storeTime(ctx)
+	now, err := storeclock.Now(ctx, s.bucket, clockKey)
 	if err != nil {
 		return report, toError(err)
 	}
@@ -56,10 +57,13 @@ func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, e
 			}
 		}
 		// Uploads first, because an expired upload leaves bytes without a record.
-		errs = append(errs, w.uploads(ctx, s.config.PartsTTL), w.files(ctx))
+		errs = append(errs, w.uploads(ctx), w.files(ctx))
 	}
 	return report, toError(errors.Join(errs...))
 }
+
+// clockKey is an object that is written to read the store's time.
+const clockKey = "files/clock"
 
 // maxFailures is how many failures one pass collects before it stops.
 const maxFailures = 100
@@ -72,6 +76,13 @@ type sweep struct {
 	report        *SweepReport
 	now           time.Time // by the store's clock
 	errs          []error
+}
+
+// uploads removes uploads in parts that are idle, and content that waited for inspection.
+func (w *sweep) uploads(ctx context.Context) error {
+	removed, err := w.kind.uploads.Sweep(ctx)
+	w.report.Uploads += removed
+	return err
 }
 
 // files removes orphans. It checks each again before, because keys and IDs were not

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/pieces"
 )
 
 // A sweep refuses to run if more than maxOrphans, and more than one in orphanShare,
@@ -87,12 +88,13 @@ func (w *sweep) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
 	if bytes.orphaned == 0 {
 		return nil
 	}
-	claimed, err := w.claimed(ctx)
+	// Of an upload in parts, the bytes may exist without a record.
+	claimed, err := pieces.Of(w.kind.uploads).Unrecorded(ctx)
 	if err != nil {
 		return err
 	}
 	before := len(bytes.found)
-	bytes.found = slices.DeleteFunc(bytes.found, func(one orphan) bool { return claimed[one.id] })
+	bytes.found = slices.DeleteFunc(bytes.found, func(one orphan) bool { return claimed[one.key] })
 	bytes.orphaned -= before - len(bytes.found)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
 )
 
 // UploadOptions describe a file.
@@ -52,12 +53,12 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	if s.creates {
 		opts = append(opts, storage.IfAbsent())
 	}
-	if o.MIMEType != "" && storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
-		opts = append(opts, storage.WithContentType(o.MIMEType))
+	if t := cmp.Or(o.MIMEType, mediatype.ByExtension(r.FileExt)); t != "" && storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
+		opts = append(opts, storage.WithContentType(t))
 	}
 	key := k.key(r)
 	if s.inspects() {
-		key = k.waitingKey(r)
+		key = k.waitingKey()
 		defer s.removeWaiting(ctx, key)
 	}
 	attrs, err := s.bucket.Upload(ctx, key, s.bounded(body), opts...)

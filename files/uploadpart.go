@@ -2,11 +2,14 @@ package files
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
-	"sync/atomic"
+	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // PartOptions describe one part of a file.
@@ -30,7 +33,7 @@ type PartOptions struct {
 // UploadPart fails with PartsChanged. If the token has made its file already, it
 // fails with Completed, and the Error has the Record. If the bucket does not support
 // [storage.ConditionalCreate] and [storage.ConditionalUpdate], and the records are no
-// [PartStates], it fails with StoreFailed, which wraps Unsupported. After any other
+// [uploads.States], it fails with StoreFailed, which wraps Unsupported. After any other
 // error, send the part again.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
 	return s.uploadPart(ctx, s.client, body, o)
@@ -41,29 +44,8 @@ func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOption
 	return s.uploadPart(ctx, s.temp, body, o)
 }
 
-// A partUpload is one call for a part.
-type partUpload struct {
-	store   *Store
-	kind    kind
-	options PartOptions
-	prefix  string // of all objects of the upload
-	run     string // of the state, after enter
-
-	conflicts atomic.Int64 // how often another call changed the state first
-}
-
-func (u *partUpload) stateKey() string { return u.prefix + stateName }
-
-// partsPrefix returns the prefix of the parts.
-func (u *partUpload) partsPrefix() string {
-	if u.run == "" { // of a state of an earlier version
-		return u.prefix + "part/"
-	}
-	return u.prefix + "part/" + u.run + "/"
-}
-
-// partKey returns a key. Parts are in the order of their numbers.
-func (u *partUpload) partKey(part int) string { return fmt.Sprintf("%s%05d", u.partsPrefix(), part) }
+// metadataPurpose has the purpose among the metadata of an upload in parts.
+const metadataPurpose = "purpose"
 
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
 	if !s.takesParts {
@@ -78,55 +60,43 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	if body == nil {
 		return nil, invalid(fieldFile, "There is no file.")
 	}
-	u := &partUpload{store: s, kind: k, options: o, prefix: k.uploadPrefix(&o)}
-	state, err := u.enter(ctx)
+	target := &uploads.Target{Overwrite: !s.creates}
+	if storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
+		target.ContentType = o.MIMEType
+	}
+	f, err := k.uploads.PutPiece(ctx, uploads.Piece{
+		Token: o.Token, Count: o.Count, Number: o.Part, Body: body, User: uploads.User{ID: o.UploadedBy},
+		Name: o.OriginalFileName, Type: o.MIMEType, Metadata: map[string]string{metadataPurpose: o.Purpose}, Target: target,
+	})
+	if f == nil {
+		return nil, pieceError(err)
+	}
+	r, failure := s.made(ctx, k, f.Key)
 	switch {
-	case err != nil:
-		return nil, toError(err)
-	case state.Claim != nil:
-		return u.finishClaimed(ctx, state)
+	case failure != nil:
+		return nil, toError(failure)
+	case err != nil || r == nil: // made by an earlier call, or deleted meanwhile
+		return nil, completedError(r)
 	}
-	if body, err = u.bounded(ctx, body); err != nil {
-		return nil, toError(err)
-	}
-	// A part has no extension: its type is detected from its first bytes, and is the
-	// file's if nothing else says it.
-	if _, err := s.bucket.Upload(ctx, u.partKey(o.Part), body); err != nil {
-		return nil, toError(err)
-	}
-	complete, err := u.complete(ctx)
-	if err == nil && !complete {
-		// Others may have completed it and removed the parts. Or it has expired
-		// together with the part.
-		if state, err = u.confirm(ctx, nil); err == nil && state.Claim == nil {
-			return nil, nil
-		}
+	return r, nil
+}
+
+// made returns the record of a file that was made of parts, or nil if it was deleted since. A call
+// that was slow may have created the record again: made removes it then.
+func (s *Store) made(ctx context.Context, k kind, key string) (*Record, error) {
+	id, _ := k.id(key)
+	r, err := k.records.Record(ctx, id)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, nil
 	}
 	if err != nil {
-		return nil, uploadError(err)
+		return nil, err
 	}
-	return u.join(ctx)
-}
-
-// finishClaimed handles a call for an upload that was complete before. It finishes
-// what is left to do.
-func (u *partUpload) finishClaimed(ctx context.Context, state *partState) (*Record, error) {
-	if !state.Claim.Recorded {
-		return u.join(ctx)
+	there, err := s.hasBytes(ctx, k, r)
+	if err != nil || there {
+		return r, err
 	}
-	r, err := u.kind.records.Record(ctx, state.Claim.ID)
-	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
-		return nil, toError(err)
-	}
-	return nil, completedError(r)
-}
-
-// uploadError converts the error of an upload whose state existed.
-func uploadError(err error) error {
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return refuse(fieldToken, NotFound, "The parts have expired. Send all of them again.")
-	}
-	return toError(err)
+	return nil, k.records.Remove(ctx, id)
 }
 
 // completedError returns the error for a token that has made its file; r is nil if
@@ -137,38 +107,76 @@ func completedError(r *Record) error {
 	return e
 }
 
-// complete reports whether all parts are there. The last part is usually sent last,
-// so one request is enough for most parts. If the parts are too large, no file is
-// started, and a smaller part can replace one.
-func (u *partUpload) complete(ctx context.Context) (bool, error) {
-	if u.options.Part != u.options.Count {
-		there, err := u.store.bucket.Exists(ctx, u.partKey(u.options.Count))
-		if err != nil || !there {
-			return false, err
+// fieldsOfPieces are the names that fields of a piece have here.
+var fieldsOfPieces = map[string]string{"name": fieldName, "type": fieldType, "metadata": fieldPurpose}
+
+// pieceError converts an error of PutPiece.
+func pieceError(err error) error {
+	e, ok := errors.AsType[*uploads.Error](err)
+	if !ok {
+		return toError(err)
+	}
+	if own, ok := errors.AsType[*Error](e.Err); ok {
+		return own
+	}
+	switch e.Code {
+	case uploads.PartsChanged, uploads.NotFound, uploads.TooLarge:
+		field := e.Field
+		if here, ok := fieldsOfPieces[field]; ok {
+			field = here
 		}
+		return refuse(field, Code(e.Code), e.Message)
 	}
-	keys, size, err := u.parts(ctx)
-	switch {
-	case err != nil || len(keys) < u.options.Count:
-		return false, err
-	case u.store.config.MaxSize > 0 && size > u.store.config.MaxSize:
-		return false, tooLargeError(u.store.config.MaxSize)
-	}
-	return true, nil
+	return toError(e.Err)
 }
 
-// parts returns the keys of the parts and their total size, up to the first that is
-// missing.
-func (u *partUpload) parts(ctx context.Context) (keys []string, size int64, err error) {
-	for entry, err := range u.store.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
-		if err != nil {
-			return nil, 0, err
-		}
-		if entry.Key != u.partKey(len(keys)+1) {
-			break
-		}
-		keys = append(keys, entry.Key)
-		size += entry.Size
+// newUploads returns the service that takes the parts of files of one kind.
+func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, error) {
+	c := uploads.Config{
+		Rules: rules.Any(s.config.MaxSize), Key: k.bytes + "{id}{ext}", Prefix: k.parts, States: states, TTL: s.config.PartsTTL,
+		Unguarded: true, Now: s.config.Now,
+		Stored: func(ctx context.Context, f *uploads.File) error { return s.record(ctx, k, f) },
 	}
-	return keys, size, nil
+	if s.inspects() {
+		c.Inspect = func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
+			r := k.recordOf(f)
+			r.CRC32C = content.Attrs().CRC32C
+			err := s.config.Inspect(ctx, r, content)
+			if own, refused := errors.AsType[*Error](err); refused {
+				return &uploads.Error{Field: own.Field, Code: uploads.Refused, Message: own.Message, Err: own}
+			}
+			return err
+		}
+	}
+	return uploads.New(s.bucket, c)
+}
+
+// record creates the record of a file whose parts were joined.
+func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
+	r := k.recordOf(f)
+	if f.Attrs == nil { // joined by an earlier call, and perhaps deleted since
+		attrs, err := s.bucket.Attrs(ctx, f.Key)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f.Attrs = attrs
+	}
+	r.describe(f.Attrs)
+	err := k.records.Create(ctx, r)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		return nil
+	}
+	return err
+}
+
+// recordOf returns what is known of a file before its bytes are.
+func (k kind) recordOf(f *uploads.File) *Record {
+	id, _ := k.id(f.Key)
+	return &Record{
+		ID: id, FileExt: strings.TrimPrefix(f.Key, k.bytes+id), MIMEType: f.ClaimedType, OriginalFileName: f.ClaimedName,
+		OriginalLength: f.Size, UploadedBy: f.User.ID, Purpose: f.Metadata[metadataPurpose], Created: timeid.Time(id),
+	}
 }

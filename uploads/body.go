@@ -1,8 +1,15 @@
 package uploads
 
 import (
+	"bytes"
+	"context"
 	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -65,6 +72,132 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.refused != nil {
 		return 0, b.refused
+	}
+	return n, err
+}
+
+// bounded returns a reader of a piece that fails if all pieces together would be larger than the file
+// may be. Only a piece that is larger than its share needs the sizes of the others.
+func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
+	limit := u.limit(&s.Target)
+	if limit == 0 {
+		return u.piece.Body, nil
+	}
+	share := limit / int64(u.piece.Count)
+	left, known := lengthOf(u.piece.Body)
+	if known && left <= share {
+		return u.piece.Body, nil
+	}
+	b := &boundedBody{body: u.piece.Body, left: share, limit: limit, more: func() (int64, error) {
+		others, err := u.others(ctx)
+		return limit - others - share, err
+	}}
+	if known { // so that a store that sends it again need not ask again
+		if err := b.ask(); err != nil || left <= b.left {
+			return u.piece.Body, err
+		}
+	}
+	return b, nil
+}
+
+// others returns the size of all pieces but this one.
+func (u *putPiece) others(ctx context.Context) (size int64, err error) {
+	own := u.key(u.piece.Number)
+	for entry, err := range u.service.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
+		if err != nil {
+			return 0, err
+		}
+		if entry.Key != own {
+			size += entry.Size
+		}
+	}
+	return size, nil
+}
+
+// lengthOf knows the length of readers in memory. It does not look into a type that wraps one, which
+// may read something else.
+func lengthOf(body io.Reader) (left int64, known bool) {
+	switch b := body.(type) {
+	case *bytes.Reader:
+		return int64(b.Len()), true
+	case *strings.Reader:
+		return int64(b.Len()), true
+	case *bytes.Buffer:
+		return int64(b.Len()), true
+	}
+	return 0, false
+}
+
+type boundedBody struct {
+	body        io.Reader
+	left, limit int64
+	// more is called once, when left is used up, and returns how many more bytes are allowed.
+	more func() (int64, error)
+}
+
+func (b *boundedBody) ask() error {
+	if b.more == nil {
+		return nil
+	}
+	more, err := b.more()
+	if err != nil {
+		return storeFailed(err)
+	}
+	b.left, b.more = b.left+more, nil
+	return nil
+}
+
+// Read reads one byte more than is allowed, to know whether there is one.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	left := max(0, b.left)
+	if int64(len(p))-1 > left {
+		p = p[:left+1]
+	}
+	n, err := b.body.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		if err := b.ask(); err != nil {
+			return 0, err
+		}
+	}
+	if b.left < 0 {
+		return 0, tooLarge(fileField, b.limit)
+	}
+	return n, err
+}
+
+const (
+	// idleFor is how long a client may send less than idleMinimum bytes of a body.
+	idleFor     = time.Minute
+	idleMinimum = 16 << 10
+)
+
+// idleBody returns the body, which fails if the client sends less than 16 KiB in a minute.
+// If a middleware hides the connection, a client that sends nothing is ended only by the
+// server's ReadTimeout.
+func (c *call) idleBody() io.ReadCloser {
+	return &idleReader{ReadCloser: c.Body, conn: http.NewResponseController(c.w)}
+}
+
+type idleReader struct {
+	io.ReadCloser
+	conn   *http.ResponseController
+	waited time.Duration // for the last bytes
+	bytes  int           // that came meanwhile
+}
+
+func (r *idleReader) Read(p []byte) (int, error) {
+	if r.bytes >= idleMinimum {
+		r.waited, r.bytes = 0, 0
+	}
+	if r.waited >= idleFor {
+		return 0, os.ErrDeadlineExceeded
+	}
+	began := time.Now()
+	_ = r.conn.SetReadDeadline(began.Add(idleFor - r.waited))
+	n, err := r.ReadCloser.Read(p)
+	r.waited, r.bytes = r.waited+time.Since(began), r.bytes+n
+	if err != nil { // the rest of the call may take longer
+		_ = r.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -41,7 +41,8 @@ type Config struct {
 	// Rules say which files are accepted. The zero value is for pictures of 10 MiB.
 	Rules rules.Rules
 	// Key is the pattern of keys; "": DefaultKey. It must have {random}, which stands
-	// for 128 bits as 26 letters and digits. It may have {yyyy}, {mm} and {dd}, in
+	// for 128 bits as 26 letters and digits, or {id}, which is such bits after the time, in 36:
+	// keys are then in the order of time. It may have {yyyy}, {mm} and {dd}, in
 	// UTC, and {ext} at its end, the extension that fits the content. Other names in
 	// braces, at most one in a segment, are filled by [User].
 	Key string
@@ -120,9 +121,9 @@ type Config struct {
 	// seconds, and then gets 503. A file whose parts exceed the rest is too large.
 	MemoryLimit int64
 
-	// States keeps the state of uploads if the bucket has no conditional writes; nil: the
-	// bucket. All processes must use the same one.
-	States storage.ReadWriter
+	// States keeps the state of uploads if the bucket has no conditional writes, in a database
+	// or another bucket ([BucketStates]); nil: the bucket. All processes must use the same one.
+	States States
 	// ProxyParts lets all parts of the S3 routes pass through this handler. Without it, only
 	// those do that the store cannot sign.
 	ProxyParts bool
@@ -159,7 +160,7 @@ const (
 // setDefaults sets the defaults.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if c.States == nil {
-		c.States = bucket
+		c.States = bucketStates{bucket}
 	}
 	setDefault(&c.Key, DefaultKey)
 	setDefault(&c.LinkTTL, DefaultLinkTTL)

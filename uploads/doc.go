@@ -26,6 +26,8 @@
 //     pass through the service, in bounded memory. An upload that was interrupted continues.
 //   - The IETF's draft of resumable uploads, draft-ietf-httpbis-resumable-upload, at the endpoint of
 //     tus. URLSession of iOS 17 and later speaks it.
+//   - Pieces ([Service.PutPiece]) have any size and arrive in any order, through a program of
+//     your own. Several processes may take pieces of one file.
 //   - Tickets ([Service.Sign] and [Service.Finish]) are for programs of your own that send a
 //     file straight to the store. They keep no state on the server.
 //
@@ -136,10 +138,19 @@
 // the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
 // bind no checksum of the part, as those of the S3 routes do.
 //
+// # Pieces
+//
+// Each call of [Service.PutPiece] that finds the set complete returns the same file; any other
+// call returns nil. From then on the pieces are fixed: one that is sent again is not read. If a
+// call failed or its process died, send its piece again, which continues. The store joins the
+// pieces if it can; otherwise they are streamed. Other calls wait for the call that joins them, but
+// not for one that has died. An upload that is idle for Config.TTL, by the clock of the store,
+// is removed by Sweep, together with its token.
+//
 // # State of uploads
 //
 // Each upload has a small object under Config.Prefix, which is only replaced if it has not
-// changed since it was read. So any number of processes may serve one upload, and an offset
+// changed since it was read. Config.States may keep it in a database or another bucket. So any number of processes may serve one upload, and an offset
 // that was acknowledged survives a kill of the server. The client gets an ID that cannot
 // be guessed; names of objects have only its hash. The bucket must not be public below the
 // prefix.

@@ -8,19 +8,18 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// sessionStates is what must be conditional where the state of uploads is.
-const sessionStates = storage.ConditionalCreate | storage.ConditionalUpdate
-
 // serve prepares the service to serve requests.
 func (s *Service) serve() {
 	c := s.config
 	s.responder = &responder{config: c}
-	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base}
+	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
+	s.pieces = &pieceTaker{service: s, wait: ctxtime.Sleep}
 	feeds := c.MemoryLimit / feedsShare
 	s.feeds = newSharedMemory(feeds)
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
@@ -56,7 +55,7 @@ func (s *Service) routes() *http.ServeMux {
 		}
 		return methodNotAllowed(c, "DELETE")
 	}))
-	if !storage.Supports(s.bucket, storage.OpenUploads) || !storage.Supports(s.config.States, sessionStates) {
+	if !storage.Supports(s.bucket, storage.OpenUploads) || !conditional(s.config.States) {
 		return mux
 	}
 	handle("POST /s3/multipart", s.companion.beginParts)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/timeid"
 )
 
 // values fill the named places of a pattern.
@@ -39,6 +41,7 @@ type pattern struct {
 var ownNames = map[string]int{
 	"yyyy": 4, "mm": 2, "dd": 2,
 	"random": (randomBytes*8 + 4) / 5,
+	"id":     timeid.Length,
 	"ext":    maxSuffix,
 }
 
@@ -81,14 +84,14 @@ func parsePattern(text string) (*pattern, string) {
 
 // problem returns the rule that the pattern as a whole breaks, or "".
 func (p *pattern) problem() string {
-	switch strings.Count(p.text, "{random}") {
+	switch strings.Count(p.text, "{random}") + strings.Count(p.text, "{id}") {
 	case 0:
 		return "must have {random}, so that keys are unique"
 	case 1:
 	default:
 		return "has {random} twice"
 	}
-	if before, after, found := strings.Cut(p.text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}")) {
+	if before, after, found := strings.Cut(p.text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}") && !strings.HasSuffix(before, "{id}")) {
 		return "may have {ext} only at its end, after {random}"
 	}
 	for segment := range strings.SplitSeq(p.text, "/") {
@@ -161,6 +164,8 @@ func (p *pattern) key(v values, at time.Time, random [randomBytes]byte, extensio
 			fmt.Fprintf(&b, "%02d", at.UTC().Day())
 		case "random":
 			b.WriteString(randomText.EncodeToString(random[:]))
+		case "id":
+			b.WriteString(timeid.New(at, random))
 		case "ext":
 			if isExtension(extension) {
 				b.WriteString(extension)
@@ -185,6 +190,11 @@ func (p *pattern) matches(key string, v values) bool {
 			want = key[:width]
 		case "random":
 			if len(key) < width || strings.Trim(key[:width], randomAlphabet) != "" {
+				return false
+			}
+			want = key[:width]
+		case "id":
+			if len(key) < width || !timeid.Valid(key[:width]) {
 				return false
 			}
 			want = key[:width]

@@ -33,6 +33,7 @@ type Service struct {
 	companion *companion
 	tus       *tus
 	feeds     *memory // of the requests that send bytes
+	pieces    *pieceTaker
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
@@ -59,10 +60,10 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if flaw != "" {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
-	if c.needsSessions() && !storage.Supports(c.States, sessionStates) {
+	if c.needsSessions() && !conditional(c.States) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket cannot write conditionally, so two processes could change the state of one upload at once"),
-			Hint: "set Config.States to a bucket that supports IfAbsent and IfRevision, such as a local one that all processes share",
+			Hint: "set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
 		}
 	}
 	for _, n := range c.requirements() {
@@ -70,7 +71,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
 		}
 	}
-	if (judge.LooksAtContent() || c.Begin == nil) && !storage.Supports(bucket, storage.ContentProperties) {
+	if (judge.LooksAtContent() || c.Begin == nil && c.Authorize != nil) && !storage.Supports(bucket, storage.ContentProperties) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket keeps no content types, so a browser could run what users upload"),
 			Hint: "use a bucket that supports ContentProperties",

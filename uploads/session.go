@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/pieces"
 )
 
 // The kinds of sessions.
@@ -24,6 +24,7 @@ const (
 	kindTus     = "tus"     // tus: bytes in order
 	kindPartial = "partial" // tus: a piece of a file
 	kindFinal   = "final"   // tus: a file joined from pieces
+	kindPieces  = "pieces"  // PutPiece: pieces of any size, in any order
 )
 
 // The phases of a session. A session only moves forward, except that it is open again if a part was
@@ -71,7 +72,8 @@ type session struct {
 	Proxied bool   `json:"proxied,omitempty"`
 	Secret  string `json:"secret,omitempty"`
 
-	Tus *tusState `json:"tus,omitempty"`
+	Tus    *tusState   `json:"tus,omitempty"`
+	Pieces *pieceState `json:"pieces,omitempty"`
 
 	// Nonce is random, so that no two states have the same revision in a store that
 	// derives revisions from content.
@@ -111,7 +113,8 @@ type keeper struct {
 	bucket   storage.ReadWriter
 	config   Config
 	service  *Service
-	basePart int64 // partsize.Base; tests make it smaller
+	basePart int64           // partsize.Base; tests make it smaller
+	pulse    pieces.WaitFunc // between two renewals of a claim
 }
 
 func (k *keeper) objectKey(s *session, name string) string {
@@ -158,7 +161,7 @@ func (s *session) location() string { return cmp.Or(s.Location, s.link) }
 func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	s := &session{name: name}
 	key := k.objectKey(s, stateName)
-	text, attrs, err := storage.ReadAll(ctx, k.config.States, key)
+	text, revision, err := k.config.States.State(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +172,7 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 		s.ETags = make([]string, s.PartCount)
 	}
 	s.PartCount = 0
-	s.revision = attrs.Revision
+	s.revision = revision
 	return s, nil
 }
 
@@ -181,14 +184,10 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	condition := storage.UploadOption(storage.IfAbsent())
-	if s.revision != "" {
-		condition = storage.IfRevision(s.revision)
-	}
-	attrs, err := k.config.States.Upload(ctx, k.objectKey(s, stateName), bytes.NewReader(text), condition)
+	revision, err := k.config.States.SetState(ctx, k.objectKey(s, stateName), text, s.revision)
 	switch storage.CodeOf(err) {
 	case "":
-		s.revision = attrs.Revision
+		s.revision = revision
 		return nil
 	case storage.PreconditionFailed:
 		return errConflict
@@ -211,13 +210,24 @@ func (k *keeper) update(ctx context.Context, s *session, change func(*session) (
 		if err != errConflict {
 			return s, err
 		}
-		again, err := k.loadAny(ctx, s.id)
-		if err != nil {
+		if s, err = k.reload(ctx, s); err != nil {
 			return nil, err
 		}
-		s = again
 	}
 	return nil, refuse("uploadId", Locked, "Too many requests change this upload at once.")
+}
+
+// reload reads a session again.
+func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
+	s, err := k.read(ctx, old.name)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && s.run() != old.run():
+		return nil, notFound()
+	case err != nil:
+		return nil, storeFailed(err)
+	}
+	s.id = old.id
+	return s, nil
 }
 
 // remove removes everything of a session: the store's upload, objects and the state,
@@ -236,14 +246,14 @@ func (k *keeper) remove(ctx context.Context, s *session) error {
 	if err := k.removeObjects(ctx, s); err != nil {
 		return err
 	}
-	return k.config.States.Remove(ctx, k.objectKey(s, stateName))
+	return k.config.States.RemoveState(ctx, k.objectKey(s, stateName), s.revision)
 }
 
 // removeObjects removes the objects of a session, but not its state.
 func (k *keeper) removeObjects(ctx context.Context, s *session) error {
 	state := k.objectKey(s, stateName)
 	_, err := storage.RemoveMatching(ctx, k.bucket, func(e storage.ListEntry) bool { return e.Key != state },
-		storage.WithPrefix(k.config.Prefix+s.name+"/"))
+		storage.WithPrefix(k.config.Prefix+s.name+"/"+s.run()))
 	return err
 }
 

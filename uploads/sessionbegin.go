@@ -89,9 +89,12 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 	if err != nil {
 		return nil, err
 	}
-	t := s.target(s.pattern.key(v, k.config.Now(), random, ""), &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending})
+	t := s.target(s.pattern.key(v, k.config.Now(), random, ""), unjudged)
 	return &t, nil
 }
+
+// unjudged is the verdict on a file whose content decides nothing.
+var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
 // beginUpload begins the multipart upload of a session in the store.
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -15,7 +16,7 @@ import (
 const (
 	// claimFor is how long a claim lasts. A call that makes an object renews it. If its
 	// process is gone, another call may try then.
-	claimFor = 2 * time.Minute
+	claimFor = 80 * time.Second
 	// finishTimeout bounds the steps after the last byte, which continue if the client
 	// disconnects.
 	finishTimeout = 15 * time.Minute
@@ -30,13 +31,25 @@ type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
 func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
+	return k.finishAs(ctx, s, claimant{name: rand.Text()}, make)
+}
+
+// A claimant is a call that wants to make an object.
+type claimant struct {
+	name string
+	// overdue is the revision of a state whose claim does not count: it was not renewed while this
+	// call waited for it.
+	overdue string
+}
+
+func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
 		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := k.claim(ctx, s)
+	s, err := k.claim(ctx, s, by)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +67,8 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 }
 
 // claim reserves the session for this call.
-func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
-	claim, user, etags, sum, size := rand.Text(), s.User, s.ETags, s.PartsSum, s.Size
+func (k *keeper) claim(ctx context.Context, s *session, by claimant) (*session, error) {
+	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
@@ -64,7 +77,7 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case s.claimed(now), s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+		case s.claimed(now) && s.Claim != by.name && s.revision != by.overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {
@@ -73,7 +86,10 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
-		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)
+		s.Claim, s.ClaimedUntil = by.name, now.Add(claimFor)
+		if s.Pieces != nil {
+			return true, k.drawKey(s)
+		}
 		if s.Tus != nil {
 			s.Tus.Holder, s.Tus.Whole = "", whole
 		}
@@ -86,21 +102,17 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 // returns true.
 func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
-	id, claim, ended, lost := s.id, s.Claim, make(chan struct{}), false
+	claim, ended, lost := s.Claim, make(chan struct{}), false
 	go func() {
 		defer close(ended)
-		ticker := time.NewTicker(claimFor / 4)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-held.Done():
-				return
-			case <-ticker.C:
+		for k.pulse(held, claimFor/4) == nil {
+			if lost = !k.renew(held, s, claim); !lost {
+				continue
 			}
-			if lost = !k.renew(held, id, claim); lost {
+			if s.Pieces == nil { // else whichever call is first makes the file
 				cancel()
-				return
 			}
+			return
 		}
 	}()
 	return held, func() bool {
@@ -112,8 +124,8 @@ func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Contex
 
 // renew renews a claim, and returns false if it is lost. If the store fails, the next call
 // tries again.
-func (k *keeper) renew(ctx context.Context, id, claim string) bool {
-	s, err := k.loadAny(ctx, id)
+func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
+	s, err := k.reload(ctx, s)
 	if err != nil {
 		return storage.CodeOf(err) != storage.ObjectNotFound
 	}
@@ -161,10 +173,10 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 		}
 	}
 	linked := u.URL
-	if k.config.Stored != nil && s.Kind != kindPartial {
+	if (k.config.Stored != nil || s.Pieces != nil) && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
-			if s, err = k.advance(ctx, s, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
+			if s, err = k.advanceTo(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
 				return nil, err
 			}
 		}
@@ -176,17 +188,25 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	s, err := k.advance(ctx, s, func(s *session) {
+	done, err := k.advance(ctx, s, func(s *session) {
 		s.Target, s.link = target, linked
 		s.stored(phaseDone, u.Size)
 		if s.Location = u.URL; u.URL == linked {
 			s.Location = ""
 		}
 	})
-	if err == nil && len(names) > 0 {
+	switch {
+	case s.Pieces != nil && err != nil && CodeOf(err) != StoreFailed:
+		s.stored(phaseDone, u.Size) // another call has taken over, or Sweep has removed the state
+		return s, nil
+	case err != nil:
+		return nil, err
+	case s.Pieces != nil:
+		_ = k.removeObjects(ctx, s) // else Sweep does
+	case len(names) > 0:
 		k.removeKeys(ctx, s, names...)
 	}
-	return s, err
+	return done, nil
 }
 
 // stored notes that the object exists.
@@ -208,11 +228,19 @@ func (s *session) stored(phase string, size int64) {
 
 // advance saves a step of the call that has claimed the session.
 func (k *keeper) advance(ctx context.Context, s *session, step func(*session)) (*session, error) {
+	return k.advanceTo(ctx, s, nil, step)
+}
+
+// advanceTo is advance. A file in pieces may also have been claimed by another call: of those that
+// make the object with the same random key, the first decides.
+func (k *keeper) advanceTo(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
-		if s.Claim != claim {
+		same := s.Pieces != nil && s.Phase == phaseCompleting && random != nil && slices.Equal(s.Random, random)
+		if s.Claim != claim && !same {
 			return false, beingCompleted()
 		}
+		s.Claim = claim
 		step(s)
 		return true, nil
 	})
@@ -234,13 +262,13 @@ func (k *keeper) storeKey(s *session) string {
 // makeObject makes the object under its key.
 func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
 	if !k.staged(s.Kind) {
-		return k.makeOnce(ctx, s.Target.Key, make)
+		return k.makeOnce(ctx, s, s.Target.Key, make)
 	}
 	content := k.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
-		name := contentName + "-" + s.Claim
+		name := contentName + "-" + s.Claim + s.extension()
 		content = k.objectKey(s, name)
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
@@ -273,8 +301,12 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	if u.ContentType != found {
 		target.ContentType = u.ContentType
 	}
-	made, err := k.makeOnce(ctx, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		return storage.Copy(ctx, k.bucket, key, k.bucket, content, append(target.copyOptions(), s.writeID())...)
+	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := optionsFor[storage.CopyOption](target)
+		if s.Pieces == nil {
+			opts = append(target.copyOptions(), s.writeID())
+		}
+		return storage.Copy(ctx, k.bucket, key, k.bucket, content, opts...)
 	})
 	if err == nil {
 		s.Target = target
@@ -310,11 +342,14 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 }
 
 // makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
-// maker finds that object by its write id.
-func (k *keeper) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
+// maker finds that object by its write id. The key of a file in pieces is its own.
+func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
-	if storage.CodeOf(err) != storage.PreconditionFailed {
+	switch {
+	case storage.CodeOf(err) != storage.PreconditionFailed:
 		return made, err
+	case s.Pieces != nil:
+		return k.bucket.Attrs(ctx, key)
 	}
 	e := exists()
 	e.Err = err
@@ -335,12 +370,19 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
 	}
+	if reopened, ok := err.(piecesMissing); ok {
+		_, _ = k.advance(ctx, s, func(s *session) { s.Phase, s.Random = phaseOpen, nil })
+		return reopened.refusal
+	}
 	if replaced, ok := err.(replacedPart); ok {
 		_, _ = k.advance(ctx, s, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
 		return replaced.refusal
 	}
 	e, refused := errors.AsType[*Error](err)
 	if !refused {
+		if s.Pieces != nil {
+			return storeFailed(err)
+		}
 		switch code := storage.CodeOf(err); {
 		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin
 			e = &Error{Code: Internal, Message: internalMessage, Err: err}
@@ -367,7 +409,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 // file returns what the application's functions get.
 func (s *session) file() *File {
 	return &File{
-		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedType: s.Type,
+		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
 		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.location(),
 	}
 }

@@ -29,7 +29,7 @@ func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
 	require.ErrorContains(t, err, "Config.States")
 
 	states := memstore.New()
-	s := newSessionSite(t, plain, uploads.Config{Begin: overwritingStore, States: states, Unguarded: true})
+	s := newSessionSite(t, plain, uploads.Config{Begin: overwritingStore, States: uploads.BucketStates(states), Unguarded: true})
 	data := content(part + 1000)
 	for range 2 { // the second one overwrites
 		at := s.create("Upload-Length", size(data))

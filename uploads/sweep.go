@@ -5,15 +5,24 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storeclock"
 )
 
 // orphanAge is how old objects without a state must be to be removed. A request in
 // progress may still write one after its upload was removed.
 const orphanAge = time.Hour
+
+// clockName is an object that is written to read the store's time. It stays only if a Sweep is killed.
+const clockName = "clock"
+
+// listPage is how many states are listed at once.
+const listPage = 1000
 
 // maxFailures ends a Sweep, so that its requests and errors are bounded if the store fails.
 const maxFailures = 100
@@ -29,8 +38,16 @@ const maxFailures = 100
 func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	var errs []error
 	start := sessionName(rand.Text())
-	sweep := func(from storage.Lister, f func(group) (bool, error)) {
-		for g, err := range s.keeper.groups(ctx, from, start) {
+	clock := sync.OnceValues(func() (time.Time, error) {
+		key := s.config.Prefix + clockName
+		now, err := storeclock.Now(ctx, s.bucket, key)
+		if err := s.bucket.Remove(ctx, key); err != nil {
+			errs = append(errs, err)
+		}
+		return now, err
+	})
+	sweep := func(groups iter.Seq2[group, error], f func(group) (bool, error)) {
+		for g, err := range groups {
 			gone := false
 			if err == nil {
 				gone, err = f(g)
@@ -46,14 +63,25 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 			}
 		}
 	}
-	sweep(s.config.States, func(g group) (bool, error) {
+	states, inBucket := s.config.States.(bucketStates)
+	beside := !inBucket || states.bucket != storage.ReadWriter(s.bucket)
+	expire := func(g group) (bool, error) {
 		if g.hasState {
-			return s.keeper.expire(ctx, g.name)
+			return s.keeper.expire(ctx, clock, g, beside)
 		}
-		return s.keeper.removeOrphan(ctx, s.config.States, g)
-	})
-	if s.config.States != storage.ReadWriter(s.bucket) && len(errs) < maxFailures {
-		sweep(s.bucket, func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, s.bucket, g) })
+		return s.keeper.removeOrphan(ctx, s.bucket, g)
+	}
+	switch {
+	case !beside:
+		sweep(s.keeper.groups(ctx, s.bucket, start), expire)
+		return removed, errors.Join(errs...)
+	case inBucket:
+		sweep(s.keeper.groups(ctx, states.bucket, start), expire)
+	default:
+		sweep(s.keeper.listed(ctx, start), expire)
+	}
+	if len(errs) < maxFailures {
+		sweep(s.keeper.groups(ctx, s.bucket, start), func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, s.bucket, g) })
 	}
 	return removed, errors.Join(errs...)
 }
@@ -63,6 +91,7 @@ type group struct {
 	name     string
 	hasState bool
 	newest   time.Time
+	idle     time.Duration // of a state that is in no bucket
 }
 
 // groups lists the sessions in a bucket: those from the name start on, and then those before it.
@@ -95,14 +124,14 @@ func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start str
 				return
 			}
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, k.config.Prefix), "/")
-			if !below && isTicket(name) {
+			if !below && (isTicket(name) || name == clockName) {
 				if g.name != "" && !yield(g, nil) {
 					return
 				}
 				g = group{name: name, newest: entry.Modified}
 				continue
 			}
-			if !validName(name) || object != stateName && !strings.HasPrefix(object, contentName) && !strings.HasPrefix(object, tailPrefix) {
+			if !validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix) {
 				continue // it is not of this package
 			}
 			if name != g.name {
@@ -122,24 +151,72 @@ func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start str
 	}
 }
 
+// listed lists the sessions whose state is in no bucket: those from the name start on, and then
+// those before it.
+func (k *keeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		for _, from := range []string{start, ""} {
+			for after := k.config.Prefix + from; after != ""; {
+				found, next, err := k.config.States.ListStates(ctx, after, listPage)
+				if err != nil {
+					yield(group{}, err)
+					return
+				}
+				for _, state := range found {
+					name, ours := k.stateOf(state.Key)
+					if !strings.HasPrefix(state.Key, k.config.Prefix) || from == "" && start != "" && name >= start {
+						next = ""
+						break
+					}
+					if ours && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
+						return
+					}
+				}
+				after = next
+			}
+			if start == "" {
+				return
+			}
+		}
+	}
+}
+
+// stateOf returns the name of the session with the state under a key.
+func (k *keeper) stateOf(key string) (string, bool) {
+	name, object, _ := strings.Cut(strings.TrimPrefix(key, k.config.Prefix), "/")
+	return name, validName(name) && object == stateName
+}
+
 // isTicket reports whether an object below Config.Prefix is a file that a ticket was for, or one
 // that [Service.Store] was to inspect.
 func isTicket(name string) bool {
 	return len(name) == ownNames["random"] && strings.Trim(name, randomAlphabet) == ""
 }
 
+func hasAnyPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })
+}
+
 func validName(name string) bool {
 	return len(name) == len(sessionName("")) && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// expire removes a session if it has expired or was aborted.
-func (k *keeper) expire(ctx context.Context, name string) (bool, error) {
-	s, err := k.read(ctx, name)
+// expire removes a session if it has expired or was aborted. beside is set if its state is not in the
+// bucket of its objects.
+func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g group, beside bool) (bool, error) {
+	s, err := k.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
 	if err != nil {
 		return false, err
+	}
+	if s.Pieces != nil {
+		now, err := clock()
+		if err != nil {
+			return false, err
+		}
+		return k.expirePieces(ctx, s, g, now, beside)
 	}
 	now := k.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
@@ -161,8 +238,8 @@ func (k *keeper) expire(ctx context.Context, name string) (bool, error) {
 // removeOrphan removes the objects of a session without a state.
 func (k *keeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
 	age := k.config.Now().Sub(g.newest)
-	if isTicket(g.name) {
-		if age < k.config.UploadTTL+finishWithin {
+	if ticket := isTicket(g.name); ticket || g.name == clockName {
+		if age < orphanAge || ticket && age < k.config.UploadTTL+finishWithin {
 			return false, nil
 		}
 		err := from.Remove(ctx, k.config.Prefix+g.name)

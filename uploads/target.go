@@ -124,6 +124,7 @@ type File struct {
 	CRC32C      storage.CRC32C `json:"crc32c,omitzero"` // of all bytes; not known if the store keeps none (a signed upload to Azure)
 	Modified    time.Time      `json:"modified"`        // by the store, or by this machine if the store does not say (S3)
 
+	ClaimedName string            `json:"-"` // as the client says
 	ClaimedType string            `json:"-"` // as the client says
 	Metadata    map[string]string `json:"-"` // as the client says
 	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect, and if a restart came before Stored

@@ -51,7 +51,7 @@ type segment struct {
 // arrived reports whether all bytes are where the object can be made of them.
 func (s *session) arrived() bool {
 	switch s.Kind {
-	case kindParts, kindFinal:
+	case kindParts, kindFinal, kindPieces:
 		return true
 	case kindSingle:
 		return false

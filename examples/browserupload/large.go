@@ -33,7 +33,7 @@ func (s *site) openLarge() (err error) {
 		Stored:    s.linkLarge,
 		Rules:     rules.Any(largestFile),
 		Unguarded: true, // no other file has its key
-		States:    states,
+		States:    uploads.BucketStates(states),
 		OnError: func(r *http.Request, err error) {
 			slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		},

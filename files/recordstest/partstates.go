@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
-// RunPartStates tests everything that [files.PartStates] promises. open returns an
-// empty one for each case, and is called from parallel cases. RunPartStates returns
+// RunStates tests everything that [uploads.States] promises. open returns an
+// empty one for each case, and is called from parallel cases. RunStates returns
 // when all cases are done.
-func RunPartStates(t *testing.T, open func(t *testing.T) files.PartStates) {
+func RunStates(t *testing.T, open func(t *testing.T) uploads.States) {
 	t.Helper()
 	t.Run("states of parts", func(t *testing.T) {
 		for _, c := range partStateCases {
@@ -30,7 +30,7 @@ func RunPartStates(t *testing.T, open func(t *testing.T) files.PartStates) {
 
 var partStateCases = []struct {
 	name string
-	run  func(t *testing.T, s files.PartStates)
+	run  func(t *testing.T, s uploads.States)
 }{
 	{"a stored state is returned", stateGivenBack},
 	{"a missing state is not found", stateNotThere},
@@ -45,56 +45,56 @@ var partStateCases = []struct {
 }
 
 const (
-	firstKey  = "files/parts/client/aaaa/upload.json"
-	secondKey = "files/parts/client/bbbb/upload.json"
+	firstKey  = "files/parts/client/aaaa/state.json"
+	secondKey = "files/parts/client/bbbb/state.json"
 )
 
-func setState(t *testing.T, s files.PartStates, key, state, revision string) string {
+func setState(t *testing.T, s uploads.States, key, state, revision string) string {
 	t.Helper()
-	written, err := s.SetPartState(t.Context(), key, []byte(state), revision)
+	written, err := s.SetState(t.Context(), key, []byte(state), revision)
 	require.NoError(t, err)
 	require.NotEmpty(t, written)
 	require.NotEqual(t, revision, written)
 	return written
 }
 
-func requireState(t *testing.T, s files.PartStates, key, state, revision string) {
+func requireState(t *testing.T, s uploads.States, key, state, revision string) {
 	t.Helper()
-	got, now, err := s.PartState(t.Context(), key)
+	got, now, err := s.State(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, state, string(got))
 	require.Equal(t, revision, now)
 }
 
-func stateGivenBack(t *testing.T, s files.PartStates) {
+func stateGivenBack(t *testing.T, s uploads.States) {
 	name := ""
 	for range 1000 {
 		name += `\u003c`
 	}
 	for i, state := range []string{`{}`, `{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`, `{"originalFileName":"` + name + `"}`} {
-		key := fmt.Sprintf("files/parts/client/%d/upload.json", i)
+		key := fmt.Sprintf("files/parts/client/%d/state.json", i)
 		requireState(t, s, key, state, setState(t, s, key, state, ""))
 	}
 }
 
-func stateNotThere(t *testing.T, s files.PartStates) {
+func stateNotThere(t *testing.T, s uploads.States) {
 	setState(t, s, firstKey, `{}`, "")
-	state, revision, err := s.PartState(t.Context(), secondKey)
+	state, revision, err := s.State(t.Context(), secondKey)
 	absent(t, err)
 	require.Empty(t, state)
 	require.Empty(t, revision)
-	_, err = s.SetPartState(t.Context(), secondKey, []byte(`{}`), "another")
+	_, err = s.SetState(t.Context(), secondKey, []byte(`{}`), "another")
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, _, err = s.PartState(t.Context(), secondKey)
+	_, _, err = s.State(t.Context(), secondKey)
 	absent(t, err)
 }
 
-func stateSwapped(t *testing.T, s files.PartStates) {
+func stateSwapped(t *testing.T, s uploads.States) {
 	first := setState(t, s, firstKey, `{"count":1}`, "")
 	other := setState(t, s, secondKey, `{"count":1}`, "")
 	require.NotEqual(t, first, other, "no two writes have one revision")
 	for _, revision := range []string{"", other, "another"} {
-		_, err := s.SetPartState(t.Context(), firstKey, []byte(`{"count":3}`), revision)
+		_, err := s.SetState(t.Context(), firstKey, []byte(`{"count":3}`), revision)
 		require.ErrorIs(t, err, storage.PreconditionFailed, "revision %q", revision)
 	}
 	requireState(t, s, firstKey, `{"count":1}`, first)
@@ -102,42 +102,42 @@ func stateSwapped(t *testing.T, s files.PartStates) {
 	requireState(t, s, firstKey, `{"count":2}`, second)
 	third := setState(t, s, firstKey, `{"count":1}`, second)
 	require.NotEqual(t, first, third, "even if the state is equal to an earlier one")
-	_, err := s.SetPartState(t.Context(), firstKey, []byte(`{"count":4}`), first)
+	_, err := s.SetState(t.Context(), firstKey, []byte(`{"count":4}`), first)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	requireState(t, s, secondKey, `{"count":1}`, other)
 }
 
-func stateRemoved(t *testing.T, s files.PartStates) {
+func stateRemoved(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	other := setState(t, s, secondKey, `{}`, "")
-	require.NoError(t, s.RemovePartState(t.Context(), firstKey, other), "it has another revision")
+	require.NoError(t, s.RemoveState(t.Context(), firstKey, other), "it has another revision")
 	requireState(t, s, firstKey, `{}`, revision)
 	for range 2 {
-		require.NoError(t, s.RemovePartState(t.Context(), firstKey, revision))
-		_, _, err := s.PartState(t.Context(), firstKey)
+		require.NoError(t, s.RemoveState(t.Context(), firstKey, revision))
+		_, _, err := s.State(t.Context(), firstKey)
 		absent(t, err)
 	}
-	_, err := s.SetPartState(t.Context(), firstKey, []byte(`{}`), revision)
+	_, err := s.SetState(t.Context(), firstKey, []byte(`{}`), revision)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	requireState(t, s, secondKey, `{}`, other)
 	require.NotEqual(t, revision, setState(t, s, firstKey, `{}`, ""))
 }
 
-func stateCallersOwn(t *testing.T, s files.PartStates) {
+func stateCallersOwn(t *testing.T, s uploads.States) {
 	text := []byte(`{"count":1}`)
-	revision, err := s.SetPartState(t.Context(), firstKey, text, "")
+	revision, err := s.SetState(t.Context(), firstKey, text, "")
 	require.NoError(t, err)
 	clear(text)
-	got, _, err := s.PartState(t.Context(), firstKey)
+	got, _, err := s.State(t.Context(), firstKey)
 	require.NoError(t, err)
 	clear(got)
 	requireState(t, s, firstKey, `{"count":1}`, revision)
 }
 
-func statesListed(t *testing.T, s files.PartStates) {
+func statesListed(t *testing.T, s uploads.States) {
 	var want []string
 	for i := range 7 {
-		want = append(want, fmt.Sprintf("files/parts/client/%c/upload.json", "-.0Zaz~"[i]))
+		want = append(want, fmt.Sprintf("files/parts/client/%c/state.json", "-.0Zaz~"[i]))
 	}
 	for i := range want {
 		setState(t, s, want[(i*3)%len(want)], `{}`, "")
@@ -152,7 +152,7 @@ func statesListed(t *testing.T, s files.PartStates) {
 	} {
 		var got []string
 		for after, more := row.after, true; more; more = after != "" {
-			found, next, err := s.ListPartStates(t.Context(), after, row.limit)
+			found, next, err := s.ListStates(t.Context(), after, row.limit)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(found), row.limit)
 			for _, one := range found {
@@ -166,22 +166,22 @@ func statesListed(t *testing.T, s files.PartStates) {
 }
 
 // The clock is that of the place, which a test cannot move.
-func stateIdle(t *testing.T, s files.PartStates) {
+func stateIdle(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	setState(t, s, firstKey, `{"count":1}`, revision)
-	found, _, err := s.ListPartStates(t.Context(), "", 10)
+	found, _, err := s.ListStates(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.InDelta(t, 0, found[0].Idle.Seconds(), time.Minute.Seconds())
 }
 
-func oneStateCreator(t *testing.T, s files.PartStates) {
+func oneStateCreator(t *testing.T, s uploads.States) {
 	var mu sync.Mutex
 	var won []string
 	errs := make([]error, racers)
 	race(func(i int) {
 		var revision string
-		if revision, errs[i] = s.SetPartState(t.Context(), firstKey, fmt.Appendf(nil, `{"count":%d}`, i), ""); errs[i] == nil {
+		if revision, errs[i] = s.SetState(t.Context(), firstKey, fmt.Appendf(nil, `{"count":%d}`, i), ""); errs[i] == nil {
 			mu.Lock()
 			defer mu.Unlock()
 			won = append(won, fmt.Sprintf(`{"count":%d}`, i), revision)
@@ -196,7 +196,7 @@ func oneStateCreator(t *testing.T, s files.PartStates) {
 	requireState(t, s, firstKey, won[0], won[1])
 }
 
-func statesAtOnce(t *testing.T, s files.PartStates) {
+func statesAtOnce(t *testing.T, s uploads.States) {
 	const each = 5
 	setState(t, s, firstKey, `0`, "")
 	errs := make([]error, racers)
@@ -204,15 +204,15 @@ func statesAtOnce(t *testing.T, s files.PartStates) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	got, _, err := s.PartState(t.Context(), firstKey)
+	got, _, err := s.State(t.Context(), firstKey)
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprint(racers*each), string(got), "no write was lost")
 }
 
 // countUp adds one to the state, times times.
-func countUp(ctx context.Context, s files.PartStates, times int) error {
+func countUp(ctx context.Context, s uploads.States, times int) error {
 	for times > 0 {
-		state, revision, err := s.PartState(ctx, firstKey)
+		state, revision, err := s.State(ctx, firstKey)
 		if err != nil {
 			return err
 		}
@@ -220,7 +220,7 @@ func countUp(ctx context.Context, s files.PartStates, times int) error {
 		if _, err := fmt.Sscan(string(state), &count); err != nil {
 			return err
 		}
-		switch _, err := s.SetPartState(ctx, firstKey, fmt.Append(nil, count+1), revision); {
+		switch _, err := s.SetState(ctx, firstKey, fmt.Append(nil, count+1), revision); {
 		case err == nil:
 			times--
 		case storage.CodeOf(err) != storage.PreconditionFailed:
@@ -230,18 +230,18 @@ func countUp(ctx context.Context, s files.PartStates, times int) error {
 	return nil
 }
 
-func stateContextDone(t *testing.T, s files.PartStates) {
+func stateContextDone(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := s.PartState(ctx, firstKey)
+	_, _, err := s.State(ctx, firstKey)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = s.SetPartState(ctx, secondKey, []byte(`{}`), "")
+	_, err = s.SetState(ctx, secondKey, []byte(`{}`), "")
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = s.SetPartState(ctx, firstKey, []byte(`1`), revision)
+	_, err = s.SetState(ctx, firstKey, []byte(`1`), revision)
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, s.RemovePartState(ctx, firstKey, revision), context.Canceled)
-	_, _, err = s.ListPartStates(ctx, "", 10)
+	require.ErrorIs(t, s.RemoveState(ctx, firstKey, revision), context.Canceled)
+	_, _, err = s.ListStates(ctx, "", 10)
 	require.ErrorIs(t, err, context.Canceled)
 	requireState(t, s, firstKey, `{}`, revision)
 }

@@ -3,7 +3,7 @@
 //
 //	func TestRecords(t *testing.T) {
 //		recordstest.Run(t, func(t *testing.T) files.Records { return mine.New(…) })
-//		recordstest.RunPartStates(t, func(t *testing.T) files.PartStates { return mine.New(…) })
+//		recordstest.RunStates(t, func(t *testing.T) uploads.States { return mine.New(…) })
 //	}
 package recordstest
 

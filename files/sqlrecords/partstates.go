@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
-var _ files.PartStates = (*records)(nil)
+var _ uploads.States = (*records)(nil)
 
 // now returns the database's clock in SQL, as the column changed stores it.
 func (d Dialect) now() string {
@@ -29,17 +29,17 @@ func (d Dialect) idle() string {
 	return "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp() - changed)) AS BIGINT)"
 }
 
-func (r *records) PartState(ctx context.Context, key string) (state []byte, revision string, err error) {
+func (r *records) State(ctx context.Context, key string) (state []byte, revision string, err error) {
 	const statement = "SELECT state, revision FROM omnibucket_files_parts WHERE state_key = ?"
 	err = r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&state, &revision)
 	if err != nil {
-		return nil, "", readError(ctx, "PartState", err)
+		return nil, "", readError(ctx, "State", err)
 	}
 	return state, revision, nil
 }
 
-func (r *records) SetPartState(ctx context.Context, key string, state []byte, revision string) (string, error) {
-	const op = "SetPartState"
+func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	const op = "SetState"
 	if err := ctx.Err(); err != nil {
 		return "", readError(ctx, op, err)
 	}
@@ -82,9 +82,9 @@ func (r *records) checkWritten(ctx context.Context, op, key, written string) err
 	return nil
 }
 
-func (r *records) RemovePartState(ctx context.Context, key, revision string) error {
+func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 	const statement = "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?"
-	const op = "RemovePartState"
+	const op = "RemoveState"
 	if err := ctx.Err(); err != nil {
 		return readError(ctx, op, err)
 	}
@@ -94,10 +94,10 @@ func (r *records) RemovePartState(ctx context.Context, key, revision string) err
 	return nil
 }
 
-func (r *records) ListPartStates(ctx context.Context, after string, limit int) ([]files.ListedPartState, string, error) {
-	const op = "ListPartStates"
+func (r *records) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
+	const op = "ListStates"
 	statement := "SELECT state_key, " + r.dialect.idle() + " FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
-	found, err := query(ctx, r, op, statement, []any{after, limit + 1}, func(from row) (one files.ListedPartState, err error) {
+	found, err := query(ctx, r, op, statement, []any{after, limit + 1}, func(from row) (one uploads.ListedState, err error) {
 		var seconds int64
 		err = from.Scan(&one.Key, &seconds)
 		one.Idle = time.Duration(seconds) * time.Second

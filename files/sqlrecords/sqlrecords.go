@@ -29,7 +29,7 @@
 //
 // The table of the records is omnibucket_files. Any program may read it, but only this
 // package may write it. The table omnibucket_files_parts has the states of uploads in
-// parts ([files.PartStates]) if the bucket lacks conditional writes.
+// parts ([uploads.States]) if the bucket lacks conditional writes.
 package sqlrecords
 
 import (
@@ -70,7 +70,7 @@ type records struct {
 var _ files.Records = (*records)(nil)
 
 // New keeps records in db, which the caller must close. The result is a
-// [files.PartStates], too. New first updates the tables;
+// [uploads.States], too. New first updates the tables;
 // several processes may do so at once. If d is not a [Dialect] of this package, New
 // fails with InvalidArgument. So it does if connections to SQLite do not wait for
 // each other, or have separate databases. If a later version of this package has

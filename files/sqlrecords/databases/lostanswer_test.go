@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/sqlrecords"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A lossyDriver loses the response to a write of one table, and reports it as lib/pq
@@ -93,12 +94,12 @@ func TestAPartStateWhoseResponseIsLost(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 			require.NoError(t, err)
-			states := records.(files.PartStates)
+			states := records.(uploads.States)
 			revision := ""
 			for _, text := range []string{"1", "2"} {
-				revision, err = states.SetPartState(t.Context(), "key", []byte(text), revision)
+				revision, err = states.SetState(t.Context(), "key", []byte(text), revision)
 				require.NoError(t, err)
-				state, now, err := states.PartState(t.Context(), "key")
+				state, now, err := states.State(t.Context(), "key")
 				require.NoError(t, err)
 				require.Equal(t, text, string(state))
 				require.Equal(t, revision, now)

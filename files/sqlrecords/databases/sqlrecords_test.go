@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/recordstest"
 	"github.com/omnibucket/storage/files/sqlrecords"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func TestRecords(t *testing.T) {
@@ -26,9 +27,9 @@ func TestRecords(t *testing.T) {
 
 func TestPartStates(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
-		recordstest.RunPartStates(t, func(t *testing.T) files.PartStates {
+		recordstest.RunStates(t, func(t *testing.T) uploads.States {
 			records, _ := d.records(t)
-			return records.(files.PartStates)
+			return records.(uploads.States)
 		})
 	})
 }
@@ -37,12 +38,12 @@ func TestPartStates(t *testing.T) {
 func TestIdlePartStates(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
-		states := records.(files.PartStates)
+		states := records.(uploads.States)
 		const key = "files/parts/client/aaaa/upload.json"
-		_, err := states.SetPartState(t.Context(), key, []byte("{}"), "")
+		_, err := states.SetState(t.Context(), key, []byte("{}"), "")
 		require.NoError(t, err)
 		age(t, db, d, 25*time.Hour)
-		found, next, err := states.ListPartStates(t.Context(), "", 10)
+		found, next, err := states.ListStates(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		require.Len(t, found, 1)

@@ -255,7 +255,7 @@ func TestLayersAskForTheirFeatures(t *testing.T) {
 }
 
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
-	own := uploads.Config{States: memstore.New(), Unguarded: true}
+	own := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
 	file := uploads.Target{Key: "a", Overwrite: true}
 	tagged, described, typed := file, file, file
 	tagged.Tags, described.Metadata, typed.ContentType = map[string]string{"a": "b"}, map[string]string{"a": "b"}, "text/plain"

@@ -1,0 +1,175 @@
+package uploads_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// piece returns one of count pieces of a file of alice.
+func piece(count, number int, body string) uploads.Piece {
+	return uploads.Piece{
+		Token: "token", Count: count, Number: number, Body: strings.NewReader(body),
+		User: uploads.User{ID: alice}, Name: "note.txt", Type: "text/plain",
+	}
+}
+
+// takesPieces returns a service that takes any file.
+func takesPieces(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
+	t.Helper()
+	c.Rules, c.Key = rules.Any(c.Rules.MaxSize), "{user}/{random}{ext}"
+	s, err := uploads.New(b, c)
+	require.NoError(t, err)
+	return s
+}
+
+func TestManyServicesRaceTheLastPiece(t *testing.T) {
+	const racers = 32
+	onStores(t, func(t *testing.T, open opener) {
+		b := open(t)
+		first := takesPieces(t, b, uploads.Config{})
+		for number := 1; number <= 2; number++ {
+			f, err := first.PutPiece(t.Context(), piece(3, number, fmt.Sprint(number)))
+			require.NoError(t, err)
+			require.Nil(t, f)
+		}
+		made, errs := make([]*uploads.File, racers), make([]error, racers)
+		var group sync.WaitGroup
+		for i := range racers {
+			s := takesPieces(t, b, uploads.Config{}) // as in another process
+			group.Go(func() { made[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3")) })
+		}
+		group.Wait()
+		for i, f := range made {
+			if uploads.CodeOf(errs[i]) != uploads.Completed { // it began after the file was made
+				require.NoError(t, errs[i])
+			}
+			require.Equal(t, made[0].Key, f.Key)
+			require.EqualValues(t, 3, f.Size)
+		}
+		require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, made[0].Key)
+		data, _, err := storage.ReadAll(t.Context(), b, made[0].Key)
+		require.NoError(t, err)
+		require.Equal(t, "123", string(data))
+	})
+}
+
+// A process is killed at each of its calls. The next one makes the file, which the application is told of.
+func TestPiecesSurviveAKillAtEveryCall(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			d := &ending{at: n, after: after}
+			drv := memstore.NewDriver(memstore.Config{})
+			told := map[string]bool{}
+			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error { told[f.Key] = true; return nil }}
+			b := engine.New(drv)
+			first := takesPieces(t, b, c)
+			_, err := first.PutPiece(t.Context(), piece(2, 1, "a"))
+			require.NoError(t, err)
+			killed := takesPieces(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+			_, _ = killed.PutPiece(t.Context(), piece(2, 2, "b"))
+			first.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+			f, err := first.PutPiece(t.Context(), piece(2, 2, "b"))
+			if err != nil {
+				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", n, err)
+			}
+			require.Equal(t, map[string]bool{f.Key: true}, told, "call %d", n)
+			data, _, err := storage.ReadAll(t.Context(), b, f.Key)
+			require.NoError(t, err)
+			require.Equal(t, "ab", string(data))
+			if !d.reached() {
+				require.Greater(t, n, 5)
+				break
+			}
+		}
+	}
+}
+
+// An upload ends when nothing arrives for Config.TTL, and its token can be used again.
+func TestIdlePiecesAreSwept(t *testing.T) {
+	now := &clock{}
+	s := takesPieces(t, engine.New(memstore.NewDriver(memstore.Config{Now: now.Now})), uploads.Config{TTL: time.Hour, Now: now.Now})
+	for number := 1; number <= 2; number++ {
+		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
+		require.NoError(t, err)
+		now.Advance(50 * time.Minute)
+		removed, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, removed)
+	}
+	now.Advance(11 * time.Minute)
+	removed, err := s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, removed)
+	f, err := s.PutPiece(t.Context(), piece(1, 1, "new"))
+	require.NoError(t, err)
+	require.EqualValues(t, 3, f.Size)
+}
+
+func TestPiecesAreRefused(t *testing.T) {
+	long := strings.Repeat("x", 129)
+	for _, row := range []struct {
+		name  string
+		piece func(p *uploads.Piece)
+		want  string
+	}{
+		{"no token", func(p *uploads.Piece) { p.Token = "" }, "token invalid_value"},
+		{"a long token", func(p *uploads.Piece) { p.Token = long }, "token invalid_value"},
+		{"no pieces", func(p *uploads.Piece) { p.Count = 0 }, "count invalid_value"},
+		{"too many pieces", func(p *uploads.Piece) { p.Count = 10_001 }, "count invalid_value"},
+		{"a piece after the last", func(p *uploads.Piece) { p.Number = 3 }, "part invalid_value"},
+		{"no body", func(p *uploads.Piece) { p.Body = nil }, "file no_file"},
+		{"a key", func(p *uploads.Piece) { p.Target = &uploads.Target{Key: "mine"} }, "key invalid_value"},
+		{"no user", func(p *uploads.Piece) { p.User = uploads.User{} }, "user invalid_value"},
+		{"another count", func(p *uploads.Piece) { p.Count = 3 }, "count parts_changed"},
+		{"another name", func(p *uploads.Piece) { p.Name = "b" }, "name parts_changed"},
+		{"another type", func(p *uploads.Piece) { p.Type = "b" }, "type parts_changed"},
+		{"other metadata", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": "b"} }, "metadata parts_changed"},
+		{"a piece that breaks off", func(p *uploads.Piece) { p.Body = io.MultiReader(strings.NewReader("b"), breaks{}) }, "file interrupted"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := takesPieces(t, memstore.New(), uploads.Config{})
+			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
+			require.NoError(t, err)
+			p := piece(2, 2, "b")
+			row.piece(&p)
+			f, err := s.PutPiece(t.Context(), p)
+			e, ok := errors.AsType[*uploads.Error](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, row.want, e.Field+" "+string(e.Code))
+			require.NotEmpty(t, e.Message)
+			require.Nil(t, f)
+			f, err = s.PutPiece(t.Context(), piece(2, 2, "b"))
+			require.NoError(t, err)
+			require.EqualValues(t, 2, f.Size, "what was refused has changed nothing")
+		})
+	}
+}
+
+type breaks struct{}
+
+func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
+
+func TestPiecesNeedAPlaceForStates(t *testing.T) {
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
+	_, err := takesPieces(t, b, uploads.Config{Unguarded: true}).PutPiece(t.Context(), piece(1, 1, "x"))
+	require.ErrorIs(t, err, storage.Unsupported)
+	f, err := takesPieces(t, b, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())}).PutPiece(t.Context(), piece(1, 1, "x"))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, f.Size)
+}

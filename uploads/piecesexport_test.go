@@ -1,0 +1,17 @@
+package uploads
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/pieces"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// Fail responds with err, as the handler does.
+func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Set(webapi.RequestIDHeader, "1")
+	s.responder.fail(w, r, err)
+}
+
+// SetWait makes calls of PutPiece wait for others by another clock.
+func (s *Service) SetWait(wait pieces.WaitFunc) { s.pieces.wait = wait }

@@ -1,0 +1,130 @@
+package uploads
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/pieces"
+)
+
+// expirePieces removes an upload in pieces that is idle: the pieces first, then the state. It returns
+// false if a call continues the upload after all. Once the state is aborted, a call with the token
+// starts another upload with other keys, whether or not this removal completes.
+func (k *keeper) expirePieces(ctx context.Context, s *session, g group, now time.Time, beside bool) (bool, error) {
+	newest, idle := g.newest, now.Sub(g.newest)
+	if beside {
+		found, err := k.newest(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		if !g.newest.IsZero() { // by the clock of another bucket
+			g.idle = idle
+		}
+		newest, idle = found, min(now.Sub(found), g.idle)
+	}
+	if idle < k.config.TTL {
+		return false, nil
+	}
+	if s.Phase != phaseAborted && s.Phase != phaseDone {
+		if aborted, err := k.abortPieces(ctx, s, newest); !aborted || err != nil {
+			return false, err
+		}
+	}
+	state := k.objectKey(s, stateName)
+	old := func(e storage.ListEntry) bool { return (e.Key != state || beside) && !e.Modified.After(newest) }
+	if _, err := storage.RemoveMatching(ctx, k.bucket, old, storage.WithPrefix(k.config.Prefix+s.name+"/")); err != nil {
+		return false, err
+	}
+	err := k.config.States.RemoveState(ctx, state, s.revision)
+	return err == nil, err
+}
+
+// newest returns the time of the newest object of a session, but not of its state; the zero time if
+// there is none.
+func (k *keeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
+	for entry, err := range k.bucket.List(ctx, storage.WithPrefix(k.config.Prefix+s.name+"/")) {
+		if err != nil {
+			return newest, err
+		}
+		if entry.Key != k.objectKey(s, stateName) && entry.Modified.After(newest) {
+			newest = entry.Modified
+		}
+	}
+	return newest, nil
+}
+
+// abortPieces asks whether any call still uses the upload, and otherwise aborts it. A call that finished
+// before the question has left a newer piece. A call that finishes later has answered the question.
+func (k *keeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
+	save := func() (bool, error) {
+		err := k.save(ctx, s)
+		if err == errConflict {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	s.Pieces.Asked = rand.Text()
+	if asked, err := save(); !asked || err != nil {
+		return false, err
+	}
+	if found, err := k.newest(ctx, s); err != nil || found.After(newest) {
+		return false, err
+	}
+	s.Pieces.Asked, s.Phase = "", phaseAborted
+	return save()
+}
+
+type inside struct{ *Service }
+
+// Unrecorded implements [pieces.Inside].
+func (s inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
+	var names []string
+	groups := s.keeper.groupsAfter(ctx, s.bucket, "")
+	if _, inBucket := s.config.States.(bucketStates); !inBucket {
+		groups = s.keeper.listed(ctx, "")
+	}
+	for g, err := range groups {
+		if err != nil {
+			return nil, err
+		}
+		if g.hasState {
+			names = append(names, g.name)
+		}
+	}
+	sessions := make([]*session, len(names))
+	const atOnce = 16
+	errs := parallel.All(len(names), atOnce, func(i int) (err error) {
+		if sessions[i], err = s.keeper.read(ctx, names[i]); storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	keys := map[string]bool{}
+	for _, one := range sessions {
+		if one != nil && one.Pieces != nil && (one.Phase == phaseCompleting || one.Phase == phaseStored) {
+			keys[one.Target.Key] = true
+		}
+	}
+	return keys, nil
+}
+
+// SetWaits implements [pieces.Inside].
+func (s inside) SetWaits(wait, pulse pieces.WaitFunc) {
+	if wait != nil {
+		s.pieces.wait = wait
+	}
+	if pulse != nil {
+		s.keeper.pulse = pulse
+	}
+}
+
+func init() {
+	pieces.Of = func(service any) pieces.Inside { return inside{service.(*Service)} }
+}
