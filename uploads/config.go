@@ -112,8 +112,8 @@ type Config struct {
 	// 7 days, 0: DefaultTTL.
 	TTL time.Duration
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16
-	// MiB; 0: DefaultMemoryLimit. A quarter is for the requests that send bytes, each of
-	// which takes 32 KiB: by default 512 at once. A user has at most as many of them as are
+	// MiB; 0: DefaultMemoryLimit. A quarter is for the requests that send bytes, by whichever
+	// way, each of which takes 32 KiB: by default 512 at once. A user has at most as many of them as are
 	// still free for others, so 256 if nobody else sends. If Authorize names no user, that
 	// holds for an address of clients (Request.RemoteAddr). The rest is for parts. An upload takes at
 	// most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes

@@ -69,9 +69,7 @@
 // wrap the service in [http.CrossOriginProtection], or check a token of your own in Authorize.
 //
 // After a refusal, the service reads up to 4 MiB of the rest, so that the browser sees the
-// response. If there is more, it closes the connection. It limits the length of a form, but not
-// its duration. To stop clients that send a byte a minute, set http.Server.ReadTimeout, or a
-// deadline with [http.ResponseController].
+// response. If there is more, it closes the connection.
 //
 // # When a file is judged
 //
@@ -184,7 +182,8 @@
 // A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
 // takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
 // All uploads together are within Config.MemoryLimit, with 32 KiB for each request that sends
-// bytes. One user gets at most half of those requests, and leaves as many for others as it has.
+// bytes, also by a form and the S3 routes. One user gets at most half of those requests, and
+// leaves as many for others as it has.
 // If the memory is used up, what has arrived is stored as a segment, which costs a
 // request more.
 // Parts that go straight to the store take no memory. A client that sends less than 16 KiB in

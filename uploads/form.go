@@ -17,7 +17,12 @@ const (
 
 // storeForm stores every file of a form, or none.
 func (h *routes) storeForm(c *call) (status int, value any, err error) {
-	form, err := newFormReader(c, http.MaxBytesReader(c.w, c.Body, h.maxBody()), "", formOverhead)
+	release, err := h.service.feeds.share(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer release()
+	form, err := newFormReader(c, http.MaxBytesReader(c.w, c.idleBody(), h.maxBody()), "", formOverhead)
 	if err != nil {
 		return 0, nil, err
 	}

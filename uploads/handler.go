@@ -20,11 +20,12 @@ func (s *Service) serve() {
 	s.responder = &responder{config: c}
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
 	s.pieces = &pieceTaker{service: s, wait: ctxtime.Sleep}
-	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	feeds := c.MemoryLimit / feedsShare
+	s.feeds = newSharedMemory(feeds)
+	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
-		memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds), pace: defaultPace,
+		memory: newMemory(c.MemoryLimit - feeds), feeds: s.feeds, pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
 	s.mux = s.routes()

@@ -56,6 +56,12 @@ func (h *companion) putPart(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.user.ID = s.User
+	release, err := h.keeper.service.feeds.share(c)
+	if err != nil {
+		return err
+	}
+	defer release()
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
 		return storeFailed(err)

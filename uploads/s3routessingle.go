@@ -64,6 +64,12 @@ func (h *companion) putSingle(c *call) error {
 	case s.Phase == phaseDone:
 		return s.completed()
 	}
+	c.user.ID = s.User
+	release, err := h.keeper.service.feeds.share(c)
+	if err != nil {
+		return err
+	}
+	defer release()
 	body, size, err := c.file(s.Target.MaxSize)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type Service struct {
 	keeper    *keeper
 	companion *companion
 	tus       *tus
+	feeds     *memory // of the requests that send bytes
 	pieces    *pieceTaker
 }
 

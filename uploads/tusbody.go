@@ -27,14 +27,13 @@ type chunk struct {
 
 // A feed reads a body, so that the receiver can act while the client sends nothing.
 type feed struct {
-	pieces chan chunk
-	free   chan []byte
-	stop   chan struct{}
-	ended  chan struct{}
-	w      http.ResponseWriter
-	memory *memory
-	owner  string // of the memory
-	over   bool   // the last chunk was received
+	pieces  chan chunk
+	free    chan []byte
+	stop    chan struct{}
+	ended   chan struct{}
+	w       http.ResponseWriter
+	release func()
+	over    bool // the last chunk was received
 }
 
 var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
@@ -42,20 +41,29 @@ var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Confi
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *tus) newFeed(c *call, left int64) (*feed, error) {
-	owner := c.owner()
-	if !h.feeds.acquire(c.Context(), owner, feedBytes) {
-		e := busy()
-		e.Err = errNoFeed
-		return nil, e
+	release, err := h.feeds.share(c)
+	if err != nil {
+		return nil, err
 	}
 	f := &feed{
 		pieces: make(chan chunk), free: make(chan []byte, 2),
-		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, memory: h.feeds, owner: owner,
+		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, release: release,
 	}
 	f.free <- make([]byte, pieceBytes)
 	f.free <- make([]byte, pieceBytes)
 	go f.read(c.Body, left)
 	return f, nil
+}
+
+// share takes the memory of a request that sends bytes. A user leaves some for others.
+func (m *memory) share(c *call) (release func(), err error) {
+	owner := c.owner()
+	if !m.acquire(c.Context(), owner, feedBytes) {
+		e := busy()
+		e.Err = errNoFeed
+		return nil, e
+	}
+	return func() { m.release(owner, feedBytes) }, nil
 }
 
 // owner returns who takes memory for the request: the user, or a client if Authorize names none.
@@ -109,7 +117,7 @@ func (f *feed) recycle(p chunk) {
 // more. If the body is not over, a deadline ends the Read in progress, and is taken back; the response
 // closes the connection. If a middleware hides the connection, the Read ends with the request.
 func (f *feed) close() bool {
-	defer f.memory.release(f.owner, feedBytes)
+	defer f.release()
 	close(f.stop)
 	if f.over {
 		<-f.ended
