@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -93,13 +94,13 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 			Code: storage.Unsupported, Op: "PutPiece", Hint: "set Config.States, or use a bucket that enforces IfAbsent and IfRevision",
 		}}
 	}
-	if e := s.checkPiece(&p); e != nil {
+	if e := cmp.Or(p.check(), s.checkValues(p.User.values())); e != nil {
 		return nil, e
 	}
 	return (&putPiece{pieceTaker: s.pieces, piece: p, claim: rand.Text()}).do(ctx)
 }
 
-func (s *Service) checkPiece(p *Piece) *Error {
+func (p *Piece) check() *Error {
 	switch {
 	case p.Token == "" || len(p.Token) > maxPieceToken:
 		return invalid(tokenField, "The token must have 1 to 128 bytes.")
@@ -112,7 +113,7 @@ func (s *Service) checkPiece(p *Piece) *Error {
 	case p.Target != nil && p.Target.Key != "":
 		return invalid("key", "Piece.Target must have no Key.")
 	}
-	return s.checkValues(p.User.values())
+	return nil
 }
 
 // A pieceTaker takes pieces.

@@ -78,14 +78,14 @@ func (k *keeper) abortPieces(ctx context.Context, s *session, newest time.Time) 
 	return save()
 }
 
-type inside struct{ *Service }
+type inside struct{ service *Service }
 
 // Unrecorded implements [pieces.Inside].
-func (s inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
+func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	var names []string
-	groups := s.keeper.groupsAfter(ctx, s.bucket, "")
-	if _, inBucket := s.config.States.(bucketStates); !inBucket {
-		groups = s.keeper.listed(ctx, "")
+	groups := i.service.keeper.groupsAfter(ctx, i.service.bucket, "")
+	if _, inBucket := i.service.config.States.(bucketStates); !inBucket {
+		groups = i.service.keeper.listed(ctx, "")
 	}
 	for g, err := range groups {
 		if err != nil {
@@ -97,8 +97,8 @@ func (s inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	}
 	sessions := make([]*session, len(names))
 	const atOnce = 16
-	errs := parallel.All(len(names), atOnce, func(i int) (err error) {
-		if sessions[i], err = s.keeper.read(ctx, names[i]); storage.CodeOf(err) == storage.ObjectNotFound {
+	errs := parallel.All(len(names), atOnce, func(n int) (err error) {
+		if sessions[n], err = i.service.keeper.read(ctx, names[n]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
 		return err
@@ -116,12 +116,12 @@ func (s inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 }
 
 // SetWaits implements [pieces.Inside].
-func (s inside) SetWaits(wait, pulse pieces.WaitFunc) {
+func (i inside) SetWaits(wait, pulse pieces.WaitFunc) {
 	if wait != nil {
-		s.pieces.wait = wait
+		i.service.pieces.wait = wait
 	}
 	if pulse != nil {
-		s.keeper.pulse = pulse
+		i.service.keeper.pulse = pulse
 	}
 }
 

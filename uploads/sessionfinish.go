@@ -176,7 +176,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	if (k.config.Stored != nil || s.Pieces != nil) && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
-			if s, err = k.advanceTo(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
+			if s, err = k.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
 				return nil, err
 			}
 		}
@@ -188,7 +188,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	done, err := k.advance(ctx, s, func(s *session) {
+	done, err := k.advance(ctx, s, nil, func(s *session) {
 		s.Target, s.link = target, linked
 		s.stored(phaseDone, u.Size)
 		if s.Location = u.URL; u.URL == linked {
@@ -226,14 +226,9 @@ func (s *session) stored(phase string, size int64) {
 	}
 }
 
-// advance saves a step of the call that has claimed the session.
-func (k *keeper) advance(ctx context.Context, s *session, step func(*session)) (*session, error) {
-	return k.advanceTo(ctx, s, nil, step)
-}
-
-// advanceTo is advance. A file in pieces may also have been claimed by another call: of those that
-// make the object with the same random key, the first decides.
-func (k *keeper) advanceTo(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
+// advance saves a step of the call that has claimed the session. A file in pieces may also have been
+// claimed by another call: of those that make the object with the same random key, the first decides.
+func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		same := s.Pieces != nil && s.Phase == phaseCompleting && random != nil && slices.Equal(s.Random, random)
@@ -371,11 +366,11 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 		return unauthorized(failed.error)
 	}
 	if reopened, ok := err.(piecesMissing); ok {
-		_, _ = k.advance(ctx, s, func(s *session) { s.Phase, s.Random = phaseOpen, nil })
+		_, _ = k.advance(ctx, s, nil, func(s *session) { s.Phase, s.Random = phaseOpen, nil })
 		return reopened.refusal
 	}
 	if replaced, ok := err.(replacedPart); ok {
-		_, _ = k.advance(ctx, s, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
+		_, _ = k.advance(ctx, s, nil, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
 		return replaced.refusal
 	}
 	e, refused := errors.AsType[*Error](err)
@@ -400,7 +395,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	if s, failed := k.advance(ctx, s, func(s *session) { s.Phase = phaseAborted }); failed == nil {
+	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
 		_ = k.remove(ctx, s) // Sweep repeats it
 	}
 	return e

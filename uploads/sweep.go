@@ -163,7 +163,8 @@ func (k *keeper) listed(ctx context.Context, start string) iter.Seq2[group, erro
 					return
 				}
 				for _, state := range found {
-					name, ours := k.stateOf(state.Key)
+					name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, k.config.Prefix), "/")
+					ours := validName(name) && object == stateName
 					if !strings.HasPrefix(state.Key, k.config.Prefix) || from == "" && start != "" && name >= start {
 						next = ""
 						break
@@ -179,12 +180,6 @@ func (k *keeper) listed(ctx context.Context, start string) iter.Seq2[group, erro
 			}
 		}
 	}
-}
-
-// stateOf returns the name of the session with the state under a key.
-func (k *keeper) stateOf(key string) (string, bool) {
-	name, object, _ := strings.Cut(strings.TrimPrefix(key, k.config.Prefix), "/")
-	return name, validName(name) && object == stateName
 }
 
 // isTicket reports whether an object below Config.Prefix is a file that a ticket was for, or one
