@@ -13,8 +13,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/internal/components"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/providers/internal/components"
 )
 
 // An ending store ends the caller's context at a request, before or after its effect.

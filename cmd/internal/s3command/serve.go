@@ -17,8 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/cmd/internal/httpserver"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpserver"
 	"github.com/omnibucket/storage/s3server"
 )
 

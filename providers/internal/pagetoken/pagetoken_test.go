@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pagetoken"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
 func TestATokenKeepsBothTexts(t *testing.T) {
