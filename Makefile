@@ -17,9 +17,9 @@ PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./files ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
 # with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
-RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./driver ./lease ./internal/...
+RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./driver ./lease ./internal/... ./providers/internal/... ./cmd/internal/...
 # The race detector leaves these out, because they import an SDK that no other package of RACED needs.
-UNRACED := ./internal/testing/permissions
+UNRACED := ./providers/internal/testing/permissions
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # The tests of files/sqlrecords that need a database are a separate module.
@@ -122,8 +122,8 @@ plots: ## measures again what docs/performance.md shows, and draws its plots; on
 fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
-permissions: ## writes docs/permissions.md from the table of internal/testing/permissions
-	$(GO) run ./internal/testing/permissions/page >docs/permissions.md.new
+permissions: ## writes docs/permissions.md from the table of providers/internal/testing/permissions
+	$(GO) run ./providers/internal/testing/permissions/page >docs/permissions.md.new
 	mv docs/permissions.md.new docs/permissions.md
 
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs

@@ -42,6 +42,7 @@ func TestRules(t *testing.T) {
 		{"the suite and testing", module + "/storagetest", "testing", ""},
 		{"the fault layer and testing", module + "/storagetest/faults", "testing", "for testing"},
 		{"a provider and a package for tests", module + "/providers/s3", module + "/internal/testing/wiretest", "internal/testing is only for tests"},
+		{"a provider and a package for tests of providers", module + "/providers/s3", module + "/providers/internal/testing/killtest", "internal/testing is only for tests"},
 		{"a job and a server for tests", module + "/transfer", module + "/internal/testing/wiretest", "internal/testing is only for tests"},
 		{"a package for tests and another", module + "/internal/testing/wiretest", module + "/internal/testing/filestest", ""},
 		{"a package for tests and testing", module + "/internal/testing/wiretest", "testing", ""},

@@ -4,7 +4,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/omnibucket/storage/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
 func main() { fmt.Print(permissions.Page()) }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
 // The page is what the table says.

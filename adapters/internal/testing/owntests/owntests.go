@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
 )
 
 // A Judge is a copy of a module of another project.

@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/permissions"
 	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
 func TestPermissionsOfAzure(t *testing.T) {
