@@ -1,4 +1,4 @@
-package s3server_test
+package needs
 
 import (
 	"errors"
@@ -6,16 +6,18 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/testing/needs"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
+
+const bucket = "bucket"
 
 // A lackingService is that of a gateway whose store lacks a feature.
 type lackingService struct {
@@ -44,16 +46,24 @@ func through(request func(t *testing.T, c *s3.Client) (finish func() error, err 
 	return func(t *testing.T, lacking driver.Layer) (func() error, error) {
 		service := lackingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), lacking}
 		t.Cleanup(func() { _ = service.Close() })
-		s := startLenient(t, s3server.Config{Service: service})
-		if _, err := s.PutObject(t.Context(), putInput("a", "abc")); err != nil {
+		s := s3server.ForTest(t, s3server.Config{Service: service, Buckets: []string{bucket}})
+		client := s3.New(s3.Options{
+			Region: s3server.DefaultRegion, BaseEndpoint: aws.String(s.URL), UsePathStyle: true, HTTPClient: s.Client(), RetryMaxAttempts: 1,
+			Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		})
+		if _, err := client.PutObject(t.Context(), putInput("a", "abc")); err != nil {
 			return nil, asUnsupported(err)
 		}
-		finish, err := request(t, s.Client)
+		finish, err := request(t, client)
 		return finish, asUnsupported(err)
 	}
 }
 
-// put stores an object with a condition, a property or a lock.
+func putInput(key, content string) *s3.PutObjectInput {
+	return &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(content)}
+}
+
+// putWith stores an object with a condition, a property or a lock.
 func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (func() error, error) {
 	return through(func(t *testing.T, c *s3.Client) (func() error, error) {
 		in := putInput("b", "abc")
@@ -105,6 +115,6 @@ func TestAGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 		"s3server: a storage class": putWith(func(in *s3.PutObjectInput) { in.StorageClass = types.StorageClassStandardIa }),
 		"s3server: tags":            putWith(func(in *s3.PutObjectInput) { in.Tagging = aws.String("a=b") }),
 	} {
-		t.Run(row, func(t *testing.T) { needs.CheckDriver(t, row, begin) })
+		t.Run(row, func(t *testing.T) { CheckDriver(t, row, begin) })
 	}
 }
