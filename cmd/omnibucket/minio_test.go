@@ -19,7 +19,7 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 	t.Helper()
 	need := func(variable string) string {
 		value := os.Getenv(variable)
-		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
+		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C dev/testservers . -only minio -- …\"", variable)
 		return value
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", need("OMNIBUCKET_TEST_MINIO_KEY"))

@@ -40,7 +40,7 @@ var realStores = []struct {
 }
 
 func TestNewCommandsOnRealServers(t *testing.T) {
-	require.NotEmpty(t, os.Getenv("OMNIBUCKET_TEST_MINIO"), `run the tests by "go run -C testservers . -only minio,gcs,azurite -- …"`)
+	require.NotEmpty(t, os.Getenv("OMNIBUCKET_TEST_MINIO"), `run the tests by "go run -C dev/testservers . -only minio,gcs,azurite -- …"`)
 	for _, store := range realStores {
 		endpoint := os.Getenv("OMNIBUCKET_TEST_" + store.name)
 		if endpoint == "" {
@@ -98,7 +98,7 @@ func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
 	const objects = 60
 	for _, store := range realStores {
 		endpoint := os.Getenv("OMNIBUCKET_TEST_" + store.name)
-		require.NotEmpty(t, endpoint, `run the tests by "go run -C testservers . -only minio,gcs,azurite -- …"`)
+		require.NotEmpty(t, endpoint, `run the tests by "go run -C dev/testservers . -only minio,gcs,azurite -- …"`)
 		t.Run(store.name, func(t *testing.T) {
 			s := newShell(t)
 			var random [8]byte
