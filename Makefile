@@ -7,6 +7,7 @@ FUZZTIME ?= 10s
 ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MISSPELL := github.com/golangci/misspell/cmd/misspell@v0.8.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test at the same time, in each of the two groups of scripts/tests: some wait for
 # timers and disks more than they compute.
@@ -36,7 +37,7 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -97,6 +98,12 @@ lint: fmt imports prose spelling workflows
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
 		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
+	done
+
+vulnerabilities: ## fails if a published module calls code with a known vulnerability; needs vuln.go.dev
+	@for module in . $(filter-out dev,$(MODULES)); do \
+		echo "govulncheck ($$module)"; \
+		(cd $$module && $(GO) run $(GOVULNCHECK) ./...) || exit 1; \
 	done
 
 site: ## checks the spelling of the documentation, and builds its site into site/.vitepress/dist
