@@ -149,7 +149,7 @@ support: ## writes docs/support.md from the results of the suite
 s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $OMNIBUCKET_S3TESTS
 	@scripts/programs curl nodejs npm python3 awscli
 	$(GO) run -C dev/testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
-	OMNIBUCKET_S3SERVER_STORES=all $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
+	OMNIBUCKET_S3SERVER_STORES=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 
 statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/gatewaytest"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
@@ -54,10 +55,12 @@ const onGateways = "^Test(EveryKey|KeysThat|Listings|ArgumentsOfAList|Conditions
 const ofDirectories = "^(TestADirectory|TestAnyKey|TestObjectsAreFiles|TestPrefixesOfEscapedKeys|TestNothingAcknowledged|TestARefusedCondition|TestRecordsOfKilled)"
 
 func TestADirectoryPassesTheTestsOfThisPackage(t *testing.T) {
+	testserver.Further(t)
 	runOnStore(t, "directory", ".", ofDirectories)
 }
 
 func TestFurtherStoresPassTheTestsOfThisPackage(t *testing.T) {
+	testserver.Further(t)
 	t.Run("service", func(t *testing.T) { runOnStore(t, "service", ".", ofDirectories, noOrderOfIDs) })
 	t.Run("gateway", func(t *testing.T) { runOnStore(t, "gateway", onGateways, ofDirectories, "ListingsShowRestored") })
 }

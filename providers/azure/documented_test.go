@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/storagetest"
@@ -52,6 +53,7 @@ func emulated(t *testing.T) (emulator *azuriteServer, handler http.Handler, path
 // Azurite as an account that keeps versions and archived blobs and has a SAS expiration policy, and
 // the transient answers that Azure documents.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	emulator, handler, path, closeIdle := emulated(t)
 	also := maps.Clone(unjudged)
@@ -161,6 +163,7 @@ var accountKinds = map[string]accountKind{
 
 // The suite on kinds of accounts, without other answers. With OMNIBUCKET_ACCOUNTS it runs each case.
 func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for them
 	for name, kind := range accountKinds {
 		t.Run(name, func(t *testing.T) {

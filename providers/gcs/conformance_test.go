@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -156,6 +157,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestFurtherConformance(t *testing.T) {
+	testserver.Further(t)
 	s := needServer(t)
 	t.Run(composite.column, func(t *testing.T) {
 		t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -196,6 +198,7 @@ func TestConformanceToGooglesRules(t *testing.T) {
 }
 
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
+	testserver.Further(t)
 	t.Run("gcs", func(t *testing.T) {
 		conformToRules(t, setting{"gcs", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }, nil, storagetest.WithName("gcs")})
 	})

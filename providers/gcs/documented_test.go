@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/storagetest"
@@ -50,6 +51,7 @@ var undisturbed = map[string]string{
 // The rule server, with the transient answers that Google documents. fake-gcs-server appends the
 // bytes that a session already has, and ignores most conditions: it cannot judge a repeated request.
 func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	t.Run("plain", func(t *testing.T) {
 		answering := conformWithAnswers(t, nil, 2, undisturbed)
@@ -94,6 +96,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, left map[st
 
 // A bucket with a retention policy takes no open uploads.
 func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	s := startRuleServer(t)
 	s.kind = retaining

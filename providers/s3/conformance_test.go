@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/folderorder"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -62,6 +63,7 @@ func TestConformance(t *testing.T) {
 
 // Another server changes what the driver receives, and not which goroutines it runs.
 func TestFurtherConformance(t *testing.T) {
+	testserver.Further(t)
 	t.Run("versitygw", func(t *testing.T) { conformAsItIs(t, "versitygw") })
 }
 
@@ -87,6 +89,7 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 
 // The server keeps its buckets in a directory, or in another service.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	for name, service := range map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": func(t *testing.T) driver.ServiceDriver {
@@ -130,6 +133,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 // The server lists like a directory tree. The rules of reads, writes and failures do not depend
 // on that.
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
 	server, err := s3server.Start(folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}}))

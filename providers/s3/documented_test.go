@@ -18,6 +18,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -29,6 +30,7 @@ const leastPart = 64 << 10 // of an upload, in the servers of these tests
 // Amazon's rules, the transient answers that Amazon documents, and in each bucket an upload that
 // another program has not finished, whose key makes a page of uploads unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
+	testserver.Further(t)
 	s, answering := answeringServer(t, "aws", documented.Amazon)
 	foreign := s.withForeignUploads()
 	conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
@@ -51,6 +53,7 @@ var amazonsRare = []string{"POST restore", "PUT retention"}
 // A role that only writes may do all this in a bucket with SSE-KMS, except to read checksums. The
 // rules of reads and signatures do not ask for them.
 func TestFurtherConformanceWithTransientAnswersAndWithoutDecrypt(t *testing.T) {
+	testserver.Further(t)
 	s, _ := answeringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
 	conform(t, s, withSmallParts, append(documented.Skips(withoutChecksums), storagetest.WithName("s3"),
 		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD", "R6", "R7", "R8", "L1", "L3", "S2", "S3", "T1", "T2"))...)
@@ -65,6 +68,7 @@ var withoutChecksums = map[string]string{
 // A bucket with a default retention keeps every version for a day, and takes no write without a checksum:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T) {
+	testserver.Further(t)
 	s, _ := answeringServer(t, "aws", documented.Amazon)
 	made := s.made
 	s.retains, s.made = true, func(t *testing.T, bucket string) {
@@ -119,6 +123,7 @@ var underRetention = map[string]string{
 
 // The kin of Amazon have other transient answers, to the same requests, and lack some of them.
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
+	testserver.Further(t)
 	for name, kin := range map[string]struct {
 		answers []documented.Answer
 		kinds   []documented.Kind

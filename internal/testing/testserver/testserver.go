@@ -45,6 +45,15 @@ func Program(t *testing.T, name string) string {
 	return path
 }
 
+// Further is for a test that repeats others in another setting of a driver or server: without
+// [Required], it is skipped, so that "go test ./..." answers soon.
+func Further(t *testing.T) {
+	t.Helper()
+	if os.Getenv(Required) == "" {
+		t.Skipf(`it repeats other tests in another setting: "make test" runs it, as does: %s=1 go test -C %s .`, Required, packageDir())
+	}
+}
+
 func missing(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv(Required) != "" {

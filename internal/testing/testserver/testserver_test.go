@@ -61,3 +61,15 @@ func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(script), "\nexport "+Required+"=1")
 }
+
+func TestAFurtherTestRunsIfEverythingIsRequired(t *testing.T) {
+	t.Setenv(Required, "1")
+	Further(t)
+	ran := true
+	t.Run("without", func(t *testing.T) {
+		t.Setenv(Required, "")
+		defer func() { ran = !t.Skipped() }()
+		Further(t)
+	})
+	require.False(t, ran)
+}
