@@ -7,7 +7,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 func putCORS(r *request) error {
@@ -25,13 +24,10 @@ func putCORS(r *request) error {
 }
 
 func getCORS(b *state.Bucket) (any, error) {
-	var response cors.Configuration
 	if b.CORS == nil {
 		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
 	}
-	response.Rules = b.CORS.Rules
-	response.Xmlns = xmldoc.Namespace
-	return response, nil
+	return b.CORS, nil
 }
 
 // matchingRule returns the first rule that allows this, or nil.
