@@ -24,6 +24,16 @@ func Need(t *testing.T, variable string) string {
 	return value
 }
 
+// Offered is like Need for a test that goes through the servers that there are. If this one is not
+// there, it returns "".
+func Offered(t *testing.T, variable string) string {
+	t.Helper()
+	if os.Getenv(variable) == "" && os.Getenv(Required) == "" {
+		return ""
+	}
+	return Need(t, variable)
+}
+
 // Program returns the path of a program. If the machine does not have it, Program skips or fails the
 // test.
 func Program(t *testing.T, name string) string {
