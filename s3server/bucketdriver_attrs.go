@@ -1,6 +1,8 @@
 package s3server
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"net/url"
@@ -8,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -66,10 +67,11 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 
 // crc32cOf returns a checksum of the whole content, if it is a CRC32C.
 func crc32cOf(sum checksum.Sum) storage.CRC32C {
-	if sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
+	raw, err := base64.StdEncoding.DecodeString(sum.Value)
+	if err != nil || len(raw) != 4 || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
 		return storage.CRC32C{}
 	}
-	return httpheader.DecodeCRC32C(sum.Value)
+	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
 }
 
 // code returns S3's code of an error, or "".

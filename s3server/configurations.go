@@ -147,18 +147,11 @@ func getRequestPayment(b *state.Bucket) (any, error) {
 	return response, nil
 }
 
-func putRequestPayment(r *request) error {
-	var asked requestPayment
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" || len(asked.Unknown) > 0 {
+func (p *requestPayment) check() error {
+	if p.Payer != payerRequester && p.Payer != "BucketOwner" || len(p.Unknown) > 0 {
 		return s3error.New("MalformedXML")
 	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Payer = asked.Payer
-		return nil
-	})
+	return nil
 }
 
 // payerHeader is the header, or the field of a form, with which a requester agrees to pay.

@@ -9,20 +9,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-func putCORS(r *request) error {
-	var asked cors.Configuration
-	if err := r.readVouched(&asked); err != nil {
-		return err
-	}
-	if err := asked.Check(); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.CORS = &asked
-		return nil
-	})
-}
-
 func getCORS(b *state.Bucket) (any, error) {
 	if b.CORS == nil {
 		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)

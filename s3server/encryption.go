@@ -201,20 +201,6 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 	return encryptionConfiguration{Rule: []state.EncryptionRule{rule}}, nil
 }
 
-func putBucketEncryption(r *request) error {
-	var asked encryptionConfiguration
-	if err := r.readVouched(&asked); err != nil {
-		return err
-	}
-	if err := asked.check(); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Encryption = &asked.Rule[0]
-		return nil
-	})
-}
-
 // hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets
 // an object be copied to itself.
 func hasEncryptionRule(r *request) (has bool) {

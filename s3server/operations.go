@@ -4,7 +4,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/acl"
+	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
 type handler = func(*request) error
@@ -42,14 +45,14 @@ var operations = map[string]operation{
 	"BUCKET GET versioning":           {"GetBucketVersioning", show("VersioningConfiguration", getVersioning)},
 	"BUCKET PUT versioning":           {"PutBucketVersioning", putVersioning},
 	"BUCKET GET cors":                 {"GetBucketCors", show("CORSConfiguration", getCORS)},
-	"BUCKET PUT cors":                 {"PutBucketCors", putCORS},
+	"BUCKET PUT cors":                 {"PutBucketCors", configure((*request).readVouched, (*cors.Configuration).Check, func(b *state.Bucket, c *cors.Configuration) { b.CORS = c })},
 	"BUCKET DELETE cors":              {"DeleteBucketCors", reset(func(b *state.Bucket) { b.CORS = nil })},
 	"BUCKET GET policy":               {"GetBucketPolicy", getPolicy},
 	"BUCKET PUT policy":               {"PutBucketPolicy", putPolicy},
 	"BUCKET DELETE policy":            {"DeleteBucketPolicy", reset(func(b *state.Bucket) { b.Policy = nil })},
 	"BUCKET GET policyStatus":         {"GetBucketPolicyStatus", getPolicyStatus},
 	"BUCKET GET publicAccessBlock":    {"GetPublicAccessBlock", show("PublicAccessBlockConfiguration", getAccessBlock)},
-	"BUCKET PUT publicAccessBlock":    {"PutPublicAccessBlock", putAccessBlock},
+	"BUCKET PUT publicAccessBlock":    {"PutPublicAccessBlock", configure((*request).readXML, nil, func(b *state.Bucket, c *acl.Block) { b.Block = c })},
 	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", reset(func(b *state.Bucket) { b.Block = nil })},
 	"BUCKET GET ownershipControls":    {"GetBucketOwnershipControls", show("OwnershipControls", getOwnership)},
 	"BUCKET PUT ownershipControls":    {"PutBucketOwnershipControls", putOwnership},
@@ -65,10 +68,10 @@ var operations = map[string]operation{
 	"BUCKET PUT tagging":              {"PutBucketTagging", putBucketTagging},
 	"BUCKET DELETE tagging":           {"DeleteBucketTagging", reset(func(b *state.Bucket) { b.Tags = nil })},
 	"BUCKET GET encryption":           {"GetBucketEncryption", show("ServerSideEncryptionConfiguration", getBucketEncryption)},
-	"BUCKET PUT encryption":           {"PutBucketEncryption", putBucketEncryption},
+	"BUCKET PUT encryption":           {"PutBucketEncryption", configure((*request).readVouched, (*encryptionConfiguration).check, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] })},
 	"BUCKET DELETE encryption":        {"DeleteBucketEncryption", reset(func(b *state.Bucket) { b.Encryption = nil })},
 	"BUCKET GET requestPayment":       {"GetBucketRequestPayment", show("RequestPaymentConfiguration", getRequestPayment)},
-	"BUCKET PUT requestPayment":       {"PutBucketRequestPayment", putRequestPayment},
+	"BUCKET PUT requestPayment":       {"PutBucketRequestPayment", configure((*request).readXML, (*requestPayment).check, func(b *state.Bucket, c *requestPayment) { b.Payer = c.Payer })},
 	"BUCKET GET accelerate":           {"GetBucketAccelerateConfiguration", show("AccelerateConfiguration", getAcceleration)},
 	"BUCKET PUT accelerate":           {"PutBucketAccelerateConfiguration", putAcceleration},
 	"BUCKET GET logging":              {"GetBucketLogging", getLogging},
@@ -76,7 +79,7 @@ var operations = map[string]operation{
 	"BUCKET GET notification":         {"GetBucketNotificationConfiguration", show("NotificationConfiguration", getNotification)},
 	"BUCKET PUT notification":         {"PutBucketNotificationConfiguration", putNotification},
 	"BUCKET GET website":              {"GetBucketWebsite", show("WebsiteConfiguration", getWebsite)},
-	"BUCKET PUT website":              {"PutBucketWebsite", putWebsite},
+	"BUCKET PUT website":              {"PutBucketWebsite", configure((*request).readXML, (*website.Configuration).Check, func(b *state.Bucket, c *website.Configuration) { b.Website = c })},
 	"BUCKET DELETE website":           {"DeleteBucketWebsite", reset(func(b *state.Bucket) { b.Website = nil })},
 	"BUCKET GET replication":          {"GetBucketReplication", getReplication},
 	"BUCKET DELETE replication":       {"DeleteBucketReplication", reset(func(*state.Bucket) {})}, // AWS does not mind that there is none

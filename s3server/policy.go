@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -86,17 +85,6 @@ func getAccessBlock(b *state.Bucket) (any, error) {
 		return nil, s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
 	}
 	return b.Block, nil
-}
-
-func putAccessBlock(r *request) error {
-	var asked acl.Block
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Block = &asked
-		return nil
-	})
 }
 
 type ownershipControls struct {

@@ -33,6 +33,26 @@ func show(name string, f func(*state.Bucket) (any, error)) handler {
 	}
 }
 
+// configure returns a handler that reads a document of settings, checks it unless check is nil, and
+// gives the settings to the bucket.
+func configure[T any](read func(*request, any) error, check func(*T) error, set func(*state.Bucket, *T)) handler {
+	return func(r *request) error {
+		var asked T
+		if err := read(r, &asked); err != nil {
+			return err
+		}
+		if check != nil {
+			if err := check(&asked); err != nil {
+				return err
+			}
+		}
+		return r.setting(http.StatusOK, func(b *state.Bucket) error {
+			set(b, &asked)
+			return nil
+		})
+	}
+}
+
 // reset returns a handler that removes settings of the bucket.
 func reset(f func(*state.Bucket)) handler {
 	return func(r *request) error {

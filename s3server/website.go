@@ -17,20 +17,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-func putWebsite(r *request) error {
-	var asked website.Configuration
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if err := asked.Check(); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Website = &asked
-		return nil
-	})
-}
-
 func getWebsite(b *state.Bucket) (any, error) {
 	if b.Website == nil {
 		return nil, noWebsite(b.Name)

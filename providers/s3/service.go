@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/bucketupdate"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -192,33 +192,23 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 }
 
 func (b *managed) apply(ctx context.Context, r *driver.BucketRequest) error {
-	if r.PublicAccess != nil && !*r.PublicAccess {
-		if err := b.change(ctx, func() error { return b.setPublic(ctx, false) }); err != nil {
+	for _, setting := range []struct {
+		asked  bool
+		change func() error
+	}{
+		{r.PublicAccess != nil && !*r.PublicAccess, func() error { return b.setPublic(ctx, false) }},
+		{r.Versioning != nil, func() error { return b.setVersioning(ctx, *r.Versioning) }},
+		{r.ObjectLock || r.DefaultRetention != nil, func() error { return b.setObjectLock(ctx, r) }},
+		{r.CORS != nil, func() error { return b.putCORS(ctx, *r.CORS) }},
+		{r.Lifecycle != nil, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }},
+		{r.PublicAccess != nil && *r.PublicAccess, func() error { return b.setPublic(ctx, true) }},
+	} {
+		if !setting.asked {
+			continue
+		}
+		if err := b.change(ctx, setting.change); err != nil {
 			return err
 		}
-	}
-	if r.Versioning != nil {
-		if err := b.change(ctx, func() error { return b.setVersioning(ctx, *r.Versioning) }); err != nil {
-			return err
-		}
-	}
-	if r.ObjectLock || r.DefaultRetention != nil {
-		if err := b.change(ctx, func() error { return b.setObjectLock(ctx, r) }); err != nil {
-			return err
-		}
-	}
-	if r.CORS != nil {
-		if err := b.change(ctx, func() error { return b.putCORS(ctx, *r.CORS) }); err != nil {
-			return err
-		}
-	}
-	if r.Lifecycle != nil {
-		if err := b.change(ctx, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }); err != nil {
-			return err
-		}
-	}
-	if r.PublicAccess != nil && *r.PublicAccess {
-		return b.change(ctx, func() error { return b.setPublic(ctx, true) })
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package driverstore
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -13,7 +15,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -214,7 +215,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 
 // sumOfCRC returns the checksum that the driver knows.
 func sumOfCRC(crc storage.CRC32C) checksum.Sum {
-	return checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: httpheader.EncodeCRC32C(crc.Sum), Covers: checksum.FullObject}
+	return checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc.Sum)), Covers: checksum.FullObject}
 }
 
 // owner returns the account of the bucket.
