@@ -139,10 +139,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	if r.ObjectLock {
 		in.ObjectLockEnabledForBucket = aws.Bool(true)
 	}
-	err = writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.client.CreateBucket(ctx, in)
-		return err
-	})
+	err = sendWrite(ctx, b.account.client.CreateBucket, in)
 	if isCode(err, "OperationAborted") {
 		return sdkerror.WithHint(err, "a bucket of this name was deleted a short time ago, or is being created: try later, or take another name")
 	}
@@ -243,10 +240,7 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 // DeleteBucket fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := s.inBucketRegion(name, func(b *managed) error {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
-			return err
-		})
+		return sendWrite(ctx, b.account.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
 	})
 	if err == nil {
 		s.unsettled.Delete(name)
