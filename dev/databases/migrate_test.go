@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +37,33 @@ func TestConcurrentStartsMigrateOnce(t *testing.T) {
 			startAtOnce(t, d, address)
 		})
 	})
+}
+
+// A connection that makes a new database a write-ahead log does not wait for another that writes,
+// whatever its timeout is: SQLite fails at once.
+func TestAStartWaitsUntilTheDatabaseCanBecomeAWriteAheadLog(t *testing.T) {
+	d := databases[0]
+	address := d.create(t)
+	plain, _, _ := strings.Cut(address, "?")
+	holder, err := d.open(t, plain).Conn(t.Context())
+	require.NoError(t, err)
+	_, err = holder.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	require.ErrorContains(t, d.open(t, address).PingContext(t.Context()), "SQLITE_BUSY")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = sqlrecords.New(ctx, d.open(t, address), d.dialect)
+	require.ErrorIs(t, err, storage.Canceled)
+
+	released := make(chan error)
+	time.AfterFunc(50*time.Millisecond, func() {
+		_, err := holder.ExecContext(t.Context(), "ROLLBACK")
+		released <- err
+	})
+	_, err = sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
+	require.NoError(t, err)
+	require.NoError(t, <-released)
+	require.NoError(t, holder.Close())
 }
 
 func startAtOnce(t *testing.T, d database, address string) {

@@ -38,7 +38,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err != nil {
 		return err
 	}
-	connection, err := db.Conn(ctx)
+	connection, err := connect(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package sqlrecords
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -14,7 +16,7 @@ func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil
 	}
-	connection, err := db.Conn(ctx)
+	connection, err := connect(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -34,6 +36,24 @@ func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+// connect waits while the database is busy. A driver opens a connection with the pragmas of the address.
+// Two connections that make a new database a write-ahead log at once both read it first, and SQLite lets
+// one of them fail and not wait: https://www.sqlite.org/c3ref/busy_handler.html
+func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	for end := time.Now().Add(migrationBusyTimeout * time.Millisecond); ; {
+		connection, err := db.Conn(ctx)
+		var result codeError
+		if err == nil || !errors.As(err, &result) || primaryCode(result) != sqliteBusy || time.Now().After(end) {
+			return connection, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // databaseFile returns "" for a database in memory. Unlike the table of the same
