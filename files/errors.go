@@ -93,7 +93,7 @@ func toError(err error) error {
 	case *refusedError:
 		return own.err
 	}
-	if own, ok := errors.AsType[*Error](err); ok && (own.Code == TooLarge || own.Code == StoreFailed) { // of a boundedBody
+	if own, ok := errors.AsType[*Error](err); ok && (own.Code == TooLarge || own.Code == StoreFailed) { // of a body that is bounded
 		return own
 	}
 	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {

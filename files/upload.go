@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/mediatype"
 )
 
@@ -56,12 +57,15 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	if t := cmp.Or(o.MIMEType, mediatype.ByExtension(r.FileExt)); t != "" && storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(t))
 	}
+	if most := s.config.MaxSize; most > 0 {
+		body = bodylimit.New(body, most, tooLargeError(most))
+	}
 	key := k.key(r)
 	if s.inspects() {
 		key = k.waitingKey()
 		defer s.removeWaiting(ctx, key)
 	}
-	attrs, err := s.bucket.Upload(ctx, key, s.bounded(body), opts...)
+	attrs, err := s.bucket.Upload(ctx, key, body, opts...)
 	if err != nil {
 		return nil, toError(err)
 	}

@@ -19,7 +19,7 @@ func (s *Service) serve() {
 	c := s.config
 	s.responder = &responder{config: c}
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
-	s.pieces = &pieceTaker{service: s, wait: ctxtime.Sleep}
+	s.pieceWait = ctxtime.Sleep
 	feeds := c.MemoryLimit / feedsShare
 	s.feeds = newSharedMemory(feeds)
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pieces"
 )
 
 // A Piece is one part of a file that [Service.PutPiece] stores.
@@ -97,7 +96,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if e := cmp.Or(p.check(), s.checkValues(p.User.values())); e != nil {
 		return nil, e
 	}
-	return (&putPiece{pieceTaker: s.pieces, piece: p, claim: rand.Text()}).do(ctx)
+	return (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
 }
 
 func (p *Piece) check() *Error {
@@ -116,15 +115,9 @@ func (p *Piece) check() *Error {
 	return nil
 }
 
-// A pieceTaker takes pieces.
-type pieceTaker struct {
-	service *Service
-	wait    pieces.WaitFunc // for other calls
-}
-
 // A putPiece is one call of PutPiece.
 type putPiece struct {
-	*pieceTaker
+	service   *Service
 	piece     Piece
 	prefix    string // of the pieces, after enter
 	claim     string // of this call, when it makes the file
@@ -329,7 +322,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
 			seen, waited = s.revision, 0
 		}
 		if s.Claim != "" && s.Claim != u.claim && waited < claimFor {
-			if err := u.wait(ctx, poll); err != nil {
+			if err := u.service.pieceWait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
 			waited += poll

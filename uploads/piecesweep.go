@@ -11,20 +11,17 @@ import (
 	"github.com/omnibucket/storage/internal/pieces"
 )
 
-// expirePieces removes an upload in pieces that is idle: the pieces first, then the state. It returns
-// false if a call continues the upload after all. Once the state is aborted, a call with the token
-// starts another upload with other keys, whether or not this removal completes.
-func (k *keeper) expirePieces(ctx context.Context, s *session, g group, now time.Time, beside bool) (bool, error) {
-	newest, idle := g.newest, now.Sub(g.newest)
+// expirePieces removes an upload in pieces that is idle: the pieces first, then the state. now is the
+// bucket's time. It returns false if a call continues the upload after all. Once the state is aborted, a
+// call with the token starts another upload with other keys, whether or not this removal completes.
+func (k *keeper) expirePieces(ctx context.Context, s *session, g group, now time.Time) (bool, error) {
+	newest, idle, beside := g.newest, now.Sub(g.newest), k.beside()
 	if beside {
-		found, err := k.newest(ctx, s)
-		if err != nil {
+		var err error
+		if newest, err = k.newest(ctx, s); err != nil {
 			return false, err
 		}
-		if !g.newest.IsZero() { // by the clock of another bucket
-			g.idle = idle
-		}
-		newest, idle = found, min(now.Sub(found), g.idle)
+		idle = min(now.Sub(newest), g.idle) // each by the clock of its place
 	}
 	if idle < k.config.TTL {
 		return false, nil
@@ -83,11 +80,7 @@ type inside struct{ service *Service }
 // Unrecorded implements [pieces.Inside].
 func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	var names []string
-	groups := i.service.keeper.groupsAfter(ctx, i.service.bucket, "")
-	if _, inBucket := i.service.config.States.(bucketStates); !inBucket {
-		groups = i.service.keeper.listed(ctx, "")
-	}
-	for g, err := range groups {
+	for g, err := range i.service.keeper.sessions(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +111,7 @@ func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 // SetWaits implements [pieces.Inside].
 func (i inside) SetWaits(wait, pulse pieces.WaitFunc) {
 	if wait != nil {
-		i.service.pieces.wait = wait
+		i.service.pieceWait = wait
 	}
 	if pulse != nil {
 		i.service.keeper.pulse = pulse

@@ -79,13 +79,13 @@ func (h *tus) serveDraft(c *call) error {
 	return err
 }
 
-// setComplete sets the header that says that the client has nothing to send any more, or that it has.
+// setComplete sets the header that says whether the client has nothing more to send.
 func (c *call) setComplete(complete bool) {
-	name, yes, no := c.completeness()
-	if complete {
-		no = yes
+	name, value, no := c.completeness()
+	if !complete {
+		value = no
 	}
-	c.w.Header().Set(name, no)
+	c.w.Header().Set(name, value)
 }
 
 // setLimit sets the header with the limits of an upload, or of any if s is nil.

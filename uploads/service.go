@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -32,8 +33,8 @@ type Service struct {
 	keeper    *keeper
 	companion *companion
 	tus       *tus
-	feeds     *memory // of the requests that send bytes
-	pieces    *pieceTaker
+	feeds     *memory         // of the requests that send bytes
+	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is

@@ -63,46 +63,54 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 			}
 		}
 	}
-	states, inBucket := s.config.States.(bucketStates)
-	beside := !inBucket || states.bucket != storage.ReadWriter(s.bucket)
-	expire := func(g group) (bool, error) {
+	orphan := func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, g) }
+	sweep(s.keeper.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
-			return s.keeper.expire(ctx, clock, g, beside)
+			return s.keeper.expire(ctx, clock, g)
 		}
-		return s.keeper.removeOrphan(ctx, s.bucket, g)
-	}
-	switch {
-	case !beside:
-		sweep(s.keeper.groups(ctx, s.bucket, start), expire)
-		return removed, errors.Join(errs...)
-	case inBucket:
-		sweep(s.keeper.groups(ctx, states.bucket, start), expire)
-	default:
-		sweep(s.keeper.listed(ctx, start), expire)
-	}
-	if len(errs) < maxFailures {
-		sweep(s.keeper.groups(ctx, s.bucket, start), func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, s.bucket, g) })
+		return orphan(g)
+	})
+	if s.keeper.beside() && len(errs) < maxFailures {
+		sweep(around(ctx, s.keeper.groups, start), orphan)
 	}
 	return removed, errors.Join(errs...)
 }
 
-// A group is the objects of one session in one bucket.
+// A group is what is listed of one session: its objects, or if the states are not among those, its state.
 type group struct {
 	name     string
 	hasState bool
-	newest   time.Time
-	idle     time.Duration // of a state that is in no bucket
+	newest   time.Time     // of its objects
+	idle     time.Duration // of a state that is not among the objects
 }
 
-// groups lists the sessions in a bucket: those from the name start on, and then those before it.
-func (k *keeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+// beside reports whether the states are not in the bucket of the objects.
+func (k *keeper) beside() bool {
+	states, inBucket := k.config.States.(bucketStates)
+	return !inBucket || states.bucket != k.bucket
+}
+
+// sessions lists the sessions where their states are, from the name start on, and then those before it. In
+// the bucket of the objects, that is also what has no state.
+func (k *keeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
+	if k.beside() {
+		return around(ctx, k.listed, start)
+	}
+	return around(ctx, k.groups, start)
+}
+
+// around lists what comes after the name start, and then what comes before it.
+func around(ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for g, err := range k.groupsAfter(ctx, from, start) {
+		for g, err := range list(ctx, start) {
 			if !yield(g, err) || err != nil {
 				return
 			}
 		}
-		for g, err := range k.groupsAfter(ctx, from, "") {
+		if start == "" {
+			return
+		}
+		for g, err := range list(ctx, "") {
 			if g.name >= start || !yield(g, err) {
 				return
 			}
@@ -110,15 +118,15 @@ func (k *keeper) groups(ctx context.Context, from storage.Lister, start string) 
 	}
 }
 
-// groupsAfter lists the sessions in a bucket, in the order of their names.
-func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+// groups lists the sessions that have objects and whose name comes after start, in the order of names.
+func (k *keeper) groups(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
 		opts := []storage.ListOption{storage.WithPrefix(k.config.Prefix)}
 		if start != "" {
 			opts = append(opts, storage.WithStartAfter(k.config.Prefix+start))
 		}
-		for entry, err := range from.List(ctx, opts...) {
+		for entry, err := range k.bucket.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
@@ -151,33 +159,26 @@ func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start str
 	}
 }
 
-// listed lists the sessions whose state is in no bucket: those from the name start on, and then
-// those before it.
+// listed lists the sessions that have a state and whose name comes after start, in the order of names.
 func (k *keeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for _, from := range []string{start, ""} {
-			for after := k.config.Prefix + from; after != ""; {
-				found, next, err := k.config.States.ListStates(ctx, after, listPage)
-				if err != nil {
-					yield(group{}, err)
-					return
-				}
-				for _, state := range found {
-					name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, k.config.Prefix), "/")
-					ours := validName(name) && object == stateName
-					if !strings.HasPrefix(state.Key, k.config.Prefix) || from == "" && start != "" && name >= start {
-						next = ""
-						break
-					}
-					if ours && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
-						return
-					}
-				}
-				after = next
-			}
-			if start == "" {
+		for after := k.config.Prefix + start; strings.HasPrefix(after, k.config.Prefix); {
+			found, next, err := k.config.States.ListStates(ctx, after, listPage)
+			if err != nil {
+				yield(group{}, err)
 				return
 			}
+			for _, state := range found {
+				key, ours := strings.CutPrefix(state.Key, k.config.Prefix)
+				if !ours {
+					return
+				}
+				name, object, _ := strings.Cut(key, "/")
+				if validName(name) && object == stateName && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
+					return
+				}
+			}
+			after = next
 		}
 	}
 }
@@ -196,9 +197,8 @@ func validName(name string) bool {
 	return len(name) == len(sessionName("")) && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// expire removes a session if it has expired or was aborted. beside is set if its state is not in the
-// bucket of its objects.
-func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g group, beside bool) (bool, error) {
+// expire removes a session if it has expired or was aborted. clock is that of the bucket.
+func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g group) (bool, error) {
 	s, err := k.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
@@ -211,7 +211,7 @@ func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g 
 		if err != nil {
 			return false, err
 		}
-		return k.expirePieces(ctx, s, g, now, beside)
+		return k.expirePieces(ctx, s, g, now)
 	}
 	now := k.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
@@ -231,13 +231,13 @@ func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g 
 }
 
 // removeOrphan removes the objects of a session without a state.
-func (k *keeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
+func (k *keeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age := k.config.Now().Sub(g.newest)
 	if ticket := isTicket(g.name); ticket || g.name == clockName {
 		if age < orphanAge || ticket && age < k.config.UploadTTL+finishWithin {
 			return false, nil
 		}
-		err := from.Remove(ctx, k.config.Prefix+g.name)
+		err := k.bucket.Remove(ctx, k.config.Prefix+g.name)
 		return err == nil, err
 	}
 	if age < orphanAge {
@@ -247,6 +247,6 @@ func (k *keeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g gr
 	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(k.config.Prefix+g.name+"/"))
+	_, err = storage.RemoveMatching(ctx, k.bucket, nil, storage.WithPrefix(k.config.Prefix+g.name+"/"))
 	return err == nil, err
 }
