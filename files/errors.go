@@ -87,11 +87,8 @@ func toError(err error) error {
 	if err == nil {
 		return nil
 	}
-	switch own := err.(type) {
-	case *Error:
+	if own, ok := err.(*Error); ok {
 		return own
-	case *refusedError:
-		return own.err
 	}
 	if own, ok := errors.AsType[*Error](err); ok && (own.Code == TooLarge || own.Code == StoreFailed) { // of a body that is bounded
 		return own

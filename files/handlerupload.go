@@ -14,12 +14,13 @@ func (h *handler) upload(k kind, fields ...string) func(*call) error {
 		if err != nil {
 			return err
 		}
-		o := &UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
+		o := UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
+		metadata := o.metadata()
 		f.file.after = func() error {
-			o.Purpose = f.fields[fieldPurpose]
-			return validateLabel(fieldPurpose, o.Purpose)
+			metadata[metadataPurpose] = f.fields[fieldPurpose]
+			return validateLabel(fieldPurpose, metadata[metadataPurpose])
 		}
-		record, err := h.store.upload(c.Context(), k, f.file, o)
+		record, err := h.store.upload(c.Context(), k, f.file, o, metadata)
 		if err != nil {
 			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
 		}

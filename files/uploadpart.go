@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -44,9 +45,6 @@ func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOption
 	return s.uploadPart(ctx, s.temp, body, o)
 }
 
-// metadataPurpose has the purpose among the metadata of an upload in parts.
-const metadataPurpose = "purpose"
-
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
 	if !s.takesParts {
 		return nil, &Error{
@@ -60,16 +58,12 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	if body == nil {
 		return nil, invalid(fieldFile, "There is no file.")
 	}
-	target := &uploads.Target{Overwrite: !s.creates}
-	if storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
-		target.ContentType = o.MIMEType
-	}
 	f, err := k.uploads.PutPiece(ctx, uploads.Piece{
 		Token: o.Token, Count: o.Count, Number: o.Part, Body: body, User: uploads.User{ID: o.UploadedBy},
-		Name: o.OriginalFileName, Type: o.MIMEType, Metadata: map[string]string{metadataPurpose: o.Purpose}, Target: target,
+		Name: o.OriginalFileName, Type: o.MIMEType, Metadata: o.metadata(), Target: s.target(&o.UploadOptions),
 	})
 	if f == nil {
-		return nil, pieceError(err)
+		return nil, s.uploadError(err)
 	}
 	r, failure := s.made(ctx, k, f.Key)
 	switch {
@@ -110,8 +104,8 @@ func completedError(r *Record) error {
 // fieldsOfPieces are the names that fields of a piece have here.
 var fieldsOfPieces = map[string]string{"name": fieldName, "type": fieldType, "metadata": fieldPurpose}
 
-// pieceError converts an error of PutPiece.
-func pieceError(err error) error {
+// uploadError converts an error of a [uploads.Service].
+func (s *Store) uploadError(err error) error {
 	e, ok := errors.AsType[*uploads.Error](err)
 	if !ok {
 		return toError(err)
@@ -120,7 +114,9 @@ func pieceError(err error) error {
 		return own
 	}
 	switch e.Code {
-	case uploads.PartsChanged, uploads.NotFound, uploads.TooLarge:
+	case uploads.TooLarge:
+		return tooLargeError(s.config.MaxSize)
+	case uploads.PartsChanged, uploads.NotFound:
 		field := e.Field
 		if here, ok := fieldsOfPieces[field]; ok {
 			field = here
@@ -137,7 +133,7 @@ func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, err
 		Unguarded: true, Now: s.config.Now,
 		Stored: func(ctx context.Context, f *uploads.File) error { return s.record(ctx, k, f) },
 	}
-	if s.inspects() {
+	if s.config.Inspect != nil {
 		c.Inspect = func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
 			r := k.recordOf(f)
 			r.CRC32C = content.Attrs().CRC32C
@@ -151,7 +147,8 @@ func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, err
 	return uploads.New(s.bucket, c)
 }
 
-// record creates the record of a file whose parts were joined.
+// record creates the record of a file, the last step of an upload. If the response was lost, it looks
+// whether there is one.
 func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 	r := k.recordOf(f)
 	if f.Attrs == nil { // joined by an earlier call, and perhaps deleted since
@@ -166,8 +163,13 @@ func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 	}
 	r.describe(f.Attrs)
 	err := k.records.Create(ctx, r)
-	if storage.CodeOf(err) == storage.PreconditionFailed {
+	if storage.CodeOf(err) == storage.PreconditionFailed { // by an attempt whose response was lost, or another call
 		return nil
+	}
+	if errors.Is(err, storage.OutcomeUnknown) {
+		if _, look := k.records.Record(ctx, r.ID); look == nil {
+			return nil
+		}
 	}
 	return err
 }
@@ -176,7 +178,7 @@ func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 func (k kind) recordOf(f *uploads.File) *Record {
 	id, _ := k.id(f.Key)
 	return &Record{
-		ID: id, FileExt: strings.TrimPrefix(f.Key, k.bytes+id), MIMEType: f.ClaimedType, OriginalFileName: f.ClaimedName,
+		ID: id, FileExt: strings.TrimPrefix(f.Key, k.bytes+id), MIMEType: cmp.Or(f.ClaimedType, f.ContentType), OriginalFileName: f.ClaimedName,
 		OriginalLength: f.Size, UploadedBy: f.User.ID, Purpose: f.Metadata[metadataPurpose], Created: timeid.Time(id),
 	}
 }

@@ -16,17 +16,25 @@ import (
 type bounds struct {
 	judge   *rules.Judge
 	claimed int64 // bytes; 0: not known
+	most    int64 // bytes, of the application; 0: that of the rules
 }
 
 // newBounds returns the bounds of the rules, with the length that the sender claims.
-func newBounds(judge *rules.Judge, claimed int64) bounds { return bounds{judge, max(claimed, 0)} }
+func newBounds(judge *rules.Judge, claimed int64) bounds {
+	return bounds{judge: judge, claimed: max(claimed, 0)}
+}
+
+// onlyMost reports whether a stream is only limited, so that nobody but the store need look at it.
+func (b bounds) onlyMost() bool {
+	return !b.judge.LooksAtContent() && b.judge.Rules().MinSize == 0 && b.claimed == 0
+}
 
 // checkClaim checks only the claimed length.
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
 	}
-	return refused(b.judge.CheckSize(b.claimed))
+	return b.check(b.claimed)
 }
 
 // check checks the length n of a file.
@@ -34,15 +42,21 @@ func (b bounds) check(n int64) *Error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return wrongSize()
 	}
+	if b.most > 0 && n > b.most {
+		return tooLarge(fileField, b.most)
+	}
 	return refused(b.judge.CheckSize(n))
 }
 
 // limit returns the length after which a stream is too long.
 func (b bounds) limit() int64 {
-	if most := b.judge.Rules().MaxSize; b.claimed == 0 || b.claimed > most {
-		return most
+	most := b.judge.Rules().MaxSize
+	for _, n := range []int64{b.most, b.claimed} {
+		if n > 0 {
+			most = min(most, n)
+		}
 	}
-	return b.claimed
+	return most
 }
 
 // A body is a file that streams into the store. It fails as soon as the file is too

@@ -69,7 +69,15 @@ func (s *session) run() string {
 
 // extension returns the extension of the name of a file in pieces.
 func (s *session) extension() string {
-	if e := strings.ToLower(path.Ext(s.Name)); s.Pieces != nil && e != "" && isExtension(e) {
+	if s.Pieces == nil {
+		return ""
+	}
+	return extensionOf(s.Name)
+}
+
+// extensionOf returns the extension of a name if a key may have it.
+func extensionOf(name string) string {
+	if e := strings.ToLower(path.Ext(name)); isExtension(e) {
 		return e
 	}
 	return ""

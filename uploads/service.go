@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -103,7 +104,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 // result describes the stored object and adds its URL.
 func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, u User, name string) (*File, error) {
 	f := &File{
-		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: v.ContentType,
+		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: cmp.Or(a.ContentType, v.ContentType), // Config.Inspect may have changed it
 		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified, Attrs: a,
 	}
 	if f.Modified.IsZero() {
