@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -213,7 +214,7 @@ func (c *Config) problem() (field, rule string) {
 	case c.MemoryLimit < minMemory:
 		return "Config.MemoryLimit", "must be at least 16 MiB"
 	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"), strings.Contains("/"+c.Prefix, "/./"), strings.Contains("/"+c.Prefix, "/../"),
-		len(c.Prefix) > 512, strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !isSafe(r) }):
+		len(c.Prefix) > 512, strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }):
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	for _, origin := range c.Origins {

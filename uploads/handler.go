@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 // serve prepares the service to serve requests.
@@ -21,11 +22,12 @@ func (s *Service) serve() {
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
 	s.pieceWait = ctxtime.Sleep
 	feeds := c.MemoryLimit / feedsShare
-	s.feeds = newSharedMemory(feeds)
+	s.feeds = fairshare.New(feeds)
+	s.feeds.Spare = true
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
-		memory: newMemory(c.MemoryLimit - feeds), feeds: s.feeds, pace: defaultPace,
+		memory: fairshare.New(c.MemoryLimit - feeds), pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
 	s.mux = s.routes()

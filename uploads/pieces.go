@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // A Piece is one part of a file that [Service.PutPiece] stores.
@@ -77,7 +78,7 @@ func (s *session) extension() string {
 
 // extensionOf returns the extension of a name if a key may have it.
 func extensionOf(name string) string {
-	if e := strings.ToLower(path.Ext(name)); isExtension(e) {
+	if e := strings.ToLower(path.Ext(name)); keypattern.IsExtension(e) {
 		return e
 	}
 	return ""
@@ -403,7 +404,7 @@ func (k *keeper) drawKey(s *session) error {
 	}
 	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
 	if !k.service.judge.LooksAtContent() {
-		s.Target.Key = k.service.pattern.key(s.file().User.values(), s.Begun, random, s.extension())
+		s.Target.Key = k.service.pattern.Key(s.file().User.values(), s.Begun, random, s.extension())
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -25,7 +27,7 @@ type Service struct {
 	config  Config
 	judge   *rules.Judge
 	maxSize int64 // bytes; 0: that of the store
-	pattern *pattern
+	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 	tokens  *tokens
 
@@ -34,7 +36,7 @@ type Service struct {
 	keeper    *keeper
 	companion *companion
 	tus       *tus
-	feeds     *memory         // of the requests that send bytes
+	feeds     *fairshare.Pool // of the requests that send bytes
 	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
 
@@ -58,7 +60,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if err != nil {
 		return nil, webapi.Misconfigured(op, "Config.Rules:", err.Error(), "")
 	}
-	p, flaw := parsePattern(c.Key)
+	p, flaw := keypattern.Parse(c.Key)
 	if flaw != "" {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
@@ -140,11 +142,11 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 
 // checkValues checks that the values fill the pattern, and that a file can have the key.
 func (s *Service) checkValues(v values) *Error {
-	if e := s.pattern.check(v); e != nil {
-		return e
+	if name, flaw := s.pattern.Check(v); flaw != "" {
+		return invalid(CleanName(name), flaw)
 	}
-	if s.config.reserves(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, "")) {
-		return refuse(s.pattern.values[0], InvalidValue, "This value is reserved.")
+	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {
+		return invalid(s.pattern.Values[0], "This value is reserved.")
 	}
 	return nil
 }
@@ -161,7 +163,7 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-func randomKey(from io.Reader) (random [randomBytes]byte, err error) {
+func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	if _, err = io.ReadFull(from, random[:]); err != nil {
 		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
 	}
@@ -184,7 +186,7 @@ func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if e := s.checkValues(values); e != nil {
 		return e
 	}
-	if !s.pattern.matches(key, values) {
+	if !s.pattern.Matches(key, values) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {

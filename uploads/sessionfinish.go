@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/writeid"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 const (
@@ -326,7 +327,7 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	u.Width, u.Height = v.Width, v.Height
 	if s.Random != nil {
 		most := t.MaxSize
-		t = service.target(service.pattern.key(u.User.values(), s.Begun, [randomBytes]byte(s.Random), v.Extension), v)
+		t = service.target(service.pattern.Key(u.User.values(), s.Begun, keypattern.Random(s.Random), v.Extension), v)
 		t.MaxSize = most
 		return t, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -189,12 +190,12 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 }
 
 // target returns where and how the file is kept.
-func (t *storeOp) target(random [randomBytes]byte) Target {
+func (t *storeOp) target(random keypattern.Random) Target {
 	s, asked, extension := t.service, t.upload.Target, t.verdict.Extension
 	if asked != nil && !s.judge.LooksAtContent() {
 		extension = extensionOf(t.upload.Name)
 	}
-	usual := s.target(s.pattern.key(t.upload.User.values(), t.began, random, extension), t.verdict)
+	usual := s.target(s.pattern.Key(t.upload.User.values(), t.began, random, extension), t.verdict)
 	if asked == nil {
 		return usual
 	}
@@ -217,7 +218,7 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 	if err != nil {
 		return nil, err
 	}
-	staged := Target{Key: s.config.Prefix + randomText.EncodeToString(random[:]), Overwrite: !s.guarded}
+	staged := Target{Key: s.config.Prefix + random.String(), Overwrite: !s.guarded}
 	if target.ContentType != "" { // else the store finds one
 		staged.ContentType = contentTypeOfPending
 	}

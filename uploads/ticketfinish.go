@@ -81,7 +81,7 @@ func (s *Service) finish(ctx context.Context, t ticket, v values) (*File, *Error
 		s.discard(ctx, pending)
 		return nil, e
 	}
-	key := s.pattern.key(v, t.issued, s.tokens.finalRandom(t), arrived.verdict.Extension)
+	key := s.pattern.Key(v, t.issued, s.tokens.finalRandom(t), arrived.verdict.Extension)
 	if e := s.copyToFinal(ctx, pending, key, arrived.verdict); e != nil {
 		if isGone(e) {
 			return s.findFinished(ctx, t, v, e)
@@ -157,7 +157,7 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules
 // findFinished returns the file that an earlier call has stored.
 func (s *Service) findFinished(ctx context.Context, t ticket, v values, why *Error) (*File, *Error) {
 	for _, extension := range s.judge.Extensions() {
-		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.tokens.finalRandom(t), extension), t.size)
+		f, e := s.inspectStored(ctx, s.pattern.Key(v, t.issued, s.tokens.finalRandom(t), extension), t.size)
 		if e == nil {
 			return s.resultOf(ctx, f, t)
 		}
