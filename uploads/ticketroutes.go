@@ -108,16 +108,16 @@ func (h *routes) signParts(c *call) (status int, value any, err error) {
 	if err := readJSON(c, &asked, maxBegin, true); err != nil {
 		return 0, nil, err
 	}
-	t, upload, e := h.service.decodeParts(c.Context(), asked.Token, c.user.values())
-	if e == nil {
-		e = checkNumbers(asked.Numbers, t.parts)
-	}
+	t, upload, e := h.service.openParts(c.Context(), asked.Token, c.user)
 	if e != nil {
-		return 0, nil, e.about(t.name)
+		return 0, nil, e
+	}
+	if e := checkNumbers(asked.Numbers, t.said.parts); e != nil {
+		return 0, nil, e.about(t.said.name)
 	}
 	parts := make([]signedTicketPart, len(asked.Numbers))
 	for i, number := range asked.Numbers {
-		signed, err := h.service.signPart(c.Context(), t, upload, number)
+		signed, err := t.signPart(c.Context(), upload, number)
 		if err != nil {
 			return 0, nil, err
 		}
