@@ -77,7 +77,7 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		dead := f.beside(t)
-		records := &failingRecords{Records: f.records, n: 1, lost: true} // its Create
+		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}} // its Create
 		s, err := files.New(dead.bucket, f.instead(records), files.Config{})
 		require.NoError(t, err)
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
@@ -152,7 +152,7 @@ func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		dying := f.beside(t)
-		s, err := files.New(dying.bucket, f.instead(&failingRecords{Records: f.records, n: 1, lost: true}), files.Config{})
+		s, err := files.New(dying.bucket, f.instead(&blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}), files.Config{})
 		require.NoError(t, err)
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)

@@ -147,8 +147,8 @@ func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, err
 	return uploads.New(s.bucket, c)
 }
 
-// record creates the record of a file, the last step of an upload. If the response was lost, it looks
-// whether there is one.
+// record creates the record of a file, the last step of an upload. If the response was lost, or
+// database/sql has repeated an attempt whose response was, record looks whether there is one.
 func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 	r := k.recordOf(f)
 	if f.Attrs == nil { // joined by an earlier call, and perhaps deleted since
@@ -163,13 +163,16 @@ func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 	}
 	r.describe(f.Attrs)
 	err := k.records.Create(ctx, r)
-	if storage.CodeOf(err) == storage.PreconditionFailed { // by an attempt whose response was lost, or another call
-		return nil
+	there := storage.CodeOf(err) == storage.PreconditionFailed
+	if !there && !errors.Is(err, storage.OutcomeUnknown) {
+		return err
 	}
-	if errors.Is(err, storage.OutcomeUnknown) {
-		if _, look := k.records.Record(ctx, r.ID); look == nil {
-			return nil
-		}
+	_, look := k.records.Record(ctx, r.ID)
+	switch {
+	case look == nil, there && storage.CodeOf(look) == storage.ObjectNotFound: // deleted since
+		return nil
+	case there:
+		return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
 	}
 	return err
 }

@@ -2,6 +2,8 @@ package uploads_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +68,36 @@ func TestIdlePiecesWhoseStateIsInAnotherBucket(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Other objects of the bucket make pages shorter, and the store's clock leaves nothing.
+func TestStatesInABucketAreListedInPages(t *testing.T) {
+	now := &clock{}
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))
+	var want []string
+	for i := range 7 {
+		want = append(want, fmt.Sprintf("up/%d/state.json", i))
+		for _, key := range []string{want[i], fmt.Sprintf("up/%d/other", i), fmt.Sprint("zz/", i)} {
+			_, err := bucket.Upload(t.Context(), key, strings.NewReader("{}"))
+			require.NoError(t, err)
+		}
+	}
+	now.Advance(time.Hour)
+	for _, limit := range []int{1, 3, 7, 1000} {
+		var got []string
+		for after, more := "", true; more; more = after != "" {
+			found, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), after, limit)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(found), limit)
+			for _, state := range found {
+				got = append(got, state.Key)
+				require.InDelta(t, time.Hour, state.Idle, float64(time.Minute))
+			}
+			after = next
+		}
+		require.Equal(t, want, got, "%d at a time", limit)
+	}
+	exists, err := bucket.Exists(t.Context(), uploads.DefaultPrefix+"clock")
+	require.NoError(t, err)
+	require.False(t, exists)
 }
