@@ -2,7 +2,7 @@
 #
 #	docker build -t s3server .
 #	docker run --rm -p 9000:9000 s3server --create photos
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
 ARG TARGETOS
 ARG TARGETARCH
 WORKDIR /src

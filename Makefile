@@ -7,6 +7,7 @@ FUZZTIME ?= 10s
 ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MISSPELL := github.com/golangci/misspell/cmd/misspell@v0.8.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test at the same time, in each of the two groups of scripts/tests: some wait for
 # timers and disks more than they compute.
@@ -17,20 +18,16 @@ PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./files ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
 # with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
-RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./driver ./lease ./internal/...
+RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./driver ./lease ./internal/... ./providers/internal/... ./cmd/internal/...
 # The race detector leaves these out, because they import an SDK that no other package of RACED needs.
-UNRACED := ./internal/testing/permissions
+UNRACED := ./providers/internal/testing/permissions
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
-# The tests of files/sqlrecords that need a database are a separate module.
-DATABASES := files/sqlrecords/databases
-# An example with a library of its own.
-PARQUET := examples/parquet
 # Modules beside the root's whose tests need servers.
-SERVED  := cmd/omnibucket adapters/gocloud adapters/objstore adapters/afero adapters/tus $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp examples/migrating adapters/iceberg adapters/sqlite
-MODULES := $(SERVED) benchmarks testservers analyzers
+SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite
+MODULES := $(SERVED) analyzers
 # Runs a command here with real servers: docs/testing.md.
-WITH_SERVERS := $(GO) run -C testservers . --
+WITH_SERVERS := $(GO) run -C dev/testservers . --
 
 FULL ?= false
 
@@ -40,7 +37,7 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -103,6 +100,12 @@ lint: fmt imports prose spelling workflows
 		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
 	done
 
+vulnerabilities: ## fails if a published module calls code with a known vulnerability; needs vuln.go.dev
+	@for module in . $(filter-out dev,$(MODULES)); do \
+		echo "govulncheck ($$module)"; \
+		(cd $$module && $(GO) run $(GOVULNCHECK) ./...) || exit 1; \
+	done
+
 site: ## checks the spelling of the documentation, and builds its site into site/.vitepress/dist
 	@command -v npm >/dev/null || { echo "make site: npm, which comes with Node.js, is missing" >&2; exit 1; }
 	@cd site && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error; } || { echo "make site: npm cannot install the packages of site/package-lock.json: it needs npm's registry, or a cache that has them" >&2; exit 1; }
@@ -110,20 +113,20 @@ site: ## checks the spelling of the documentation, and builds its site into site
 
 pictures: ## draws the pictures of the documentation again, in Chromium
 	@scripts/programs nodejs npm chromium
-	OMNIBUCKET_DRAW=1 $(GO) run -C testservers . -only chromium -- \
+	OMNIBUCKET_DRAW=1 $(GO) run -C dev/testservers . -only chromium -- \
 		$(GO) test -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
-	cd benchmarks && $(GO) run . -rounds $(ROUNDS)
+	cd dev/benchmarks && $(GO) run . -rounds $(ROUNDS)
 
 plots: ## measures again what docs/performance.md shows, and draws its plots; on a quiet machine
-	cd benchmarks && $(GO) run . -run '$(PLOTS)' -rounds $(ROUNDS) -record ../docs/pictures/benchmarks
+	cd dev/benchmarks && $(GO) run . -run '$(PLOTS)' -rounds $(ROUNDS) -record ../docs/pictures/benchmarks
 
 fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
-permissions: ## writes docs/permissions.md from the table of internal/testing/permissions
-	$(GO) run ./internal/testing/permissions/page >docs/permissions.md.new
+permissions: ## writes docs/permissions.md from the table of providers/internal/testing/permissions
+	$(GO) run ./providers/internal/testing/permissions/page >docs/permissions.md.new
 	mv docs/permissions.md.new docs/permissions.md
 
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
@@ -138,35 +141,35 @@ install-check: ## "go install cmd/omnibucket@version", from a module proxy in a 
 	GO="$(GO)" scripts/installcheck
 
 release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=true builds every program
-	$(GO) run -C release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
+	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
 
 support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support
 
 s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $OMNIBUCKET_S3TESTS
 	@scripts/programs curl nodejs npm python3 awscli
-	$(GO) run -C testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
+	$(GO) run -C dev/testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
 	OMNIBUCKET_S3SERVER_STORES=all $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
-	$(GO) run -C testservers . -only minio,minio-tls,versitygw -- $(GO) run -C judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
+	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 
 statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's
-	OMNIBUCKET_STATUSES=1 $(GO) run -C testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
+	OMNIBUCKET_STATUSES=1 $(GO) run -C dev/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
 
 accounts: ## the whole suite on each kind of account at Azure; make test leaves out rules that no kind changes
-	OMNIBUCKET_ACCOUNTS=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C testservers . -only azurite -- \
+	OMNIBUCKET_ACCOUNTS=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only azurite -- \
 		$(GO) test -count 1 -timeout 60m -run TestFurtherConformanceOfAzuresAccounts ./providers/azure
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium
-	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
+	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C dev/testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
 		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
 
 tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapters/tus
-	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C testservers . -only minio,gcs,azurite -- \
+	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C dev/testservers . -only minio,gcs,azurite -- \
 		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
 
 objstore: ## the conditional uploads of adapters/objstore, with objstore's main branch or OBJSTORE=version
-	GO="$(GO)" $(GO) run -C testservers . -only minio -- scripts/objstore $(OBJSTORE)
+	GO="$(GO)" $(GO) run -C dev/testservers . -only minio -- scripts/objstore $(OBJSTORE)
 
 wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -91,54 +92,36 @@ type Error struct {
 // Error returns operation, object, code, cause and hint in one line. Queries of addresses,
 // which may hold a signature, are masked, and a long key is cut.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("storage: ")
+	var where []string
 	if e.Op != "" {
-		b.WriteString(e.Op)
-		b.WriteByte(' ')
+		where = append(where, e.Op)
 	}
 	if e.Key != "" {
-		b.WriteString(redact.Quoted(e.Key))
-		b.WriteByte(' ')
+		where = append(where, redact.Quoted(e.Key))
 	}
 	if e.Version != "" {
-		b.WriteString("version ")
-		b.WriteString(redact.Quoted(e.Version))
-		b.WriteByte(' ')
+		where = append(where, "version", redact.Quoted(e.Version))
 	}
 	if e.Bucket != "" {
-		b.WriteString("in ")
-		b.WriteString(strings.TrimSpace(e.Provider + " bucket "))
-		b.WriteByte(' ')
-		b.WriteString(redact.Quoted(e.Bucket))
+		where = append(where, "in", strings.TrimSpace(e.Provider+" bucket"), redact.Quoted(e.Bucket))
 	}
-	head := strings.TrimRight(b.String(), " ")
-	if head != "storage:" {
-		head += ":"
+	text := "storage: "
+	if len(where) > 0 {
+		text += strings.Join(where, " ") + ": "
 	}
-	b.Reset()
-	b.WriteString(head)
-	b.WriteByte(' ')
-	if e.state.Text != "" {
-		b.WriteString(e.state.Text)
-	} else {
-		b.WriteString(string(e.Code))
-	}
+	text += cmp.Or(e.state.Text, string(e.Code))
 	if e.Unknown && e.Code != OutcomeUnknown {
-		b.WriteString(", outcome unknown")
+		text += ", outcome unknown"
 	}
 	if e.Err != nil {
 		if cause := e.Err.Error(); cause != string(e.Code) {
-			b.WriteString(": ")
-			b.WriteString(redact.Secrets(cause))
+			text += ": " + redact.Secrets(cause)
 		}
 	}
 	if e.Hint != "" {
-		b.WriteString(" (")
-		b.WriteString(e.Hint)
-		b.WriteByte(')')
+		text += " (" + e.Hint + ")"
 	}
-	return b.String()
+	return text
 }
 
 // Unwrap returns the provider's own error.

@@ -58,24 +58,27 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 	var given DownloadOptions
 	_ = given.Apply(opts...) // Download has refused bad options
-	sync := !given.set.NoSync
+	if err := rename(file, path, !given.set.NoSync); err != nil {
+		return fail(err)
+	}
+	return r.Attrs(), nil
+}
+
+// rename closes a complete file, and gives it the name path. With sync, a power failure afterwards loses
+// nothing of it.
+func rename(file *os.File, path string, sync bool) error {
 	if sync { // before the rename: else the name could survive a power failure without the bytes
 		if err := file.Sync(); err != nil {
-			return fail(err)
+			return err
 		}
 	}
 	if err := file.Close(); err != nil {
-		return fail(err)
+		return err
 	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return fail(err)
+	if err := os.Rename(file.Name(), path); err != nil || !sync {
+		return err
 	}
-	if sync {
-		if err := durable.SyncDir(filepath.Dir(path)); err != nil {
-			return fail(err)
-		}
-	}
-	return r.Attrs(), nil
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // checkTarget refuses a path that a file must not replace: a directory, or a device

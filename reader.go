@@ -156,14 +156,21 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	if e := checkFitsSlice(length); e != nil {
 		return nil, nil, located(b, "ReadAll", key, e)
 	}
-	data, err := readClaimed(r, length, claimedBytes)
+	data, err := readWhole(b, "ReadAll", key, r, claimedBytes)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkEnd(b, "ReadAll", key, r); err != nil {
-		return nil, nil, err
-	}
 	return data, r.Attrs(), nil
+}
+
+// readWhole reads all that r delivers; see readClaimed.
+func readWhole(b Downloader, op, key string, r *Reader, claimed int64) ([]byte, error) {
+	_, length := r.Range()
+	data, err := readClaimed(r, length, claimed)
+	if err != nil {
+		return nil, err
+	}
+	return data, checkEnd(b, op, key, r)
 }
 
 // checkFitsSlice refuses a length that no slice can have on a system with 32 bits.

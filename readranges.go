@@ -198,15 +198,12 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 
 // readOnly reads the only range, which the first request delivers.
 func (r *rangesRead) readOnly(length int64) error {
-	data, err := readClaimed(r.first, length, r.claimed)
-	if err != nil {
-		return err
-	}
-	if length > 0 {
+	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
+	if err == nil && length > 0 {
 		r.progress.Add(length)
 	}
 	r.results = [][]byte{data}
-	return r.object.checkEnd(r.first)
+	return err
 }
 
 // fetchBatch reads runs at once. The first request serves the first run if it begins there.

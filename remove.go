@@ -30,7 +30,7 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 }
 
 func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveAll", removal.Of(keys, removal.OfKey))
+	return removeSingly(ctx, b, "RemoveAll", removal.Map(keys, removal.OfKey))
 }
 
 // RemoveVersions removes versions permanently, by Key and Version of entries, as
@@ -43,7 +43,7 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 }
 
 func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveVersions", removal.Of(versions, func(v VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
+	return removeSingly(ctx, b, "RemoveVersions", removal.Map(versions, func(v VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
 }
 
 // RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts

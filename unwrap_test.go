@@ -218,6 +218,29 @@ func TestAViewOfPages(t *testing.T) {
 	})
 }
 
+// writes counts the calls of Write.
+type writes int
+
+func (w *writes) Write(p []byte) (int, error) {
+	*w++
+	return len(p), nil
+}
+
+func TestADownloadByAViewIsWrittenAsTheBucketDoes(t *testing.T) {
+	b := open{memstore.New()}
+	_, err := b.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
+	require.NoError(t, err)
+	r, err := storage.Prefixed(b, "p/").Download(t.Context(), "k")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.Equal(t, "k", r.Attrs().Key)
+	var calls writes
+	n, err := r.WriteTo(&calls)
+	require.NoError(t, err)
+	require.EqualValues(t, 1<<20, n)
+	require.EqualValues(t, 1, calls, "memory is not copied in chunks")
+}
+
 func TestAViewForwardsWhatItShows(t *testing.T) {
 	b := whole(t)
 	view := storage.Prefixed(open{b}, "p/")

@@ -30,90 +30,108 @@ func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
-	fail := func(e *Error) (*Attrs, error) {
-		return nil, located(b, "Update", key, e)
-	}
-	var r UploadOptions
-	if err := r.Apply(opts...); err != nil {
-		return fail(ownError(err))
-	}
-	if r.set.Guarded {
-		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
-	}
-	policy := backoff.New(0, 0, 0)
-	if own, ok := reach(b); ok {
-		policy = own.RetryPolicy()
-		e := own.Need(ConditionalCreate, "IfAbsent, which Update needs,")
-		if e == nil {
-			e = own.Need(ConditionalUpdate, "IfRevision, which Update needs,")
-		}
-		if e != nil {
-			return fail(e)
-		}
-	}
-	reads := auxiliaryReads(r.set.Natives)
-	opts = append(opts[:len(opts):len(opts)], nil)
-	conflicts := 0
-	var throttled backoff.Tries
-	// wait returns nil if change is to run again after err, else how Update ends.
-	wait := func(err error) error {
-		e := ownError(err)
-		var delay time.Duration
-		switch {
-		case e.state.Overwritten != nil: // the change may be in what the other writer has read
-			_, ended := fail(ownError(e.state.Overwritten))
-			return ended
-		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
-			if conflicts == maxConflicts {
-				_, ended := fail(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
-				return ended
-			}
-			delay = rand.N(backoff.FirstDelay << min(conflicts, 5))
-			conflicts++
-			throttled = backoff.Tries{}
-		case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
-			var again bool
-			if delay, again = policy.Allow(&throttled, true, e.RetryAfter); !again {
-				return err
-			}
-		default:
-			return err
-		}
-		if ctxtime.Sleep(ctx, delay) == nil {
-			return nil
-		}
-		e = asError(ctx, ctx.Err())
-		e.Err = errors.Join(e.Err, err)
-		_, ended := fail(e)
-		return ended
+	u := &update{b: b, key: key, change: change, opts: append(opts[:len(opts):len(opts)], nil), policy: backoff.New(0, 0, 0)}
+	if e := u.check(opts); e != nil {
+		return nil, u.located(e)
 	}
 	for {
-		old, attrs, err := ReadAll(ctx, b, key, reads...)
-		switch CodeOf(err) {
-		case "":
-			opts[len(opts)-1] = IfRevision(attrs.Revision)
-		case ObjectNotFound:
-			old, attrs = nil, nil
-			opts[len(opts)-1] = IfAbsent()
-		default:
-			if err = wait(err); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		data, err := change(old, attrs)
-		if err != nil {
-			e := bodyFailed(err)
-			e.state.Text = "change failed"
-			return fail(e)
-		}
-		if attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...); err == nil {
+		attrs, err := u.try(ctx)
+		if err == nil {
 			return attrs, nil
 		}
-		if err = wait(err); err != nil {
+		if err := u.wait(ctx, err); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// An update is one call of Update.
+type update struct {
+	b interface {
+		Uploader
+		Downloader
+	}
+	key    string
+	change func(old []byte, attrs *Attrs) ([]byte, error)
+	opts   []UploadOption   // the last one is the condition of a round
+	reads  []DownloadOption // the options of each read
+
+	policy    *backoff.Policy
+	conflicts int // how many rounds were lost to other writers
+	throttled backoff.Tries
+}
+
+func (u *update) located(e *Error) *Error { return located(u.b, "Update", u.key, e) }
+
+// check reads the options, and refuses a bucket that does not compare revisions.
+func (u *update) check(opts []UploadOption) (e *Error) {
+	var r UploadOptions
+	if err := r.Apply(opts...); err != nil {
+		return ownError(err)
+	}
+	if r.set.Guarded {
+		return invalid("option", "of Update must not be a condition: it sets its own")
+	}
+	u.reads = auxiliaryReads(r.set.Natives)
+	if own, ok := reach(u.b); ok {
+		u.policy = own.RetryPolicy()
+		if e = own.Need(ConditionalCreate, "IfAbsent, which Update needs,"); e == nil {
+			e = own.Need(ConditionalUpdate, "IfRevision, which Update needs,")
+		}
+	}
+	return e
+}
+
+// try makes one round: it reads the object, and stores what change makes of it.
+func (u *update) try(ctx context.Context) (*Attrs, error) {
+	condition := &u.opts[len(u.opts)-1]
+	old, attrs, err := ReadAll(ctx, u.b, u.key, u.reads...)
+	switch CodeOf(err) {
+	case "":
+		*condition = IfRevision(attrs.Revision)
+	case ObjectNotFound:
+		old, attrs = nil, nil
+		*condition = IfAbsent()
+	default:
+		return nil, err
+	}
+	data, err := u.change(old, attrs)
+	if err != nil {
+		e := bodyFailed(err)
+		e.state.Text = "change failed"
+		return nil, u.located(e)
+	}
+	return u.b.Upload(ctx, u.key, bytes.NewReader(data), u.opts...)
+}
+
+// wait returns nil if another round is to follow one that failed with err, else how Update ends.
+func (u *update) wait(ctx context.Context, err error) error {
+	e := ownError(err)
+	var delay time.Duration
+	switch {
+	case e.state.Overwritten != nil: // the change may be in what the other writer has read
+		return u.located(ownError(e.state.Overwritten))
+	case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
+		if u.conflicts == maxConflicts {
+			return u.located(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
+		}
+		delay = rand.N(backoff.FirstDelay << min(u.conflicts, 5))
+		u.conflicts++
+		u.throttled = backoff.Tries{}
+	case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
+		var again bool
+		if delay, again = u.policy.Allow(&u.throttled, true, e.RetryAfter); !again {
+			return err
+		}
+	default:
+		return err
+	}
+	if ctxtime.Sleep(ctx, delay) == nil {
+		return nil
+	}
+	e = asError(ctx, ctx.Err())
+	e.Err = errors.Join(e.Err, err)
+	return u.located(e)
 }
 
 // nativeReads returns native options as those of reads.

@@ -90,8 +90,7 @@ func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption)
 	if v.scope.Prefix == "" {
 		return r, nil
 	}
-	offset, length := r.Range()
-	return NewReader(v.attrs(r.Attrs()), offset, length, &viewBody{r, v}), nil
+	return &Reader{attrs: v.attrs(r.attrs), offset: r.offset, length: r.length, from: &viewBody{r, v}}, nil
 }
 
 // A viewBody is a download whose errors have no prefix.

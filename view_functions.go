@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
@@ -191,13 +192,7 @@ func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed in
 	if !ok || v.check(scope.Remove, "RemoveAll") != nil { // which each key tells
 		return removeKeys(ctx, v, keys)
 	}
-	removed, err = to.RemoveAll(ctx, func(yield func(string) bool) {
-		for key := range keys {
-			if !yield(v.scope.Prefix + key) {
-				return
-			}
-		}
-	})
+	removed, err = to.RemoveAll(ctx, removal.Map(keys, func(key string) string { return v.scope.Prefix + key }))
 	return removed, v.eachOutward(err)
 }
 
@@ -206,14 +201,10 @@ func (v *view) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntr
 	if !ok || v.check(scope.Remove, "RemoveVersions") != nil {
 		return removeVersions(ctx, v, versions)
 	}
-	removed, err = to.RemoveVersions(ctx, func(yield func(VersionEntry) bool) {
-		for entry := range versions {
-			entry.Key = v.scope.Prefix + entry.Key
-			if !yield(entry) {
-				return
-			}
-		}
-	})
+	removed, err = to.RemoveVersions(ctx, removal.Map(versions, func(entry VersionEntry) VersionEntry {
+		entry.Key = v.scope.Prefix + entry.Key
+		return entry
+	}))
 	return removed, v.eachOutward(err)
 }
 

@@ -36,6 +36,9 @@ type Description struct {
 	SigningHint string // the Hint if signing is Unsupported: what the bucket lacks
 	// FeatureHint is the Hint if a feature is not declared: what to do about it.
 	FeatureHint string
+	// OrderHint is the Hint if List turns out to be in another order than declared: what to do
+	// about it.
+	OrderHint string
 
 	// FolderOrder declares, in place of OrderedListing, that List is in the order of a
 	// directory tree, which has all of "a/…" before "a-b". The core then lists folder by

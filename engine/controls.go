@@ -22,14 +22,7 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 
 func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOption) (map[string]string, error) {
 	o, r, given := &operation{}, &driver.GetRequest{}, &storage.DownloadOptions{}
-	e := o.prepare(b, scope.Attrs, "Tags", key)
-	if e == nil {
-		e = optionFailure(given.ApplyAttrs(opts...))
-	}
-	if e == nil {
-		*r = getOf(given)
-		e = b.core.resolveRead(o.key, r, settings(given))
-	}
+	e := o.prepareRead(b, scope.Attrs, "Tags", key, r, given, given.ApplyAttrs(opts...))
 	if e == nil {
 		e = b.core.need(storage.ObjectTags, "Tags")
 	}

@@ -83,14 +83,10 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // openSource begins the operation of the source.
 func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
 	c.source = &download{}
-	d := c.source
-	e := d.op.prepare(src, scope.Download, "Download", c.srcKey)
-	if e == nil {
-		d.first.req.Length, d.first.req.Version, settings(&d.given).Version = -1, c.req.Source.Version, settings(&c.given).Version
-		settings(&d.given).Concurrency = settings(&c.given).Concurrency
-		settings(&d.given).Natives = settings(&c.given).SourceNatives
-		e = src.core.resolveRead(d.op.key, &d.first.req, settings(&d.given))
-	}
+	d, set := c.source, settings(&c.given)
+	d.given.Length, d.given.Version = -1, c.req.Source.Version
+	*settings(&d.given) = unexported.Settings{Version: set.Version, Concurrency: set.Concurrency, Natives: set.SourceNatives}
+	e := d.op.prepareRead(src, scope.Download, "Download", c.srcKey, &d.first.req, &d.given, nil)
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}

@@ -17,7 +17,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 			return a, e
 		} // else the attributes of the source show why
 	}
-	d := c.source
+	d, set, to := c.source, settings(&c.given), c.op.core
 	whole := d.first.req
 	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
 	source, e := head(d.ctx, &d.op, &whole)
@@ -27,36 +27,38 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	r := c.req
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
 	from.Native = d.first.req.Native
-	r.Source = from
+	r.Source, r.ReplaceTags = from, set.Tags
+	in := &intent{size: source.Size, crc: source.CRC32C, condition: r.Condition, named: set.WriteID != ""}
+	if in.keptTags, e = c.copyTags(&r, source.TagCount); e != nil {
+		return nil, e
+	}
 	marked := metadata.HoldsReserved(source.Metadata)
 	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
-	merged := mergeProperties(source.Properties, r.Properties, settings(&c.given).Given)
-	c.op.core.dropProperties(&merged)
-	if !c.op.core.has(storage.ContentProperties) {
-		merged.ContentType = contentType("", c.op.key, nil)
+	r.Properties = mergeProperties(source.Properties, r.Properties, set.Given)
+	to.dropProperties(&r.Properties)
+	if !to.has(storage.ContentProperties) {
+		r.ContentType = contentType("", c.op.key, nil)
 	}
-	kept := 0 // tags that the store copies
+	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&from) {
+		in.writeID = to.newWriteID(set.WriteID)
+	}
+	in.properties, in.controls = r.Properties, r.Controls
+	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
+	r.Replace = set.Given != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }, in)
+}
+
+// copyTags makes a request copy the tags of its source, unless options replace them. It returns how many
+// the store copies itself.
+func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	switch {
-	case !c.keepsTags(source.TagCount > 0):
+	case !c.keepsTags(count > 0):
 	case c.op.core.desc.CopiesTags:
-		kept = source.TagCount
+		kept = count
 	default:
-		if r.Tags, e = c.sourceTags(); e != nil {
-			return nil, e
-		}
+		r.Tags, e = c.sourceTags()
 	}
-	r.ReplaceTags = settings(&c.given).Tags
-	writeID := ""
-	if r.Condition != (storage.Condition{}) || settings(&c.given).WriteID != "" || c.replacesSource(&from) {
-		writeID = c.op.core.newWriteID(settings(&c.given).WriteID)
-	}
-	r.Properties = merged
-	r.Metadata = c.op.core.metadata.Encode(merged.Metadata, writeID)
-	r.Replace = settings(&c.given).Given != 0 || marked || writeID != "" || !c.op.core.has(storage.Metadata|storage.ContentProperties)
-	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
-		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition,
-		writeID: writeID, named: settings(&c.given).WriteID != "",
-	})
+	return kept, e
 }
 
 // replacesSource reports whether the copy replaces its source. If its response is lost, another

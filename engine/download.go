@@ -63,14 +63,7 @@ type download struct {
 // Download opens the object for reading.
 func (b *bucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	d := &download{}
-	e := d.op.prepare(b, scope.Download, "Download", key)
-	if e == nil {
-		e = optionFailure(d.given.Apply(opts...))
-	}
-	if e == nil {
-		d.first.req = getOf(&d.given)
-		e = b.core.resolveRead(d.op.key, &d.first.req, settings(&d.given))
-	}
+	e := d.op.prepareRead(b, scope.Download, "Download", key, &d.first.req, &d.given, d.given.Apply(opts...))
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}

@@ -17,7 +17,7 @@ import (
 
 // A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come to
 // an end (pageProgress), and leaves in them what was asked for, in byte order (ascend). An entry that
-// comes late ends the listing with errOrder.
+// comes late ends the listing (outOfOrder).
 //
 // List yields the entries, and requests the next page meanwhile (list_entries.go). ListPage returns
 // one page, with a token for the next one (list_page.go). If the store lists folder by folder, or does
@@ -39,12 +39,10 @@ type listOp struct {
 	progress pageProgress
 }
 
-// errOrder ends a listing that is out of order. A caller that merges listings, or resumes one
+// outOfOrder ends a listing that is out of order. A caller that merges listings, or resumes one
 // after its greatest key, would miss a key that comes late.
-var errOrder = &storage.Error{
-	Code: storage.Unsupported,
-	Err:  errors.New("the store does not list keys in byte order"),
-	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns",
+func (c *core) outOfOrder() *storage.Error {
+	return unsupported("the store does not list keys in byte order", cmp.Or(c.desc.OrderHint, "report this to the author of the driver of "+c.desc.Provider+": it must list in byte order, or declare FolderOrder"))
 }
 
 // open checks the request, and adds the prefix of the view.
@@ -91,10 +89,19 @@ func (l *listOp) pageSize(standard int) int {
 	return min(size, maximum)
 }
 
+// limitOf returns how many entries a request asks for if so many remain of WithLimit, below 1 without it:
+// all of a page if the caller did not ask for each of its entries.
+func (l *listOp) limitOf(size, remaining int) int {
+	if remaining < 1 || l.readsFromStart() {
+		return size
+	}
+	return min(size, remaining)
+}
+
 // A listing begins in the middle only if the store is known to list everything from there. A server
 // that lists like a directory tree has all of "a/…" before "a-b": asked for what follows "a-b", it
 // leaves out "a/…". MinIO ends such a listing early, without an error. Read from the start, a
-// listing in another order ends with errOrder, and no other is incomplete.
+// listing in another order fails (outOfOrder), and no other is incomplete.
 
 // startFromPrefix makes the listing begin at the start of its prefix, if it must not begin in the
 // middle. The entries up to WithStartAfter are then dropped here.
@@ -177,7 +184,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 			continue
 		}
 		if entry.Key < l.last {
-			return errOrder
+			return l.op.core.outOfOrder()
 		}
 		l.last = entry.Key
 		if !l.wants(entry) {
@@ -240,6 +247,26 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 			entry.Revision = block.String()[start:]
 		}
 		remaining -= need
+	}
+}
+
+// eachPage calls page for each page of a listing that comes to an end: with its token, which is "" for
+// the first one. page returns the token of the next page, "" if no other is wanted, and what identifies
+// the last entry; "" if there is none.
+func eachPage(ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error)) *storage.Error {
+	var progress pageProgress
+	for token := ""; ; {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		next, last, e := page(token)
+		if e == nil {
+			e = progress.check(desc, token, next, last)
+		}
+		if e != nil || next == "" {
+			return e
+		}
+		token = next
 	}
 }
 

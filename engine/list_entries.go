@@ -12,15 +12,15 @@ import (
 func (b *bucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, l, l.open(b, "List", opts), l.each, yield)
+		iterate(ctx, &l.op, l.open(b, "List", opts), l.each, yield)
 	}
 }
 
 // iterate begins the operation, calls each and ends it with at most one error, which it yields
 // last. If the checks before it failed with e, it yields only that.
-func iterate[E any](ctx context.Context, l *listOp, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error, yield func(E, error) bool) {
+func iterate[E any](ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error, yield func(E, error) bool) {
 	if e == nil {
-		ctx, e = l.op.begin(ctx)
+		ctx, e = o.begin(ctx)
 	}
 	if e == nil {
 		e = each(ctx, yield)
@@ -28,7 +28,7 @@ func iterate[E any](ctx context.Context, l *listOp, e *storage.Error, each func(
 	if e == errStopped {
 		e = nil
 	}
-	if err := l.op.end(e); err != nil {
+	if err := o.end(e); err != nil {
 		var none E
 		yield(none, err)
 	}
@@ -43,8 +43,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	if l.derives() {
 		return l.eachDerived(ctx, yield)
 	}
-	size := l.pageSize(defaultMaxPage)
-	remaining := l.given.Limit
+	size, remaining := l.pageSize(defaultMaxPage), l.given.Limit
 	bounded := remaining > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()
@@ -52,10 +51,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		l.req.Limit = size
-		if bounded && !l.readsFromStart() {
-			l.req.Limit = min(size, remaining)
-		}
+		l.req.Limit = l.limitOf(size, remaining)
 		page, e := l.next(ctx, next)
 		next = nil
 		if e != nil {
@@ -68,7 +64,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 				return asError(ctx, err)
 			}
 			if more && l.shouldPrefetch(first, i, count) {
-				next = l.prefetch(ctx, page.Token, size, remaining+i-count)
+				next = l.prefetch(ctx, page.Token, l.limitOf(size, remaining+i-count))
 			}
 			if !yield(entry, nil) {
 				return errStopped
@@ -111,16 +107,12 @@ func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 	return i == 0
 }
 
-// prefetch begins to fetch the page of token, with size entries, or remaining ones if that is
-// less. remaining is below 1 if there is no limit.
-func (l *listOp) prefetch(ctx context.Context, token string, size, remaining int) *pagePrefetch {
+// prefetch begins to fetch the page of token, with at most limit entries.
+func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePrefetch {
 	n := &pagePrefetch{done: make(chan struct{})}
 	ctx, n.cancel = context.WithCancel(ctx)
 	r := l.req
-	r.Token, r.Entries, r.Limit = token, l.spare, size
-	if remaining > 0 {
-		r.Limit = min(size, remaining)
-	}
+	r.Token, r.Entries, r.Limit = token, l.spare, limit
 	l.spare = nil
 	go func() {
 		defer close(n.done)

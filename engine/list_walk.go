@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Some stores list in the order of a directory tree: "a/…" is at the place of the name "a",
@@ -16,7 +17,7 @@ import (
 // bytes. It changes both to byte order: it holds a prefix "a/" until an entry is greater, and
 // only names that begin with "a" can come before that. So it holds at most as many prefixes as
 // a name has bytes, and one page for each folder above the current one. Any other order is
-// errOrder: no entry is left out because it comes late.
+// an error: no entry is left out because it comes late.
 
 // A visit takes one entry of a listing with its whole key. Its error ends the
 // listing.
@@ -82,7 +83,7 @@ func (l *listOp) rollingUp(to visit) visit {
 func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
-	level := &level{visit: func(entry storage.ListEntry) *storage.Error {
+	level := &level{core: l.op.core, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
 		switch {
 		case deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)):
 			return l.folder(ctx, entry.Key, deep, to)
@@ -104,21 +105,12 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		// disorder: level compares across all pages of the folder.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
-			if !strings.HasPrefix(entry.Key, prefix) {
-				continue
-			}
-			if entry.IsPrefix && entry.Key == prefix { // it would be listed for ever
-				return errOrder
-			}
-			if rollsUp(&entry, &r) {
-				entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
-			}
 			if e := level.add(entry); e != nil {
 				return e
 			}
 		}
 		if page.Token == "" {
-			return level.finish()
+			return level.release("")
 		}
 		r.Token, r.Entries = page.Token, page.Entries[:0]
 	}
@@ -139,12 +131,22 @@ func nameOf(e *storage.ListEntry) string {
 
 // A level puts the entries of one folder into byte order.
 type level struct {
+	core  *core
+	req   *driver.ListRequest
 	visit visit
 	last  string              // the greatest key that was visited
 	held  []storage.ListEntry // prefixes that other entries may still precede, the least last
 }
 
 func (v *level) add(entry storage.ListEntry) *storage.Error {
+	switch {
+	case !strings.HasPrefix(entry.Key, v.req.Prefix):
+		return nil
+	case entry.IsPrefix && entry.Key == v.req.Prefix: // it would be listed for ever
+		return v.core.outOfOrder()
+	case rollsUp(&entry, v.req):
+		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
+	}
 	if e := v.release(entry.Key); e != nil {
 		return e
 	}
@@ -153,7 +155,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 			return nil // a repeat
 		}
 		if !strings.HasPrefix(entry.Key, nameOf(&v.held[n-1])) {
-			return errOrder
+			return v.core.outOfOrder()
 		}
 	}
 	if !entry.IsPrefix {
@@ -163,22 +165,11 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 	return nil
 }
 
-// release visits the held prefixes that come before key.
+// release visits the held prefixes that come before key, or all of them if key is "".
 func (v *level) release(key string) *storage.Error {
-	for n := len(v.held); n > 0 && v.held[n-1].Key < key; n-- {
+	for n := len(v.held); n > 0 && (key == "" || v.held[n-1].Key < key); n-- {
 		entry := v.held[n-1]
 		v.held = v.held[:n-1]
-		if e := v.pass(entry); e != nil {
-			return e
-		}
-	}
-	return nil
-}
-
-func (v *level) finish() *storage.Error {
-	for len(v.held) > 0 {
-		entry := v.held[len(v.held)-1]
-		v.held = v.held[:len(v.held)-1]
 		if e := v.pass(entry); e != nil {
 			return e
 		}
@@ -191,7 +182,7 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 	case entry.Key == v.last:
 		return nil // a repeat
 	case entry.Key < v.last:
-		return errOrder
+		return v.core.outOfOrder()
 	}
 	v.last = entry.Key
 	return v.visit(entry)

@@ -167,8 +167,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	put.Size, _ = objectSum(r)
 	if tooMuch, e := c.checkTotal(put.Size); e != nil {
 		if c.aborted = tooMuch; tooMuch {
-			m := &multipart{w: &write{op: &c.op}, id: r.Upload}
-			m.abort(ctx, e)
+			c.op.abortParts(ctx, r.Upload, e)
 		}
 		return nil, e
 	}
@@ -184,8 +183,7 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 	u, put := c.upload, r.Put
 	c.stale = false
 	var a *storage.Attrs
-	m := &multipart{w: &write{op: &c.op}, id: r.Upload}
-	e := m.sendUnlessRestart(ctx, nil, func(ctx context.Context) (err error) {
+	e := c.op.sendUnlessRestart(ctx, nil, func(ctx context.Context) (err error) {
 		a, err = c.op.core.driver.CompleteParts(ctx, r)
 		return err
 	})
@@ -210,8 +208,7 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 // dropParts ends an upload whose object exists. The store may still have its parts, because a call
 // that made the object did not get the response.
 func (c *completion) dropParts(ctx context.Context) {
-	m := &multipart{w: &write{op: &c.op}, id: c.upload.record.Upload}
-	m.abort(ctx, &storage.Error{})
+	c.op.abortParts(ctx, c.upload.record.Upload, &storage.Error{})
 }
 
 // completedBefore returns the object if an earlier call has completed the upload; else e, or that

@@ -12,74 +12,53 @@ import (
 
 func (b *bucket) ListUploads(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.UploadEntry, error] {
 	return func(yield func(storage.UploadEntry, error) bool) {
-		const name = "ListUploads"
 		o := &operation{}
-		var r storage.ListOptions
-		e := o.prepare(b, scope.List, name, "")
-		if e == nil {
-			e = optionFailure(r.Apply(opts...))
-		}
-		if e == nil {
-			e = onlyPrefix(&r)
-		}
-		if e == nil {
-			e = b.core.need(storage.MultipartUploads|storage.ListedUploads, name)
-		}
-		o.key += r.Prefix
-		if e == nil {
-			e = b.core.checkLeadingSlash(o.key)
-		}
-		if e == nil {
-			ctx, e = o.begin(ctx)
-		}
-		stopped := false
-		if e == nil {
-			e = listUploads(ctx, o, func(entry storage.UploadEntry) bool {
-				stopped = !yield(entry, nil)
-				return !stopped
-			})
-		}
-		if err := o.end(e); err != nil && !stopped {
-			yield(storage.UploadEntry{}, err)
-		}
+		iterate(ctx, o, o.prepareUploads(b, opts), o.eachUpload, yield)
 	}
 }
 
-// onlyPrefix refuses options of a listing that do not fit ListUploads.
-func onlyPrefix(r *storage.ListOptions) *storage.Error {
-	if r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0 {
-		return invalid("options", "must be WithPrefix only")
+// prepareUploads prepares ListUploads.
+func (o *operation) prepareUploads(b *bucket, opts []storage.ListOption) *storage.Error {
+	const name = "ListUploads"
+	var r storage.ListOptions
+	e := o.prepare(b, scope.List, name, "")
+	if e == nil {
+		e = optionFailure(r.Apply(opts...))
 	}
-	return nil
+	if e == nil && (r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0) {
+		e = invalid("options", "must be WithPrefix only")
+	}
+	if e == nil {
+		e = b.core.need(storage.MultipartUploads|storage.ListedUploads, name)
+	}
+	o.key += r.Prefix
+	if e == nil {
+		e = b.core.checkLeadingSlash(o.key)
+	}
+	return e
 }
 
-func listUploads(ctx context.Context, o *operation, yield func(storage.UploadEntry) bool) *storage.Error {
+func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
 	r := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
-	var progress pageProgress
-	for {
+	return eachPage(ctx, &o.core.desc, func(token string) (next, last string, e *storage.Error) {
+		r.Token = token
 		page, e := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) { return o.core.driver.ListUploads(ctx, r) })
 		if e != nil {
-			return e
+			return "", "", e
 		}
 		for _, entry := range page.Uploads {
+			last = entry.Key + "\x00" + entry.Upload
 			key, inside := strings.CutPrefix(entry.Key, o.prefix)
 			if !inside || !strings.HasPrefix(entry.Key, r.Prefix) {
 				continue
 			}
 			entry.Key, entry.Begun = key, entry.Begun.UTC()
-			if !yield(entry) {
-				return nil
+			if !yield(entry, nil) {
+				return "", "", errStopped
 			}
 		}
-		last := ""
-		if n := len(page.Uploads); n > 0 {
-			last = page.Uploads[n-1].Key + "\x00" + page.Uploads[n-1].Upload
-		}
-		if e := progress.check(&o.core.desc, r.Token, page.Token, last); e != nil || page.Token == "" {
-			return e
-		}
-		r.Token = page.Token
-	}
+		return page.Token, last, nil
+	})
 }
 
 func (b *bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {

@@ -44,12 +44,17 @@ func recordedProperties(u *uploadtoken.Record) storage.Properties {
 	}
 }
 
-func recordedControls(u *uploadtoken.Record) storage.Controls {
-	c := storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold}
-	if u.Mode != "" {
-		c.Retention = storage.Retention{Mode: storage.RetentionMode(u.Mode), Until: time.Unix(u.Until, 0).UTC()}
+// recordedPut returns the request that the record describes, without native options.
+func recordedPut(u *uploadtoken.Record) driver.PutRequest {
+	r := driver.PutRequest{
+		Key: u.Key, Properties: recordedProperties(u), Controls: storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold},
+		Condition: storage.Condition{Absent: u.Absent, Revision: u.Revision},
+		AnyOrder:  true, UncheckedParts: u.Unchecked,
 	}
-	return c
+	if u.Mode != "" {
+		r.Retention = storage.Retention{Mode: storage.RetentionMode(u.Mode), Until: time.Unix(u.Until, 0).UTC()}
+	}
+	return r
 }
 
 // identity identifies the bucket in a few characters, in every process.
@@ -110,11 +115,7 @@ func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) 
 	}
 	o.key = record.Key
 	r := &u.put
-	*r = driver.PutRequest{
-		Key: record.Key, Properties: recordedProperties(&record), Controls: recordedControls(&record),
-		Condition: storage.Condition{Absent: record.Absent, Revision: record.Revision},
-		AnyOrder:  true, UncheckedParts: record.Unchecked,
-	}
+	*r = recordedPut(&record)
 	if e := checkProperties(&r.Properties, 0); e != nil {
 		return e
 	}

@@ -49,8 +49,7 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.Mu
 		}
 		if ctx.Err() != nil {
 			e := asError(ctx, ctx.Err())
-			m := &multipart{w: &write{op: o}, id: id}
-			m.abort(ctx, e)
+			o.abortParts(ctx, id, e)
 			return nil, e
 		}
 		u.record.Upload = id

@@ -87,12 +87,12 @@ func removeFailure(e *storage.Error) *storage.Error {
 
 func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveAll"}
-	return r.removeEach(removal.Of(keys, removal.OfKey))
+	return r.removeEach(removal.Map(keys, removal.OfKey))
 }
 
 func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveVersions", ofVersions: true}
-	return r.removeEach(removal.Of(versions, func(v storage.VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
+	return r.removeEach(removal.Map(versions, func(v storage.VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
 }
 
 // A removeOp is one call of RemoveAll or RemoveVersions.
@@ -126,58 +126,59 @@ func (r *removeOp) removeEach(all iter.Seq[removal.Removal]) (removed int, err e
 func (r *removeOp) removeGroup(group []removal.Removal) []error {
 	o := &operation{}
 	errs := make([]error, len(group))
-	e := o.prepare(r.bucket, scope.Remove, r.name, "")
-	if e == nil && r.ofVersions {
-		e = r.bucket.core.need(storage.Versioning, r.name)
+	refused := o.prepare(r.bucket, scope.Remove, r.name, "")
+	if refused == nil && r.ofVersions {
+		refused = r.bucket.core.need(storage.Versioning, r.name)
 	}
 	o.key = ""
 	requests := make([]driver.DeleteRequest, 0, len(group))
 	slots := make([]int, 0, len(group)) // the index in errs of each request
 	for i, one := range group {
-		whole := r.bucket.scope.Prefix + one.Key
-		o.keys = append(o.keys, whole)
-		bad := r.bucket.core.checkReadKey(whole)
-		if bad == nil && r.ofVersions && one.Version == "" {
-			bad = invalid("version", "must not be empty") // it would be the object
-		}
-		if bad != nil && e == nil {
-			errs[i] = removalError(o, bad, whole, one.Version)
+		request := driver.DeleteRequest{Key: r.bucket.scope.Prefix + one.Key, Version: one.Version}
+		o.keys = append(o.keys, request.Key)
+		if bad := r.check(&request); bad != nil && refused == nil {
+			errs[i] = removalError(o, bad, &request)
 			continue
 		}
-		requests = append(requests, driver.DeleteRequest{Key: whole, Version: one.Version})
-		slots = append(slots, i)
+		requests, slots = append(requests, request), append(slots, i)
 	}
 	if len(requests) == 0 {
 		_ = o.end(nil)
 		return errs
 	}
 	ctx := r.ctx
-	if e == nil {
-		ctx, e = o.begin(ctx)
+	if refused == nil {
+		ctx, refused = o.begin(ctx)
 	}
-	if e != nil {
-		for j, i := range slots {
-			errs[i] = removalError(o, e, o.keys[i], requests[j].Version)
-		}
-		_ = o.end(e)
-		return errs
+	var failed []*storage.Error
+	if refused == nil {
+		failed = r.send(ctx, o, requests)
+	} else {
+		failed = slices.Repeat([]*storage.Error{refused}, len(requests))
 	}
-	failed := r.send(ctx, o, requests)
-	var first *storage.Error
+	var last *storage.Error
 	for j, e := range failed {
 		if e != nil {
-			errs[slots[j]] = removalError(o, e, requests[j].Key, requests[j].Version)
-			first = e
+			errs[slots[j]], last = removalError(o, e, &requests[j]), e
 		}
 	}
-	_ = o.end(first)
+	_ = o.end(last)
 	return errs
 }
 
+// check returns why a removal cannot be requested.
+func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
+	e := r.bucket.core.checkReadKey(request.Key)
+	if e == nil && r.ofVersions && request.Version == "" {
+		e = invalid("version", "must not be empty") // it would be the object
+	}
+	return e
+}
+
 // removalError is keyError with a version.
-func removalError(o *operation, e *storage.Error, key, version string) *storage.Error {
-	one := keyError(o, e, key)
-	one.Version = version
+func removalError(o *operation, e *storage.Error, r *driver.DeleteRequest) *storage.Error {
+	one := keyError(o, e, r.Key)
+	one.Version = r.Version
 	return one
 }
 

@@ -175,22 +175,20 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 		// Azure would delete everything. A page without entries may have a token for a page
 		// with entries, because drivers leave out folder markers.
 		desc := d.Describe()
-		var progress pageProgress
-		for token := ""; ; {
+		e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
 			page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
 			switch {
 			case err != nil:
-				return err
+				return "", "", asError(ctx, err)
 			case len(page.Entries) > 0:
-				return storage.BucketNotEmpty
-			case page.Token == "":
-				return s.driver.DeleteBucket(ctx, name)
+				return "", "", asError(ctx, storage.BucketNotEmpty)
 			}
-			if e := progress.check(&desc, token, page.Token, ""); e != nil {
-				return e
-			}
-			token = page.Token
+			return page.Token, "", nil
+		})
+		if e != nil {
+			return e
 		}
+		return s.driver.DeleteBucket(ctx, name)
 	})
 	if err == nil {
 		s.keepsVersions(name, false)

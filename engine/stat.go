@@ -36,14 +36,7 @@ func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key strin
 		given storage.DownloadOptions
 	}{}
 	o, r := &s.op, &s.req
-	e := o.prepare(b, may, name, key)
-	if e == nil {
-		e = optionFailure(s.given.ApplyAttrs(opts...))
-	}
-	if e == nil {
-		*r = getOf(&s.given)
-		e = b.core.resolveRead(o.key, r, settings(&s.given))
-	}
+	e := o.prepareRead(b, may, name, key, r, &s.given, s.given.ApplyAttrs(opts...))
 	if e == nil {
 		ctx, e = o.begin(ctx)
 	}
@@ -80,6 +73,19 @@ func getOf(given *storage.DownloadOptions) driver.GetRequest {
 		Version: given.Version, Offset: given.Offset, Length: given.Length, Suffix: given.Suffix, Condition: given.Condition,
 		NativeAttrs: given.NativeAttrs, Auxiliary: settings(given).Auxiliary,
 	}
+}
+
+// prepareRead prepares an operation that reads an object, and its request; applied is how reading the
+// options in given went.
+func (o *operation) prepareRead(b *bucket, may scope.Permission, name, key string, r *driver.GetRequest, given *storage.DownloadOptions, applied error) *storage.Error {
+	if e := o.prepare(b, may, name, key); e != nil {
+		return e
+	}
+	if applied != nil {
+		return ownError(applied)
+	}
+	*r = getOf(given)
+	return b.core.resolveRead(o.key, r, settings(given))
 }
 
 // resolveRead checks what all reads have in common, and completes the request.

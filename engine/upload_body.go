@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/panics"
 )
@@ -292,11 +293,11 @@ func (c *core) hashesWhileSending() bool {
 
 // hashSection returns the CRC32C of a section.
 func hashSection(section *io.SectionReader) (uint32, error) {
-	chunk := buffer.Scratch()
-	defer buffer.PutScratch(chunk)
+	chunk := chunks.Get()
+	defer chunks.Put(chunk)
 	var crc uint32
 	for off := int64(0); off < section.Size(); {
-		n, err := section.ReadAt(chunk, off)
+		n, err := section.ReadAt(chunk[:hashBlock], off)
 		crc = crc32c.Update(crc, chunk[:n])
 		off += int64(n)
 		if err != nil && off < section.Size() {

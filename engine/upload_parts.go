@@ -235,7 +235,7 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	m.id = id
 	if w.journal != nil {
 		if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
-			m.abort(ctx, e)
+			w.op.abortParts(ctx, m.id, e)
 			return e
 		}
 	}
@@ -280,7 +280,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 		return nil, journalFailed(err)
 	}
 	var a *storage.Attrs
-	e = m.sendUnlessRestart(ctx, replay, func(ctx context.Context) (err error) {
+	e = w.op.sendUnlessRestart(ctx, replay, func(ctx context.Context) (err error) {
 		a, err = w.op.core.driver.CompleteParts(ctx, r)
 		return err
 	})
@@ -310,7 +310,7 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 		recorded := m.w.journal != nil
 		keeps = e.Unknown && e.Code != storage.OutcomeUnknown || recorded && isResumable(e)
 		if !keeps && (!e.Unknown || recorded) {
-			m.abort(ctx, e)
+			m.w.op.abortParts(ctx, m.id, e)
 		}
 	}
 	if !keeps {
@@ -328,15 +328,12 @@ func (m *multipart) abandon(ctx context.Context) {
 	_ = m.end(ctx, errPanicked())
 }
 
-// abort has the store drop the parts, with a context of its own: the caller's has
-// often ended by then. If that fails too, e tells.
-func (m *multipart) abort(ctx context.Context, e *storage.Error) {
+// abortParts has the store drop the parts of an upload that failed with e, with a context of its own: the
+// caller's has often ended by then. If that fails too, e tells.
+func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	op := m.w.op
-	failed := op.call(ctx, func(ctx context.Context) error {
-		return op.core.driver.AbortParts(ctx, op.key, m.id)
-	})
+	failed := o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
 	if failed != nil && e.Hint == "" {
 		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
 	}

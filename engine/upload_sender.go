@@ -43,35 +43,26 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			m.fail(e)
 		}
 	}, func() { m.fail(errPanicked()) })
-	w, total, current := m.w, int64(0), first
+	total, current := int64(0), first
 	m.space <- struct{}{}
 	for number := 1; ; number++ {
 		total += current.Size()
-		if declared := w.src.size; declared >= 0 && total > declared {
-			m.fail(tooLong(declared))
-		}
-		if maximum := w.op.core.desc.MaxSize; maximum > 0 && total > maximum {
-			m.fail(tooLarge(0))
+		e := m.checkStream(number, total, next == nil)
+		if e != nil {
+			m.fail(e)
+			current.Free()
+			break
 		}
 		crc, section := storage.KnownCRC32C(current.CRC32C()), io.NewSectionReader(current, 0, current.Size())
-		w.op.core.bufferLimit.AddInFlight(1)
+		m.w.op.core.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
-		} else if !m.sendPart(running, number, section, crc, m.release(current)) {
 			break
 		}
-		if next == nil {
-			if declared := w.src.size; declared >= 0 && total != declared {
-				m.fail(wrongLength(total, declared))
-			}
-			break
-		}
-		if maximum := w.op.core.desc.MaxParts; maximum > 0 && number == maximum {
-			m.fail(tooLarge(maximum))
+		if !m.sendPart(running, number, section, crc, m.release(current)) || next == nil {
 			break
 		}
 		current = next
-		var e *storage.Error
 		if next, e = m.fillNext(running, current, number+1); e != nil {
 			m.fail(e)
 			current.Free()
@@ -80,6 +71,23 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	}
 	next.Free()
 	return m.wait(ctx)
+}
+
+// checkStream returns why the stream cannot be stored, whose parts up to number have total bytes. The
+// last part ends it.
+func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
+	desc, declared := &m.w.op.core.desc, m.w.src.size
+	switch {
+	case declared >= 0 && total > declared:
+		return tooLong(declared)
+	case desc.MaxSize > 0 && total > desc.MaxSize:
+		return tooLarge(0)
+	case last && declared >= 0 && total < declared:
+		return wrongLength(total, declared)
+	case !last && desc.MaxParts > 0 && number == desc.MaxParts:
+		return tooLarge(desc.MaxParts)
+	}
+	return nil
 }
 
 // fillNext is fillPart once there is space for one more part.
@@ -210,7 +218,7 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 		return driver.Part{}, e
 	}
 	var part driver.Part
-	e = m.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
+	e = m.w.op.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
 		part, err = m.w.op.core.driver.PutPart(ctx, r)
 		return err
 	})
@@ -284,9 +292,9 @@ func (f *finalPart) free() {
 
 // sendUnlessRestart is send for a request of an upload that may have to restart: if
 // it must, the request is not sent again.
-func (m *multipart) sendUnlessRestart(ctx context.Context, replay replayable, do func(context.Context) error) *storage.Error {
+func (o *operation) sendUnlessRestart(ctx context.Context, replay replayable, do func(context.Context) error) *storage.Error {
 	var last *storage.Error
-	e := m.w.op.send(ctx, replay, func(ctx context.Context) error {
+	e := o.send(ctx, replay, func(ctx context.Context) error {
 		err := do(ctx)
 		if err != nil {
 			if last = asError(ctx, err); mustRestart(last) {

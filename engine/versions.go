@@ -12,7 +12,7 @@ import (
 func (b *bucket) Versions(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, l, l.openVersions(b, opts), l.eachVersion, yield)
+		iterate(ctx, &l.op, l.openVersions(b, opts), l.eachVersion, yield)
 	}
 }
 
@@ -29,23 +29,17 @@ func (l *listOp) openVersions(b *bucket, opts []storage.ListOption) *storage.Err
 func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntry, error) bool) *storage.Error {
 	remaining := l.given.Limit
 	var newer storage.VersionEntry
-	for {
-		if err := ctx.Err(); err != nil {
-			return asError(ctx, err)
-		}
-		l.req.Limit = l.pageSize(defaultMaxPage)
-		if remaining > 0 {
-			l.req.Limit = min(l.req.Limit, remaining)
-		}
+	return eachPage(ctx, &l.op.core.desc, func(token string) (next, last string, e *storage.Error) {
+		l.req.Token, l.req.Limit = token, l.limitOf(l.pageSize(defaultMaxPage), remaining)
 		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
 			return l.op.core.driver.ListVersions(ctx, &l.req)
 		})
 		if e != nil {
-			return e
+			return "", "", e
 		}
 		for _, entry := range page.Entries {
 			if err := ctx.Err(); err != nil {
-				return asError(ctx, err)
+				return "", "", asError(ctx, err)
 			}
 			// Some servers send keys outside of the prefix. The folder marker of a Prefixed
 			// view has no key in the view.
@@ -54,25 +48,21 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 			l.versionToUser(&entry, &newer)
 			if entry.Key < newer.Key {
-				return errOrder
+				return "", "", l.op.core.outOfOrder()
 			}
 			newer = entry
 			if !yield(entry, nil) {
-				return errStopped
+				return "", "", errStopped
 			}
 			if remaining--; remaining == 0 {
-				return nil
+				return "", "", nil
 			}
 		}
-		last := ""
 		if newer.Version != "" {
 			last = newer.Key + "\x00" + newer.Version // the last entry with the prefix
 		}
-		if e := l.progress.check(&l.op.core.desc, l.req.Token, page.Token, last); e != nil || page.Token == "" {
-			return e
-		}
-		l.req.Token = page.Token
-	}
+		return page.Token, last, nil
+	})
 }
 
 // versionToUser removes the prefix and tags the revision. If the store does not report until when a

@@ -157,11 +157,9 @@ func (a *response) stop(status int, key string) {
 
 // send responds with ranges, or with the whole object if there are none.
 func (a *response) send(ranges []byteRange) error {
-	size, h, status := a.from.attrs.Size, a.w.Header(), http.StatusOK
-	length := size
-	body := ranges
+	h, body := a.w.Header(), ranges
 	if len(ranges) == 0 {
-		body = []byteRange{{0, size}}
+		body = []byteRange{{0, a.from.attrs.Size}}
 	}
 	a.from.plan(body)
 	if a.r.Method != http.MethodHead {
@@ -169,22 +167,8 @@ func (a *response) send(ranges []byteRange) error {
 			return err
 		}
 	}
-	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: size}
-	var boundary *multipart.Writer
-	switch {
-	case len(ranges) == 1:
-		status, length = http.StatusPartialContent, ranges[0].length
-		h.Set("Content-Range", ranges[0].contentRange(size))
-	case len(ranges) > 1:
-		status, length = http.StatusPartialContent, several.length()
-		boundary = multipart.NewWriter(a.w)
-		h.Set("Content-Type", "multipart/byteranges; boundary="+boundary.Boundary())
-	}
-	h.Set("Accept-Ranges", "bytes")
-	if a.sized || len(ranges) > 0 {
-		h.Set("Content-Length", strconv.FormatInt(length, 10))
-	}
-	a.w.WriteHeader(status)
+	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: a.from.attrs.Size}
+	boundary := a.writeHeader(several)
 	if a.r.Method == http.MethodHead {
 		return nil
 	}
@@ -199,6 +183,26 @@ func (a *response) send(ranges []byteRange) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// writeHeader writes the header of a response with ranges. It returns what writes several of them, or nil.
+func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
+	h, ranges, status, length := a.w.Header(), several.ranges, http.StatusOK, several.size
+	switch {
+	case len(ranges) == 1:
+		status, length = http.StatusPartialContent, ranges[0].length
+		h.Set("Content-Range", ranges[0].contentRange(several.size))
+	case len(ranges) > 1:
+		status, length = http.StatusPartialContent, several.length()
+		boundary = multipart.NewWriter(a.w)
+		h.Set("Content-Type", "multipart/byteranges; boundary="+boundary.Boundary())
+	}
+	h.Set("Accept-Ranges", "bytes")
+	if a.sized || len(ranges) > 0 {
+		h.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	a.w.WriteHeader(status)
+	return boundary
 }
 
 // presentation lists the headers that say how to show and keep the object. Together

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/joined"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. At least one age is set.
@@ -230,9 +228,22 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 		}
 		return ctx.Err()
 	}
+	if err := e.eachOld(ctx, e.rules[rule].Prefix, expire); err != nil {
+		return err
+	}
+	e.remove(ctx, group)
+	if ctx.Err() != nil {
+		return ctxError(ctx.Err())
+	}
+	return nil
+}
+
+// eachOld calls expire with each version that is not current, and since when. A delete marker is old only
+// if it is the only entry of its key.
+func (e *expiry) eachOld(ctx context.Context, prefix string, expire func(v storage.VersionEntry, since time.Time) error) error {
 	var last string
 	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
-	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
+	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return err
 		}
@@ -252,11 +263,7 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 			}
 		}
 	}
-	_ = expire(lone, lone.Modified)
-	e.remove(ctx, group)
-	if ctx.Err() != nil {
-		return ctxError(ctx.Err())
-	}
+	_ = expire(lone, lone.Modified) // the caller checks ctx
 	return nil
 }
 
@@ -267,17 +274,9 @@ func (e *expiry) removeVersions(ctx context.Context, group []expiring) {
 		versions[i] = storage.VersionEntry{ListEntry: v.ListEntry, Version: v.version}
 	}
 	_, err := storage.RemoveVersions(ctx, e.remover, slices.Values(versions))
-	still := map[[2]string]error{} // by key and version
-	var early error
-	for _, err := range joined.Errors(err) {
-		if own, ok := errors.AsType[*storage.Error](err); ok && own.Version != "" {
-			still[[2]string{own.Key, own.Version}] = err
-		} else {
-			early = err // RemoveVersions ended early
-		}
-	}
+	failure := failuresOf(err)
 	for _, v := range versions {
-		if err := cmp.Or(still[[2]string{v.Key, v.Version}], early); err != nil {
+		if err := failure(v.Key, v.Version); err != nil {
 			e.failedRemoval(ctx, v.Key, err)
 		} else {
 			e.reporter.removed(v.Key, v.Size)

@@ -79,3 +79,14 @@ func ctxError(err error) error {
 	}
 	return &storage.Error{Code: code, Err: err}
 }
+
+// named returns an error as one of the job op, if it names no other operation.
+func named(op string, err error) error {
+	own, ok := errors.AsType[*storage.Error](err)
+	if !ok || own.Op != "" {
+		return err
+	}
+	e := *own
+	e.Op = op
+	return &e
+}

@@ -44,19 +44,11 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	if early == nil {
 		early = j.execute(ctx)
 	}
-	if early != nil {
-		var own *storage.Error
-		if errors.As(early, &own) && own.Op == "" {
-			named := *own
-			named.Op = op
-			early = &named
-		}
-	}
-	return j.reporter.end(early)
+	return j.reporter.end(named(op, early))
 }
 
-// open opens both ends.
-func (j *job) open(op string, dst, src End) (err error) {
+// check refuses ends and options that do not fit.
+func (j *job) check(dst, src End) error {
 	switch {
 	case j.settings.err != nil:
 		return j.settings.err
@@ -76,6 +68,14 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
 	case j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src):
 		return invalid("WithJournal", "must not keep its object in the source or destination")
+	}
+	return nil
+}
+
+// open opens both ends.
+func (j *job) open(op string, dst, src End) (err error) {
+	if err := j.check(dst, src); err != nil {
+		return err
 	}
 	j.settings.checksum = j.settings.checksum || j.settings.move
 	if j.settings.dryRun {
@@ -297,63 +297,74 @@ func (j *job) transfer(ctx context.Context) error {
 
 // do does one task, with n slots of the semaphore.
 func (j *job) do(ctx context.Context, t task, n *int) {
-	key := t.src.key
+	if err := j.tryTask(ctx, t, n); err != nil {
+		j.taskFailed(ctx, t.src.key, err)
+	}
+}
+
+func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	if t.comparison == unclear {
 		equal, err := j.compare(ctx, t)
-		switch {
-		case err != nil:
-			j.taskFailed(ctx, key, err)
-			return
-		case equal:
-			if err := j.finishMove(ctx, t.src); err != nil {
-				j.taskFailed(ctx, key, err)
-				return
-			}
-			j.reporter.skipped()
-			j.settings.journal.end(t.step, journalCounts{Skipped: 1})
-			return
+		if err == nil && equal {
+			err = j.finishMove(ctx, t.src)
+		}
+		if err != nil {
+			return err
+		}
+		if equal {
+			j.skip(t)
+			return nil
 		}
 		j.reporter.meter.totalBytes.Add(t.src.size)
 		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
 	}
-	if j.settings.dryRun {
-		if err := j.checkWrite(key, t.known); err != nil {
-			j.taskFailed(ctx, key, err)
-			return
-		}
-		j.reporter.transferred(key, t.known, t.src.size, 0)
-		return
+	if !j.settings.dryRun {
+		return j.transferFile(ctx, t, *n)
 	}
-	j.reporter.meter.current.Store(&key)
+	if err := j.checkWrite(t.src.key, t.known); err != nil {
+		return err
+	}
+	j.reporter.transferred(t.src.key, t.known, t.src.size, 0)
+	return nil
+}
+
+// skip counts a file that is the same at both ends.
+func (j *job) skip(t task) {
+	j.reporter.skipped()
+	j.settings.journal.end(t.step, journalCounts{Skipped: 1})
+}
+
+// transferFile stores a file at the destination by n requests at once.
+func (j *job) transferFile(ctx context.Context, t task, n int) error {
+	key, meter := t.src.key, &j.reporter.meter
+	meter.current.Store(&key)
 	if t.known {
 		if err := j.saved.save(ctx, t.dst); err != nil {
-			j.taskFailed(ctx, key, err)
-			return
+			return err
 		}
 	}
 	var reported int64     // the function below is never called concurrently
 	expected := t.src.size // the file may have changed size
-	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {
+	stored, err := j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
 		if total >= 0 && total != expected {
-			j.reporter.meter.totalBytes.Add(total - expected)
+			meter.totalBytes.Add(total - expected)
 			expected = total
 		}
-		j.reporter.meter.bytes.Add(done - reported)
+		meter.bytes.Add(done - reported)
 		reported = done
 	})
 	if err != nil {
-		j.reporter.meter.totalBytes.Add(reported - expected) // the rest will not be transferred
-		j.taskFailed(ctx, key, err)
-		return
+		meter.totalBytes.Add(reported - expected) // the rest will not be transferred
+		return err
 	}
-	j.reporter.meter.totalBytes.Add(stored - expected)
+	meter.totalBytes.Add(stored - expected)
 	if err := j.finishMove(ctx, t.src); err != nil {
-		j.taskFailed(ctx, key, err)
-		return
+		return err
 	}
 	j.reporter.transferred(key, t.known, stored, reported)
 	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
-	j.slots.ended(stored, *n)
+	j.slots.ended(stored, n)
+	return nil
 }
 
 // checkWrite fails if the destination cannot hold a file. A comparison writes none.

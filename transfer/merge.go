@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -63,35 +64,24 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var files, unknown paths
 	passed := 0
 	for src.more || dst.more && j.settings.remove {
+		if err := cmp.Or(src.err, dst.err); err != nil {
+			return err
+		}
+		both := dst.more && dst.entry.key == src.entry.key
 		switch {
-		case src.err != nil:
-			return src.err
-		case dst.err != nil:
-			return dst.err
 		case !src.more || dst.more && dst.entry.key < src.entry.key:
 			if err := j.destinationOnly(dst.entry, &unknown); err != nil {
 				return err
 			}
-			passed++
-			if start := predecessor(src.entry.key); passed > relistAfter && !j.settings.remove && j.dst.startsAnywhere() && start > dst.entry.key {
-				passed = 0
-				dst.stop()
-				dst.open(j.dst.entries(ctx, j.settings, start), start)
-				continue
-			}
-			dst.step()
+			passed = j.skipExtraneous(ctx, &dst, src.entry.key, passed)
 		case j.passesOver(src.entry):
 			j.sourceHasFiles = true
-			if dst.more && dst.entry.key == src.entry.key {
-				dst.step()
-			}
 			src.step()
 		default:
 			passed = 0
 			t := task{src: src.entry, comparison: differs}
-			if dst.more && dst.entry.key == src.entry.key {
+			if both {
 				t.dst, t.known = dst.entry, dst.entry.kind == regular
-				dst.step()
 			}
 			if src.entry.kind == excluded || src.entry.kind == broken {
 				unknown.add(src.entry.key)
@@ -101,8 +91,25 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			}
 			src.step()
 		}
+		if both {
+			dst.step()
+		}
 	}
 	return nil
+}
+
+// skipExtraneous steps over an entry that the source does not have, after so many others. It returns how
+// many there are now. If there are many, it lists the destination again, from shortly before key.
+func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
+	if passed >= relistAfter && !j.settings.remove && j.dst.startsAnywhere() {
+		if start := predecessor(key); start > dst.entry.key {
+			dst.stop()
+			dst.open(j.dst.entries(ctx, j.settings, start), start)
+			return 0
+		}
+	}
+	dst.step()
+	return passed + 1
 }
 
 // passesOver reports whether the job neither transfers nor counts a file of the source. Its
@@ -152,32 +159,15 @@ func (j *job) destinationOnly(dst entry, unknown *paths) error {
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.begin(t.src.key)
-	switch t.src.kind {
-	case ignored, excluded:
+	if t.src.kind == ignored || t.src.kind == excluded {
 		j.reporter.ignored()
 		j.settings.journal.end(t.step, journalCounts{Ignored: 1})
 		return true
 	}
 	j.sourceHasFiles = true
-	switch t.src.kind {
-	case unlisted:
-		j.unlisted = true
-		j.taskFailed(ctx, t.src.key, t.src.err)
-		return true
-	case broken:
-		j.taskFailed(ctx, t.src.key, t.src.err)
-		return true
-	}
-	if _, ok := j.dst.(*tree); ok {
-		if file, ok := files.add(t.src.key); ok {
-			j.taskFailed(ctx, t.src.key, fileError("Download", t.src.key, collision(t.src.key, file)))
-			return true
-		}
-	}
-	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.areFolders() {
-		j.taskFailed(ctx, t.src.key, &storage.Error{
-			Code: storage.InvalidArgument, Op: "Sync", Key: t.src.key, Err: errOneObject, Hint: "check that source and destination are not two addresses of one bucket",
-		})
+	j.unlisted = j.unlisted || t.src.kind == unlisted
+	if err := j.checkTask(&t, files); err != nil {
+		j.taskFailed(ctx, t.src.key, err)
 		return true
 	}
 	if t.known {
@@ -185,8 +175,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	}
 	switch t.comparison {
 	case same:
-		j.reporter.skipped()
-		j.settings.journal.end(t.step, journalCounts{Skipped: 1})
+		j.skip(t)
 		return true
 	case differs:
 		j.reporter.meter.totalBytes.Add(t.src.size)
@@ -197,6 +186,25 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// checkTask returns why a file of the source cannot be transferred.
+func (j *job) checkTask(t *task, files *paths) error {
+	key := t.src.key
+	if t.src.kind == unlisted || t.src.kind == broken {
+		return t.src.err
+	}
+	if _, ok := j.dst.(*tree); ok {
+		if file, ok := files.add(key); ok {
+			return fileError("Download", key, collision(key, file))
+		}
+	}
+	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.areFolders() {
+		return &storage.Error{
+			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errOneObject, Hint: "check that source and destination are not two addresses of one bucket",
+		}
+	}
+	return nil
 }
 
 // compareKnown compares a file of the source with that of the destination.

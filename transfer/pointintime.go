@@ -3,12 +3,10 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/joined"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -111,13 +109,7 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, dec
 	if ctx.Err() != nil {
 		err = ctxError(ctx.Err())
 	}
-	var own *storage.Error
-	if errors.As(err, &own) && own.Op == "" {
-		named := *own
-		named.Op = op
-		err = &named
-	}
-	return r.reporter.end(err)
+	return r.reporter.end(named(op, err))
 }
 
 // walk collects the versions of each key. A key with very many versions needs memory for all
@@ -215,14 +207,9 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still
 	still = map[string]error{}
 	for markers := range slices.Chunk(all, removeBatch) {
 		_, err := storage.RemoveVersions(ctx, r.bucket, slices.Values(markers))
-		for _, err := range joined.Errors(err) {
-			if own, ok := errors.AsType[*storage.Error](err); ok && own.Version != "" {
-				still[own.Key] = err
-				continue
-			}
-			for _, marker := range markers { // RemoveVersions ended early
-				still[marker.Key] = cmp.Or(still[marker.Key], err)
-			}
+		failure := failuresOf(err)
+		for _, marker := range markers {
+			still[marker.Key] = cmp.Or(still[marker.Key], failure(marker.Key, marker.Version))
 		}
 	}
 	return still

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -100,22 +101,27 @@ func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(s
 // removeGroup removes keys and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone func(string), failed func(string, error)) {
 	_, err := storage.RemoveAll(ctx, b, slices.Values(keys))
-	still := map[string]error{}
-	for _, err := range joined.Errors(err) {
-		var own *storage.Error
-		if !errors.As(err, &own) || own.Key == "" { // without a key: RemoveAll ended early
-			for _, key := range keys {
-				still[key] = err
-			}
-			break
-		}
-		still[own.Key] = err
-	}
+	failure := failuresOf(err)
 	for _, key := range keys {
-		if err := still[key]; err != nil {
+		if err := failure(key, ""); err != nil {
 			failed(key, err)
 		} else {
 			gone(key)
 		}
 	}
+}
+
+// failuresOf takes the error of RemoveAll or RemoveVersions. The function that it returns says why an
+// object or version may still be there.
+func failuresOf(err error) func(key, version string) error {
+	still := map[[2]string]error{} // by key and version
+	var early error                // ended the removal
+	for _, err := range joined.Errors(err) {
+		if own, ok := errors.AsType[*storage.Error](err); ok && own.Key != "" {
+			still[[2]string{own.Key, own.Version}] = err
+		} else {
+			early = err
+		}
+	}
+	return func(key, version string) error { return cmp.Or(still[[2]string{key, version}], early) }
 }

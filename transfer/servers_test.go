@@ -51,7 +51,7 @@ func serverStops(t *testing.T) []stop {
 	t.Helper()
 	var stops []stop
 	for _, s := range servers {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
+		endpoint := testserver.Offered(t, "OMNIBUCKET_TEST_"+s.name)
 		if endpoint == "" {
 			continue
 		}
@@ -83,13 +83,13 @@ func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 
 // The servers are those that are running: all of them with "make test".
 func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
-	files, largest := treeSize(t, 200, 20<<20)
-	h := plant(t, files, largest)
-	back := t.TempDir()
 	there := serverStops(t)
 	if len(there) == 0 {
 		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	}
+	files, largest := treeSize(t, 200, 20<<20)
+	h := plant(t, files, largest)
+	back := t.TempDir()
 	stops := append([]stop{{"local", transfer.Bucket(localBucket(t, h.meddling(t)))}}, there...)
 	goRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
 	require.Equal(t, h.good, fingerprints(t, back))
@@ -99,12 +99,8 @@ func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
 // On MinIO, which lists no uploads, the rule is refused.
 func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	for _, s := range servers {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
-		if endpoint == "" {
-			continue
-		}
 		t.Run(s.name, func(t *testing.T) {
-			scheme, query := s.address(t, endpoint)
+			scheme, query := s.address(t, testserver.Need(t, "OMNIBUCKET_TEST_"+s.name))
 			b := freshBucket(t, scheme, query)
 			if !storage.Supports(b, storage.ListedUploads) {
 				_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{UploadsAge: day}})

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/testing/owntests"
 	"github.com/omnibucket/storage/memstore"
 )
 

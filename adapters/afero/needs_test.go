@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/afero"
-	"github.com/omnibucket/storage/internal/testing/needs"
+	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
 func TestNewAsksForItsFeatures(t *testing.T) {

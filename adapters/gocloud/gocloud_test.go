@@ -24,8 +24,8 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
 	omnidriver "github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"

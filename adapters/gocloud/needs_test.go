@@ -7,7 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/gocloud"
-	"github.com/omnibucket/storage/internal/testing/needs"
+	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
 // write begins a write with options.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/owntests"
+	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
 // leftOut is the one test of iceberg-go's files in memory that needs what a bucket as a file system

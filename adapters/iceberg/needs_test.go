@@ -5,7 +5,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/iceberg"
-	"github.com/omnibucket/storage/internal/testing/needs"
+	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
 func TestNewAsksForItsFeatures(t *testing.T) {

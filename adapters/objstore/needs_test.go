@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 	"github.com/omnibucket/storage/adapters/objstore"
-	"github.com/omnibucket/storage/internal/testing/needs"
 )
 
 func TestNewAsksForItsFeatures(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/needs"
+	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
 func TestOpenAsksForItsFeatures(t *testing.T) {

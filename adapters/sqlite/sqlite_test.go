@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/minioserver"
-	"github.com/omnibucket/storage/internal/testing/owntests"
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
+	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
 // Tusd's end-to-end tests judge its command over the adapter on each store: in a copy of tusd, the

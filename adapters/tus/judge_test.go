@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/omnibucket/storage/internal/testing/owntests"
+	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
 // ownTests are tests of tusd's filestore. Its other tests look for the bytes of an unfinished

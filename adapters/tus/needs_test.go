@@ -7,7 +7,7 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/needs"
+	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
 func TestNewAsksForItsFeatures(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/owntests"
+	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
 // endToEndTests are tusd's end-to-end tests that judge package uploads. Two are left out:

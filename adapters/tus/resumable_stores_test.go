@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
-	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	_ "github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"

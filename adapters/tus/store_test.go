@@ -21,8 +21,8 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"

@@ -15,25 +15,26 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// accounts are addresses of accounts, by server. A server is left out if the environment does not
-// name it, as in "go test ./..." without "make test".
-func accounts(t *testing.T) map[string]string {
-	t.Helper()
-	all := map[string]string{"directory": (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()}
-	if endpoint := os.Getenv("OMNIBUCKET_TEST_MINIO"); endpoint != "" {
-		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
-		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-		all["minio"] = "s3://?profile=minio&path_style=true&endpoint=" + endpoint
-	}
-	if endpoint := os.Getenv("OMNIBUCKET_TEST_GCS"); endpoint != "" {
-		all["fake-gcs-server"] = "gs://?project=test&endpoint=" + endpoint
-	}
-	if endpoint := os.Getenv("OMNIBUCKET_TEST_AZURITE"); endpoint != "" {
-		all["azurite"] = "azblob://?endpoint=" + endpoint
-	}
-	return all
+// accounts return the address of an account each.
+var accounts = map[string]func(t *testing.T) string{
+	"directory": func(t *testing.T) string {
+		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()
+	},
+	"minio": func(t *testing.T) string {
+		t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+		t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
+		return "s3://?profile=minio&path_style=true&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+	},
+	"fake-gcs-server": func(t *testing.T) string {
+		return "gs://?project=test&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_GCS")
+	},
+	"azurite": func(t *testing.T) string {
+		return "azblob://?endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	},
 }
 
 // asProgram makes the test's own executable be the program.
@@ -58,8 +59,9 @@ func certify(t *testing.T, args ...string) *exec.Cmd {
 
 // A selection of the rules is enough here: the tests of the drivers run all of them.
 func TestAccountsAreCertified(t *testing.T) {
-	for name, address := range accounts(t) {
+	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
+			address := open(t)
 			out := filepath.Join(t.TempDir(), "result.json")
 			said, err := certify(t, "-yes", "-run", "K1,R1", "-o", out, address).CombinedOutput()
 			require.NoError(t, err, "%s", said)

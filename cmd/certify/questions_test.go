@@ -83,8 +83,9 @@ var serverAnswers = map[string]map[string]string{
 }
 
 func TestServersAnswer(t *testing.T) {
-	for name, address := range accounts(t) {
+	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
+			address := open(t)
 			answers, said := ask(t, address)
 			for id, want := range serverAnswers[name] {
 				require.Equal(t, want, answers[id].Answer, "%s: %s", id, said)

@@ -11,23 +11,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // onMinIO returns the address of a new bucket, which does not exist yet, and its
 // parameters separately.
 func onMinIO(t *testing.T) (bucket, parameters string) {
 	t.Helper()
-	need := func(variable string) string {
-		value := os.Getenv(variable)
-		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
-		return value
-	}
-	t.Setenv("AWS_ACCESS_KEY_ID", need("OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", need("OMNIBUCKET_TEST_MINIO_SECRET"))
+	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	var random [8]byte
 	_, _ = rand.Read(random[:])
 	return "s3://cli-" + hex.EncodeToString(random[:]), "?" + url.Values{
-		"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {need("OMNIBUCKET_TEST_MINIO")},
+		"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_MINIO")},
 	}.Encode()
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // realStores are the servers of testservers on which all commands run.
@@ -40,13 +41,9 @@ var realStores = []struct {
 }
 
 func TestNewCommandsOnRealServers(t *testing.T) {
-	require.NotEmpty(t, os.Getenv("OMNIBUCKET_TEST_MINIO"), `run the tests by "go run -C testservers . -only minio,gcs,azurite -- …"`)
 	for _, store := range realStores {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + store.name)
-		if endpoint == "" {
-			continue
-		}
 		t.Run(store.name, func(t *testing.T) {
+			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
 			s := newShell(t)
 			var random [8]byte
 			_, _ = rand.Read(random[:])
@@ -97,9 +94,8 @@ func testNewCommands(t *testing.T, s *shell) {
 func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
 	const objects = 60
 	for _, store := range realStores {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + store.name)
-		require.NotEmpty(t, endpoint, `run the tests by "go run -C testservers . -only minio,gcs,azurite -- …"`)
 		t.Run(store.name, func(t *testing.T) {
+			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
 			s := newShell(t)
 			var random [8]byte
 			_, _ = rand.Read(random[:])

@@ -18,7 +18,7 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3command"
+	"github.com/omnibucket/storage/cmd/internal/s3command"
 	"github.com/omnibucket/storage/providers/local"
 )
 

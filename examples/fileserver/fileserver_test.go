@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/omnibucket/storage/examples/internal/testing/pagetest"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
-	"github.com/omnibucket/storage/internal/testing/pagetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -51,7 +51,6 @@ type Cache struct {
 	bytes  int64            // memory of blocks, with their overhead
 	idle   list.List        // each *block that is in memory, the least recently used first
 	used   int64            // blocks that were read
-	direct directReads
 	scans  scans
 	closed bool
 }
@@ -98,19 +97,19 @@ func (c *Cache) end(number int64) int64 {
 // that of New ends, or if the cache is closed. A block that it began to fetch is kept for others.
 func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	c.Limit.Lock()
-	expected := c.scans.add(off, int64(len(p)))
+	scan := c.scans.add(off, int64(len(p)))
 	c.Limit.Unlock()
 	for n < len(p) && err == nil {
 		var k int
-		k, err = c.readSome(ctx, p[n:], off+int64(n), expected)
+		k, err = c.readSome(ctx, p[n:], off+int64(n), scan)
 		n += k
 	}
 	return n, err
 }
 
 // readSome reads up to the end of a block, or more by one request.
-func (c *Cache) readSome(ctx context.Context, p []byte, off, expected int64) (int, error) {
-	b, direct, err := c.find(off, int64(len(p)), expected)
+func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int, error) {
+	b, direct, err := c.find(off, int64(len(p)), s)
 	switch {
 	case err != nil:
 		return 0, err
@@ -148,9 +147,9 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 }
 
 // find returns the block with the byte at off, and begins to fetch it and its neighbors
-// if necessary: up to expected, if the reader will probably read so far. If it returns none, the
-// next direct bytes are to be read directly.
-func (c *Cache) find(off, length, expected int64) (b *block, direct int64, err error) {
+// if necessary: up to where the scan probably ends. If it returns none, the next direct bytes are to be
+// read directly.
+func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
 	if c.closed {
@@ -166,15 +165,14 @@ func (c *Cache) find(off, length, expected int64) (b *block, direct int64, err e
 		needed++
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
-	window := c.window(first)
-	if expected > off {
+	window, expected := c.window(first, s), int64(0)
+	if s.expected > off {
+		expected = s.expected
 		window = c.numberAt(expected-1) - first + 1
-	} else {
-		expected = 0
 	}
 	window = min(window, c.maxAhead())
 	if direct > c.BlockSize && needed > window { // a copy would be in vain
-		c.direct.add(first+needed-1, needed)
+		s.direct = needed
 		return nil, direct, nil
 	}
 	run := c.reserve(first, needed)

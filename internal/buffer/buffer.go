@@ -158,12 +158,6 @@ func takeChunk(size int) []byte {
 	return otherChunks.get()
 }
 
-// Scratch returns 64 KiB of memory for as long as a call takes. No limit counts them.
-func Scratch() []byte { return takeChunk(secondChunk) }
-
-// PutScratch takes back what [Scratch] returned.
-func PutScratch(chunk []byte) { giveChunk(chunk) }
-
 func giveChunk(c []byte) {
 	switch len(c) {
 	case firstChunk:

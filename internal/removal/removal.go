@@ -15,11 +15,11 @@ const (
 // A Removal is an object, or a version, to remove.
 type Removal struct{ Key, Version string }
 
-// Of returns the removals of all entries.
-func Of[T any](entries iter.Seq[T], of func(T) Removal) iter.Seq[Removal] {
-	return func(yield func(Removal) bool) {
+// Map returns what to makes of each entry.
+func Map[T, R any](entries iter.Seq[T], to func(T) R) iter.Seq[R] {
+	return func(yield func(R) bool) {
 		for entry := range entries {
-			if !yield(of(entry)) {
+			if !yield(to(entry)) {
 				return
 			}
 		}

@@ -17,14 +17,22 @@ func isSmall(r *http.Request) bool {
 	return r.Body != nil && r.ContentLength > 0 && r.ContentLength <= smallBody
 }
 
-// readSmall reads a request's body to its end, and closes it.
-func readSmall(ctx context.Context, r *http.Request) ([]byte, error) {
+// readSmall reads a request's body to its end, and closes it. It returns nil if the body is not small.
+func readSmall(ctx context.Context, r *http.Request) (content []byte, err error) {
+	if !isSmall(r) {
+		return nil, nil
+	}
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // rather than what its end made fail
+		}
+	}()
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // which ends a Read that waits
 		defer stop()
 	}
 	defer func() { _ = r.Body.Close() }()
-	content := make([]byte, 0, r.ContentLength+1) // it could be longer
+	content = make([]byte, 0, r.ContentLength+1) // it could be longer
 	for len(content) < cap(content) {
 		n, err := r.Body.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]

@@ -129,23 +129,16 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	}
 	counter.request()
 
-	var content []byte
-	small := isSmall(r)
-	if small {
-		var err error
-		if content, err = readSmall(ctx, r); err != nil {
-			if ctx.Err() != nil {
-				err = context.Cause(ctx) // rather than what its end made fail
-			}
-			return nil, &Error{Err: err}
-		}
+	small, err := readSmall(ctx, r)
+	if err != nil {
+		return nil, &Error{Err: err}
 	}
-	stall, answer := t.patience(call, small || !hasBody(r))
+	stall, answer := t.patience(call, small != nil || !hasBody(r))
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx, 0)))
 	x.foreign = t.foreign
 	out := r.WithContext(x.requestContext())
-	if small {
-		replace(out, content)
+	if small != nil {
+		replace(out, small)
 	} else {
 		x.wrapBody(out)
 	}

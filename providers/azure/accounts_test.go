@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/documented"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/providers/internal/testing/documented"
 )
 
 // access returns the query of a shared access signature for everything.

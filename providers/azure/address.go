@@ -3,8 +3,8 @@ package azure
 import (
 	"net/url"
 
-	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/address"
 )
 
 // addresses is the form of the addresses that parseAddress accepts.

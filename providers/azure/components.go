@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/providers/internal/components"
 )
 
 // The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies

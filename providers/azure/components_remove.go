@@ -8,8 +8,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // remove removes all blobs of an upload, however they came there, with their versions: an

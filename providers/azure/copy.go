@@ -11,8 +11,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // maxCopy is the largest source of Copy Blob From URL, in bytes:

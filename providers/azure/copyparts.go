@@ -9,8 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/copyparts"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/copyparts"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // A copyRange is a range of a source that becomes a block.

@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/storagetest"
 )
 

@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/address"
 )
 
 // accountInPath reports whether a URL must have the account in its path. On Azure

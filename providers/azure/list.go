@@ -12,10 +12,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/pagetoken"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
 // A lister requests pages of a container.

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/pagetoken"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
 // listing returns a response to List Blobs.

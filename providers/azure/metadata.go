@@ -7,7 +7,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // metadataNames escapes names of metadata. Azure's are C# identifiers, which have

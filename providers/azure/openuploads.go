@@ -13,10 +13,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/providers/internal/components"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // componentUploads has the uploads whose parts are blobs of the container.

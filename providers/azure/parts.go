@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/providers/internal/components"
 )
 
 const (

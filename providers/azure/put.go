@@ -13,8 +13,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/bodyhash"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/providers/internal/bodyhash"
 )
 
 // Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/bucketupdate"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // tagsVersion is the first service version with blob index tags. An older one would ignore them.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/pagetoken"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
 // ListVersions returns one page with all versions of its keys, newest first.

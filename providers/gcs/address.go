@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/providers/internal/address"
 )
 
 // addresses is the form of the addresses that parseAddress accepts.

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/components"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/providers/internal/components"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // The parts of a parallel composite upload are objects. Their keys have a segment

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/storagetest"
 )
 

@@ -12,8 +12,8 @@ import (
 	"cloud.google.com/go/auth"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/address"
 )
 
 // A universe is a cloud that runs Google's software, with its own domain,

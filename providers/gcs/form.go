@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
 // SignForm signs as Sign does. Each field is also a condition of the policy, so

@@ -8,8 +8,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/testing/killtest"
 	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/internal/testing/killtest"
 )
 
 func TestAKilledCompletionIsEndedByAnotherProcess(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
-	"github.com/omnibucket/storage/internal/testing/permissions"
 	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
 // docs/permissions.md says what each operation needs on Google.

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // Put makes one request with the attributes, the bytes and their CRC32C. The

@@ -14,9 +14,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
 // signFeatures returns all features of signing but tags, or none: Google enforces

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
 // A keySigner signs with a service account's key.

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
 const (

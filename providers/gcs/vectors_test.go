@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
 // The vectors are those of all Google's SDKs, from the module of the Go SDK. A

@@ -4,8 +4,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/address"
 )
 
 // addresses describes what parseAddress reads.

@@ -10,8 +10,8 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/bodyhash"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/providers/internal/bodyhash"
 )
 
 // sendsMD5 reports whether a body is sent to e with its MD5, so that the server notices

@@ -13,9 +13,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/copyparts"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/copyparts"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 const abortTimeout = 30 * time.Second // for aborting an upload after a failure

@@ -14,7 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // A remover deletes batches, and finds out if a lock keeps a version.

@@ -50,6 +50,7 @@ func (d *objectDriver) Describe() driver.Description {
 		ASCIIMetadata: true,
 		SigningHint:   d.account.signingHint(),
 		FeatureHint:   d.account.featureHint(),
+		OrderHint:     "if the server lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns",
 
 		FolderOrder:        !p.OrderedListing,
 		StartsAfter:        d.account.startsAfter,

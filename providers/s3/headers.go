@@ -10,8 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 func acl(public bool) types.ObjectCannedACL {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // tagHeader returns the header with an object's tags, or nil if there are none. A space is

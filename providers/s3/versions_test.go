@@ -16,8 +16,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/pagetoken"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 

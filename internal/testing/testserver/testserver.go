@@ -19,9 +19,19 @@ func Need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
 	if value == "" {
-		missing(t, fmt.Sprintf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C testservers . -- go test -C %s .`, variable, packageDir()))
+		missing(t, fmt.Sprintf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s .`, variable, packageDir()))
 	}
 	return value
+}
+
+// Offered is like Need for a test that goes through the servers that there are. If this one is not
+// there, it returns "".
+func Offered(t *testing.T, variable string) string {
+	t.Helper()
+	if os.Getenv(variable) == "" && os.Getenv(Required) == "" {
+		return ""
+	}
+	return Need(t, variable)
 }
 
 // Program returns the path of a program. If the machine does not have it, Program skips or fails the
@@ -51,7 +61,7 @@ func packageDir() string {
 		return "…"
 	}
 	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
-		if _, err := os.Stat(filepath.Join(root, "testservers", "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(root, "dev", "go.mod")); err == nil {
 			return filepath.ToSlash(dir[len(root)+1:])
 		}
 	}

@@ -31,11 +31,15 @@ func TestTheCommandNamesThePackage(t *testing.T) {
 func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
 	if what := os.Getenv("OMNIBUCKET_TESTSERVER_CHILD"); what == "server" {
 		Need(t, "OMNIBUCKET_TEST_MINIO")
+	} else if what == "one of the servers" {
+		require.Empty(t, Offered(t, "OMNIBUCKET_TEST_MINIO"))
+		Need(t, "OMNIBUCKET_TEST_MINIO")
 	} else if what == "program" {
 		Program(t, "no-such-program")
 	}
 	for _, row := range []struct{ what, says string }{
-		{"server", "go run -C testservers . -- go test -C internal/testing/testserver ."},
+		{"one of the servers", "go run -C dev/testservers . -- go test -C internal/testing/testserver ."},
+		{"server", "go run -C dev/testservers . -- go test -C internal/testing/testserver ."},
 		{"program", "no-such-program is missing: install it"},
 	} {
 		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {

@@ -10,7 +10,7 @@ import (
 	smithytime "github.com/aws/smithy-go/time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // textBlock is how much text of a page shares one allocation. A caller that keeps an

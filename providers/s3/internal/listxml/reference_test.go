@@ -20,7 +20,7 @@ import (
 	smithytime "github.com/aws/smithy-go/time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // errNoReference means that encoding/xml cannot be the reference: it knows the letters

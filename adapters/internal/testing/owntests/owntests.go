@@ -1,0 +1,101 @@
+// Package owntests lets the tests of another project judge an adapter: in a copy of its module, a
+// file of ours puts the adapter into its tests.
+package owntests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
+)
+
+// A Judge is a copy of a module of another project.
+type Judge struct {
+	Dir    string // of the copy, which may be changed
+	module string
+	work   string // a directory for everything else
+}
+
+// Copy copies a module that the module of the working directory requires. If parts are given, it
+// copies only these files and directories.
+func Copy(t *testing.T, module string, parts ...string) *Judge {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	require.NoError(t, err)
+	work := t.TempDir()
+	j := &Judge{Dir: filepath.Join(work, "judge"), module: module, work: work}
+	from := strings.TrimSpace(string(output))
+	if len(parts) == 0 {
+		require.NoError(t, os.CopyFS(j.Dir, os.DirFS(from)))
+	}
+	for _, part := range parts {
+		copyPart(t, filepath.Join(from, part), filepath.Join(j.Dir, part))
+	}
+	return j
+}
+
+func copyPart(t *testing.T, from, to string) {
+	t.Helper()
+	info, err := os.Stat(from)
+	require.NoError(t, err)
+	if info.IsDir() {
+		require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+		return
+	}
+	require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
+	copyFile(t, from, to, "")
+}
+
+func copyFile(t *testing.T, from, to, more string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, append(text, more...), 0o600))
+}
+
+// Add copies a file of ours to a path in the copy.
+func (j *Judge) Add(t *testing.T, from, to string) {
+	t.Helper()
+	copyFile(t, from, filepath.Join(j.Dir, to), "")
+}
+
+// Replace replaces a text that occurs once in a file of the copy.
+func (j *Judge) Replace(t *testing.T, path, old, by string) {
+	t.Helper()
+	path = filepath.Join(j.Dir, path)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(text), old), "%s in %s", old, path)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, by, 1)), 0o600))
+}
+
+// Run runs the tests of a package of the copy in memory, in a directory and on MinIO. The variable
+// has the address of the store. flags select the tests, and passed is how many must pass.
+func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...string) {
+	t.Helper()
+	mod := filepath.Join(j.work, "judge.mod")
+	copyFile(t, "go.mod", mod, "\nreplace "+j.module+" => "+j.Dir+"\n")
+	copyFile(t, "go.sum", filepath.Join(j.work, "judge.sum"), "")
+	program := filepath.Join(j.work, "judge.test")
+	built, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-modfile", mod, "-o", program, pkg).CombinedOutput()
+	require.NoError(t, err, "%s", built)
+
+	for name, address := range map[string]string{
+		"memory": "mem://judge",
+		"local":  "file://" + filepath.ToSlash(filepath.Join(j.work, "bucket")) + "?create=true&sync=false",
+		"minio":  minioserver.Address(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := exec.CommandContext(t.Context(), program, append([]string{"-test.v"}, flags...)...)
+			c.Dir, c.Env = j.work, append(os.Environ(), variable+"="+address)
+			output, err := c.CombinedOutput()
+			require.NoError(t, err, "%s", output)
+			require.Equal(t, passed, strings.Count(string(output), "\n--- PASS"), "%s", output)
+		})
+	}
+}

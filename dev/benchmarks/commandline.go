@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// commandLineCases compare cmd/omnibucket, as it is released, with rclone and s5cmd on a real
+// MinIO: a tree of 10,000 small files and one of 2 GiB. Without the programs that
+// transferJobCases need, and s5cmd, there are no such cases.
+func commandLineCases() []benchCase {
+	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" || os.Getenv(s5cmdVariable) == "" {
+		return nil
+	}
+	contenders := []tool{oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"), rcloneContender(rcloneOwn), s5cmdContender}
+	goals := []goal{
+		faster(ours, rcloneBest, 1), faster(ours, rcloneOwn, 1), faster(ours, s5cmdOwn, 1),
+		lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5),
+	}
+	var cases []benchCase
+	for _, k := range []commandLineCase{
+		{name: "cli-up", title: "into an empty bucket", job: func(c tool) job { return c.up }},
+		{name: "cli-again", title: "into a bucket that has all of it", filled: true, keeps: true, job: func(c tool) job { return c.up }},
+		{name: "cli-down", title: "from a bucket into a new directory", filled: true, keeps: true, down: true, job: func(c tool) job { return c.down }},
+		{name: "cli-list", title: "listed", filled: true, keeps: true, job: func(c tool) job { return c.list }},
+		{name: "cli-delete", title: "deleted", filled: true, job: func(c tool) job { return c.remove }},
+	} {
+		var rows []row
+		for _, c := range contenders {
+			rows = append(rows, commandLineRow(c, k))
+		}
+		title := fmt.Sprintf("%d small files and one of %d MiB %s, on MinIO; memory is the whole process's", commandLineFiles, commandLineLarge, k.title)
+		cases = append(cases, benchCase{name: k.name, title: title, rows: rows, goals: goals})
+	}
+	return cases
+}
+
+// A commandLineCase is one operation of all contenders.
+type commandLineCase struct {
+	name, title string
+	filled      bool // the bucket has the tree at the start
+	keeps       bool // the operation leaves the bucket as it was
+	down        bool // the operation writes into a new directory
+	job         func(tool) job
+}
+
+const (
+	commandLineFiles     = 10_000
+	commandLineFileBytes = 4 << 10
+)
+
+// commandLineLarge is the size of the large file in MiB, which -large sets. The goals are for
+// 2 GiB, for which the disk needs 12 GiB.
+var commandLineLarge int64 = 2 << 10
+
+// A tool is a program with a job for each operation.
+type tool struct {
+	name                   string
+	up, down, list, remove job
+}
+
+var oursAtTheCommandLine = tool{
+	name: ours,
+	up:   syncUp(),
+	down: syncDown,
+	list: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.commandLine(bucket, func(address string) []string { return []string{"ls", "-r", address} })
+	},
+	remove: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.commandLine(bucket, func(address string) []string { return []string{"rm", "-r", "--all", address} })
+	},
+}
+
+func rcloneContender(name string, flags ...string) tool {
+	command := func(args func(dir, bucket string) []string) job {
+		return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+			return e.rclonePeer(append(args(dir, "peer:"+bucket), flags...)), nil
+		}
+	}
+	return tool{
+		name:   name,
+		up:     command(func(dir, bucket string) []string { return []string{"copy", dir, bucket} }),
+		down:   command(func(dir, bucket string) []string { return []string{"copy", bucket, dir} }),
+		list:   command(func(_, bucket string) []string { return []string{"lsf", "-R", "--fast-list", bucket} }),
+		remove: command(func(_, bucket string) []string { return []string{"delete", bucket} }),
+	}
+}
+
+var s5cmdContender = tool{
+	name: s5cmdOwn,
+	up:   s5cmd(),
+	down: s5cmdDown,
+	list: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.s5cmdPeer("ls", "s3://"+bucket+"/*"), nil
+	},
+	remove: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.s5cmdPeer("rm", "s3://"+bucket+"/*"), nil
+	},
+}
+
+// commandLine returns a command of cmd/omnibucket, which is built once, with the flags of
+// .goreleaser.yaml.
+func (e *env) commandLine(bucket string, args func(address string) []string) (*exec.Cmd, error) {
+	program, err := e.built("omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w")
+	if err != nil {
+		return nil, err
+	}
+	address, env := e.ownAddress(bucket)
+	cmd := exec.CommandContext(e.ctx, program, args(address)...)
+	cmd.Env = env
+	return cmd, nil
+}
+
+// commandLineRow returns a row. Only the job is measured: its bucket is filled before, by the
+// same contender, and emptied after.
+func commandLineRow(c tool, k commandLineCase) row {
+	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
+		tree, err := e.commandLineTree()
+		if err != nil {
+			return nil, err
+		}
+		bucket, err := e.jobBucket()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // built before it is measured
+			return nil, err
+		}
+		full := false
+		return func(int) (err error) {
+			if k.filled && !full {
+				if _, err := e.runJob(c.up, tree, bucket); err != nil {
+					return err
+				}
+				full = k.keeps
+			}
+			dir := tree
+			if k.down {
+				if dir, err = os.MkdirTemp("", "omnibucket-benchmarks-"); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+			}
+			e.reports[c.name], err = e.runJob(k.job(c), dir, bucket)
+			if err == nil && !k.filled {
+				_, err = e.runJob(oursAtTheCommandLine.remove, tree, bucket)
+			}
+			return err
+		}, nil
+	}}
+}
+
+// commandLineTree returns the directory that all contenders upload.
+func (e *env) commandLineTree() (string, error) {
+	const name = "commandline-tree"
+	if dir, ok := e.shared[name].(string); ok {
+		return dir, nil
+	}
+	dir, err := e.dir()
+	if err != nil {
+		return "", err
+	}
+	e.shared[name] = dir
+	seed := rand.NewChaCha8([32]byte{1})
+	small := make([]byte, commandLineFileBytes)
+	for i := range commandLineFiles {
+		_, _ = seed.Read(small) // never fails
+		path := filepath.Join(dir, "small", fmt.Sprintf("%02d", i%100), fmt.Sprintf("%05d", i))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, small, 0o644)); err != nil {
+			return "", err
+		}
+	}
+	large, err := os.Create(filepath.Join(dir, "large"))
+	if err != nil {
+		return "", err
+	}
+	_, err = io.CopyN(large, seed, commandLineLarge<<20)
+	return dir, errors.Join(err, large.Close())
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goreleaser/goreleaser/v2/pkg/config"
+	"github.com/stretchr/testify/require"
+)
+
+// The release tool refuses a configuration with an unknown field when a release is due.
+func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
+	project, err := config.Load("../../.goreleaser.yaml")
+	require.NoError(t, err)
+	require.Equal(t, 2, project.Version)
+	require.Len(t, project.Builds, 1)
+	build := project.Builds[0]
+	require.FileExists(t, filepath.Join("..", "..", build.Dir, "main.go"))
+	require.Equal(t, "omnibucket", build.Binary)
+
+	dockerfile, err := os.ReadFile("../../cmd/omnibucket/Dockerfile")
+	require.NoError(t, err)
+	flags := strings.ReplaceAll(build.Ldflags[0], "{{ .Tag }}", "$VERSION")
+	require.Contains(t, string(dockerfile), "-tags "+strings.Join(build.Tags, ",")+` -ldflags="`+flags+`"`, "the container has the program of the release")
+	require.True(t, slices.Contains(build.Flags, "-trimpath"))
+
+	require.Len(t, project.Archives, 1)
+	for _, file := range project.Archives[0].Files {
+		if file.Destination == "" {
+			require.FileExists(t, filepath.Join("..", "..", file.Source))
+		}
+	}
+	require.True(t, project.Release.Draft, "a person publishes it")
+	require.Len(t, project.SBOMs, 1)
+	require.Len(t, project.Signs, 1)
+	require.Equal(t, "checksum", project.Signs[0].Artifacts)
+}

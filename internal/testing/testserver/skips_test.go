@@ -1,0 +1,168 @@
+package testserver
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// skipped are the calls that skip a test although every server and program is required, by why
+// "make test" may do so.
+var skipped = map[string][]string{
+	"want of a server or program, which fails the test if all are required": {
+		"internal/testing/testserver/testserver.go: why",
+	},
+	"another command of the Makefile runs it": {
+		`adapters/tus/e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes"`,
+		`adapters/tus/resumable_e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: the test measures times"`,
+		`internal/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
+		`providers/azure/hostile_test.go: "make statuses runs it"`,
+		`providers/local/errors_test.go: "OMNIBUCKET_LOCAL_TEST_DISK is not set"`,
+	},
+	"another system or disk": {
+		`cmd/certify/certify_test.go: "a process cannot interrupt another"`,
+		`cmd/omnibucket/arguments_test.go: err`,
+		`cmd/omnibucket/cp_file_test.go: "this system has no such file"`,
+		`cmd/omnibucket/main_test.go: "this system has no /dev/full"`,
+		`cmd/omnibucket/mv_test.go: err`,
+		`cmd/omnibucket/names_test.go: err`,
+		`diskcache/diskcache_test.go: "Windows: files have no such modes"`,
+		`internal/transport/connections_test.go: "the system has no such limit"`,
+		`providers/local/errors_test.go: "this disk does not fold case"`,
+		`providers/local/excluded_windows_test.go: "Windows: " + reason`,
+		`providers/local/excluded_windows_test.go: "Wine: " + reason`,
+		`providers/local/internal/osdir/osdir_test.go: "an open directory cannot be moved here:"`,
+		`providers/local/internal/osdir/osdir_test.go: "an open directory cannot be removed here:"`,
+		`providers/local/internal/osdir/osdir_test.go: err`,
+		`providers/local/internal/osdir/osdir_test.go: err`,
+		`providers/local/sweepleaves_test.go: "Windows: modes forbid nothing"`,
+		`transfer/tree_other_test.go: "this system has no pipes in directories, nor most of the names that these trees have"`,
+	},
+	"only root can": {
+		`diskcache/owner_unix_test.go: "only root can give a directory away"`,
+		`providers/local/fulldisk_linux_test.go: "only root may mount a file system that is small enough to be filled"`,
+		`providers/local/fulldisk_linux_test.go: "root may not mount here"`,
+		`providers/local/mode_test.go: "only root can give a file to another user"`,
+		`s3server/fulldisk_linux_test.go: "only root may mount a small disk"`,
+	},
+	"-short": {
+		`providers/local/list_test.go: "it makes many files"`,
+		`storagetest/broken_test.go: "runs the suite in processes of their own"`,
+	},
+	"the same test runs in another process": {
+		`s3server/fulldisk_linux_test.go: "it starts its own directory"`,
+		`s3server/fulldisk_linux_test.go: "it starts its own directory"`,
+		`s3server/stores_test.go: "this process is the other one"`,
+	},
+	"an input that a fuzz target has no use for": {
+		`engine/key_test.go: "no object has such a size"`,
+		`internal/metadata/value_test.go: "refused before it is encoded"`,
+		`serve/rangefuzz_test.go: "differs on purpose"`,
+	},
+	"a store that lacks something, or is known to be wrong": {
+		`adapters/gocloud/gocloud_test.go: "the library refuses it"`,
+		`storagetest/hostile/hostile.go: "the store has no such operation"`,
+		`storagetest/hostile/hostile.go: reason`,
+		`uploads/replacedpart_test.go: "fake-gcs-server joins a part of another generation than the one that is named; " + "TestAPartThatIsReplacedMeanwhileIsNotComposed of providers/gcs has the rule"`,
+	},
+}
+
+const root = "../../.."
+
+// A test that is skipped for want of a server or program would never fail, so Need, Offered and
+// Program are the only way to skip it.
+func TestNoTestIsSkippedInSilence(t *testing.T) {
+	var want, found []string
+	for _, calls := range skipped {
+		want = append(want, calls...)
+	}
+	for path, file := range testFiles(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			method, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, method.Sel.Name) || source(t, method.X) == "storagetest" {
+				return true
+			}
+			said := ""
+			if len(call.Args) > 0 {
+				said = source(t, call.Args[0])
+			}
+			found = append(found, path+": "+said)
+			return true
+		})
+	}
+	require.ElementsMatch(t, want, found, "add the call to the table, with the reason why a run with all servers and programs may skip the test; for want of one, call Need, Offered or Program")
+}
+
+// An address that is read elsewhere may be missing in silence.
+func TestOnlyThisPackageReadsAddressesOfServers(t *testing.T) {
+	for path, file := range testFiles(t) {
+		if strings.HasPrefix(path, "internal/testing/testserver/") || strings.HasPrefix(path, "testservers/") {
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if ok && len(call.Args) == 1 && slices.Contains([]string{"os.Getenv", "os.LookupEnv"}, source(t, call.Fun)) {
+				said := source(t, call.Args[0])
+				require.False(t, isAddress(said), "%s reads %s: call testserver.Need", path, said)
+			}
+			return true
+		})
+	}
+}
+
+// isAddress reports whether an expression is a variable with the address of a server. Those with
+// credentials have a further "_", and are there if the address is.
+func isAddress(expression string) bool {
+	name, ok := strings.CutPrefix(expression, `"OMNIBUCKET_TEST_`)
+	if !ok {
+		return false
+	}
+	name = strings.TrimPrefix(strings.TrimSuffix(name, `"`), "MINIO_TLS")
+	return name != "HUGE" && !strings.Contains(name, "_")
+}
+
+// testFiles returns the syntax of all files of tests, and of packages for tests.
+func testFiles(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != root && (entry.Name() == "node_modules" || entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".")) {
+			return fs.SkipDir
+		}
+		short, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		short = filepath.ToSlash(short)
+		forTests := strings.HasSuffix(short, "_test.go") || strings.HasSuffix(short, ".go") && (strings.HasPrefix(short, "internal/testing/") || strings.HasPrefix(short, "storagetest/"))
+		if !forTests {
+			return nil
+		}
+		files[short], err = parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		return err
+	}))
+	require.NotEmpty(t, files)
+	return files
+}
+
+func source(t *testing.T, n ast.Node) string {
+	t.Helper()
+	var text strings.Builder
+	require.NoError(t, printer.Fprint(&text, token.NewFileSet(), n))
+	return text.String()
+}

@@ -1,0 +1,75 @@
+package components_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/components"
+)
+
+// An ending store ends the caller's context at a request, before or after its effect.
+type ending struct {
+	driver.Driver
+	at, requests int
+	after        bool
+	cancel       context.CancelFunc
+}
+
+func (e *ending) request(ctx context.Context, effect func() error) error {
+	e.requests++
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if e.requests != e.at {
+		return effect()
+	}
+	if e.after {
+		_ = effect()
+	}
+	e.cancel()
+	return ctx.Err()
+}
+
+func (e *ending) Put(ctx context.Context, r *driver.PutRequest) (a *storage.Attrs, err error) {
+	err = e.request(ctx, func() error { a, err = e.Driver.Put(ctx, r); return err })
+	return a, err
+}
+
+func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Attrs, err error) {
+	err = e.request(ctx, func() error { a, err = e.Driver.Head(ctx, r); return err })
+	return a, err
+}
+
+// No request of a completion at which the caller gives up ends the upload: another call makes the
+// object.
+func TestACompletionWhoseCallerGivesUpIsRepeated(t *testing.T) {
+	for at := 1; at <= 3; at++ { // the marker, the key, the decision
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("request %d, after its effect: %v", at, after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStore(t)
+					ctx, cancel := context.WithCancel(t.Context())
+					over := &ending{Driver: s.Driver, at: at, after: after, cancel: cancel}
+					first := components.Completion{
+						Store: over, Marker: components.Marker(s.prefix),
+						Prepare: func(context.Context) error { return nil },
+						Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
+							return over.Put(ctx, &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})
+						},
+					}
+					_, err := first.Run(ctx, &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
+					require.ErrorIs(t, err, context.Canceled)
+					require.NoError(t, s.complete(t.Context(), call{name: "two"}))
+					require.Equal(t, content, s.content())
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package httpheader_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+)
+
+// Ceph RGW 16 returns "-" for "_". Names on Azure cannot contain "-".
+func TestEscapedNamesComeBack(t *testing.T) {
+	for _, row := range []struct {
+		name       string
+		mark, lost byte
+		holds      string
+	}{
+		{name: "without underscores", mark: '-', lost: '_', holds: `^[a-zA-Z0-9-]+$`},
+		{name: "without dashes", mark: '_', lost: '-', holds: `^[a-zA-Z0-9_]+$`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			names, seen := httpheader.NewNameEscaper(row.mark, row.lost), map[string]string{}
+			for _, name := range []string{
+				"a", "a1", "a-b", "a_b", "a--b", "a__b", "a-", "a_", "a_-", "a-_", "a_x", "a-x", "a_xray", "a-xray", "a_x002d_b", "a-x005f-b", "a_x002d-",
+				"a-x005f_", "a_x005f_", "a-x002d-", "a_x00", "a-x00", "a_x-x_", "x_x_x", "x-x-x", "a__x002d__", "a--x005f--", "a-x005f-x002d-",
+			} {
+				stored := names.Escape(name)
+				require.Regexp(t, regexp.MustCompile(row.holds), stored, name)
+				require.Equal(t, name, names.Unescape(stored))
+				require.NotContains(t, seen, stored, "two names have one escaped form")
+				seen[stored] = name
+			}
+		})
+	}
+	require.Equal(t, "owner-x005F-id", httpheader.NewNameEscaper('-', '_').Escape("owner_id"))
+	require.Equal(t, "owner-id", httpheader.NewNameEscaper('-', '_').Escape("owner-id"))
+	require.Equal(t, "old_name", httpheader.NewNameEscaper('-', '_').Unescape("old_name"), "a name that was stored unescaped is unchanged")
+}

@@ -1,0 +1,114 @@
+package permissions_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// toServer returns a client that reaches the server at every host name.
+func toServer(t *testing.T, address string) *http.Client {
+	t.Helper()
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate does not name the provider's hosts
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(address, "https://"))
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// An amazonServer is our own server, which records.
+type amazonServer struct {
+	recorder *permissions.Recorder
+	server   *s3server.Server
+}
+
+func startAmazon(t *testing.T, c s3server.Config) *amazonServer {
+	t.Helper()
+	a := &amazonServer{recorder: &permissions.Recorder{}}
+	c.Middleware, c.TLS = a.recorder.Wrap, &tls.Config{}
+	var err error
+	a.server, err = s3server.Start(c)
+	require.NoError(t, err)
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+func (a *amazonServer) service(t *testing.T, key, secret string) storage.Service {
+	t.Helper()
+	pathStyle := true
+	service, err := s3.NewService(t.Context(), s3.Config{
+		Region: s3server.DefaultRegion, AccessKeyID: key, SecretKey: secret, PathStyle: &pathStyle, HTTPClient: toServer(t, a.server.URL),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	return service
+}
+
+// create makes the bucket of a row.
+func create(t *testing.T, service storage.Service, kind permissions.Kind) {
+	t.Helper()
+	setting := map[permissions.Kind][]storage.BucketOption{
+		permissions.Versions: {storage.WithVersioning(true)},
+		permissions.Locks:    {storage.WithObjectLock()},
+	}
+	_, err := service.CreateBucket(t.Context(), "photos", setting[kind]...)
+	require.NoError(t, err)
+}
+
+func TestPermissionsOfAmazon(t *testing.T) {
+	permissions.Check(t, permissions.Amazon, func(t *testing.T, kind permissions.Kind) permissions.Account {
+		a := startAmazon(t, s3server.Config{Strict: kind != permissions.AccessLists})
+		service := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+		create(t, service, kind)
+		return permissions.Account{
+			Recorder: a.recorder, Service: service, Bucket: "photos",
+			Key: s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"), Archive: "GLACIER",
+		}
+	})
+}
+
+// A user of another account, to whom the bucket's policy grants what the page says, needs no more.
+func TestThePoliciesOfAmazonSuffice(t *testing.T) {
+	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
+	for name, role := range map[string]permissions.Role{"reader": permissions.Reader, "writer": permissions.Writer, "full": permissions.Full} {
+		t.Run(name, func(t *testing.T) {
+			permissions.Suffices(t, role, func(t *testing.T, kind permissions.Kind) permissions.Account {
+				a := startAmazon(t, s3server.Config{Strict: true, Credentials: []s3server.Credential{
+					{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Account: s3server.DefaultAccountID},
+					{AccessKeyID: key, SecretKey: secret, Account: account},
+				}})
+				owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+				create(t, owner, kind)
+				grant(t, owner, strings.ReplaceAll(permissions.AmazonPolicy(role, "photos"),
+					`"Effect": "Allow",`, `"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::`+account+`:root"},`))
+				return permissions.Account{Recorder: a.recorder, Service: a.service(t, key, secret), Owner: owner, Bucket: "photos"}
+			})
+		})
+	}
+}
+
+// grant gives the bucket a policy.
+func grant(t *testing.T, service storage.Service, policy string) {
+	t.Helper()
+	b, err := service.Bucket("photos")
+	require.NoError(t, err)
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	_, err = client.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: aws.String("photos"), Policy: &policy})
+	require.NoError(t, err)
+}

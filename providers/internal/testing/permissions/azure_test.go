@@ -1,0 +1,50 @@
+package permissions_test
+
+import (
+	"context"
+	"io"
+	"log"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/providers/internal/testing/permissions"
+)
+
+func TestPermissionsOfAzure(t *testing.T) {
+	for name, row := range map[string]struct {
+		credential permissions.Credential
+		config     azure.Config
+	}{
+		"by a role":                    {permissions.AzureRole, azure.Config{Credential: token{}}},
+		"by a shared access signature": {permissions.AzureSignature, azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			permissions.Check(t, row.credential, func(t *testing.T, _ permissions.Kind) permissions.Account {
+				recorder := &permissions.Recorder{}
+				server := httptest.NewUnstartedServer(recorder.Wrap(newAzureServer()))
+				server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that tests close
+				server.StartTLS()
+				t.Cleanup(server.Close)
+				c := row.config
+				c.Account, c.HTTPClient = "acme", toServer(t, server.URL)
+				service, err := azure.NewService(t.Context(), c)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, service.Close()) })
+				return permissions.Account{Recorder: recorder, Service: service, Bucket: "photos", Key: azure.WithEncryptionScope("scope"), Archive: "Archive"}
+			})
+		})
+	}
+}
+
+// A token is a credential of Microsoft Entra ID.
+type token struct{}
+
+func (token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: "token", ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
