@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A call is one request and its user.
@@ -93,10 +94,10 @@ func (h *handler) authorizeFile(c *call, id string) error {
 }
 
 // unauthorized converts an error of the application's functions.
-func unauthorized(err error) *Error {
-	if own, ok := errors.AsType[*Error](err); ok {
+func unauthorized(err error) *uploads.Error {
+	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
 	}
-	code, message := webapi.FromAuthorize[Code](err)
-	return &Error{Code: code, Message: message, Err: err}
+	code, message := webapi.FromAuthorize[uploads.Code](err)
+	return &uploads.Error{Code: code, Message: message, Err: err}
 }

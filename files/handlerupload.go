@@ -50,6 +50,8 @@ func (h *handler) uploadPart(store uploadPartFunc, fields ...string) func(*call)
 		o.UploadedBy = c.user
 		record, err := store(c.Context(), f.file, o)
 		switch {
+		case err != nil && record != nil:
+			return &completedError{record, err}
 		case err != nil:
 			return f.file.failure(err)
 		case record == nil:

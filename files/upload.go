@@ -99,8 +99,8 @@ func (s *Store) checkBytes(ctx context.Context, k kind, r *Record) error {
 	if err := k.records.Remove(ctx, r.ID); err != nil {
 		return toError(err)
 	}
-	return &Error{
-		Field: fieldFile, Code: StoreFailed, Message: "The upload took too long. Try again.",
+	return &uploads.Error{
+		Field: fieldFile, Code: uploads.StoreFailed, Message: "The upload took too long. Try again.",
 		Err: &storage.Error{Code: storage.Unavailable, Key: k.key(r), Hint: "make Config.Grace longer than the longest upload"},
 	}
 }

@@ -32,7 +32,7 @@ type PartOptions struct {
 //
 // InvalidValue names a field. If Count or an option differs from the earlier parts,
 // UploadPart fails with PartsChanged. If the token has made its file already, it
-// fails with Completed, and the Error has the Record. If the bucket does not support
+// returns that record and the error Completed; the record is nil if it was deleted. If the bucket does not support
 // [storage.ConditionalCreate] and [storage.ConditionalUpdate], and the records are no
 // [uploads.States], it fails with StoreFailed, which wraps Unsupported. After any other
 // error, send the part again.
@@ -47,8 +47,8 @@ func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOption
 
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
 	if !s.takesParts {
-		return nil, &Error{
-			Code: StoreFailed, Message: "Files cannot be uploaded in parts here.",
+		return nil, &uploads.Error{
+			Code: uploads.StoreFailed, Message: "Files cannot be uploaded in parts here.",
 			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "keep the records in a database (package sqlrecords), or use a bucket that enforces IfAbsent and IfRevision"},
 		}
 	}
@@ -70,7 +70,7 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	case failure != nil:
 		return nil, toError(failure)
 	case err != nil || r == nil: // made by an earlier call, or deleted meanwhile
-		return nil, completedError(r)
+		return r, refuse(fieldToken, uploads.Completed, "All parts of this file have been received already.")
 	}
 	return r, nil
 }
@@ -93,14 +93,6 @@ func (s *Store) made(ctx context.Context, k kind, key string) (*Record, error) {
 	return nil, k.records.Remove(ctx, id)
 }
 
-// completedError returns the error for a token that has made its file; r is nil if
-// that was deleted.
-func completedError(r *Record) error {
-	e := refuse(fieldToken, Completed, "All parts of this file have been received already.")
-	e.Record = r
-	return e
-}
-
 // fieldsOfPieces are the names that fields of a piece have here.
 var fieldsOfPieces = map[string]string{"name": fieldName, "type": fieldType, "metadata": fieldPurpose}
 
@@ -110,7 +102,7 @@ func (s *Store) uploadError(err error) error {
 	if !ok {
 		return toError(err)
 	}
-	if own, ok := errors.AsType[*Error](e.Err); ok {
+	if own, ok := errors.AsType[*uploads.Error](e.Err); ok {
 		return own
 	}
 	switch e.Code {
@@ -121,7 +113,7 @@ func (s *Store) uploadError(err error) error {
 		if here, ok := fieldsOfPieces[field]; ok {
 			field = here
 		}
-		return refuse(field, Code(e.Code), e.Message)
+		return refuse(field, e.Code, e.Message)
 	}
 	return toError(e.Err)
 }
@@ -138,7 +130,7 @@ func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, err
 			r := k.recordOf(f)
 			r.CRC32C = content.Attrs().CRC32C
 			err := s.config.Inspect(ctx, r, content)
-			if own, refused := errors.AsType[*Error](err); refused {
+			if own, refused := errors.AsType[*uploads.Error](err); refused {
 				return &uploads.Error{Field: own.Field, Code: uploads.Refused, Message: own.Message, Err: own}
 			}
 			return err

@@ -223,7 +223,7 @@
 //	NotFound         there is no such upload for this user, it is   404   ObjectNotFound
 //	                 too old, or its file has been removed
 //	NotUploaded      the file, parts or pieces have not arrived     422   ObjectNotFound
-//	PartsChanged     a part has another ETag than the client says   422   InvalidArgument
+//	PartsChanged     a part has another ETag than the client says   422   PreconditionFailed
 //	OffsetMismatch   Upload-Offset is not where it continues        409   PreconditionFailed
 //	ChecksumMismatch Upload-Checksum is another; nothing counts     460   ChecksumMismatch
 //	Completed        the upload is complete                         409   PreconditionFailed

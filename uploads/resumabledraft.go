@@ -67,7 +67,7 @@ func (h *tus) serveDraft(c *call) error {
 	}
 	err := h.responder.authorized(f)(c)
 	if e, ok := errors.AsType[*Error](err); ok {
-		refusal := e.Field == fileField && e.Status == 0 && meanings.Status(e.Code) < 500 && e.Code != Interrupted
+		refusal := e.Field == fileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != Interrupted
 		c.setComplete(refusal || e.Code == Completed)
 		if e.offsets != nil {
 			c.w.Header().Set("Upload-Offset", strconv.FormatInt(e.offsets[0], 10))
