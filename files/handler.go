@@ -71,7 +71,7 @@ const (
 // not taken from the form. Downloads are attachments with the original name. They
 // support ranges, ETag and conditions, and never run as a page of this host.
 //
-// Errors are JSON: code and field of the [Error], a message for a person, and the
+// Errors are JSON: code and field of the [uploads.Error], a message for a person, and the
 // request's ID. Every response has that ID as X-Request-Id:
 //
 //	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
