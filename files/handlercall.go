@@ -21,14 +21,7 @@ type call struct {
 // anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := webapi.RequestID(r)
-		asked := *r // the header belongs to net/http
-		asked.Header = r.Header.Clone()
-		asked.Header.Set(webapi.RequestIDHeader, id)
-		header := w.Header()
-		header.Set(webapi.RequestIDHeader, id)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Cache-Control", "no-store")
+		asked := *webapi.Begin(w, r) // a copy, because the body is another one
 		body := &requestBody{ReadCloser: r.Body}
 		asked.Body = body
 		c := &call{Request: &asked, w: w}

@@ -37,6 +37,8 @@ type Piece struct {
 // pieceState is the state of a file in pieces.
 type pieceState struct {
 	Count int `json:"count"`
+	// Target is set if the application has said how the file is stored.
+	Target bool `json:"target,omitempty"`
 	// Run separates the keys of these pieces from those of an earlier upload with the same
 	// token, which Sweep may still be removing.
 	Run string `json:"run"`
@@ -96,6 +98,11 @@ func extensionOf(name string) string {
 // with NotFound. An upload that is idle for Config.TTL, by the store's clock, ends with its token.
 // If neither the bucket nor Config.States has conditions, PutPiece fails with StoreFailed, which
 // wraps Unsupported.
+//
+// Once a call has found the set complete, the pieces are fixed: one that is sent again is not read. If that
+// call failed or its process died, send its piece again, which continues. The store joins the
+// pieces if it can; otherwise they are streamed. Other calls wait for the call that joins them, but
+// not for one that has died.
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
@@ -215,7 +222,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 		return nil, err
 	}
 	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{})
-	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Run: rand.Text()}
+	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Target: p.Target != nil, Run: rand.Text()}
 	u.prefix = service.keeper.objectKey(s, s.run())
 	err := service.keeper.save(ctx, s)
 	if err == errConflict {

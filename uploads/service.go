@@ -163,6 +163,17 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
+// asked returns how a file is kept of which the application's Target says so: all but the key, and if
+// Rules look at the content, all but a type that it leaves open.
+func (s *Service) asked(t, usual Target) Target {
+	t.Key = usual.Key
+	if s.judge.LooksAtContent() {
+		t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
+		t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
+	}
+	return t
+}
+
 func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	if _, err = io.ReadFull(from, random[:]); err != nil {
 		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
@@ -179,8 +190,8 @@ func (s *Service) discard(ctx context.Context, key string) {
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
-// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values does
-// not name an owner, so the caller must know whose the key is.
+// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
+// [DefaultKey], does not name an owner, so the caller must look up the owner first.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	values := user.values()
 	if e := s.checkValues(values); e != nil {

@@ -199,13 +199,7 @@ func (t *storeOp) target(random keypattern.Random) Target {
 	if asked == nil {
 		return usual
 	}
-	target := *asked
-	target.Key = usual.Key
-	if s.judge.LooksAtContent() {
-		target.ContentType = cmp.Or(target.ContentType, usual.ContentType)
-		target.ContentDisposition = cmp.Or(target.ContentDisposition, usual.ContentDisposition)
-	}
-	return target
+	return s.asked(*asked, usual)
 }
 
 // keep makes one attempt. It returns an *Error if the file is refused.

@@ -13,6 +13,21 @@ import (
 // form, or in parts, each with a request of [Service.SignPart]. It has one of the three.
 // The client then passes Token to Finish. Its JSON is complete, for the client. As text
 // it shows no signature and no token.
+//
+// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
+// than one request, and a client that was interrupted sends only what is missing. Sign
+// begins the store's upload, and the ticket has the size and number of parts. The client
+// gets a request for each part from [Service.SignPart], in any order and again, and asks
+// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
+// Config.Prefix, inspects the whole there as any other file, and copies it to its
+// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
+//
+// The ticket is the only state. It has the store's token of the upload, encrypted with a
+// key that is derived from Config.TokenKey, because that token must stay on the server.
+//
+// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
+// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
+// bind no checksum of the part, as those of the S3 routes do.
 type Ticket struct {
 	Put     *storage.SignedURL  `json:"put,omitempty"`
 	Form    *storage.SignedForm `json:"form,omitempty"`
