@@ -39,25 +39,31 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 	}
 }
 
-// lock locks the bucket. If the bucket was removed after it was found, it fails with
-// BucketNotFound, because a write would succeed and be lost.
-func (b *bucket) lock() error {
+// lock locks the bucket that open has returned. If the bucket was removed after it was found, it
+// fails with BucketNotFound, because a write would succeed and be lost.
+func lock(b *bucket, err error) (*bucket, error) {
+	if err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	if b.gone.Load() {
 		b.mu.Unlock()
-		return storage.BucketNotFound
+		return nil, storage.BucketNotFound
 	}
-	return nil
+	return b, nil
 }
 
 // rlock does what lock does, for reading.
-func (b *bucket) rlock() error {
+func rlock(b *bucket, err error) (*bucket, error) {
+	if err != nil {
+		return nil, err
+	}
 	b.mu.RLock()
 	if b.gone.Load() {
 		b.mu.RUnlock()
-		return storage.BucketNotFound
+		return nil, storage.BucketNotFound
 	}
-	return nil
+	return b, nil
 }
 
 // find returns the current object of the key or, if revision is not 0, that version. It

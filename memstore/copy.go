@@ -47,7 +47,7 @@ func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 
 func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	found := make([]*object, len(refs))
-	if err := b.rlock(); err != nil {
+	if _, err := rlock(b, nil); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()

@@ -14,12 +14,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err != nil {
 		return err
 	}
-	b, err := d.open(ctx)
+	now := d.account.time()
+	b, err := lock(d.open(ctx))
 	if err != nil {
-		return err
-	}
-	now := b.account.time()
-	if err := b.lock(); err != nil {
 		return err
 	}
 	defer b.mu.Unlock()

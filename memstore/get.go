@@ -40,11 +40,8 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := d.open(ctx)
+	b, err := rlock(d.open(ctx))
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := b.rlock(); err != nil {
 		return nil, nil, err
 	}
 	o, versioned := b.find(r.Key, revision), b.info.Versioning

@@ -16,11 +16,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	b, err := d.open(ctx)
+	b, err := rlock(d.open(ctx))
 	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()

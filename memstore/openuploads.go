@@ -12,11 +12,8 @@ import (
 
 // ListParts returns the parts that are there now.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	b, err := d.open(ctx)
+	b, err := rlock(d.open(ctx))
 	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
@@ -40,11 +37,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 
 // ListUploads returns the uploads in progress, by their names.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	b, err := d.open(ctx)
+	b, err := rlock(d.open(ctx))
 	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()

@@ -24,11 +24,8 @@ func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, err
 // PublicRevision returns the revision of the object. It returns "" if there is no object,
 // or if it is not public.
 func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
-	b, err := d.open(ctx)
+	b, err := rlock(d.open(ctx))
 	if err != nil {
-		return "", err
-	}
-	if err := b.rlock(); err != nil {
 		return "", err
 	}
 	o := b.find(key, 0)

@@ -33,13 +33,10 @@ type part struct {
 // BeginParts begins an upload. It returns a random name and not a count: a name from
 // another process must not reach an upload of this one. It also discards abandoned uploads.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	b, err := d.open(ctx)
-	if err != nil {
-		return "", err
-	}
-	now := b.account.time()
+	now := d.account.time()
 	u := &upload{name: rand.Text(), key: r.Key, begun: now, parts: map[int]part{}, last: now}
-	if err := b.lock(); err != nil {
+	b, err := lock(d.open(ctx))
+	if err != nil {
 		return "", err
 	}
 	defer b.mu.Unlock()
@@ -71,7 +68,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	stored := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
 	now := b.account.time()
-	if err := b.lock(); err != nil {
+	if _, err := lock(b, nil); err != nil {
 		return driver.Part{}, err
 	}
 	defer b.mu.Unlock()
@@ -111,11 +108,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 // AbortParts discards the upload and its parts.
 func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
-	b, err := d.open(ctx)
+	b, err := lock(d.open(ctx))
 	if err != nil {
-		return err
-	}
-	if err := b.lock(); err != nil {
 		return err
 	}
 	defer b.mu.Unlock()
@@ -128,7 +122,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 // acquireUpload takes the lock and finds an upload. Until release is called, no sweep
 // discards the upload.
 func (b *bucket) acquireUpload(key, name string) (*upload, error) {
-	if err := b.rlock(); err != nil {
+	if _, err := rlock(b, nil); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
@@ -153,7 +147,7 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 // partData returns the bytes of the requested parts, in that order. If one of them is not
 // the last part stored under its number, it fails with InvalidArgument.
 func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, total int, err error) {
-	if err := b.rlock(); err != nil {
+	if _, err := rlock(b, nil); err != nil {
 		return nil, 0, err
 	}
 	defer b.mu.RUnlock()

@@ -29,7 +29,7 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 		return nil, err
 	}
 	o.modified = b.account.time()
-	if err := b.lock(); err != nil {
+	if _, err := lock(b, nil); err != nil {
 		return nil, err
 	}
 	versioned, err := b.info.Versioning, error(nil)

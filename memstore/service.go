@@ -37,11 +37,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 }
 
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	b, err := s.open(ctx, name)
+	b, err := rlock(s.open(ctx, name))
 	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
@@ -54,11 +51,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	b, err := s.open(ctx, r.Name)
+	b, err := lock(s.open(ctx, r.Name))
 	if err != nil {
-		return nil, err
-	}
-	if err := b.lock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()

@@ -31,11 +31,8 @@ func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f fu
 	if err != nil {
 		return err
 	}
-	b, err := d.open(ctx)
+	b, err := lock(d.open(ctx))
 	if err != nil {
-		return err
-	}
-	if err := b.lock(); err != nil {
 		return err
 	}
 	defer b.mu.Unlock()

@@ -68,11 +68,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
-	b, err := d.open(ctx)
+	b, err := rlock(d.open(ctx))
 	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()

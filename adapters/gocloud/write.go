@@ -25,20 +25,36 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if err != nil {
 		return nil, err
 	}
+	if err := b.checkWriter(o); err != nil {
+		return nil, err
+	}
+	opts := b.uploadOptions(contentType, metadata, o)
+	if err := before(o.BeforeWrite, &opts); err != nil {
+		return nil, err
+	}
+	return &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts}, nil
+}
+
+// checkWriter refuses options that the store does not support.
+func (b *bucket) checkWriter(o *driver.WriterOptions) error {
 	for _, asked := range []struct {
 		option string
 		is     bool
 		needs  storage.Features
 	}{
 		{"IfNotExist", o.IfNotExist, storage.ConditionalCreate},
-		{"Metadata", len(metadata) > 0, storage.Metadata},
+		{"Metadata", len(o.Metadata) > 0, storage.Metadata},
 		{"CacheControl, ContentDisposition, ContentEncoding and ContentLanguage", o.CacheControl+o.ContentDisposition+o.ContentEncoding+o.ContentLanguage != "", storage.ContentProperties},
 	} {
 		if asked.is && !storage.Supports(b.Bucket, asked.needs) {
-			return nil, errUnsupported("NewWriter", "the store does not support "+asked.option)
+			return errUnsupported("NewWriter", "the store does not support "+asked.option)
 		}
 	}
-	var opts []storage.UploadOption
+	return nil
+}
+
+// uploadOptions returns the options of an upload.
+func (b *bucket) uploadOptions(contentType string, metadata map[string]string, o *driver.WriterOptions) (opts []storage.UploadOption) {
 	if storage.Supports(b.Bucket, storage.ContentProperties) {
 		opts = append(opts, storage.WithContentType(mediaType(contentType)))
 	}
@@ -65,10 +81,7 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if o.MaxConcurrency > 0 {
 		opts = append(opts, storage.WithConcurrency(o.MaxConcurrency))
 	}
-	if err := before(o.BeforeWrite, &opts); err != nil {
-		return nil, err
-	}
-	return &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts}, nil
+	return opts
 }
 
 // mediaType returns a content type that the library takes. The Go CDK also takes none, and words
