@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,4 +48,44 @@ func TestAPageOfAStoreThatReturnsMoreThanRequestedIsCut(t *testing.T) {
 		}
 	}
 	require.Equal(t, all, got)
+}
+
+// A disordered store returns the entries of a page backwards.
+type disordered struct {
+	driver.Driver
+	hint string
+}
+
+func (d *disordered) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.OrderHint = d.hint
+	return desc
+}
+
+func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		slices.Reverse(page.Entries)
+	}
+	return page, err
+}
+
+func TestTheHintOfAListingOutOfOrderFitsTheDriver(t *testing.T) {
+	for _, row := range []struct{ name, of, want string }{
+		{"its own", "name the profile", "name the profile"},
+		{"none of its own", "", "report this to the author of the driver of memory: it must list in byte order, or declare FolderOrder"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &disordered{next, row.of} }))
+			for _, key := range []string{"a", "b"} {
+				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+				require.NoError(t, err)
+			}
+			var e *storage.Error
+			_, err := storage.ListPage(t.Context(), b, "")
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Equal(t, row.want, e.Hint)
+		})
+	}
 }

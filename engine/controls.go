@@ -29,14 +29,7 @@ func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOpti
 	if e == nil && r.Condition != (storage.Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
 	}
-	tags, err := run(ctx, o, e, func(ctx context.Context) (*map[string]string, *storage.Error) {
-		tags, e := readTags(ctx, o, r)
-		return &tags, e
-	})
-	if err != nil {
-		return nil, err
-	}
-	return *tags, nil
+	return run(ctx, o, e, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, r) })
 }
 
 // readTags requests the tags, within o.
@@ -82,16 +75,13 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need st
 	if e == nil {
 		e = b.core.need(need, name)
 	}
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
-	if e == nil {
-		e = o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
-	}
-	if e != nil && e.Unknown && e.Code == storage.PreconditionFailed {
-		e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
-	}
-	return o.end(e)
+	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
+		e := o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
+		if e != nil && e.Unknown && e.Code == storage.PreconditionFailed {
+			e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
+		}
+		return e
+	})
 }
 
 // resolveChange checks the key and the options, and completes the request.

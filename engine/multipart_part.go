@@ -19,18 +19,7 @@ import (
 func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, scope.Upload, "PutPart")
-	part, err := u.putPart(ctx, o, e, number, body, opts)
-	if err != nil {
-		return nil, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.sent == nil {
-		u.sent = map[int]driver.Part{}
-	}
-	u.sent[number] = *part
-	uploaded := uploadedPart(part)
-	return &uploaded, nil
+	return u.putPart(ctx, o, e, number, body, opts)
 }
 
 func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
@@ -46,22 +35,30 @@ func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number i
 	if e == nil {
 		e = b.core.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 	}
-	part, err := u.putPart(ctx, o, e, number, body, opts)
-	if err != nil {
-		return nil, err
-	}
-	uploaded := uploadedPart(part)
-	return &uploaded, nil
+	return u.putPart(ctx, o, e, number, body, opts)
 }
 
 // putPart is PutPart after prepare, which failed with e.
-func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.Error, number int, body io.Reader, opts []storage.PartOption) (*driver.Part, error) {
+func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.Error, number int, body io.Reader, opts []storage.PartOption) (*storage.UploadedPart, error) {
 	o.writes = false // a part is not the object
 	p := &partUpload{upload: u, number: number}
 	if e == nil {
 		e = p.resolve(o, body, opts)
 	}
-	return run(ctx, o, e, p.send)
+	return run(ctx, o, e, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
+		part, e := p.send(ctx)
+		if e != nil {
+			return nil, e
+		}
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if u.sent == nil {
+			u.sent = map[int]driver.Part{}
+		}
+		u.sent[number] = *part
+		uploaded := uploadedPart(part)
+		return &uploaded, nil
+	})
 }
 
 // A partUpload is one call of PutPart.

@@ -42,7 +42,7 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.Mu
 	if e == nil {
 		e = u.resolve(o, opts)
 	}
-	begun, err := run(ctx, o, e, func(ctx context.Context) (*multipartUpload, *storage.Error) {
+	return run(ctx, o, e, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
 		id, e := beginParts(ctx, o, &u.put)
 		if e != nil {
 			return nil, e
@@ -56,10 +56,6 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.Mu
 		u.token = u.record.Token()
 		return u, nil
 	})
-	if err != nil {
-		return nil, err // not a nil *multipartUpload
-	}
-	return begun, nil
 }
 
 // resolve checks everything that can be checked before the upload begins.
@@ -124,18 +120,14 @@ func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, er
 	o := &operation{}
 	e := u.prepare(o, scope.Upload, "Parts")
 	o.writes = false
-	parts, err := run(ctx, o, e, func(ctx context.Context) (*[]driver.Part, *storage.Error) {
+	return run(ctx, o, e, func(ctx context.Context) ([]storage.UploadedPart, *storage.Error) {
 		parts, e := u.listParts(ctx, o)
-		return &parts, e
+		uploaded := make([]storage.UploadedPart, len(parts))
+		for i := range parts {
+			uploaded[i] = uploadedPart(&parts[i])
+		}
+		return uploaded, e
 	})
-	if err != nil {
-		return nil, err
-	}
-	uploaded := make([]storage.UploadedPart, len(*parts))
-	for i := range *parts {
-		uploaded[i] = uploadedPart(&(*parts)[i])
-	}
-	return uploaded, nil
 }
 
 // uploadedPart returns the part as the user sees it.
@@ -198,10 +190,9 @@ func (u *multipartUpload) Abort(ctx context.Context) error {
 
 func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload string) error {
 	o.writes = false
-	_, err := run(ctx, o, e, func(ctx context.Context) (*struct{}, *storage.Error) {
-		return nil, o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
+	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
+		return o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
 	})
-	return err
 }
 
 func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...storage.SignedPartOption) (*storage.SignedURL, error) {

@@ -129,18 +129,24 @@ func request[T any](ctx context.Context, o *operation, do func(context.Context) 
 
 // run begins the operation, calls do and ends it. If the checks before it failed with e, it
 // only ends it.
-func run[T any](ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (*T, *storage.Error)) (*T, error) {
+func run[T any](ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error)) (result T, err error) {
 	if e == nil {
 		ctx, e = o.begin(ctx)
 	}
-	var result *T
 	if e == nil {
 		result, e = do(ctx)
 	}
 	if e != nil {
-		return nil, o.end(e)
+		var none T
+		return none, o.end(e)
 	}
 	return result, o.end(nil)
+}
+
+// do is run for an operation without a result.
+func (o *operation) do(ctx context.Context, e *storage.Error, do func(context.Context) *storage.Error) error {
+	_, err := run(ctx, o, e, func(ctx context.Context) (struct{}, *storage.Error) { return struct{}{}, do(ctx) })
+	return err
 }
 
 // A replayable is a body that a driver call reads.

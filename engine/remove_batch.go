@@ -32,13 +32,7 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 		*r = driver.DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
 		e = b.core.resolveRemove(o.key, r, settings(given))
 	}
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
-	if e == nil {
-		e = removeOne(ctx, o, r)
-	}
-	return o.end(e)
+	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
 }
 
 // resolveRemove checks a removal, and completes its request.

@@ -18,17 +18,15 @@ func (b *bucket) Attrs(ctx context.Context, key string, opts ...storage.AttrsOpt
 
 // Exists returns false, nil if there is no object.
 func (b *bucket) Exists(ctx context.Context, key string, opts ...storage.AttrsOption) (bool, error) {
-	_, err := b.stat(ctx, scope.Exists, "Exists", key, opts)
-	if err == nil {
-		return true, nil
+	a, err := b.stat(ctx, scope.Exists, "Exists", key, opts)
+	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook has refused the call
+		err = nil
 	}
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil
-	}
-	return false, err
+	return a != nil, err
 }
 
-// stat is Attrs and Exists.
+// stat is Attrs and Exists. To Exists, a missing object is a result, nil: hooks and telemetry see no
+// failure.
 func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key string, opts []storage.AttrsOption) (*storage.Attrs, error) {
 	s := &struct { // one allocation
 		op    operation
@@ -37,25 +35,19 @@ func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key strin
 	}{}
 	o, r := &s.op, &s.req
 	e := o.prepareRead(b, may, name, key, r, &s.given, s.given.ApplyAttrs(opts...))
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
-	var a *storage.Attrs
-	if e == nil {
-		a, e = head(ctx, o, r)
-	}
-	if e == nil && settings(&s.given).WriteID != "" && !metadata.HoldsWriteID(a.Metadata, settings(&s.given).WriteID) {
-		e = &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("the object is of another write")}
-	}
-	if e != nil {
-		// To Exists, a missing object is a result: hooks and telemetry see no failure.
-		if name == "Exists" && e.Code == storage.ObjectNotFound && o.begun {
-			_ = o.end(nil)
-			return nil, storage.ObjectNotFound
+	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
+		a, e := head(ctx, o, r)
+		if id := settings(&s.given).WriteID; e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
+			e = &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("the object is of another write")}
 		}
-		return nil, o.end(e)
-	}
-	return o.toUser(a), o.end(nil)
+		switch {
+		case e == nil:
+			return o.toUser(a), nil
+		case name == "Exists" && e.Code == storage.ObjectNotFound:
+			return nil, nil
+		}
+		return nil, e
+	})
 }
 
 // head makes a Head request, and returns Attrs as the driver does.

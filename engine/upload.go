@@ -51,14 +51,7 @@ func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ..
 	if e == nil {
 		e = u.write.resolve(body, opts)
 	}
-	if e == nil {
-		ctx, e = u.op.begin(ctx)
-	}
-	var a *storage.Attrs
-	if e == nil {
-		a, e = u.write.store(ctx)
-	}
-	return a, u.op.end(e)
+	return run(ctx, &u.op, e, u.write.store)
 }
 
 // A write stores one object: a resolved request and a body in, the stored Attrs

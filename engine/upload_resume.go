@@ -37,11 +37,7 @@ func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
 	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, b.scope.Prefix) || keyrule.Write(o.key) != "" {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
-	ctx, e = o.begin(ctx)
-	if e == nil {
-		e = abandonUpload(ctx, o, j)
-	}
-	return o.end(e)
+	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })
 }
 
 // abandonUpload removes an upload from the store, then its file.

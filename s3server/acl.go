@@ -94,7 +94,7 @@ func getACL(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.writeXML(acl.ResponseOf(list, account, r.server.accountOf))
+	return r.writeXML("AccessControlPolicy", acl.ResponseOf(list, account, r.server.accountOf))
 }
 
 // askedACL is what a request wants the list to be: by its headers, or by its document.

@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,16 +10,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
 
 // attributes has what the client asks for and nothing else. A part's number is its position.
 type attributes struct {
-	XMLName      xml.Name `xml:"GetObjectAttributesResponse"`
-	Xmlns        string   `xml:"xmlns,attr"`
-	ETag         string   `xml:",omitempty"` // without quotes
+	ETag         string `xml:",omitempty"` // without quotes
 	Checksum     *attributeChecksum
 	ObjectParts  *attributeParts
 	StorageClass string `xml:",omitempty"`
@@ -58,7 +54,7 @@ func getAttributes(r *request) error {
 	if err := noEncryption(r.in.Header); err != nil {
 		return err
 	}
-	response := attributes{Xmlns: xmldoc.Namespace}
+	var response attributes
 	err = viewVersion(r, func(v *state.Version) error {
 		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return err
@@ -90,7 +86,7 @@ func getAttributes(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.writeXML(response)
+	return r.writeXML("GetObjectAttributesResponse", response)
 }
 
 func askedAttributes(header http.Header) (asked []string, err error) {

@@ -149,21 +149,12 @@ func newRegion(r *request, location string) string {
 	return location
 }
 
-// region returns the region of the bucket.
-func region(r *request) (region string, err error) {
-	err = r.view(func(b *state.Bucket) error {
-		region = b.Region
-		return nil
-	})
-	return region, err
-}
-
 func headBucket(r *request) error {
-	region, err := region(r)
+	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}
-	r.w.Header().Set("X-Amz-Bucket-Region", region)
+	r.w.Header().Set("X-Amz-Bucket-Region", b.Region)
 	return r.done(http.StatusOK)
 }
 
@@ -177,26 +168,14 @@ func deleteBucket(r *request) error {
 	return r.done(http.StatusNoContent)
 }
 
-type location struct {
-	XMLName xml.Name `xml:"LocationConstraint"`
-	Xmlns   string   `xml:"xmlns,attr"`
-	Region  string   `xml:",chardata"`
-}
-
-func getLocation(r *request) error {
-	region, err := region(r)
-	if err != nil {
-		return err
+func getLocation(b *state.Bucket) (any, error) {
+	if b.Region == usEast1 {
+		return "", nil
 	}
-	if region == usEast1 {
-		region = ""
-	}
-	return r.writeXML(location{Xmlns: xmldoc.Namespace, Region: region})
+	return b.Region, nil
 }
 
 type bucketList struct {
-	XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
-	Xmlns             string   `xml:"xmlns,attr"`
 	Owner             accounts.Owner
 	Buckets           listedBuckets
 	ContinuationToken string `xml:",omitempty"`
@@ -224,7 +203,7 @@ func listBuckets(r *request) error {
 	if err != nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "continuation-token").WithMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
+	result := bucketList{Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
 	err = r.server.store.ListBuckets(r.in.Context(), max(string(after), result.Prefix), func(b *state.Bucket) bool {
@@ -244,5 +223,5 @@ func listBuckets(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.writeXML(result)
+	return r.writeXML("ListAllMyBucketsResult", result)
 }

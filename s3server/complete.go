@@ -39,8 +39,6 @@ type completion struct {
 }
 
 type completeResult struct {
-	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
-	Xmlns    string   `xml:"xmlns,attr"`
 	Location xmldoc.Text
 	Bucket   string
 	Key      xmldoc.Text
@@ -98,8 +96,8 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 
 func (r *request) completeResult(v *state.Version) completeResult {
 	return completeResult{
-		Xmlns: xmldoc.Namespace, Location: xmldoc.Text(r.location()),
-		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag, Elements: checksum.ElementsOf(v.Object.Sum), ChecksumType: v.Object.Sum.Covers,
+		Location: xmldoc.Text(r.location()),
+		Bucket:   r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag, Elements: checksum.ElementsOf(v.Object.Sum), ChecksumType: v.Object.Sum.Covers,
 	}
 }
 

@@ -12,15 +12,12 @@ import (
 
 type accelerateConfiguration struct {
 	XMLName xml.Name       `xml:"AccelerateConfiguration"`
-	Xmlns   string         `xml:"xmlns,attr,omitempty"`
 	Status  string         `xml:",omitempty"`
 	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getAcceleration(b *state.Bucket) (any, error) {
-	response := accelerateConfiguration{Xmlns: xmldoc.Namespace}
-	response.Status = b.Acceleration
-	return response, nil
+	return accelerateConfiguration{Status: b.Acceleration}, nil
 }
 
 // putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
@@ -56,17 +53,9 @@ func noConfiguration(r *request) error {
 	return r.view(func(*state.Bucket) error { return s3error.New("NoSuchConfiguration") })
 }
 
-type configurationList struct {
-	XMLName     xml.Name
-	Xmlns       string `xml:"xmlns,attr"`
-	IsTruncated bool
-}
-
 // listNothing returns a handler that lists no configurations, in an element with this name.
 func listNothing(name string) handler {
-	return show(func(*state.Bucket) (any, error) {
-		return configurationList{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace}, nil
-	})
+	return show(name, func(*state.Bucket) (any, error) { return struct{ IsTruncated bool }{}, nil })
 }
 
 type loggingStatus struct {
@@ -146,31 +135,23 @@ const payerRequester = "Requester"
 
 type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Payer   string
 	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getRequestPayment(b *state.Bucket) (any, error) {
-	response := requestPayment{Xmlns: xmldoc.Namespace, Payer: "BucketOwner"}
+	response := requestPayment{Payer: "BucketOwner"}
 	if b.Payer != "" {
 		response.Payer = b.Payer
 	}
 	return response, nil
 }
 
-func putRequestPayment(r *request) error {
-	var asked requestPayment
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" || len(asked.Unknown) > 0 {
+func (p *requestPayment) check() error {
+	if p.Payer != payerRequester && p.Payer != "BucketOwner" || len(p.Unknown) > 0 {
 		return s3error.New("MalformedXML")
 	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Payer = asked.Payer
-		return nil
-	})
+	return nil
 }
 
 // payerHeader is the header, or the field of a form, with which a requester agrees to pay.

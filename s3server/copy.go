@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/url"
 	"strconv"
 	"strings"
@@ -79,8 +78,6 @@ func checkCopySource(r *request, v *state.Version) error {
 }
 
 type copyResult struct {
-	XMLName      xml.Name
-	Xmlns        string `xml:"xmlns,attr"`
 	LastModified string
 	ETag         string
 	checksum.Elements
@@ -88,11 +85,11 @@ type copyResult struct {
 }
 
 func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
-	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace, LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum)}
+	result := copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum)}
 	if sum.Kind != nil {
 		result.ChecksumType = sum.Covers
 	}
-	return r.writeXML(result)
+	return r.writeXML(name, result)
 }
 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,

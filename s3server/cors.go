@@ -7,31 +7,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-func putCORS(r *request) error {
-	var asked cors.Configuration
-	if err := r.readVouched(&asked); err != nil {
-		return err
-	}
-	if err := asked.Check(); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.CORS = &asked
-		return nil
-	})
-}
-
 func getCORS(b *state.Bucket) (any, error) {
-	var response cors.Configuration
 	if b.CORS == nil {
 		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
 	}
-	response.Rules = b.CORS.Rules
-	response.Xmlns = xmldoc.Namespace
-	return response, nil
+	return b.CORS, nil
 }
 
 // matchingRule returns the first rule that allows this, or nil.

@@ -61,8 +61,6 @@ func (d *deleteRequest) check(most int) error {
 }
 
 type deleteResult struct {
-	XMLName xml.Name `xml:"DeleteResult"`
-	Xmlns   string   `xml:"xmlns,attr"`
 	Deleted []deletedObject
 	Error   []deleteError
 }
@@ -90,7 +88,7 @@ func deleteObjects(r *request) error {
 	if err := asked.check(r.server.limits.MaxBatch); err != nil {
 		return err
 	}
-	result := deleteResult{Xmlns: xmldoc.Namespace}
+	var result deleteResult
 	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
 	if err != nil {
 		return err
@@ -122,7 +120,7 @@ func deleteObjects(r *request) error {
 		}
 		result.Deleted = append(result.Deleted, deleted)
 	}
-	return r.writeXML(result)
+	return r.writeXML("DeleteResult", result)
 }
 
 func deleteAction(id string) string {

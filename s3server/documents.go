@@ -142,10 +142,10 @@ func (a *answers) hold(n int) (release func(), err error) {
 	return func() { a.held.Add(-int64(n)) }, nil
 }
 
-// writeXML returns 200 with v. While the client reads, it holds only the document and none of what
-// limits other requests.
-func (r *request) writeXML(v any) error {
-	document, err := encodeXML(v)
+// writeXML returns 200 with v as an element with this name. While the client reads, it holds only the
+// document and none of what limits other requests.
+func (r *request) writeXML(name string, v any) error {
+	document, err := encodeXML(name, v)
 	if err != nil {
 		return err
 	}
@@ -163,10 +163,12 @@ func (r *request) writeXML(v any) error {
 	return nil
 }
 
-func encodeXML(v any) ([]byte, error) {
+func encodeXML(name string, v any) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
-	err := xml.NewEncoder(&b).Encode(v)
+	err := xml.NewEncoder(&b).EncodeElement(v, xml.StartElement{
+		Name: xml.Name{Local: name}, Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmldoc.Namespace}},
+	})
 	return b.Bytes(), err
 }
 

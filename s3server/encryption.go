@@ -156,7 +156,6 @@ func noEncryption(header http.Header) error {
 
 type encryptionConfiguration struct {
 	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []state.EncryptionRule
 	Unknown xmldoc.Unknown `xml:",any"`
 }
@@ -188,7 +187,6 @@ func (c *encryptionConfiguration) check() error {
 // getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
 // bucket without encryption.
 func getBucketEncryption(b *state.Bucket) (any, error) {
-	response := encryptionConfiguration{Xmlns: xmldoc.Namespace}
 	var rule state.EncryptionRule
 	if b.Encryption != nil {
 		rule = *b.Encryption
@@ -200,22 +198,7 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 			Unknown        xmldoc.Unknown `xml:",any"`
 		}{SSEAlgorithm: state.ByStore}
 	}
-	response.Rule = []state.EncryptionRule{rule}
-	return response, nil
-}
-
-func putBucketEncryption(r *request) error {
-	var asked encryptionConfiguration
-	if err := r.readVouched(&asked); err != nil {
-		return err
-	}
-	if err := asked.check(); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Encryption = &asked.Rule[0]
-		return nil
-	})
+	return encryptionConfiguration{Rule: []state.EncryptionRule{rule}}, nil
 }
 
 // hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets

@@ -3,7 +3,6 @@ package s3server
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"net"
 	"net/http"
@@ -265,10 +264,8 @@ func putNotification(r *request) error {
 }
 
 func getNotification(b *state.Bucket) (any, error) {
-	var response notification.Configuration
-	if b.Notification != nil {
-		response = *b.Notification
+	if b.Notification == nil {
+		return notification.Configuration{}, nil
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return response, nil
+	return b.Notification, nil
 }

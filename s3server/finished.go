@@ -144,5 +144,5 @@ func finishedHeader(r *request) http.Header {
 // writeFinished returns the result of a completed upload.
 func writeFinished(r *request, u *finishedUpload) error {
 	maps.Copy(r.w.Header(), u.header)
-	return r.writeXML(u.result)
+	return r.writeXML("CompleteMultipartUploadResult", u.result)
 }

@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"context"
-	"encoding/xml"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // leastSizeHeader says which small objects are not transitioned.
@@ -43,20 +41,13 @@ func putLifecycle(r *request) error {
 }
 
 func getLifecycle(r *request) error {
-	var response lifecycle.Configuration
-	err := r.view(func(b *state.Bucket) error {
+	return show("LifecycleConfiguration", func(b *state.Bucket) (any, error) {
 		if b.Lifecycle == nil {
-			return s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.Name)
+			return nil, s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.Name)
 		}
-		response = *b.Lifecycle
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	r.w.Header().Set(leastSizeHeader, response.Least)
-	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return r.writeXML(response)
+		r.w.Header().Set(leastSizeHeader, b.Lifecycle.Least)
+		return b.Lifecycle, nil
+	})(r)
 }
 
 // headerClock counts days of 24 hours, whatever Config.LifecycleDay is.

@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"encoding/base64"
-	"encoding/xml"
 	"net/url"
 	"slices"
 	"strings"
@@ -60,15 +59,17 @@ func (l listRequest) encode(key string) xmldoc.Text {
 	return xmldoc.Text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
+// An objectList is a page of either version of the listing. ListObjectsV2 continues after a token, and
+// ListObjects after a key.
 type objectList struct {
-	XMLName               xml.Name `xml:"ListBucketResult"`
-	Xmlns                 string   `xml:"xmlns,attr"`
 	Name                  string
 	Prefix                xmldoc.Text
-	StartAfter            xmldoc.Text `xml:",omitempty"`
-	ContinuationToken     string      `xml:",omitempty"`
-	NextContinuationToken string      `xml:",omitempty"`
-	KeyCount              int
+	Marker                *xmldoc.Text // of ListObjects
+	NextMarker            xmldoc.Text  `xml:",omitempty"`
+	StartAfter            xmldoc.Text  `xml:",omitempty"`
+	ContinuationToken     string       `xml:",omitempty"`
+	NextContinuationToken string       `xml:",omitempty"`
+	KeyCount              *int         // of ListObjectsV2
 	MaxKeys               int
 	Delimiter             xmldoc.Text `xml:",omitempty"`
 	EncodingType          string      `xml:",omitempty"`
@@ -102,11 +103,8 @@ func listObjects(r *request) error {
 			return err
 		}
 	}
-	result := objectList{
-		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.Prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
-		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
-	}
-	var next state.Position
+	result := r.objectList(l)
+	result.StartAfter, result.ContinuationToken = l.encode(startAfter), token
 	if r.server.config.folderOrder {
 		after.Prefix = after.Prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
@@ -116,27 +114,41 @@ func listObjects(r *request) error {
 			return err
 		}
 	}
-	result.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
-		if v == nil {
-			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-			next = state.Position{Key: common, Prefix: true}
-			return
-		}
-		result.Contents = append(result.Contents, l.entry(v, owners))
-		next = state.Position{Key: v.Key}
-	})
+	last, err := result.fill(r, l, after, owners)
 	if err != nil {
 		return err
 	}
-	result.KeyCount = len(result.Contents) + len(result.CommonPrefixes)
+	count := len(result.Contents) + len(result.CommonPrefixes)
+	result.KeyCount = &count
 	if result.IsTruncated {
-		result.NextContinuationToken = listToken(next)
+		result.NextContinuationToken = listToken(last)
 	}
+	return r.writeXML("ListBucketResult", result)
+}
+
+// objectList returns an empty page.
+func (r *request) objectList(l listRequest) objectList {
+	return objectList{
+		Name: r.target.bucket, Prefix: l.encode(l.Prefix), MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
+	}
+}
+
+// fill adds the entries after a position, and returns the position of the last one.
+func (o *objectList) fill(r *request, l listRequest, after state.Position, owners func(*state.Object) accounts.Owner) (last state.Position, err error) {
+	o.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
+		if v == nil {
+			o.CommonPrefixes = append(o.CommonPrefixes, commonPrefix{l.encode(common)})
+			last = state.Position{Key: common, Prefix: true}
+			return
+		}
+		o.Contents = append(o.Contents, l.entry(v, owners))
+		last = state.Position{Key: v.Key}
+	})
 	if r.fault.reverses() {
-		slices.Reverse(result.Contents)
-		slices.Reverse(result.CommonPrefixes)
+		slices.Reverse(o.Contents)
+		slices.Reverse(o.CommonPrefixes)
 	}
-	return r.writeXML(result)
+	return last, err
 }
 
 func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
@@ -205,22 +217,6 @@ func (r *request) list(l state.Listing, after state.Position, show func(v *state
 	return more, nil
 }
 
-// objectListV1 is the page of a listing that continues after a key, and not after a token.
-type objectListV1 struct {
-	XMLName        xml.Name `xml:"ListBucketResult"`
-	Xmlns          string   `xml:"xmlns,attr"`
-	Name           string
-	Prefix         xmldoc.Text
-	Marker         xmldoc.Text
-	NextMarker     xmldoc.Text `xml:",omitempty"`
-	MaxKeys        int
-	Delimiter      xmldoc.Text `xml:",omitempty"`
-	EncodingType   string      `xml:",omitempty"`
-	IsTruncated    bool
-	Contents       []listedObject
-	CommonPrefixes []commonPrefix
-}
-
 // listObjectsV1 is ListObjects. Like AWS, it names the last entry of a page only in a listing
 // with a delimiter; without one, the client continues after the last key.
 func listObjectsV1(r *request) error {
@@ -229,10 +225,8 @@ func listObjectsV1(r *request) error {
 		return err
 	}
 	marker := r.query.Get("marker")
-	result := objectListV1{
-		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.Prefix), Marker: l.encode(marker),
-		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
-	}
+	result, shown := r.objectList(l), l.encode(marker)
+	result.Marker = &shown
 	common, rolled := l.CommonPrefix(marker)
 	after := state.Position{Key: marker, Prefix: rolled && common == marker}
 	if r.server.config.folderOrder {
@@ -242,25 +236,12 @@ func listObjectsV1(r *request) error {
 	if err != nil {
 		return err
 	}
-	last := ""
-	result.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
-		if v == nil {
-			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-			last = common
-			return
-		}
-		result.Contents = append(result.Contents, l.entry(v, owners))
-		last = v.Key
-	})
+	last, err := result.fill(r, l, after, owners)
 	if err != nil {
 		return err
 	}
 	if result.IsTruncated && l.Delimiter != "" {
-		result.NextMarker = l.encode(last)
+		result.NextMarker = l.encode(last.Key)
 	}
-	if r.fault.reverses() {
-		slices.Reverse(result.Contents)
-		slices.Reverse(result.CommonPrefixes)
-	}
-	return r.writeXML(result)
+	return r.writeXML("ListBucketResult", result)
 }

@@ -31,7 +31,6 @@ func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error
 
 type lockConfiguration struct {
 	XMLName           xml.Name `xml:"ObjectLockConfiguration"`
-	Xmlns             string   `xml:"xmlns,attr,omitempty"`
 	ObjectLockEnabled string
 	Rule              *lockRule
 }
@@ -44,11 +43,11 @@ type lockRule struct {
 }
 
 func getLocking(b *state.Bucket) (any, error) {
-	response := lockConfiguration{Xmlns: xmldoc.Namespace, ObjectLockEnabled: state.Enabled}
 	s := b.Locking
 	if s == nil {
 		return nil, s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.Name)
 	}
+	response := lockConfiguration{ObjectLockEnabled: state.Enabled}
 	if s.Mode == "" {
 		return response, nil
 	}
@@ -106,7 +105,6 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 
 type retention struct {
 	XMLName         xml.Name `xml:"Retention"`
-	Xmlns           string   `xml:"xmlns,attr,omitempty"`
 	Mode            string   `xml:",omitempty"`
 	RetainUntilDate string   `xml:",omitempty"`
 }
@@ -154,38 +152,31 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	return state.Lock{Mode: d.Mode, Until: until}, nil
 }
 
-// viewLock is viewVersion in a bucket that can lock objects.
-func viewLock(r *request, f func(*state.Version) error) error {
-	return viewVersion(r, func(v *state.Version) error {
-		b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
-		switch {
-		case err != nil:
-			return err
-		case b.Locking == nil:
-			return missingLocking()
-		}
-		return f(v)
-	})
+// showLock is showVersion in a bucket that can lock objects.
+func showLock(name string, f func(state.Lock) (any, error)) handler {
+	return func(r *request) error {
+		return showVersion(name, func(v *state.Version) (any, error) {
+			b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+			switch {
+			case err != nil:
+				return nil, err
+			case b.Locking == nil:
+				return nil, missingLocking()
+			}
+			return f(v.Object.Lock)
+		})(r)
+	}
 }
 
-func getRetention(r *request) error {
-	response := retention{Xmlns: xmldoc.Namespace}
-	err := viewLock(r, func(v *state.Version) error {
-		if v.Object.Lock.Mode == "" {
-			return s3error.New("NoSuchObjectLockConfiguration")
-		}
-		response.Mode, response.RetainUntilDate = v.Object.Lock.Mode, xmldoc.Time(v.Object.Lock.Until)
-		return nil
-	})
-	if err != nil {
-		return err
+func getRetention(l state.Lock) (any, error) {
+	if l.Mode == "" {
+		return nil, s3error.New("NoSuchObjectLockConfiguration")
 	}
-	return r.writeXML(response)
+	return retention{Mode: l.Mode, RetainUntilDate: xmldoc.Time(l.Until)}, nil
 }
 
 type legalHold struct {
 	XMLName xml.Name `xml:"LegalHold"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Status  string
 }
 
@@ -206,16 +197,9 @@ func putLegalHold(r *request) error {
 	})
 }
 
-func getLegalHold(r *request) error {
-	response := legalHold{Xmlns: xmldoc.Namespace}
-	err := viewLock(r, func(v *state.Version) error {
-		if response.Status = v.Object.Lock.Hold; response.Status == "" {
-			return s3error.New("NoSuchObjectLockConfiguration")
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+func getLegalHold(l state.Lock) (any, error) {
+	if l.Hold == "" {
+		return nil, s3error.New("NoSuchObjectLockConfiguration")
 	}
-	return r.writeXML(response)
+	return legalHold{Status: l.Hold}, nil
 }

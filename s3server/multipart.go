@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/http"
 	"strconv"
 
@@ -14,8 +13,6 @@ import (
 )
 
 type createUploadResult struct {
-	XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
-	Xmlns    string   `xml:"xmlns,attr"`
 	Bucket   string
 	Key      xmldoc.Text
 	UploadID string `xml:"UploadId"`
@@ -42,7 +39,7 @@ func createUpload(r *request) error {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.Covers)
 	}
-	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.ID})
+	return r.writeXML("InitiateMultipartUploadResult", createUploadResult{Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.ID})
 }
 
 // readUploadChecksum finds out how the upload is checksummed.
@@ -167,8 +164,6 @@ func abortUpload(r *request) error {
 }
 
 type partList struct {
-	XMLName              xml.Name `xml:"ListPartsResult"`
-	Xmlns                string   `xml:"xmlns,attr"`
 	Bucket               string
 	Key                  xmldoc.Text
 	UploadID             string `xml:"UploadId"`
@@ -201,7 +196,7 @@ func listParts(r *request) error {
 		return err
 	}
 	result := partList{
-		Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: r.query.Get("uploadId"),
+		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: r.query.Get("uploadId"),
 		PartNumberMarker: after, MaxParts: most,
 	}
 	u, err := r.upload()
@@ -231,12 +226,10 @@ func listParts(r *request) error {
 		result.Part = append(result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))})
 		result.NextPartNumberMarker = p.Number
 	}
-	return r.writeXML(result)
+	return r.writeXML("ListPartsResult", result)
 }
 
 type uploadList struct {
-	XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
-	Xmlns              string   `xml:"xmlns,attr"`
 	Bucket             string
 	KeyMarker          xmldoc.Text
 	UploadIDMarker     string      `xml:"UploadIdMarker"`
@@ -267,7 +260,7 @@ func listUploads(r *request) error {
 	}
 	key, id := r.query.Get("key-marker"), r.query.Get("upload-id-marker")
 	result := uploadList{
-		Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.Prefix),
+		Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.Prefix),
 		Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding, MaxUploads: l.Max,
 	}
 	owners, err := r.owners()
@@ -291,5 +284,5 @@ func listUploads(r *request) error {
 	if !result.IsTruncated {
 		result.NextKeyMarker, result.NextUploadIDMarker = "", ""
 	}
-	return r.writeXML(result)
+	return r.writeXML("ListMultipartUploadsResult", result)
 }

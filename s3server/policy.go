@@ -5,12 +5,10 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // judge asks the policy of the bucket whether it allows or denies the access.
@@ -71,61 +69,34 @@ func getPolicy(r *request) error {
 
 // policyStatus says whether the policy makes the bucket public. Unless the server is
 // strict, a list of the bucket counts, too, and a bucket without a policy is no error.
-type policyStatus struct {
-	XMLName  xml.Name `xml:"PolicyStatus"`
-	Xmlns    string   `xml:"xmlns,attr"`
-	IsPublic bool
-}
+type policyStatus struct{ IsPublic bool }
 
 func getPolicyStatus(r *request) error {
-	response := policyStatus{Xmlns: xmldoc.Namespace}
-	err := r.view(func(b *state.Bucket) error {
+	return show("PolicyStatus", func(b *state.Bucket) (any, error) {
 		if b.Policy == nil && r.server.config.Strict {
-			return s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
+			return nil, s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
 		}
-		response.IsPublic = b.Policy.Public() || !r.server.config.Strict && b.ACL.Public()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML(response)
+		return policyStatus{b.Policy.Public() || !r.server.config.Strict && b.ACL.Public()}, nil
+	})(r)
 }
 
 func getAccessBlock(b *state.Bucket) (any, error) {
-	var response acl.Block
 	if b.Block == nil {
 		return nil, s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
 	}
-	response = *b.Block
-	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return response, nil
-}
-
-func putAccessBlock(r *request) error {
-	var asked acl.Block
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Block = &asked
-		return nil
-	})
+	return b.Block, nil
 }
 
 type ownershipControls struct {
 	XMLName xml.Name `xml:"OwnershipControls"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []struct{ ObjectOwnership string }
 }
 
 func getOwnership(b *state.Bucket) (any, error) {
-	response := ownershipControls{Xmlns: xmldoc.Namespace}
 	if b.Ownership == "" {
 		return nil, s3error.New("OwnershipControlsNotFoundError", "BucketName", b.Name)
 	}
-	response.Rule = []struct{ ObjectOwnership string }{{b.Ownership}}
-	return response, nil
+	return ownershipControls{Rule: []struct{ ObjectOwnership string }{{b.Ownership}}}, nil
 }
 
 func putOwnership(r *request) error {

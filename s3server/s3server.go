@@ -235,7 +235,6 @@ type Handler struct {
 	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
 	store     state.Store
-	failed    error // of a bucket of Config.Buckets
 
 	finished *finishedUploads
 	webhook  *webhook.Webhook

@@ -18,8 +18,8 @@ func (r *request) setting(status int, f func(*state.Bucket) error) error {
 }
 
 // show returns a handler that sends the document that f returns about the bucket, which f must not
-// change.
-func show(f func(*state.Bucket) (any, error)) handler {
+// change, as an element with this name.
+func show(name string, f func(*state.Bucket) (any, error)) handler {
 	return func(r *request) error {
 		var document any
 		err := r.view(func(b *state.Bucket) (err error) {
@@ -29,7 +29,27 @@ func show(f func(*state.Bucket) (any, error)) handler {
 		if err != nil {
 			return err
 		}
-		return r.writeXML(document)
+		return r.writeXML(name, document)
+	}
+}
+
+// configure returns a handler that reads a document of settings, checks it unless check is nil, and
+// gives the settings to the bucket.
+func configure[T any](read func(*request, any) error, check func(*T) error, set func(*state.Bucket, *T)) handler {
+	return func(r *request) error {
+		var asked T
+		if err := read(r, &asked); err != nil {
+			return err
+		}
+		if check != nil {
+			if err := check(&asked); err != nil {
+				return err
+			}
+		}
+		return r.setting(http.StatusOK, func(b *state.Bucket) error {
+			set(b, &asked)
+			return nil
+		})
 	}
 }
 
@@ -45,7 +65,6 @@ func reset(f func(*state.Bucket)) handler {
 
 type versioningConfiguration struct {
 	XMLName xml.Name `xml:"VersioningConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Status  string   `xml:",omitempty"`
 	// MfaDelete can only be "Disabled": the server knows no devices.
 	MfaDelete string         `xml:",omitempty"`
@@ -53,9 +72,7 @@ type versioningConfiguration struct {
 }
 
 func getVersioning(b *state.Bucket) (any, error) {
-	response := versioningConfiguration{Xmlns: xmldoc.Namespace}
-	response.Status = b.Versioning
-	return response, nil
+	return versioningConfiguration{Status: b.Versioning}, nil
 }
 
 // putVersioning enables or suspends versioning, which cannot be turned off again.

@@ -61,10 +61,6 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Handler: New(c), gone: make(chan struct{}), served: make(chan struct{})}
-	if s.failed != nil {
-		s.Handler.Close()
-		return nil, s.failed
-	}
 	s.ended = s.gone
 	var encryption *tls.Config
 	if c.TLS != nil {

@@ -6,19 +6,10 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-func getTagging(r *request) error {
-	response := tagging.Document{Xmlns: xmldoc.Namespace}
-	err := viewVersion(r, func(v *state.Version) error {
-		response.Set(v.Object.Properties.Tags)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML(response)
+func getTagging(v *state.Version) (any, error) {
+	return tagging.DocumentOf(v.Object.Properties.Tags), nil
 }
 
 func putTagging(r *request) error {
@@ -44,6 +35,22 @@ func deleteTagging(r *request) error {
 		v.Object.Properties.Tags = nil
 		return nil
 	})
+}
+
+// showVersion returns a handler that sends the document that f returns about the version that the
+// request names, which f must not change.
+func showVersion(name string, f func(*state.Version) (any, error)) handler {
+	return func(r *request) error {
+		var document any
+		err := viewVersion(r, func(v *state.Version) (err error) {
+			document, err = f(v)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return r.writeXML(name, document)
+	}
 }
 
 // viewVersion calls f with the version that the request names, which f must not change.
@@ -80,12 +87,10 @@ func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) err
 }
 
 func getBucketTagging(b *state.Bucket) (any, error) {
-	response := tagging.Document{Xmlns: xmldoc.Namespace}
 	if len(b.Tags) == 0 {
 		return nil, s3error.New("NoSuchTagSet", "BucketName", b.Name)
 	}
-	response.Set(b.Tags)
-	return response, nil
+	return tagging.DocumentOf(b.Tags), nil
 }
 
 func putBucketTagging(r *request) error {

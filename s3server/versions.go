@@ -10,8 +10,6 @@ import (
 )
 
 type versionList struct {
-	XMLName             xml.Name `xml:"ListVersionsResult"`
-	Xmlns               string   `xml:"xmlns,attr"`
 	Name                string
 	Prefix              xmldoc.Text
 	KeyMarker           xmldoc.Text
@@ -57,7 +55,7 @@ func listVersions(r *request) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
-		Xmlns: xmldoc.Namespace, Name: r.target.bucket, Prefix: l.encode(l.Prefix), KeyMarker: l.encode(after.Key), VersionIDMarker: after.ID,
+		Name: r.target.bucket, Prefix: l.encode(l.Prefix), KeyMarker: l.encode(after.Key), VersionIDMarker: after.ID,
 		MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
 	}
 	owners, err := r.owners()
@@ -79,7 +77,7 @@ func listVersions(r *request) error {
 	if !result.IsTruncated {
 		result.NextKeyMarker, result.NextVersionIDMarker = "", ""
 	}
-	return r.writeXML(result)
+	return r.writeXML("ListVersionsResult", result)
 }
 
 func (l listRequest) versionEntry(v *state.Version, latest bool, owners func(*state.Object) accounts.Owner) listedVersion {

@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"html"
 	"net"
@@ -11,35 +10,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/website"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-func putWebsite(r *request) error {
-	var asked website.Configuration
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if err := asked.Check(); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
-		b.Website = &asked
-		return nil
-	})
-}
-
 func getWebsite(b *state.Bucket) (any, error) {
-	var response website.Configuration
 	if b.Website == nil {
 		return nil, noWebsite(b.Name)
 	}
-	response = *b.Website
-	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
-	return response, nil
+	return b.Website, nil
 }
 
 func noWebsite(bucket string) *s3error.Error {
@@ -160,7 +142,7 @@ func redirect(r *request, code int, protocol, host, key string) error {
 }
 
 // encodePath returns the path of a key in a URL.
-func encodePath(key string) string { return "/" + strings.ReplaceAll(sign.URIEncode(key), "%2F", "/") }
+func encodePath(key string) string { return "/" + urlpath.Escape(key) }
 
 // mayRead fails unless everyone may read the object of the request.
 func mayRead(r *request) error {

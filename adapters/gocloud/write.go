@@ -37,17 +37,17 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 
 // checkWriter refuses options that the store does not support.
 func (b *bucket) checkWriter(o *driver.WriterOptions) error {
-	for _, asked := range []struct {
-		option string
-		is     bool
-		needs  storage.Features
+	for _, option := range []struct {
+		name  string
+		given bool
+		needs storage.Features
 	}{
 		{"IfNotExist", o.IfNotExist, storage.ConditionalCreate},
 		{"Metadata", len(o.Metadata) > 0, storage.Metadata},
 		{"CacheControl, ContentDisposition, ContentEncoding and ContentLanguage", o.CacheControl+o.ContentDisposition+o.ContentEncoding+o.ContentLanguage != "", storage.ContentProperties},
 	} {
-		if asked.is && !storage.Supports(b.Bucket, asked.needs) {
-			return errUnsupported("NewWriter", "the store does not support "+asked.option)
+		if option.given && !storage.Supports(b.Bucket, option.needs) {
+			return errUnsupported("NewWriter", "the store does not support "+option.name)
 		}
 	}
 	return nil

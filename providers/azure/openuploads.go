@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/providers/internal/components"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -79,21 +78,13 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, d.container.listError(err)
 	}
-	entries := make([]*storage.UploadEntry, len(prefixes))
-	err = parallel.Each(ctx, len(prefixes), maxParallel, func(ctx context.Context, i int) (err error) {
-		entries[i], err = d.uploads.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
-		return err
+	uploads, err := components.Uploads(ctx, len(prefixes), r.Prefix, func(ctx context.Context, i int) (*storage.UploadEntry, error) {
+		return d.uploads.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
 	})
 	if err != nil {
 		return nil, err
 	}
-	page := &driver.UploadPage{Token: marker}
-	for _, entry := range entries {
-		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
-			page.Uploads = append(page.Uploads, *entry)
-		}
-	}
-	return page, nil
+	return &driver.UploadPage{Uploads: uploads, Token: marker}, nil
 }
 
 // entry returns nil if there is no such upload (any more).

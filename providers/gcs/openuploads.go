@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/providers/internal/components"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -172,21 +171,13 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]*storage.UploadEntry, len(found))
-	err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) (err error) {
-		entries[i], err = d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
-		return err
+	uploads, err := components.Uploads(ctx, len(found), r.Prefix, func(ctx context.Context, i int) (*storage.UploadEntry, error) {
+		return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
 	})
 	if err != nil {
 		return nil, translate(err)
 	}
-	page := &driver.UploadPage{Token: token}
-	for _, entry := range entries {
-		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
-			page.Uploads = append(page.Uploads, *entry)
-		}
-	}
-	return page, nil
+	return &driver.UploadPage{Uploads: uploads, Token: token}, nil
 }
 
 // entry returns nil if there is no such upload (any more).

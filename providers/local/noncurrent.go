@@ -196,14 +196,8 @@ func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]strin
 		return nil, unlessAbsent(err)
 	}
 	defer n.tree.closeDir(d)
-	var all []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if validVersion(e.Name) && !isLeftover(e.Name, current) {
-			all = append(all, e.Name)
-		}
-		return true
-	})
-	slices.SortFunc(all, func(a, b string) int { return strings.Compare(b, a) })
+	all, err := d.Names(func(e osdir.Entry) bool { return validVersion(e.Name) && !isLeftover(e.Name, current) })
+	slices.Reverse(all)
 	return all, failure(err)
 }
 
@@ -340,13 +334,7 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 
 // dropLeftovers removes what a crash may have left of a removal of the current object.
 func (n *noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current objectFile) error {
-	var names []string
-	err := d.Each(func(e osdir.Entry) bool {
-		if validVersion(e.Name) && isLeftover(e.Name, current) {
-			names = append(names, e.Name)
-		}
-		return true
-	})
+	names, err := d.Names(func(e osdir.Entry) bool { return validVersion(e.Name) && isLeftover(e.Name, current) })
 	for _, name := range names {
 		_ = osdir.RetryInUse(ctx, func() error { return d.Unlink(name) })
 	}

@@ -231,14 +231,7 @@ func (u *uploads) uploadNames(after string) ([]string, error) {
 		return nil, u.tree.pathLostError(err)
 	}
 	defer uploads.Close()
-	var names []string
-	err = uploads.Each(func(e osdir.Entry) bool {
-		if validUpload(e.Name) && e.Name > after {
-			names = append(names, e.Name)
-		}
-		return true
-	})
-	slices.Sort(names)
+	names, err := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) && e.Name > after })
 	return names, failure(err)
 }
 

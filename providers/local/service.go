@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -243,14 +242,9 @@ func (s *serviceDriver) bucketNames(after string) ([]string, error) {
 		return nil, failure(err)
 	}
 	defer d.Close()
-	var names []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if checkName(e.Name) == nil && e.Name > after && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther {
-			names = append(names, e.Name)
-		}
-		return true
+	names, err := d.Names(func(e osdir.Entry) bool {
+		return checkName(e.Name) == nil && e.Name > after && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther
 	})
-	slices.Sort(names)
 	return names, failure(err)
 }
 

@@ -28,15 +28,12 @@ func (s *staging) sweepStaging() error {
 		return unlessAbsent(err)
 	}
 	defer staging.Close()
-	var entries []osdir.Entry
-	if err := staging.Each(func(e osdir.Entry) bool {
-		entries = append(entries, e)
-		return true
-	}); err != nil {
+	names, err := staging.Names(func(osdir.Entry) bool { return true })
+	if err != nil {
 		return failure(err)
 	}
-	for _, e := range entries {
-		s.sweepEntry(staging, e.Name)
+	for _, name := range names {
+		s.sweepEntry(staging, name)
 	}
 	return nil
 }

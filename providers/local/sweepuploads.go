@@ -46,13 +46,7 @@ func (u *uploads) sweepUploads(ctx context.Context) {
 		return
 	}
 	defer uploads.Close()
-	var names []string
-	_ = uploads.Each(func(e osdir.Entry) bool {
-		if validUpload(e.Name) {
-			names = append(names, e.Name)
-		}
-		return true
-	})
+	names, _ := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) })
 	if len(names) > 0 {
 		w.readRules()
 	}

@@ -85,14 +85,7 @@ func (t *trash) names() ([]string, error) {
 		return nil, err
 	}
 	defer d.Close()
-	var names []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if e.Name != trashMarker {
-			names = append(names, e.Name)
-		}
-		return true
-	})
-	return names, err
+	return d.Names(func(e osdir.Entry) bool { return e.Name != trashMarker })
 }
 
 // makeBucket makes a bucket in the trash, with its settings.
@@ -227,13 +220,7 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	var paths []string
-	_ = d.Each(func(e osdir.Entry) bool {
-		if strings.HasPrefix(e.Name, trashPrefix) {
-			paths = append(paths, e.Name)
-		}
-		return true
-	})
+	paths, _ := d.Names(func(e osdir.Entry) bool { return strings.HasPrefix(e.Name, trashPrefix) })
 	d.Close()
 	for _, path := range paths {
 		if ctx.Err() != nil {

@@ -93,12 +93,9 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 	if on {
 		status = types.BucketVersioningStatusEnabled
 	}
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.client.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
-			Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
-		}, b.account.withBodyChecksum()...)
-		return err
-	})
+	return sendWrite(ctx, b.account.client.PutBucketVersioning, &awss3.PutBucketVersioningInput{
+		Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+	}, b.account.withBodyChecksum()...)
 }
 
 // isNotSet reports whether err means that the bucket does not have the requested setting:

@@ -85,11 +85,8 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 	}
 	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
 	return settle(ctx, settleTime, unaware, func() error {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.PutObjectLockConfiguration(ctx, &awss3.PutObjectLockConfigurationInput{
-				Bucket: &b.name, ObjectLockConfiguration: c,
-			}, b.account.withBodyChecksum()...)
-			return err
-		})
+		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
+			Bucket: &b.name, ObjectLockConfiguration: c,
+		}, b.account.withBodyChecksum()...)
 	})
 }

@@ -14,10 +14,7 @@ import (
 // putCORS replaces the bucket's rules. Without rules it removes them.
 func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.DeleteBucketCors(ctx, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
-			return err
-		})
+		return sendWrite(ctx, b.account.client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
 	}
 	configuration := &types.CORSConfiguration{}
 	for _, rule := range rules {
@@ -32,10 +29,7 @@ func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		}
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.client.PutBucketCors(ctx, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.account.withBodyChecksum()...)
-		return err
-	})
+	return sendWrite(ctx, b.account.client.PutBucketCors, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.account.withBodyChecksum()...)
 }
 
 func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -32,6 +33,14 @@ var (
 	reads     = translator.Read
 	writes    = translator.Write
 )
+
+// sendWrite makes one request that changes something, and whose response tells nothing more.
+func sendWrite[In, Out any](ctx context.Context, send func(context.Context, *In, ...func(*awss3.Options)) (*Out, error), in *In, options ...func(*awss3.Options)) error {
+	return writes(ctx, func(ctx context.Context) error {
+		_, err := send(ctx, in, options...)
+		return err
+	})
+}
 
 // mayHaveBeenSent reports whether err is the SDK's error of an interrupted
 // request, which does not tell how much was sent.

@@ -31,20 +31,11 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	if r.LegalHold || r.Retention != (storage.Retention{}) {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL"}
 	}
-	s, err := us.term(ctx, r.TTL, now)
+	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := us.bucket.endpoint(ctx, r.BaseURL)
-	if err != nil {
-		return nil, err
-	}
-	if hasFunctions(r.Native) {
-		return nil, errSignedFunction()
-	}
-	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
-		return nil, errNoTLS()
-	}
+	s := &p.term
 	key := us.account.keys.Get(&s.credentials, us.account.region, s.From)
 	fields, err := us.formFields(r)
 	if err != nil {
@@ -62,7 +53,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	}
 	fields["Policy"] = policy
 	fields["X-Amz-Signature"] = key.Signature(policy)
-	return &storage.SignedForm{URL: endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
+	return &storage.SignedForm{URL: p.endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 
 // formFields returns the fields with the key and the attributes of the object.

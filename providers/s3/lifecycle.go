@@ -82,17 +82,11 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 // putLifecycle stores S3's rules. Without rules it removes them.
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.DeleteBucketLifecycle(ctx, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
-			return err
-		})
+		return sendWrite(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 	}
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.client.PutBucketLifecycleConfiguration(ctx, &awss3.PutBucketLifecycleConfigurationInput{
-			Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
-		}, b.account.withBodyChecksum()...)
-		return err
-	})
+	return sendWrite(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
+		Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
+	}, b.account.withBodyChecksum()...)
 }
 
 func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {

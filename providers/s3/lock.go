@@ -69,10 +69,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if r.BypassGovernance {
 		in.BypassGovernanceRetention = aws.Bool(true)
 	}
-	return d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.account.client.PutObjectRetention(ctx, in, d.account.withBodyChecksum()...)
-		return err
-	})
+	return change(ctx, d, r, d.account.client.PutObjectRetention, in, d.account.withBodyChecksum()...)
 }
 
 // SetLegalHold sends one PutObjectLegalHold.
@@ -85,10 +82,7 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
-	return d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.account.client.PutObjectLegalHold(ctx, in, d.account.withBodyChecksum()...)
-		return err
-	})
+	return change(ctx, d, r, d.account.client.PutObjectLegalHold, in, d.account.withBodyChecksum()...)
 }
 
 // isLocked reports whether a lock keeps the version that a request did not remove. The

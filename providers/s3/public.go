@@ -24,10 +24,7 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 		if public {
 			acl = types.BucketCannedACLPublicRead
 		}
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.account.withBodyChecksum()...)
-			return err
-		})
+		return sendWrite(ctx, b.account.client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.account.withBodyChecksum()...)
 	}
 	policy, err := b.policy(ctx) // before any change, because it may be forbidden
 	if err != nil {
@@ -108,16 +105,10 @@ func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
 func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.DeleteBucketPolicy(ctx, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
-			return err
-		})
+		return sendWrite(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 	}
 	err := settle(ctx, unblocking, b.isBlocked, func() error {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.account.withBodyChecksum()...)
-			return err
-		})
+		return sendWrite(ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.account.withBodyChecksum()...)
 	})
 	if b.isBlocked(err) {
 		return sdkerror.WithHint(err, "check whether the account blocks public access: S3 > Block Public Access settings for this account")
@@ -177,10 +168,7 @@ func (b *managed) setAccessBlock(ctx context.Context, public bool) (removed *typ
 }
 
 func (b *managed) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.client.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
-			Bucket: &b.name, PublicAccessBlockConfiguration: block,
-		}, b.account.withBodyChecksum()...)
-		return err
-	})
+	return sendWrite(ctx, b.account.client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
+		Bucket: &b.name, PublicAccessBlockConfiguration: block,
+	}, b.account.withBodyChecksum()...)
 }

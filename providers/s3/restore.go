@@ -41,10 +41,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if head.ArchiveStatus == "" {
 		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
-	err = d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.account.client.RestoreObject(ctx, in)
-		return err
-	})
+	err = change(ctx, d, r, d.account.client.RestoreObject, in)
 	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // the second one says that it is not archived
 		return nil
 	}

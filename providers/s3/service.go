@@ -139,10 +139,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	if r.ObjectLock {
 		in.ObjectLockEnabledForBucket = aws.Bool(true)
 	}
-	err = writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.client.CreateBucket(ctx, in)
-		return err
-	})
+	err = sendWrite(ctx, b.account.client.CreateBucket, in)
 	if isCode(err, "OperationAborted") {
 		return sdkerror.WithHint(err, "a bucket of this name was deleted a short time ago, or is being created: try later, or take another name")
 	}
@@ -192,33 +189,23 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 }
 
 func (b *managed) apply(ctx context.Context, r *driver.BucketRequest) error {
-	if r.PublicAccess != nil && !*r.PublicAccess {
-		if err := b.change(ctx, func() error { return b.setPublic(ctx, false) }); err != nil {
+	for _, setting := range []struct {
+		asked  bool
+		change func() error
+	}{
+		{r.PublicAccess != nil && !*r.PublicAccess, func() error { return b.setPublic(ctx, false) }},
+		{r.Versioning != nil, func() error { return b.setVersioning(ctx, *r.Versioning) }},
+		{r.ObjectLock || r.DefaultRetention != nil, func() error { return b.setObjectLock(ctx, r) }},
+		{r.CORS != nil, func() error { return b.putCORS(ctx, *r.CORS) }},
+		{r.Lifecycle != nil, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }},
+		{r.PublicAccess != nil && *r.PublicAccess, func() error { return b.setPublic(ctx, true) }},
+	} {
+		if !setting.asked {
+			continue
+		}
+		if err := b.change(ctx, setting.change); err != nil {
 			return err
 		}
-	}
-	if r.Versioning != nil {
-		if err := b.change(ctx, func() error { return b.setVersioning(ctx, *r.Versioning) }); err != nil {
-			return err
-		}
-	}
-	if r.ObjectLock || r.DefaultRetention != nil {
-		if err := b.change(ctx, func() error { return b.setObjectLock(ctx, r) }); err != nil {
-			return err
-		}
-	}
-	if r.CORS != nil {
-		if err := b.change(ctx, func() error { return b.putCORS(ctx, *r.CORS) }); err != nil {
-			return err
-		}
-	}
-	if r.Lifecycle != nil {
-		if err := b.change(ctx, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }); err != nil {
-			return err
-		}
-	}
-	if r.PublicAccess != nil && *r.PublicAccess {
-		return b.change(ctx, func() error { return b.setPublic(ctx, true) })
 	}
 	return nil
 }
@@ -253,10 +240,7 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 // DeleteBucket fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := s.inBucketRegion(name, func(b *managed) error {
-		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.account.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
-			return err
-		})
+		return sendWrite(ctx, b.account.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
 	})
 	if err == nil {
 		s.unsettled.Delete(name)

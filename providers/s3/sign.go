@@ -125,7 +125,7 @@ func (us *urlSigner) signPart(ctx context.Context, r *driver.SignPartRequest, no
 	return p.url(r.Key), nil
 }
 
-// A presigning is a URL that is being signed.
+// A presigning is a URL or form that is being signed.
 type presigning struct {
 	account  *account
 	term     signingTerm
@@ -133,7 +133,7 @@ type presigning struct {
 	request  signature.Request
 }
 
-// newPresigning gets the credentials, and checks what all signed URLs have in common.
+// newPresigning gets the credentials, and checks what all signed URLs and forms have in common.
 func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (*presigning, error) {
 	s, err := us.term(ctx, ttl, now)
 	if err != nil {

@@ -80,19 +80,19 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
 	}
-	return d.change(ctx, r, in, func(ctx context.Context) error {
-		_, err := d.account.client.PutObjectTagging(ctx, in, d.account.withBodyChecksum()...)
-		return err
-	})
+	return change(ctx, d, r, d.account.client.PutObjectTagging, in, d.account.withBodyChecksum()...)
 }
 
-// change makes a request that changes something of an object. in is the SDK's input, which call
+// change makes a request that changes something of an object. in is the SDK's input, which send
 // sends.
-func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, in any, call func(context.Context) error) error {
+func change[In, Out any](
+	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send func(context.Context, *In, ...func(*awss3.Options)) (*Out, error), in *In,
+	options ...func(*awss3.Options),
+) error {
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
-	err := writes(ctx, call)
+	err := sendWrite(ctx, send, in, options...)
 	if err == nil {
 		return nil
 	}

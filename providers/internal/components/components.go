@@ -4,10 +4,14 @@
 package components
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // ContentType is the type of the marker and of the parts.
@@ -49,4 +53,26 @@ func Key(metadata map[string]string) string {
 		return ""
 	}
 	return string(key)
+}
+
+const maxReads = 16 // of markers at once
+
+// Uploads returns the entries of n uploads that are for keys with a prefix. entry returns nil if there
+// is no such upload (any more).
+func Uploads(ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error)) ([]storage.UploadEntry, error) {
+	found := make([]*storage.UploadEntry, n)
+	err := parallel.Each(ctx, n, maxReads, func(ctx context.Context, i int) (err error) {
+		found[i], err = entry(ctx, i)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var entries []storage.UploadEntry
+	for _, e := range found {
+		if e != nil && strings.HasPrefix(e.Key, prefix) {
+			entries = append(entries, *e)
+		}
+	}
+	return entries, nil
 }

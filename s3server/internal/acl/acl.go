@@ -99,7 +99,6 @@ func (l List) shown(account string) []Grant {
 // A Block restricts what lists and policies can give to the public.
 type Block struct {
 	XMLName               xml.Name `xml:"PublicAccessBlockConfiguration"`
-	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
 	BlockPublicAcls       bool
 	IgnorePublicAcls      bool
 	BlockPublicPolicy     bool

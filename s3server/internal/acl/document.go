@@ -6,14 +6,11 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
 
 type response struct {
-	XMLName           xml.Name `xml:"AccessControlPolicy"`
-	Xmlns             string   `xml:"xmlns,attr"`
 	Owner             accounts.Owner
 	AccessControlList struct{ Grant []shownGrant }
 }
@@ -33,7 +30,7 @@ type shownGrantee struct {
 
 // ResponseOf returns the document of a list, which an account owns.
 func ResponseOf(list List, account string, known Accounts) any {
-	response := response{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(account)}
+	response := response{Owner: accounts.OwnerOf(account)}
 	for _, g := range list.shown(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minio/crc64nvme"
+
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -32,7 +34,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var Kinds = []*Kind{
 	{"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true},
 	{"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32.New(castagnoli) }, true, true},
-	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", newCRC64NVME, true, false},
+	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64nvme.New() }, true, false},
 	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true},
 	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true},
 	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true},

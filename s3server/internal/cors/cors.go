@@ -16,7 +16,6 @@ import (
 // A Configuration is the document with the rules of a bucket.
 type Configuration struct {
 	XMLName xml.Name       `xml:"CORSConfiguration"`
-	Xmlns   string         `xml:"xmlns,attr,omitempty"`
 	Rules   []Rule         `xml:"CORSRule"`
 	Unknown xmldoc.Unknown `xml:",any"`
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -47,10 +46,14 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	}
 }
 
+// A showFunc is told what a page shows: a common prefix if v is nil.
+type showFunc = func(v *state.Version, latest bool, common string)
+
 // A driverListing collects one page.
 type driverListing struct {
 	listing state.Listing
-	names   keyname.Naming
+	names   *driverNames
+	show    showFunc
 	after   string // a common prefix that was shown before this page
 	last    string // that was shown last
 	shown   int
@@ -60,7 +63,7 @@ type driverListing struct {
 // accepts reports whether a key or common prefix is to be shown next, and with which common
 // prefix. It sets more if the page is full.
 func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
-	key, ok = l.names.Unescape(name, isPrefix)
+	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
 		return "", "", false
 	}
@@ -77,17 +80,47 @@ func (l *driverListing) accepts(name string, isPrefix bool) (key, common string,
 	return key, common, true
 }
 
+// add shows an entry if the page accepts it, and reports whether the page may take more.
+func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
+	key, common, ok := l.accepts(e.Key, e.IsPrefix)
+	if !ok {
+		return !l.more, nil
+	}
+	shown, err := l.names.show(ctx, key, e, common, l.show)
+	if !shown {
+		l.shown--
+	}
+	return err == nil, err
+}
+
+// show shows a common prefix, or else an entry. It reports whether it did: the entry may be removed
+// meanwhile.
+func (n *driverNames) show(ctx context.Context, key string, e *listedEntry, common string, show showFunc) (shown bool, err error) {
+	var v *state.Version
+	switch {
+	case common != "":
+	case e.marker:
+		v = e.markerVersion(key)
+	default:
+		if v, err = n.entry(ctx, key, e.VersionEntry); v == nil {
+			return false, err
+		}
+	}
+	show(v, common == "" && e.latest, common)
+	return true, nil
+}
+
 func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
 		return false, err
 	}
-	page := &driverListing{listing: l, names: b.naming()}
 	if l.Max == 0 {
 		return false, nil
 	}
+	page := &driverListing{listing: l, names: &b.names, show: func(v *state.Version, _ bool, common string) { show(v, common) }}
 	if isSorted(l) {
-		return b.names.listSorted(ctx, l, after, show)
+		return b.names.listSorted(ctx, l, after, page.show)
 	}
 	if after.Prefix {
 		page.after = after.Key
@@ -95,23 +128,7 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 	if err := b.names.finishPrefix(ctx, page, after, show); err != nil {
 		return false, err
 	}
-	_, err = b.names.walk(l, after.Key, func(e *listedEntry) (bool, error) {
-		key, common, ok := page.accepts(e.Key, e.IsPrefix)
-		if !ok {
-			return !page.more, nil
-		}
-		if common != "" {
-			show(nil, common)
-			return true, nil
-		}
-		v, err := b.names.entry(ctx, key, e.VersionEntry)
-		if v == nil { // removed meanwhile
-			page.shown--
-			return err == nil, err
-		}
-		show(v, "")
-		return true, nil
-	}).run(ctx)
+	_, err = b.names.walk(l, after.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
 	return page.more, err
 }
 
@@ -169,64 +186,33 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing
 	if isSorted(l) {
 		return b.names.listVersionsSorted(ctx, l, after, show)
 	}
-	p := &versionListing{driverListing: driverListing{listing: l, names: b.naming()}, bucket: b, show: show}
+	page := &driverListing{listing: l, names: &b.names, show: show}
 	if common, rolled := l.CommonPrefix(after.Key); rolled && common == after.Key {
-		p.driverListing.after = common
+		page.after = common
 	}
-	if after.ID != "" && p.driverListing.after == "" && strings.HasPrefix(after.Key, l.Prefix) {
-		if err := p.rest(ctx, after); err != nil || p.driverListing.more {
-			return p.driverListing.more, err
+	if after.ID != "" && page.after == "" && strings.HasPrefix(after.Key, l.Prefix) {
+		if err := page.rest(ctx, after); err != nil || page.more {
+			return page.more, err
 		}
 	}
-	_, err = b.names.walkVersions(l, after.Key, func(e *listedEntry) (bool, error) { return p.add(ctx, e) }).run(ctx)
-	return p.driverListing.more, err
-}
-
-// A versionListing collects one page of versions.
-type versionListing struct {
-	driverListing driverListing
-	bucket        *driverBucket
-	show          func(v *state.Version, latest bool, common string)
+	_, err = b.names.walkVersions(l, after.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
+	return page.more, err
 }
 
 // rest shows the versions of a key after one of them.
-func (p *versionListing) rest(ctx context.Context, after state.VersionPosition) error {
-	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
-	return p.bucket.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
+func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
+	found, ordered := false, l.names.bucket.description().Provider == "local" // whose ids descend
+	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
 		switch {
 		case found:
-			return p.add(ctx, e)
+			return l.add(ctx, e)
 		case e.id == after.ID:
 			found = true
 			return true, nil
 		case ordered && after.ID != state.NullVersion && e.Version < after.ID: // that version is gone
 			found = true
-			return p.add(ctx, e)
+			return l.add(ctx, e)
 		}
 		return true, nil
 	})
-}
-
-func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) {
-	key, common, ok := p.driverListing.accepts(e.Key, e.IsPrefix)
-	switch {
-	case !ok:
-		return !p.driverListing.more, nil
-	case common != "":
-		p.show(nil, false, common)
-		return true, nil
-	case e.marker:
-		p.show(e.markerVersion(key), e.latest, "")
-		return true, nil
-	}
-	v, err := p.bucket.names.entry(ctx, key, e.VersionEntry)
-	if err != nil {
-		return false, err
-	}
-	if v == nil {
-		p.driverListing.shown--
-		return true, nil
-	}
-	p.show(v, e.latest, "")
-	return true, nil
 }

@@ -110,6 +110,10 @@ func (r *records) remove(ctx context.Context, name string) error {
 // each calls f with the names of the records that begin with prefix, after a name, until f returns
 // false.
 func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
+	return r.entries(ctx, prefix, after, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
+}
+
+func (r *records) entries(ctx context.Context, prefix, after string, f func(*storage.ListEntry) (bool, error)) error {
 	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	if after != "" {
 		request.StartAfter = r.prefix + after
@@ -119,11 +123,12 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 		if err != nil {
 			return err
 		}
-		for _, e := range page.Entries {
+		for i := range page.Entries {
+			e := &page.Entries[i]
 			if e.Key <= request.StartAfter {
 				continue
 			}
-			if more, err := f(e.Key[len(r.prefix):]); err != nil || !more {
+			if more, err := f(e); err != nil || !more {
 				return err
 			}
 		}
@@ -135,21 +140,13 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 
 // newest returns when the newest of the records that begin with prefix was written, or zero.
 func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
-	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
-	for {
-		page, err := r.driver.List(ctx, request)
-		if err != nil {
-			return newest, err
+	err = r.entries(ctx, prefix, "", func(e *storage.ListEntry) (bool, error) {
+		if e.Modified.After(newest) {
+			newest = e.Modified
 		}
-		for _, e := range page.Entries {
-			if e.Modified.After(newest) {
-				newest = e.Modified
-			}
-		}
-		if request.Token = page.Token; request.Token == "" {
-			return newest, nil
-		}
-	}
+		return true, nil
+	})
+	return newest, err
 }
 
 // removeAll removes the records that begin with prefix, with their versions if the bucket keeps any.

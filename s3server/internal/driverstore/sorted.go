@@ -64,24 +64,21 @@ func (p *sortedPage) add(e *listedEntry) {
 	p.items = p.items[:min(len(p.items), p.listing.Max+1)]
 }
 
-// each calls f with the entries of the page, whose keys are those of S3, and reports whether there
-// are more.
-func (p *sortedPage) each(f func(key string, e *listedEntry, common string) error) (more bool, err error) {
+// show shows the entries of the page, and reports whether there are more.
+func (p *sortedPage) show(ctx context.Context, n *driverNames, show showFunc) (more bool, err error) {
 	for i := range p.items[:min(len(p.items), p.listing.Max)] {
-		item := &p.items[i]
+		item, common := &p.items[i], ""
 		if item.common {
-			err = f("", nil, item.name)
-		} else {
-			err = f(item.name, &item.listedEntry, "")
+			common = item.name
 		}
-		if err != nil {
+		if _, err := n.show(ctx, item.name, &item.listedEntry, common, show); err != nil {
 			return false, err
 		}
 	}
 	return len(p.items) > p.listing.Max, nil
 }
 
-func (n *driverNames) listSorted(ctx context.Context, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+func (n *driverNames) listSorted(ctx context.Context, l state.Listing, after state.Position, show showFunc) (more bool, err error) {
 	page := newSortedPage(l, n.bucket.naming(), func(key string) bool {
 		return key > after.Key && (!after.Prefix || !strings.HasPrefix(key, after.Key))
 	})
@@ -94,20 +91,10 @@ func (n *driverNames) listSorted(ctx context.Context, l state.Listing, after sta
 			return false, err
 		}
 	}
-	return page.each(func(key string, e *listedEntry, common string) error {
-		if common != "" {
-			show(nil, common)
-			return nil
-		}
-		v, err := n.entry(ctx, key, e.VersionEntry)
-		if v != nil {
-			show(v, "")
-		}
-		return err
-	})
+	return page.show(ctx, n, show)
 }
 
-func (n *driverNames) listVersionsSorted(ctx context.Context, l state.Listing, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool, err error) {
+func (n *driverNames) listVersionsSorted(ctx context.Context, l state.Listing, after state.VersionPosition, show showFunc) (more bool, err error) {
 	common, rolled := l.CommonPrefix(after.Key)
 	within := after.ID != "" // still among the versions of the key that are on the page before
 	page := newSortedPage(l, n.bucket.naming(), func(key string) bool {
@@ -125,19 +112,5 @@ func (n *driverNames) listVersionsSorted(ctx context.Context, l state.Listing, a
 			return false, err
 		}
 	}
-	return page.each(func(key string, e *listedEntry, common string) error {
-		switch {
-		case common != "":
-			show(nil, false, common)
-			return nil
-		case e.marker:
-			show(e.markerVersion(key), e.latest, "")
-			return nil
-		}
-		v, err := n.entry(ctx, key, e.VersionEntry)
-		if v != nil {
-			show(v, e.latest, "")
-		}
-		return err
-	})
+	return page.show(ctx, n, show)
 }

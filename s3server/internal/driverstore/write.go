@@ -102,6 +102,19 @@ func lost(err error, c state.WriteCondition) error {
 }
 
 func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
+	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error) {
+		return b.put(ctx, r, body, func(crc storage.CRC32C) {
+			w.Object.SetContent(body.Digest)
+			b.keepContent(kept, &w.Object, crc)
+			r.Metadata[reservedName] = kept.Encode()
+		})
+	})
+}
+
+// write makes the request of a write, which put sends.
+func (s *Store) write(
+	ctx context.Context, w *state.Write, put func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error),
+) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, w.Bucket)
 	if err != nil {
 		return nil, "", err
@@ -110,11 +123,7 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 	if err != nil {
 		return nil, "", err
 	}
-	attrs, err := b.put(ctx, r, body, func(crc storage.CRC32C) {
-		w.Object.SetContent(body.Digest)
-		b.keepContent(kept, &w.Object, crc)
-		r.Metadata[reservedName] = kept.Encode()
-	})
+	attrs, err := put(b, r, kept)
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
@@ -159,24 +168,14 @@ func (b *driverBucket) written(ctx context.Context, w *state.Write, settings *st
 }
 
 func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (*state.Version, string, error) {
-	b, settings, err := s.bucketOf(ctx, w.Bucket)
-	if err != nil {
-		return nil, "", err
-	}
-	r, kept, err := b.putRequest(ctx, w, settings, s)
-	if err != nil {
-		return nil, "", err
-	}
-	h := held(from)
-	attrs, err := b.copy(ctx, r, w, kept, h)
-	if isCode(err, storage.Unsupported) {
-		attrs, err = b.copyThrough(ctx, r, w, kept, h)
-	}
-	if err != nil {
-		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
-	}
-	v, shown := b.written(ctx, w, settings, attrs, s)
-	return v, shown, nil
+	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error) {
+		h := held(from)
+		attrs, err := b.copy(ctx, r, w, kept, h)
+		if isCode(err, storage.Unsupported) {
+			return b.copyThrough(ctx, r, w, kept, h)
+		}
+		return attrs, err
+	})
 }
 
 // copy lets the driver copy. A source whose checksum is not known is copied through this process,

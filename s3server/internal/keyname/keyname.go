@@ -21,6 +21,7 @@
 package keyname
 
 import (
+	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -121,33 +122,13 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 		if !escaped {
 			continue
 		}
-		plain, ok := unescapeText(text)
-		if !ok || n.escapeSegment(plain, i == 0) != s {
+		plain, err := url.PathUnescape(text)
+		if err != nil || n.escapeSegment(plain, i == 0) != s {
 			return "", false
 		}
 		segments[i] = plain
 	}
 	return strings.Join(segments, "/"), true
-}
-
-func unescapeText(text string) (string, bool) {
-	b := make([]byte, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		if text[i] != '%' {
-			b = append(b, text[i])
-			continue
-		}
-		if i+2 >= len(text) {
-			return "", false
-		}
-		high, low := strings.IndexByte(upperHex, text[i+1]), strings.IndexByte(upperHex, text[i+2])
-		if high < 0 || low < 0 {
-			return "", false
-		}
-		b = append(b, byte(high<<4|low))
-		i += 2
-	}
-	return string(b), true
 }
 
 // Prefixes returns prefixes of the driver's keys that cover all keys with an S3 prefix, in

@@ -12,7 +12,6 @@ import (
 // A Configuration is the document with the rules of a bucket.
 type Configuration struct {
 	XMLName xml.Name `xml:"LifecycleConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []Rule
 	Unknown xmldoc.Unknown `xml:",any"`
 	// Least is smallAnywhere or smallByClass, from a header of the request.

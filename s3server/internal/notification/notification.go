@@ -15,7 +15,6 @@ import (
 // A Configuration is the document with the rules of a bucket.
 type Configuration struct {
 	XMLName                    xml.Name `xml:"NotificationConfiguration"`
-	Xmlns                      string   `xml:"xmlns,attr,omitempty"`
 	TopicConfiguration         []Rule
 	QueueConfiguration         []Rule
 	CloudFunctionConfiguration []Rule

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -78,7 +80,7 @@ func canonicalPath(u *url.URL) string {
 	if path == "" {
 		path = "/"
 	}
-	return strings.ReplaceAll(URIEncode(path), "%2F", "/")
+	return urlpath.Escape(path)
 }
 
 func canonicalQuery(query url.Values) string {
@@ -96,20 +98,7 @@ func canonicalQuery(query url.Values) string {
 }
 
 // URIEncode escapes all characters but the unreserved ones of RFC 3986.
-func URIEncode(s string) string {
-	const digits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
-			b.WriteByte(c)
-		default:
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
-		}
-	}
-	return b.String()
-}
+func URIEncode(s string) string { return strings.ReplaceAll(urlpath.Escape(s), "/", "%2F") }
 
 // canonicalHeader returns the values of a header with single spaces.
 func canonicalHeader(r *http.Request, name string) string {

@@ -89,7 +89,6 @@ func validTag(text string, most int) bool {
 // A Document is the document with tags.
 type Document struct {
 	XMLName xml.Name `xml:"Tagging"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	TagSet  *struct {
 		Tag []Element
 	}
@@ -128,13 +127,14 @@ func (d *Document) List() ([]Tag, error) {
 	return Of(d.TagSet.Tag)
 }
 
-// Set makes the document one of these tags.
-func (d *Document) Set(tags []Tag) {
-	d.TagSet = &struct{ Tag []Element }{}
+// DocumentOf returns the document with these tags.
+func DocumentOf(tags []Tag) *Document {
+	d := &Document{TagSet: &struct{ Tag []Element }{}}
 	for _, t := range tags {
 		key, value := xmldoc.Text(t.Key), xmldoc.Text(t.Value)
 		d.TagSet.Tag = append(d.TagSet.Tag, Element{&key, &value})
 	}
+	return d
 }
 
 // CheckBucket refuses what S3 refuses, and sorts the tags.

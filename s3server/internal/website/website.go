@@ -13,7 +13,6 @@ import (
 // A Configuration is the document that makes a bucket a website.
 type Configuration struct {
 	XMLName               xml.Name `xml:"WebsiteConfiguration"`
-	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
 	IndexDocument         *struct{ Suffix xmldoc.Text }
 	ErrorDocument         *struct{ Key xmldoc.Text }
 	RedirectAllRequestsTo *struct {

@@ -18,6 +18,7 @@ package osdir
 import (
 	"cmp"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,6 +85,19 @@ func (d *Dir) Close() {
 	if d != nil {
 		d.handle.close()
 	}
+}
+
+// Names returns the names of the entries that keep accepts, sorted.
+func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
+	var names []string
+	err := d.Each(func(e Entry) bool {
+		if keep(e) {
+			names = append(names, e.Name)
+		}
+		return true
+	})
+	slices.Sort(names)
+	return names, err
 }
 
 // PathOf returns the path of the entry base.

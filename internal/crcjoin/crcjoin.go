@@ -1,0 +1,40 @@
+// Package crcjoin computes the cyclic redundancy check of a text from those of its parts.
+package crcjoin
+
+// A CRC is a cyclic redundancy check, in the reflected form: the highest bit of Width bits stands
+// for x to the power of 0. Begin and end are inverted, as in all of S3's.
+type CRC struct {
+	Polynomial uint64
+	Width      int // in bits
+}
+
+// Join returns the sum of two texts, the second of which has so many bytes. It multiplies the first
+// sum by x^(8*bytes) modulo the polynomial, which has the effect of so many zero bytes.
+func (c CRC) Join(first, second uint64, bytes int64) uint64 {
+	return c.multiply(c.powerOfX(8*uint64(bytes)), first) ^ second
+}
+
+// multiply returns a times b, modulo the polynomial.
+func (c CRC) multiply(a, b uint64) (product uint64) {
+	for m := uint64(1) << (c.Width - 1); m != 0; m >>= 1 {
+		if a&m != 0 {
+			product ^= b
+		}
+		odd := b & 1
+		if b >>= 1; odd != 0 {
+			b ^= c.Polynomial
+		}
+	}
+	return product
+}
+
+func (c CRC) powerOfX(n uint64) uint64 {
+	result, square := uint64(1)<<(c.Width-1), uint64(1)<<(c.Width-2)
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			result = c.multiply(result, square)
+		}
+		square = c.multiply(square, square)
+	}
+	return result
+}
