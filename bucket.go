@@ -114,9 +114,9 @@ type PublicLinker interface {
 // [Prefixed] of b, fail with InvalidArgument; the provider decides on those in progress.
 // Close of a result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {
-	closer, e := need[io.Closer](b, "Close")
+	closer, e := need[io.Closer](b, "Close", "")
 	if e != nil {
-		return located(b, "Close", "", e)
+		return e
 	}
 	return closer.Close()
 }

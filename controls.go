@@ -65,9 +65,9 @@ type Tagger interface {
 
 // Tags returns the object's tags; if it has none, an empty map.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
-	t, e := need[Tagger](b, "Tags")
+	t, e := need[Tagger](b, "Tags", key)
 	if e != nil {
-		return nil, located(b, "Tags", key, e)
+		return nil, e
 	}
 	return t.Tags(ctx, key, opts...)
 }
@@ -75,9 +75,9 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 // SetTags replaces the object's tags, by the rules of [WithTags], or removes them if there
 // are none. The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
-	t, e := need[Tagger](b, "SetTags")
+	t, e := need[Tagger](b, "SetTags", key)
 	if e != nil {
-		return located(b, "SetTags", key, e)
+		return e
 	}
 	return t.SetTags(ctx, key, tags, opts...)
 }
@@ -123,9 +123,9 @@ type Locker interface {
 // the mode, needs [WithGovernanceBypass] in the mode [Governance], and fails with Locked in
 // the mode [Compliance]. A bucket that was made without [WithObjectLock] is Unsupported.
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
-	l, e := need[Locker](b, "SetRetention")
+	l, e := need[Locker](b, "SetRetention", key)
 	if e != nil {
-		return located(b, "SetRetention", key, e)
+		return e
 	}
 	return l.SetRetention(ctx, key, r, opts...)
 }
@@ -133,9 +133,9 @@ func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts
 // SetLegalHold begins or ends a legal hold, which keeps the object from being removed or
 // overwritten whatever its retention is.
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
-	l, e := need[Locker](b, "SetLegalHold")
+	l, e := need[Locker](b, "SetLegalHold", key)
 	if e != nil {
-		return located(b, "SetLegalHold", key, e)
+		return e
 	}
 	return l.SetLegalHold(ctx, key, hold, opts...)
 }
@@ -151,9 +151,7 @@ func (o restoreOption) applyRestore(r *ChangeOptions) { o(r) }
 // copy. Other providers restore for good, and ignore it.
 func WithRestoreDays(days int) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) {
-		if days < 1 {
-			fail(&r.set, "WithRestoreDays", "must be at least 1")
-		}
+		atLeast(&r.set, "WithRestoreDays", days, 1)
 		r.RestoreDays = days
 	})
 }
@@ -173,9 +171,9 @@ type Restorer interface {
 // Archived. That takes minutes to hours: see Attrs.Restore. If it can be read already,
 // Restore succeeds. On Azure it moves to the tier "Hot".
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
-	r, e := need[Restorer](b, "Restore")
+	r, e := need[Restorer](b, "Restore", key)
 	if e != nil {
-		return located(b, "Restore", key, e)
+		return e
 	}
 	return r.Restore(ctx, key, opts...)
 }

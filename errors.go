@@ -199,8 +199,11 @@ func asError(ctx context.Context, err error) *Error {
 	return e
 }
 
-// ownError returns an *Error of its own for any error.
+// ownError returns an *Error of its own for any error, and nil for nil.
 func ownError(err error) *Error {
+	if err == nil {
+		return nil
+	}
 	e := &Error{}
 	if own, ok := err.(*Error); ok {
 		*e = *own

@@ -80,9 +80,9 @@ type Versioner interface {
 // Versions yields the kept versions under a prefix, by key, the newest first. It takes
 // [WithPrefix], [WithLimit] and [WithPageSize].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
-	v, e := need[Versioner](b, "Versions")
+	v, e := need[Versioner](b, "Versions", "")
 	if e != nil {
-		return failing[VersionEntry](located(b, "Versions", "", e))
+		return failing[VersionEntry](e)
 	}
 	return v.Versions(ctx, opts...)
 }

@@ -96,9 +96,9 @@ type MultipartUploader interface {
 // the condition, [WithSize], [WithMaxSize] and [WithCRC32C]. The content type is by default
 // that of the key's extension.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "BeginUpload")
+	m, e := need[MultipartUploader](b, "BeginUpload", key)
 	if e != nil {
-		return nil, located(b, "BeginUpload", key, e)
+		return nil, e
 	}
 	return m.BeginUpload(ctx, key, opts...)
 }
@@ -108,9 +108,9 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 // one of this bucket, within b's prefix. Give the [WithNative] options of BeginUpload
 // again: the token holds no key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "ContinueUpload")
+	m, e := need[MultipartUploader](b, "ContinueUpload", "")
 	if e != nil {
-		return nil, located(b, "ContinueUpload", "", e)
+		return nil, e
 	}
 	return m.ContinueUpload(ctx, token, opts...)
 }
@@ -121,9 +121,9 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 // them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if called
 // again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "ContinueListedUpload")
+	m, e := need[MultipartUploader](b, "ContinueListedUpload", entry.Key)
 	if e != nil {
-		return nil, located(b, "ContinueListedUpload", entry.Key, e)
+		return nil, e
 	}
 	return m.ContinueListedUpload(ctx, entry, opts...)
 }
@@ -138,9 +138,9 @@ type UploadEntry struct {
 // ListUploads yields the multipart uploads in progress, in no order; see List for the
 // error. It takes only [WithPrefix].
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
-	m, e := need[MultipartUploader](b, "ListUploads")
+	m, e := need[MultipartUploader](b, "ListUploads", "")
 	if e != nil {
-		return failing[UploadEntry](located(b, "ListUploads", "", e))
+		return failing[UploadEntry](e)
 	}
 	return m.ListUploads(ctx, opts...)
 }
@@ -148,9 +148,9 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 // AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is
 // none, it succeeds. A call that still sends parts of it fails.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	m, e := need[MultipartUploader](b, "AbortUpload")
+	m, e := need[MultipartUploader](b, "AbortUpload", entry.Key)
 	if e != nil {
-		return located(b, "AbortUpload", entry.Key, e)
+		return e
 	}
 	return m.AbortUpload(ctx, entry)
 }
@@ -163,9 +163,7 @@ func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 // Complete of more is InvalidArgument and aborts the upload.
 func WithMaxSize(bytes int64) MultipartOption {
 	return multipartOption(func(r *UploadOptions) {
-		if bytes < 1 {
-			fail(&r.set, "WithMaxSize", "must be at least 1")
-		}
+		atLeast(&r.set, "WithMaxSize", bytes, 1)
 		r.set.MaxSize = bytes
 	})
 }
@@ -197,9 +195,9 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // PutSignedPart is [MultipartUpload.PutPart] for a handler that has verified a request of
 // SignPart: upload is driver.SignPartRequest.Upload.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	m, e := need[MultipartUploader](b, "PutSignedPart")
+	m, e := need[MultipartUploader](b, "PutSignedPart", key)
 	if e != nil {
-		return nil, located(b, "PutSignedPart", key, e)
+		return nil, e
 	}
 	return m.PutSignedPart(ctx, key, upload, number, body, opts...)
 }

@@ -107,6 +107,17 @@ type Condition struct {
 // fail makes a bad option the failure of its operation.
 func fail(s *unexported.Settings, argument, rule string) { s.Fail(invalid(argument, rule)) }
 
+// atLeast makes an option fail whose value is below least, which is 0 or 1.
+func atLeast[N ~int | ~int64](s *unexported.Settings, option string, value, least N) {
+	switch {
+	case value >= least:
+	case least == 0:
+		fail(s, option, "must not be negative")
+	default:
+		fail(s, option, "must be at least 1")
+	}
+}
+
 // each applies every option, and refuses one that is nil. It returns the first failure.
 func each[O any](s *unexported.Settings, opts []O, apply func(O)) error {
 	for _, o := range opts {

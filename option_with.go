@@ -85,9 +85,7 @@ func WithPublicRead() WriteOption {
 type sizeOption int64
 
 func (o sizeOption) bytes(s *unexported.Settings) int64 {
-	if o < 0 {
-		fail(s, "WithSize", "must not be negative")
-	}
+	atLeast(s, "WithSize", o, 0)
 	return int64(o)
 }
 func (o sizeOption) applyUpload(r *UploadOptions)     { r.Size = o.bytes(&r.set) }
@@ -181,9 +179,7 @@ func (o transferOption) applyCopy(r *CopyOptions)         { o(&r.set) }
 // default is [WithDefaultPartSize], or depends on body and provider.
 func WithPartSize(bytes int64) UploadOption {
 	return transferOption(func(s *unexported.Settings) {
-		if bytes < 1 {
-			fail(s, "WithPartSize", "must be at least 1")
-		}
+		atLeast(s, "WithPartSize", bytes, 1)
 		s.PartSize = bytes
 	})
 }
@@ -196,9 +192,7 @@ func WithPartSize(bytes int64) UploadOption {
 // read in place makes 16 to 32. A stream has at most 64 MiB of parts in memory.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *unexported.Settings) {
-		if n < 1 {
-			fail(s, "WithConcurrency", "must be at least 1")
-		}
+		atLeast(s, "WithConcurrency", n, 1)
 		s.Concurrency = int32(min(n, math.MaxInt32))
 	})
 }
@@ -244,9 +238,7 @@ func WithNoSync() DownloadOption {
 // default 128 KiB. With 0 it joins only ranges that touch.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
-		if bytes < 0 {
-			fail(&r.set, "WithMaxGap", "must not be negative")
-		}
+		atLeast(&r.set, "WithMaxGap", bytes, 0)
 		r.set.MaxGap = &bytes
 	})
 }
@@ -260,9 +252,7 @@ func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 // ones records that are spread over the object.
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
-		if bytes < 1 {
-			fail(&r.get.set, "WithBlockSize", "must be at least 1")
-		}
+		atLeast(&r.get.set, "WithBlockSize", bytes, 1)
 		r.blockSize = bytes
 	})
 }
@@ -272,9 +262,7 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 // ReadAt is one request of exactly its bytes.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
-		if bytes < 0 {
-			fail(&r.get.set, "WithBlockCache", "must not be negative")
-		}
+		atLeast(&r.get.set, "WithBlockCache", bytes, 0)
 		r.cacheBytes = bytes
 	})
 }
@@ -323,9 +311,7 @@ func WithStartAfter(key string) ListOption {
 // WithLimit ends the listing after n entries, at least 1.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {
-		if n < 1 {
-			fail(&r.set, "WithLimit", "must be at least 1")
-		}
+		atLeast(&r.set, "WithLimit", n, 1)
 		r.Limit = n
 	})
 }
@@ -333,9 +319,7 @@ func WithLimit(n int) ListOption {
 // WithPageSize sets the entries of one request, up to the provider's maximum.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
-		if n < 1 {
-			fail(&r.set, "WithPageSize", "must be at least 1")
-		}
+		atLeast(&r.set, "WithPageSize", n, 1)
 		r.PageSize = n
 	})
 }

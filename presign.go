@@ -110,9 +110,9 @@ type FormSigner interface {
 // extension, else "application/octet-stream". Azure has no forms, and no form has
 // conditions: they are Unsupported.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	f, e := need[FormSigner](b, "SignedUploadForm")
+	f, e := need[FormSigner](b, "SignedUploadForm", key)
 	if e != nil {
-		return nil, located(b, "SignedUploadForm", key, e)
+		return nil, e
 	}
 	return f.SignedUploadForm(ctx, key, minSize, maxSize, opts...)
 }

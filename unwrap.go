@@ -42,13 +42,13 @@ func find[T any](b any) (found T, ok bool) {
 	return found, false
 }
 
-// need is find for the function op, which cannot do without.
-func need[T any](b any, op string) (T, *Error) {
+// need is find for the function op, which cannot do without. Its error is about a key.
+func need[T any](b any, op, key string) (T, *Error) {
 	found, ok := find[T](b)
 	if ok {
 		return found, nil
 	}
-	return found, lacks[T](innermost(b), op)
+	return found, located(b, op, key, lacks[T](innermost(b), op))
 }
 
 // innermost returns the last bucket that b shows or unwraps to.

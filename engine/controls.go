@@ -64,7 +64,7 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need st
 	o, r := &c.op, &c.req
 	e := o.prepare(b, scope.Upload, name, key)
 	if e == nil {
-		e = optionFailure(applied)
+		e = ownError(applied)
 	}
 	if e == nil {
 		e = checked

@@ -44,7 +44,7 @@ func readCopyOptions(r *driver.CopyRequest, given *storage.CopyOptions, opts []s
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 // failed is how reading the options went.
 func (c *core) resolveCopy(key string, r *driver.CopyRequest, set *unexported.Settings, failed error) (e *storage.Error) {
-	if e = optionFailure(failed); e != nil {
+	if e = ownError(failed); e != nil {
 		return e
 	}
 	if e = c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {

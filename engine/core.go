@@ -77,7 +77,7 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 		publicBaseURL:  o.PublicBaseURL,
 		signingBaseURL: o.SigningBaseURL,
 		partSize:       o.PartSize,
-		optionError:    optionFailure(o.Err),
+		optionError:    ownError(o.Err),
 	}
 	if c.optionError == nil {
 		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
@@ -211,14 +211,6 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 		return e
 	}
 	return nil
-}
-
-// optionFailure returns the error of reading options as an *Error of its own, or nil.
-func optionFailure(err error) *storage.Error {
-	if err == nil {
-		return nil
-	}
-	return ownError(err)
 }
 
 func (b *bucket) Supports(features storage.Features) bool { return b.core.has(features) }

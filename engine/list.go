@@ -39,8 +39,8 @@ type listOp struct {
 	progress pageProgress
 }
 
-// outOfOrder ends a listing that is out of order. A caller that merges listings, or resumes one
-// after its greatest key, would miss a key that comes late.
+// outOfOrder returns the error that ends a listing out of order. A caller that merges listings, or resumes
+// one after its greatest key, would miss a key that comes late.
 func (c *core) outOfOrder() *storage.Error {
 	return unsupported("the store does not list keys in byte order", cmp.Or(c.desc.OrderHint, "report this to the author of the driver of "+c.desc.Provider+": it must list in byte order, or declare FolderOrder"))
 }

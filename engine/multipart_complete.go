@@ -16,7 +16,7 @@ func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.Complete
 	c := &completion{upload: u, call: hexid.New(metadata.WriteIDLength / 2)}
 	e := u.prepare(&c.op, scope.Upload, "CompleteUpload")
 	if e == nil {
-		e = optionFailure(c.options.Apply(opts...))
+		e = ownError(c.options.Apply(opts...))
 	}
 	return run(ctx, &c.op, e, c.run)
 }

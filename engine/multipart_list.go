@@ -23,7 +23,7 @@ func (o *operation) prepareUploads(b *bucket, opts []storage.ListOption) *storag
 	var r storage.ListOptions
 	e := o.prepare(b, scope.List, name, "")
 	if e == nil {
-		e = optionFailure(r.Apply(opts...))
+		e = ownError(r.Apply(opts...))
 	}
 	if e == nil && (r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0) {
 		e = invalid("options", "must be WithPrefix only")

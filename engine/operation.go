@@ -128,7 +128,7 @@ func request[T any](ctx context.Context, o *operation, do func(context.Context) 
 }
 
 // run begins the operation, calls do and ends it. If the checks before it failed with e, it
-// only ends it.
+// only ends it. An error leaves no result.
 func run[T any](ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error)) (result T, err error) {
 	if e == nil {
 		ctx, e = o.begin(ctx)

@@ -26,7 +26,7 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 	o, r, given := &call.op, &call.req, &call.given
 	e := o.prepare(b, scope.Remove, "Remove", key)
 	if e == nil {
-		e = optionFailure(given.Apply(opts...))
+		e = ownError(given.Apply(opts...))
 	}
 	if e == nil {
 		*r = driver.DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}

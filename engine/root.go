@@ -23,7 +23,7 @@ func asError(ctx context.Context, err error) *storage.Error {
 	return unexported.Root.AsError(ctx, err).(*storage.Error)
 }
 
-// ownError returns an *Error of its own for any error.
+// ownError returns an *Error of its own for any error, and nil for nil.
 func ownError(err error) *storage.Error { return unexported.Root.OwnError(err).(*storage.Error) }
 
 // bodyFailed returns the error of a body that failed with err.

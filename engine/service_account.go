@@ -39,7 +39,7 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 		bufferLimit: o.BufferLimit,
 		retry:       newRetrier(o.Retry, &desc),
 		telemetry:   reporter(o, &desc),
-		optionError: optionFailure(o.Err),
+		optionError: ownError(o.Err),
 	}}
 }
 

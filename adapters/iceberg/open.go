@@ -65,7 +65,7 @@ func (o *IO) openWhole(key string) (*file, error) {
 	return &file{r, whole}, nil
 }
 
-// A download is the bucket of one file, whose content has been asked for already.
+// A download is the bucket of one file, whose content was requested already.
 type download struct {
 	storage.Bucket
 	attrs   *storage.Attrs
