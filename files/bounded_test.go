@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // bodies returns a text as a reader of known length, and as one that hides its
@@ -64,7 +65,7 @@ func TestAFileInPartsEnforcesMaxSize(t *testing.T) {
 					require.NoError(t, err)
 					return
 				}
-				refused(t, err, "file", files.TooLarge, storage.TooLarge)
+				refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 				require.Equal(t, before, stored(t, f.bucket), "nothing is kept of it, and what was there stays")
 			})
 		}
@@ -92,7 +93,7 @@ func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
 	calls := faults.New()
 	s := f.withLayers(t, files.Config{MaxSize: 10}, driver.WithLayer(calls.Layer()))
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
-	refused(t, err, "file", files.TooLarge, storage.TooLarge)
+	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
 	require.Equal(t, "5678901234", content(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
 }
@@ -109,7 +110,7 @@ func TestPartsWhoseSumIsTooLarge(t *testing.T) {
 	f.send(t, "56789", part(token, 2, 2))
 	close(slow.open)
 	late.Wait()
-	refused(t, err, "file", files.TooLarge, storage.TooLarge)
+	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
 }
 
@@ -127,7 +128,7 @@ func TestPartsThatGrowDuringJoining(t *testing.T) {
 		}
 	}))
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), part(token, 2, 2))
-	refused(t, err, "file", files.TooLarge, storage.TooLarge)
+	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
 	whole(t, f.bucket, f.records)
 }
@@ -148,7 +149,7 @@ func TestASizeThatCannotBeCompared(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
-			refused(t, err, "", files.StoreFailed, storage.Unavailable)
+			refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 		})
 	}
 }

@@ -31,7 +31,7 @@
 // replaces the earlier one. Each call that finds the set complete returns the same
 // record; any other call returns nil. From then on the parts are fixed: one that is
 // sent again is not read. Once the record exists, such a call fails with Completed,
-// and the Error has the record for a client that lost the response.
+// and returns the record for a client that lost the response.
 //
 // If a call failed or its process died, send its part again, which resumes the
 // upload. The provider joins the bytes if it can; otherwise they are streamed, and
@@ -63,7 +63,7 @@
 //
 // # Errors
 //
-// Every error is an [*Error]: Field and Message are for the client, and Code is for
+// Every error is an [*uploads.Error]: Field and Message are for the client, and Code is for
 // the program. It wraps a [storage.Code] or a *storage.Error, so that errors.Is works
 // with either. Errors of [New] are *storage.Error.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // Download opens a client file for reading, or a range of it with
@@ -37,7 +38,7 @@ func (s *Store) download(ctx context.Context, k kind, id string, opts []storage.
 func readError(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
-		return &Error{Field: fieldFile, Code: InvalidValue, Message: "The file cannot be read in this way.", Err: err}
+		return &uploads.Error{Field: fieldFile, Code: uploads.InvalidValue, Message: "The file cannot be read in this way.", Err: err}
 	}
 	return fileError(err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func Example() {
@@ -57,7 +58,7 @@ func ExampleConfig_inspect() {
 				return err
 			}
 			if string(begin) != "%PDF-" {
-				return &files.Error{Field: "file", Code: files.Refused, Message: r.OriginalFileName + " is not a PDF."}
+				return &uploads.Error{Field: "file", Code: uploads.Refused, Message: r.OriginalFileName + " is not a PDF."}
 			}
 			return nil
 		},
@@ -67,7 +68,7 @@ func ExampleConfig_inspect() {
 		return
 	}
 	_, err = store.Upload(ctx, strings.NewReader("all is well"), files.UploadOptions{OriginalFileName: "report.pdf"})
-	fmt.Println(files.CodeOf(err))
+	fmt.Println(uploads.CodeOf(err))
 	// Output:
 	// refused
 }
@@ -172,7 +173,7 @@ func ExampleError() {
 		return
 	}
 	_, err = store.Upload(context.Background(), strings.NewReader("x"), files.UploadOptions{OriginalFileName: "../passwd"})
-	if e, ok := errors.AsType[*files.Error](err); ok {
+	if e, ok := errors.AsType[*uploads.Error](err); ok {
 		fmt.Println(e.Field, e.Code, e.Message)
 	}
 	fmt.Println(errors.Is(err, storage.InvalidArgument))

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // An operation is tested with a fault at its first driver call, at its second, and so
@@ -104,7 +105,7 @@ var operations = []operation{
 		},
 		do: func(t *testing.T, s *files.Store, _ string) error {
 			r, err := s.UploadPart(t.Context(), strings.NewReader("il"), part(token, 2, 2))
-			if code := files.CodeOf(err); r == nil && (err == nil || code == files.Refused || code == files.NotFound) {
+			if code := uploads.CodeOf(err); r == nil && (err == nil || code == uploads.Refused || code == uploads.NotFound) {
 				return nil // the first call may have removed the other part
 			}
 			return err
@@ -131,7 +132,7 @@ var operations = []operation{
 		do:    func(t *testing.T, s *files.Store, id string) error { return s.Delete(t.Context(), id) },
 		done: func(t *testing.T, f *fixture, id string) {
 			_, err := f.store.Details(t.Context(), id)
-			refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+			refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
 		},
 	},
@@ -186,7 +187,7 @@ var operations = []operation{
 
 // sent is nil for a part whose file is made, by any call.
 func sent(r *files.Record, err error) error {
-	if files.CodeOf(err) == files.Completed {
+	if uploads.CodeOf(err) == uploads.Completed {
 		return nil
 	}
 	if err == nil && r == nil {

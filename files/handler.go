@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // OpenAPI describes the API of [Handler] as OpenAPI 3.1, in YAML. Handler serves it
@@ -22,7 +23,7 @@ type HandlerConfig struct {
 	// the user's ID, which becomes Record.UploadedBy. Request.Pattern is the
 	// operation ("DELETE /files/{id}"), and Request.PathValue("id") the file.
 	// [storage.Unauthenticated] becomes 401, [storage.PermissionDenied] 403, and an
-	// *Error its own response. Any other error becomes 500 and is not shown.
+	// *uploads.Error its own response. Any other error becomes 500 and is not shown.
 	// Authorize must not read the body.
 	Authorize func(*http.Request) (user string, err error)
 	// AuthorizeFile is called after Authorize for each file that a request names,
@@ -70,7 +71,7 @@ const (
 // not taken from the form. Downloads are attachments with the original name. They
 // support ranges, ETag and conditions, and never run as a page of this host.
 //
-// Errors are JSON: code and field of the [Error], a message for a person, and the
+// Errors are JSON: code and field of the [uploads.Error], a message for a person, and the
 // request's ID. Every response has that ID as X-Request-Id:
 //
 //	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
@@ -147,7 +148,7 @@ func (h *handler) mux() *http.ServeMux {
 		if methods := allowed[path]; methods != nil {
 			return wrongMethod(c, methods)
 		}
-		return refuse("", NotFound, "There is nothing here.")
+		return refuse("", uploads.NotFound, "There is nothing here.")
 	}))
 	return mux
 }
@@ -160,5 +161,7 @@ func serveOpenAPI(c *call) error {
 
 func wrongMethod(c *call, allowed []string) error {
 	c.w.Header().Set("Allow", strings.Join(slices.Sorted(slices.Values(allowed)), ", "))
-	return &statusError{http.StatusMethodNotAllowed, refuse("", InvalidRequest, "This method is not allowed here.")}
+	e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
+	e.Status = http.StatusMethodNotAllowed
+	return e
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // An api is a store with a handler, and a client of it.
@@ -101,7 +102,7 @@ func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader
 
 // A problem is the JSON of an error response.
 type problem struct {
-	Code      files.Code    `json:"code"`
+	Code      uploads.Code  `json:"code"`
 	Field     string        `json:"field"`
 	Message   string        `json:"message"`
 	RequestID string        `json:"requestId"`
@@ -109,7 +110,7 @@ type problem struct {
 }
 
 // problem checks the status, field and code of a response.
-func (a told) problem(t *testing.T, status int, field string, code files.Code) problem {
+func (a told) problem(t *testing.T, status int, field string, code uploads.Code) problem {
 	t.Helper()
 	require.Equal(t, status, a.status, "%s", a.body)
 	require.Equal(t, "application/json", a.header.Get("Content-Type"))
@@ -149,13 +150,13 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 		name   string
 		err    error
 		status int
-		code   files.Code
+		code   uploads.Code
 		hidden bool
 	}{
-		{"not known", storage.Unauthenticated, http.StatusUnauthorized, files.Unauthenticated, false},
-		{"not allowed", &storage.Error{Code: storage.PermissionDenied, Err: secret}, http.StatusForbidden, files.NotAllowed, false},
-		{"an error of its own", &files.Error{Code: "quota_exceeded", Message: "Your plan is full."}, http.StatusForbidden, "quota_exceeded", false},
-		{"its own failure", secret, http.StatusInternalServerError, files.Internal, true},
+		{"not known", storage.Unauthenticated, http.StatusUnauthorized, uploads.Unauthenticated, false},
+		{"not allowed", &storage.Error{Code: storage.PermissionDenied, Err: secret}, http.StatusForbidden, uploads.NotAllowed, false},
+		{"an error of its own", &uploads.Error{Code: "quota_exceeded", Message: "Your plan is full."}, http.StatusForbidden, "quota_exceeded", false},
+		{"its own failure", secret, http.StatusInternalServerError, uploads.Internal, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -190,9 +191,9 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		for _, r := range [][2]string{
 			{"GET", ""}, {"DELETE", ""}, {"PUT", "/purpose"}, {"GET", "/content"},
 		} {
-			a.ask(t, r[0], "/files/"+theirs.ID+r[1], "", nil).problem(t, http.StatusForbidden, "", files.NotAllowed)
+			a.ask(t, r[0], "/files/"+theirs.ID+r[1], "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
 		}
-		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).problem(t, http.StatusForbidden, "", files.NotAllowed)
+		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
 		require.Equal(t, http.StatusOK, a.ask(t, "GET", "/files/"+mine.ID, "", nil).status)
 	})
 	t.Run("of several that are to be deleted", func(t *testing.T) {
@@ -201,7 +202,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		require.Len(t, deletions, 2)
 		require.Equal(t, theirs.ID, deletions[0].ID)
 		require.False(t, deletions[0].Deleted)
-		require.Equal(t, files.NotAllowed, deletions[0].Err.Code)
+		require.Equal(t, uploads.NotAllowed, deletions[0].Err.Code)
 		require.Equal(t, filesclient.Deletion{ID: mine.ID, Deleted: true}, deletions[1])
 		require.Equal(t, "theirs", content(t, f.store, theirs.ID))
 	})
@@ -248,19 +249,19 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 		name, method, path string
 		status             int
 		field              string
-		code               files.Code
+		code               uploads.Code
 	}{
-		{"a path that is none", "GET", "/else", http.StatusNotFound, "", files.NotFound},
-		{"a longer path", "GET", "/files/" + id + "/content/x", http.StatusNotFound, "", files.NotFound},
-		{"a method that is none", "PATCH", "/files", http.StatusMethodNotAllowed, "", files.InvalidRequest},
-		{"details of a temp file", "GET", "/temp-files/" + id, http.StatusNotFound, "", files.NotFound},
-		{"details of no file", "GET", "/files/" + id, http.StatusNotFound, "ID", files.NotFound},
-		{"a download of no file", "GET", "/files/" + id + "/content", http.StatusNotFound, "ID", files.NotFound},
-		{"a download of no temp file", "GET", "/temp-files/" + id + "/content", http.StatusNotFound, "ID", files.NotFound},
-		{"an ID that is none", "GET", "/files/7", http.StatusBadRequest, "ID", files.InvalidValue},
-		{"an ID that is a path", "GET", "/files/..%2F..%2Fetc%2Fpasswd", http.StatusBadRequest, "ID", files.InvalidValue},
-		{"an ID of 10,000 characters", "DELETE", "/files/" + strings.Repeat("a", 10_000), http.StatusBadRequest, "ID", files.InvalidValue},
-		{"an ID that is not text", "GET", "/files/%ff%00/content", http.StatusBadRequest, "ID", files.InvalidValue},
+		{"a path that is none", "GET", "/else", http.StatusNotFound, "", uploads.NotFound},
+		{"a longer path", "GET", "/files/" + id + "/content/x", http.StatusNotFound, "", uploads.NotFound},
+		{"a method that is none", "PATCH", "/files", http.StatusMethodNotAllowed, "", uploads.InvalidRequest},
+		{"details of a temp file", "GET", "/temp-files/" + id, http.StatusNotFound, "", uploads.NotFound},
+		{"details of no file", "GET", "/files/" + id, http.StatusNotFound, "ID", uploads.NotFound},
+		{"a download of no file", "GET", "/files/" + id + "/content", http.StatusNotFound, "ID", uploads.NotFound},
+		{"a download of no temp file", "GET", "/temp-files/" + id + "/content", http.StatusNotFound, "ID", uploads.NotFound},
+		{"an ID that is none", "GET", "/files/7", http.StatusBadRequest, "ID", uploads.InvalidValue},
+		{"an ID that is a path", "GET", "/files/..%2F..%2Fetc%2Fpasswd", http.StatusBadRequest, "ID", uploads.InvalidValue},
+		{"an ID of 10,000 characters", "DELETE", "/files/" + strings.Repeat("a", 10_000), http.StatusBadRequest, "ID", uploads.InvalidValue},
+		{"an ID that is not text", "GET", "/files/%ff%00/content", http.StatusBadRequest, "ID", uploads.InvalidValue},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a.ask(t, row.method, row.path, "", nil).problem(t, row.status, row.field, row.code)

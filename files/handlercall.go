@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A call is one request and its user.
@@ -20,14 +21,7 @@ type call struct {
 // anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := webapi.RequestID(r)
-		asked := *r // the header belongs to net/http
-		asked.Header = r.Header.Clone()
-		asked.Header.Set(webapi.RequestIDHeader, id)
-		header := w.Header()
-		header.Set(webapi.RequestIDHeader, id)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Cache-Control", "no-store")
+		asked := *webapi.Begin(w, r) // a copy, because the body is another one
 		body := &requestBody{ReadCloser: r.Body}
 		asked.Body = body
 		c := &call{Request: &asked, w: w}
@@ -93,10 +87,10 @@ func (h *handler) authorizeFile(c *call, id string) error {
 }
 
 // unauthorized converts an error of the application's functions.
-func unauthorized(err error) *Error {
-	if own, ok := errors.AsType[*Error](err); ok {
+func unauthorized(err error) *uploads.Error {
+	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
 	}
-	code, message := webapi.FromAuthorize[Code](err)
-	return &Error{Code: code, Message: message, Err: err}
+	code, message := webapi.FromAuthorize[uploads.Code](err)
+	return &uploads.Error{Code: code, Message: message, Err: err}
 }

@@ -27,7 +27,9 @@ func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status 
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")
 	if status == http.StatusRequestedRangeNotSatisfiable {
-		err = &statusError{status, invalid("Range", "The range is past the end of the file.")}
+		e := invalid("Range", "The range is past the end of the file.")
+		e.Status = status
+		err = e
 	}
 	h.fail(&call{Request: r, w: w}, err)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // everywhere runs a test on each kind of bucket and of records.
@@ -77,7 +78,7 @@ func clientFile(t *testing.T, a *api) {
 
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	_, err = a.client.Details(t.Context(), record.ID)
-	require.Equal(t, files.NotFound, files.CodeOf(err))
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	require.NoError(t, a.client.Delete(t.Context(), record.ID), "a retry is safe")
 }
 
@@ -94,9 +95,9 @@ func tempFile(t *testing.T, a *api) {
 	require.Equal(t, "on", string(body))
 	require.Equal(t, "bytes 1-2/7", c.Range)
 	_, err = a.client.Details(t.Context(), record.ID)
-	require.Equal(t, files.NotFound, files.CodeOf(err), "there are no details of temp files")
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "there are no details of temp files")
 	_, err = a.client.Download(t.Context(), record.ID, "")
-	require.Equal(t, files.NotFound, files.CodeOf(err))
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	c, err = a.client.HeadTemp(t.Context(), record.ID)
 	require.NoError(t, err, "a temp file is not deleted as a client file")
@@ -124,7 +125,7 @@ func parts(t *testing.T, a *api) {
 				require.Nil(t, record, "parts are missing")
 			}
 			_, err := upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 4, Part: 2, OriginalFileName: "a.txt"}, strings.NewReader("x"))
-			require.Equal(t, files.PartsChanged, files.CodeOf(err))
+			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
 			record, err := send(2, "two")
 			require.NoError(t, err)
 			require.NotNil(t, record)
@@ -140,9 +141,9 @@ func parts(t *testing.T, a *api) {
 			var refusal *filesclient.Error
 			require.ErrorAs(t, err, &refusal)
 			require.Equal(t, http.StatusConflict, refusal.Status)
-			require.Equal(t, files.Completed, refusal.Err.Code)
+			require.Equal(t, uploads.Completed, refusal.Err.Code)
 			require.Equal(t, "token", refusal.Err.Field)
-			require.Equal(t, record, refusal.Err.Record)
+			require.Equal(t, record, refusal.Record)
 		})
 	}
 }
@@ -211,7 +212,7 @@ func TestAMalformedIDHasItsOwnResult(t *testing.T) {
 		}
 		require.Equal(t, id, deletions[i].ID)
 		require.False(t, deletions[i].Deleted)
-		refused(t, deletions[i].Err, "ID", files.InvalidValue, storage.InvalidArgument)
+		refused(t, deletions[i].Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 	}
 	all, err := f.store.List(t.Context(), files.ListFilter{}, "", 10)
 	require.NoError(t, err)
@@ -328,7 +329,7 @@ func TestDownloadsKeepToTheirConditions(t *testing.T) {
 		})
 	}
 	answer := a.ask(t, "GET", path, "", nil, "Range", "bytes=10-")
-	answer.problem(t, http.StatusRequestedRangeNotSatisfiable, "Range", files.InvalidValue)
+	answer.problem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
 	require.Equal(t, "bytes */10", answer.header.Get("Content-Range"))
 	require.Empty(t, answer.header.Get("Content-Disposition"))
 }
@@ -349,7 +350,7 @@ func TestErrorsOfTheStoreAreHidden(t *testing.T) {
 		a.ask(t, "GET", "/files/"+record.ID+"/content", "", nil),
 		a.ask(t, "DELETE", "/files/"+record.ID, "", nil),
 	} {
-		answer.problem(t, http.StatusServiceUnavailable, "", files.StoreFailed)
+		answer.problem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
 		require.NotContains(t, answer.body, "secret")
 		require.NotContains(t, answer.body, "files/")
 	}

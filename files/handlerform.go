@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // maxFormFields limits the bytes of a form besides its file, including names and
@@ -32,7 +33,7 @@ type form struct {
 func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
-		return nil, refuse("Content-Type", InvalidRequest, "The body must be multipart/form-data.")
+		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
 	body := &fieldsLimit{from: r.Body, left: maxFormFields}
 	f := &formReader{
@@ -75,9 +76,9 @@ func (f *formReader) next(maxFile int64) error {
 	case name == "" && err != nil && strings.Contains(part.Header.Get("Content-Disposition"), `"`+fieldFile+`"`):
 		return invalid(fieldFile, "The file's name is not understood.")
 	case err != nil || name == "":
-		return refuse("Content-Disposition", InvalidRequest, "Each field of the form needs a name.")
+		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
 	case name == fieldFile && f.form.file != nil:
-		return refuse(name, InvalidRequest, "This field is given twice.")
+		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	case name == fieldFile && !isFile:
 		return invalid(fieldFile, "This must be a file.")
 	case name == fieldFile:
@@ -86,12 +87,12 @@ func (f *formReader) next(maxFile int64) error {
 		f.form.file = &formFile{part: part, form: f, left: maxFile, limit: maxFile}
 		return nil
 	case !slices.Contains(f.known, name):
-		return refuse(name, InvalidRequest, "This is not a field of the form.")
+		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
 	case isFile:
 		return invalid(name, "This must be text, not a file.")
 	}
 	if _, given := f.form.fields[name]; given {
-		return refuse(name, InvalidRequest, "This field is given twice.")
+		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
 	value, err := io.ReadAll(part)
 	if err != nil {
@@ -102,32 +103,32 @@ func (f *formReader) next(maxFile int64) error {
 }
 
 // failure converts an error of reading the form.
-func (f *formReader) failure(field string, err error) *Error {
-	if own, ok := errors.AsType[*Error](err); ok {
+func (f *formReader) failure(field string, err error) *uploads.Error {
+	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
-		return refuse(field, TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
+		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	if f.body.exhausted() {
 		if field == "" {
 			field = f.longestField()
 		}
-		return refuse(field, TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.")
+		return refuse(field, uploads.TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.")
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
 		// The text has the line. Only a file's name has such characters.
 		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
 			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
 		}
-		return refuse("Content-Disposition", InvalidRequest, "The form is not understood.")
+		return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
 	}
 	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return refuse(field, InvalidRequest, "The form is not understood.")
+		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
 	}
 	// The cause is not wrapped, because a truncated form fails with a wrapped io.EOF,
 	// which must not be taken for the end of the file.
-	return refuse(field, Interrupted, "The form did not arrive completely. Try again.")
+	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
 }
 
 // longestField returns the field that made the form too long, if it was not a value

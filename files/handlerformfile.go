@@ -5,6 +5,7 @@ import (
 	"mime/multipart"
 
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A formFile reads the file of a form. It ends with io.EOF only if the form is
@@ -29,7 +30,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	f.left -= int64(n)
 	switch {
 	case f.left < 0:
-		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+words.Bytes(f.limit)+" in one request. Send it in parts.")
+		f.err = refuse(fieldFile, uploads.TooLarge, "The file is too large: at most "+words.Bytes(f.limit)+" in one request. Send it in parts.")
 		return 0, f.err
 	case err == io.EOF:
 		f.err = f.end()
@@ -62,9 +63,9 @@ func (f *formFile) end() error {
 	case err != nil:
 		return f.form.failure(fieldFile, err)
 	case after.FormName() == fieldFile:
-		return refuse(fieldFile, InvalidRequest, "This field is given twice.")
+		return refuse(fieldFile, uploads.InvalidRequest, "This field is given twice.")
 	}
-	return refuse(after.FormName(), InvalidRequest, "This field must come before the file, which is last.")
+	return refuse(after.FormName(), uploads.InvalidRequest, "This field must come before the file, which is last.")
 }
 
 // failure returns the error of the form if there is one, otherwise err.

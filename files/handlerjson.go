@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads"
 )
 
 const (
@@ -30,16 +31,16 @@ func maxIDs(n int) int64 {
 func readField(r *http.Request, name string, limit int64, to any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return refuse("Content-Type", InvalidRequest, "The body must be application/json.")
+		return refuse("Content-Type", uploads.InvalidRequest, "The body must be application/json.")
 	}
 	document, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
 	case err != nil:
-		return refuse("", Interrupted, "The request did not arrive completely. Try again.")
+		return refuse("", uploads.Interrupted, "The request did not arrive completely. Try again.")
 	case int64(len(document)) > limit:
-		return refuse(name, TooLarge, "The document is too long: at most "+words.Bytes(limit)+".")
+		return refuse(name, uploads.TooLarge, "The document is too long: at most "+words.Bytes(limit)+".")
 	case !utf8.Valid(document):
-		return refuse(name, InvalidRequest, "The document is not valid UTF-8.")
+		return refuse(name, uploads.InvalidRequest, "The document is not valid UTF-8.")
 	}
 	value, err := onlyField(document, name)
 	if err != nil {
@@ -53,7 +54,7 @@ func readField(r *http.Request, name string, limit int64, to any) error {
 
 // onlyField returns the value of an object's only field.
 func onlyField(document []byte, name string) (value json.RawMessage, err error) {
-	malformed := refuse(name, InvalidRequest, "The body must be one JSON object.")
+	malformed := refuse(name, uploads.InvalidRequest, "The body must be one JSON object.")
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil, malformed
@@ -65,9 +66,9 @@ func onlyField(document []byte, name string) (value json.RawMessage, err error) 
 		case err != nil || !isText:
 			return nil, malformed
 		case field != name:
-			return nil, refuse(field, InvalidRequest, "This is not a field of the document.")
+			return nil, refuse(field, uploads.InvalidRequest, "This is not a field of the document.")
 		case value != nil:
-			return nil, refuse(field, InvalidRequest, "This field is given twice.")
+			return nil, refuse(field, uploads.InvalidRequest, "This field is given twice.")
 		}
 		if err := decoder.Decode(&value); err != nil {
 			return nil, malformed

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/omnibucket/storage/uploads"
 )
 
 const (
@@ -58,14 +60,14 @@ func (h *handler) list(c *call) error {
 func readQuery(r *http.Request, known []string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, refuse("", InvalidRequest, "The query is not understood.")
+		return nil, refuse("", uploads.InvalidRequest, "The query is not understood.")
 	}
 	for name, values := range query {
 		switch {
 		case !slices.Contains(known, name):
-			return nil, refuse(name, InvalidRequest, "This is not a parameter of the list.")
+			return nil, refuse(name, uploads.InvalidRequest, "This is not a parameter of the list.")
 		case len(values) > 1:
-			return nil, refuse(name, InvalidRequest, "This parameter is given twice.")
+			return nil, refuse(name, uploads.InvalidRequest, "This parameter is given twice.")
 		case values[0] == "" && (name == queryPurpose || name == fieldUploader): // in a ListFilter, "" matches any
 			return nil, invalid(name, "This parameter is empty. Leave it out to have all files.")
 		}

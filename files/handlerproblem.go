@@ -5,38 +5,43 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A problem is the JSON of an error. It reveals nothing of the store.
 type problem struct {
-	Code      Code    `json:"code"`
-	Field     string  `json:"field,omitempty"`
-	Message   string  `json:"message"` // for a person
-	RequestID string  `json:"requestId,omitempty"`
-	Record    *Record `json:"record,omitempty"` // of Completed
+	Code      uploads.Code `json:"code"`
+	Field     string       `json:"field,omitempty"`
+	Message   string       `json:"message"` // for a person
+	RequestID string       `json:"requestId,omitempty"`
+	Record    *Record      `json:"record,omitempty"` // of Completed
 }
 
-// A statusError is an error with another status than that of its code.
-type statusError struct {
-	status int
-	err    *Error
+// A completedError is the error Completed with the record that the token made.
+type completedError struct {
+	record *Record
+	err    error
 }
 
-func (e *statusError) Error() string { return e.err.Error() }
-func (e *statusError) Unwrap() error { return e.err }
+func (e *completedError) Error() string { return e.err.Error() }
+func (e *completedError) Unwrap() error { return e.err }
 
 // problemOf returns the status and the problem of err.
 func problemOf(err error) (status int, p problem) {
-	e, own := errors.AsType[*Error](err)
+	e, own := errors.AsType[*uploads.Error](err)
 	if !own {
-		e = refuse("", Internal, "Something went wrong here. Try again in a moment.")
+		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
-	return meanings.Status(e.Code), problem{Code: e.Code, Field: truncateField(e.Field), Message: e.Message, Record: e.Record}
+	p = problem{Code: e.Code, Field: truncateField(e.Field), Message: e.Message}
+	if completed, ok := err.(*completedError); ok {
+		p.Record = completed.record
+	}
+	return e.HTTPStatus(), p
 }
 
 // renameField returns err with the name that the field has in this request.
 func renameField(err error, field, here string) error {
-	if e, ok := errors.AsType[*Error](err); ok && e.Field == field {
+	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == field {
 		told := *e
 		told.Field = here
 		return &told
@@ -57,9 +62,6 @@ func truncateField(field string) string {
 // fail responds with err.
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
-	if own, ok := err.(*statusError); ok {
-		status = own.status
-	}
 	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
 	if status >= http.StatusInternalServerError {
 		if h.config.OnError != nil {

@@ -14,12 +14,13 @@ func (h *handler) upload(k kind, fields ...string) func(*call) error {
 		if err != nil {
 			return err
 		}
-		o := &UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
+		o := UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
+		metadata := o.metadata()
 		f.file.after = func() error {
-			o.Purpose = f.fields[fieldPurpose]
-			return validateLabel(fieldPurpose, o.Purpose)
+			metadata[metadataPurpose] = f.fields[fieldPurpose]
+			return validateLabel(fieldPurpose, metadata[metadataPurpose])
 		}
-		record, err := h.store.upload(c.Context(), k, f.file, o)
+		record, err := h.store.upload(c.Context(), k, f.file, o, metadata)
 		if err != nil {
 			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
 		}
@@ -49,6 +50,8 @@ func (h *handler) uploadPart(store uploadPartFunc, fields ...string) func(*call)
 		o.UploadedBy = c.user
 		record, err := store(c.Context(), f.file, o)
 		switch {
+		case err != nil && record != nil:
+			return &completedError{record, err}
 		case err != nil:
 			return f.file.failure(err)
 		case record == nil:

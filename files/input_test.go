@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // uploadInputs are invalid options of an upload, and the field of the error.
@@ -80,16 +81,16 @@ func TestUploadRefusesInput(t *testing.T) {
 			o := named("a.txt")
 			c.spoil(&o)
 			_, err := f.store.Upload(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			_, err = f.store.UploadTemp(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), files.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: o})
-			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			require.Empty(t, under(t, f.bucket, ""))
 		})
 	}
 	_, err := f.store.Upload(t.Context(), nil, named("a.txt"))
-	refused(t, err, "file", files.InvalidValue, storage.InvalidArgument)
+	refused(t, err, "file", uploads.InvalidValue, storage.InvalidArgument)
 }
 
 func TestUploadPartRefusesInput(t *testing.T) {
@@ -99,14 +100,14 @@ func TestUploadPartRefusesInput(t *testing.T) {
 			o := part("token-1234", 2, 1)
 			c.spoil(&o)
 			_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			_, err = f.store.UploadTempPart(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			require.Empty(t, under(t, f.bucket, ""))
 		})
 	}
 	_, err := f.store.UploadPart(t.Context(), nil, part("token-1234", 2, 1))
-	refused(t, err, "file", files.InvalidValue, storage.InvalidArgument)
+	refused(t, err, "file", uploads.InvalidValue, storage.InvalidArgument)
 }
 
 func TestNamesThatAreKept(t *testing.T) {
@@ -166,7 +167,7 @@ func TestIDsThatAreRefused(t *testing.T) {
 		}
 		for call, do := range calls {
 			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
-				refused(t, do(), "ID", files.InvalidValue, storage.InvalidArgument)
+				refused(t, do(), "ID", uploads.InvalidValue, storage.InvalidArgument)
 			})
 		}
 	}
@@ -178,7 +179,7 @@ func TestInvalidPurposes(t *testing.T) {
 	id := f.upload(t, "x").ID
 	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
 		_, err := f.store.SetPurpose(t.Context(), id, purpose)
-		refused(t, err, "Purpose", files.InvalidValue, storage.InvalidArgument)
+		refused(t, err, "Purpose", uploads.InvalidValue, storage.InvalidArgument)
 	}
 }
 
@@ -214,7 +215,7 @@ func TestListRefusesInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := f.store.List(t.Context(), c.filter, c.token, c.size)
-			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 		})
 	}
 	huge, err := f.store.List(t.Context(), files.ListFilter{}, "", math.MaxInt)
@@ -225,7 +226,7 @@ func TestListRefusesInput(t *testing.T) {
 func TestClearTempRefusesANegativeAge(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	_, err := f.store.ClearTemp(t.Context(), -time.Second)
-	refused(t, err, "", files.InvalidValue, storage.InvalidArgument)
+	refused(t, err, "", uploads.InvalidValue, storage.InvalidArgument)
 }
 
 func TestTheJSONOfRecords(t *testing.T) {

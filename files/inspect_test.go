@@ -15,9 +15,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
-var errEvil = &files.Error{Field: "file", Code: files.Refused, Message: "No evil here.", Err: storage.InvalidArgument}
+var errEvil = &uploads.Error{Field: "file", Code: uploads.Refused, Message: "No evil here.", Err: storage.InvalidArgument}
 
 // noEvil refuses content with a word in it.
 func noEvil(_ context.Context, r *files.Record, content *storage.ReaderAt) error {
@@ -114,7 +115,7 @@ func TestNothingIsLeftOfARefusedFile(t *testing.T) {
 			},
 		} {
 			f := o.open(t, files.Config{Inspect: noEvil})
-			refused(t, store(f), "file", files.Refused, storage.InvalidArgument)
+			refused(t, store(f), "file", uploads.Refused, storage.InvalidArgument)
 			nothing(t, f)
 			f.send(t, "a", part(token, 2, 1))
 			require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID), "the token may be used again: %s", what)
@@ -133,7 +134,7 @@ func TestPartsStayIfInspectionFails(t *testing.T) {
 		}})
 		f.send(t, "a", part(token, 2, 1))
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		require.Equal(t, files.StoreFailed, files.CodeOf(err))
+		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 		require.ErrorIs(t, err, says)
 		require.Empty(t, under(t, f.bucket, "files/client/"))
 		says = nil
@@ -184,10 +185,10 @@ func TestARefusalOfCallsAtOnce(t *testing.T) {
 		group.Wait()
 		refusals := 0
 		for _, err := range errs {
-			switch files.CodeOf(err) {
-			case files.Refused:
+			switch uploads.CodeOf(err) {
+			case uploads.Refused:
 				refusals++
-			case "", files.NotFound: // the set was not complete, or another call was refused
+			case "", uploads.NotFound: // the set was not complete, or another call was refused
 			default:
 				require.NoError(t, err)
 			}
@@ -231,7 +232,7 @@ func TestInspectionInEveryPlace(t *testing.T) {
 					_, err := send(large, 1)
 					require.NoError(t, err)
 					r, err := send(row.last, 2)
-					require.EqualValues(t, row.says, files.CodeOf(err), "%v", err)
+					require.EqualValues(t, row.says, uploads.CodeOf(err), "%v", err)
 					if err != nil {
 						require.Empty(t, under(t, b, ""))
 						continue
@@ -240,7 +241,7 @@ func TestInspectionInEveryPlace(t *testing.T) {
 					require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
 				}
 				_, err = s.Upload(t.Context(), strings.NewReader("evil"), named("note.txt"))
-				require.Equal(t, files.Refused, files.CodeOf(err))
+				require.Equal(t, uploads.Refused, uploads.CodeOf(err))
 				require.Len(t, under(t, b, "files/client/"), 1)
 			})
 		}
@@ -250,7 +251,7 @@ func TestInspectionInEveryPlace(t *testing.T) {
 func TestARefusedFileOverHTTP(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{Inspect: noEvil}), files.HandlerConfig{})
 	_, err := a.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
-	e := refused(t, err, "file", files.Refused, storage.InvalidArgument)
+	e := refused(t, err, "file", uploads.Refused, storage.InvalidArgument)
 	require.Equal(t, errEvil.Message, e.Message)
 	_, err = a.client.Upload(t.Context(), "note.txt", strings.NewReader("good"), "")
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // send stores a part, which must succeed.
@@ -96,7 +97,7 @@ func TestPartsMustMatch(t *testing.T) {
 				o := part(token, 3, 2)
 				c.change(&o)
 				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
-				refused(t, err, c.field, files.PartsChanged, storage.PreconditionFailed)
+				refused(t, err, c.field, uploads.PartsChanged, storage.PreconditionFailed)
 			})
 		}
 		f.send(t, "y", part(token, 3, 2))
@@ -125,17 +126,17 @@ func TestATokenIsUsedOnce(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		for number := 1; number <= 2; number++ {
-			_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
-			e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-			require.Equal(t, r, e.Record, "for a client that lost the answer")
+			again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+			refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+			require.Equal(t, r, again, "for a client that lost the answer")
 		}
 		_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
-		refused(t, err, "count", files.PartsChanged, storage.PreconditionFailed)
+		refused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
-		_, err = f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
-		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-		require.Nil(t, e.Record)
+		again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		require.Nil(t, again)
 		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10), "what was deleted does not come back")
 	})
 }
@@ -165,7 +166,7 @@ func TestAPartThatIsCutOff(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		cause := errors.New("the sender went away")
 		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
-		refused(t, err, "file", files.Interrupted, storage.BodyFailed)
+		refused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
 		require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
 	})

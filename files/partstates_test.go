@@ -186,7 +186,7 @@ func TestADatabaseThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 	s, err := files.New(f.bucket, refusingStates{f.database, f.database}, files.Config{})
 	require.NoError(t, err)
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
-	refused(t, err, "", files.StoreFailed, storage.Unavailable)
+	refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 }
 
 type refusingStates struct {
@@ -209,7 +209,7 @@ func TestPartsWithoutAPlaceForStates(t *testing.T) {
 			s, err := files.New(b, struct{ files.Records }{f.records}, files.Config{})
 			require.NoError(t, err)
 			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))
-			refused(t, err, "", files.StoreFailed, storage.Unsupported)
+			refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 			own, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok)
 			require.Contains(t, own.Hint, "sqlrecords")

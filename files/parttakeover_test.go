@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // Other calls wait for a holder that died, but not forever.
@@ -45,7 +46,7 @@ func TestACallTakesOverFromOneThatFailed(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		failing, _ := f.faulty(t, faults.Fail(faults.Compose).Nth(1), 1)
 		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		refused(t, err, "", files.StoreFailed, storage.Unavailable)
+		refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 
 		f.store.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
 		require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
@@ -65,7 +66,7 @@ func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
 			return ctx.Err()
 		})
 		_, err = f.store.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
-		require.Equal(t, files.Interrupted, files.CodeOf(err))
+		require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
@@ -77,17 +78,17 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		dead := f.beside(t)
-		records := &failingRecords{Records: f.records, n: 1, lost: true} // its Create
+		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}} // its Create
 		s, err := files.New(dead.bucket, f.instead(records), files.Config{})
 		require.NoError(t, err)
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+		refused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		made := listed(t, f.store, files.ListFilter{}, 10)
 		require.Len(t, made, 1)
 		require.NoError(t, f.store.Delete(t.Context(), made[0]))
 
 		_, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 		whole(t, f.bucket, f.records)
 	})
@@ -106,9 +107,9 @@ func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
 		}}
 		s, err := files.New(f.bucket, f.instead(wakes), files.Config{Now: f.clock.Now})
 		require.NoError(t, err)
-		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-		require.Nil(t, e.Record)
+		made, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		require.Nil(t, made)
 		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 		whole(t, f.bucket, f.records)
 	})
@@ -152,14 +153,15 @@ func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		dying := f.beside(t)
-		s, err := files.New(dying.bucket, f.instead(&failingRecords{Records: f.records, n: 1, lost: true}), files.Config{})
+		s, err := files.New(dying.bucket, f.instead(&blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}), files.Config{})
 		require.NoError(t, err)
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+		refused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		r := f.send(t, "b", part(token, 2, 2))
 		require.Len(t, under(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
-		_, err = f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
-		require.Equal(t, r, refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record)
+		again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		require.Equal(t, r, again)
 	})
 }
 

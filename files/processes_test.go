@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // These tests start the test binary again, because the processes must share only a
@@ -51,8 +52,8 @@ func sendLast(root string) (id string, err error) {
 		return "", err
 	}
 	r, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
-	if e, ok := errors.AsType[*files.Error](err); ok && e.Code == files.Completed {
-		r, err = e.Record, nil // it started after the file was made
+	if uploads.CodeOf(err) == uploads.Completed {
+		err = nil // it started after the file was made
 	}
 	switch {
 	case err != nil:

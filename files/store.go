@@ -24,9 +24,9 @@ type Config struct {
 	// used for another upload.
 	PartsTTL time.Duration
 	// Inspect looks at the content of each file when all of it has arrived, and before
-	// it is under its key and has a record. If Inspect returns an *[Error], nothing is
+	// it is under its key and has a record. If Inspect returns an *[uploads.Error], nothing is
 	// left of the file and its parts, and the error is the caller's; its Code is
-	// [Refused], or one of your own. After any other error the parts stay, and one of
+	// [uploads.Refused], or one of your own. After any other error the parts stay, and one of
 	// them can be sent again. It may be called again for the same parts, also in another
 	// process. A change of r has no effect.
 	//

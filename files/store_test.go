@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/files/recordstest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func TestStore(t *testing.T) {
@@ -82,7 +83,7 @@ func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
 		},
 	} {
 		_, err = upload()
-		refused(t, err, "", files.StoreFailed, storage.Unsupported)
+		refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 	}
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
@@ -94,7 +95,7 @@ func TestUploadOfABodyThatFails(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	cause := errors.New("the sender went away")
 	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
-	refused(t, err, "file", files.Interrupted, storage.BodyFailed)
+	refused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 	require.ErrorIs(t, err, cause)
 	require.Empty(t, under(t, f.bucket, "files/"))
 }
@@ -111,7 +112,7 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 		s, err := files.New(f.bucket, &blindRecords{&failingRecords{Records: f.records, n: 1, lost: c.lost}}, files.Config{})
 		require.NoError(t, err)
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-		refused(t, err, "", files.StoreFailed, storage.Unavailable)
+		refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 		require.Equal(t, c.lost, errors.Is(err, storage.OutcomeUnknown), name)
 		require.Len(t, under(t, f.bucket, "files/client/"), c.left, name)
 		whole(t, f.bucket, f.records)
@@ -138,7 +139,7 @@ func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
 		s, err := files.New(f.bucket, repeatedRecords{&blindRecords{f.records}}, files.Config{})
 		require.NoError(t, err)
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+		refused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 		whole(t, f.bucket, f.records)
 	})
@@ -160,7 +161,7 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 		require.Equal(t, "0123456789", content(t, f.store, r.ID))
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
 		_, err = f.store.Upload(t.Context(), body("0123456789x"), named("a.txt"))
-		refused(t, err, "file", files.TooLarge, storage.TooLarge)
+		refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 		require.Empty(t, under(t, f.bucket, "files/"), name)
 	}
 }

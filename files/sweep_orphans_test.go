@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // stocked returns a store with n old files.
@@ -78,7 +79,7 @@ func TestTheLimitOfOrphans(t *testing.T) {
 			}
 			report, err := f.store.Sweep(t.Context(), row.opts...)
 			if row.refused {
-				refused(t, err, "", files.StoreFailed, storage.PreconditionFailed)
+				refused(t, err, "", uploads.StoreFailed, storage.PreconditionFailed)
 				require.ErrorContains(t, err, "11 of 109")
 				require.Equal(t, &files.SweepReport{}, report)
 				return

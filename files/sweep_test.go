@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func (f *fixture) put(t *testing.T, key string) {
@@ -150,7 +151,7 @@ func TestAnUploadThatOutlivesItsGrace(t *testing.T) {
 	s, err := files.New(f.bucket, late, files.Config{Grace: time.Nanosecond})
 	require.NoError(t, err)
 	_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-	refused(t, err, "file", files.StoreFailed, storage.Unavailable)
+	refused(t, err, "file", uploads.StoreFailed, storage.Unavailable)
 	require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 	whole(t, f.bucket, f.records)
 }
@@ -231,7 +232,7 @@ func TestClearTempRemovesByAge(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, removed)
 	_, _, err = f.store.DownloadTemp(t.Context(), old)
-	refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+	refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 	r, _, err := f.store.DownloadTemp(t.Context(), young)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())

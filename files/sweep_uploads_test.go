@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func TestPartsExpire(t *testing.T) {
@@ -46,7 +47,7 @@ func TestATokenIsRememberedForPartsTTL(t *testing.T) {
 		f.clock.Advance(4 * time.Hour)
 		require.Equal(t, &files.SweepReport{}, f.sweep(t))
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
-		refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		f.clock.Advance(time.Hour)
 		require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
 		require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
@@ -103,7 +104,7 @@ func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
 				f.send(t, "a", part(token, 2, 1))
 				for range row.tries {
 					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-					refused(t, err, "", files.StoreFailed, storage.Unavailable)
+					refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 					f.clock.Advance(row.every)
 					require.Equal(t, &files.SweepReport{}, f.sweep(t))
 				}
@@ -229,7 +230,7 @@ func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
 				f.clock.Advance(25 * time.Hour)
 				row.expires(t, f)
 				close(slow.open)
-				refused(t, <-done, "token", files.NotFound, storage.ObjectNotFound)
+				refused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, under(t, f.bucket, "files/client/"))
 				for range 2 {
 					f.clock.Advance(25 * time.Hour)
@@ -250,7 +251,7 @@ func TestATokenWhoseSweepDied(t *testing.T) {
 			f.send(t, "a", part(token, 2, 1))
 			failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
 			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
-			refused(t, err, "", files.StoreFailed, storage.Unavailable)
+			refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(25 * time.Hour)
 
 			d := &death{before: n}

@@ -3,12 +3,12 @@ package files
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // UploadOptions describe a file.
@@ -29,18 +29,17 @@ type UploadOptions struct {
 // InvalidValue names a field. TooLarge, Interrupted and StoreFailed are as in the
 // package's table.
 func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	return s.upload(ctx, s.client, body, &o)
+	return s.upload(ctx, s.client, body, o, o.metadata())
 }
 
 // UploadTemp stores body as a temp file, like [Store.Upload]. [Store.DownloadTemp]
 // reads it until [Store.ClearTemp] removes it.
 func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	return s.upload(ctx, s.temp, body, &o)
+	return s.upload(ctx, s.temp, body, o, o.metadata())
 }
 
-// upload reads o.Purpose after body has ended, because it may follow the file in a
-// form.
-func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOptions) (*Record, error) {
+// upload stores a file. The metadata may change until body has ended.
+func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o UploadOptions, metadata map[string]string) (*Record, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -48,34 +47,15 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 		return nil, invalid(fieldFile, "There is no file.")
 	}
 	began := time.Now()
-	r := s.newRecord(o)
-	var opts []storage.UploadOption
-	if s.creates {
-		opts = append(opts, storage.IfAbsent())
-	}
-	if t := cmp.Or(o.MIMEType, mediatype.ByExtension(r.FileExt)); t != "" && storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
-		opts = append(opts, storage.WithContentType(t))
-	}
-	key := k.key(r)
-	if s.inspects() {
-		key = k.waitingKey()
-		defer s.removeWaiting(ctx, key)
-	}
-	attrs, err := s.bucket.Upload(ctx, key, s.bounded(body), opts...)
+	f, err := k.uploads.Store(ctx, uploads.Upload{
+		Body: body, Name: o.OriginalFileName, ClaimedType: o.MIMEType, User: uploads.User{ID: o.UploadedBy},
+		Metadata: metadata, Target: s.target(&o),
+	})
 	if err != nil {
-		return nil, toError(err)
+		return nil, s.uploadError(err)
 	}
-	r.describe(attrs)
-	r.Purpose = o.Purpose
-	if s.inspects() {
-		if attrs, _, err = s.admit(ctx, k, r, key); err != nil {
-			return nil, toError(err)
-		}
-		r.describe(attrs)
-	}
-	if err := s.createRecord(ctx, k, r); err != nil {
-		return nil, err
-	}
+	r := k.recordOf(f)
+	r.describe(f.Attrs)
 	if time.Since(began) >= s.config.Grace/2 {
 		if err := s.checkBytes(ctx, k, r); err != nil {
 			return nil, err
@@ -84,13 +64,20 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	return r, nil
 }
 
-// newRecord returns a record with all that is known before the bytes are stored.
-func (s *Store) newRecord(o *UploadOptions) *Record {
-	created := s.config.Now().UTC().Truncate(time.Millisecond)
-	return &Record{
-		ID: NewID(created), FileExt: extension(o.OriginalFileName), MIMEType: o.MIMEType,
-		OriginalFileName: o.OriginalFileName, UploadedBy: o.UploadedBy, Purpose: o.Purpose, Created: created,
+// target says how a file is stored. The record has its type if the bucket keeps none.
+func (s *Store) target(o *UploadOptions) *uploads.Target {
+	t := &uploads.Target{Overwrite: !s.creates}
+	if storage.Supports(s.bucket, storage.ContentProperties) {
+		t.ContentType = cmp.Or(o.MIMEType, mediatype.ByExtension(extension(o.OriginalFileName)))
 	}
+	return t
+}
+
+// metadataPurpose has the purpose among the metadata of an upload.
+const metadataPurpose = "purpose"
+
+func (o *UploadOptions) metadata() map[string]string {
+	return map[string]string{metadataPurpose: o.Purpose}
 }
 
 // describe sets what the stored bytes determine.
@@ -98,33 +85,6 @@ func (r *Record) describe(a *storage.Attrs) {
 	r.OriginalLength, r.CRC32C = a.Size, a.CRC32C
 	r.MIMEType = cmp.Or(r.MIMEType, a.ContentType)
 }
-
-// createRecord creates the record, the last step of an upload. If that certainly
-// failed, it removes the bytes. If it may have succeeded, it leaves them for Sweep.
-func (s *Store) createRecord(ctx context.Context, k kind, r *Record) error {
-	err := k.records.Create(ctx, r)
-	if err == nil {
-		return nil
-	}
-	if storage.CodeOf(err) == storage.PreconditionFailed {
-		// No other file has this ID: an attempt whose response was lost has created
-		// the record, and database/sql or its driver has tried again.
-		err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: err}
-	}
-	if errors.Is(err, storage.OutcomeUnknown) {
-		if found, look := k.records.Record(ctx, r.ID); look == nil && found != nil {
-			return nil
-		}
-		return toError(err)
-	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	defer cancel()
-	_ = s.bucket.Remove(after, k.key(r)) // otherwise Sweep removes it
-	return toError(err)
-}
-
-// cleanupTimeout limits cleaning up after the caller's ctx may have ended.
-const cleanupTimeout = 10 * time.Second
 
 // checkBytes checks the bytes of a record that was created late, because Sweep may
 // have removed them as orphans.
@@ -139,8 +99,8 @@ func (s *Store) checkBytes(ctx context.Context, k kind, r *Record) error {
 	if err := k.records.Remove(ctx, r.ID); err != nil {
 		return toError(err)
 	}
-	return &Error{
-		Field: fieldFile, Code: StoreFailed, Message: "The upload took too long. Try again.",
+	return &uploads.Error{
+		Field: fieldFile, Code: uploads.StoreFailed, Message: "The upload took too long. Try again.",
 		Err: &storage.Error{Code: storage.Unavailable, Key: k.key(r), Hint: "make Config.Grace longer than the longest upload"},
 	}
 }

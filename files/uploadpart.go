@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -31,7 +32,7 @@ type PartOptions struct {
 //
 // InvalidValue names a field. If Count or an option differs from the earlier parts,
 // UploadPart fails with PartsChanged. If the token has made its file already, it
-// fails with Completed, and the Error has the Record. If the bucket does not support
+// returns that record and the error Completed; the record is nil if it was deleted. If the bucket does not support
 // [storage.ConditionalCreate] and [storage.ConditionalUpdate], and the records are no
 // [uploads.States], it fails with StoreFailed, which wraps Unsupported. After any other
 // error, send the part again.
@@ -44,13 +45,10 @@ func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOption
 	return s.uploadPart(ctx, s.temp, body, o)
 }
 
-// metadataPurpose has the purpose among the metadata of an upload in parts.
-const metadataPurpose = "purpose"
-
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
 	if !s.takesParts {
-		return nil, &Error{
-			Code: StoreFailed, Message: "Files cannot be uploaded in parts here.",
+		return nil, &uploads.Error{
+			Code: uploads.StoreFailed, Message: "Files cannot be uploaded in parts here.",
 			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "keep the records in a database (package sqlrecords), or use a bucket that enforces IfAbsent and IfRevision"},
 		}
 	}
@@ -60,23 +58,19 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	if body == nil {
 		return nil, invalid(fieldFile, "There is no file.")
 	}
-	target := &uploads.Target{Overwrite: !s.creates}
-	if storage.Supports(s.bucket, storage.ContentProperties) { // the record has it too
-		target.ContentType = o.MIMEType
-	}
 	f, err := k.uploads.PutPiece(ctx, uploads.Piece{
 		Token: o.Token, Count: o.Count, Number: o.Part, Body: body, User: uploads.User{ID: o.UploadedBy},
-		Name: o.OriginalFileName, Type: o.MIMEType, Metadata: map[string]string{metadataPurpose: o.Purpose}, Target: target,
+		Name: o.OriginalFileName, Type: o.MIMEType, Metadata: o.metadata(), Target: s.target(&o.UploadOptions),
 	})
 	if f == nil {
-		return nil, pieceError(err)
+		return nil, s.uploadError(err)
 	}
 	r, failure := s.made(ctx, k, f.Key)
 	switch {
 	case failure != nil:
 		return nil, toError(failure)
 	case err != nil || r == nil: // made by an earlier call, or deleted meanwhile
-		return nil, completedError(r)
+		return r, refuse(fieldToken, uploads.Completed, "All parts of this file have been received already.")
 	}
 	return r, nil
 }
@@ -99,33 +93,27 @@ func (s *Store) made(ctx context.Context, k kind, key string) (*Record, error) {
 	return nil, k.records.Remove(ctx, id)
 }
 
-// completedError returns the error for a token that has made its file; r is nil if
-// that was deleted.
-func completedError(r *Record) error {
-	e := refuse(fieldToken, Completed, "All parts of this file have been received already.")
-	e.Record = r
-	return e
-}
-
 // fieldsOfPieces are the names that fields of a piece have here.
 var fieldsOfPieces = map[string]string{"name": fieldName, "type": fieldType, "metadata": fieldPurpose}
 
-// pieceError converts an error of PutPiece.
-func pieceError(err error) error {
+// uploadError converts an error of a [uploads.Service].
+func (s *Store) uploadError(err error) error {
 	e, ok := errors.AsType[*uploads.Error](err)
 	if !ok {
 		return toError(err)
 	}
-	if own, ok := errors.AsType[*Error](e.Err); ok {
+	if own, ok := errors.AsType[*uploads.Error](e.Err); ok {
 		return own
 	}
 	switch e.Code {
-	case uploads.PartsChanged, uploads.NotFound, uploads.TooLarge:
+	case uploads.TooLarge:
+		return tooLargeError(s.config.MaxSize)
+	case uploads.PartsChanged, uploads.NotFound:
 		field := e.Field
 		if here, ok := fieldsOfPieces[field]; ok {
 			field = here
 		}
-		return refuse(field, Code(e.Code), e.Message)
+		return refuse(field, e.Code, e.Message)
 	}
 	return toError(e.Err)
 }
@@ -137,12 +125,12 @@ func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, err
 		Unguarded: true, Now: s.config.Now,
 		Stored: func(ctx context.Context, f *uploads.File) error { return s.record(ctx, k, f) },
 	}
-	if s.inspects() {
+	if s.config.Inspect != nil {
 		c.Inspect = func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
 			r := k.recordOf(f)
 			r.CRC32C = content.Attrs().CRC32C
 			err := s.config.Inspect(ctx, r, content)
-			if own, refused := errors.AsType[*Error](err); refused {
+			if own, refused := errors.AsType[*uploads.Error](err); refused {
 				return &uploads.Error{Field: own.Field, Code: uploads.Refused, Message: own.Message, Err: own}
 			}
 			return err
@@ -151,7 +139,8 @@ func (s *Store) newUploads(k kind, states uploads.States) (*uploads.Service, err
 	return uploads.New(s.bucket, c)
 }
 
-// record creates the record of a file whose parts were joined.
+// record creates the record of a file, the last step of an upload. If the response was lost, or
+// database/sql has repeated an attempt whose response was, record looks whether there is one.
 func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 	r := k.recordOf(f)
 	if f.Attrs == nil { // joined by an earlier call, and perhaps deleted since
@@ -166,8 +155,16 @@ func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 	}
 	r.describe(f.Attrs)
 	err := k.records.Create(ctx, r)
-	if storage.CodeOf(err) == storage.PreconditionFailed {
+	there := storage.CodeOf(err) == storage.PreconditionFailed
+	if !there && !errors.Is(err, storage.OutcomeUnknown) {
+		return err
+	}
+	_, look := k.records.Record(ctx, r.ID)
+	switch {
+	case look == nil, there && storage.CodeOf(look) == storage.ObjectNotFound: // deleted since
 		return nil
+	case there:
+		return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
 	}
 	return err
 }
@@ -176,7 +173,7 @@ func (s *Store) record(ctx context.Context, k kind, f *uploads.File) error {
 func (k kind) recordOf(f *uploads.File) *Record {
 	id, _ := k.id(f.Key)
 	return &Record{
-		ID: id, FileExt: strings.TrimPrefix(f.Key, k.bytes+id), MIMEType: f.ClaimedType, OriginalFileName: f.ClaimedName,
+		ID: id, FileExt: strings.TrimPrefix(f.Key, k.bytes+id), MIMEType: cmp.Or(f.ClaimedType, f.ContentType), OriginalFileName: f.ClaimedName,
 		OriginalLength: f.Size, UploadedBy: f.User.ID, Purpose: f.Metadata[metadataPurpose], Created: timeid.Time(id),
 	}
 }

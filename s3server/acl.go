@@ -75,26 +75,21 @@ func getACL(r *request) error {
 	if err != nil {
 		return err
 	}
-	list, account := acl.List(nil), ""
-	err = r.view(func(b *state.Bucket) error {
-		list, account = b.ACL, b.Account
+	return show("AccessControlPolicy", func(b *state.Bucket) (any, error) {
+		list, account := b.ACL, b.Account
 		if r.target.key != "" {
 			v, _, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id})
 			defer r.server.store.Release(v)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			list, account = v.Object.ACL, b.OwnerOf(&v.Object)
 		}
 		if b.Ownership == state.OwnerEnforced {
 			list = nil
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML("AccessControlPolicy", acl.ResponseOf(list, account, r.server.accountOf))
+		return acl.ResponseOf(list, account, r.server.accountOf), nil
+	})(r)
 }
 
 // askedACL is what a request wants the list to be: by its headers, or by its document.

@@ -54,14 +54,14 @@ func getAttributes(r *request) error {
 	if err := noEncryption(r.in.Header); err != nil {
 		return err
 	}
-	var response attributes
-	err = viewVersion(r, func(v *state.Version) error {
+	return showVersion("GetObjectAttributesResponse", func(v *state.Version) (any, error) {
 		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
-			return err
+			return nil, err
 		}
 		if err := headers.CheckRead(r.in.Header, v); err != nil {
-			return err
+			return nil, err
 		}
+		var response attributes
 		r.w.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 		for _, name := range asked {
 			switch name {
@@ -81,12 +81,8 @@ func getAttributes(r *request) error {
 				response.ObjectSize = &v.Object.Size
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML("GetObjectAttributesResponse", response)
+		return response, nil
+	})(r)
 }
 
 func askedAttributes(header http.Header) (asked []string, err error) {

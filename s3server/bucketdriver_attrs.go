@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -19,13 +20,13 @@ import (
 // headersOf returns the headers of PutObject.
 func headersOf(in *driver.PutRequest) http.Header {
 	header := http.Header{}
-	for name, value := range map[string]string{
-		"Content-Type": in.ContentType, "Content-Encoding": in.ContentEncoding, "Content-Disposition": in.ContentDisposition,
-		"Content-Language": in.ContentLanguage, "Cache-Control": in.CacheControl, "X-Amz-Storage-Class": in.StorageClass,
-	} {
-		if value != "" {
+	for name, field := range driverstore.NativeHeaders {
+		if value := *field(&in.Properties); value != "" {
 			header.Set(name, value)
 		}
+	}
+	if in.StorageClass != "" {
+		header.Set("X-Amz-Storage-Class", in.StorageClass)
 	}
 	for name, value := range in.Metadata {
 		header.Set(headers.MetadataPrefix+name, value)
@@ -45,11 +46,9 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,
 		CRC32C: crc32cOf(v.Object.Sum), TagCount: len(v.Object.Properties.Tags), LegalHold: v.Object.Lock.Hold == "ON",
-		Properties: storage.Properties{
-			ContentType: v.Object.Properties.Header.Get("Content-Type"), ContentEncoding: v.Object.Properties.Header.Get("Content-Encoding"),
-			ContentDisposition: v.Object.Properties.Header.Get("Content-Disposition"), ContentLanguage: v.Object.Properties.Header.Get("Content-Language"),
-			CacheControl: v.Object.Properties.Header.Get("Cache-Control"),
-		},
+	}
+	for name, field := range driverstore.NativeHeaders {
+		*field(&a.Properties) = v.Object.Properties.Header.Get(name)
 	}
 	if v.Object.Properties.Class != state.Standard {
 		a.StorageClass = v.Object.Properties.Class

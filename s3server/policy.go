@@ -104,10 +104,7 @@ func putOwnership(r *request) error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if len(asked.Rule) != 1 {
-		return s3error.New("MalformedXML")
-	}
-	if !slices.Contains(state.Ownerships, asked.Rule[0].ObjectOwnership) {
+	if len(asked.Rule) != 1 || !slices.Contains(state.Ownerships, asked.Rule[0].ObjectOwnership) {
 		return s3error.New("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {

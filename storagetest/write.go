@@ -422,7 +422,7 @@ func writeReturnsAttrs(t *T) {
 		require.Equal(t, stored.Revision, returned.Revision, path.name)
 		require.Equal(t, stored.Version, returned.Version, path.name)
 		require.False(t, stored.Modified.IsZero(), "Head must return Modified")
-		require.Equal(t, "UTC", stored.Modified.Location().String(), "Modified must be in UTC")
+		require.True(t, stored.Modified.Location() == time.UTC, "Modified must be in UTC")
 		if !returned.Modified.IsZero() {
 			require.WithinDuration(t, stored.Modified, returned.Modified, time.Second)
 		}

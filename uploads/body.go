@@ -1,15 +1,14 @@
 package uploads
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -17,17 +16,25 @@ import (
 type bounds struct {
 	judge   *rules.Judge
 	claimed int64 // bytes; 0: not known
+	most    int64 // bytes, of the application; 0: that of the rules
 }
 
 // newBounds returns the bounds of the rules, with the length that the sender claims.
-func newBounds(judge *rules.Judge, claimed int64) bounds { return bounds{judge, max(claimed, 0)} }
+func newBounds(judge *rules.Judge, claimed int64) bounds {
+	return bounds{judge: judge, claimed: max(claimed, 0)}
+}
+
+// onlyMost reports whether a stream is only limited, so that nobody but the store need look at it.
+func (b bounds) onlyMost() bool {
+	return !b.judge.LooksAtContent() && b.judge.Rules().MinSize == 0 && b.claimed == 0
+}
 
 // checkClaim checks only the claimed length.
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
 	}
-	return refused(b.judge.CheckSize(b.claimed))
+	return b.check(b.claimed)
 }
 
 // check checks the length n of a file.
@@ -35,15 +42,21 @@ func (b bounds) check(n int64) *Error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return wrongSize()
 	}
+	if b.most > 0 && n > b.most {
+		return tooLarge(fileField, b.most)
+	}
 	return refused(b.judge.CheckSize(n))
 }
 
 // limit returns the length after which a stream is too long.
 func (b bounds) limit() int64 {
-	if most := b.judge.Rules().MaxSize; b.claimed == 0 || b.claimed > most {
-		return most
+	most := b.judge.Rules().MaxSize
+	for _, n := range []int64{b.most, b.claimed} {
+		if n > 0 {
+			most = min(most, n)
+		}
 	}
-	return b.claimed
+	return most
 }
 
 // A body is a file that streams into the store. It fails as soon as the file is too
@@ -84,16 +97,19 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 		return u.piece.Body, nil
 	}
 	share := limit / int64(u.piece.Count)
-	left, known := lengthOf(u.piece.Body)
+	left, known := bodylimit.Length(u.piece.Body)
 	if known && left <= share {
 		return u.piece.Body, nil
 	}
-	b := &boundedBody{body: u.piece.Body, left: share, limit: limit, more: func() (int64, error) {
+	b := &bodylimit.Reader{Body: u.piece.Body, Left: share, TooLarge: tooLarge(fileField, limit), More: func() (int64, error) {
 		others, err := u.others(ctx)
-		return limit - others - share, err
+		if err != nil {
+			return 0, storeFailed(err)
+		}
+		return limit - others - share, nil
 	}}
 	if known { // so that a store that sends it again need not ask again
-		if err := b.ask(); err != nil || left <= b.left {
+		if err := b.Ask(); err != nil || left <= b.Left {
 			return u.piece.Body, err
 		}
 	}
@@ -112,57 +128,6 @@ func (u *putPiece) others(ctx context.Context) (size int64, err error) {
 		}
 	}
 	return size, nil
-}
-
-// lengthOf knows the length of readers in memory. It does not look into a type that wraps one, which
-// may read something else.
-func lengthOf(body io.Reader) (left int64, known bool) {
-	switch b := body.(type) {
-	case *bytes.Reader:
-		return int64(b.Len()), true
-	case *strings.Reader:
-		return int64(b.Len()), true
-	case *bytes.Buffer:
-		return int64(b.Len()), true
-	}
-	return 0, false
-}
-
-type boundedBody struct {
-	body        io.Reader
-	left, limit int64
-	// more is called once, when left is used up, and returns how many more bytes are allowed.
-	more func() (int64, error)
-}
-
-func (b *boundedBody) ask() error {
-	if b.more == nil {
-		return nil
-	}
-	more, err := b.more()
-	if err != nil {
-		return storeFailed(err)
-	}
-	b.left, b.more = b.left+more, nil
-	return nil
-}
-
-// Read reads one byte more than is allowed, to know whether there is one.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	left := max(0, b.left)
-	if int64(len(p))-1 > left {
-		p = p[:left+1]
-	}
-	n, err := b.body.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		if err := b.ask(); err != nil {
-			return 0, err
-		}
-	}
-	if b.left < 0 {
-		return 0, tooLarge(fileField, b.limit)
-	}
-	return n, err
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -117,8 +118,10 @@ type Config struct {
 	// still free for others, so 256 if nobody else sends. If Authorize names no user, that
 	// holds for an address of clients (Request.RemoteAddr). The rest is for parts. An upload takes at
 	// most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes
-	// arrive. If there is no memory, what has arrived is stored, and the client waits for 30
-	// seconds, and then gets 503. A file whose parts exceed the rest is too large.
+	// arrive. If the client sends nothing for 2 seconds, or if there is no memory, what has arrived is
+	// stored as a segment, which costs a request more. A client for which there is no memory waits for 30
+	// seconds, and then gets 503. A file whose parts exceed the rest is too large. One that sends less
+	// than 16 KiB in a minute is disconnected; what it sent counts.
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database
@@ -213,7 +216,7 @@ func (c *Config) problem() (field, rule string) {
 	case c.MemoryLimit < minMemory:
 		return "Config.MemoryLimit", "must be at least 16 MiB"
 	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"), strings.Contains("/"+c.Prefix, "/./"), strings.Contains("/"+c.Prefix, "/../"),
-		len(c.Prefix) > 512, strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !isSafe(r) }):
+		len(c.Prefix) > 512, strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }):
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	for _, origin := range c.Origins {

@@ -121,32 +121,6 @@
 // as for any completed file. The object of a file of at most one part is recognized by its size and
 // CRC32C. If the store has no CRC32C of it, DELETE ends the upload, and the object stays.
 //
-// # Tickets
-//
-// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
-// than one request, and a client that was interrupted sends only what is missing. Sign
-// begins the store's upload, and the ticket has the size and number of parts. The client
-// gets a request for each part from [Service.SignPart], in any order and again, and asks
-// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
-// Config.Prefix, inspects the whole there as any other file, and copies it to its
-// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
-//
-// The ticket is the only state. It has the store's token of the upload, encrypted with a
-// key that is derived from Config.TokenKey, because that token must stay on the server.
-//
-// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
-// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
-// bind no checksum of the part, as those of the S3 routes do.
-//
-// # Pieces
-//
-// Each call of [Service.PutPiece] that finds the set complete returns the same file; any other
-// call returns nil. From then on the pieces are fixed: one that is sent again is not read. If a
-// call failed or its process died, send its piece again, which continues. The store joins the
-// pieces if it can; otherwise they are streamed. Other calls wait for the call that joins them, but
-// not for one that has died. An upload that is idle for Config.TTL, by the clock of the store,
-// is removed by Sweep, together with its token.
-//
 // # State of uploads
 //
 // Each upload has a small object under Config.Prefix, which is only replaced if it has not
@@ -158,36 +132,6 @@
 // [Service.Sweep] removes what expired uploads left. Give the bucket a lifecycle rule for
 // incomplete uploads, too: a kill between two requests to the store may leave one that no
 // state names.
-//
-// # Two requests at once
-//
-// One request at a time sends the bytes of a tus upload. A newer PATCH or HEAD ends an older
-// PATCH, as in tusd, because the older one is usually that of a dead connection. The bytes
-// that it received are stored first, and its client gets 423. tus clients then ask for the
-// offset and continue, so two tabs with the same upload take turns.
-//
-// # Stopping a server
-//
-// If the context of a request ends, as with the BaseContext of the server, the bytes so far are
-// stored, and the client gets 503. Cancel that context before [http.Server.Shutdown], which
-// otherwise waits until all clients have sent their files:
-//
-//	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
-//	…
-//	cancel()
-//	err := server.Shutdown(context.Background())
-//
-// # Memory
-//
-// A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
-// takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
-// All uploads together are within Config.MemoryLimit, with 32 KiB for each request that sends
-// bytes, also by a form and the S3 routes. One user gets at most half of those requests, and
-// leaves as many for others as it has.
-// If the memory is used up, what has arrived is stored as a segment, which costs a
-// request more.
-// Parts that go straight to the store take no memory. A client that sends less than 16 KiB in
-// a minute is disconnected; what it sent counts.
 //
 // # Errors
 //
@@ -223,7 +167,7 @@
 //	NotFound         there is no such upload for this user, it is   404   ObjectNotFound
 //	                 too old, or its file has been removed
 //	NotUploaded      the file, parts or pieces have not arrived     422   ObjectNotFound
-//	PartsChanged     a part has another ETag than the client says   422   InvalidArgument
+//	PartsChanged     a part has another ETag than the client says   422   PreconditionFailed
 //	OffsetMismatch   Upload-Offset is not where it continues        409   PreconditionFailed
 //	ChecksumMismatch Upload-Checksum is another; nothing counts     460   ChecksumMismatch
 //	Completed        the upload is complete                         409   PreconditionFailed
@@ -236,13 +180,6 @@
 //	Internal         a function of the application failed           500   Internal
 //
 // Functions of [Config] may return an [*Error] with a code and status of their own.
-//
-// # Deleting
-//
-// [Service.Delete] and the handler's DELETE know the owner of a file by its key. A pattern
-// without values, such as [DefaultKey], names no owner. The
-// handler then deletes nothing (see Config.DeleteShared), and a program that
-// calls Delete must look up the owner first.
 //
 // # Leftovers
 //

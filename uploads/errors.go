@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -48,8 +47,11 @@ const (
 	statusBadChecksum = 460 // of the tus protocol
 )
 
-// meanings has the storage code and the HTTP status of each code.
-var meanings = webapi.WithShared(webapi.Meanings[Code]{
+// meanings has the storage code of each code, if no error of the store says more, and its HTTP status.
+var meanings = map[Code]struct {
+	Storage storage.Code
+	Status  int
+}{
 	NoFile:           {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
 	TooManyFiles:     {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
 	Empty:            {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
@@ -61,7 +63,7 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	TooManyPixels:    {Storage: storage.TooLarge, Status: http.StatusUnprocessableEntity},
 	NotUploaded:      {Storage: storage.ObjectNotFound, Status: http.StatusUnprocessableEntity},
 	NotFound:         {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
-	PartsChanged:     {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	PartsChanged:     {Storage: storage.PreconditionFailed, Status: http.StatusUnprocessableEntity},
 	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
@@ -69,7 +71,24 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	Locked:           {Storage: storage.Locked, Status: http.StatusLocked},
 	Refused:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	Busy:             {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
-})
+	InvalidValue:     {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	TooLarge:         {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
+	Interrupted:      {Storage: storage.BodyFailed, Status: http.StatusBadRequest},
+	StoreFailed:      {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
+	InvalidRequest:   {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	Unauthenticated:  {Storage: storage.Unauthenticated, Status: http.StatusUnauthorized},
+	NotAllowed:       {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	Internal:         {Storage: storage.Internal, Status: http.StatusInternalServerError},
+}
+
+// Storage returns the [storage.Code] that an [Error] with this code has if no error of the store says
+// more. It returns [storage.Internal] if the package does not have the code.
+func (c Code) Storage() storage.Code {
+	if meaning, known := meanings[c]; known {
+		return meaning.Storage
+	}
+	return storage.Internal
+}
 
 // An Error is the error of every function of this package, except [New], which returns a
 // *storage.Error. The functions of [Config] may return one to choose the response.
@@ -86,8 +105,30 @@ type Error struct {
 	offsets       *[2]int64 // of OffsetMismatch: where the upload continues, and where the request did
 }
 
-// Error returns a text for logs. The text for people is Message.
-func (e *Error) Error() string { return webapi.ErrorText("uploads", e.Field, e.Code, e.Message, e.Err) }
+// Error returns a text for logs. The text for people is Message. A cause that is a bare
+// [storage.Code] is left out.
+func (e *Error) Error() string {
+	text := "uploads: "
+	if e.Field != "" {
+		text += e.Field + ": "
+	}
+	text += string(e.Code) + ": " + e.Message
+	if _, bare := e.Err.(storage.Code); !bare && e.Err != nil {
+		text += " (" + e.Err.Error() + ")"
+	}
+	return text
+}
+
+// HTTPStatus returns the status of the response with this error.
+func (e *Error) HTTPStatus() int {
+	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
+		return e.Status
+	}
+	if meaning, known := meanings[e.Code]; known {
+		return meaning.Status
+	}
+	return http.StatusForbidden
+}
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
@@ -119,7 +160,7 @@ func uploadEnded() *Error {
 }
 
 func refuseFile(code Code, message string) *Error {
-	return &Error{Field: fileField, Code: code, Message: message, Err: meanings.Storage(code)}
+	return &Error{Field: fileField, Code: code, Message: message, Err: code.Storage()}
 }
 
 // refused returns the error for a file that breaks a rule, or nil.

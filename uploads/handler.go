@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 // serve prepares the service to serve requests.
@@ -19,13 +20,14 @@ func (s *Service) serve() {
 	c := s.config
 	s.responder = &responder{config: c}
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
-	s.pieces = &pieceTaker{service: s, wait: ctxtime.Sleep}
+	s.pieceWait = ctxtime.Sleep
 	feeds := c.MemoryLimit / feedsShare
-	s.feeds = newSharedMemory(feeds)
+	s.feeds = fairshare.New(feeds)
+	s.feeds.Spare = true
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
-		memory: newMemory(c.MemoryLimit - feeds), feeds: s.feeds, pace: defaultPace,
+		memory: fairshare.New(c.MemoryLimit - feeds), pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
 	s.mux = s.routes()
@@ -83,15 +85,22 @@ func methodNotAllowed(c *call, allowed string) *Error {
 
 // ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package
 // documentation has the routes.
+//
+// One request at a time sends the bytes of a tus upload. A newer PATCH or HEAD ends an older
+// PATCH, as in tusd, because the older one is usually that of a dead connection. The bytes
+// that it received are stored first, and its client gets 423. tus clients then ask for the
+// offset and continue, so two tabs with the same upload take turns.
+//
+// If the context of a request ends, as with the BaseContext of the server, the bytes so far are
+// stored, and the client gets 503. Cancel that context before [http.Server.Shutdown], which
+// otherwise waits until all clients have sent their files:
+//
+//	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
+//	…
+//	cancel()
+//	err := server.Shutdown(context.Background())
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id, header := webapi.RequestID(r), w.Header()
-	if r.Header.Get(webapi.RequestIDHeader) != id {
-		r = r.Clone(r.Context()) // the caller's is not changed
-		r.Header.Set(webapi.RequestIDHeader, id)
-	}
-	header.Set(webapi.RequestIDHeader, id)
-	header.Set("Cache-Control", "no-store") // responses have signed addresses and tokens
-	header.Set("X-Content-Type-Options", "nosniff")
+	r = webapi.Begin(w, r)
 	if !s.responder.allowOrigin(w, r) {
 		s.mux.ServeHTTP(w, r)
 	}

@@ -28,12 +28,14 @@ type wayIn struct {
 	stays bool
 }
 
-// left returns the keys that are left after a Sweep.
-func (w wayIn) left(s *sessionSite) []string {
+// left returns the keys that are left after a Sweep of a file that was refused with code; "": of one that
+// was stored.
+func (w wayIn) left(s *sessionSite, code uploads.Code) []string {
 	left := s.tidy()
 	if w.stays {
 		left = slices.DeleteFunc(left, func(key string) bool {
-			return strings.HasPrefix(key, uploads.DefaultPrefix) && (strings.HasSuffix(key, "/state.json") || strings.Contains(key, "/piece-"))
+			return strings.HasPrefix(key, uploads.DefaultPrefix) &&
+				(strings.HasSuffix(key, "/state.json") || code == uploads.TooLarge && strings.Contains(key, "/piece-"))
 		})
 	}
 	return left
@@ -208,7 +210,7 @@ func TestEveryWayInHasTheSameRules(t *testing.T) {
 								require.Equal(t, row.code, p.Code)
 								require.Equal(t, row.status, a.StatusCode)
 								require.Empty(t, told)
-								require.Empty(t, way.left(s))
+								require.Empty(t, way.left(s, row.code))
 								return
 							}
 							require.Less(t, a.StatusCode, 300, string(a.body))
@@ -218,7 +220,7 @@ func TestEveryWayInHasTheSameRules(t *testing.T) {
 							attrs := s.stored(told[0].Key, row.data)
 							require.Equal(t, "video/mp4", attrs.ContentType)
 							require.Equal(t, "attachment", attrs.ContentDisposition)
-							require.Equal(t, []string{told[0].Key}, way.left(s))
+							require.Equal(t, []string{told[0].Key}, way.left(s, ""))
 						})
 					}
 				})
@@ -279,7 +281,7 @@ func TestInspectSeesEveryWayIn(t *testing.T) {
 				require.Equal(t, 1, seen)
 				require.Equal(t, "422 refused file", a.refusal(t))
 			}
-			require.Empty(t, way.left(s))
+			require.Empty(t, way.left(s, uploads.Refused))
 		})
 	}
 }

@@ -91,27 +91,6 @@ func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
 	}
 }
 
-// A user whose uploads have less memory need not wait for those of a user who has more.
-func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := uploads.NewMemory(2)
-		require.True(t, m.Acquire(t.Context(), alice, 2))
-		order := make(chan string, 2)
-		for _, user := range []string{alice, mallo} {
-			go func() {
-				if m.Acquire(t.Context(), user, 1) {
-					order <- user
-				}
-			}()
-			synctest.Wait()
-		}
-		m.Release(alice, 1)
-		require.Equal(t, mallo, <-order)
-		m.Release(alice, 1)
-		require.Equal(t, alice, <-order)
-	})
-}
-
 // Uploads whose parts do not fit into the memory together store what they have, and wait.
 func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})

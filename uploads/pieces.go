@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pieces"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // A Piece is one part of a file that [Service.PutPiece] stores.
@@ -37,6 +37,8 @@ type Piece struct {
 // pieceState is the state of a file in pieces.
 type pieceState struct {
 	Count int `json:"count"`
+	// Target is set if the application has said how the file is stored.
+	Target bool `json:"target,omitempty"`
 	// Run separates the keys of these pieces from those of an earlier upload with the same
 	// token, which Sweep may still be removing.
 	Run string `json:"run"`
@@ -70,7 +72,15 @@ func (s *session) run() string {
 
 // extension returns the extension of the name of a file in pieces.
 func (s *session) extension() string {
-	if e := strings.ToLower(path.Ext(s.Name)); s.Pieces != nil && e != "" && isExtension(e) {
+	if s.Pieces == nil {
+		return ""
+	}
+	return extensionOf(s.Name)
+}
+
+// extensionOf returns the extension of a name if a key may have it.
+func extensionOf(name string) string {
+	if e := strings.ToLower(path.Ext(name)); keypattern.IsExtension(e) {
 		return e
 	}
 	return ""
@@ -88,6 +98,11 @@ func (s *session) extension() string {
 // with NotFound. An upload that is idle for Config.TTL, by the store's clock, ends with its token.
 // If neither the bucket nor Config.States has conditions, PutPiece fails with StoreFailed, which
 // wraps Unsupported.
+//
+// Once a call has found the set complete, the pieces are fixed: one that is sent again is not read. If that
+// call failed or its process died, send its piece again, which continues. The store joins the
+// pieces if it can; otherwise they are streamed. Other calls wait for the call that joins them, but
+// not for one that has died.
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
@@ -97,7 +112,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if e := cmp.Or(p.check(), s.checkValues(p.User.values())); e != nil {
 		return nil, e
 	}
-	return (&putPiece{pieceTaker: s.pieces, piece: p, claim: rand.Text()}).do(ctx)
+	return (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
 }
 
 func (p *Piece) check() *Error {
@@ -116,15 +131,9 @@ func (p *Piece) check() *Error {
 	return nil
 }
 
-// A pieceTaker takes pieces.
-type pieceTaker struct {
-	service *Service
-	wait    pieces.WaitFunc // for other calls
-}
-
 // A putPiece is one call of PutPiece.
 type putPiece struct {
-	*pieceTaker
+	service   *Service
 	piece     Piece
 	prefix    string // of the pieces, after enter
 	claim     string // of this call, when it makes the file
@@ -213,7 +222,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 		return nil, err
 	}
 	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{})
-	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Run: rand.Text()}
+	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Target: p.Target != nil, Run: rand.Text()}
 	u.prefix = service.keeper.objectKey(s, s.run())
 	err := service.keeper.save(ctx, s)
 	if err == errConflict {
@@ -329,7 +338,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
 			seen, waited = s.revision, 0
 		}
 		if s.Claim != "" && s.Claim != u.claim && waited < claimFor {
-			if err := u.wait(ctx, poll); err != nil {
+			if err := u.service.pieceWait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
 			waited += poll
@@ -402,7 +411,7 @@ func (k *keeper) drawKey(s *session) error {
 	}
 	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
 	if !k.service.judge.LooksAtContent() {
-		s.Target.Key = k.service.pattern.key(s.file().User.values(), s.Begun, random, s.extension())
+		s.Target.Key = k.service.pattern.Key(s.file().User.values(), s.Begun, random, s.extension())
 	}
 	return nil
 }

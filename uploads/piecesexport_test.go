@@ -14,4 +14,4 @@ func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // SetWait makes calls of PutPiece wait for others by another clock.
-func (s *Service) SetWait(wait pieces.WaitFunc) { s.pieces.wait = wait }
+func (s *Service) SetWait(wait pieces.WaitFunc) { s.pieceWait = wait }

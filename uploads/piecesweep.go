@@ -14,43 +14,43 @@ import (
 // expirePieces removes an upload in pieces that is idle: the pieces first, then the state. It returns
 // false if a call continues the upload after all. Once the state is aborted, a call with the token
 // starts another upload with other keys, whether or not this removal completes.
-func (k *keeper) expirePieces(ctx context.Context, s *session, g group, now time.Time, beside bool) (bool, error) {
-	newest, idle := g.newest, now.Sub(g.newest)
+func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
+	now, err := w.clock(ctx)
+	if err != nil {
+		return false, err
+	}
+	newest, idle, beside := g.newest, now.Sub(g.newest), w.beside()
 	if beside {
-		found, err := k.newest(ctx, s)
-		if err != nil {
+		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
 		}
-		if !g.newest.IsZero() { // by the clock of another bucket
-			g.idle = idle
-		}
-		newest, idle = found, min(now.Sub(found), g.idle)
+		idle = min(now.Sub(newest), g.idle) // each by the clock of its place
 	}
-	if idle < k.config.TTL {
+	if idle < w.keeper.config.TTL {
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {
-		if aborted, err := k.abortPieces(ctx, s, newest); !aborted || err != nil {
+		if aborted, err := w.abortPieces(ctx, s, newest); !aborted || err != nil {
 			return false, err
 		}
 	}
-	state := k.objectKey(s, stateName)
+	state := w.keeper.objectKey(s, stateName)
 	old := func(e storage.ListEntry) bool { return (e.Key != state || beside) && !e.Modified.After(newest) }
-	if _, err := storage.RemoveMatching(ctx, k.bucket, old, storage.WithPrefix(k.config.Prefix+s.name+"/")); err != nil {
+	if _, err := storage.RemoveMatching(ctx, w.keeper.bucket, old, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")); err != nil {
 		return false, err
 	}
-	err := k.config.States.RemoveState(ctx, state, s.revision)
+	err = w.keeper.config.States.RemoveState(ctx, state, s.revision)
 	return err == nil, err
 }
 
 // newest returns the time of the newest object of a session, but not of its state; the zero time if
 // there is none.
-func (k *keeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
-	for entry, err := range k.bucket.List(ctx, storage.WithPrefix(k.config.Prefix+s.name+"/")) {
+func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
+	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")) {
 		if err != nil {
 			return newest, err
 		}
-		if entry.Key != k.objectKey(s, stateName) && entry.Modified.After(newest) {
+		if entry.Key != w.keeper.objectKey(s, stateName) && entry.Modified.After(newest) {
 			newest = entry.Modified
 		}
 	}
@@ -59,9 +59,9 @@ func (k *keeper) newest(ctx context.Context, s *session) (newest time.Time, err 
 
 // abortPieces asks whether any call still uses the upload, and otherwise aborts it. A call that finished
 // before the question has left a newer piece. A call that finishes later has answered the question.
-func (k *keeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
+func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	save := func() (bool, error) {
-		err := k.save(ctx, s)
+		err := w.keeper.save(ctx, s)
 		if err == errConflict {
 			return false, nil
 		}
@@ -71,7 +71,7 @@ func (k *keeper) abortPieces(ctx context.Context, s *session, newest time.Time) 
 	if asked, err := save(); !asked || err != nil {
 		return false, err
 	}
-	if found, err := k.newest(ctx, s); err != nil || found.After(newest) {
+	if found, err := w.newest(ctx, s); err != nil || found.After(newest) {
 		return false, err
 	}
 	s.Pieces.Asked, s.Phase = "", phaseAborted
@@ -83,11 +83,7 @@ type inside struct{ service *Service }
 // Unrecorded implements [pieces.Inside].
 func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	var names []string
-	groups := i.service.keeper.groupsAfter(ctx, i.service.bucket, "")
-	if _, inBucket := i.service.config.States.(bucketStates); !inBucket {
-		groups = i.service.keeper.listed(ctx, "")
-	}
-	for g, err := range groups {
+	for g, err := range (&sweeper{keeper: i.service.keeper}).sessions(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +114,7 @@ func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 // SetWaits implements [pieces.Inside].
 func (i inside) SetWaits(wait, pulse pieces.WaitFunc) {
 	if wait != nil {
-		i.service.pieces.wait = wait
+		i.service.pieceWait = wait
 	}
 	if pulse != nil {
 		i.service.keeper.pulse = pulse

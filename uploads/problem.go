@@ -48,10 +48,7 @@ func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !ok {
 		e = &Error{Code: Internal, Message: internalMessage, Err: err}
 	}
-	status := e.Status
-	if status < 400 || status > 599 {
-		status = meanings.Status(e.Code)
-	}
+	status := e.HTTPStatus()
 	if status >= http.StatusInternalServerError && h.config.OnError != nil && !errors.Is(err, context.Canceled) {
 		h.config.OnError(r, err)
 	}

@@ -67,7 +67,7 @@ func (h *tus) serveDraft(c *call) error {
 	}
 	err := h.responder.authorized(f)(c)
 	if e, ok := errors.AsType[*Error](err); ok {
-		refusal := e.Field == fileField && e.Status == 0 && meanings.Status(e.Code) < 500 && e.Code != Interrupted
+		refusal := e.Field == fileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != Interrupted
 		c.setComplete(refusal || e.Code == Completed)
 		if e.offsets != nil {
 			c.w.Header().Set("Upload-Offset", strconv.FormatInt(e.offsets[0], 10))
@@ -79,13 +79,13 @@ func (h *tus) serveDraft(c *call) error {
 	return err
 }
 
-// setComplete sets the header that says that the client has nothing to send any more, or that it has.
+// setComplete sets the header that says whether the client has nothing more to send.
 func (c *call) setComplete(complete bool) {
-	name, yes, no := c.completeness()
-	if complete {
-		no = yes
+	name, value, no := c.completeness()
+	if !complete {
+		value = no
 	}
-	c.w.Header().Set(name, no)
+	c.w.Header().Set(name, value)
 }
 
 // setLimit sets the header with the limits of an upload, or of any if s is nil.

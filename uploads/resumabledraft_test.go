@@ -166,7 +166,7 @@ func announcing(ctx context.Context) (context.Context, *announcement) {
 	}}), a
 }
 
-// until is no bytes of a body, which come later.
+// until is a body without bytes. It ends when came is closed.
 type until struct{ came chan struct{} }
 
 func (u *until) Read([]byte) (int, error) {

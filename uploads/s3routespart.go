@@ -56,8 +56,7 @@ func (h *companion) putPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.user.ID = s.User
-	release, err := h.keeper.service.feeds.share(c)
+	release, err := h.share(c, s)
 	if err != nil {
 		return err
 	}
@@ -100,6 +99,12 @@ func (h *companion) putPart(c *call) error {
 	c.w.Header().Set("ETag", etagOf(*part))
 	c.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// share takes the memory of a request whose address is the permission, for the user of its session.
+func (h *companion) share(c *call, s *session) (release func(), err error) {
+	c.user.ID = s.User
+	return c.share(h.keeper.service.feeds)
 }
 
 // loadProxied reads the session of a part that passes through the handler. The address is the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/webapi"
 )
@@ -64,8 +65,7 @@ func (h *companion) putSingle(c *call) error {
 	case s.Phase == phaseDone:
 		return s.completed()
 	}
-	c.user.ID = s.User
-	release, err := h.keeper.service.feeds.share(c)
+	release, err := h.share(c, s)
 	if err != nil {
 		return err
 	}
@@ -127,24 +127,7 @@ func (c *call) boundedBody(most int64) (io.Reader, error) {
 	if c.ContentLength > most {
 		return nil, tooLarge("Content-Length", most)
 	}
-	return &limitedBody{from: c.idleBody(), left: most, most: most}, nil
-}
-
-type limitedBody struct {
-	from       io.Reader
-	left, most int64
-}
-
-// Read reads one byte more than is allowed, to know whether there is one.
-func (b *limitedBody) Read(p []byte) (int, error) {
-	if int64(len(p))-1 > b.left {
-		p = p[:b.left+1]
-	}
-	n, err := b.from.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, tooLarge("body", b.most)
-	}
-	return n, err
+	return bodylimit.New(c.idleBody(), most, tooLarge("body", most)), nil
 }
 
 // file returns the bytes of a file in one request, and how many there are, or -1. The file is the
@@ -180,6 +163,6 @@ func (c *call) formFile(most int64) (io.Reader, error) {
 	case err != nil || most <= 0:
 		return part, err
 	default:
-		return &limitedBody{from: part, left: most, most: most}, nil
+		return bodylimit.New(part, most, tooLarge("body", most)), nil
 	}
 }

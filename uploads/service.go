@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,7 +12,10 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -23,7 +27,7 @@ type Service struct {
 	config  Config
 	judge   *rules.Judge
 	maxSize int64 // bytes; 0: that of the store
-	pattern *pattern
+	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 	tokens  *tokens
 
@@ -32,8 +36,8 @@ type Service struct {
 	keeper    *keeper
 	companion *companion
 	tus       *tus
-	feeds     *memory // of the requests that send bytes
-	pieces    *pieceTaker
+	feeds     *fairshare.Pool // of the requests that send bytes
+	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
@@ -56,7 +60,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if err != nil {
 		return nil, webapi.Misconfigured(op, "Config.Rules:", err.Error(), "")
 	}
-	p, flaw := parsePattern(c.Key)
+	p, flaw := keypattern.Parse(c.Key)
 	if flaw != "" {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
@@ -102,7 +106,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 // result describes the stored object and adds its URL.
 func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, u User, name string) (*File, error) {
 	f := &File{
-		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: v.ContentType,
+		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: cmp.Or(a.ContentType, v.ContentType), // Config.Inspect may have changed it
 		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified, Attrs: a,
 	}
 	if f.Modified.IsZero() {
@@ -138,11 +142,11 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 
 // checkValues checks that the values fill the pattern, and that a file can have the key.
 func (s *Service) checkValues(v values) *Error {
-	if e := s.pattern.check(v); e != nil {
-		return e
+	if name, flaw := s.pattern.Check(v); flaw != "" {
+		return invalid(CleanName(name), flaw)
 	}
-	if s.config.reserves(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, "")) {
-		return refuse(s.pattern.values[0], InvalidValue, "This value is reserved.")
+	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {
+		return invalid(s.pattern.Values[0], "This value is reserved.")
 	}
 	return nil
 }
@@ -159,7 +163,18 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-func randomKey(from io.Reader) (random [randomBytes]byte, err error) {
+// asked returns how a file is kept of which the application's Target says so: all but the key, and if
+// Rules look at the content, all but a type that it leaves open.
+func (s *Service) asked(t, usual Target) Target {
+	t.Key = usual.Key
+	if s.judge.LooksAtContent() {
+		t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
+		t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
+	}
+	return t
+}
+
+func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	if _, err = io.ReadFull(from, random[:]); err != nil {
 		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
 	}
@@ -175,14 +190,14 @@ func (s *Service) discard(ctx context.Context, key string) {
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
-// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values does
-// not name an owner, so the caller must know whose the key is.
+// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
+// [DefaultKey], does not name an owner, so the caller must look up the owner first.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	values := user.values()
 	if e := s.checkValues(values); e != nil {
 		return e
 	}
-	if !s.pattern.matches(key, values) {
+	if !s.pattern.Matches(key, values) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {

@@ -89,7 +89,7 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 	if err != nil {
 		return nil, err
 	}
-	t := s.target(s.pattern.key(v, k.config.Now(), random, ""), unjudged)
+	t := s.target(s.pattern.Key(v, k.config.Now(), random, ""), unjudged)
 	return &t, nil
 }
 

@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"context"
 	"time"
 
 	"github.com/omnibucket/storage/internal/partsize"
@@ -19,38 +18,18 @@ func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
 }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
-func (s *Service) SetMemory(bytes int64) { s.tus.memory.limit = bytes }
-
-// Memory is the memory of uploads.
-type Memory = memory
-
-// NewMemory returns a memory of this many bytes.
-func NewMemory(limit int64) *Memory { return newMemory(limit) }
-
-// Acquire takes bytes for a user.
-func (m *memory) Acquire(ctx context.Context, user string, bytes int64) bool {
-	return m.acquire(ctx, user, bytes)
-}
-
-// Release returns bytes of a user.
-func (m *memory) Release(user string, bytes int64) { m.release(user, bytes) }
+func (s *Service) SetMemory(bytes int64) { s.tus.memory.Limit = bytes }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (s *Service) SetFeeds(n int64, wait time.Duration) {
-	s.tus.feeds.limit, s.tus.feeds.wait = n*feedBytes, wait
+	s.feeds.Limit, s.feeds.Wait = n*feedBytes, wait
 }
 
 // FeedsUsed returns how many bytes the requests that send bytes have.
-func (s *Service) FeedsUsed() int64 { return s.tus.feeds.inUse() }
+func (s *Service) FeedsUsed() int64 { return s.feeds.Used() }
 
 // Memory returns the bytes that all buffers may take.
-func (s *Service) Memory() int64 { return s.tus.memory.limit + s.tus.feeds.limit }
+func (s *Service) Memory() int64 { return s.tus.memory.Limit + s.feeds.Limit }
 
 // MemoryUsed returns how many bytes of parts there are.
-func (s *Service) MemoryUsed() int64 { return s.tus.memory.inUse() }
-
-func (m *memory) inUse() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.used
-}
+func (s *Service) MemoryUsed() int64 { return s.tus.memory.Used() }

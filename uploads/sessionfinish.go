@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/writeid"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 const (
@@ -324,16 +325,15 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	}
 	v := arrived.verdict
 	u.Width, u.Height = v.Width, v.Height
-	if s.Random != nil {
-		most := t.MaxSize
-		t = service.target(service.pattern.key(u.User.values(), s.Begun, [randomBytes]byte(s.Random), v.Extension), v)
-		t.MaxSize = most
-		return t, nil
+	if s.Random == nil {
+		return service.asked(t, service.target(t.Key, v)), nil
 	}
-	usual := service.target("", v)
-	t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
-	t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
-	return t, nil
+	usual := service.target(service.pattern.Key(u.User.values(), s.Begun, keypattern.Random(s.Random), v.Extension), v)
+	if s.Pieces != nil && s.Pieces.Target {
+		return service.asked(t, usual), nil
+	}
+	usual.MaxSize = t.MaxSize
+	return usual, nil
 }
 
 // makeOnce makes the object under its key. If an earlier call has made it before it was killed, the

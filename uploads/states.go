@@ -100,21 +100,34 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 	return err
 }
 
+// ListStates looks at no more objects than limit, because the bucket may have many others.
 func (b bucketStates) ListStates(ctx context.Context, after string, limit int) (found []ListedState, next string, err error) {
-	now, err := storeclock.Now(ctx, b.bucket, DefaultPrefix+"clock")
+	var stored []time.Time
+	last, looked := after, 0
+	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(after), storage.WithPageSize(min(limit+1, listPage))) {
+		if err != nil {
+			return nil, "", err
+		}
+		if looked == limit {
+			next = last
+			break
+		}
+		last, looked = entry.Key, looked+1
+		if strings.HasSuffix(entry.Key, "/"+stateName) {
+			found, stored = append(found, ListedState{Key: entry.Key}), append(stored, entry.Modified)
+		}
+	}
+	if len(found) == 0 {
+		return nil, next, nil
+	}
+	const clock = DefaultPrefix + clockName
+	now, err := storeclock.Now(ctx, b.bucket, clock)
 	if err != nil {
 		return nil, "", err
 	}
-	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(after), storage.WithPageSize(limit+1)) {
-		switch {
-		case err != nil:
-			return nil, "", err
-		case !strings.HasSuffix(entry.Key, "/"+stateName):
-			continue
-		case len(found) == limit:
-			return found, found[limit-1].Key, nil
-		}
-		found = append(found, ListedState{entry.Key, now.Sub(entry.Modified)})
+	_ = b.bucket.Remove(ctx, clock) // if it stays, the next call removes it
+	for i := range found {
+		found[i].Idle = now.Sub(stored[i])
 	}
-	return found, "", nil
+	return found, next, nil
 }

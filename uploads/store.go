@@ -2,12 +2,16 @@ package uploads
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"mime/multipart"
+	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -22,6 +26,12 @@ type Upload struct {
 	// WrongSize. 0 or less: not known.
 	Size int64
 	User User
+	// Metadata is for Config.Inspect and Config.Stored. It may change until Body has ended, like the
+	// fields of a form after its file.
+	Metadata map[string]string
+	// Target says how the file is stored, without a Key; nil: by Config.Key and Config.Rules. If Rules do
+	// not look at the content, {ext} in Config.Key is then the extension of Name.
+	Target *Target
 }
 
 // maxDraws limits how often a key is drawn. If two keys exist already, Random is
@@ -32,7 +42,8 @@ const maxDraws = 8
 // stores nothing and returns an *Error that says why. No object is overwritten. If
 // the key exists, Store draws another one, provided that the body fits the first
 // buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
-// repeated.
+// repeated. If Config.Stored fails, the file is removed, unless the error wraps
+// [storage.OutcomeUnknown]: the application may know of the file then.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	f, e := s.store(ctx, u)
 	if e == nil {
@@ -44,13 +55,15 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	return f, nil
 }
 
-// tellOf tells the application of a file, which is removed if that fails.
+// tellOf tells the application of a file, which is removed if that certainly fails.
 func (s *Service) tellOf(ctx context.Context, f *File) *Error {
 	err := s.tell(ctx, f)
 	if err == nil {
 		return nil
 	}
-	s.discard(ctx, f.Key)
+	if !errors.Is(err, storage.OutcomeUnknown) {
+		s.discard(ctx, f.Key)
+	}
 	return err.(*Error)
 }
 
@@ -82,37 +95,35 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e := s.checkValues(u.User.values()); e != nil {
 		return nil, e
 	}
-	if u.Body == nil {
+	switch {
+	case u.Body == nil:
 		return nil, noFile()
+	case u.Target != nil && u.Target.Key != "":
+		return nil, invalid("key", "Upload.Target must have no Key.")
 	}
-	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size)}
+	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now(), verdict: unjudged}
+	if u.Target != nil {
+		t.bounds.most = u.Target.MaxSize
+	}
 	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
 	t.noteStart()
-	v, err := s.judge.Inspect(ctx, u.Body, u.ClaimedType)
-	if e := refused(err); e != nil {
-		return nil, e
-	}
-	if err != nil {
-		return nil, unread(ctx, err)
-	}
-	if v.Whole {
-		if e := t.bounds.check(int64(len(v.Head))); e != nil {
+	if !t.bounds.onlyMost() {
+		if e := t.judge(ctx); e != nil {
 			return nil, e
 		}
 	}
-	t.verdict = v
 	attrs, e := t.store(ctx)
 	if e != nil {
 		return nil, e
 	}
-	f, err := s.result(ctx, attrs, v, u.User, CleanName(u.Name))
+	f, err := s.result(ctx, attrs, t.verdict, u.User, CleanName(u.Name))
 	if err != nil {
 		s.discard(ctx, attrs.Key)
 		return nil, storeFailed(err)
 	}
-	f.ClaimedType = u.ClaimedType
+	f.ClaimedName, f.ClaimedType, f.Metadata = u.Name, u.ClaimedType, u.Metadata
 	return f, nil
 }
 
@@ -121,9 +132,26 @@ type storeOp struct {
 	service *Service
 	upload  Upload
 	bounds  bounds
+	began   time.Time
 	verdict *rules.Verdict
 	seeker  io.Seeker // nil if the body cannot be read again
 	start   int64
+}
+
+// judge reads the beginning of the file.
+func (t *storeOp) judge(ctx context.Context) *Error {
+	v, err := t.service.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
+	if e := refused(err); e != nil {
+		return e
+	}
+	if err != nil {
+		return unread(ctx, err)
+	}
+	t.verdict = v
+	if v.Whole {
+		return t.bounds.check(int64(len(v.Head)))
+	}
+	return nil
 }
 
 // noteStart notes where the body starts, if it can seek.
@@ -144,9 +172,7 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		key := s.pattern.key(t.upload.User.values(), s.config.Now(), random, t.verdict.Extension)
-		target := s.target(key, t.verdict)
-		attrs, err := t.keep(ctx, target)
+		attrs, err := t.keep(ctx, t.target(random))
 		if err == nil {
 			return attrs, nil
 		}
@@ -163,6 +189,19 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
 }
 
+// target returns where and how the file is kept.
+func (t *storeOp) target(random keypattern.Random) Target {
+	s, asked, extension := t.service, t.upload.Target, t.verdict.Extension
+	if asked != nil && !s.judge.LooksAtContent() {
+		extension = extensionOf(t.upload.Name)
+	}
+	usual := s.target(s.pattern.Key(t.upload.User.values(), t.began, random, extension), t.verdict)
+	if asked == nil {
+		return usual
+	}
+	return s.asked(*asked, usual)
+}
+
 // keep makes one attempt. It returns an *Error if the file is refused.
 func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, error) {
 	s := t.service
@@ -173,21 +212,28 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 	if err != nil {
 		return nil, err
 	}
-	staged := Target{Key: s.config.Prefix + randomText.EncodeToString(random[:]), ContentType: contentTypeOfPending, Overwrite: !s.guarded}
+	staged := Target{Key: s.config.Prefix + random.String(), Overwrite: !s.guarded}
+	if target.ContentType != "" { // else the store finds one
+		staged.ContentType = contentTypeOfPending
+	}
 	attrs, err := t.put(ctx, staged)
 	if err != nil {
 		return nil, err
 	}
 	defer s.discard(ctx, staged.Key)
 	f := &File{
-		User: t.upload.User, Key: target.Key, Name: CleanName(t.upload.Name), ClaimedType: t.upload.ClaimedType,
-		Size: attrs.Size, ContentType: target.ContentType, Width: t.verdict.Width, Height: t.verdict.Height,
+		User: t.upload.User, Key: target.Key, Name: CleanName(t.upload.Name), ClaimedName: t.upload.Name, ClaimedType: t.upload.ClaimedType,
+		Metadata: t.upload.Metadata, Size: attrs.Size, ContentType: cmp.Or(target.ContentType, attrs.ContentType),
+		Width: t.verdict.Width, Height: t.verdict.Height,
 	}
+	found := f.ContentType
 	if err := s.inspect(ctx, f, staged.Key); err != nil {
 		return nil, err
 	}
-	target.ContentType = f.ContentType
-	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, target.copyOptions()...)
+	if f.ContentType != found {
+		target.ContentType = f.ContentType
+	}
+	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, optionsFor[storage.CopyOption](target)...)
 }
 
 // inspect calls Config.Inspect for an object. It returns an *Error if the content is refused, and
@@ -208,7 +254,11 @@ func (s *Service) inspect(ctx context.Context, f *File, key string) error {
 // put makes one attempt to store the body.
 func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error) {
 	opts := optionsFor[storage.UploadOption](target)
-	if t.verdict.Whole {
+	switch {
+	case t.bounds.onlyMost():
+		limit := t.bounds.limit()
+		return t.service.bucket.Upload(ctx, target.Key, bodylimit.New(t.upload.Body, limit, tooLarge(fileField, limit)), opts...)
+	case t.verdict.Whole:
 		return t.service.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
 	}
 	if t.bounds.claimed > 0 {

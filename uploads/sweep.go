@@ -7,11 +7,11 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // orphanAge is how old objects without a state must be to be removed. A request in
@@ -36,73 +36,99 @@ const maxFailures = 100
 // An upload that the store began for a request that was killed before its state was
 // written is not known here. A lifecycle rule for incomplete uploads removes it.
 func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
-	var errs []error
+	w := &sweeper{keeper: s.keeper}
 	start := sessionName(rand.Text())
-	clock := sync.OnceValues(func() (time.Time, error) {
-		key := s.config.Prefix + clockName
-		now, err := storeclock.Now(ctx, s.bucket, key)
-		if err := s.bucket.Remove(ctx, key); err != nil {
-			errs = append(errs, err)
-		}
-		return now, err
-	})
-	sweep := func(groups iter.Seq2[group, error], f func(group) (bool, error)) {
-		for g, err := range groups {
-			gone := false
-			if err == nil {
-				gone, err = f(g)
-			}
-			if gone {
-				removed++
-			}
-			if err != nil {
-				errs = append(errs, err)
-			}
-			if len(errs) >= maxFailures {
-				return
-			}
-		}
-	}
-	states, inBucket := s.config.States.(bucketStates)
-	beside := !inBucket || states.bucket != storage.ReadWriter(s.bucket)
-	expire := func(g group) (bool, error) {
+	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
-			return s.keeper.expire(ctx, clock, g, beside)
+			return w.expire(ctx, g)
 		}
-		return s.keeper.removeOrphan(ctx, s.bucket, g)
+		return w.removeOrphan(ctx, g)
+	})
+	if w.beside() && len(w.errs) < maxFailures {
+		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	switch {
-	case !beside:
-		sweep(s.keeper.groups(ctx, s.bucket, start), expire)
-		return removed, errors.Join(errs...)
-	case inBucket:
-		sweep(s.keeper.groups(ctx, states.bucket, start), expire)
-	default:
-		sweep(s.keeper.listed(ctx, start), expire)
-	}
-	if len(errs) < maxFailures {
-		sweep(s.keeper.groups(ctx, s.bucket, start), func(g group) (bool, error) { return s.keeper.removeOrphan(ctx, s.bucket, g) })
-	}
-	return removed, errors.Join(errs...)
+	return w.removed, errors.Join(w.errs...)
 }
 
-// A group is the objects of one session in one bucket.
+// A sweeper is one call of Sweep.
+type sweeper struct {
+	keeper  *keeper
+	now     time.Time // of the bucket, once it is known
+	removed int
+	errs    []error
+}
+
+// each calls f for sessions until there are too many failures.
+func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
+	for g, err := range groups {
+		gone := false
+		if err == nil {
+			gone, err = f(g)
+		}
+		if gone {
+			w.removed++
+		}
+		if err != nil {
+			w.errs = append(w.errs, err)
+		}
+		if len(w.errs) >= maxFailures {
+			return
+		}
+	}
+}
+
+// clock returns the time of the bucket, which is read once.
+func (w *sweeper) clock(ctx context.Context) (time.Time, error) {
+	if !w.now.IsZero() {
+		return w.now, nil
+	}
+	key := w.keeper.config.Prefix + clockName
+	now, err := storeclock.Now(ctx, w.keeper.bucket, key)
+	if err != nil {
+		return now, err
+	}
+	if err := w.keeper.bucket.Remove(ctx, key); err != nil {
+		w.errs = append(w.errs, err)
+	}
+	w.now = now
+	return now, nil
+}
+
+// A group is what is listed of one session: its objects, or if the states are not among those, its state.
 type group struct {
 	name     string
 	hasState bool
-	newest   time.Time
-	idle     time.Duration // of a state that is in no bucket
+	newest   time.Time     // of its objects
+	idle     time.Duration // of a state that is not among the objects
 }
 
-// groups lists the sessions in a bucket: those from the name start on, and then those before it.
-func (k *keeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+// beside reports whether the states are not in the bucket of the objects.
+func (w *sweeper) beside() bool {
+	states, inBucket := w.keeper.config.States.(bucketStates)
+	return !inBucket || states.bucket != w.keeper.bucket
+}
+
+// sessions lists the sessions where their states are, from the name start on, and then those before it. In
+// the bucket of the objects, that is also what has no state.
+func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
+	if w.beside() {
+		return around(ctx, w.listed, start)
+	}
+	return around(ctx, w.groups, start)
+}
+
+// around lists what comes after the name start, and then what comes before it.
+func around(ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for g, err := range k.groupsAfter(ctx, from, start) {
+		for g, err := range list(ctx, start) {
 			if !yield(g, err) || err != nil {
 				return
 			}
 		}
-		for g, err := range k.groupsAfter(ctx, from, "") {
+		if start == "" {
+			return
+		}
+		for g, err := range list(ctx, "") {
 			if g.name >= start || !yield(g, err) {
 				return
 			}
@@ -110,21 +136,21 @@ func (k *keeper) groups(ctx context.Context, from storage.Lister, start string) 
 	}
 }
 
-// groupsAfter lists the sessions in a bucket, in the order of their names.
-func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+// groups lists the sessions that have objects and whose name comes after start, in the order of names.
+func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
-		opts := []storage.ListOption{storage.WithPrefix(k.config.Prefix)}
+		opts := []storage.ListOption{storage.WithPrefix(w.keeper.config.Prefix)}
 		if start != "" {
-			opts = append(opts, storage.WithStartAfter(k.config.Prefix+start))
+			opts = append(opts, storage.WithStartAfter(w.keeper.config.Prefix+start))
 		}
-		for entry, err := range from.List(ctx, opts...) {
+		for entry, err := range w.keeper.bucket.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
-			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, k.config.Prefix), "/")
-			if !below && (isTicket(name) || name == clockName) {
+			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
+			if !below && (keypattern.IsRandom(name) || name == clockName) {
 				if g.name != "" && !yield(g, nil) {
 					return
 				}
@@ -151,41 +177,28 @@ func (k *keeper) groupsAfter(ctx context.Context, from storage.Lister, start str
 	}
 }
 
-// listed lists the sessions whose state is in no bucket: those from the name start on, and then
-// those before it.
-func (k *keeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
+// listed lists the sessions that have a state and whose name comes after start, in the order of names.
+func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for _, from := range []string{start, ""} {
-			for after := k.config.Prefix + from; after != ""; {
-				found, next, err := k.config.States.ListStates(ctx, after, listPage)
-				if err != nil {
-					yield(group{}, err)
-					return
-				}
-				for _, state := range found {
-					name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, k.config.Prefix), "/")
-					ours := validName(name) && object == stateName
-					if !strings.HasPrefix(state.Key, k.config.Prefix) || from == "" && start != "" && name >= start {
-						next = ""
-						break
-					}
-					if ours && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
-						return
-					}
-				}
-				after = next
-			}
-			if start == "" {
+		for after := w.keeper.config.Prefix + start; strings.HasPrefix(after, w.keeper.config.Prefix); {
+			found, next, err := w.keeper.config.States.ListStates(ctx, after, listPage)
+			if err != nil {
+				yield(group{}, err)
 				return
 			}
+			for _, state := range found {
+				key, ours := strings.CutPrefix(state.Key, w.keeper.config.Prefix)
+				if !ours {
+					return
+				}
+				name, object, _ := strings.Cut(key, "/")
+				if validName(name) && object == stateName && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
+					return
+				}
+			}
+			after = next
 		}
 	}
-}
-
-// isTicket reports whether an object below Config.Prefix is a file that a ticket was for, or one
-// that [Service.Store] was to inspect.
-func isTicket(name string) bool {
-	return len(name) == ownNames["random"] && strings.Trim(name, randomAlphabet) == ""
 }
 
 func hasAnyPrefix(text string, prefixes ...string) bool {
@@ -196,10 +209,9 @@ func validName(name string) bool {
 	return len(name) == len(sessionName("")) && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// expire removes a session if it has expired or was aborted. beside is set if its state is not in the
-// bucket of its objects.
-func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g group, beside bool) (bool, error) {
-	s, err := k.read(ctx, g.name)
+// expire removes a session if it has expired or was aborted.
+func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
+	s, err := w.keeper.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
@@ -207,46 +219,43 @@ func (k *keeper) expire(ctx context.Context, clock func() (time.Time, error), g 
 		return false, err
 	}
 	if s.Pieces != nil {
-		now, err := clock()
-		if err != nil {
-			return false, err
-		}
-		return k.expirePieces(ctx, s, g, now, beside)
+		return w.expirePieces(ctx, s, g)
 	}
-	now := k.config.Now()
+	now := w.keeper.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
 		return false, nil
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
 		s.Phase = phaseAborted
-		if err := k.save(ctx, s); err != nil {
+		if err := w.keeper.save(ctx, s); err != nil {
 			if err == errConflict {
 				return false, nil // the next Sweep looks again
 			}
 			return false, err
 		}
 	}
-	err = k.remove(ctx, s)
+	err = w.keeper.remove(ctx, s)
 	return err == nil, err
 }
 
 // removeOrphan removes the objects of a session without a state.
-func (k *keeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
-	age := k.config.Now().Sub(g.newest)
-	if ticket := isTicket(g.name); ticket || g.name == clockName {
-		if age < orphanAge || ticket && age < k.config.UploadTTL+finishWithin {
+func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
+	age := w.keeper.config.Now().Sub(g.newest)
+	// A file that a ticket was for, or that Store was to have inspected, is there by its random name.
+	if ticket := keypattern.IsRandom(g.name); ticket || g.name == clockName {
+		if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
 			return false, nil
 		}
-		err := from.Remove(ctx, k.config.Prefix+g.name)
+		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
 	}
 	if age < orphanAge {
 		return false, nil
 	}
-	_, err := k.read(ctx, g.name)
+	_, err := w.keeper.read(ctx, g.name)
 	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(k.config.Prefix+g.name+"/"))
+	_, err = storage.RemoveMatching(ctx, w.keeper.bucket, nil, storage.WithPrefix(w.keeper.config.Prefix+g.name+"/"))
 	return err == nil, err
 }

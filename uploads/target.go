@@ -1,10 +1,14 @@
 package uploads
 
 import (
+	"errors"
 	"maps"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // A User is whose files these are. It comes from what the application knows of the sender,
@@ -18,15 +22,15 @@ type User struct {
 	Values map[string]string
 }
 
-// userValue is the name of the place that User.ID fills.
-const userValue = "user"
+// values fill the named places of a pattern.
+type values map[string]string
 
 // values returns what fills the places of a pattern.
 func (u User) values() values {
 	v := values{}
 	maps.Copy(v, u.Values)
 	if u.ID != "" {
-		v[userValue] = u.ID
+		v[keypattern.User] = u.ID
 	}
 	return v
 }
@@ -128,4 +132,41 @@ type File struct {
 	ClaimedType string            `json:"-"` // as the client says
 	Metadata    map[string]string `json:"-"` // as the client says
 	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect, and if a restart came before Stored
+}
+
+// longestSegment is how many bytes a segment of a key may have without [storage.LongSegments].
+const longestSegment = 255
+
+// checkFeatures fails if the bucket cannot keep what a target asks for. The upload would otherwise
+// fail after its last byte, for ever.
+func (k *keeper) checkFeatures(t *Target) error {
+	long := false
+	for segment := range strings.SplitSeq(t.Key, "/") {
+		long = long || len(segment) > longestSegment
+	}
+	for _, n := range []struct {
+		asked   bool
+		feature storage.Features
+		option  string
+		hint    string
+	}{
+		{!t.Overwrite, storage.ConditionalCreate, "Target.Overwrite false", "set Target.Overwrite, with keys that nobody else writes, or use a bucket with storage.ConditionalCreate"},
+		{t.ContentType != "" || t.CacheControl != "" || t.ContentDisposition != "", storage.ContentProperties, "Target.ContentType, CacheControl or ContentDisposition", "leave them empty, or use a bucket with storage.ContentProperties"},
+		{len(t.Metadata) > 0, storage.Metadata, "Target.Metadata", "leave it empty, or use a bucket with storage.Metadata"},
+		{len(t.Tags) > 0, storage.ObjectTags, "Target.Tags", "leave it empty, or use a bucket with storage.ObjectTags"},
+		{long, storage.LongSegments, "a segment of Target.Key above 255 bytes", "return a shorter Key, or use a bucket with storage.LongSegments"},
+	} {
+		if n.asked && !storage.Supports(k.bucket, n.feature) {
+			return unsupported(&storage.Error{
+				Code: storage.Unsupported, Op: "uploads", Key: t.Key, Hint: n.hint,
+				Err: errors.New(n.option + " needs a feature that the bucket does not have"),
+			})
+		}
+	}
+	return nil
+}
+
+// unsupported is the error for an upload that the bucket can never store.
+func unsupported(err error) *Error {
+	return &Error{Code: Internal, Status: http.StatusNotImplemented, Message: "This file cannot be stored here.", Err: err}
 }

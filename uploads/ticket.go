@@ -13,6 +13,21 @@ import (
 // form, or in parts, each with a request of [Service.SignPart]. It has one of the three.
 // The client then passes Token to Finish. Its JSON is complete, for the client. As text
 // it shows no signature and no token.
+//
+// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
+// than one request, and a client that was interrupted sends only what is missing. Sign
+// begins the store's upload, and the ticket has the size and number of parts. The client
+// gets a request for each part from [Service.SignPart], in any order and again, and asks
+// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
+// Config.Prefix, inspects the whole there as any other file, and copies it to its
+// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
+//
+// The ticket is the only state. It has the store's token of the upload, encrypted with a
+// key that is derived from Config.TokenKey, because that token must stay on the server.
+//
+// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
+// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
+// bind no checksum of the part, as those of the S3 routes do.
 type Ticket struct {
 	Put     *storage.SignedURL  `json:"put,omitempty"`
 	Form    *storage.SignedForm `json:"form,omitempty"`
@@ -67,33 +82,40 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	said := ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}
-	t := &Ticket{MaxSize: s.judge.Rules().MaxSize}
+	t := &ticketOp{service: s, values: user.values(), said: ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}}
+	signed := &Ticket{MaxSize: s.judge.Rules().MaxSize}
 	switch {
-	case s.cuts(said.size):
-		err = s.beginParts(ctx, t, &said)
-	case s.usesForm(said):
-		err = s.signForm(ctx, t, said)
+	case t.cuts():
+		err = t.beginParts(ctx, signed)
+	case t.usesForm():
+		err = t.signForm(ctx, signed)
 	default:
-		err = s.signPut(ctx, t, said)
+		err = t.signPut(ctx, signed)
 	}
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t.Token = s.tokens.encode(said, user.values())
-	return t, nil
+	signed.Token = s.tokens.encode(t.said, t.values)
+	return signed, nil
+}
+
+// A ticketOp is one call for a ticket.
+type ticketOp struct {
+	service *Service
+	said    ticket // by the token
+	values  values // of the user
 }
 
 // usesForm reports whether the ticket has a form, which limits a size that is not
 // known.
-func (s *Service) usesForm(t ticket) bool {
-	return t.size == 0 && storage.Supports(s.bucket, storage.SignedForms)
+func (t *ticketOp) usesForm() bool {
+	return t.said.size == 0 && storage.Supports(t.service.bucket, storage.SignedForms)
 }
 
 // acceptsOnce reports whether the store refuses to overwrite the ticket's file and
 // the final object. The parts of a file are joined once.
-func (s *Service) acceptsOnce(t ticket) bool {
-	return t.inParts() || s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignedIfAbsent)
+func (t *ticketOp) acceptsOnce() bool {
+	return t.said.inParts() || t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
 }
 
 // precheck refuses what Finish would certainly refuse.
@@ -107,26 +129,28 @@ func (s *Service) precheck(r Request, user User) *Error {
 	return refused(s.judge.CheckClaim(r.Type))
 }
 
-func (s *Service) signForm(ctx context.Context, t *Ticket, said ticket) (err error) {
-	t.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.tokens.pendingKey(said), s.judge.Rules().MinSize, s.judge.Rules().MaxSize,
+func (t *ticketOp) signForm(ctx context.Context, signed *Ticket) (err error) {
+	s := t.service
+	signed.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.tokens.pendingKey(t.said), s.judge.Rules().MinSize, s.judge.Rules().MaxSize,
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending))
 	if err == nil {
-		t.ExpiresAt = t.Form.ExpiresAt
+		signed.ExpiresAt = signed.Form.ExpiresAt
 	}
 	return err
 }
 
-func (s *Service) signPut(ctx context.Context, t *Ticket, said ticket) (err error) {
+func (t *ticketOp) signPut(ctx context.Context, signed *Ticket) (err error) {
+	s := t.service
 	opts := []storage.SignedUploadOption{storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending)}
-	if said.size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(said.size))
+	if t.said.size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(t.said.size))
 	}
 	if storage.Supports(s.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	t.Put, err = s.bucket.SignedUploadURL(ctx, s.tokens.pendingKey(said), opts...)
+	signed.Put, err = s.bucket.SignedUploadURL(ctx, s.tokens.pendingKey(t.said), opts...)
 	if err == nil {
-		t.ExpiresAt = t.Put.ExpiresAt
+		signed.ExpiresAt = signed.Put.ExpiresAt
 	}
 	return err
 }

@@ -33,35 +33,42 @@ import (
 // JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
 // empty, and tags are those of Config.Tags, whatever the sender set.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
-	values := user.values()
-	if e := s.checkValues(values); e != nil {
-		return nil, e
-	}
-	t, e := s.tokens.decode(token, values)
+	t, e := s.openTicket(token, user)
 	if e != nil {
 		return nil, e
 	}
-	f, e := s.finish(ctx, t, values)
+	f, e := t.finish(ctx)
 	if e == nil {
 		f.User = user
 		e = s.tellOf(ctx, f)
 	}
 	if e != nil {
-		return nil, e.about(t.name)
+		return nil, e.about(t.said.name)
 	}
 	return f, nil
 }
 
-func (s *Service) finish(ctx context.Context, t ticket, v values) (*File, *Error) {
-	pending := s.tokens.pendingKey(t)
-	var failed *Error // to join the parts; another call may have joined them meanwhile, and moved the file
-	if t.inParts() {
-		failed = s.joinParts(ctx, t)
+// openTicket reads the token of a ticket.
+func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
+	values := user.values()
+	if e := s.checkValues(values); e != nil {
+		return nil, e
 	}
-	arrived, e := s.inspectStored(ctx, pending, t.size)
+	said, e := s.tokens.decode(token, values)
+	return &ticketOp{s, said, values}, e
+}
+
+func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
+	s := t.service
+	pending := s.tokens.pendingKey(t.said)
+	var failed *Error // to join the parts; another call may have joined them meanwhile, and moved the file
+	if t.said.inParts() {
+		failed = t.joinParts(ctx)
+	}
+	arrived, e := s.inspectStored(ctx, pending, t.said.size)
 	switch {
 	case e != nil && isGone(e):
-		r, none := s.findFinished(ctx, t, v, e)
+		r, none := t.findFinished(ctx, e)
 		if none != nil && failed != nil {
 			return nil, failed
 		}
@@ -69,8 +76,8 @@ func (s *Service) finish(ctx context.Context, t ticket, v values) (*File, *Error
 	case e != nil && !isRefusal(e):
 		return nil, e
 	}
-	if !s.acceptsOnce(t) { // it may have been finished, and sent again
-		if r, before := s.findFinished(ctx, t, v, notUploadedError()); before == nil || before.Code != NotUploaded {
+	if !t.acceptsOnce() { // it may have been finished, and sent again
+		if r, before := t.findFinished(ctx, notUploadedError()); before == nil || before.Code != NotUploaded {
 			if before == nil {
 				s.discard(ctx, pending)
 			}
@@ -81,14 +88,14 @@ func (s *Service) finish(ctx context.Context, t ticket, v values) (*File, *Error
 		s.discard(ctx, pending)
 		return nil, e
 	}
-	key := s.pattern.key(v, t.issued, s.tokens.finalRandom(t), arrived.verdict.Extension)
+	key := t.finalKey(arrived.verdict.Extension)
 	if e := s.copyToFinal(ctx, pending, key, arrived.verdict); e != nil {
 		if isGone(e) {
-			return s.findFinished(ctx, t, v, e)
+			return t.findFinished(ctx, e)
 		}
 		return nil, e
 	}
-	kept, e := s.inspectStored(ctx, key, t.size)
+	kept, e := s.inspectStored(ctx, key, t.said.size)
 	if e == nil && kept.verdict.MediaType != arrived.verdict.MediaType {
 		e = changedError()
 	}
@@ -98,8 +105,12 @@ func (s *Service) finish(ctx context.Context, t ticket, v values) (*File, *Error
 		}
 		return nil, e
 	}
-	s.markSpent(ctx, t, pending)
-	return s.resultOf(ctx, kept, t)
+	t.markSpent(ctx, pending)
+	return t.result(ctx, kept)
+}
+
+func (t *ticketOp) finalKey(extension string) string {
+	return t.service.pattern.Key(t.values, t.said.issued, t.service.tokens.finalRandom(t.said), extension)
 }
 
 // contentTypeOfSpent marks the object that replaces a finished file. The sender's own
@@ -110,15 +121,15 @@ const contentTypeOfSpent = "application/x-omnibucket-finished"
 // stays at the pending key, so that the address does not work again. It is removed
 // with everything else that waits there. Otherwise the object is removed, because the
 // sender could replace it anyway, or if its parts were joined, never again.
-func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
-	if t.inParts() || !s.acceptsOnce(t) {
-		s.discard(ctx, pending)
+func (t *ticketOp) markSpent(ctx context.Context, pending string) {
+	if t.said.inParts() || !t.acceptsOnce() {
+		t.service.discard(ctx, pending)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	// If this fails, the file stays, and the address does not work again either.
-	_, _ = s.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
+	_, _ = t.service.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
 
 var errSpent = errors.New("the ticket's file was finished")
@@ -135,8 +146,8 @@ func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*File, *Error) {
-	r, err := s.result(ctx, f.attrs, f.verdict, User{}, t.name)
+func (t *ticketOp) result(ctx context.Context, f *inspected) (*File, *Error) {
+	r, err := t.service.result(ctx, f.attrs, f.verdict, User{}, t.said.name)
 	if err != nil {
 		return nil, storeFailed(err)
 	}
@@ -155,11 +166,11 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules
 }
 
 // findFinished returns the file that an earlier call has stored.
-func (s *Service) findFinished(ctx context.Context, t ticket, v values, why *Error) (*File, *Error) {
-	for _, extension := range s.judge.Extensions() {
-		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.tokens.finalRandom(t), extension), t.size)
+func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error) {
+	for _, extension := range t.service.judge.Extensions() {
+		f, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.size)
 		if e == nil {
-			return s.resultOf(ctx, f, t)
+			return t.result(ctx, f)
 		}
 		if !errors.Is(e, storage.ObjectNotFound) {
 			return nil, e
@@ -170,7 +181,7 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v values, why *Err
 		return nil, refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
-	case t.inParts():
+	case t.said.inParts():
 		return nil, uploadEnded()
 	}
 	return nil, notUploadedError()

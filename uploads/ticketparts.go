@@ -37,14 +37,16 @@ func (p Parts) check(stored []storage.UploadedPart, size int64) *Error {
 
 const partsField = "parts" // the field of errors about parts that were sent
 
-// cuts reports whether a file of this size is sent in parts.
-func (s *Service) cuts(size int64) bool {
-	return s.config.PartsFrom > 0 && size >= s.config.PartsFrom &&
+// cuts reports whether the file is sent in parts.
+func (t *ticketOp) cuts() bool {
+	s := t.service
+	return s.config.PartsFrom > 0 && t.said.size >= s.config.PartsFrom &&
 		storage.Supports(s.bucket, storage.OpenUploads|storage.SignedParts)
 }
 
 // beginParts begins the upload that a ticket in parts is for.
-func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error {
+func (t *ticketOp) beginParts(ctx context.Context, signed *Ticket) error {
+	s, said := t.service, &t.said
 	opts := []storage.MultipartOption{
 		storage.WithContentType(contentTypeOfPending), storage.WithSize(said.size), storage.WithUncheckedParts(),
 	}
@@ -64,7 +66,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 		return err
 	}
 	said.upload = upload.Token()
-	t.Parts, t.ExpiresAt = &said.parts, s.tokens.end(*said)
+	signed.Parts, signed.ExpiresAt = &said.parts, s.tokens.end(*said)
 	return nil
 }
 
@@ -76,28 +78,25 @@ func abandon(ctx context.Context, upload storage.MultipartUpload) {
 	_ = upload.Abort(ctx)
 }
 
-// decodeParts returns a ticket in parts and its upload.
-func (s *Service) decodeParts(ctx context.Context, token string, v values) (ticket, storage.MultipartUpload, *Error) {
-	if e := s.checkValues(v); e != nil {
-		return ticket{}, nil, e
-	}
-	t, e := s.tokens.decode(token, v)
+// openParts reads the token of a ticket in parts, and returns its upload, too.
+func (s *Service) openParts(ctx context.Context, token string, user User) (*ticketOp, storage.MultipartUpload, *Error) {
+	t, e := s.openTicket(token, user)
 	if e != nil {
-		return t, nil, e
+		return nil, nil, e
 	}
-	if !t.inParts() {
-		return t, nil, refuse(tokenField, InvalidValue, "This upload is not in parts.").about(t.name)
+	if !t.said.inParts() {
+		return nil, nil, refuse(tokenField, InvalidValue, "This upload is not in parts.").about(t.said.name)
 	}
-	upload, e := s.continueParts(ctx, t)
+	upload, e := t.continueParts(ctx)
 	if e != nil {
-		return t, nil, e.about(t.name)
+		return nil, nil, e.about(t.said.name)
 	}
 	return t, upload, nil
 }
 
 // continueParts returns the upload of a ticket in parts. It makes no request.
-func (s *Service) continueParts(ctx context.Context, t ticket) (storage.MultipartUpload, *Error) {
-	upload, err := storage.ContinueUpload(ctx, s.bucket, t.upload)
+func (t *ticketOp) continueParts(ctx context.Context) (storage.MultipartUpload, *Error) {
+	upload, err := storage.ContinueUpload(ctx, t.service.bucket, t.said.upload)
 	switch {
 	case storage.CodeOf(err) == storage.InvalidArgument: // it is of another bucket
 		return nil, invalidTicket()
@@ -116,14 +115,14 @@ func (s *Service) continueParts(ctx context.Context, t ticket) (storage.Multipar
 // InvalidValue. It makes no request to the store, so it succeeds even if the upload has been
 // finished; the part is then refused or dropped.
 func (s *Service) SignPart(ctx context.Context, token string, user User, number int) (*storage.SignedURL, error) {
-	t, upload, e := s.decodeParts(ctx, token, user.values())
-	if e == nil && !t.parts.has(number) {
-		e = noSuchPart("number", t.parts).about(t.name)
+	t, upload, e := s.openParts(ctx, token, user)
+	if e == nil && !t.said.parts.has(number) {
+		e = noSuchPart("number", t.said.parts).about(t.said.name)
 	}
 	if e != nil {
 		return nil, e
 	}
-	return s.signPart(ctx, t, upload, number)
+	return t.signPart(ctx, upload, number)
 }
 
 func (p Parts) has(number int) bool { return number >= 1 && number <= p.Count }
@@ -132,18 +131,19 @@ func noSuchPart(field string, p Parts) *Error {
 	return refuse(field, InvalidValue, fmt.Sprintf("The parts of this file are numbered from 1 to %d.", p.Count))
 }
 
-func (s *Service) signPart(ctx context.Context, t ticket, upload storage.MultipartUpload, number int) (*storage.SignedURL, error) {
-	left := s.tokens.end(t).Sub(s.config.Now()).Truncate(time.Second)
+func (t *ticketOp) signPart(ctx context.Context, upload storage.MultipartUpload, number int) (*storage.SignedURL, error) {
+	s := t.service
+	left := s.tokens.end(t.said).Sub(s.config.Now()).Truncate(time.Second)
 	if left < minTTL {
-		return nil, ticketTooOld().about(t.name)
+		return nil, ticketTooOld().about(t.said.name)
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(min(s.config.UploadTTL, left))}
 	if storage.Supports(s.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(t.parts.sizeOf(number, t.size)))
+		opts = append(opts, storage.WithSize(t.said.parts.sizeOf(number, t.said.size)))
 	}
 	signed, err := upload.SignPart(ctx, number, opts...)
 	if err != nil {
-		return nil, storeFailed(err).about(t.name)
+		return nil, storeFailed(err).about(t.said.name)
 	}
 	return signed, nil
 }
@@ -154,20 +154,20 @@ func (s *Service) signPart(ctx context.Context, t ticket, upload storage.Multipa
 // If the upload was finished, aborted or refused, StoredParts fails with NotFound; only
 // Finish returns a finished file. If the ticket is not in parts, it fails with InvalidValue.
 func (s *Service) StoredParts(ctx context.Context, token string, user User) ([]int, error) {
-	t, upload, e := s.decodeParts(ctx, token, user.values())
+	t, upload, e := s.openParts(ctx, token, user)
 	if e != nil {
 		return nil, e
 	}
 	stored, err := upload.Parts(ctx)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return nil, refuse(tokenField, NotFound, "This upload has ended.").about(t.name)
+		return nil, refuse(tokenField, NotFound, "This upload has ended.").about(t.said.name)
 	case err != nil:
-		return nil, storeFailed(err).about(t.name)
+		return nil, storeFailed(err).about(t.said.name)
 	}
 	numbers := []int{}
 	for _, part := range stored {
-		if t.parts.has(part.Number) && part.Size == t.parts.sizeOf(part.Number, t.size) {
+		if t.said.parts.has(part.Number) && part.Size == t.said.parts.sizeOf(part.Number, t.said.size) {
 			numbers = append(numbers, part.Number)
 		}
 	}
@@ -182,36 +182,36 @@ func (s *Service) StoredParts(ctx context.Context, token string, user User) ([]i
 // the process ended in the middle of it. If Finish runs at the same time, the file may still
 // appear.
 func (s *Service) Abort(ctx context.Context, token string, user User) error {
-	t, upload, e := s.decodeParts(ctx, token, user.values())
+	t, upload, e := s.openParts(ctx, token, user)
 	if e != nil {
 		return e
 	}
 	err := upload.Abort(ctx)
 	if err == nil {
-		err = s.bucket.Remove(ctx, s.tokens.pendingKey(t)) // a Finish that failed may have left the joined parts
+		err = s.bucket.Remove(ctx, s.tokens.pendingKey(t.said)) // a Finish that failed may have left the joined parts
 	}
 	if err != nil {
-		return storeFailed(err).about(t.name)
+		return storeFailed(err).about(t.said.name)
 	}
-	switch _, e = s.findFinished(ctx, t, user.values(), notUploadedError()); {
+	switch _, e = t.findFinished(ctx, notUploadedError()); {
 	case e == nil:
 		e = refuse(tokenField, Completed, "This file is complete. It was not removed.")
 	case e.Code == NotFound: // there is no file
 		return nil
 	}
-	return e.about(t.name)
+	return e.about(t.said.name)
 }
 
 // joinParts makes the pending file of the parts. If an earlier call has done that, or if the upload
 // is gone, it does nothing: finish then looks for the file.
-func (s *Service) joinParts(ctx context.Context, t ticket) *Error {
-	upload, e := s.continueParts(ctx, t)
+func (t *ticketOp) joinParts(ctx context.Context) *Error {
+	upload, e := t.continueParts(ctx)
 	if e != nil {
 		return e
 	}
 	stored, err := upload.Parts(ctx)
 	if err == nil {
-		if e := t.parts.check(stored, t.size); e != nil {
+		if e := t.said.parts.check(stored, t.said.size); e != nil {
 			if e.Code == WrongSize {
 				abandon(ctx, upload)
 			}

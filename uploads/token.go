@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,14 +10,15 @@ import (
 	"hash"
 	"maps"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // A ticket is the content of a token: one upload that may be finished. The values are
 // not in it, but it is valid only for them.
 type ticket struct {
-	random [randomBytes]byte // of the pending key
+	random keypattern.Random // of the pending key
 	issued time.Time         // to the second; the date in the final key
 	size   int64             // bytes, as claimed; 0: not known
 	name   string            // safe to show
@@ -29,7 +31,7 @@ func (t ticket) inParts() bool { return t.upload != "" }
 const (
 	tokenWhole = 1 // the version of a token for one request
 	tokenParts = 2 // and of one for a file in parts
-	tokenFixed = 1 + randomBytes + 8 + 8
+	tokenFixed = 1 + len(keypattern.Random{}) + 8 + 8
 	// finishWithin is how long an upload may be finished after it could last start.
 	// It allows for large files on slow lines, and a night's sleep. A file in parts is
 	// sent in that time too.
@@ -39,7 +41,7 @@ const (
 // tokens makes and checks the tokens of tickets.
 type tokens struct {
 	config   Config
-	pattern  *pattern
+	pattern  *keypattern.Pattern
 	tokenKey []byte
 	sealer   cipher.AEAD
 }
@@ -75,9 +77,9 @@ func (k *tokens) decode(token string, v values) (ticket, *Error) {
 	if !hmac.Equal(proof, k.sign(said, v).Sum(nil)) {
 		return ticket{}, invalidTicket()
 	}
-	t := ticket{random: [randomBytes]byte(said[1:])}
-	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+randomBytes:])), 0)
-	t.size = int64(binary.BigEndian.Uint64(said[1+randomBytes+8:]))
+	t := ticket{random: keypattern.Random(said[1:])}
+	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+len(t.random):])), 0)
+	t.size = int64(binary.BigEndian.Uint64(said[1+len(t.random)+8:]))
 	switch rest := said[tokenFixed:]; said[0] {
 	case tokenWhole:
 		t.name = string(rest)
@@ -106,7 +108,7 @@ func (k *tokens) sign(said []byte, v values) hash.Hash {
 		mac.Write([]byte(text))
 	}
 	field("omnibucket upload ticket")
-	field(k.pattern.text)
+	field(k.pattern.Text)
 	field(k.config.Prefix)
 	field(string(said))
 	for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -119,16 +121,60 @@ func (k *tokens) sign(said []byte, v values) hash.Hash {
 // finalRandom returns the random part of the final key. The sender knows the pending
 // key but cannot derive this one, so nobody requests an object that is still being
 // inspected.
-func (k *tokens) finalRandom(t ticket) [randomBytes]byte {
+func (k *tokens) finalRandom(t ticket) keypattern.Random {
 	mac := hmac.New(sha256.New, k.tokenKey)
 	mac.Write([]byte("omnibucket upload key"))
 	mac.Write(t.random[:])
-	return [randomBytes]byte(mac.Sum(nil))
+	return keypattern.Random(mac.Sum(nil))
 }
 
-func (k *tokens) pendingKey(t ticket) string {
-	var b strings.Builder
-	b.WriteString(k.config.Prefix)
-	b.WriteString(randomText.EncodeToString(t.random[:]))
-	return b.String()
+func (k *tokens) pendingKey(t ticket) string { return k.config.Prefix + t.random.String() }
+
+// The token of a ticket in parts has the token of the store's upload, so that no state is kept
+// beside it. On Azure that token has a secret, and everywhere it tells keys and attributes.
+// Therefore it is encrypted.
+
+// newSealer returns the cipher for tokens of the store, with a key of its own.
+func newSealer(tokenKey []byte) cipher.AEAD {
+	mac := hmac.New(sha256.New, tokenKey)
+	mac.Write([]byte("omnibucket upload parts"))
+	block, err := aes.NewCipher(mac.Sum(nil))
+	if err != nil {
+		panic(err) // never: the key has 32 bytes
+	}
+	sealer, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // never: the block has 16 bytes
+	}
+	return sealer
+}
+
+// partsFixed is the length of what precedes the name: the size of parts, and the length of the name.
+const partsFixed = 8 + 2
+
+// appendParts appends what only a ticket in parts has, and the name.
+func (k *tokens) appendParts(b []byte, t ticket) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(t.parts.Size))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(t.name))) // at most 255 bytes
+	b = append(b, t.name...)
+	return k.sealer.Seal(b, nil, []byte(t.upload), nil)
+}
+
+// readParts reads what appendParts has written. It returns false if anything else did.
+func (k *tokens) readParts(t *ticket, b []byte) bool {
+	if len(b) < partsFixed {
+		return false
+	}
+	part, name := int64(binary.BigEndian.Uint64(b)), int(binary.BigEndian.Uint16(b[8:]))
+	b = b[partsFixed:]
+	if part < 1 || t.size < 1 || len(b) < name {
+		return false
+	}
+	upload, err := k.sealer.Open(nil, nil, b[name:], nil)
+	if err != nil {
+		return false
+	}
+	t.name, t.upload = string(b[:name]), string(upload)
+	t.parts = Parts{Size: part, Count: int((t.size + part - 1) / part)}
+	return true
 }

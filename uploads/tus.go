@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 const (
@@ -83,8 +84,7 @@ type tus struct {
 	config    Config
 	responder *responder
 	keeper    *keeper
-	memory    *memory // of parts and segments
-	feeds     *memory // of the connections
+	memory    *fairshare.Pool // of parts and segments
 	pace      pace
 
 	mu     sync.Mutex
@@ -379,9 +379,9 @@ func (h *tus) beginTus(c *call, s *session) error {
 	}
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, h.keeper.basePart)
-	if s.PartSize > h.memory.limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+	if s.PartSize > h.memory.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		abandon(c.Context(), upload)
-		return tooLarge("Upload-Length", min(s.PartSize, h.memory.limit)*int64(max(limits.MaxParts, 1)))
+		return tooLarge("Upload-Length", min(s.PartSize, h.memory.Limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
 		bound := s.PartSize * int64(limits.MaxParts)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 const (
@@ -41,7 +42,7 @@ var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Confi
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *tus) newFeed(c *call, left int64) (*feed, error) {
-	release, err := h.feeds.share(c)
+	release, err := c.share(h.keeper.service.feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +57,14 @@ func (h *tus) newFeed(c *call, left int64) (*feed, error) {
 }
 
 // share takes the memory of a request that sends bytes. A user leaves some for others.
-func (m *memory) share(c *call) (release func(), err error) {
+func (c *call) share(feeds *fairshare.Pool) (release func(), err error) {
 	owner := c.owner()
-	if !m.acquire(c.Context(), owner, feedBytes) {
+	if !feeds.Acquire(c.Context(), owner, feedBytes) {
 		e := busy()
 		e.Err = errNoFeed
 		return nil, e
 	}
-	return func() { m.release(owner, feedBytes) }, nil
+	return func() { feeds.Release(owner, feedBytes) }, nil
 }
 
 // owner returns who takes memory for the request: the user, or a client if Authorize names none.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
@@ -90,7 +91,7 @@ func (k *keeper) possibleKeys(s *session) (keys []string) {
 		return []string{s.Target.Key}
 	}
 	for _, extension := range k.service.judge.Extensions() {
-		keys = append(keys, k.service.pattern.key(s.file().User.values(), s.Begun, [randomBytes]byte(s.Random), extension))
+		keys = append(keys, k.service.pattern.Key(s.file().User.values(), s.Begun, keypattern.Random(s.Random), extension))
 	}
 	return keys
 }

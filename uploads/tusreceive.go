@@ -197,7 +197,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.contended() {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.Contended() {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -276,7 +276,7 @@ func (r *receiver) storePart() error {
 	r.discardSegments()
 	r.parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.h.memory.contended() {
+	if r.h.memory.Contended() {
 		r.drop()
 	}
 	if r.sum != nil { // nothing counts before the checksum is verified

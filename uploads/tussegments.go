@@ -20,7 +20,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(left, max(needed, 2*len(r.buf), 4*pieceBytes))
-	if !r.h.memory.try(r.s.User, int64(space-len(r.buf))) {
+	if !r.h.memory.Try(r.s.User, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (r *receiver) waitFor(bytes int) error {
 	if r.c != nil {
 		ctx = r.c.Context()
 	}
-	if r.h.memory.acquire(ctx, r.s.User, int64(bytes)) {
+	if r.h.memory.Acquire(ctx, r.s.User, int64(bytes)) {
 		return nil
 	}
 	return busy()
@@ -50,7 +50,7 @@ func (r *receiver) waitFor(bytes int) error {
 // drop gives the memory back. Bytes that are in no segment are lost.
 func (r *receiver) drop() {
 	if len(r.buf) > 0 {
-		r.h.memory.release(r.s.User, int64(len(r.buf)))
+		r.h.memory.Release(r.s.User, int64(len(r.buf)))
 	}
 	r.buf = nil
 }
@@ -61,7 +61,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
-	if !r.h.memory.try(r.s.User, int64(more)) {
+	if !r.h.memory.Try(r.s.User, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (r *receiver) load() error {
 	}
 	whole := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(whole[:r.have]); err != nil {
-		r.h.memory.release(r.s.User, int64(more))
+		r.h.memory.Release(r.s.User, int64(more))
 		return err
 	}
 	copy(whole[r.have:], r.buf[:r.n-r.have])

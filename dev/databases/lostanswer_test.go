@@ -56,10 +56,24 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 
 // A file whose record was created has its bytes, and the upload returns the record.
 func TestAnInsertWhoseResponseIsLost(t *testing.T) {
+	whole := func(s *files.Store) (*files.Record, error) {
+		return s.Upload(t.Context(), strings.NewReader("precious"), files.UploadOptions{OriginalFileName: "a"})
+	}
+	inParts := func(s *files.Store) (*files.Record, error) {
+		return s.UploadPart(t.Context(), strings.NewReader("precious"), files.PartOptions{
+			Token: "token-1234", Count: 1, Part: 1, UploadOptions: files.UploadOptions{OriginalFileName: "a"},
+		})
+	}
 	for _, row := range []struct {
 		name   string
 		losses int
-	}{{"once", 1}, {"as often as database/sql tries", 3}} {
+		send   func(*files.Store) (*files.Record, error)
+	}{
+		{"once", 1, whole},
+		{"as often as database/sql tries", 3, whole},
+		{"once, of a file in parts", 1, inParts},
+		{"as often as database/sql tries, of a file in parts", 3, inParts},
+	} {
 		t.Run(row.name, func(t *testing.T) {
 			lossy := &lossyDriver{address: createSQLite(t), write: "INSERT INTO omnibucket_files ", losses: row.losses}
 			db := sql.OpenDB(lossy)
@@ -69,7 +83,7 @@ func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 			s, err := files.New(memstore.New(), records, files.Config{})
 			require.NoError(t, err)
 
-			record, err := s.Upload(t.Context(), strings.NewReader("precious"), files.UploadOptions{OriginalFileName: "a"})
+			record, err := row.send(s)
 			require.NoError(t, err)
 			require.Zero(t, lossy.losses)
 			reader, _, err := s.Download(t.Context(), record.ID)

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // calls are all operations of a client, on a file with this ID.
@@ -115,7 +116,7 @@ func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
 				var e *filesclient.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, row.status, e.Status)
-				require.Equal(t, files.Internal, e.Err.Code)
+				require.Equal(t, uploads.Internal, e.Err.Code)
 			})
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // A Client sends requests to one handler. It is safe for concurrent use.
@@ -142,15 +143,15 @@ func read(response *http.Response, to document) error {
 	return nil
 }
 
-// An Error is an error response. files.CodeOf and errors.As find its [*files.Error],
-// with the code, the field, the message for a person, and for files.Completed the
-// record. errors.Is finds its [storage.Code], as in the errors of files.Store, such
+// An Error is an error response. uploads.CodeOf and errors.As find its [*uploads.Error],
+// with the code, the field and the message for a person. errors.Is finds its [storage.Code], as in the errors of files.Store, such
 // as storage.ObjectNotFound for a missing file.
 type Error struct {
 	Status     int // the HTTP status
 	RequestID  string
 	RetryAfter time.Duration // how long the server asks to wait; 0: not known
-	Err        *files.Error
+	Err        *uploads.Error
+	Record     *files.Record // of uploads.Completed; nil if the file was deleted
 }
 
 // Error returns a text for logs.
@@ -168,14 +169,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // foreignResponse returns the error of a response that the handler cannot have sent,
 // such as a proxy's.
 func foreignResponse(response *http.Response) *Error {
-	return errorOf(response, &files.Error{Code: files.Internal, Message: "The response is not one of the file API."})
+	return errorOf(response, &uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API."})
 }
 
 const maxProblem = 64 << 10
 
 func readError(response *http.Response) *Error {
 	var p struct {
-		Code    files.Code    `json:"code"`
+		Code    uploads.Code  `json:"code"`
 		Field   string        `json:"field"`
 		Message string        `json:"message"`
 		Record  *files.Record `json:"record"`
@@ -184,10 +185,12 @@ func readError(response *http.Response) *Error {
 	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
 		return foreignResponse(response)
 	}
-	return errorOf(response, &files.Error{Code: p.Code, Field: p.Field, Message: p.Message, Record: p.Record})
+	e := errorOf(response, &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message})
+	e.Record = p.Record
+	return e
 }
 
-func errorOf(response *http.Response, told *files.Error) *Error {
+func errorOf(response *http.Response, told *uploads.Error) *Error {
 	if told.Err == nil {
 		told.Err = told.Code.Storage()
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func TestNewRefusesInvalidBaseAddresses(t *testing.T) {
@@ -30,11 +30,11 @@ func TestErrorsHaveTheServersResponse(t *testing.T) {
 		name   string
 		status int
 		body   string
-		want   files.Error
+		want   uploads.Error
 	}{
-		{"of the handler", http.StatusBadRequest, `{"code": "invalid_value", "field": "count", "message": "No."}`, files.Error{Code: files.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument}},
-		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, files.Error{Code: files.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
-		{"an address that has moved", http.StatusMultipleChoices, ``, files.Error{Code: files.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
+		{"of the handler", http.StatusBadRequest, `{"code": "invalid_value", "field": "count", "message": "No."}`, uploads.Error{Code: uploads.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument}},
+		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
+		{"an address that has moved", http.StatusMultipleChoices, ``, uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -60,7 +60,7 @@ func TestIDsAreEscaped(t *testing.T) {
 		return false
 	})
 	_, err := s.client.Details(t.Context(), "../temp-files?x=1#y")
-	require.Equal(t, files.InvalidValue, files.CodeOf(err))
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
 }
 

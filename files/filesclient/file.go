@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // ok is the status of success of most operations.
@@ -32,7 +33,7 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 type Deletion struct {
 	ID      string
 	Deleted bool
-	Err     *files.Error // nil if it was deleted
+	Err     *uploads.Error // nil if it was deleted
 }
 
 // deletions is the response to DeleteMany.
@@ -42,9 +43,9 @@ type deletions struct {
 		ID      string
 		Deleted bool
 		Error   *struct {
-			Code    files.Code `json:"code"`
-			Field   string     `json:"field"`
-			Message string     `json:"message"`
+			Code    uploads.Code `json:"code"`
+			Field   string       `json:"field"`
+			Message string       `json:"message"`
 		}
 	}
 }
@@ -66,7 +67,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	for i, item := range response.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if e := item.Error; e != nil {
-			results[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
+			results[i].Err = &uploads.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
 		}
 	}
 	return results, nil

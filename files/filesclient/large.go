@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/uploads"
 )
 
 const (
@@ -227,7 +228,7 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*files.Record, err
 	record, err := u.client.uploadPart(ctx, path, Part{
 		Token: f.Token, Count: u.count, Part: part, OriginalFileName: f.Name, Purpose: f.Purpose,
 	}, body)
-	if e, ok := errors.AsType[*files.Error](err); ok && e.Code == files.Completed && e.Record != nil {
+	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
 		return e.Record, nil // the response with the record was lost
 	}
 	return record, err
@@ -239,5 +240,5 @@ func isRetryable(err error) bool {
 	if !responded {
 		return true // the connection failed
 	}
-	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests || e.Err.Code == files.Interrupted
+	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests || e.Err.Code == uploads.Interrupted
 }

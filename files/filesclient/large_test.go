@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // content returns n bytes without a pattern.
@@ -151,7 +151,7 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	f := large(content(3000))
 	f.Name, f.Concurrency = "a/b", 1
 	_, err := s.client.UploadLarge(t.Context(), f)
-	require.Equal(t, files.InvalidValue, files.CodeOf(err))
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	var left *filesclient.Incomplete
 	require.ErrorAs(t, err, &left)
 	require.Equal(t, []int{1, 2, 3}, left.Missing)

@@ -7,10 +7,10 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/bodylimit"
 )
 
 // Upload stores body as a client file with one request; purpose may be "". Use
@@ -131,16 +131,11 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 
 // sizeOf returns how many bytes are left to read, or -1 if that is not known.
 func sizeOf(body io.Reader) int64 {
-	switch b := body.(type) { // only these types: a type that wraps one may read something else
-	case *bytes.Reader:
-		return int64(b.Len())
-	case *strings.Reader:
-		return int64(b.Len())
-	case *bytes.Buffer:
-		return int64(b.Len())
-	case *io.SectionReader:
-		at, err := b.Seek(0, io.SeekCurrent)
-		if err == nil {
+	if size, known := bodylimit.Length(body); known {
+		return size
+	}
+	if b, ok := body.(*io.SectionReader); ok {
+		if at, err := b.Seek(0, io.SeekCurrent); err == nil {
 			return b.Size() - at
 		}
 	}

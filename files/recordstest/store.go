@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/internal/testing/filestest"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // RunStore tests a [files.Store] on any bucket and records. open returns an empty
@@ -63,9 +64,9 @@ var storeCases = []struct {
 		require.Equal(t, "soon gone", string(b))
 		require.Equal(t, r, record)
 		_, err = s.Details(t.Context(), r.ID)
-		filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+		filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 		_, _, err = s.Download(t.Context(), r.ID)
-		filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+		filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 		require.NoError(t, s.Delete(t.Context(), r.ID), "is not a client file")
 		reader, _, err = s.DownloadTemp(t.Context(), r.ID)
 		require.NoError(t, err, "and so was not deleted")
@@ -75,7 +76,7 @@ var storeCases = []struct {
 		r, err := s.Upload(t.Context(), strings.NewReader("stays"), filestest.Named("a.txt"))
 		require.NoError(t, err)
 		_, _, err = s.DownloadTemp(t.Context(), r.ID)
-		filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+		filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 	}},
 	{"a range is read", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader("0123456789"), filestest.Named("a.txt"))
@@ -88,7 +89,7 @@ var storeCases = []struct {
 		require.Equal(t, "3456", string(b))
 		require.EqualValues(t, 10, record.OriginalLength)
 		_, _, err = s.Download(t.Context(), r.ID, storage.WithRange(11, 1))
-		filestest.Refused(t, err, "file", files.InvalidValue, storage.RangeNotSatisfiable)
+		filestest.Refused(t, err, "file", uploads.InvalidValue, storage.RangeNotSatisfiable)
 	}},
 	{"an empty file is a file", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader(""), filestest.Named("empty.txt"))
@@ -116,7 +117,7 @@ var storeCases = []struct {
 			require.Equal(t, r, got)
 		}
 		_, err = s.SetPurpose(t.Context(), files.NewID(time.Now()), "x")
-		filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+		filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 	}},
 	{"a file is deleted, and deleted again", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), filestest.Named("a.txt"))
@@ -124,9 +125,9 @@ var storeCases = []struct {
 		for range 2 {
 			require.NoError(t, s.Delete(t.Context(), r.ID))
 			_, err := s.Details(t.Context(), r.ID)
-			filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+			filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 			_, _, err = s.Download(t.Context(), r.ID)
-			filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+			filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 		}
 	}},
 	{"each of many files has its own result", func(t *testing.T, s *files.Store) {
@@ -141,7 +142,7 @@ var storeCases = []struct {
 		for i, result := range results {
 			require.Equal(t, ids[i], result.ID)
 			if i == 0 {
-				filestest.Refused(t, result.Err, "ID", files.InvalidValue, storage.InvalidArgument)
+				filestest.Refused(t, result.Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 				continue
 			}
 			require.NoError(t, result.Err)
@@ -198,7 +199,7 @@ var storeCases = []struct {
 		require.NoError(t, err)
 		require.Equal(t, "hello world", string(b))
 		_, err = s.Details(t.Context(), r.ID)
-		filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+		filestest.Refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 	}},
 	{"an upload leaves nothing that Sweep would remove", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), filestest.Named("a.txt"))

@@ -9,6 +9,20 @@ import (
 // RequestIDHeader has the ID of a request, and of its response.
 const RequestIDHeader = "X-Request-Id"
 
+// Begin sets the headers that every response has, and returns the request with the ID of both. The
+// caller's request is not changed.
+func Begin(w http.ResponseWriter, r *http.Request) *http.Request {
+	id, header := RequestID(r), w.Header()
+	if r.Header.Get(RequestIDHeader) != id {
+		r = r.Clone(r.Context())
+		r.Header.Set(RequestIDHeader, id)
+	}
+	header.Set(RequestIDHeader, id)
+	header.Set("Cache-Control", "no-store") // responses have signed addresses, tokens, and what users have stored
+	header.Set("X-Content-Type-Options", "nosniff")
+	return r
+}
+
 // maxRequestID is in bytes.
 const maxRequestID = 128
 

@@ -60,12 +60,7 @@ func ask[O, T any](ctx context.Context, a *account, request func(context.Context
 
 // nextPage requests one page of a listing.
 func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (T, error) {
-	var out T
-	err := answered(a.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = pager.NextPage(ctx)
-		return err
-	})
-	return out, err
+	return ask(ctx, a, func(ctx context.Context, _ *struct{}) (T, error) { return pager.NextPage(ctx) }, nil)
 }
 
 // writes makes one request that changes something, and translates its error.

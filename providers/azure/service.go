@@ -52,10 +52,8 @@ func NewServiceDriver(_ context.Context, c Config) (driver.ServiceDriver, error)
 	if err != nil {
 		return nil, err
 	}
-	return newServiceDriver(a), nil
+	return &serviceDriver{account: a}, nil
 }
-
-func newServiceDriver(a *account) driver.ServiceDriver { return &serviceDriver{account: a} }
 
 // Provider returns "azure".
 func (s *serviceDriver) Provider() string { return provider }

@@ -85,6 +85,21 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 		}
 		address += "?" + url.Values{"generation": {r.Version}}.Encode()
 	}
+	request, err := rd.request(ctx, r, address, coding)
+	if err != nil {
+		return nil, err
+	}
+	if r.Condition.Revision != "" {
+		if _, err := parseGeneration("revision", r.Condition.Revision); err != nil {
+			return nil, err
+		}
+		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
+	}
+	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+}
+
+// request returns a request for the bytes that r asks for.
+func (rd *reader) request(ctx context.Context, r *driver.GetRequest, address, coding string) (*http.Request, error) {
 	request, err := rd.bucket.account.request(ctx, http.MethodGet, address, nil, 0)
 	if err != nil {
 		return nil, err
@@ -94,13 +109,7 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
-	if r.Condition.Revision != "" {
-		if _, err := parseGeneration("revision", r.Condition.Revision); err != nil {
-			return nil, err
-		}
-		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
-	}
-	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+	return request, nil
 }
 
 // attrsOfGet returns the attributes in the response to a read.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // isMalformedHeader reports whether a response has a header that HTTP does not
@@ -71,14 +70,9 @@ func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, attrs *st
 
 func (rd *reader) sendMedia(ctx context.Context, r *driver.GetRequest, generation, coding string) (*http.Response, error) {
 	query := url.Values{"alt": {"media"}, "generation": {generation}}
-	request, err := rd.bucket.account.request(ctx, http.MethodGet, rd.bucket.resourcePath(r.Key, query), nil, 0)
+	request, err := rd.request(ctx, r, rd.bucket.resourcePath(r.Key, query), coding)
 	if err != nil {
 		return nil, err
-	}
-	request.Header.Set("Accept-Encoding", coding)
-	callOf(r.Native).key.setHeaders(request.Header, "X-Goog-")
-	if span := httpheader.Range(r, maxObject); span != "" {
-		request.Header.Set("Range", span)
 	}
 	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 }

@@ -60,10 +60,8 @@ func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, erro
 	if err != nil {
 		return nil, err
 	}
-	return newServiceDriver(a), nil
+	return &serviceDriver{account: a}, nil
 }
-
-func newServiceDriver(a *account) driver.ServiceDriver { return &serviceDriver{account: a} }
 
 // Provider returns "gcs".
 func (s *serviceDriver) Provider() string { return provider }

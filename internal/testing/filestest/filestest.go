@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/uploads"
 )
 
 // Token names the upload in parts of most tests.
@@ -55,9 +56,9 @@ func SendLastPart(t *testing.T, s *files.Store, n int) []*files.Record {
 	}
 	close(start)
 	group.Wait()
-	for i, err := range errs {
+	for _, err := range errs {
 		if err != nil { // it began after the file was made
-			records[i] = Refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record
+			Refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		}
 	}
 	return records
@@ -94,9 +95,9 @@ func Content(t *testing.T, s *files.Store, id string) string {
 }
 
 // Refused checks the field, the code and the storage.Code of an error.
-func Refused(t *testing.T, err error, field string, code files.Code, beneath storage.Code) *files.Error {
+func Refused(t *testing.T, err error, field string, code uploads.Code, beneath storage.Code) *uploads.Error {
 	t.Helper()
-	var e *files.Error
+	var e *uploads.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, field, e.Field, "field of: %v", err)
 	require.Equal(t, code, e.Code, "code of: %v", err)

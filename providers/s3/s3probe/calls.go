@@ -2,29 +2,24 @@ package s3probe
 
 import (
 	"context"
-	"hash/crc32"
 	"io"
 	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 const maxText = 1 << 20 // bytes that are read of an object
-
-func crc32c(text string) uint32 {
-	return crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
-}
 
 func (p *probe) put(ctx context.Context, key, text string, condition storage.Condition) (*storage.Attrs, error) {
 	return p.putRequest(ctx, p.request(key, text, condition))
 }
 
 func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
-	sum := crc32c(text)
 	return &driver.PutRequest{
 		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
-		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.KnownCRC32C(sum),
+		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.KnownCRC32C(crc32c.Sum([]byte(text))),
 	}
 }
 
@@ -106,7 +101,7 @@ func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text s
 	var one driver.Part
 	err = retry(ctx, func() (err error) {
 		one, err = p.driver.PutPart(ctx, &driver.PartRequest{
-			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: r.Size, CRC32C: storage.KnownCRC32C(crc32c(text)),
+			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: r.Size, CRC32C: storage.KnownCRC32C(crc32c.Sum([]byte(text))),
 		})
 		return err
 	})

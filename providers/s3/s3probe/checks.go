@@ -10,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -225,7 +226,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		return Refused, "the server checks no checksums"
 	}
 	const text = "0123456789"
-	right := crc32c(text)
+	right := crc32c.Sum([]byte(text))
 	wrong := right + 1
 	verdict, detail := runSteps(func() (Verdict, string) {
 		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.KnownCRC32C(wrong))

@@ -47,8 +47,8 @@ const (
 	keptAccount    = "o"
 )
 
-// nativeHeaders are the headers that drivers keep.
-var nativeHeaders = map[string]func(*storage.Properties) *string{
+// NativeHeaders are the headers that drivers keep.
+var NativeHeaders = map[string]func(*storage.Properties) *string{
 	"Content-Type":        func(p *storage.Properties) *string { return &p.ContentType },
 	"Content-Encoding":    func(p *storage.Properties) *string { return &p.ContentEncoding },
 	"Content-Disposition": func(p *storage.Properties) *string { return &p.ContentDisposition },
@@ -74,7 +74,7 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
 			}
 			p.Metadata[own] = value
-		} else if field := nativeHeaders[name]; field != nil {
+		} else if field := NativeHeaders[name]; field != nil {
 			*field(&p) = value
 		} else {
 			kept.Set(keptHeader+name, value)
@@ -139,7 +139,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	o := &v.Object
 	o.Size, o.Properties.Class, o.Properties.Header = a.Size, a.StorageClass, http.Header{}
 	o.Properties.Class = cmp.Or(o.Properties.Class, state.Standard)
-	for name, field := range nativeHeaders {
+	for name, field := range NativeHeaders {
 		if value := *field(&a.Properties); value != "" {
 			o.Properties.Header[name] = []string{value}
 		}

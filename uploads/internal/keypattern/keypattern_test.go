@@ -1,4 +1,4 @@
-package uploads
+package keypattern_test
 
 import (
 	"strings"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 func TestInvalidPatterns(t *testing.T) {
@@ -31,7 +33,7 @@ func TestInvalidPatterns(t *testing.T) {
 		{"more than a key holds", "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", "1,024 bytes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, rule := parsePattern(row.pattern)
+			_, rule := keypattern.Parse(row.pattern)
 			require.Contains(t, rule, row.rule)
 		})
 	}
@@ -39,55 +41,55 @@ func TestInvalidPatterns(t *testing.T) {
 
 func TestPatternIsFilled(t *testing.T) {
 	at := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
-	p, rule := parsePattern("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
+	p, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
 	require.Empty(t, rule)
-	v := values{"user": "a.B_c-1", "kind": "avatar"}
-	require.Nil(t, p.check(v))
-	key := p.key(v, at, [randomBytes]byte{0: 0xFF, 15: 1}, ".jpg")
+	v := map[string]string{"user": "a.B_c-1", "kind": "avatar"}
+	_, flaw := p.Check(v)
+	require.Empty(t, flaw)
+	key := p.Key(v, at, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
-	require.True(t, p.matches(key, v))
-	require.True(t, p.matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
+	require.True(t, p.Matches(key, v))
+	require.True(t, p.Matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
 }
 
 func TestValuesThatAreUnsafe(t *testing.T) {
-	p, rule := parsePattern("users/{user}/{random}{ext}")
+	p, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
 	for _, row := range []struct {
 		name   string
-		values values
+		values map[string]string
 		field  string
 	}{
 		{"none", nil, "user"},
-		{"an empty one", values{"user": ""}, "user"},
-		{"one that has no place", values{"user": "1", "folder": "x"}, "folder"},
-		{"one of ours", values{"user": "1", "random": "mine"}, "random"},
-		{"a path", values{"user": "1/2"}, "user"},
-		{"a path above", values{"user": ".."}, "user"},
-		{"a point first", values{"user": ".git"}, "user"},
-		{"a point last", values{"user": "a."}, "user"},
-		{"a backslash", values{"user": `a\b`}, "user"},
-		{"a percent sign", values{"user": "%2e"}, "user"},
-		{"a space", values{"user": "a b"}, "user"},
-		{"a control character", values{"user": "a\n"}, "user"},
-		{"a letter that looks like one", values{"user": "раypal"}, "user"},
-		{"invalid UTF-8", values{"user": "\xff"}, "user"},
-		{"a long one", values{"user": strings.Repeat("a", 129)}, "user"},
+		{"an empty one", map[string]string{"user": ""}, "user"},
+		{"one that has no place", map[string]string{"user": "1", "folder": "x"}, "folder"},
+		{"one of ours", map[string]string{"user": "1", "random": "mine"}, "random"},
+		{"a path", map[string]string{"user": "1/2"}, "user"},
+		{"a path above", map[string]string{"user": ".."}, "user"},
+		{"a point first", map[string]string{"user": ".git"}, "user"},
+		{"a point last", map[string]string{"user": "a."}, "user"},
+		{"a backslash", map[string]string{"user": `a\b`}, "user"},
+		{"a percent sign", map[string]string{"user": "%2e"}, "user"},
+		{"a space", map[string]string{"user": "a b"}, "user"},
+		{"a control character", map[string]string{"user": "a\n"}, "user"},
+		{"a letter that looks like one", map[string]string{"user": "раypal"}, "user"},
+		{"invalid UTF-8", map[string]string{"user": "\xff"}, "user"},
+		{"a long one", map[string]string{"user": strings.Repeat("a", 129)}, "user"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			e := p.check(row.values)
-			require.NotNil(t, e)
-			require.Equal(t, InvalidValue, e.Code)
-			require.Equal(t, row.field, e.Field)
+			name, flaw := p.Check(row.values)
+			require.NotEmpty(t, flaw)
+			require.Equal(t, row.field, name)
 		})
 	}
 }
 
 func TestKeysThatThePatternDidNotMake(t *testing.T) {
-	p, rule := parsePattern("users/{user}/{yyyy}/{random}{ext}")
+	p, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
-	v := values{"user": "4"}
-	key := p.key(v, time.Now(), [randomBytes]byte{}, ".png")
-	require.True(t, p.matches(key, v))
+	v := map[string]string{"user": "4"}
+	key := p.Key(v, time.Now(), keypattern.Random{}, ".png")
+	require.True(t, p.Matches(key, v))
 	random := strings.Repeat("a", 26)
 	for _, other := range []string{
 		"", "users/4", "users/4/2026/" + random[1:] + ".png", "users/4/2026/" + random + "a.png",
@@ -96,7 +98,7 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 		"users/4/2026/" + strings.ToUpper(random) + ".png", "users/4/2026/" + random[2:] + "\r\n.png",
 		"users/4/2026/" + random + ".longerthananyextension", "x" + key, key + "/x",
 	} {
-		require.False(t, p.matches(other, v), "%q", other)
+		require.False(t, p.Matches(other, v), "%q", other)
 	}
 }
 
@@ -105,15 +107,17 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("1", "23", "12", "3")
 	f.Add("a-b", "c", "a", "b-c")
 	f.Add("2026", "x", "20262026", "x")
-	p, rule := parsePattern("{a}-{yyyy}/{mm}{b}/{random}{ext}")
+	p, rule := keypattern.Parse("{a}-{yyyy}/{mm}{b}/{random}{ext}")
 	require.Empty(f, rule)
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
-		first, second := values{"a": a, "b": b}, values{"a": c, "b": d}
-		if p.check(first) != nil || p.check(second) != nil {
+		first, second := map[string]string{"a": a, "b": b}, map[string]string{"a": c, "b": d}
+		_, flaw := p.Check(first)
+		_, other := p.Check(second)
+		if flaw != "" || other != "" {
 			return
 		}
-		key := p.key(first, time.Unix(1e9, 0), [randomBytes]byte{1, 2, 3}, ".jpg")
-		require.True(t, p.matches(key, first))
-		require.Equal(t, a == c && b == d, p.matches(key, second))
+		key := p.Key(first, time.Unix(1e9, 0), keypattern.Random{1, 2, 3}, ".jpg")
+		require.True(t, p.Matches(key, first))
+		require.Equal(t, a == c && b == d, p.Matches(key, second))
 	})
 }

@@ -1,4 +1,6 @@
-package uploads
+// Package fairshare bounds what all requests take of something at once, such that no owner of many
+// requests keeps it from the others.
+package fairshare
 
 import (
 	"context"
@@ -7,42 +9,42 @@ import (
 	"time"
 )
 
-// A memory bounds buffers of all tus uploads. If some wait, the next is one whose owner has least.
-type memory struct {
-	limit int64
-	wait  time.Duration // memoryWait; tests make it shorter
-	// spare is set if an owner may not have more than is free for others. Then many owners who
+// A Pool has the bytes of memory that requests share. If some wait, the next is one whose owner has least.
+type Pool struct {
+	Limit int64
+	Wait  time.Duration // how long a request waits for bytes
+	// Spare is set if an owner may not have more than is free for others. Then many owners who
 	// take what they can leave something for the next one.
-	spare bool
+	Spare bool
 
 	mu      sync.Mutex
 	used    int64
 	owners  map[string]int64 // what each of them has of used
-	waiting []*memoryWaiter
+	waiting []*waiter
 }
 
-type memoryWaiter struct {
+type waiter struct {
 	owner   string
 	bytes   int64
 	granted chan struct{}
 }
 
-func newMemory(limit int64) *memory {
-	return &memory{limit: limit, wait: memoryWait, owners: map[string]int64{}}
+const defaultWait = 30 * time.Second
+
+// New returns a pool of this many bytes. A request waits for at most 30 seconds.
+func New(limit int64) *Pool {
+	return &Pool{Limit: limit, Wait: defaultWait, owners: map[string]int64{}}
 }
 
-// newSharedMemory returns a memory of which each owner leaves some.
-func newSharedMemory(limit int64) *memory {
-	m := newMemory(limit)
-	m.spare = true
-	return m
+// Used returns how many bytes are taken.
+func (m *Pool) Used() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used
 }
 
-// memoryWait is how long a request waits for a buffer.
-const memoryWait = 30 * time.Second
-
-// try returns whether there is space for bytes, and takes it. Nobody may wait for space.
-func (m *memory) try(owner string, bytes int64) bool {
+// Try returns whether there is space for bytes, and takes it. Nobody may wait for space.
+func (m *Pool) Try(owner string, bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.waiting) > 0 || !m.fits(bytes) || !m.allows(owner, bytes) {
@@ -53,38 +55,38 @@ func (m *memory) try(owner string, bytes int64) bool {
 }
 
 // fits reports whether there is space for bytes. The lock is held.
-func (m *memory) fits(bytes int64) bool { return m.used+bytes <= m.limit || m.used == 0 }
+func (m *Pool) fits(bytes int64) bool { return m.used+bytes <= m.Limit || m.used == 0 }
 
 // allows reports whether owner may have bytes more. The lock is held.
-func (m *memory) allows(owner string, bytes int64) bool {
+func (m *Pool) allows(owner string, bytes int64) bool {
 	has := m.owners[owner]
-	return !m.spare || has == 0 || has+bytes <= m.limit-m.used-bytes
+	return !m.Spare || has == 0 || has+bytes <= m.Limit-m.used-bytes
 }
 
 // take gives bytes to owner. The lock is held.
-func (m *memory) take(owner string, bytes int64) {
+func (m *Pool) take(owner string, bytes int64) {
 	m.used += bytes
 	if m.owners[owner] += bytes; m.owners[owner] == 0 {
 		delete(m.owners, owner)
 	}
 }
 
-// contended reports whether a request waits for space.
-func (m *memory) contended() bool {
+// Contended reports whether a request waits for space.
+func (m *Pool) Contended() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.waiting) > 0
 }
 
-// acquire waits until there is space for bytes, and returns false after wait or if
+// Acquire waits until there is space for bytes, and returns false after Wait or if
 // ctx is done.
-func (m *memory) acquire(ctx context.Context, owner string, bytes int64) bool {
+func (m *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	m.mu.Lock()
-	w := &memoryWaiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
+	w := &waiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
 	m.waiting = append(m.waiting, w)
 	m.grant()
 	m.mu.Unlock()
-	timer := time.NewTimer(m.wait)
+	timer := time.NewTimer(m.Wait)
 	defer timer.Stop()
 	select {
 	case <-w.granted:
@@ -96,7 +98,7 @@ func (m *memory) acquire(ctx context.Context, owner string, bytes int64) bool {
 }
 
 // abandon removes w from the queue, and returns true if it was granted meanwhile.
-func (m *memory) abandon(w *memoryWaiter) bool {
+func (m *Pool) abandon(w *waiter) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := slices.Index(m.waiting, w)
@@ -108,8 +110,8 @@ func (m *memory) abandon(w *memoryWaiter) bool {
 	return false
 }
 
-// release returns bytes of owner.
-func (m *memory) release(owner string, bytes int64) {
+// Release returns bytes of owner.
+func (m *Pool) Release(owner string, bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.take(owner, -bytes)
@@ -117,7 +119,7 @@ func (m *memory) release(owner string, bytes int64) {
 }
 
 // grant wakes those that fit. The lock is held.
-func (m *memory) grant() {
+func (m *Pool) grant() {
 	for i := m.next(); i >= 0 && m.fits(m.waiting[i].bytes); i = m.next() {
 		w := m.waiting[i]
 		m.take(w.owner, w.bytes)
@@ -127,7 +129,7 @@ func (m *memory) grant() {
 }
 
 // next returns the index of the first waiter whose owner has least, or -1. The lock is held.
-func (m *memory) next() int {
+func (m *Pool) next() int {
 	next := -1
 	for i, w := range m.waiting {
 		if m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {

@@ -1,4 +1,6 @@
-package uploads
+// Package keypattern makes the keys of files, of fixed text, of what the application says, and of what
+// nobody can guess. It knows neither files nor HTTP.
+package keypattern
 
 import (
 	"encoding/base32"
@@ -10,15 +12,25 @@ import (
 	"github.com/omnibucket/storage/internal/timeid"
 )
 
-// values fill the named places of a pattern.
-type values map[string]string
-
 const (
-	randomBytes = 16
-	maxValue    = 128  // bytes
-	maxSuffix   = 16   // bytes of an extension, with its dot
-	maxKey      = 1024 // bytes, the limit of stores
+	maxValue  = 128  // bytes
+	maxSuffix = 16   // bytes of an extension, with its dot
+	maxKey    = 1024 // bytes, the limit of stores
 )
+
+// User is the place for the ID of a user. A pattern need not have it.
+const User = "user"
+
+// A Random is what makes a key unique.
+type Random [16]byte
+
+// String returns it as 26 letters and digits.
+func (r Random) String() string { return randomText.EncodeToString(r[:]) }
+
+// IsRandom reports whether text can be a Random.
+func IsRandom(text string) bool {
+	return len(text) == ownNames["random"] && strings.Trim(text, randomAlphabet) == ""
+}
 
 // randomText encodes 16 bytes as 26 characters that no file system confuses, whether
 // or not it ignores case.
@@ -29,25 +41,25 @@ const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
 // A place is a part of a pattern: fixed text, or a name in braces.
 type place struct{ literal, name string }
 
-// A pattern makes keys. A key can be read in only one way, because everything but the
+// A Pattern makes keys. A key can be read in only one way, because everything but the
 // values has a known length and a segment has at most one value.
-type pattern struct {
-	text   string
+type Pattern struct {
+	Text   string
+	Values []string // the names that the application fills
 	places []place
-	values []string // the names that the application fills
 }
 
 // ownNames has the names that this package fills, and their length in bytes.
 var ownNames = map[string]int{
 	"yyyy": 4, "mm": 2, "dd": 2,
-	"random": (randomBytes*8 + 4) / 5,
+	"random": (len(Random{})*8 + 4) / 5,
 	"id":     timeid.Length,
 	"ext":    maxSuffix,
 }
 
-// parsePattern returns the pattern, or the rule that it breaks.
-func parsePattern(text string) (*pattern, string) {
-	p := &pattern{text: text}
+// Parse returns the pattern, or the rule that it breaks.
+func Parse(text string) (*Pattern, string) {
+	p := &Pattern{Text: text}
 	length := 0
 	for rest := text; rest != ""; {
 		open := strings.IndexByte(rest, '{')
@@ -67,10 +79,10 @@ func parsePattern(text string) (*pattern, string) {
 		width, own := ownNames[name]
 		if !own {
 			width = maxValue
-			if slices.Contains(p.values, name) {
+			if slices.Contains(p.Values, name) {
 				return nil, fmt.Sprintf("has {%s} twice", name)
 			}
-			p.values = append(p.values, name)
+			p.Values = append(p.Values, name)
 		}
 		p.places = append(p.places, place{name: name})
 		length += width
@@ -83,23 +95,23 @@ func parsePattern(text string) (*pattern, string) {
 }
 
 // problem returns the rule that the pattern as a whole breaks, or "".
-func (p *pattern) problem() string {
-	switch strings.Count(p.text, "{random}") + strings.Count(p.text, "{id}") {
+func (p *Pattern) problem() string {
+	switch strings.Count(p.Text, "{random}") + strings.Count(p.Text, "{id}") {
 	case 0:
 		return "must have {random}, so that keys are unique"
 	case 1:
 	default:
 		return "has {random} twice"
 	}
-	if before, after, found := strings.Cut(p.text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}") && !strings.HasSuffix(before, "{id}")) {
+	if before, after, found := strings.Cut(p.Text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}") && !strings.HasSuffix(before, "{id}")) {
 		return "may have {ext} only at its end, after {random}"
 	}
-	for segment := range strings.SplitSeq(p.text, "/") {
+	for segment := range strings.SplitSeq(p.Text, "/") {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
 			return `must not have a segment that is empty or begins or ends with "."`
 		}
 		named := 0
-		for _, name := range p.values {
+		for _, name := range p.Values {
 			named += strings.Count(segment, "{"+name+"}")
 		}
 		if named > 1 {
@@ -107,7 +119,7 @@ func (p *pattern) problem() string {
 		}
 	}
 	for _, pl := range p.places {
-		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !isSafe(r) }); i >= 0 {
+		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !IsSafe(r) }); i >= 0 {
 			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`, pl.literal)
 		}
 	}
@@ -124,33 +136,35 @@ func isName(name string) bool {
 	return name != ""
 }
 
-func isSafe(r rune) bool {
+// IsSafe reports whether a value may have r.
+func IsSafe(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// check checks that there is a valid value for each name, and no other value.
-func (p *pattern) check(v values) *Error {
-	for name := range v {
-		if name != userValue && !slices.Contains(p.values, name) {
-			return refuse(CleanName(name), InvalidValue, "This value is not part of the file's key.")
+// Check checks that there is a valid value for each name, and no other value. It returns the name of one
+// that is not, and a sentence about it, or "".
+func (p *Pattern) Check(values map[string]string) (name, flaw string) {
+	for name := range values {
+		if name != User && !slices.Contains(p.Values, name) {
+			return name, "This value is not part of the file's key."
 		}
 	}
-	for _, name := range p.values {
-		value, given := v[name]
+	for _, name := range p.Values {
+		value, given := values[name]
 		switch {
 		case !given || value == "":
-			return refuse(name, InvalidValue, "This value is missing.")
+			return name, "This value is missing."
 		case len(value) > maxValue:
-			return refuse(name, InvalidValue, "This value is longer than 128 characters.")
-		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !isSafe(r) }):
-			return refuse(name, InvalidValue, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`)
+			return name, "This value is longer than 128 characters."
+		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) }):
+			return name, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`
 		}
 	}
-	return nil
+	return "", ""
 }
 
-// key fills the pattern. The values have been checked.
-func (p *pattern) key(v values, at time.Time, random [randomBytes]byte, extension string) string {
+// Key fills the pattern. The values have been checked.
+func (p *Pattern) Key(values map[string]string, at time.Time, random Random, extension string) string {
 	var b strings.Builder
 	for _, pl := range p.places {
 		switch pl.name {
@@ -163,22 +177,22 @@ func (p *pattern) key(v values, at time.Time, random [randomBytes]byte, extensio
 		case "dd":
 			fmt.Fprintf(&b, "%02d", at.UTC().Day())
 		case "random":
-			b.WriteString(randomText.EncodeToString(random[:]))
+			b.WriteString(random.String())
 		case "id":
 			b.WriteString(timeid.New(at, random))
 		case "ext":
-			if isExtension(extension) {
+			if IsExtension(extension) {
 				b.WriteString(extension)
 			}
 		default:
-			b.WriteString(v[pl.name])
+			b.WriteString(values[pl.name])
 		}
 	}
 	return b.String()
 }
 
-// matches reports whether the pattern could have made key from these values.
-func (p *pattern) matches(key string, v values) bool {
+// Matches reports whether the pattern could have made key from these values.
+func (p *Pattern) Matches(key string, values map[string]string) bool {
 	for _, pl := range p.places {
 		want, width := pl.literal, ownNames[pl.name]
 		switch pl.name {
@@ -189,7 +203,7 @@ func (p *pattern) matches(key string, v values) bool {
 			}
 			want = key[:width]
 		case "random":
-			if len(key) < width || strings.Trim(key[:width], randomAlphabet) != "" {
+			if len(key) < width || !IsRandom(key[:width]) {
 				return false
 			}
 			want = key[:width]
@@ -199,9 +213,9 @@ func (p *pattern) matches(key string, v values) bool {
 			}
 			want = key[:width]
 		case "ext":
-			return isExtension(key)
+			return IsExtension(key)
 		default:
-			want = v[pl.name]
+			want = values[pl.name]
 		}
 		if !strings.HasPrefix(key, want) {
 			return false
@@ -211,9 +225,9 @@ func (p *pattern) matches(key string, v values) bool {
 	return key == ""
 }
 
-// isExtension accepts any extension that detection could return, because other types
+// IsExtension accepts any extension that detection could return, because other types
 // may have been allowed when the file was stored. Some types have none.
-func isExtension(text string) bool {
+func IsExtension(text string) bool {
 	name, pointed := strings.CutPrefix(text, ".")
 	if !pointed {
 		return text == ""

@@ -1,0 +1,58 @@
+package uploads_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A Target says how a file is stored, and leaves the key and a type that it does not name to the rules.
+func TestATargetSaysHowAFileIsStored(t *testing.T) {
+	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: 100}
+	for name, send := range map[string]func(s *uploads.Service, body string) (*uploads.File, error){
+		"Store": func(s *uploads.Service, body string) (*uploads.File, error) {
+			return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(body), Name: "a.txt", User: uploads.User{ID: alice}, Target: &target})
+		},
+		"pieces": func(s *uploads.Service, body string) (*uploads.File, error) {
+			p := piece(1, 1, body)
+			p.Target, p.Name = &target, "a.txt"
+			return s.PutPiece(t.Context(), p)
+		},
+	} {
+		for _, row := range []struct {
+			name                string
+			rules               rules.Rules
+			key, kind, disposes string
+		}{
+			{"judged", rules.Rules{Types: []string{"text/plain"}}, `^alice/[a-z2-7]{26}\.txt$`, "text/plain; charset=utf-8", "attachment"},
+			{"not judged", rules.Any(0), `^alice/[a-z2-7]{26}\.txt$`, "text/plain; charset=utf-8", ""},
+		} {
+			t.Run(name+", "+row.name, func(t *testing.T) {
+				b := memstore.New()
+				s, err := uploads.New(b, uploads.Config{Rules: row.rules, Key: "{user}/{random}{ext}"})
+				require.NoError(t, err)
+				_, err = send(s, strings.Repeat("x", 101))
+				require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))
+				f, err := send(s, "some text")
+				require.NoError(t, err)
+				require.Regexp(t, row.key, f.Key)
+				attrs, err := b.Attrs(t.Context(), f.Key)
+				require.NoError(t, err)
+				require.Equal(t, target.CacheControl, attrs.CacheControl)
+				require.Equal(t, target.Metadata, attrs.Metadata)
+				require.Equal(t, row.kind, attrs.ContentType)
+				require.Equal(t, row.disposes, attrs.ContentDisposition)
+			})
+		}
+	}
+	s := takesPieces(t, memstore.New(), uploads.Config{})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), User: uploads.User{ID: alice}, Target: &uploads.Target{Key: "mine"}})
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
