@@ -10,7 +10,7 @@ import (
 // addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "azblob",
-	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version"},
+	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version", "credentials"},
 	Bucket:      "container",
 	Account:     "azblob://?account=name",
 	Credentials: "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY",
@@ -25,7 +25,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	query := u.Query()
-	c.Account, c.Endpoint = query.Get("account"), query.Get("endpoint")
+	c.Account, c.Endpoint, c.Credentials = query.Get("account"), query.Get("endpoint"), query.Get("credentials")
 	c.EncryptionScope, c.APIVersion = query.Get("encryption_scope"), query.Get("api_version")
 	if key := query.Get("kms_key"); key != "" {
 		if c.EncryptionScope != "" && c.EncryptionScope != key {

@@ -25,8 +25,8 @@
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //
 // Importing the package registers the scheme azblob, as in azblob://photos, with
-// the parameters account=, endpoint=, anonymous=, api_version= and encryption_scope=, which may be
-// named kms_key= as with other providers. The address of an account, for
+// the parameters account=, endpoint=, anonymous=, credentials=, api_version= and encryption_scope=,
+// which may be named kms_key= as with other providers. The address of an account, for
 // [storage.OpenService], is the same without a container's name. Credentials come
 // from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
 // with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none is set, they come from
@@ -77,6 +77,16 @@ type Config struct {
 	ConnectionString string                 // has the account, and its key or a shared access signature
 	Credential       azcore.TokenCredential // of Microsoft Entra ID
 	Anonymous        bool                   // requests carry no credentials, for a public container
+	// Credentials is the name of credentials, for programs with several accounts. Only variables
+	// with the name before them are read then: <NAME>_AZURE_STORAGE_CONNECTION_STRING, or
+	// <NAME>_AZURE_STORAGE_ACCOUNT with <NAME>_AZURE_STORAGE_KEY or
+	// <NAME>_AZURE_STORAGE_SAS_TOKEN, or those of an identity of Microsoft Entra ID.
+	// These are <NAME>_AZURE_CLIENT_ID and <NAME>_AZURE_TENANT_ID with
+	// <NAME>_AZURE_CLIENT_SECRET, <NAME>_AZURE_CLIENT_CERTIFICATE_PATH (and its _PASSWORD) or
+	// <NAME>_AZURE_FEDERATED_TOKEN_FILE. Without the others, the client's id is that of a
+	// managed identity. The name is in upper case there, with an underscore for each character
+	// that is no letter or digit. If no variable has it, opening fails with Unauthenticated.
+	Credentials string
 
 	// Client is a client of the SDK. Its settings and credential are kept, but
 	// each call turns its retries off. If Key or Credential is set too, it signs

@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/named"
 )
 
 // The emulator's account, whose key is public.
@@ -35,7 +36,7 @@ type settings struct {
 
 func checkConfig(c Config) error {
 	given := 0
-	for _, there := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous} {
+	for _, there := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous, c.Credentials != ""} {
 		if there {
 			given++
 		}
@@ -52,13 +53,13 @@ func checkConfig(c Config) error {
 	case !validVersion(c.APIVersion):
 		return argument.Invalid("Config.APIVersion (api_version=)", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
-		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "must not be set together", "")
-	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
+		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous", "must not be set together", "")
+	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous || c.HTTPClient != nil):
 		return argument.Invalid("Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs")
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
-	return nil
+	return named.Credentials(c.Credentials).Check()
 }
 
 // validVersion reports whether this package supports a service version.
@@ -71,10 +72,11 @@ func validVersion(version string) bool {
 }
 
 // resolveSettings returns the settings of a Config. If it has no credential, they
-// are completed from the environment.
+// are completed from the environment, or from its variables with the name of the credentials.
 func resolveSettings(c Config) (*settings, error) {
 	s := &settings{name: c.Account, key: c.Key, token: c.Credential, anonymous: c.Anonymous}
 	s.sas = strings.TrimPrefix(c.SASToken, "?")
+	name := named.Credentials(c.Credentials)
 	endpoint := c.Endpoint
 	if c.Client != nil {
 		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
@@ -88,16 +90,28 @@ func resolveSettings(c Config) (*settings, error) {
 	}
 	silent := !s.anonymous && s.key == "" && s.sas == "" && s.token == nil && c.Client == nil
 	if silent {
-		given, err := s.fromEnvironment(endpoint)
+		get := os.Getenv
+		if c.Credentials != "" {
+			get = name.Get
+		}
+		given, err := s.fromEnvironment(endpoint, get)
 		if err != nil {
 			return nil, err
 		}
-		endpoint = given
+		if endpoint = given; endpoint == "" && s.name == "" && c.Credentials != "" {
+			return nil, noneNamed(name)
+		}
 	}
 	if err := s.resolveEndpoint(endpoint); err != nil {
 		return nil, err
 	}
-	if silent && s.key == "" && s.sas == "" {
+	switch {
+	case !silent || s.key != "" || s.sas != "":
+	case c.Credentials != "":
+		if err := s.useNamed(name); err != nil {
+			return nil, err
+		}
+	default:
 		s.useDefaults()
 	}
 	return s, s.parseKey()
@@ -126,9 +140,9 @@ func (s *settings) resolveEndpoint(endpoint string) error {
 	return nil
 }
 
-// fromEnvironment sets the credentials that the environment has for the account.
+// fromEnvironment sets the credentials that the variables of get have for the account.
 // If the account is not known, it sets that too.
-func (s *settings) fromEnvironment(endpoint string) (string, error) {
+func (s *settings) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	name := s.name
 	if endpoint != "" && name == "" {
 		u, told, err := parseEndpoint(endpoint, "")
@@ -139,7 +153,7 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 			name = u.Host // no account of the environment has this name
 		}
 	}
-	if text := os.Getenv("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
+	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
 		from, err := parseConnectionString(text)
 		if err != nil {
 			return "", err
@@ -150,10 +164,10 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 			return endpoint, nil
 		}
 	}
-	if own := os.Getenv("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
+	if own := get("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
 		s.name = own
-		if s.key = os.Getenv("AZURE_STORAGE_KEY"); s.key == "" {
-			s.sas = strings.TrimPrefix(os.Getenv("AZURE_STORAGE_SAS_TOKEN"), "?")
+		if s.key = get("AZURE_STORAGE_KEY"); s.key == "" {
+			s.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 		}
 	}
 	return endpoint, nil
@@ -192,13 +206,15 @@ type sharedIdentity struct {
 func (a *account) identify(c Config) {
 	shared := sharedIdentity{endpoint: a.endpoint.String()}
 	switch _, chain := a.token.(*defaultChain); {
-	case c.Client != nil || a.token != nil && !chain:
+	case c.Client != nil || c.Credential != nil:
 		a.identity = a
 		return
 	case a.sharedKey != nil:
 		shared.kind = "key"
 	case chain:
 		shared.kind = "chain"
+	case a.token != nil:
+		shared.kind = "named " + c.Credentials
 	case a.sas != "":
 		shared.kind, shared.secret = "sas", sha256.Sum256([]byte(a.sas))
 	default:

@@ -24,7 +24,7 @@ import (
 func inEnvironment(t *testing.T, settings map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "AZURE_") {
+		if name, _, _ := strings.Cut(pair, "="); strings.Contains(name, "AZURE_") {
 			t.Setenv(name, "")
 		}
 	}
@@ -64,6 +64,30 @@ func TestResolveSettings(t *testing.T) {
 		"an account": {
 			Config{Account: "acme"}, nil,
 			"https://acme.blob.core.windows.net", "acme", "chain",
+		},
+		"named credentials: a connection string": {
+			Config{Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": connecting, "AZURE_STORAGE_ACCOUNT": "other", "AZURE_STORAGE_KEY": otherKey},
+			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+		},
+		"named credentials: an account and its key": {
+			Config{Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_KEY": someKey},
+			"https://acme.blob.core.windows.net", "acme", "key some key",
+		},
+		"named credentials: a signature": {
+			Config{Account: "acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+		},
+		"named credentials: a service principal with a secret": {
+			Config{Account: "acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"},
+			"https://acme.blob.core.windows.net", "acme", "token",
+		},
+		"named credentials: a service principal with a federated token": {
+			Config{Endpoint: "http://127.0.0.1:10000/acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_FEDERATED_TOKEN_FILE": "/token"},
+			"http://127.0.0.1:10000/acme", "acme", "token",
+		},
+		"named credentials: a managed identity": {
+			Config{Account: "acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"},
+			"https://acme.blob.core.windows.net", "acme", "token",
 		},
 		"an account and its key": {
 			Config{Account: "acme", Key: someKey}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "x=y"},
@@ -197,6 +221,8 @@ func TestInvalidConfig(t *testing.T) {
 		"no account":                          {},
 		"an account that is an address":       {Account: "acme.blob.core.windows.net"},
 		"a key and a signature":               {Account: "acme", Key: someKey, SASToken: "x"},
+		"a key and named credentials":         {Account: "acme", Key: someKey, Credentials: "old-store"},
+		"a name that is none":                 {Account: "acme", Credentials: "a b"},
 		"a key and Anonymous":                 {Account: "acme", Key: someKey, Anonymous: true},
 		"a key that is none":                  {Account: "acme", Key: "!"},
 		"a key without an account":            {Endpoint: "https://blobs.example.com", Key: someKey},
@@ -224,6 +250,35 @@ func TestInvalidConfig(t *testing.T) {
 	}
 	_, err = Open(t.Context(), Config{Account: "acme"})
 	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
+}
+
+func TestNamedCredentialsThatNothingHas(t *testing.T) {
+	const says = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
+	for name, row := range map[string]struct {
+		config Config
+		env    map[string]string
+	}{
+		"no variable":                         {Config{}, nil},
+		"an account of the address":           {Config{Account: "acme"}, nil},
+		"the environment's own":               {Config{Account: "acme"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": someKey}},
+		"those of another account":            {Config{Account: "other"}, map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": connecting}},
+		"the emulator's account":              {Config{Endpoint: emulatorEndpoint}, nil},
+		"a machine's identity off Azure":      {Config{Endpoint: "https://blobs.example.com/acme"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"}},
+		"a tenant without a client's id":      {Config{Account: "acme"}, map[string]string{"OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"}},
+		"a certificate that cannot be opened": {Config{Account: "acme"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEnvironment(t, row.env)
+			row.config.Bucket, row.config.Credentials = "photos", "old-store"
+			_, err := Open(t.Context(), row.config)
+			require.ErrorIs(t, err, storage.Unauthenticated)
+			if !strings.Contains(name, "certificate") {
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, says, e.Hint)
+			}
+		})
+	}
 }
 
 func TestAddresses(t *testing.T) {

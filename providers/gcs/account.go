@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/named"
 )
 
 // An account has the settings and clients that buckets of one endpoint and one
@@ -40,11 +41,14 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
+	c, err := withNamed(c)
+	if err != nil {
+		return nil, err
+	}
 	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, kmsKey: c.KMSKey, userProject: c.UserProject}
 	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
-	var err error
 	if !a.anonymous {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
@@ -66,6 +70,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
+	case c.Credentials != "" && (credentials || c.Anonymous):
+		return argument.Invalid("Config.Credentials", "must not be set with other credentials or Anonymous", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:
 		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
 	case credentials && c.Anonymous:
@@ -73,9 +79,11 @@ func checkConfig(c Config) error {
 	case strings.ContainsFunc(c.UserProject, isInvalidInBucket):
 		return argument.Invalid("Config.UserProject", "must be a project's name or number", "")
 	case c.KMSKey != "":
-		return checkKMSKey("Config.KMSKey", c.KMSKey)
+		if err := checkKMSKey("Config.KMSKey", c.KMSKey); err != nil {
+			return err
+		}
 	}
-	return nil
+	return named.Credentials(c.Credentials).Check()
 }
 
 // connect makes the clients. They follow no redirects: a resumable upload

@@ -11,7 +11,7 @@ import (
 // addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "gs",
-	Params:      []string{"project", "endpoint", "anonymous", "signing_key", "kms_key", "user_project"},
+	Params:      []string{"project", "endpoint", "anonymous", "signing_key", "kms_key", "user_project", "credentials"},
 	Bucket:      "bucket",
 	Account:     "gs://",
 	Credentials: "application default credentials, GOOGLE_APPLICATION_CREDENTIALS",
@@ -26,7 +26,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	query := u.Query()
-	c.Project, c.Endpoint = query.Get("project"), query.Get("endpoint")
+	c.Project, c.Endpoint, c.Credentials = query.Get("project"), query.Get("endpoint"), query.Get("credentials")
 	c.KMSKey, c.UserProject = query.Get("kms_key"), query.Get("user_project")
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err

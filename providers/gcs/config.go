@@ -62,7 +62,7 @@ const provider = "gcs"
 
 // Config configures a bucket. Opening it makes no request. The first of these
 // that is set has the credentials: STORAGE_EMULATOR_HOST, whose emulator
-// gets none; CredentialsJSON or TokenSource. If Anonymous is set, or if Endpoint
+// gets none; CredentialsJSON, TokenSource or Credentials. If Anonymous is set, or if Endpoint
 // is not one of Google's, there are none. Otherwise the first request looks up
 // application default credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file,
 // Google's metadata service. Only that last case asks the metadata service.
@@ -82,7 +82,12 @@ type Config struct {
 
 	CredentialsJSON []byte             // the content of a key file or credential configuration from a trusted source
 	TokenSource     oauth2.TokenSource // of access tokens; it must cache them itself
-	Anonymous       bool               // requests carry no credentials
+	// Credentials is the name of credentials, for programs with several accounts. The variable
+	// <NAME>_GOOGLE_APPLICATION_CREDENTIALS has the path of their file, a key file or credential
+	// configuration; the name is in upper case there, with an underscore for each character that is
+	// no letter or digit. If the variable is not set, opening fails with Unauthenticated.
+	Credentials string
+	Anonymous   bool // requests carry no credentials
 
 	// UserProject is the project that is billed for the requests, as buckets whose
 	// requester pays need; signed URLs name it too. "" means the quota project of

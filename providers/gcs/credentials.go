@@ -9,6 +9,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"sync/atomic"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/named"
 )
 
 // scopes are the scopes of a token: objects, buckets and their policies, and the
@@ -55,6 +57,27 @@ func newCredentials(c Config) (*credentials, error) {
 	}
 	own.found.Store(found)
 	return own, nil
+}
+
+// withNamed returns a Config with the file of the credentials that it names.
+func withNamed(c Config) (Config, error) {
+	if c.Credentials == "" {
+		return c, nil
+	}
+	name := named.Credentials(c.Credentials)
+	path := name.Get("GOOGLE_APPLICATION_CREDENTIALS")
+	if path == "" {
+		return c, name.Missing(name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to the path of a key file or credential configuration")
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set " + name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to a file that can be read"}
+	}
+	if _, err := credentialsOf(file); err != nil {
+		return c, argument.Invalid("the file of "+name.Variable("GOOGLE_APPLICATION_CREDENTIALS"), "must be a valid key file or credential configuration", "")
+	}
+	c.CredentialsJSON = file
+	return c, nil
 }
 
 // credentialsOf returns the credentials in the content of a file.

@@ -2,7 +2,11 @@ package gcs
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -239,4 +243,76 @@ type recordingTransport struct{ header http.Header }
 func (r *recordingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	r.header = request.Header
 	return nil, errRecorded
+}
+
+func TestCredentialsByName(t *testing.T) {
+	files := t.TempDir()
+	for name, content := range map[string][]byte{"old": authorizedUser(t, "old-payer"), "new": authorizedUser(t, "new-payer"), "none": []byte("S3CR3T")} {
+		require.NoError(t, os.WriteFile(filepath.Join(files, name), content, 0o600))
+	}
+	for _, row := range []struct {
+		name, credentials, file string
+		quota                   string
+		fails                   storage.Code
+		hint                    string
+	}{
+		{name: "one account", credentials: "old-store", file: "old", quota: "old-payer"},
+		{name: "another one", credentials: "old-store", file: "new", quota: "new-payer"},
+		{name: "nothing has the name", credentials: "other", fails: storage.Unauthenticated, hint: "set OTHER_GOOGLE_APPLICATION_CREDENTIALS to the path of a key file or credential configuration"},
+		{name: "there is no such file", credentials: "old-store", file: "missing", fails: storage.Unauthenticated},
+		{name: "a file of something else", credentials: "old-store", file: "none", fails: storage.InvalidArgument},
+		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, nil)
+			if row.file != "" {
+				t.Setenv("OLD_STORE_GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(files, row.file))
+			}
+			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: row.credentials})
+			if row.fails != "" {
+				require.ErrorIs(t, err, row.fails)
+				require.NotContains(t, err.Error(), "S3CR3T")
+				if row.hint != "" {
+					require.Equal(t, row.hint, err.(*storage.Error).Hint)
+				}
+				return
+			}
+			require.NoError(t, err)
+			found, err := d.(*objectDriver).account.credentials.get()
+			require.NoError(t, err)
+			quota, err := found.QuotaProjectID(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, row.quota, quota)
+			require.NoError(t, d.Close())
+		})
+	}
+}
+
+// Two identities of Google in one program: each of their requests has its own token.
+func TestTwoIdentitiesByAddress(t *testing.T) {
+	alone(t, nil)
+	server := newStandIn(t, stored)
+	for _, name := range []string{"old", "new"} {
+		tokens := newStandIn(t, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"token-of-` + name + `","expires_in":3600,"token_type":"Bearer"}`})
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		require.NoError(t, err)
+		encoded, err := x509.MarshalPKCS8PrivateKey(key)
+		require.NoError(t, err)
+		content, err := json.Marshal(map[string]string{
+			"type": "service_account", "client_email": name + "@example.iam.gserviceaccount.com", "private_key_id": "id", "token_uri": tokens.server.URL,
+			"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
+		})
+		require.NoError(t, err)
+		file := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(file, content, 0o600))
+		t.Setenv(strings.ToUpper(name)+"_GOOGLE_APPLICATION_CREDENTIALS", file)
+	}
+	for _, name := range []string{"old", "new", "old"} {
+		b, err := storage.Open(t.Context(), "gs://photos?credentials="+name+"&endpoint="+server.server.URL)
+		require.NoError(t, err)
+		_, err = b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, "Bearer token-of-"+name, server.server.Last(t).Header.Get("Authorization"))
+		require.NoError(t, storage.Close(b))
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/named"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -52,6 +53,10 @@ type account struct {
 // newAccount reads a Config except for Config.Bucket. It sends no request.
 func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
+		return nil, err
+	}
+	c, err := withNamed(ctx, c)
+	if err != nil {
 		return nil, err
 	}
 	s, err := sdkOptions(ctx, c)
@@ -90,10 +95,12 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
 		return argument.Invalid("Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config")
+	case c.Credentials != "" && (static || c.Anonymous || c.AWS != nil || c.Client != nil):
+		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
 		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
 	}
-	return nil
+	return named.Credentials(c.Credentials).Check()
 }
 
 // configureClient sets the options that this package needs, whatever the client was
@@ -165,6 +172,8 @@ func (a *account) identify(c Config) {
 		a.identity = sharedIdentity{endpoint, "anonymous", a.expectedOwner}
 	case c.AccessKeyID != "":
 		a.identity = sharedIdentity{endpoint, "key " + c.AccessKeyID, a.expectedOwner}
+	case c.Credentials != "":
+		a.identity = sharedIdentity{endpoint, "profile " + c.Credentials, a.expectedOwner}
 	default:
 		a.identity = sharedIdentity{endpoint, "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE"), a.expectedOwner}
 	}

@@ -11,7 +11,7 @@ import (
 // addresses describes what parseAddress reads.
 var addresses = address.Form{
 	Scheme:      "s3",
-	Params:      []string{"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key", "bucket_key", "anonymous"},
+	Params:      []string{"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key", "bucket_key", "anonymous", "credentials"},
 	Bucket:      "bucket",
 	Account:     "s3://",
 	Credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -25,7 +25,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	query := u.Query()
-	c.Region, c.Endpoint = query.Get("region"), query.Get("endpoint")
+	c.Region, c.Endpoint, c.Credentials = query.Get("region"), query.Get("endpoint"), query.Get("credentials")
 	if query.Has("path_style") {
 		var style bool
 		if style, err = address.Flag(query, "path_style", false); err != nil {

@@ -18,8 +18,8 @@
 //
 // The package registers addresses like s3://photos, with the parameters region=,
 // endpoint=, path_style=, profile=, request_payer=, expected_bucket_owner=, kms_key=,
-// bucket_key= and anonymous=. The address of an account, for [storage.OpenService], has no
-// bucket name.
+// bucket_key=, anonymous= and credentials=. The address of an account, for
+// [storage.OpenService], has no bucket name.
 package s3
 
 import (
@@ -40,8 +40,8 @@ const provider = "s3"
 
 // A Config has the bucket, its server and the credentials.
 //
-// Credentials come from Client, from AWS, or from AccessKeyID and SecretKey. Anonymous
-// means none. Two of these are InvalidArgument. If Client or AWS has no credentials and
+// Credentials come from Client, from AWS, from AccessKeyID and SecretKey, or by their name
+// (Credentials). Anonymous means none. Two of these are InvalidArgument. If Client or AWS has no credentials and
 // Config has none either, requests are anonymous. Without any of them, the SDK's default
 // chain has the credentials (environment, shared files, container, instance). No request
 // is sent to a metadata service for static credentials, an anonymous bucket, or an
@@ -96,6 +96,12 @@ type Config struct {
 	SecretKey    string
 	SessionToken string
 	Anonymous    bool
+	// Credentials is the name of credentials, for programs with several accounts: a profile of
+	// AWS's shared files, or else what precedes the variables <NAME>_AWS_ACCESS_KEY_ID,
+	// <NAME>_AWS_SECRET_ACCESS_KEY, <NAME>_AWS_SESSION_TOKEN and <NAME>_AWS_REGION. The name is
+	// in upper case there, with an underscore for each character that is no letter or digit. If
+	// neither has it, opening fails with Unauthenticated.
+	Credentials string
 
 	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client
 	// and logging are used. With a ClientLogMode, the SDK sends all requests, which is

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/named"
 )
 
 // sdkOptions returns the SDK's options of the Config: those of a client, of a
@@ -40,8 +42,41 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 			return optionsWithCABundle()
 		}
 		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	case c.Credentials != "":
+		return fromChain(ctx, c, config.WithSharedConfigProfile(c.Credentials))
 	}
 	return fromChain(ctx, c)
+}
+
+// withNamed returns a Config with the credentials of the variables with its name. If the shared files
+// have a profile with the name, that remains for sdkOptions.
+func withNamed(ctx context.Context, c Config) (Config, error) {
+	if c.Credentials == "" {
+		return c, nil
+	}
+	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, sharedFiles)
+	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok || missing.Profile != c.Credentials {
+		return c, nil // fromChain says what is wrong with the files
+	}
+	name := named.Credentials(c.Credentials)
+	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get("AWS_ACCESS_KEY_ID"), name.Get("AWS_SECRET_ACCESS_KEY"), name.Get("AWS_SESSION_TOKEN")
+	c.Region = cmp.Or(c.Region, name.Get("AWS_REGION"))
+	if c.AccessKeyID == "" || c.SecretKey == "" {
+		return c, name.Missing(name.Variable("AWS_ACCESS_KEY_ID")+" and "+name.Variable("AWS_SECRET_ACCESS_KEY"), "add the profile "+c.Credentials+" to the shared files of AWS")
+	}
+	return c, nil
+}
+
+// sharedFiles names the shared files of AWS that the environment has in place of the usual ones.
+func sharedFiles(o *config.LoadSharedConfigOptions) {
+	o.Logger = logging.Nop{}
+	env, _ := config.NewEnvConfig() // fromChain reports a variable that is not valid
+	if env.SharedConfigFile != "" {
+		o.ConfigFiles = []string{env.SharedConfigFile}
+	}
+	if env.SharedCredentialsFile != "" {
+		o.CredentialsFiles = []string{env.SharedCredentialsFile}
+	}
 }
 
 // fromChain loads the default chain from the environment and files. It sends no request
@@ -104,10 +139,10 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	}
 	if c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) && fromMetadata(s.Credentials) {
-		a.credentials = noCredentials{}
+		a.credentials = noCredentials{credentialsHint(c)}
 		return
 	}
-	a.credentials = credentialErrors{s.Credentials}
+	a.credentials = credentialErrors{s.Credentials, credentialsHint(c)}
 }
 
 // fromMetadata reports whether credentials come from a metadata service of Amazon's: that
@@ -116,19 +151,28 @@ func fromMetadata(p aws.CredentialsProvider) bool {
 	return aws.IsCredentialsProvider(p, (*ec2rolecreds.Provider)(nil)) || aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
 }
 
-const credentialsHint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or anonymous=true for a public bucket"
+// credentialsHint says what to do if the chain of a Config has no credentials.
+func credentialsHint(c Config) string {
+	if c.Credentials != "" {
+		return "check what the profile " + c.Credentials + " says of credentials in the shared files of AWS"
+	}
+	return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or anonymous=true for a public bucket"
+}
 
 // noCredentials replaces credentials of Amazon's metadata service for a server that is
 // not Amazon's.
-type noCredentials struct{}
+type noCredentials struct{ hint string }
 
-func (noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: credentialsHint}
+func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.hint}
 }
 
 // credentialErrors reports a failure to get credentials as such. The SDK would report a
 // failure of the request.
-type credentialErrors struct{ from aws.CredentialsProvider }
+type credentialErrors struct {
+	from aws.CredentialsProvider
+	hint string // if there are none
+}
 
 func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := n.from.Retrieve(ctx)
@@ -138,7 +182,7 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 	if isTemporary(err) {
 		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "check the service that provides the credentials: it did not respond"}
 	}
-	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
+	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.hint}
 }
 
 // isTemporary reports whether getting credentials may succeed later: their service had

@@ -1,0 +1,58 @@
+package azure
+
+import (
+	"os"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/named"
+)
+
+// useNamed sets the identity of Microsoft Entra ID whose variables have the name: a service principal
+// with a secret, a certificate or a federated token, or else the machine's identity with the client's id.
+func (s *settings) useNamed(name named.Credentials) error {
+	host := s.endpoint.Hostname()
+	o := azcore.ClientOptions{Cloud: cloudOf(host)}
+	tenant, client := name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID")
+	secret, certificate, tokenFile := name.Get("AZURE_CLIENT_SECRET"), name.Get("AZURE_CLIENT_CERTIFICATE_PATH"), name.Get("AZURE_FEDERATED_TOKEN_FILE")
+	var err error
+	switch {
+	case client != "" && secret != "":
+		s.token, err = orNil(azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: o}))
+	case client != "" && certificate != "":
+		s.token, err = certificateCredential(name, certificate, o)
+	case client != "" && tokenFile != "":
+		s.token, err = orNil(azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, ClientID: client, TenantID: tenant, TokenFilePath: tokenFile}))
+	case client != "" && azureHost(host):
+		s.token, err = orNil(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)}))
+	default:
+		return noneNamed(name)
+	}
+	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
+		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
+	}
+	return err
+}
+
+// noneNamed says that no variables have credentials of the account with this name.
+func noneNamed(name named.Credentials) error {
+	return name.Missing(name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
+		name.Variable("AZURE_STORAGE_ACCOUNT")+" with "+name.Variable("AZURE_STORAGE_KEY")+" or "+name.Variable("AZURE_STORAGE_SAS_TOKEN"),
+		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity")
+}
+
+// certificateCredential returns the credential of a service principal with a certificate.
+func certificateCredential(name named.Credentials, path string, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set " + name.Variable("AZURE_CLIENT_CERTIFICATE_PATH") + " to a file that can be read"}
+	}
+	certificates, key, err := azidentity.ParseCertificates(file, []byte(name.Get("AZURE_CLIENT_CERTIFICATE_PASSWORD")))
+	if err != nil {
+		return nil, err
+	}
+	return orNil(azidentity.NewClientCertificateCredential(name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID"), certificates, key, &azidentity.ClientCertificateCredentialOptions{ClientOptions: o}))
+}

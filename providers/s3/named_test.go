@@ -1,0 +1,109 @@
+package s3
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// sharedProfiles writes a shared file of AWS with the profiles work and broken.
+func sharedProfiles(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "credentials")
+	require.NoError(t, os.WriteFile(path, []byte("[work]\naws_access_key_id = profile\naws_secret_access_key = S3CR3T\nregion = eu-west-3\n\n[broken]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = none\n"), 0o600))
+	return path
+}
+
+func TestCredentialsByName(t *testing.T) {
+	for _, row := range []struct {
+		name, credentials string
+		env               map[string]string
+		signed            string // the key that signs
+		fails             storage.Code
+		hint              string
+	}{
+		{name: "a profile", credentials: "work", signed: "profile"},
+		{name: "a profile before the environment's own key", credentials: "work", env: map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "profile"},
+		{name: "a profile before variables", credentials: "work", env: map[string]string{"WORK_AWS_ACCESS_KEY_ID": "variable", "WORK_AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "profile"},
+		{name: "variables", credentials: "old-store", env: map[string]string{"OLD_STORE_AWS_ACCESS_KEY_ID": "variable", "OLD_STORE_AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "variable"},
+		{name: "nothing has the name", credentials: "other", env: map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
+			fails: storage.Unauthenticated, hint: "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, or add the profile other to the shared files of AWS"},
+		{name: "half of the variables", credentials: "other", env: map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"}, fails: storage.Unauthenticated},
+		{name: "a profile that is not valid", credentials: "broken", fails: storage.InvalidArgument},
+		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			setEnv(t, row.env)
+			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", sharedProfiles(t))
+			w := newStandIn(t, stored)
+			c := Config{Bucket: "photos", Region: "us-east-1", Endpoint: w.server.URL, Credentials: row.credentials}
+			d, err := NewDriver(t.Context(), c)
+			if row.fails != "" {
+				require.ErrorIs(t, err, row.fails)
+				require.NotContains(t, err.Error(), "S3CR3T")
+				if row.hint != "" {
+					require.Equal(t, row.hint, err.(*storage.Error).Hint)
+				}
+				return
+			}
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, d.Close()) })
+			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential="+row.signed+"/")
+		})
+	}
+}
+
+func TestAProfileHasTheRegionToo(t *testing.T) {
+	setEnv(t, nil)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", sharedProfiles(t))
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: "work"})
+	require.NoError(t, err)
+	require.Equal(t, "eu-west-3", d.(*objectDriver).account.region)
+}
+
+func TestNamedCredentialsAreTheOnlyOnes(t *testing.T) {
+	setEnv(t, nil)
+	for name, change := range map[string]func(*Config){
+		"a key":     func(c *Config) { c.AccessKeyID, c.SecretKey = "key", "secret" },
+		"Anonymous": func(c *Config) { c.Anonymous = true },
+		"AWS":       func(c *Config) { c.AWS = &aws.Config{} },
+	} {
+		c := Config{Bucket: "photos", Region: "us-east-1", Credentials: "work"}
+		change(&c)
+		_, err := NewDriver(t.Context(), c)
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+	}
+}
+
+// Two servers, and the objects of one account go to another one, in one program and by addresses alone.
+func TestTwoAccountsByAddress(t *testing.T) {
+	setEnv(t, nil)
+	open := func(name, key string) storage.Bucket {
+		s := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: key + "-secret-of-16"}}})
+		variables := strings.ToUpper(name)
+		t.Setenv(variables+"_AWS_ACCESS_KEY_ID", key)
+		t.Setenv(variables+"_AWS_SECRET_ACCESS_KEY", key+"-secret-of-16")
+		b, err := storage.Open(t.Context(), "s3://photos?region=us-east-1&profile=minio&path_style=true&credentials="+name+"&endpoint="+s.URL)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	from, to := open("old", "first-key-of-16c"), open("new", "second-key-of-16")
+	_, err := from.Upload(t.Context(), "a", strings.NewReader("content"))
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), to, "b", from, "a")
+	require.NoError(t, err)
+	data, _, err := storage.ReadAll(t.Context(), to, "b")
+	require.NoError(t, err)
+	require.Equal(t, "content", string(data))
+}
