@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
@@ -105,7 +106,7 @@ type group struct {
 // beside reports whether the states are not in the bucket of the objects.
 func (w *sweeper) beside() bool {
 	states, inBucket := w.keeper.config.States.(bucketStates)
-	return !inBucket || states.bucket != w.keeper.bucket
+	return !inBucket || !equal.Values(states.bucket, w.keeper.bucket)
 }
 
 // sessions lists the sessions where their states are, from the name start on, and then those before it. In

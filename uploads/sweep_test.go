@@ -42,6 +42,24 @@ func TestSweepReachesEveryUpload(t *testing.T) {
 	require.Fail(t, "no Sweep reached the last upload")
 }
 
+// A user's bucket whose values cannot be compared.
+type countingBucket struct {
+	storage.Bucket
+	keys []string
+}
+
+func (b countingBucket) Unwrap() storage.Bucket { return b.Bucket }
+
+func TestSweepOnABucketWhoseValuesCannotBeCompared(t *testing.T) {
+	b := countingBucket{Bucket: memstore.New()}
+	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
+	s.create("Upload-Length", "3")
+	s.clock.Advance(100 * time.Hour)
+	removed, err := s.handler.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, removed)
+}
+
 // A client may send a part after the completion, at an address that was signed before. Some
 // stores keep it.
 func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
