@@ -32,7 +32,7 @@ var own = map[string]string{
 	"providers/local": "candidates clock exactname keylock listcache makedir name noncurrent revision rounds settings sidecar signingkey slots staging store sweep trash upload visiblesidecar walk window",
 	"providers/s3":    "addressing bucketlock clockskew encryption httpclient middleware objectapi policy profile profiles public regions settle",
 	"providers/gcs":   "addition composite folder generation iam media repeat request signer signer_iam signer_key sigv4",
-	"providers/azure": "batch chain components components_remove components_stream connection container delegation options order sas",
+	"providers/azure": "batch chain components components_remove components_stream connection container delegation named options order sas",
 }
 
 // methods has the file of each method of a driver.Driver or driver.ServiceDriver.
