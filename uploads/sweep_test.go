@@ -45,7 +45,7 @@ func TestSweepReachesEveryUpload(t *testing.T) {
 // A user's bucket whose values cannot be compared.
 type countingBucket struct {
 	storage.Bucket
-	keys []string
+	_ []string
 }
 
 func (b countingBucket) Unwrap() storage.Bucket { return b.Bucket }
