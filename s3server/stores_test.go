@@ -25,7 +25,7 @@ const storeVariable = "OMNIBUCKET_S3SERVER_STORE"
 // "gateway" for one that seems far away.
 func onStore(t *testing.T, c *s3server.Config) {
 	t.Helper()
-	if c.Service != nil || c.Driver != nil || c.MaxBytes > 0 {
+	if c.Service != nil || c.MaxBytes > 0 {
 		return
 	}
 	switch os.Getenv(storeVariable) {
