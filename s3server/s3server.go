@@ -34,7 +34,7 @@
 //
 // Everything is in memory, unless Config.Service has a place for it:
 //
-//	service, err := local.NewServiceDriver("/srv/buckets", local.ServiceConfig{Create: true})
+//	service, err := local.NewServiceDriver("/srv/buckets", local.Config{Create: true})
 //	server, err := s3server.Start(s3server.Config{Service: service})
 //
 // A directory keeps buckets with their settings, versions, locks, tags, access lists and uploads in

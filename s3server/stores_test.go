@@ -30,7 +30,7 @@ func onStore(t *testing.T, c *s3server.Config) {
 	}
 	switch os.Getenv(storeVariable) {
 	case "directory":
-		service, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{Now: c.Now, NoSync: true})
+		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Now: c.Now, NoSync: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = service.Close() })
 		c.Service = service
