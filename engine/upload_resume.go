@@ -150,7 +150,7 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 }
 
 // storedPart returns the part if the store has it already, with the bytes that would
-// be sent now. If the parts are sequential, one with other bytes cannot be replaced.
+// be sent now. If the parts are sequential or fixed, one with other bytes cannot be replaced.
 func (m *multipart) storedPart(number int, section *io.SectionReader, crc storage.CRC32C) (part driver.Part, found bool, e *storage.Error) {
 	recorded, found := m.w.journal.Part(number)
 	if !found {
@@ -166,7 +166,7 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 	if recorded.Size == section.Size() && recorded.CRC32C == crc.Sum {
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
 	}
-	if m.sequential() {
+	if m.sequential() || m.w.op.core.desc.FixedParts {
 		return driver.Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
 	}
 	return driver.Part{}, false, nil
