@@ -240,3 +240,12 @@ func TestAReportOfAFormerHolderIsRefused(t *testing.T) {
 	require.Equal(t, "2 new", string(text))
 	require.NoError(t, holder.Release())
 }
+
+func TestLayers(t *testing.T) {
+	bucket, cache, err := openReports(t.Context(), "mem://reports", t.TempDir())
+	require.NoError(t, err)
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("a"))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.NoError(t, storage.Close(bucket))
+	require.NoError(t, cache.Close())
+}

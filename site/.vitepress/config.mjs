@@ -18,6 +18,7 @@ const start = [
   ['Cookbook', 'cookbook'],
   ['Conditions', 'conditions'],
   ['Leases', 'lease'],
+  ['Layers', 'layers'],
   ['Signed URLs', 'signed-urls'],
   ['Jobs', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],

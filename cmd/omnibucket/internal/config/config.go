@@ -80,7 +80,7 @@ func holdsSecret(query string) bool {
 		return false // opening the address fails
 	}
 	for name, values := range parameters {
-		if secretName.MatchString(name) {
+		if name != "credentials" && secretName.MatchString(name) { // credentials has a name, which is no secret
 			return true
 		}
 		for _, value := range values {
