@@ -90,17 +90,22 @@ func (d *objectDriver) header(ctx context.Context, k *dataKey, key string) (stri
 	if err != nil {
 		return "", keysFailed(err)
 	}
+	if len(stanzas) == 0 {
+		return "", &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
+	}
 	text := &strings.Builder{}
 	text.WriteString("age-encryption.org/v1\n")
 	for _, s := range stanzas {
+		for _, word := range append([]string{s.Type}, s.Args...) {
+			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
+				return "", &storage.Error{Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |")}
+			}
+		}
 		writeStanza(text, s)
 	}
 	text.WriteString("---")
 	mac := k.mac("header", []byte(text.String()))
 	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
-	if strings.Contains(text.String(), "|") || len(stanzas) == 0 {
-		return "", &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap must return stanzas without |")}
-	}
 	tail := append(k.nonce[:], k.proof(key)...)
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }

@@ -24,8 +24,8 @@ type Object struct {
 // Both methods are called concurrently. An error that is a *[storage.Error] reaches the caller of the
 // bucket with its Code; any other is Internal.
 type Keys interface {
-	// Wrap returns the data key, of 16 bytes, in encrypted form. The arguments of a stanza must not have
-	// the character "|".
+	// Wrap returns the data key, of 16 bytes, in encrypted form. Type and arguments of a stanza are
+	// words of ASCII without spaces and "|".
 	Wrap(ctx context.Context, dataKey []byte, of Object) ([]*age.Stanza, error)
 	// Unwrap returns the data key of an object that was encrypted by Wrap. If none of the stanzas is
 	// meant for these keys, or it cannot be decrypted, the error matches [age.ErrIncorrectIdentity].
@@ -101,9 +101,16 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]byte, error) {
 	for _, identity := range k.identities {
 		dataKey, err := identity.Unwrap(stanzas)
-		if err == nil || !errors.Is(err, age.ErrIncorrectIdentity) {
-			return dataKey, err
+		if errors.Is(err, age.ErrIncorrectIdentity) {
+			continue
 		}
+		switch identity.(type) {
+		case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:
+			if err != nil { // they do nothing else that can fail
+				return nil, damaged("the header is damaged: " + err.Error())
+			}
+		}
+		return dataKey, err
 	}
 	return nil, age.ErrIncorrectIdentity
 }

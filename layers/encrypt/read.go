@@ -2,6 +2,7 @@ package encrypt
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 
@@ -45,6 +46,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, storage.RangeNotSatisfiable
 	}
 	attrs, body, err := d.Driver.Get(ctx, &in)
+	if errors.Is(err, storage.RangeNotSatisfiable) && d.layer.config.AllowPlain {
+		return d.getPlain(ctx, r, storage.RangeNotSatisfiable)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +59,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 			return attrs, body, nil
 		}
 		_ = body.Close()
-		return d.Driver.Get(ctx, r)
+		return d.getPlain(ctx, r, storage.Unavailable)
 	}
 	var plain io.ReadCloser
 	if err == nil {
@@ -66,6 +70,16 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 	return attrs, plain, nil
+}
+
+// getPlain reads an object that is not encrypted. If one is there that is, it fails with otherwise.
+func (d *objectDriver) getPlain(ctx context.Context, r *driver.GetRequest, otherwise storage.Code) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err == nil && attrs.Metadata[headerName] != "" {
+		_ = body.Close()
+		return nil, nil, otherwise
+	}
+	return attrs, body, err
 }
 
 // sealRange turns a range of plain bytes into that of their chunks. It reports false if no object has such a
@@ -108,7 +122,11 @@ func (d *objectDriver) decrypt(ctx context.Context, r, in *driver.GetRequest, he
 			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 		}
 	}
-	return &openingBody{sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from}, nil
+	plain := &openingBody{sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from}
+	if size == 0 { // Read has nothing to deliver, and would check nothing
+		err = plain.fill()
+	}
+	return plain, err
 }
 
 // List returns a page with plain sizes. It reads no header: an entry whose size no encrypted object has is as

@@ -21,6 +21,7 @@ type sealingBody struct {
 	plainSum *storage.CRC32C // checked at the end, if it is known by then
 	sum      *storage.CRC32C // of the encrypted bytes; set at the end, unless it is known before
 
+	position int64              // of the next Read, in encrypted bytes
 	index    int64              // of the next chunk, in this body
 	chunk    *[chunks.Size]byte // nil before the first byte and after the last
 	carried  int                // 1 if the first byte of the next chunk is carry
@@ -53,6 +54,7 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	}
 	n := copy(p, b.unread)
 	b.unread = b.unread[n:]
+	b.position += int64(n)
 	return n, nil
 }
 
@@ -98,11 +100,26 @@ func (b *sealingBody) fill() error {
 	return io.EOF
 }
 
+// shown returns the body with the methods that the plain one has.
+func (b *sealingBody) shown() io.Reader {
+	_, peeks := b.plain.(driver.BodyPeeker)
+	switch {
+	case b.size < 0:
+		return struct{ io.Reader }{b}
+	case !peeks:
+		return struct{ io.ReadSeeker }{b}
+	}
+	return b
+}
+
 // Seek needs a body of known size.
 func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
-		return 0, errors.New("encrypt: Seek must be from the start or the end")
+		if offset == 0 {
+			return b.position, nil
+		}
+		offset += b.position
 	case io.SeekEnd:
 		offset += sealedSize(b.size)
 	}
@@ -110,7 +127,7 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
 	}
-	b.index, b.skip = offset/sealedChunk, int(offset%sealedChunk)
+	b.position, b.index, b.skip = offset, offset/sealedChunk, int(offset%sealedChunk)
 	if _, err := from.Seek(min(b.index*chunkSize, b.size), io.SeekStart); err != nil {
 		return 0, err
 	}
@@ -144,12 +161,8 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 
 // peek encrypts a chunk of the body aside.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
-	from, ok := b.plain.(driver.BodyPeeker)
-	if !ok {
-		return nil, errors.New("encrypt: the body shows no bytes before it is read")
-	}
 	n := min(chunkSize, b.size-index*chunkSize)
-	if k, err := from.PeekAt(chunk[:n], index*chunkSize); int64(k) < n {
+	if k, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:n], index*chunkSize); int64(k) < n {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}

@@ -32,9 +32,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	in.CRC32C = storage.CRC32C{}
 	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &in.CRC32C)
-	if in.Body, in.Size = body, sealedSize(r.Size); r.Size < 0 {
-		in.Body = struct{ io.Reader }{body}
-	} else if err = d.prepare(body); err != nil {
+	in.Body, in.Size = body.shown(), sealedSize(r.Size)
+	if err = d.prepare(body); err != nil {
 		return nil, err
 	}
 	attrs, err := d.Driver.Put(ctx, &in)
@@ -54,7 +53,7 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	out[headerName] = header
 	if size > maxMetadataBytes {
 		return nil, invalid("", fmt.Sprintf("metadata takes %d bytes with the header of the encrypted object, and may take %d", size, maxMetadataBytes),
-			"WithMetadata must leave room for the header: about 400 bytes for an X25519 key, 1,750 for a hybrid one")
+			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, 1,760 for a hybrid one")
 	}
 	return out, nil
 }
@@ -62,7 +61,7 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 // prepare computes the checksum of a body of known size, if the driver below needs it before the bytes.
 func (d *objectDriver) prepare(body *sealingBody) error {
 	hashes := d.desc.Features&driver.StreamingPut != 0 || d.desc.ChecksumWhileSending
-	if hashes && d.desc.Features&driver.SequentialParts == 0 {
+	if body.size < 0 || hashes && d.desc.Features&driver.SequentialParts == 0 {
 		return nil
 	}
 	return body.hash()
@@ -91,13 +90,10 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if in.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
 		return "", err
 	}
-	in.Size, in.CRC32C = sealedParts(r.Size), storage.CRC32C{}
+	in.Size, in.CRC32C = sealedSize(r.Size), storage.CRC32C{}
 	upload, err := d.Driver.BeginParts(ctx, &in)
 	return key.header + "\n" + upload, err
 }
-
-// sealedParts is sealedSize of an object that is sent in parts.
-func sealedParts(size int64) int64 { return sealedSize(size) }
 
 // uploadOf returns the data key of an upload, and its name in the driver below.
 func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataKey, string, error) {
@@ -122,7 +118,7 @@ func (d *objectDriver) sealPart(key *dataKey, upload string, r *driver.PartReque
 	in.Offset = r.Offset / chunkSize * sealedChunk
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
 	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &in.CRC32C)
-	in.Body = body
+	in.Body = body.shown().(io.ReadSeeker)
 	return &in, d.prepare(body)
 }
 
