@@ -229,56 +229,52 @@ func TestNothingPlainIsStored(t *testing.T) {
 	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body, "equal objects are not seen to be equal")
 }
 
-// Equal parts of equal keys would show which bytes of a body have changed.
+// Two bodies that one key has encrypted would show their difference.
 func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
-	s, keys := newStore(), newKeys(t)
-	path := t.TempDir() + "/upload"
-	content := text(4 * chunk)
-	seen := map[string]string{} // what the store was sent, by its header
-	recording := func(failAt int) storage.Bucket {
-		return engine.New(&recorder{Driver: s.Driver, failAt: failAt, seen: func(header string, r *driver.PartRequest, data string) {
-			place := fmt.Sprint(header, r.Number)
-			if before, again := seen[place]; again {
-				require.Equal(t, before, data, "one key has encrypted two bodies")
+	for name, at := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
+		t.Run(name, func(t *testing.T) {
+			s, keys := newStore(), newKeys(t)
+			content := text(4 * chunk)
+			seen := map[string]string{} // what the store was sent, by header and number
+			recording := func(failAt int) storage.Bucket {
+				return engine.New(&recorder{Driver: s.Driver, failAt: failAt, seen: func(r *driver.PartRequest, data string) {
+					place := fmt.Sprint(r.Upload, r.Number)
+					if before, again := seen[place]; again {
+						require.Equal(t, before, data, "one key has encrypted two bodies")
+					}
+					seen[place] = data
+				}}, driver.WithLayer(newLayer(t, keys)))
 			}
-			seen[place] = data
-		}}, driver.WithLayer(newLayer(t, keys)))
+			opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
+			_, err := recording(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			other := changed(content, at)
+			b := recording(0)
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(other), opts...)
+			require.NoError(t, err)
+			got, _, err := storage.ReadAll(t.Context(), b, "a")
+			require.NoError(t, err)
+			require.Equal(t, other, string(got))
+		})
 	}
-	opts := []storage.UploadOption{storage.WithResume(path), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
-	_, err := recording(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
-	require.Error(t, err)
-	require.FileExists(t, path)
-	other := changed(content, 10)
-	b := recording(0)
-	_, err = b.Upload(t.Context(), "a", strings.NewReader(other), opts...)
-	require.NoError(t, err)
-	got, _, err := storage.ReadAll(t.Context(), b, "a")
-	require.NoError(t, err)
-	require.Equal(t, other, string(got))
 }
 
 // A recorder shows which parts the store is sent, and fails one.
 type recorder struct {
 	driver.Driver
 	failAt int
-	header string
-	seen   func(header string, r *driver.PartRequest, data string)
-}
-
-func (r *recorder) BeginParts(ctx context.Context, put *driver.PutRequest) (string, error) {
-	r.header = put.Metadata[headerName]
-	return r.Driver.BeginParts(ctx, put)
+	seen   func(r *driver.PartRequest, data string)
 }
 
 func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (driver.Part, error) {
-	if part.Number == r.failAt {
-		return driver.Part{}, storage.PermissionDenied
-	}
 	data, err := io.ReadAll(part.Body)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	r.seen(r.header, part, string(data))
+	r.seen(part, string(data))
+	if part.Number == r.failAt {
+		return driver.Part{}, storage.PermissionDenied
+	}
 	again := *part
 	again.Body = bytes.NewReader(data)
 	return r.Driver.PutPart(ctx, &again)
