@@ -2,9 +2,20 @@ package encrypt
 
 import (
 	"encoding/binary"
+	"hash/crc32"
+	"sync"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// chunkPool has the memory of chunks.
+var chunkPool = sync.Pool{New: func() any { return new([sealedChunk]byte) }}
+
+func newChunk() *[sealedChunk]byte { return chunkPool.Get().(*[sealedChunk]byte) }
+
+func freeChunk(c *[sealedChunk]byte) { chunkPool.Put(c) }
 
 // nonceOf returns the nonce of a chunk, as age's specification says: its index, and whether it is the last one.
 func nonceOf(index int64, last bool) (nonce [chacha20poly1305.NonceSize]byte) {

@@ -2,12 +2,11 @@ package encrypt
 
 import (
 	"errors"
+	"hash/crc32"
 	"io"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/chunks"
-	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // A sealingBody encrypts the body of a Put or of a part while it is read.
@@ -23,7 +22,7 @@ type sealingBody struct {
 
 	position int64              // of the next Read, in encrypted bytes
 	index    int64              // of the next chunk, in this body
-	chunk    *[chunks.Size]byte // nil before the first byte and after the last
+	chunk    *[sealedChunk]byte // nil before the first byte and after the last
 	carried  int                // 1 if the first byte of the next chunk is carry
 	carry    byte
 	unread   []byte
@@ -45,7 +44,7 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	for len(b.unread) == 0 {
 		if b.err != nil {
 			if b.chunk != nil && b.err == io.EOF {
-				chunks.Put(b.chunk)
+				freeChunk(b.chunk)
 				b.chunk = nil
 			}
 			return 0, b.err
@@ -61,7 +60,7 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 // fill encrypts the next chunk. It reads one byte more, to learn whether the chunk is the last.
 func (b *sealingBody) fill() error {
 	if b.chunk == nil {
-		b.chunk = chunks.Get()
+		b.chunk = newChunk()
 	}
 	buf, n := b.chunk[:chunkSize+1], b.carried
 	buf[0] = b.carry
@@ -82,13 +81,13 @@ func (b *sealingBody) fill() error {
 		b.carried = 0
 	}
 	b.carry, n = buf[chunkSize], min(n, chunkSize)
-	b.plainCRC = crc32c.Update(b.plainCRC, buf[:n])
+	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, buf[:n])
 	if ends && b.whole && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return damaged("the body does not have the checksum that was given")
 	}
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, ends && b.final)
 	b.index++
-	b.crc = crc32c.Update(b.crc, sealed)
+	b.crc = crc32.Update(b.crc, castagnoli, sealed)
 	b.unread = sealed[min(b.skip, len(sealed)):]
 	b.skip = 0
 	if !ends {
@@ -143,8 +142,8 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 
 // PeekAt implements [driver.BodyPeeker].
 func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
-	chunk := chunks.Get()
-	defer chunks.Put(chunk)
+	chunk := newChunk()
+	defer freeChunk(chunk)
 	for n < len(p) {
 		at := off + int64(n)
 		if at >= sealedSize(b.size) {
@@ -183,15 +182,15 @@ func (b *sealingBody) hash() error {
 		*sum, b.sum = known, nil
 		return err
 	}
-	chunk := chunks.Get()
-	defer chunks.Put(chunk)
+	chunk := newChunk()
+	defer freeChunk(chunk)
 	var crc uint32
 	for index := int64(0); index*sealedChunk < sealedSize(b.size); index++ {
 		sealed, err := b.peek(chunk[:], index)
 		if err != nil {
 			return err
 		}
-		crc = crc32c.Update(crc, sealed)
+		crc = crc32.Update(crc, castagnoli, sealed)
 	}
 	*sum, b.sum = storage.KnownCRC32C(crc), nil
 	return nil

@@ -11,11 +11,13 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
-const maxMetadataBytes = 2048 // names and values together, as S3 has it
+const (
+	maxMetadataBytes = 2048 // names and values together, as S3 has it
+	writeIDName      = "omnibucketwriteid"
+	writeIDSize      = 32
+)
 
 var errNotEncrypted = errors.New("the object is not encrypted")
 
@@ -42,10 +44,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // withHeader returns metadata with an object's header.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
-	size := len(headerName) + len(header) + len(writeid.Key) + 32 // room for a write id, as the core has it
+	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // room for a write id, as the core has it
 	out := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
-		if name != writeid.Key {
+		if name != writeIDName {
 			size += len(name) + len(value)
 		}
 		out[name] = value
@@ -153,8 +155,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
-	var crc uint32
-	put.Size = 0
+	put.Size, put.CRC32C = 0, storage.KnownCRC32C(0)
 	for i, part := range r.Parts {
 		sum, tag, _ := strings.Cut(part.Tag, " ")
 		known, err := strconv.ParseUint(sum, 16, 32)
@@ -162,16 +163,15 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 			return nil, storage.ObjectNotFound // sent without the layer
 		}
 		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.KnownCRC32C(uint32(known))
-		put.Size, crc = put.Size+part.Size, crc32c.Join(crc, uint32(known), part.Size)
+		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
 		in.Parts[i] = part
 	}
 	if r.Last != nil {
 		if in.Last, err = d.sealPart(key, upload, r.Last); err != nil {
 			return nil, err
 		}
-		put.Size, crc = put.Size+in.Last.Size, crc32c.Join(crc, in.Last.CRC32C.Sum, in.Last.Size)
+		put.Size, put.CRC32C = put.Size+in.Last.Size, driver.JoinCRC32C(put.CRC32C, in.Last.CRC32C, in.Last.Size)
 	}
-	put.CRC32C = storage.KnownCRC32C(crc)
 	attrs, err := d.Driver.CompleteParts(ctx, &in)
 	return written(attrs, err, put.CRC32C)
 }
