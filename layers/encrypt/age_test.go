@@ -85,7 +85,7 @@ func asObject(t testing.TB, file []byte, key string, identity age.Identity) stor
 	}}
 }
 
-func TestWhatAgeHasEncryptedIsRead(t *testing.T) {
+func TestFilesOfAgeAreRead(t *testing.T) {
 	for name, keys := range identities(t) {
 		s := newStore()
 		b := s.open(t, encrypt.NewKeys(nil, []age.Identity{keys.identity}))

@@ -25,9 +25,9 @@
 //
 // # What is Unsupported
 //
-// Signed URLs, forms and parts, open uploads and public objects, because the other side would send or get
-// bytes that are not plain; StoredChecksums, because the store's checksum is of the encrypted bytes;
-// WithMetadata beyond what the header leaves of 2 KiB. docs/encryption.md has the whole table.
+// Signed URLs, forms and parts, open uploads and public objects are Unsupported, because the other side would
+// send or get other bytes. StoredChecksums is, because the store has the checksum of the encrypted
+// bytes. docs/encryption.md has the whole table.
 package encrypt
 
 import (
@@ -103,6 +103,6 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.OpenUploadLimits = nil
 	desc.FixedParts, desc.ChecksumWhileSending, desc.CopiesWithoutAttrs = true, true, false
 	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
-	desc.SigningHint = "the bucket is encrypted by this program: who uses a signed URL would send or get other bytes; serve the object by a handler of the program"
+	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
 	return desc
 }

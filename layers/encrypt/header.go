@@ -18,7 +18,8 @@ import (
 )
 
 // headerName is the metadata that has an object's header: the text of age's header with "|" in place of
-// newlines, which metadata cannot have, then in base64 the nonce of the payload and the proof of the name.
+// newlines, which metadata cannot have. After it come the nonce of the payload and the proof of the name,
+// in base64.
 const headerName = "omnibucketage"
 
 const (

@@ -129,8 +129,8 @@ func (d *objectDriver) decrypt(ctx context.Context, r, in *driver.GetRequest, he
 	return plain, err
 }
 
-// List returns a page with plain sizes. It reads no header: an entry whose size no encrypted object has is as
-// the store has it.
+// List returns a page with plain sizes. It reads no header: the size stays as it is if no
+// encrypted object has it.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxMetadataBytes = 2048 // names and values together, as S3 has it
+	maxMetadataBytes = 2048 // names and values together; S3 allows no more
 	writeIDName      = "omnibucketwriteid"
 	writeIDSize      = 32
 )
@@ -44,7 +44,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // withHeader returns metadata with an object's header.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
-	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // room for a write id, as the core has it
+	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // room for a write id, as in the core
 	out := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if name != writeIDName {
@@ -176,7 +176,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return written(attrs, err, put.CRC32C)
 }
 
-// AbortParts drops an upload, also one of [objectDriver.ListUploads] or that was begun without the layer.
+// AbortParts drops an upload, also if its name is from ListUploads, without a header.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	if _, below, ok := strings.Cut(upload, "\n"); ok {
 		upload = below
