@@ -177,9 +177,6 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 // announce notes in the journal which bytes a fixed part has, before they are sent: a later call
 // must not send others, also if this one is killed meanwhile. The note has no tag.
 func (m *multipart) announce(number int, section *io.SectionReader, crc *storage.CRC32C) *storage.Error {
-	if m.w.journal == nil || !m.w.op.core.desc.FixedParts {
-		return nil
-	}
 	if !crc.Known {
 		sum, err := hashSection(section)
 		if err != nil {

@@ -205,9 +205,10 @@ func (m *multipart) part(ctx context.Context, number int, ends bool, offset int6
 			return part, e
 		}
 	}
-	e := m.announce(number, section, &crc)
-	if e != nil {
-		return driver.Part{}, e
+	if m.w.journal != nil && m.w.op.core.desc.FixedParts {
+		if e := m.announce(number, section, &crc); e != nil {
+			return driver.Part{}, e
+		}
 	}
 	part, e := m.putPart(ctx, number, ends, offset, section, crc)
 	if e == nil {
