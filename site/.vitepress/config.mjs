@@ -20,6 +20,7 @@ const start = [
   ['Leases', 'lease'],
   ['Layers', 'layers'],
   ['Moving stores', 'moving-stores'],
+  ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
   ['Jobs', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],
