@@ -33,11 +33,11 @@ const atOnce = 16
 //
 // InvalidArgument: b was not opened with the layer. Unsupported: a store does not list in byte order.
 func Finish(ctx context.Context, b storage.Bucket) (Report, error) {
-	d, err := driverOf(b, "overlay.Finish")
+	s, err := storesOf(b, "overlay.Finish")
 	if err != nil {
 		return Report{}, err
 	}
-	f := finisher{d: d}
+	f := finisher{stores: s}
 	keys := make(chan leftover)
 	var workers sync.WaitGroup
 	for range atOnce {
@@ -47,7 +47,7 @@ func Finish(ctx context.Context, b storage.Bucket) (Report, error) {
 			}
 		})
 	}
-	err = d.left(ctx, func(l leftover) error { keys <- l; return nil })
+	err = s.left(ctx, func(l leftover) error { keys <- l; return nil })
 	close(keys)
 	workers.Wait()
 	return Report{f.copied.Load(), f.bytes.Load(), f.failed.Load(), f.markers.Load()}, errors.Join(append(f.failures, err)...)
@@ -58,21 +58,21 @@ func Finish(ctx context.Context, b storage.Bucket) (Report, error) {
 //
 // InvalidArgument: b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
-	d, err := driverOf(b, "overlay.RemoveMarkers")
+	s, err := storesOf(b, "overlay.RemoveMarkers")
 	if err != nil {
 		return 0, err
 	}
-	err = d.left(ctx, func(l leftover) error {
-		if l.attrs == nil || l.inOld && l.marker == copying {
+	err = s.left(ctx, func(l leftover) error {
+		if l.place.attrs == nil || l.inOld && l.place.marker == copying {
 			return nil
 		}
 		if l.inOld {
-			if err := d.old.Remove(ctx, l.key); err != nil {
+			if err := s.old.Remove(ctx, l.key); err != nil {
 				return err
 			}
 		}
 		removedNow++
-		return d.Driver.Delete(ctx, &driver.DeleteRequest{Key: l.key})
+		return s.driver.Delete(ctx, &driver.DeleteRequest{Key: l.key})
 	})
 	return removedNow, err
 }
@@ -81,12 +81,12 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 //
 // InvalidArgument: b was not opened with the layer.
 func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
-	d, err := driverOf(b, "overlay.Left")
+	s, err := storesOf(b, "overlay.Left")
 	if err != nil {
 		return 0, err
 	}
-	err = d.left(ctx, func(l leftover) error {
-		if l.inOld && l.marker != removed {
+	err = s.left(ctx, func(l leftover) error {
+		if l.inOld && l.place.marker != removed {
 			objects++
 		}
 		return nil
@@ -94,16 +94,16 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, err
 }
 
-func driverOf(b storage.Bucket, op string) (*objectDriver, error) {
+func storesOf(b storage.Bucket, op string) (*stores, error) {
 	if d, ok := storage.As[*objectDriver](b); ok {
-		return d, nil
+		return d.stores, nil
 	}
 	return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("b must be a bucket that was opened with the layer, and no folder of it")}
 }
 
 // A finisher copies objects in several goroutines.
 type finisher struct {
-	d *objectDriver
+	stores *stores
 
 	copied, bytes, failed, markers atomic.Int64
 
@@ -116,14 +116,14 @@ func (f *finisher) end(ctx context.Context, l leftover) {
 	var attrs *storage.Attrs
 	var err error
 	switch {
-	case l.marker == removed:
-		err = f.d.endRemoval(ctx, l.key, l.place)
+	case l.place.marker == removed:
+		err = f.stores.endRemoval(ctx, l.key, l.place)
 	case l.inOld:
-		attrs, err = f.d.copyOld(ctx, l.key)
-	case l.attrs != nil:
-		err = f.d.endMarker(ctx, l.key, l.place)
+		attrs, err = f.stores.copyOld(ctx, l.key)
+	case l.place.attrs != nil:
+		err = f.stores.endMarker(ctx, l.key, l.place)
 	}
-	if l.attrs != nil && (l.marker == removed || !l.inOld) && f.d.desc.Features&storage.ConditionalRemove == 0 {
+	if l.place.attrs != nil && (l.place.marker == removed || !l.inOld) && f.stores.desc.Features&storage.ConditionalRemove == 0 {
 		f.markers.Add(1)
 	}
 	switch {
@@ -147,26 +147,26 @@ func (f *finisher) fail(err error) {
 
 // A leftover is a key of which the new store has no object.
 type leftover struct {
-	place
+	place place
 	key   string
 	inOld bool
 }
 
 // left calls found with each key that the old store has and the new one not, and with each marker.
-func (d *objectDriver) left(ctx context.Context, found func(leftover) error) error {
-	next, stop := iter.Pull2(d.new.List(ctx))
+func (s *stores) left(ctx context.Context, found func(leftover) error) error {
+	next, stop := iter.Pull2(s.new.List(ctx))
 	defer stop()
 	ofNew, err, more := next()
 	passMarkers := func(before string, all bool) error { // of keys that the old store does not have
 		for more && err == nil && (all || ofNew.Key < before) {
-			if err := d.pass(ctx, ofNew, false, found); err != nil {
+			if err := s.pass(ctx, ofNew, false, found); err != nil {
 				return err
 			}
 			ofNew, err, more = next()
 		}
 		return err
 	}
-	for ofOld, failed := range d.old.List(ctx) {
+	for ofOld, failed := range s.old.List(ctx) {
 		if failed != nil {
 			return failed
 		}
@@ -175,7 +175,7 @@ func (d *objectDriver) left(ctx context.Context, found func(leftover) error) err
 		}
 		var failed error
 		if more && ofNew.Key == ofOld.Key {
-			failed = d.pass(ctx, ofNew, true, found)
+			failed = s.pass(ctx, ofNew, true, found)
 			ofNew, err, more = next()
 		} else {
 			failed = found(leftover{key: ofOld.Key, inOld: true})
@@ -188,11 +188,11 @@ func (d *objectDriver) left(ctx context.Context, found func(leftover) error) err
 }
 
 // pass calls found if an entry of the new store is a marker.
-func (d *objectDriver) pass(ctx context.Context, e storage.ListEntry, inOld bool, found func(leftover) error) error {
+func (s *stores) pass(ctx context.Context, e storage.ListEntry, inOld bool, found func(leftover) error) error {
 	if e.Size != markerSize {
 		return nil
 	}
-	p, err := d.look(ctx, e.Key)
+	p, err := s.look(ctx, e.Key)
 	if err != nil || p.hasObject() {
 		return err
 	}

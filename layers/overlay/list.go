@@ -29,22 +29,22 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	m := merger{at: at, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
 	var err error
-	if m.ofNew, err = pageOf(ctx, d.new, r, at, at.New, at.NewDone); err != nil {
+	if m.ofNew, err = pageOf(ctx, d.stores.new, r, at, at.New, at.NewDone); err != nil {
 		return nil, err
 	}
-	if m.ofOld, err = pageOf(ctx, d.old, r, at, at.Old, at.OldDone); err != nil {
+	if m.ofOld, err = pageOf(ctx, d.stores.old, r, at, at.Old, at.OldDone); err != nil {
 		return nil, err
 	}
 	for i := range m.ofNew.Entries {
-		if e := &m.ofNew.Entries[i]; !d.desc.TaggedRevisions {
-			e.Revision = strings.TrimPrefix(e.Revision, d.desc.Provider+":")
+		if e := &m.ofNew.Entries[i]; !d.stores.desc.TaggedRevisions {
+			e.Revision = strings.TrimPrefix(e.Revision, d.stores.desc.Provider+":")
 		}
 	}
 	for i := range m.ofOld.Entries {
 		e := &m.ofOld.Entries[i]
-		e.Revision = d.oldRevision(e.Revision)
+		e.Revision = d.stores.oldRevision(e.Revision)
 	}
-	if m.markers, err = d.markers(ctx, m.ofNew.Entries); err != nil {
+	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {
 		return nil, err
 	}
 	m.run()
@@ -77,7 +77,7 @@ func pageOf(ctx context.Context, b storage.Bucket, r *driver.ListRequest, at pos
 const lookAhead = 16
 
 // markers returns the kind of each entry that is a marker.
-func (d *objectDriver) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
+func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []string
 	for _, e := range entries {
 		if !e.IsPrefix && e.Size == markerSize {
@@ -86,7 +86,7 @@ func (d *objectDriver) markers(ctx context.Context, entries []storage.ListEntry)
 	}
 	places := make([]place, len(candidates))
 	err := parallel.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
-		places[i], err = d.look(ctx, candidates[i])
+		places[i], err = s.look(ctx, candidates[i])
 		return err
 	})
 	kinds := map[string]string{}

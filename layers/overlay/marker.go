@@ -41,8 +41,8 @@ func (p place) condition() storage.Condition {
 }
 
 // look returns what the new store has.
-func (d *objectDriver) look(ctx context.Context, key string) (place, error) {
-	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
+func (s *stores) look(ctx context.Context, key string) (place, error) {
+	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
 	switch {
 	case errors.Is(err, storage.ObjectNotFound):
 		return place{}, nil
@@ -61,9 +61,9 @@ func markerOf(attrs *storage.Attrs) string {
 }
 
 // putMarker stores a marker, if c holds.
-func (d *objectDriver) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
+func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
 	body := newMarker()
-	attrs, err := d.Driver.Put(ctx, &driver.PutRequest{
+	attrs, err := s.driver.Put(ctx, &driver.PutRequest{
 		Key: key, Body: strings.NewReader(body), Size: markerSize, Condition: c,
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{markerName: kind}},
 		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(body)), Known: true},
@@ -76,11 +76,11 @@ func (d *objectDriver) putMarker(ctx context.Context, key, kind string, c storag
 
 // endMarker removes a marker if it is still there. A store that cannot remove by a condition keeps it
 // until the next write or copy, or [RemoveMarkers].
-func (d *objectDriver) endMarker(ctx context.Context, key string, p place) error {
-	if d.desc.Features&storage.ConditionalRemove == 0 {
+func (s *stores) endMarker(ctx context.Context, key string, p place) error {
+	if s.desc.Features&storage.ConditionalRemove == 0 {
 		return nil
 	}
-	err := d.Driver.Delete(ctx, &driver.DeleteRequest{Key: key, Condition: storage.Condition{Revision: p.attrs.Revision}})
+	err := s.driver.Delete(ctx, &driver.DeleteRequest{Key: key, Condition: storage.Condition{Revision: p.attrs.Revision}})
 	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}

@@ -61,7 +61,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if desc.Features&needed != needed {
 			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds })
 		}
-		return &objectDriver{Driver: d, new: engine.New(d), old: old, config: c, desc: desc}
+		return &objectDriver{d, &stores{driver: d, new: engine.New(d), old: old, config: c, desc: desc}}
 	}, nil
 }
 
@@ -79,7 +79,13 @@ const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks |
 // An objectDriver is the new store with the old one below it.
 type objectDriver struct {
 	driver.Driver
-	new    storage.Bucket // without the layer
+	stores *stores
+}
+
+// The stores are what the driver and [Finish] look at.
+type stores struct {
+	driver driver.Driver  // of the new store
+	new    storage.Bucket // the same, without the layer
 	old    storage.Bucket
 	config Config
 	desc   driver.Description // of the new store
@@ -89,7 +95,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
 	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags} {
-		if !storage.Supports(d.old, f) {
+		if !storage.Supports(d.stores.old, f) {
 			desc.Features &^= f
 		}
 	}

@@ -15,11 +15,11 @@ import (
 const oldTag = "old:"
 
 // fromOld returns attributes of the old store as those of a driver.
-func (d *objectDriver) fromOld(attrs *storage.Attrs) *storage.Attrs {
+func (s *stores) fromOld(attrs *storage.Attrs) *storage.Attrs {
 	own := *attrs
 	own.Version, own.Native = "", nil
-	own.Revision = d.oldRevision(attrs.Revision)
-	if d.desc.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes it
+	own.Revision = s.oldRevision(attrs.Revision)
+	if s.desc.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes it
 		own.Metadata = make(map[string]string, len(attrs.Metadata))
 		for name, value := range attrs.Metadata {
 			own.Metadata[name] = metadata.EncodeValue(value)
@@ -28,51 +28,51 @@ func (d *objectDriver) fromOld(attrs *storage.Attrs) *storage.Attrs {
 	return &own
 }
 
-func (d *objectDriver) oldRevision(revision string) string {
+func (s *stores) oldRevision(revision string) string {
 	switch {
 	case revision == "":
 		return ""
-	case d.desc.TaggedRevisions:
-		return d.desc.Provider + ":" + oldTag + revision
+	case s.desc.TaggedRevisions:
+		return s.desc.Provider + ":" + oldTag + revision
 	}
 	return oldTag + revision
 }
 
 // cutOld returns the revision of an object in the old store as its bucket has it.
-func (d *objectDriver) cutOld(revision string) (string, bool) {
-	if d.desc.TaggedRevisions {
-		revision = strings.TrimPrefix(revision, d.desc.Provider+":")
+func (s *stores) cutOld(revision string) (string, bool) {
+	if s.desc.TaggedRevisions {
+		revision = strings.TrimPrefix(revision, s.desc.Provider+":")
 	}
 	return strings.CutPrefix(revision, oldTag)
 }
 
-func (d *objectDriver) isOld(revision string) bool {
-	_, is := d.cutOld(revision)
+func (s *stores) isOld(revision string) bool {
+	_, is := s.cutOld(revision)
 	return is
 }
 
 // oldCondition returns the condition of a read for the old store. It fails if no object there can
 // meet it.
-func (d *objectDriver) oldCondition(c storage.Condition) ([]storage.Condition, error) {
-	revision, isOld := d.cutOld(c.Revision)
+func (s *stores) oldCondition(c storage.Condition) ([]storage.Condition, error) {
+	revision, isOld := s.cutOld(c.Revision)
 	switch {
 	case isOld:
 		return []storage.Condition{{Revision: revision}}, nil
 	case c.Revision != "":
 		return nil, storage.PreconditionFailed
 	}
-	if revision, isOld = d.cutOld(c.NotRevision); isOld {
+	if revision, isOld = s.cutOld(c.NotRevision); isOld {
 		return []storage.Condition{{NotRevision: revision}}, nil
 	}
 	return nil, nil
 }
 
 // forNew returns a request for the new store. A revision of the old store is never one there.
-func (d *objectDriver) forNew(r *driver.GetRequest) (own *driver.GetRequest, oldOnly bool) {
-	if d.isOld(r.Condition.Revision) {
+func (s *stores) forNew(r *driver.GetRequest) (own *driver.GetRequest, oldOnly bool) {
+	if s.isOld(r.Condition.Revision) {
 		return r, true
 	}
-	if d.isOld(r.Condition.NotRevision) {
+	if s.isOld(r.Condition.NotRevision) {
 		copied := *r
 		copied.Condition = storage.Condition{}
 		return &copied, false
@@ -83,21 +83,21 @@ func (d *objectDriver) forNew(r *driver.GetRequest) (own *driver.GetRequest, old
 // Get reads from the new store, and else from the old one. An object that is in neither is looked for
 // in the new store again: it may have been written there before it was removed from the old one.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	attrs, body, err := d.getNew(ctx, r)
+	attrs, body, err := d.stores.getNew(ctx, r)
 	if !errors.Is(err, errLookInOld) {
 		return attrs, body, err
 	}
-	if d.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
-		if _, err := d.copyOld(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+	if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
+		if _, err := d.stores.copyOld(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return nil, nil, err
 		}
-		if attrs, body, err = d.getNew(ctx, r); !errors.Is(err, errLookInOld) {
+		if attrs, body, err = d.stores.getNew(ctx, r); !errors.Is(err, errLookInOld) {
 			return attrs, body, err
 		}
 	}
-	reader, err := d.getOld(ctx, r)
+	reader, err := d.stores.getOld(ctx, r)
 	if errors.Is(err, storage.ObjectNotFound) {
-		if attrs, body, err = d.getNew(ctx, r); !errors.Is(err, errLookInOld) {
+		if attrs, body, err = d.stores.getNew(ctx, r); !errors.Is(err, errLookInOld) {
 			return attrs, body, err
 		}
 		return nil, nil, storage.ObjectNotFound
@@ -105,18 +105,18 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, err
 	}
-	return d.fromOld(reader.Attrs()), reader, nil
+	return d.stores.fromOld(reader.Attrs()), reader, nil
 }
 
 // errLookInOld says that the new store has no object, and hides none of the old store.
 var errLookInOld = errors.New("look in the old store")
 
-func (d *objectDriver) getNew(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	own, oldOnly := d.forNew(r)
+func (s *stores) getNew(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	own, oldOnly := s.forNew(r)
 	if oldOnly {
-		return nil, nil, d.judge(ctx, r.Key, nil)
+		return nil, nil, s.judge(ctx, r.Key, nil)
 	}
-	attrs, body, err := d.Driver.Get(ctx, own)
+	attrs, body, err := s.driver.Get(ctx, own)
 	switch {
 	case err == nil && markerOf(attrs) == "":
 		return attrs, body, nil
@@ -127,12 +127,12 @@ func (d *objectDriver) getNew(ctx context.Context, r *driver.GetRequest) (*stora
 	case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):
 		return nil, nil, err
 	}
-	return nil, nil, d.judge(ctx, r.Key, err)
+	return nil, nil, s.judge(ctx, r.Key, err)
 }
 
 // judge returns the error of a read that a marker may have caused: err if it is of an object.
-func (d *objectDriver) judge(ctx context.Context, key string, err error) error {
-	p, failed := d.look(ctx, key)
+func (s *stores) judge(ctx context.Context, key string, err error) error {
+	p, failed := s.look(ctx, key)
 	switch {
 	case failed != nil:
 		return failed
@@ -146,10 +146,10 @@ func (d *objectDriver) judge(ctx context.Context, key string, err error) error {
 	return errLookInOld
 }
 
-func (d *objectDriver) getOld(ctx context.Context, r *driver.GetRequest) (*storage.Reader, error) {
-	conditions, err := d.oldCondition(r.Condition)
+func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (*storage.Reader, error) {
+	conditions, err := s.oldCondition(r.Condition)
 	if err != nil {
-		if _, missing := d.old.Attrs(ctx, r.Key); missing != nil {
+		if _, missing := s.old.Attrs(ctx, r.Key); missing != nil {
 			err = missing
 		}
 		return nil, err
@@ -164,7 +164,7 @@ func (d *objectDriver) getOld(ctx context.Context, r *driver.GetRequest) (*stora
 	case r.Offset > 0 || r.Length >= 0:
 		opts = append(opts, storage.WithRange(r.Offset, r.Length))
 	}
-	return d.old.Download(ctx, r.Key, opts...)
+	return s.old.Download(ctx, r.Key, opts...)
 }
 
 func readCondition(c storage.Condition) storage.ReadOption {
@@ -176,25 +176,25 @@ func readCondition(c storage.Condition) storage.ReadOption {
 
 // Head is Get without a body.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	attrs, err := d.headNew(ctx, r)
+	attrs, err := d.stores.headNew(ctx, r)
 	if !errors.Is(err, errLookInOld) {
 		return attrs, err
 	}
-	attrs, err = d.headOld(ctx, r)
+	attrs, err = d.stores.headOld(ctx, r)
 	if errors.Is(err, storage.ObjectNotFound) {
-		if attrs, err = d.headNew(ctx, r); errors.Is(err, errLookInOld) {
+		if attrs, err = d.stores.headNew(ctx, r); errors.Is(err, errLookInOld) {
 			err = storage.ObjectNotFound
 		}
 	}
 	return attrs, err
 }
 
-func (d *objectDriver) headNew(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	own, oldOnly := d.forNew(r)
+func (s *stores) headNew(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	own, oldOnly := s.forNew(r)
 	if oldOnly {
-		return nil, d.judge(ctx, r.Key, nil)
+		return nil, s.judge(ctx, r.Key, nil)
 	}
-	attrs, err := d.Driver.Head(ctx, own)
+	attrs, err := s.driver.Head(ctx, own)
 	switch {
 	case err == nil && markerOf(attrs) == "":
 		return attrs, nil
@@ -203,15 +203,15 @@ func (d *objectDriver) headNew(ctx context.Context, r *driver.GetRequest) (*stor
 	case err == nil, errors.Is(err, storage.ObjectNotFound):
 		return nil, errLookInOld
 	case errors.Is(err, storage.PreconditionFailed):
-		return nil, d.judge(ctx, r.Key, err)
+		return nil, s.judge(ctx, r.Key, err)
 	}
 	return nil, err
 }
 
-func (d *objectDriver) headOld(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	conditions, err := d.oldCondition(r.Condition)
+func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	conditions, err := s.oldCondition(r.Condition)
 	if err != nil {
-		if _, missing := d.old.Attrs(ctx, r.Key); missing != nil {
+		if _, missing := s.old.Attrs(ctx, r.Key); missing != nil {
 			err = missing
 		}
 		return nil, err
@@ -220,16 +220,16 @@ func (d *objectDriver) headOld(ctx context.Context, r *driver.GetRequest) (*stor
 	for _, c := range conditions {
 		opts = append(opts, readCondition(c))
 	}
-	attrs, err := d.old.Attrs(ctx, r.Key, opts...)
+	attrs, err := s.old.Attrs(ctx, r.Key, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return d.fromOld(attrs), nil
+	return s.fromOld(attrs), nil
 }
 
 // Tags are those of the store that has the object.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	p, err := d.look(ctx, r.Key)
+	p, err := d.stores.look(ctx, r.Key)
 	switch {
 	case err != nil:
 		return nil, err
@@ -238,13 +238,13 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	case p.marker == removed:
 		return nil, storage.ObjectNotFound
 	}
-	return storage.Tags(ctx, d.old, r.Key)
+	return storage.Tags(ctx, d.stores.old, r.Key)
 }
 
 // SetTags changes those of the store that has the object. A copy that is under way may have the former
 // tags: it must begin again.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	p, err := d.look(ctx, r.Key)
+	p, err := d.stores.look(ctx, r.Key)
 	switch {
 	case err != nil:
 		return err
@@ -253,11 +253,11 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	case p.marker == removed:
 		return storage.ObjectNotFound
 	}
-	if err := storage.SetTags(ctx, d.old, r.Key, r.Tags); err != nil {
+	if err := storage.SetTags(ctx, d.stores.old, r.Key, r.Tags); err != nil {
 		return err
 	}
 	for {
-		p, err := d.look(ctx, r.Key)
+		p, err := d.stores.look(ctx, r.Key)
 		switch {
 		case err != nil:
 			return err
@@ -266,9 +266,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		case p.marker != copying:
 			return nil
 		}
-		own, err := d.putMarker(ctx, r.Key, copying, p.condition())
+		own, err := d.stores.putMarker(ctx, r.Key, copying, p.condition())
 		if err == nil {
-			return d.endMarker(ctx, r.Key, own)
+			return d.stores.endMarker(ctx, r.Key, own)
 		}
 		if !errors.Is(err, storage.PreconditionFailed) {
 			return err
@@ -281,20 +281,20 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)
 	}
-	p, err := d.look(ctx, r.Key)
+	p, err := d.stores.look(ctx, r.Key)
 	if err != nil {
 		return nil, err
 	}
-	if p.marker != copying && (p.attrs != nil || !d.inOld(ctx, r.Key)) {
+	if p.marker != copying && (p.attrs != nil || !d.stores.inOld(ctx, r.Key)) {
 		return d.Driver.Sign(ctx, r)
 	}
-	if _, err := d.copyOld(ctx, r.Key); err != nil {
+	if _, err := d.stores.copyOld(ctx, r.Key); err != nil {
 		return nil, err
 	}
 	return d.Driver.Sign(ctx, r)
 }
 
-func (d *objectDriver) inOld(ctx context.Context, key string) bool {
-	_, err := d.old.Attrs(ctx, key)
+func (s *stores) inOld(ctx context.Context, key string) bool {
+	_, err := s.old.Attrs(ctx, key)
 	return err == nil
 }

@@ -9,12 +9,12 @@ import (
 )
 
 // writeCondition returns the condition in the new store that stands for one in both.
-func (d *objectDriver) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
-	revision, isOld := d.cutOld(c.Revision)
+func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
+	revision, isOld := s.cutOld(c.Revision)
 	if !c.Absent && !isOld {
 		return c, nil // the new store can judge it
 	}
-	p, err := d.look(ctx, key)
+	p, err := s.look(ctx, key)
 	switch {
 	case err != nil:
 		return c, err
@@ -25,7 +25,7 @@ func (d *objectDriver) writeCondition(ctx context.Context, key string, c storage
 	case p.marker == removed:
 		return p.condition(), nil
 	}
-	attrs, err := d.old.Attrs(ctx, key)
+	attrs, err := s.old.Attrs(ctx, key)
 	switch {
 	case errors.Is(err, storage.ObjectNotFound) && c.Absent:
 		return p.condition(), nil
@@ -48,7 +48,7 @@ func with(condition *storage.Condition, c storage.Condition) (restore func()) {
 
 // Put stores the object in the new store.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	c, err := d.writeCondition(ctx, r.Key, r.Condition)
+	c, err := d.stores.writeCondition(ctx, r.Key, r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // BeginParts begins an upload in the new store.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	c, err := d.writeCondition(ctx, r.Key, r.Condition)
+	c, err := d.stores.writeCondition(ctx, r.Key, r.Condition)
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +68,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 
 // CompleteParts makes the object in the new store.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	c, err := d.writeCondition(ctx, r.Put.Key, r.Put.Condition)
+	c, err := d.stores.writeCondition(ctx, r.Put.Key, r.Put.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ const removeAttempts = 5
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	var err error
 	for range removeAttempts {
-		err = d.deleteOnce(ctx, r)
+		err = d.stores.deleteOnce(ctx, r)
 		if !errors.Is(err, errAgain) {
 			return err
 		}
@@ -95,50 +95,50 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // errAgain says that another writer came first.
 var errAgain = errors.New("look again")
 
-func (d *objectDriver) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
-	p, err := d.look(ctx, r.Key)
+func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
+	p, err := s.look(ctx, r.Key)
 	if err != nil {
 		return err
 	}
-	attrs, err := d.old.Attrs(ctx, r.Key)
+	attrs, err := s.old.Attrs(ctx, r.Key)
 	inOld := err == nil
 	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	revision, isOld := d.cutOld(r.Condition.Revision)
+	revision, isOld := s.cutOld(r.Condition.Revision)
 	switch {
 	case p.hasObject() && isOld:
 		return storage.PreconditionFailed
 	case p.hasObject() && inOld:
-		if err := d.checkRevision(p, r.Condition); err != nil {
+		if err := s.checkRevision(p, r.Condition); err != nil {
 			return err
 		}
-		if err := d.old.Remove(ctx, r.Key); err != nil {
+		if err := s.old.Remove(ctx, r.Key); err != nil {
 			return err
 		}
-		return d.Driver.Delete(ctx, r)
+		return s.driver.Delete(ctx, r)
 	case p.hasObject():
-		return d.Driver.Delete(ctx, r)
+		return s.driver.Delete(ctx, r)
 	case p.marker == removed: // by a process that was killed
-		return d.endRemoval(ctx, r.Key, p)
+		return s.endRemoval(ctx, r.Key, p)
 	case !inOld && p.marker == "":
 		return nil
 	case !inOld:
-		return d.endMarker(ctx, r.Key, p)
+		return s.endMarker(ctx, r.Key, p)
 	case r.Condition.Revision != "" && (!isOld || revision != attrs.Revision):
 		return storage.PreconditionFailed
 	}
-	if d.desc.Features&storage.ConditionalRemove == 0 { // a marker could not be removed safely
-		if _, err := d.copyOld(ctx, r.Key); err != nil {
+	if s.desc.Features&storage.ConditionalRemove == 0 { // a marker could not be removed safely
+		if _, err := s.copyOld(ctx, r.Key); err != nil {
 			return err
 		}
 		return errAgain
 	}
-	return d.removeOld(ctx, r.Key, p)
+	return s.removeOld(ctx, r.Key, p)
 }
 
 // checkRevision refuses a removal whose condition does not hold before anything is removed.
-func (d *objectDriver) checkRevision(p place, c storage.Condition) error {
+func (s *stores) checkRevision(p place, c storage.Condition) error {
 	if c.Revision != "" && c.Revision != p.attrs.Revision {
 		return storage.PreconditionFailed
 	}
@@ -147,23 +147,23 @@ func (d *objectDriver) checkRevision(p place, c storage.Condition) error {
 
 // removeOld removes an object that only the old store has. The marker stops copies that are under
 // way.
-func (d *objectDriver) removeOld(ctx context.Context, key string, p place) error {
-	p, err := d.putMarker(ctx, key, removed, p.condition())
+func (s *stores) removeOld(ctx context.Context, key string, p place) error {
+	p, err := s.putMarker(ctx, key, removed, p.condition())
 	if errors.Is(err, storage.PreconditionFailed) {
 		return errAgain
 	}
 	if err != nil {
 		return err
 	}
-	return d.endRemoval(ctx, key, p)
+	return s.endRemoval(ctx, key, p)
 }
 
 // endRemoval removes the object that a marker hides, and then the marker.
-func (d *objectDriver) endRemoval(ctx context.Context, key string, p place) error {
-	if err := d.old.Remove(ctx, key); err != nil {
-		return errors.Join(err, d.endMarker(context.WithoutCancel(ctx), key, p))
+func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
+	if err := s.old.Remove(ctx, key); err != nil {
+		return errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	_ = d.endMarker(ctx, key, p) // a marker that stays hides nothing any more
+	_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
 	return nil
 }
 
@@ -178,8 +178,8 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, requests []driver.Delete
 
 // copyOld copies an object of the old store, and returns its attributes. They are nil if the new store
 // has an object, or somebody else copies, writes or removes it now.
-func (d *objectDriver) copyOld(ctx context.Context, key string) (*storage.Attrs, error) {
-	p, err := d.look(ctx, key)
+func (s *stores) copyOld(ctx context.Context, key string) (*storage.Attrs, error) {
+	p, err := s.look(ctx, key)
 	switch {
 	case err != nil:
 		return nil, err
@@ -188,30 +188,30 @@ func (d *objectDriver) copyOld(ctx context.Context, key string) (*storage.Attrs,
 	case p.marker == removed:
 		return nil, storage.ObjectNotFound
 	}
-	if _, err := d.old.Attrs(ctx, key); err != nil {
+	if _, err := s.old.Attrs(ctx, key); err != nil {
 		return nil, err
 	}
-	p, err = d.putMarker(ctx, key, copying, p.condition())
+	p, err = s.putMarker(ctx, key, copying, p.condition())
 	if errors.Is(err, storage.PreconditionFailed) { // another copy, a write or a removal came first
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := storage.Copy(ctx, d.new, key, d.old, key, storage.IfRevision(d.public(p.attrs.Revision)))
+	attrs, err := storage.Copy(ctx, s.new, key, s.old, key, storage.IfRevision(s.public(p.attrs.Revision)))
 	switch {
 	case err == nil:
 		return attrs, nil
 	case errors.Is(err, storage.PreconditionFailed):
 		return nil, nil
 	}
-	return nil, errors.Join(err, d.endMarker(context.WithoutCancel(ctx), key, p))
+	return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 }
 
 // public returns a revision of the new store as its bucket returns it.
-func (d *objectDriver) public(revision string) string {
-	if d.desc.TaggedRevisions {
+func (s *stores) public(revision string) string {
+	if s.desc.TaggedRevisions {
 		return revision
 	}
-	return d.desc.Provider + ":" + revision
+	return s.desc.Provider + ":" + revision
 }
