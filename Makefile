@@ -24,7 +24,7 @@ UNRACED := ./providers/internal/testing/permissions
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
-SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite
+SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite layers/encrypt
 MODULES := $(SERVED) analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C dev/testservers . --

@@ -19,6 +19,7 @@ const start = [
   ['Conditions', 'conditions'],
   ['Leases', 'lease'],
   ['Layers', 'layers'],
+  ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
   ['Jobs', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],
