@@ -108,6 +108,19 @@ func TestFilesOfAgeAreRead(t *testing.T) {
 	}
 }
 
+func TestKeysThatOnlyWrite(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	s, content := newStore(), text(3*chunk)
+	b := s.open(t, encrypt.NewKeys([]age.Recipient{identity.Recipient()}, nil))
+	upload(t, b, "parts", content, storage.WithPartSize(chunk))
+	_, _, err = storage.ReadAll(t.Context(), b, "parts")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	got, _, err := storage.ReadAll(t.Context(), s.open(t, encrypt.NewKeys(nil, []age.Identity{identity})), "parts")
+	require.NoError(t, err)
+	require.Equal(t, content, string(got))
+}
+
 // The files of other recipients, other labels and no keys.
 func TestKeysThatDoNotFit(t *testing.T) {
 	of := identities(t)

@@ -81,7 +81,8 @@ type objectDriver struct {
 	desc  driver.Description // of the driver below
 
 	mu    sync.Mutex
-	known map[string]*dataKey // by the object's key and header
+	known map[string]*dataKey // by object and header, so that the reads of one object unwrap it once
+	begun sync.Map            // data keys of uploads that this driver has begun, by the upload: the keys may not be able to unwrap
 }
 
 // withheld are the features that let others send or get bytes without the layer, or that are about the

@@ -3,6 +3,10 @@ package encrypt_test
 import (
 	"context"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -195,6 +200,41 @@ func (c *readCounter) Get(ctx context.Context, r *driver.GetRequest) (*storage.A
 func (c *readCounter) Write(p []byte) (int, error) {
 	c.bytes += int64(len(p))
 	return len(p), nil
+}
+
+// docs/layers.md has the order.
+func TestOrderWithACacheOnDisk(t *testing.T) {
+	secret := strings.Repeat("secret", 50_000)
+	for name, encryptedOnDisk := range map[string]bool{"diskcache, then encrypt": true, "encrypt, then diskcache": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir() + "/cache"
+			cache, err := diskcache.Open(dir, diskcache.Config{})
+			require.NoError(t, err)
+			layers := []storage.OpenOption{driver.WithLayer(cache.Layer()), driver.WithLayer(newLayer(t, newKeys(t)))}
+			if !encryptedOnDisk {
+				slices.Reverse(layers)
+			}
+			b := memstore.New(layers...)
+			attrs := upload(t, b, "a", secret)
+			for range 2 {
+				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(70_000, 200_000))
+				require.NoError(t, err)
+				require.Equal(t, secret[70_000:270_000], string(got))
+			}
+			require.NoError(t, cache.Close())
+			files, plain := 0, false
+			require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() {
+					return err
+				}
+				data, err := os.ReadFile(path)
+				files, plain = files+1, plain || strings.Contains(string(data), "secret")
+				return err
+			}))
+			require.NotZero(t, files)
+			require.Equal(t, encryptedOnDisk, !plain)
+		})
+	}
 }
 
 func TestSizesInListings(t *testing.T) {

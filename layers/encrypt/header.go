@@ -50,11 +50,7 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 		k.header = header
 		err = k.init()
 	}
-	if err != nil {
-		return nil, err
-	}
-	d.remember(key, k)
-	return k, nil
+	return k, err
 }
 
 // init makes the cipher of the payload, as age's specification says.
@@ -152,22 +148,13 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	if err = k.init(); err != nil {
 		return nil, err
 	}
-	d.keep(name, k)
-	return k, nil
-}
-
-func (d *objectDriver) remember(key string, k *dataKey) {
-	d.keep(d.desc.Bucket+"\x00"+key+"\x00"+k.header, k)
-}
-
-// keep remembers a data key, so that the reads of one object unwrap it once.
-func (d *objectDriver) keep(name string, k *dataKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.known) >= maxKnown {
 		clear(d.known)
 	}
 	d.known[name] = k
+	return k, nil
 }
 
 // An unwrapper is the keys as an identity of age, for one object.

@@ -94,7 +94,11 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	in.Size, in.CRC32C = sealedSize(r.Size), storage.CRC32C{}
 	upload, err := d.Driver.BeginParts(ctx, &in)
-	return key.header + "\n" + upload, err
+	upload = key.header + "\n" + upload
+	if err == nil {
+		d.begun.Store(upload, key)
+	}
+	return upload, err
 }
 
 // uploadOf returns the data key of an upload, and its name in the driver below.
@@ -102,6 +106,9 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 	header, below, ok := strings.Cut(upload, "\n")
 	if !ok {
 		return nil, "", storage.ObjectNotFound // begun without the layer
+	}
+	if k, known := d.begun.Load(upload); known {
+		return k.(*dataKey), below, nil
 	}
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
 	return k, below, err
@@ -173,11 +180,15 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		put.Size, put.CRC32C = put.Size+in.Last.Size, driver.JoinCRC32C(put.CRC32C, in.Last.CRC32C, in.Last.Size)
 	}
 	attrs, err := d.Driver.CompleteParts(ctx, &in)
+	if err == nil {
+		d.begun.Delete(r.Upload)
+	}
 	return written(attrs, err, put.CRC32C)
 }
 
 // AbortParts drops an upload, also if its name is from ListUploads, without a header.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
+	d.begun.Delete(upload)
 	if _, below, ok := strings.Cut(upload, "\n"); ok {
 		upload = below
 	}
