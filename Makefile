@@ -18,13 +18,13 @@ PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./files ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
 # with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
-RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./driver ./lease ./internal/... ./providers/internal/... ./cmd/internal/...
+RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./internal/... ./providers/internal/... ./cmd/internal/...
 # The race detector leaves these out, because they import an SDK that no other package of RACED needs.
 UNRACED := ./providers/internal/testing/permissions
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
-SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite
+SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite layers/encrypt
 MODULES := $(SERVED) analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C dev/testservers . --

@@ -71,7 +71,7 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
-	service, err := local.NewService(filepath.Join(top, "site"), local.ServiceConfig{})
+	service, err := local.NewService(filepath.Join(top, "site"), local.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	managed, err := service.Bucket("public")

@@ -71,6 +71,10 @@ type Description struct {
 	// object. CompleteParts ignores them. Otherwise CompleteParts gives them.
 	AttributesAtBegin bool
 
+	// FixedParts declares that a part must not be sent again with other bytes. If the body has
+	// changed since an earlier call has sent the part, the core begins another upload.
+	FixedParts bool
+
 	// CheckNative accepts a value of WithNative, or says why not. The value of another driver's
 	// option is Unsupported. It is nil if the driver has no options of its own.
 	CheckNative func(value any) error

@@ -41,6 +41,7 @@ type (
 		Native      []any          // what BeginParts has got
 		AnyOrder    bool           // what BeginParts has got
 		Unchecked   bool           // PutRequest.UncheckedParts of the upload
+		Final       bool           // whether the object ends with this part; false with AnyOrder
 	}
 	// A Part describes a part that is stored.
 	Part struct {

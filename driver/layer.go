@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -26,6 +27,15 @@ func WithLayer(l Layer) storage.OpenOption {
 		o.Layers = append(o.Layers, l)
 	}).(storage.OpenOption)
 	return option
+}
+
+// JoinCRC32C returns the checksum of two parts together, of which the second has length bytes. It is for
+// layers that change the bytes of parts. If one checksum is unknown, so is the result.
+func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
+	if !first.Known || !second.Known {
+		return storage.CRC32C{}
+	}
+	return storage.KnownCRC32C(crc32c.Join(first.Sum, second.Sum, length))
 }
 
 // Intercept returns a Driver that makes every call through f, for layers that treat all calls

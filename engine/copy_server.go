@@ -25,7 +25,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		return nil, sourceError(d.fail(e))
 	}
 	r := c.req
-	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
+	stored := *source // with the reserved metadata, which a layer may need
+	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
 	from.Native = d.first.req.Native
 	r.Source, r.ReplaceTags = from, set.Tags
 	in := &intent{size: source.Size, crc: source.CRC32C, condition: r.Condition, named: set.WriteID != ""}

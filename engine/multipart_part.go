@@ -133,7 +133,7 @@ func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 		return nil, e
 	}
 	m := &multipart{w: w, id: p.upload.record.Upload}
-	part, e := m.putPart(ctx, p.number, 0, section, crc)
+	part, e := m.putPart(ctx, p.number, false, 0, section, crc)
 	if e != nil {
 		return nil, p.upload.orGone(ctx, w.op, e)
 	}

@@ -150,7 +150,7 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 }
 
 // storedPart returns the part if the store has it already, with the bytes that would
-// be sent now. If the parts are sequential, one with other bytes cannot be replaced.
+// be sent now. If the parts are sequential or fixed, one with other bytes cannot be replaced.
 func (m *multipart) storedPart(number int, section *io.SectionReader, crc storage.CRC32C) (part driver.Part, found bool, e *storage.Error) {
 	recorded, found := m.w.journal.Part(number)
 	if !found {
@@ -163,13 +163,28 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 		}
 		crc = storage.KnownCRC32C(sum)
 	}
-	if recorded.Size == section.Size() && recorded.CRC32C == crc.Sum {
+	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
+	case same && recorded.Tag == "": // announced: the store may have it or not
+		return driver.Part{}, false, nil
+	case same:
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
-	}
-	if m.sequential() {
+	case m.sequential() || m.w.op.core.desc.FixedParts:
 		return driver.Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
 	}
 	return driver.Part{}, false, nil
+}
+
+// announce notes in the journal which bytes a fixed part has, before they are sent: a later call
+// must not send others, also if this one is killed meanwhile. The note has no tag.
+func (m *multipart) announce(number int, section *io.SectionReader, crc *storage.CRC32C) *storage.Error {
+	if !crc.Known {
+		sum, err := hashSection(section)
+		if err != nil {
+			return bodyFailed(err)
+		}
+		*crc = storage.KnownCRC32C(sum)
+	}
+	return m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: *crc})
 }
 
 // uploadMissing reports whether e says that the store has dropped the upload of an

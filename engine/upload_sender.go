@@ -22,9 +22,10 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	number := 1
 	for off := int64(0); off < src.size; off += size {
 		section := src.section(off, min(size, src.size-off))
-		if off+size >= src.size && m.sequential() {
+		ends := off+size >= src.size
+		if ends && m.sequential() {
 			m.final = &finalPart{number: number, section: section, done: func() {}}
-		} else if !m.sendPart(running, number, section, storage.CRC32C{}, func() {}) {
+		} else if !m.sendPart(running, number, ends, section, storage.CRC32C{}, func() {}) {
 			break
 		}
 		number++
@@ -59,7 +60,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
 			break
 		}
-		if !m.sendPart(running, number, section, crc, m.release(current)) || next == nil {
+		if !m.sendPart(running, number, next == nil, section, crc, m.release(current)) || next == nil {
 			break
 		}
 		current = next
@@ -162,9 +163,9 @@ func (m *multipart) fail(e *storage.Error) {
 	}
 }
 
-// sendPart sends one part once there is a free slot. It calls done when the part's
-// bytes are no longer needed, and returns false if the upload has failed.
-func (m *multipart) sendPart(ctx context.Context, number int, section *io.SectionReader, crc storage.CRC32C, done func()) bool {
+// sendPart sends one part, the last one if ends is true, once there is a free slot. It calls done when
+// the part's bytes are no longer needed, and returns false if the upload has failed.
+func (m *multipart) sendPart(ctx context.Context, number int, ends bool, section *io.SectionReader, crc storage.CRC32C, done func()) bool {
 	if m.slots.Acquire(ctx) != nil || ctx.Err() != nil {
 		done()
 		return false
@@ -178,7 +179,7 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 		if !m.begun || ctx.Err() != nil {
 			return
 		}
-		part, e := m.part(ctx, number, offset, section, crc)
+		part, e := m.part(ctx, number, ends, offset, section, crc)
 		if e != nil {
 			m.fail(e)
 			return
@@ -194,7 +195,7 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 }
 
 // part returns a part that the store has: sent now, or by an earlier call.
-func (m *multipart) part(ctx context.Context, number int, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+func (m *multipart) part(ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
 	if m.resumed {
 		part, found, e := m.storedPart(number, section, crc)
 		if found {
@@ -204,7 +205,12 @@ func (m *multipart) part(ctx context.Context, number int, offset int64, section 
 			return part, e
 		}
 	}
-	part, e := m.putPart(ctx, number, offset, section, crc)
+	if m.w.journal != nil && m.w.op.core.desc.FixedParts {
+		if e := m.announce(number, section, &crc); e != nil {
+			return driver.Part{}, e
+		}
+	}
+	part, e := m.putPart(ctx, number, ends, offset, section, crc)
 	if e == nil {
 		e = m.record(part)
 	}
@@ -212,8 +218,8 @@ func (m *multipart) part(ctx context.Context, number int, offset int64, section 
 }
 
 // putPart makes one PutPart request.
-func (m *multipart) putPart(ctx context.Context, number int, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
-	r, content, e := m.partRequest(number, offset, section, crc)
+func (m *multipart) putPart(ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+	r, content, e := m.partRequest(number, ends, offset, section, crc)
 	if e != nil {
 		return driver.Part{}, e
 	}
@@ -237,7 +243,7 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 
 // partRequest returns the request that stores a part. If the driver needs the
 // checksum before the bytes, it is computed first.
-func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc storage.CRC32C) (*driver.PartRequest, *sectionBody, *storage.Error) {
+func (m *multipart) partRequest(number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (*driver.PartRequest, *sectionBody, *storage.Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.body.onBytes = m.w.progress.Func()
@@ -248,7 +254,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 		}
 		crc = storage.KnownCRC32C(sum)
 	}
-	r := &driver.PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts}
+	r := &driver.PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts, Final: ends}
 	if !crc.Known {
 		content.body.sum = &r.CRC32C
 	}
@@ -276,7 +282,7 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 	if m.final == nil {
 		return nil, nil, nil
 	}
-	r, content, e := m.partRequest(m.final.number, m.offset, m.final.section, m.final.crc)
+	r, content, e := m.partRequest(m.final.number, true, m.offset, m.final.section, m.final.crc)
 	if e != nil {
 		return nil, nil, e
 	}

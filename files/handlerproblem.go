@@ -32,7 +32,7 @@ func problemOf(err error) (status int, p problem) {
 	if !own {
 		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
-	p = problem{Code: e.Code, Field: truncateField(e.Field), Message: e.Message}
+	p = problem{Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], Message: e.Message}
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
@@ -51,13 +51,6 @@ func renameField(err error, field, here string) error {
 
 // maxField limits how much of a field name chosen by the client is repeated.
 const maxField = 64
-
-func truncateField(field string) string {
-	if len(field) <= maxField {
-		return field
-	}
-	return field[:maxField]
-}
 
 // fail responds with err.
 func (h *handler) fail(c *call, err error) {

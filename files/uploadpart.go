@@ -108,7 +108,7 @@ func (s *Store) uploadError(err error) error {
 	switch e.Code {
 	case uploads.TooLarge:
 		return tooLargeError(s.config.MaxSize)
-	case uploads.PartsChanged, uploads.NotFound:
+	case uploads.PartsChanged, uploads.NotFound, uploads.InvalidValue:
 		field := e.Field
 		if here, ok := fieldsOfPieces[field]; ok {
 			field = here

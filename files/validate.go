@@ -3,10 +3,11 @@ package files
 import (
 	"fmt"
 	"mime"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // These are the fields of errors.
@@ -29,7 +30,6 @@ const (
 	maxName   = 1000 // characters
 	maxLabel  = 256  // characters of a purpose or a user's ID
 	maxType   = 255  // bytes
-	maxParts  = 10_000
 	minToken  = 8
 	maxToken  = 128
 	maxSuffix = 15 // characters of an extension after its dot
@@ -48,20 +48,12 @@ func (o *UploadOptions) validate() error {
 	return validateLabel(fieldUploadedBy, o.UploadedBy)
 }
 
+// validate checks all but the numbers, which [uploads.Service.PutPiece] checks.
 func (o *PartOptions) validate() error {
-	switch {
-	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, isNoTokenRune):
+	if len(o.Token) < minToken || len(o.Token) > maxToken || !webapi.IsToken(o.Token) {
 		return invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
-	case o.Count < 1 || o.Count > maxParts:
-		return invalid(fieldCount, "The number of parts must be 1 to 10,000.")
-	case o.Part < 1 || o.Part > o.Count:
-		return invalid(fieldPart, "The part must be 1 to "+strconv.Itoa(o.Count)+".")
 	}
 	return o.UploadOptions.validate()
-}
-
-func isNoTokenRune(r rune) bool {
-	return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.'
 }
 
 func isAlphanumeric(r rune) bool {

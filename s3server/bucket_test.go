@@ -119,7 +119,7 @@ func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create b
 }
 
 func TestCallsThatMakeAndRemoveABucketAtTheSameTimeConflict(t *testing.T) {
-	directory, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
+	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = directory.Close() })
 	for store, service := range map[string]driver.ServiceDriver{

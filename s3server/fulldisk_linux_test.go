@@ -63,7 +63,7 @@ func TestNoAnswerHasAPath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := row.disk(t)
-			service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+			service, err := local.NewServiceDriver(path, local.Config{})
 			require.NoError(t, err)
 			s := start(t, s3server.Config{Service: service})
 			t.Cleanup(func() { _ = service.Close() })
@@ -127,7 +127,7 @@ func TestABucketThatFindsTheDiskFullIsNotThere(t *testing.T) {
 		t.Skip("it starts its own directory")
 	}
 	path := smallDisk(t)
-	service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+	service, err := local.NewServiceDriver(path, local.Config{})
 	require.NoError(t, err)
 	s := start(t, s3server.Config{Service: service})
 	t.Cleanup(func() { _ = service.Close() })

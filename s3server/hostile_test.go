@@ -26,8 +26,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// impatient makes the server wait little for slow clients.
-var impatient = s3server.Limits{IdleTimeout: 50 * time.Millisecond}
+// impatient makes the server wait little for slow clients, and yet for longer than a slow machine takes
+// to read what a client has sent.
+var impatient = s3server.Limits{IdleTimeout: 2 * time.Second}
 
 // dial opens a connection on which the test writes what it wants.
 func dial(t *testing.T, s *store) net.Conn {
@@ -70,7 +71,7 @@ func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
 }
 
 func TestASlowButSteadyClientIsServed(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 2 * time.Second}})
+	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
 	connection := dial(t, s)
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
@@ -84,7 +85,7 @@ func TestASlowButSteadyClientIsServed(t *testing.T) {
 }
 
 func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 50 * time.Millisecond, MaxPutSize: 64 << 20}})
+	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20}})
 	b := s.server.Bucket(bucket)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout

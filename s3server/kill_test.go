@@ -26,7 +26,7 @@ const killedVariable = "OMNIBUCKET_S3SERVER_KILLED"
 // serveUntilKilled is the child process of TestNothingAcknowledgedIsLostByAKill: a server over the
 // directory in the environment.
 func serveUntilKilled(path string) error {
-	service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+	service, err := local.NewServiceDriver(path, local.Config{})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/internal/folderorder"
-	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -115,7 +114,7 @@ func TestArgumentsOfAList(t *testing.T) {
 
 // These listings follow the source of SeaweedFS 4.44.
 func TestListingsLikeADirectoryTree(t *testing.T) {
-	s := start(t, folderorder.With(s3server.Config{Driver: memstore.NewDriver(memstore.Config{})}))
+	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}

@@ -33,7 +33,7 @@ func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
 	if c.Now == nil {
 		c.Now = clock.now
 	}
-	service, err := local.NewServiceDriver(path, local.ServiceConfig{NoSync: true, Now: c.Now})
+	service, err := local.NewServiceDriver(path, local.Config{NoSync: true, Now: c.Now})
 	require.NoError(t, err)
 	c.Service = service
 	if c.Buckets == nil {
@@ -274,7 +274,7 @@ func unescape(t *testing.T, text string) string {
 func TestADirectoryHasTheSettingsOfANewBucket(t *testing.T) {
 	path := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
-	service, err := local.NewServiceDriver(path, local.ServiceConfig{NoSync: true})
+	service, err := local.NewServiceDriver(path, local.Config{NoSync: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, service.Close()) }()
 	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{"created"}})

@@ -34,7 +34,7 @@
 //
 // Everything is in memory, unless Config.Service has a place for it:
 //
-//	service, err := local.NewServiceDriver("/srv/buckets", local.ServiceConfig{Create: true})
+//	service, err := local.NewServiceDriver("/srv/buckets", local.Config{Create: true})
 //	server, err := s3server.Start(s3server.Config{Service: service})
 //
 // A directory keeps buckets with their settings, versions, locks, tags, access lists and uploads in
@@ -77,7 +77,6 @@ import (
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/folderorder"
-	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
@@ -117,9 +116,6 @@ type Config struct {
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
 	WebsiteDomains []string
-	// Driver stores the bytes, under names of this package. It must accept a body of
-	// unknown size ([driver.StreamingPut]). Nil means memory.
-	Driver driver.Driver
 	// Service has the buckets; nil: they are in memory. With that of a directory
 	// (providers/local), everything survives the end of the process, and objects are files under
 	// their keys. Any other makes the server a gateway: what the service cannot keep is
@@ -265,9 +261,6 @@ func New(c Config) *Handler {
 	if c.WebsiteDomains == nil {
 		c.WebsiteDomains = []string{"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost"}
 	}
-	if c.Driver == nil {
-		c.Driver = memstore.NewDriver(memstore.Config{})
-	}
 	if c.LifecycleDay <= 0 {
 		c.LifecycleDay = lifecycle.FullDay
 	}
@@ -288,7 +281,7 @@ func New(c Config) *Handler {
 	if c.Service != nil {
 		h.store = driverstore.New(driverstore.Config{Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region, Natural: state.NewSettings(c.Strict)})
 	} else {
-		h.store = memory.New(memory.Config{Driver: c.Driver, Now: h.now, MaxBytes: c.MaxBytes, FolderOrder: c.folderOrder})
+		h.store = memory.New(memory.Config{Now: h.now, MaxBytes: c.MaxBytes, FolderOrder: c.folderOrder})
 	}
 	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
 	return h

@@ -25,12 +25,12 @@ const storeVariable = "OMNIBUCKET_S3SERVER_STORE"
 // "gateway" for one that seems far away.
 func onStore(t *testing.T, c *s3server.Config) {
 	t.Helper()
-	if c.Service != nil || c.Driver != nil || c.MaxBytes > 0 {
+	if c.Service != nil || c.MaxBytes > 0 {
 		return
 	}
 	switch os.Getenv(storeVariable) {
 	case "directory":
-		service, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{Now: c.Now, NoSync: true})
+		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Now: c.Now, NoSync: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = service.Close() })
 		c.Service = service

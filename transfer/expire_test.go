@@ -127,7 +127,7 @@ func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 func TestALifecycleIsApplied(t *testing.T) {
 	clock := start.AddDate(0, 0, -40)
 	now := func() time.Time { return clock }
-	localService, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true, Now: now})
+	localService, err := local.NewService(t.TempDir(), local.Config{NoSync: true, Now: now})
 	require.NoError(t, err)
 	for name, service := range map[string]storage.Service{
 		"memory": memstore.NewService(memstore.ServiceConfig{Now: now}),

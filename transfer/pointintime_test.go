@@ -27,7 +27,7 @@ func kept(t *testing.T) map[string]storage.Bucket {
 	require.NoError(t, err)
 	memory, err := account.Bucket("kept", storage.WithVersions())
 	require.NoError(t, err)
-	disk, err := local.NewService(t.TempDir(), local.ServiceConfig{})
+	disk, err := local.NewService(t.TempDir(), local.Config{})
 	require.NoError(t, err)
 	_, err = disk.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
 	require.NoError(t, err)

@@ -32,8 +32,7 @@ const (
 	DefaultLinkTTL     = time.Hour
 	DefaultUploadTTL   = time.Hour
 	DefaultTTL         = 72 * time.Hour
-	DefaultPartsFrom   = 100 << 20 // bytes
-	DefaultMemoryLimit = 64 << 20  // bytes
+	DefaultMemoryLimit = 64 << 20 // bytes
 )
 
 // Config says who may upload what, and how it is stored. For files that Go code stores
@@ -101,11 +100,7 @@ type Config struct {
 	// 7 days, 0: DefaultUploadTTL. It never works longer than its upload. The whole file of a ticket
 	// must arrive and be finished within a day after UploadTTL.
 	UploadTTL time.Duration
-	// PartsFrom is the length from which a signed upload is in parts ([Ticket]), in bytes;
-	// 0: DefaultPartsFrom. If it is negative, or if the bucket cannot sign parts
-	// ([storage.SignedParts]), every file is one request, of at most 5 GiB on S3.
-	PartsFrom int64
-	// TokenKey signs and encrypts tickets and has at least 16 bytes. If it is nil, a random
+	// TokenKey signs tickets and has at least 16 bytes. If it is nil, a random
 	// key is drawn: tickets then end with the process, and are not valid in other processes.
 	TokenKey []byte
 
@@ -173,7 +168,6 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	setDefault(&c.MaxFiles, defaultMaxFiles)
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	setDefault(&c.UploadTTL, DefaultUploadTTL)
-	setDefault(&c.PartsFrom, DefaultPartsFrom)
 	if c.CacheControl == nil {
 		c.CacheControl = map[string]string{"*": "private, max-age=31536000, immutable"}
 		if c.Link == PublicLink {

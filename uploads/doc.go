@@ -29,7 +29,7 @@
 //   - Pieces ([Service.PutPiece]) have any size and arrive in any order, through a program of
 //     your own. Several processes may take pieces of one file.
 //   - Tickets ([Service.Sign] and [Service.Finish]) are for programs of your own that send a
-//     file straight to the store. They keep no state on the server.
+//     file straight to the store in one request. They keep no state on the server.
 //
 // # Routes
 //
@@ -38,10 +38,7 @@
 //
 //	POST   /                 multipart/form-data with files: 201 {"files": [File, …]}
 //	POST   /tickets          {"name", "type", "size"}: 201 Ticket, for a file that goes straight to the store
-//	POST   /tickets/parts    {"token", "numbers": [1, 2]}: 200 {"parts": [{"number", "put"}, …]}, requests for up to 1,000 parts
-//	POST   /tickets/stored   {"token"}: 200 {"numbers": [1, …]}, the parts that have arrived
 //	POST   /tickets/finish   {"token"}: 200 File
-//	POST   /tickets/abort    {"token"}: 204; only for a ticket in parts, and 409 if the file is complete
 //	DELETE /{key}            204; see Config.DeleteShared
 //
 //	POST   /s3/multipart                           {"filename", "type", "metadata", "size", "checksum"} → {"key", "uploadId", "partSize", …}
@@ -186,8 +183,7 @@
 // Run [Service.Sweep] on a schedule. It removes what nobody has finished: the state and the
 // bytes of expired uploads, and files of tickets, which can be finished until a day after
 // Config.UploadTTL. A ticket with Finish leaves an empty object under Config.Prefix, which keeps
-// its address from working again. A ticket in parts that was neither finished nor aborted
-// leaves an upload in progress there. Remove those with a lifecycle rule, which is longer
+// its address from working again. Remove those with a lifecycle rule, which is longer
 // than Config.TTL, or with transfer.Expire; docs/cleanup.md has the rule for each store:
 //
 //	storage.LifecycleRule{Prefix: uploads.DefaultPrefix, ExpireAfterDays: 8, AbortUploadsAfterDays: 8}

@@ -154,11 +154,6 @@ func ticketTooOld() *Error {
 	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
 }
 
-// uploadEnded is the error for an upload in parts that is gone and has no file.
-func uploadEnded() *Error {
-	return refuse(tokenField, NotFound, "This upload has ended without a file. Send the file again.")
-}
-
 func refuseFile(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: code.Storage()}
 }

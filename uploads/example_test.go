@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -76,56 +75,6 @@ func ExampleService() {
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", service))
 	// Sessions are cookies here, and a form of another site would send them.
 	_ = http.Server{Addr: ":8080", Handler: http.NewCrossOriginProtection().Handler(mux)}
-}
-
-func ExampleService_SignPart() {
-	ctx := context.Background()
-	store, err := serve.NewServer(func(base string) (storage.Bucket, error) {
-		return memstore.New(storage.WithSigningBaseURL(base)), nil
-	})
-	if err != nil {
-		panic(err)
-	}
-	defer store.Close()
-	service, err := uploads.New(store.Bucket, uploads.Config{
-		Rules:     rules.Rules{Types: []string{"video/mp4"}, MaxSize: 20 << 30},
-		PartsFrom: 16 << 20,
-	})
-	if err != nil {
-		panic(err)
-	}
-	film := "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + strings.Repeat("\x00", 20<<20)
-	ticket, err := service.Sign(ctx, uploads.Request{Name: "film.mp4", Size: int64(len(film))}, uploads.User{})
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(ticket.Parts.Count, "parts of", ticket.Parts.Size, "bytes")
-	for number := 1; number <= ticket.Parts.Count; number++ {
-		signed, err := service.SignPart(ctx, ticket.Token, uploads.User{}, number)
-		if err != nil {
-			panic(err)
-		}
-		// The client sends the part, which needs no credentials.
-		from := int64(number-1) * ticket.Parts.Size
-		part := film[from:min(from+ticket.Parts.Size, int64(len(film)))]
-		request, err := signed.Request(ctx, strings.NewReader(part))
-		if err != nil {
-			panic(err)
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			panic(err)
-		}
-		_ = response.Body.Close()
-	}
-	result, err := service.Finish(ctx, ticket.Token, uploads.User{})
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(result.Name, "is", result.ContentType)
-	// Output:
-	// 3 parts of 8388608 bytes
-	// film.mp4 is video/mp4
 }
 
 func userOf(string) string { return "42" }

@@ -44,10 +44,7 @@ func (s *Service) routes() *http.ServeMux {
 	}
 	handle("POST /{$}", answer(forms.storeForm))
 	handle("POST /tickets", answer(forms.sign))
-	handle("POST /tickets/parts", answer(forms.signParts))
-	handle("POST /tickets/stored", answer(forms.storedParts))
 	handle("POST /tickets/finish", answer(forms.finish))
-	handle("POST /tickets/abort", answer(forms.abort))
 	mux.HandleFunc("/{key...}", s.responder.respond(func(c *call) error {
 		switch c.Method {
 		case http.MethodDelete:

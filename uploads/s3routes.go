@@ -137,6 +137,14 @@ func (h *companion) beginSignable(ctx context.Context, s *session) (storage.Mult
 	return h.beginSignable(ctx, s)
 }
 
+// abandon drops an upload and its parts, even if the sender has gone. If that fails, they stay
+// until a lifecycle rule removes them.
+func abandon(ctx context.Context, upload storage.MultipartUpload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	_ = upload.Abort(ctx)
+}
+
 // loadParts reads the session of an upload in parts that the request names.
 func (h *companion) loadParts(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)

@@ -94,7 +94,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
-		tokens:  &tokens{config: c, pattern: p, tokenKey: key, sealer: newSealer(key)},
+		tokens:  &tokens{config: c, pattern: p, tokenKey: key},
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most

@@ -3,10 +3,14 @@ package uploads_test
 import (
 	"net/url"
 	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -58,4 +62,21 @@ func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
 	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}, opts...)
+}
+
+func onGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
+	key := filepath.Join(t.TempDir(), "key.json")
+	require.NoError(t, os.WriteFile(key, signingkey.File(), 0o600))
+	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}}, opts...)
+}
+
+func onAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
+	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+	return freshbucket.Open(t, "azblob", url.Values{"endpoint": {endpoint}}, opts...)
 }

@@ -2,40 +2,23 @@ package uploads
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/omnibucket/storage"
 )
 
-// A Ticket lets a client send one file to the store: with the request of Put, with the
-// form, or in parts, each with a request of [Service.SignPart]. It has one of the three.
-// The client then passes Token to Finish. Its JSON is complete, for the client. As text
-// it shows no signature and no token.
-//
-// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
-// than one request, and a client that was interrupted sends only what is missing. Sign
-// begins the store's upload, and the ticket has the size and number of parts. The client
-// gets a request for each part from [Service.SignPart], in any order and again, and asks
-// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
-// Config.Prefix, inspects the whole there as any other file, and copies it to its
-// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
-//
-// The ticket is the only state. It has the store's token of the upload, encrypted with a
-// key that is derived from Config.TokenKey, because that token must stay on the server.
-//
-// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
-// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
-// bind no checksum of the part, as those of the S3 routes do.
+// A Ticket lets a client send one file to the store in one request, with that of Put or with
+// the form; it has one of the two. The client then passes Token to Finish. Its JSON is
+// complete, for the client. As text it shows no signature and no token. The ticket is the only
+// state. A file that is larger than one request (5 GiB on S3), or that must continue after an
+// interruption, is sent by the S3 routes.
 type Ticket struct {
 	Put     *storage.SignedURL  `json:"put,omitempty"`
 	Form    *storage.SignedForm `json:"form,omitempty"`
-	Parts   *Parts              `json:"parts,omitempty"`
 	Token   string              `json:"token"`
 	MaxSize int64               `json:"maxSize"` // bytes
-	// ExpiresAt is when Put or Form ends; the upload must start before. A ticket in parts
-	// ends then: all parts must have arrived, and Finish must have been called.
+	// ExpiresAt is when Put or Form ends; the upload must start before.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
@@ -46,8 +29,6 @@ func (t Ticket) String() string {
 		return "ticket for " + t.Put.String()
 	case t.Form != nil:
 		return "ticket for " + t.Form.String()
-	case t.Parts != nil:
-		return fmt.Sprintf("ticket for %d parts", t.Parts.Count)
 	}
 	return "ticket"
 }
@@ -66,10 +47,7 @@ const contentTypeOfPending = "application/octet-stream"
 // within the bounds ([storage.SignedForms]), and accepts the file only once
 // ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
 // none of this only loses space for a while. If the bucket cannot sign addresses,
-// Sign fails with StoreFailed, which wraps Unsupported.
-//
-// A file of Config.PartsFrom bytes or more is sent in parts. Sign then begins an upload
-// ([storage.BeginUpload]), which is the only request that it makes.
+// Sign fails with StoreFailed, which wraps Unsupported. It makes no request.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if s.config.Inspect != nil {
@@ -84,12 +62,9 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	}
 	t := &ticketOp{service: s, values: user.values(), said: ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}}
 	signed := &Ticket{MaxSize: s.judge.Rules().MaxSize}
-	switch {
-	case t.cuts():
-		err = t.beginParts(ctx, signed)
-	case t.usesForm():
+	if t.usesForm() {
 		err = t.signForm(ctx, signed)
-	default:
+	} else {
 		err = t.signPut(ctx, signed)
 	}
 	if err != nil {
@@ -113,9 +88,9 @@ func (t *ticketOp) usesForm() bool {
 }
 
 // acceptsOnce reports whether the store refuses to overwrite the ticket's file and
-// the final object. The parts of a file are joined once.
+// the final object.
 func (t *ticketOp) acceptsOnce() bool {
-	return t.said.inParts() || t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
+	return t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
 }
 
 // precheck refuses what Finish would certainly refuse.

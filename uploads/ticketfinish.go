@@ -11,17 +11,14 @@ import (
 
 // Finish inspects a file that was sent with a ticket, and moves it to its final key.
 // token is the ticket's. user is that of [Service.Sign], again from what the application
-// knows. Parts are joined first, under a key below
-// Config.Prefix, and the whole is inspected there.
+// knows.
 //
-// If the file breaks a rule, Finish removes it and returns the reason; for a part of a
-// wrong length that is WrongSize. If no file has arrived, or parts are missing, it fails
-// with NotUploaded, and what is there stays. Called again, for example by a client that
+// If the file breaks a rule, Finish removes it and returns the reason. If no file has
+// arrived, it fails with NotUploaded. Called again, for example by a client that
 // lost the response, it returns the same file, even if other bytes were sent since. If
-// that file has been removed, or if an upload in parts was refused or aborted, it fails
-// with NotFound.
+// that file has been removed, it fails with NotFound.
 //
-// The rule for a removed file needs a ticket's Parts, or its Put and a store with
+// The rule for a removed file needs a ticket's Put and a store with
 // [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
 // with Config.Unguarded, a ticket whose file was removed can be used again until it
 // expires. A sender who then calls Finish twice at once, and sends another type in
@@ -61,18 +58,10 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 	s := t.service
 	pending := s.tokens.pendingKey(t.said)
-	var failed *Error // to join the parts; another call may have joined them meanwhile, and moved the file
-	if t.said.inParts() {
-		failed = t.joinParts(ctx)
-	}
 	arrived, e := s.inspectStored(ctx, pending, t.said.size)
 	switch {
 	case e != nil && isGone(e):
-		r, none := t.findFinished(ctx, e)
-		if none != nil && failed != nil {
-			return nil, failed
-		}
-		return r, none
+		return t.findFinished(ctx, e)
 	case e != nil && !isRefusal(e):
 		return nil, e
 	}
@@ -120,9 +109,9 @@ const contentTypeOfSpent = "application/x-omnibucket-finished"
 // markSpent ends a ticket. If the store accepts its file only once, an empty object
 // stays at the pending key, so that the address does not work again. It is removed
 // with everything else that waits there. Otherwise the object is removed, because the
-// sender could replace it anyway, or if its parts were joined, never again.
+// sender could replace it anyway.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
-	if t.said.inParts() || !t.acceptsOnce() {
+	if !t.acceptsOnce() {
 		t.service.discard(ctx, pending)
 		return
 	}
@@ -181,8 +170,6 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 		return nil, refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
-	case t.said.inParts():
-		return nil, uploadEnded()
 	}
 	return nil, notUploadedError()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -188,19 +189,25 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 type configLine struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
+	// Layers are the names of its layers, from the store outwards.
+	Layers []string `json:"layers,omitempty"`
 }
 
 func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(p.Config.Locations)) {
 		address, _ := p.LookupLocation(location.VariableOf(name))
+		var layers []string
+		for _, layer := range p.Config.Layers[name] {
+			layers = append(layers, layer.Name())
+		}
 		if p.Global.JSON {
-			if err := p.JSON(configLine{name, address}); err != nil {
+			if err := p.JSON(configLine{name, address, layers}); err != nil {
 				return err
 			}
 			continue
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", name, p.Printable(address))
+		_, _ = fmt.Fprintln(w, strings.TrimRight(name+"\t"+p.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"))
 	}
 	return w.Flush()
 }

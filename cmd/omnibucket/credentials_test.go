@@ -12,12 +12,13 @@ import (
 // Each command uses two accounts of one provider, whose servers know only their own key.
 func TestTwoAccountsInOneCommand(t *testing.T) {
 	s := newShell(t)
+	s.env["XDG_CONFIG_HOME"] = t.TempDir()
 	for name, key := range map[string]string{"old": "first-key-of-16c", "new": "second-key-of-16"} {
 		server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: key + "-secret"}}})
 		prefix := map[string]string{"old": "OLD", "new": "NEW"}[name]
 		t.Setenv(prefix+"_AWS_ACCESS_KEY_ID", key)
 		t.Setenv(prefix+"_AWS_SECRET_ACCESS_KEY", key+"-secret")
-		s.env["OMNIBUCKET_"+prefix] = "s3://photos?region=us-east-1&profile=minio&path_style=true&credentials=" + name + "&endpoint=" + server.URL
+		s.ok("config", "add", name, "s3://photos?region=us-east-1&profile=minio&path_style=true&credentials="+name+"&endpoint="+server.URL)
 	}
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"1.txt": "one", "a/2.txt": "two"})

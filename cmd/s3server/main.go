@@ -69,7 +69,7 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 	case 0:
 		return f.Serve(ctx, env, nil)
 	case 1:
-		service, err := local.NewServiceDriver(args[0], local.ServiceConfig{Create: true})
+		service, err := local.NewServiceDriver(args[0], local.Config{Create: true})
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func startDirectory(overTLS bool) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
-	service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+	service, err := local.NewServiceDriver(path, local.Config{})
 	if err != nil {
 		return running{}, err
 	}

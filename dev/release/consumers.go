@@ -36,7 +36,7 @@ func checkConsumers(r *repository) error {
 	defer p.remove()
 	var failed []error
 	for _, dir := range dirs {
-		if !strings.HasPrefix(dir, "adapters/") {
+		if !strings.HasPrefix(dir, "adapters/") && !strings.HasPrefix(dir, "layers/") {
 			continue
 		}
 		err := r.importsNothingInternal(dir)
@@ -193,7 +193,7 @@ func (p *proxy) remove() {
 		return
 	}
 	root := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(library))
-	for _, pattern := range []string{root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version)} {
+	for _, pattern := range []string{root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version), filepath.Join(root, "layers", "*@"+p.version)} {
 		found, _ := filepath.Glob(pattern)
 		for _, dir := range found {
 			_ = filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
@@ -206,7 +206,7 @@ func (p *proxy) remove() {
 		}
 	}
 	downloads := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library))
-	for _, dir := range []string{downloads, filepath.Join(downloads, "adapters", "*")} {
+	for _, dir := range []string{downloads, filepath.Join(downloads, "adapters", "*"), filepath.Join(downloads, "layers", "*")} {
 		for _, file := range []string{p.version + ".*", "list"} {
 			found, _ := filepath.Glob(filepath.Join(dir, "@v", file))
 			for _, name := range found {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -82,7 +84,7 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	}
 	var group sync.WaitGroup
 	for _, s := range waiting {
-		group.Go(func() { s.err = s.process.waitReady(ctx, s.launch) })
+		group.Go(func() { s.err = s.process.waitReady(ctx) })
 	}
 	group.Wait()
 	for _, s := range waiting {
@@ -123,13 +125,45 @@ func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	return l, p, err
 }
 
+// Linux and macOS give other ports to a connection or a listener that names none. So no other
+// program gets a server's port while the server starts, or after it has ended.
+const firstPort, lastPort = 10000, 32767
+
 // freePort returns a loopback address whose port is free.
 func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var lastErr error
+	for range 100 {
+		host := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1)))
+		var listener net.Listener
+		if listener, lastErr = net.Listen("tcp", host); lastErr == nil {
+			return host, listener.Close()
+		}
 	}
-	return listener.Addr().String(), listener.Close()
+	return "", lastErr
+}
+
+// watch reports servers that end before the context does.
+func (f *fleet) watch(ctx context.Context, report func(error)) {
+	for _, p := range f.running {
+		go func() {
+			select {
+			case <-p.ended:
+				report(p.failure(errEnded))
+			case <-ctx.Done():
+			}
+		}()
+	}
+}
+
+// check returns what keeps servers from responding as they did when they were started.
+func (f *fleet) check(ctx context.Context) error {
+	var errs []error
+	for _, p := range f.running {
+		if err := p.ask(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // stop ends the servers and removes their data. It returns an error for servers that

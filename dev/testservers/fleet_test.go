@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,5 +58,29 @@ func TestAServerThatEndsIsRetriedAndReported(t *testing.T) {
 	require.NoError(t, f.stop())
 	for _, dir := range f.dirs {
 		require.NoDirExists(t, dir)
+	}
+}
+
+func TestAServerThatEndsWhileTheCommandRunsIsReportedAtOnce(t *testing.T) {
+	var f fleet
+	require.NoError(t, f.start(t.Context(), acts(t, "serves")))
+	reported := make(chan error, 1)
+	f.watch(t.Context(), func(err error) { reported <- err })
+	require.NoError(t, f.check(t.Context()))
+	require.NoError(t, f.running[0].command.Process.Kill())
+	require.ErrorIs(t, <-reported, errEnded)
+	require.ErrorContains(t, f.check(t.Context()), "fake: ", "and it is named if the command fails")
+	require.ErrorIs(t, f.stop(), errEnded)
+}
+
+func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
+	for range 20 {
+		host, err := freePort()
+		require.NoError(t, err)
+		_, text, err := net.SplitHostPort(host)
+		require.NoError(t, err)
+		port, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		require.True(t, firstPort <= port && port <= lastPort, host)
 	}
 }

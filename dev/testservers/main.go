@@ -86,5 +86,12 @@ func run(only, dir string, command []string) (code int, err error) {
 	}
 	signal.Notify(signals, stopping...) // from here on, signals are forwarded to the command
 	notYet()
-	return runCommand(dir, command, f.variables, signals)
+	watching, end := context.WithCancel(context.Background())
+	defer end()
+	f.watch(watching, func(err error) { fmt.Fprintln(os.Stderr, "testservers:", err) })
+	code, err = runCommand(dir, command, f.variables, signals)
+	if code != 0 {
+		err = errors.Join(err, f.check(watching))
+	}
+	return code, err
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,6 +30,7 @@ var errEnded = errors.New("the server ended")
 // A process is a started server.
 type process struct {
 	name    string
+	launch  launch
 	command *exec.Cmd
 	output  tail
 	ended   chan struct{}
@@ -35,7 +38,7 @@ type process struct {
 }
 
 func startProcess(name string, program []string, dir string, l launch) (*process, error) {
-	p := &process{name: name, ended: make(chan struct{})}
+	p := &process{name: name, launch: l, ended: make(chan struct{})}
 	p.command = exec.Command(program[0], append(slices.Clone(program[1:]), l.args...)...)
 	p.command.Dir = dir
 	// A server does not see the developer's settings.
@@ -56,16 +59,12 @@ func startProcess(name string, program []string, dir string, l launch) (*process
 }
 
 // waitReady waits until the server accepts requests.
-func (p *process) waitReady(ctx context.Context, l launch) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not respond within %s", l.ready, readyTimeout))
+func (p *process) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not respond within %s", p.launch.ready, readyTimeout))
 	defer cancel()
-	client := l.client
-	if client == nil {
-		client = http.DefaultClient
-	}
 	var lastErr error // the result of the last complete attempt
 	for {
-		if err := ask(ctx, client, l.ready, cmp.Or(l.readyStatus, http.StatusOK)); err == nil || ctx.Err() == nil {
+		if err := p.ask(ctx); err == nil || ctx.Err() == nil {
 			lastErr = err
 		}
 		select {
@@ -85,6 +84,15 @@ func (p *process) waitReady(ctx context.Context, l launch) error {
 	}
 }
 
+// ask returns nil if the server responds as one that accepts requests.
+func (p *process) ask(ctx context.Context) error {
+	client := p.launch.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return ask(ctx, client, p.launch.ready, cmp.Or(p.launch.readyStatus, http.StatusOK))
+}
+
 // ask returns nil if address responds with status.
 func ask(ctx context.Context, client *http.Client, address string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -97,9 +105,10 @@ func ask(ctx context.Context, client *http.Client, address string, status int) e
 	if err != nil {
 		return err
 	}
-	_ = response.Body.Close()
+	defer response.Body.Close()
 	if response.StatusCode != status {
-		return fmt.Errorf("%s responded with %s", address, response.Status)
+		body, _ := io.ReadAll(io.LimitReader(response.Body, 200))
+		return errors.New(strings.TrimSpace(fmt.Sprintf("%s responded with %s %s", address, response.Status, body)))
 	}
 	return nil
 }

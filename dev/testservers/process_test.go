@@ -30,14 +30,14 @@ func started(t *testing.T, act string) (launch, *process) {
 
 func TestAServerIsReadyWhenItResponds(t *testing.T) {
 	l, p := started(t, "serves")
-	require.NoError(t, p.waitReady(t.Context(), l))
+	require.NoError(t, p.waitReady(t.Context()))
 	require.NoError(t, p.stop())
 	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK), "it was stopped")
 }
 
 func TestTheOutputOfAServerThatEndsIsReported(t *testing.T) {
-	l, p := started(t, "ends")
-	err := p.waitReady(t.Context(), l)
+	_, p := started(t, "ends")
+	err := p.waitReady(t.Context())
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorContains(t, err, "exit status 3")
 	require.ErrorContains(t, err, "cannot go on")
@@ -51,7 +51,7 @@ func TestAServerThatIsNeverReadyFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*readyPoll)
 	defer cancel()
-	err := p.waitReady(ctx, l)
+	err := p.waitReady(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "503")
 	require.ErrorContains(t, err, "still loading")

@@ -240,3 +240,27 @@ func TestAReportOfAFormerHolderIsRefused(t *testing.T) {
 	require.Equal(t, "2 new", string(text))
 	require.NoError(t, holder.Release())
 }
+
+func TestLayers(t *testing.T) {
+	bucket, cache, err := openReports(t.Context(), "mem://reports", t.TempDir())
+	require.NoError(t, err)
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("a"))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.NoError(t, storage.Close(bucket))
+	require.NoError(t, cache.Close())
+}
+
+func TestMoving(t *testing.T) {
+	old, err := storage.Open(t.Context(), "mem://old")
+	require.NoError(t, err)
+	_, err = old.Upload(t.Context(), "a", strings.NewReader("old"))
+	require.NoError(t, err)
+	bucket, err := openBoth(t.Context(), "mem://old", "mem://new")
+	require.NoError(t, err)
+	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
+	left, err := move(t.Context(), bucket)
+	require.NoError(t, err)
+	require.Zero(t, left)
+}

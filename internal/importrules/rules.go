@@ -89,7 +89,7 @@ var rules = []rule{
 	},
 	{
 		says:    "a job or layer imports no provider",
-		covers:  func(path string) bool { return within(path, jobs...) || within(path, "diskcache") },
+		covers:  func(path string) bool { return within(path, jobs...) || within(path, "layers") },
 		forbids: func(_, path string) bool { return within(path, "providers", "memstore") },
 	},
 	{
@@ -100,7 +100,7 @@ var rules = []rule{
 	{
 		says:    "a provider imports no job and no layer",
 		covers:  func(path string) bool { return within(path, "providers", "memstore") },
-		forbids: func(_, path string) bool { return within(path, jobs...) || within(path, "diskcache") },
+		forbids: func(_, path string) bool { return within(path, jobs...) || within(path, "layers") },
 	},
 	{
 		says:   "storagetest is only for tests (its fault layer is for staging too)",

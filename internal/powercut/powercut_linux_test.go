@@ -123,7 +123,7 @@ func bucket(t *testing.T, root string, c local.Config) storage.Bucket {
 }
 
 func service(t *testing.T, root string) storage.Service {
-	s, err := local.NewService(filepath.Join(root, "made", "service"), local.ServiceConfig{Create: true})
+	s, err := local.NewService(filepath.Join(root, "made", "service"), local.Config{Create: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

@@ -29,12 +29,15 @@ const maxRequestID = 128
 // RequestID returns the client's own ID if it can appear in any log, otherwise a random one.
 func RequestID(r *http.Request) string {
 	given := r.Header.Values(RequestIDHeader)
-	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], isNoTokenRune) {
+	if len(given) == 1 && len(given[0]) <= maxRequestID && IsToken(given[0]) {
 		return given[0]
 	}
 	return rand.Text()
 }
 
-func isNoTokenRune(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+// IsToken reports whether text has only ASCII letters, digits, "-", "_" and ".", and at least one of them.
+func IsToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	})
 }

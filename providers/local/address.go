@@ -36,7 +36,7 @@ func openService(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 	if err != nil {
 		return nil, err
 	}
-	return NewServiceDriver(path, ServiceConfig{Create: c.Create, NoSync: c.NoSync, FileMode: c.FileMode, Sidecars: c.Sidecars})
+	return NewServiceDriver(path, c)
 }
 
 func parseAddress(u *url.URL) (path string, c Config, err error) {

@@ -57,8 +57,8 @@ import (
 
 const provider = "local"
 
-// Config configures a bucket in a directory. With the zero value, the directory must
-// exist, and every write is on the disk before it returns.
+// Config configures a bucket in a directory, or a directory that contains buckets ([NewService]).
+// With the zero value, the directory must exist, and every write is on the disk before it returns.
 type Config struct {
 	// Create makes the directory if it does not exist. Otherwise opening it fails with
 	// BucketNotFound.
@@ -66,11 +66,11 @@ type Config struct {
 	// NoSync leaves flushing to the operating system. Writes are faster, but a power
 	// failure may lose the latest ones.
 	NoSync bool
-	// Now is the clock of [storage.Attrs].Modified, of signed URLs and of the age of
-	// multipart uploads. If it is nil, it is [time.Now].
+	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of signed URLs and
+	// of the age of multipart uploads. If it is nil, it is [time.Now].
 	Now func() time.Time
-	// SigningKeys sign URLs and forms. If it is nil, a key in the bucket's directory
-	// does, in .omnibucket/signing.key, which only its owner can read.
+	// SigningKeys sign URLs and forms, of all buckets of a service. If it is nil, a key in each
+	// bucket's directory does, in .omnibucket/signing.key, which only its owner can read.
 	SigningKeys SigningKeys
 	// FileMode is the mode of new files, whatever the umask is. The owner must be able
 	// to read and write them. If it is 0, the mode is 0666 without the umask. A file
@@ -115,27 +115,9 @@ func NewDriver(root string, c Config) (driver.Driver, error) {
 	return d, s.sweep(context.Background())
 }
 
-// ServiceConfig configures a directory that contains buckets.
-type ServiceConfig struct {
-	// Create makes the directory if it does not exist.
-	Create bool
-	// NoSync is [Config].NoSync of all buckets.
-	NoSync bool
-	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of
-	// signed URLs and of the age of multipart uploads. If it is nil, it is [time.Now].
-	Now func() time.Time
-	// SigningKeys sign URLs and forms of all buckets. If it is nil, each bucket has its
-	// own key.
-	SigningKeys SigningKeys
-	// FileMode is [Config].FileMode of all buckets.
-	FileMode os.FileMode
-	// Sidecars is [Config].Sidecars of all buckets.
-	Sidecars bool
-}
-
 // NewService returns a service whose buckets are the directories in root. It fails with
 // the errors of [Open].
-func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (storage.Service, error) {
+func NewService(root string, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(root, c)
 	if err != nil {
 		return nil, err

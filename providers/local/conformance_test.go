@@ -68,7 +68,7 @@ func TestDriverConformance(t *testing.T) {
 
 func TestServiceConformance(t *testing.T) {
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
-		s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true})
+		s, err := local.NewService(t.TempDir(), local.Config{NoSync: true})
 		require.NoError(t, err)
 		return s
 	}, excludedOfService()...)

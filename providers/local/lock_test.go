@@ -79,7 +79,7 @@ func TestRetentionEndsByTheClock(t *testing.T) {
 
 func TestDefaultRetentionOfABucket(t *testing.T) {
 	parent := t.TempDir()
-	service, err := NewServiceDriver(parent, ServiceConfig{NoSync: true})
+	service, err := NewServiceDriver(parent, Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}

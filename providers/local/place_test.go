@@ -128,7 +128,7 @@ func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
 			}
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one"), filepath.Join(dir, "link")))
 			open := func() (driver.ServiceDriver, storage.Bucket) {
-				s, err := NewServiceDriver(filepath.Join(dir, "link"), ServiceConfig{})
+				s, err := NewServiceDriver(filepath.Join(dir, "link"), Config{})
 				require.NoError(t, err)
 				d, err := s.Driver("both")
 				require.NoError(t, err)

@@ -23,7 +23,7 @@ var _ driver.ServiceDriver = (*serviceDriver)(nil)
 type serviceDriver struct {
 	driver.UnimplementedServiceDriver
 	path   string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
-	config ServiceConfig
+	config Config
 	keys   signedurl.Keys // from config
 }
 
@@ -31,7 +31,7 @@ type serviceDriver struct {
 type openAccount struct {
 	root   *os.Root
 	dir    string // without symbolic links
-	config ServiceConfig
+	config Config
 }
 
 func (s *serviceDriver) open() (*openAccount, error) {
@@ -55,7 +55,7 @@ func (s *serviceDriver) resolve() string {
 
 // NewServiceDriver returns a driver for [engine.NewService], and otherwise does what
 // [NewService] does.
-func NewServiceDriver(root string, c ServiceConfig) (driver.ServiceDriver, error) {
+func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	keys, err := signedurl.NewKeys(c.SigningKeys)
 	if err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	defer a.closeRoot()
 	a.sweepTrash(ctx)
-	d := bucketDriver(a.dir, name, s.bucketConfig())
+	d := bucketDriver(a.dir, name, s.config)
 	d.managed = true
 	defer func() { _ = d.Close() }()
 	b, err := d.acquire(ctx)
@@ -372,12 +372,8 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 }
 
 func (s *serviceDriver) driver(name string) *objectDriver {
-	d := bucketDriver(s.resolve(), name, s.bucketConfig())
+	d := bucketDriver(s.resolve(), name, s.config)
 	d.path = filepath.Join(s.path, name)
 	d.managed, d.configKeys = true, s.keys
 	return d
-}
-
-func (s *serviceDriver) bucketConfig() Config {
-	return Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars}
 }

@@ -19,7 +19,7 @@ func service(t *testing.T) (*serviceDriver, string) {
 	t.Helper()
 	root := t.TempDir()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { return now }})
+	s, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { return now }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s.(*serviceDriver), root
@@ -35,7 +35,7 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 // A process that is killed while it makes a bucket leaves none without its locks.
 func TestABucketAppearsWithItsSettings(t *testing.T) {
 	root, visible := t.TempDir(), false
-	s, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { // asked for the settings
+	s, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { // asked for the settings
 		_, err := os.Lstat(filepath.Join(root, "b"))
 		visible = visible || err == nil
 		return time.Now()

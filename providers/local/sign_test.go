@@ -163,10 +163,10 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	_, err := local.Open(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "TOPSECRET")
-	_, err = local.NewService(root, local.ServiceConfig{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
+	_, err = local.NewService(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	s, err := local.NewService(filepath.Dir(root), local.ServiceConfig{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
+	s, err := local.NewService(filepath.Dir(root), local.Config{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	managed, err := s.Bucket(filepath.Base(root))
@@ -175,12 +175,12 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	require.Equal(t, address, download(t, managed))
 	for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
 		require.Contains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "REDACTED")
-		require.NotContains(t, fmt.Sprintf(format, local.ServiceConfig{SigningKeys: local.SigningKeys{secret('S')}}), "53")
+		require.NotContains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "53")
 	}
 }
 
 func TestTheOriginReportsWhatIsPublic(t *testing.T) {
-	s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true}, storage.WithSigningBaseURL(base))
+	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	_, err = s.CreateBucket(t.Context(), "bucket")
@@ -210,7 +210,7 @@ func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 }
 
 func TestABucketIsDeletedWithItsSigningKey(t *testing.T) {
-	s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true}, storage.WithSigningBaseURL(base))
+	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	_, err = s.CreateBucket(t.Context(), "bucket")

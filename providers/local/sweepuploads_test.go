@@ -173,7 +173,7 @@ func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 func TestUploadsInABucketOfAServiceAreSwept(t *testing.T) {
 	clock := atNoon()
 	root := t.TempDir()
-	service, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { return clock.Time }})
+	service, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { return clock.Time }})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, service.Close()) }()
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})

@@ -76,7 +76,7 @@ func sweep(t *testing.T, s *serviceDriver) {
 
 // deleteBucket is the role of a process that is killed.
 func deleteBucket(root string) error {
-	d, err := NewServiceDriver(root, ServiceConfig{NoSync: true})
+	d, err := NewServiceDriver(root, Config{NoSync: true})
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func TestInterruptedDeletionsAreCompleted(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s, root := service(t)
 			row.die(t, s, root)
-			next, err := NewServiceDriver(root, ServiceConfig{NoSync: true})
+			next, err := NewServiceDriver(root, Config{NoSync: true})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, next.Close()) }()
 			info, err := next.BucketInfo(t.Context(), "bucket")

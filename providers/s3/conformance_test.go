@@ -94,7 +94,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	for name, service := range map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": func(t *testing.T) driver.ServiceDriver {
-			d, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
+			d, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 			require.NoError(t, err)
 			return d
 		},

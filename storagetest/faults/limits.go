@@ -129,8 +129,8 @@ func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 		return nil, broken("a Put with unknown size, without StreamingPut")
 	case r.Size >= 0 && !seeks:
 		return nil, broken("a Put with known size, but a body without Seek")
-	case !r.CRC32C.Known && !d.has(driver.StreamingPut):
-		return nil, broken("a Put without a checksum, without StreamingPut")
+	case !r.CRC32C.Known && !d.has(driver.StreamingPut) && !d.in.ChecksumWhileSending:
+		return nil, broken("a Put without a checksum, without StreamingPut or ChecksumWhileSending")
 	case d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize:
 		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)
 	}

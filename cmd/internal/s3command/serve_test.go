@@ -227,7 +227,7 @@ func TestADirectorySurvivesARestart(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_REGION", "us-east-1")
 	over := func() *running {
-		service, err := local.NewServiceDriver(dir, local.ServiceConfig{Create: true})
+		service, err := local.NewServiceDriver(dir, local.Config{Create: true})
 		require.NoError(t, err)
 		server := startOver(t, service, pair, "--create", "photos")
 		t.Setenv("AWS_ENDPOINT_URL", server.url)
@@ -246,7 +246,7 @@ func TestADirectorySurvivesARestart(t *testing.T) {
 func TestABucketThatCannotBeCreatedIsAnError(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
-	service, err := local.NewServiceDriver(dir, local.ServiceConfig{})
+	service, err := local.NewServiceDriver(dir, local.Config{})
 	require.NoError(t, err)
 	err = parse(t, "--create", "photos").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, service)
 	require.ErrorContains(t, err, "photos")

@@ -35,7 +35,7 @@ var skipped = map[string][]string{
 		`cmd/omnibucket/main_test.go: "this system has no /dev/full"`,
 		`cmd/omnibucket/mv_test.go: err`,
 		`cmd/omnibucket/names_test.go: err`,
-		`diskcache/diskcache_test.go: "Windows: files have no such modes"`,
+		`layers/diskcache/diskcache_test.go: "Windows: files have no such modes"`,
 		`internal/transport/connections_test.go: "the system has no such limit"`,
 		`providers/local/errors_test.go: "this disk does not fold case"`,
 		`providers/local/excluded_windows_test.go: "Windows: " + reason`,
@@ -48,7 +48,7 @@ var skipped = map[string][]string{
 		`transfer/tree_other_test.go: "this system has no pipes in directories, nor most of the names that these trees have"`,
 	},
 	"only root can": {
-		`diskcache/owner_unix_test.go: "only root can give a directory away"`,
+		`layers/diskcache/owner_unix_test.go: "only root can give a directory away"`,
 		`providers/local/fulldisk_linux_test.go: "only root may mount a file system that is small enough to be filled"`,
 		`providers/local/fulldisk_linux_test.go: "root may not mount here"`,
 		`providers/local/mode_test.go: "only root can give a file to another user"`,

@@ -136,7 +136,7 @@ func hostileKey(random *rand.Rand) string {
 func TestListingsOfHostileKeysAreInByteOrder(t *testing.T) {
 	services := map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": func(t *testing.T) driver.ServiceDriver {
-			service, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
+			service, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = service.Close() })
 			return service

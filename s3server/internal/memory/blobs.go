@@ -1,62 +1,50 @@
 package memory
 
 import (
-	"context"
+	"errors"
 	"io"
-	"strconv"
 	"sync"
 
-	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// blobs stores bytes in a driver, each body under its own name. An object is a list of
-// pieces, so that a copy and the completion of an upload move no bytes. A blob is
-// deleted with its last piece.
+// blobs counts the bytes of objects and parts. Several may share a blob, because a copy moves
+// no bytes.
 type blobs struct {
-	driver driver.Driver
-	most   int64 // bytes of all blobs; 0: no bound
-
+	bytes ledger // of all blobs, also of those that are being written
 	mu    sync.Mutex
-	next  uint64
-	bytes int64 // of all blobs, also of those that are being written
-	all   map[string]*blob
 }
 
+// A blob is bytes that never change. blobs.mu guards how often it is used.
 type blob struct {
+	data []byte
 	uses int
-	size int64
 }
 
-// A piece is a part of a blob.
+// A piece is a part of a blob. Objects are lists of pieces.
 type piece struct {
-	blob         string
+	blob         *blob
 	offset, size int64
 }
 
-func newBlobs(d driver.Driver, most int64) *blobs {
-	return &blobs{driver: d, most: most, all: map[string]*blob{}}
-}
+const (
+	// pieceSize is the largest piece of an announced length, so that memory fills with what arrives.
+	pieceSize = 4 << 20
+	// readSize is what is read at a time, so that it stays in the processor's cache until it is hashed.
+	readSize = 64 << 10
+)
 
-// pieceSize is the most that a body takes of a driver before its bytes have come, in bytes.
-const pieceSize = 4 << 20
-
-// put stores a body with one use. It does so in pieces whose size is known, so that a driver
-// copies no bytes to make room for more.
-func (b *blobs) put(ctx context.Context, from *state.Body) (stored []piece, err error) {
-	b.mu.Lock()
-	full := b.most > 0 && b.bytes+max(from.Size, 0) > b.most
-	b.mu.Unlock()
-	if full {
-		return nil, s3error.New("InsufficientStorage")
+// put stores a body. It fails with InsufficientStorage as soon as there is no room.
+func (b *blobs) put(from *state.Body) (stored []piece, err error) {
+	if err := b.bytes.check(from.Size); err != nil {
+		return nil, err
 	}
 	for left := from.Size; ; {
 		size, body := left, io.Reader(from)
 		if left > pieceSize {
 			size, body = pieceSize, io.LimitReader(from, pieceSize)
 		}
-		p, err := b.putPiece(ctx, body, size)
+		p, err := b.putPiece(body, size)
 		if err != nil {
 			b.release(stored)
 			return nil, err
@@ -68,47 +56,48 @@ func (b *blobs) put(ctx context.Context, from *state.Body) (stored []piece, err 
 	}
 }
 
-// putPiece stores size bytes, or all of them if size is -1.
-func (b *blobs) putPiece(ctx context.Context, from io.Reader, size int64) (piece, error) {
-	counted := &countedBody{blobs: b, from: from}
+// putPiece stores a blob of size bytes, or of any length at -1.
+func (b *blobs) putPiece(from io.Reader, size int64) (piece, error) {
+	counted := &countedBody{bytes: &b.bytes, from: from}
 	if err := counted.count(max(size, 0)); err != nil {
 		return piece{}, err
 	}
-	b.mu.Lock()
-	b.next++
-	name := "blobs/" + strconv.FormatUint(b.next, 10)
-	b.mu.Unlock()
-	attrs, err := b.driver.Put(ctx, &driver.PutRequest{Key: name, Body: counted, Size: size})
+	data, err := readAll(counted, size)
 	if err != nil {
-		_ = b.add(-counted.counted)
+		b.bytes.free(counted.counted)
 		return piece{}, err
 	}
-	b.mu.Lock()
-	b.all[name] = &blob{uses: 1, size: counted.counted}
-	b.mu.Unlock()
-	return piece{blob: name, size: attrs.Size}, nil
+	return piece{blob: &blob{data: data, uses: 1}, size: int64(len(data))}, nil
 }
 
-// add counts bytes. It fails if there are too many.
-func (b *blobs) add(n int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.most > 0 && n > 0 && b.bytes+n > b.most {
-		return s3error.New("InsufficientStorage")
+// readAll reads a body to its end, which is after size bytes unless that is negative.
+func readAll(body io.Reader, size int64) ([]byte, error) {
+	if size < 0 {
+		return io.ReadAll(body)
 	}
-	b.bytes += n
-	return nil
+	data := make([]byte, size)
+	if _, err := io.ReadFull(body, data); err != nil {
+		return nil, err
+	}
+	switch _, err := io.ReadFull(body, make([]byte, 1)); err { // a body tells at its end that it is not what was announced
+	case io.EOF:
+		return data, nil
+	case nil:
+		return nil, errors.New("the body is longer than announced")
+	default:
+		return nil, err
+	}
 }
 
 // A countedBody counts the bytes that are read from a body, unless they are counted already.
 type countedBody struct {
-	blobs         *blobs
+	bytes         *ledger
 	from          io.Reader
 	read, counted int64 // bytes
 }
 
 func (c *countedBody) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
+	n, err := c.from.Read(p[:min(len(p), readSize)])
 	c.read += int64(n)
 	if full := c.count(c.read); full != nil {
 		return 0, full
@@ -121,7 +110,7 @@ func (c *countedBody) count(size int64) error {
 	if size <= c.counted {
 		return nil
 	}
-	err := c.blobs.add(size - c.counted)
+	err := c.bytes.add(size - c.counted)
 	if err == nil {
 		c.counted = size
 	}
@@ -133,26 +122,17 @@ func (b *blobs) retain(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
-		b.all[p.blob].uses++
+		p.blob.uses++
 	}
 }
 
-// release removes one use of the pieces. The caller must hold no lock of the server,
-// because the driver may be slow.
+// release removes one use of the pieces.
 func (b *blobs) release(pieces []piece) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, p := range pieces {
-		b.mu.Lock()
-		used := b.all[p.blob]
-		used.uses--
-		unused := used.uses == 0
-		if unused {
-			delete(b.all, p.blob)
-			b.bytes -= used.size
-		}
-		b.mu.Unlock()
-		if unused {
-			// A blob that stays only costs memory in a test.
-			_ = b.driver.Delete(context.Background(), &driver.DeleteRequest{Key: p.blob})
+		if p.blob.uses--; p.blob.uses == 0 {
+			b.bytes.free(int64(len(p.blob.data)))
 		}
 	}
 }
@@ -175,19 +155,13 @@ func slice(pieces []piece, offset, length int64) []piece {
 	return cut
 }
 
-// copyTo writes the bytes of the pieces.
-func (b *blobs) copyTo(ctx context.Context, w io.Writer, pieces []piece) error {
+// writeTo writes the bytes of pieces.
+func writeTo(w io.Writer, pieces []piece) error {
 	for _, p := range pieces {
 		if p.size == 0 {
 			continue
 		}
-		_, body, err := b.driver.Get(ctx, &driver.GetRequest{Key: p.blob, Offset: p.offset, Length: p.size})
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, body)
-		_ = body.Close() // the body was read to its end, or the error is known
-		if err != nil {
+		if _, err := w.Write(p.blob.data[p.offset : p.offset+p.size]); err != nil {
 			return err
 		}
 	}

@@ -1,14 +1,12 @@
 package memory
 
 import (
-	"context"
 	"io"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -28,7 +26,6 @@ func textBody(text string, size int64) *state.Body {
 }
 
 func TestALongBodyIsStoredInPieces(t *testing.T) {
-	ctx := context.Background()
 	for _, row := range []struct {
 		name       string
 		sent, size int64
@@ -47,25 +44,23 @@ func TestALongBodyIsStoredInPieces(t *testing.T) {
 		{name: "it becomes too large", sent: 3, size: -1, most: 2, code: "InsufficientStorage"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			b := newBlobs(memstore.NewDriver(memstore.Config{}), row.most)
+			b := &blobs{bytes: ledger{most: row.most}}
 			text := strings.Repeat("0123456789abcdef", int(row.sent/16)+1)[:row.sent]
 			from := textBody(text, row.size)
-			stored, err := b.put(ctx, from)
+			stored, err := b.put(from)
 			if row.code != "" {
 				require.True(t, s3error.Is(from.Blame(err), row.code), err)
-				require.Empty(t, b.all)
-				require.Zero(t, b.bytes)
+				require.Zero(t, b.bytes.used)
 				return
 			}
 			require.NoError(t, err)
 			require.Len(t, stored, row.pieces)
-			require.Equal(t, row.sent, b.bytes)
+			require.Equal(t, row.sent, b.bytes.used)
 			var back strings.Builder
-			require.NoError(t, b.copyTo(ctx, &back, stored))
+			require.NoError(t, writeTo(&back, stored))
 			require.True(t, back.String() == text)
 			b.release(stored)
-			require.Empty(t, b.all)
-			require.Zero(t, b.bytes)
+			require.Zero(t, b.bytes.used)
 		})
 	}
 }

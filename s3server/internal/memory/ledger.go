@@ -8,8 +8,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A ledger counts the memory of what is kept beside bytes: versions, delete markers, uploads and
-// parts, and the settings of buckets, which clients could make without a single byte.
+// A ledger counts memory: one that of the bytes, and one that of what is kept beside them, which are
+// versions, delete markers, uploads and parts, and the settings of buckets. Clients could make those
+// without a single byte.
 type ledger struct {
 	most int64 // 0: no bound
 
@@ -37,14 +38,27 @@ func newLedger(maxBytes int64) *ledger {
 func (l *ledger) add(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	err := l.checkLocked(n)
+	if err == nil {
+		l.used += n
+	}
+	return err
+}
+
+// check fails as add would now.
+func (l *ledger) check(n int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.checkLocked(n)
+}
+
+func (l *ledger) checkLocked(n int64) error {
 	if l.most > 0 && n > 0 && l.used+n > l.most {
 		return s3error.New("InsufficientStorage")
 	}
-	l.used += n
 	return nil
 }
 
-// free counts n bytes less.
 func (l *ledger) free(n int64) { _ = l.add(-n) }
 
 // costOf returns the memory that a bucket takes with its settings: about twice that of its record.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -20,7 +19,7 @@ import (
 // memoryOf returns a store with one bucket and a bound on its ledger.
 func memoryOf(t *testing.T, most int64) *Store {
 	t.Helper()
-	s := New(Config{Driver: memstore.NewDriver(memstore.Config{}), Now: time.Now, MaxBytes: 1 << 30})
+	s := New(Config{Now: time.Now, MaxBytes: 1 << 30})
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos"})
 	require.NoError(t, err)
 	s.ledger.most = most
@@ -141,5 +140,5 @@ func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
 	}
 	require.NoError(t, s.DeleteBucket(ctx, "photos"))
 	require.Zero(t, s.ledger.used)
-	require.Zero(t, s.blobs.bytes)
+	require.Zero(t, s.blobs.bytes.used)
 }

@@ -1,5 +1,4 @@
-// Package memory is the store that keeps everything but the bytes of objects in memory. A driver
-// has the bytes.
+// Package memory is the store that keeps everything in memory.
 package memory
 
 import (
@@ -9,12 +8,11 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A Store keeps everything but the bytes in memory.
+// A Store keeps everything in memory.
 type Store struct {
 	now         func() time.Time
 	folderOrder bool
@@ -39,7 +37,6 @@ var _ state.Store = (*Store)(nil)
 
 // A Config is what a [Store] uses.
 type Config struct {
-	Driver      driver.Driver    // of the bytes
 	Now         func() time.Time // in UTC
 	MaxBytes    int64            // 0 means no bound
 	FolderOrder bool             // of listings
@@ -48,7 +45,7 @@ type Config struct {
 // New returns a store without buckets.
 func New(c Config) *Store {
 	return &Store{
-		now: c.Now, folderOrder: c.FolderOrder, blobs: newBlobs(c.Driver, c.MaxBytes),
+		now: c.Now, folderOrder: c.FolderOrder, blobs: &blobs{bytes: ledger{most: c.MaxBytes}},
 		ledger: newLedger(c.MaxBytes),
 	}
 }

@@ -55,18 +55,18 @@ func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
 	return u, nil
 }
 
-func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
-	stored, err := s.blobs.put(ctx, body)
+func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
+	stored, err := s.blobs.put(body)
 	if err != nil {
 		return nil, err
 	}
 	return s.addPart(u, number, stored, body.Digest)
 }
 
-func (s *Store) CopyPart(ctx context.Context, u *state.Upload, number int, from *state.Version, offset, length int64) (*state.Part, error) {
+func (s *Store) CopyPart(_ context.Context, u *state.Upload, number int, from *state.Version, offset, length int64) (*state.Part, error) {
 	pieces := slices.Clone(slice(piecesOf(from.Object.Data), offset, length))
 	d := checksum.NewDigest(u.Kind, false)
-	if err := s.blobs.copyTo(ctx, d, pieces); err != nil {
+	if err := writeTo(d, pieces); err != nil {
 		return nil, err
 	}
 	s.blobs.retain(pieces)

@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/diskcache"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/transfer"

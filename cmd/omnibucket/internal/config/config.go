@@ -20,20 +20,34 @@ import (
 
 // A Content is the content of the configuration file.
 type Content struct {
-	Locations map[string]string `yaml:"locations"` // addresses by name
-	Settings  map[string]string `yaml:"settings"`  // values by the name of a flag
+	Locations map[string]string  // addresses by name
+	Layers    map[string][]Layer // by the name of a location, from the store outwards
+	Settings  map[string]string  // values by the name of a flag
 }
 
 // Parse parses a configuration file. Errors name its lines and do not quote them.
 func Parse(path string, text []byte) (Content, error) {
-	var c Content
+	var file struct {
+		Locations map[string]configured `yaml:"locations"`
+		Settings  map[string]string     `yaml:"settings"`
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return Content{}, &storage.Error{
-			Code: storage.InvalidArgument, Err: fmt.Errorf("%s must have only locations and settings, each with names and text: %s", path, yamlPlace(err)),
-			Hint: "correct the file, or write it with \"omnibucket config add\"",
+			Code: storage.InvalidArgument, Err: fmt.Errorf("%s must have only locations and settings, each with names and text; a location may have an address, credentials and layers: %s", path, yamlPlace(err)),
+			Hint: "correct the file, or write it with \"omnibucket config add\"; layers are limit, diskcache and readonly",
 		}
+	}
+	c := Content{Locations: map[string]string{}, Layers: map[string][]Layer{}, Settings: file.Settings}
+	for name, l := range file.Locations {
+		c.Locations[name] = l.address()
+		for _, layer := range l.Layers {
+			if err := layer.check(); err != nil {
+				return Content{}, fmt.Errorf("%s: location %s: %w", path, name, err)
+			}
+		}
+		c.Layers[name] = l.Layers
 	}
 	return c, nil
 }
@@ -80,7 +94,7 @@ func holdsSecret(query string) bool {
 		return false // opening the address fails
 	}
 	for name, values := range parameters {
-		if secretName.MatchString(name) {
+		if name != "credentials" && secretName.MatchString(name) { // credentials has a name, which is no secret
 			return true
 		}
 		for _, value := range values {

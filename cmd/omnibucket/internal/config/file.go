@@ -48,6 +48,9 @@ func (f *File) Set(section, name, value string) {
 		top.Content = append(top.Content, text(section), in)
 	}
 	if was := valueOf(in, name); was != nil {
+		if address := valueOf(was, "address"); was.Kind == yaml.MappingNode && address != nil {
+			was = address // credentials and layers stay
+		}
 		was.SetString(value)
 		return
 	}

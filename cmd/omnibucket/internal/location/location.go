@@ -29,6 +29,7 @@ const (
 type Location struct {
 	Kind kind
 	Path string // of a LocalPath
+	Name string // by which the address was found, or ""
 
 	Scheme, Host, Dir, Query string // as in the address, escaped; dir only for file:
 	Prefix                   string // the folder of all keys of a name: "" or ending in "/"
@@ -113,7 +114,7 @@ func parseName(name, address, key string) (Location, error) {
 	if l.Key != "" {
 		l.Prefix = AsFolder(l.Key)
 	}
-	l.Key, l.HasWildcard, l.Pattern = key, strings.ContainsAny(key, wildcards), ""
+	l.Name, l.Key, l.HasWildcard, l.Pattern = name, key, strings.ContainsAny(key, wildcards), ""
 	return l, nil
 }
 

@@ -13,12 +13,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
-	"github.com/omnibucket/storage/driver"
 )
 
 var (
 	errDryRunReason = errors.New("the command cannot predict this change")
-	// errDryRun is the error of a request that would change something.
+	// errDryRun is the error of an operation or a request that would change something.
 	errDryRun = &storage.Error{Code: storage.Unsupported, Err: errDryRunReason, Hint: "omit --dry-run to make the change"}
 )
 
@@ -46,18 +45,6 @@ func OfDryRun(err error) error {
 		return nil
 	}
 	return err
-}
-
-// readOnly refuses all requests that change something, so that no command with --dry-run
-// changes anything, even by mistake.
-func readOnly(d driver.Driver) driver.Driver {
-	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-		switch {
-		case call == "Get", call == "Head", call == "Tags", strings.HasPrefix(call, "List"), strings.HasPrefix(call, "Sign"):
-			return next(ctx)
-		}
-		return errDryRun
-	})
 }
 
 // addressToOpen returns the address of a location for storage.Open. With --dry-run, a directory

@@ -5,9 +5,10 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/bandwidth"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/readonly"
 )
 
 // startLimit makes the limit of --bwlimit, which all buckets share.
@@ -15,7 +16,7 @@ func (p *Program) startLimit() error {
 	if p.Global.bwlimit == "" {
 		return nil
 	}
-	timetable, err := bandwidth.Parse(p.Global.bwlimit)
+	timetable, err := limit.Parse(p.Global.bwlimit)
 	var own *storage.Error
 	if errors.As(err, &own) {
 		return argument.Invalid("--bwlimit: "+own.Err.Error(), `use a rate such as 10M, or a timetable such as "08:00,512K 19:00,off"`)
@@ -27,7 +28,9 @@ func (p *Program) startLimit() error {
 	defer p.Buckets.mu.Unlock()
 	layer, known := p.Buckets.limits[p.Global.bwlimit]
 	if !known { // lines of run with the same flag share its limit
-		layer = bandwidth.NewLimiter(timetable).Layer
+		if layer, err = limit.New(limit.Config{Bytes: timetable}); err != nil {
+			return err
+		}
 		if p.Buckets.limits == nil {
 			p.Buckets.limits = map[string]driver.Layer{}
 		}
@@ -55,7 +58,7 @@ func (p *Program) openOptions() []storage.OpenOption {
 		opts = append(opts, driver.WithLayer(layer))
 	}
 	if p.Global.DryRun {
-		opts = append(opts, storage.WithHook(refuseChanges), driver.WithLayer(readOnly))
+		opts = append(opts, storage.WithHook(refuseChanges), driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})))
 	}
 	return opts
 }

@@ -17,18 +17,20 @@ type OpenBuckets struct {
 	mu     sync.Mutex
 	by     map[bucketKey]storage.Bucket
 	limits map[string]driver.Layer // by the text of --bwlimit
+	layers namedLayers
 }
 
 // A bucketKey has what makes one open bucket different from another. Lines of run may differ in
 // their flags.
 type bucketKey struct {
 	address, limit string
+	layers         string // whose they are, or ""
 	retry          storage.RetryPolicy
 	dryRun         bool
 }
 
 func (p *Program) bucketKey(l location.Location) bucketKey {
-	return bucketKey{l.Address(), p.Global.bwlimit, p.retry, p.Global.DryRun}
+	return bucketKey{l.Address(), p.Global.bwlimit, p.hasLayers(l), p.retry, p.Global.DryRun}
 }
 
 // Open opens the bucket of a location, once for each address. run closes it.
@@ -41,8 +43,14 @@ func (p *Program) Open(ctx context.Context, l location.Location, opts ...storage
 	key := p.bucketKey(l)
 	bucket, opened := p.Buckets.by[key]
 	if !opened {
+		layers, err := p.layersOf(l)
+		if err != nil {
+			return nil, err
+		}
+		for _, layer := range layers {
+			opts = append(opts, driver.WithLayer(layer))
+		}
 		opts = append(opts, p.openOptions()...)
-		var err error
 		bucket, err = InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
 			return storage.Open(ctx, p.addressToOpen(l), opts...)
 		})
@@ -94,12 +102,12 @@ func (p *Program) openObject(ctx context.Context, text string) (storage.Bucket, 
 }
 
 // OpenService opens the account at an address.
-func (p *Program) OpenService(ctx context.Context, address string) (storage.Service, error) {
+func (p *Program) OpenService(ctx context.Context, address string, more ...storage.OpenOption) (storage.Service, error) {
 	scheme, _, _ := strings.Cut(address, ":")
 	if err := p.checkMemory(scheme); err != nil {
 		return nil, err
 	}
-	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
+	opts := append(more, storage.WithRetry(p.retry))
 	if p.Global.DryRun {
 		opts = append(opts, storage.WithHook(refuseChanges))
 	}
@@ -115,7 +123,7 @@ func (p *Program) UseService(ctx context.Context, l location.Location, do func(s
 			return nil, err
 		}
 		bucket = name
-		return p.OpenService(ctx, address)
+		return p.OpenService(ctx, address, p.serviceOptions(l)...)
 	})
 	if err != nil {
 		return err
@@ -123,11 +131,11 @@ func (p *Program) UseService(ctx context.Context, l location.Location, do func(s
 	return errors.Join(do(service, bucket), service.Close())
 }
 
-// Close closes the buckets.
+// Close closes the buckets, and then their layers.
 func (o *OpenBuckets) Close() error {
 	var failures []error
 	for _, bucket := range o.by {
 		failures = append(failures, storage.Close(bucket))
 	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, o.layers.close())...)
 }

@@ -95,5 +95,13 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
 		return nil, argument.Invalid("location must be a directory or an account, such as ./data, file:///srv or s3://?region=…", "")
 	}
-	return engine.OpenServiceDriver(ctx, l.Address())
+	layers, err := p.Layers(l)
+	if err != nil {
+		return nil, err
+	}
+	service, err := engine.OpenServiceDriver(ctx, l.Address())
+	if err != nil {
+		return nil, err
+	}
+	return withLayers(service, layers, p.IsReadOnly(l)), nil
 }

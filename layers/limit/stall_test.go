@@ -1,4 +1,4 @@
-package bandwidth_test
+package limit_test
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/bandwidth"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/limit"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -28,8 +28,8 @@ func (d farDriver) Describe() driver.Description {
 func TestWaitingForTheLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
-		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Download: rate}))
-		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(limiter.Layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate})})
+		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
 		content := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content))
 		require.NoError(t, err)

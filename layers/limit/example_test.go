@@ -1,4 +1,4 @@
-package bandwidth_test
+package limit_test
 
 import (
 	"context"
@@ -6,19 +6,22 @@ import (
 	"log"
 	"strings"
 
-	"github.com/omnibucket/storage/bandwidth"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/limit"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // By day, the backup leaves bandwidth to others.
 func Example() {
-	timetable, err := bandwidth.Parse("08:00,512K 19:00,off")
+	timetable, err := limit.Parse("08:00,512K 19:00,off")
 	if err != nil {
 		log.Fatal(err)
 	}
-	limiter := bandwidth.NewLimiter(timetable)
-	bucket := memstore.New(driver.WithLayer(limiter.Layer))
+	layer, err := limit.New(limit.Config{Bytes: timetable})
+	if err != nil {
+		log.Fatal(err)
+	}
+	bucket := memstore.New(driver.WithLayer(layer))
 	attrs, err := bucket.Upload(context.Background(), "backup", strings.NewReader("hello"))
 	if err != nil {
 		log.Fatal(err)

@@ -1,4 +1,4 @@
-package bandwidth_test
+package limit_test
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/bandwidth"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/limit"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -26,33 +26,33 @@ func TestParse(t *testing.T) {
 	for _, row := range []struct {
 		name, text string
 		when       time.Time
-		want       bandwidth.Rates
+		want       limit.Rates
 	}{
-		{"a rate", "10M", monday, bandwidth.Rates{Upload: 10 << 20, Download: 10 << 20}},
-		{"a fraction in lower case", "1.5k", monday, bandwidth.Rates{Upload: 1536, Download: 1536}},
-		{"a rate without a unit", "100", monday, bandwidth.Rates{Upload: 100 << 10, Download: 100 << 10}},
-		{"bytes", "100B", monday, bandwidth.Rates{Upload: 100, Download: 100}},
-		{"a unit in full", "1GiB", monday, bandwidth.Rates{Upload: 1 << 30, Download: 1 << 30}},
-		{"both directions", "10M:off", monday, bandwidth.Rates{Upload: 10 << 20}},
-		{"off", "off", monday, bandwidth.Rates{}},
-		{"zero", "0", monday, bandwidth.Rates{}},
-		{"before the first slot of a day", day, at(2, 7, 59), bandwidth.Rates{}},
-		{"the start of a slot", day, at(2, 8, 0), bandwidth.Rates{Upload: 512 << 10, Download: 512 << 10}},
-		{"the end of a slot", day, at(2, 18, 59), bandwidth.Rates{Upload: 512 << 10, Download: 512 << 10}},
-		{"the next slot", day, at(2, 19, 0), bandwidth.Rates{Upload: 10 << 20, Download: 1 << 20}},
-		{"a slot of Monday", week, at(0, 9, 0), bandwidth.Rates{Upload: 1 << 20, Download: 1 << 20}},
-		{"a slot of each day", week, at(1, 9, 0), bandwidth.Rates{Upload: 2 << 20, Download: 2 << 20}},
-		{"a day in place of each day", week, at(4, 13, 0), bandwidth.Rates{Upload: 3 << 20, Download: 3 << 20}},
-		{"the weekend", week, at(5, 3, 0), bandwidth.Rates{}},
-		{"the week before", "Sat-00:00,1M", at(0, 0, 0), bandwidth.Rates{Upload: 1 << 20, Download: 1 << 20}},
+		{"a rate", "10M", monday, limit.Rates{Upload: 10 << 20, Download: 10 << 20}},
+		{"a fraction in lower case", "1.5k", monday, limit.Rates{Upload: 1536, Download: 1536}},
+		{"a rate without a unit", "100", monday, limit.Rates{Upload: 100 << 10, Download: 100 << 10}},
+		{"bytes", "100B", monday, limit.Rates{Upload: 100, Download: 100}},
+		{"a unit in full", "1GiB", monday, limit.Rates{Upload: 1 << 30, Download: 1 << 30}},
+		{"both directions", "10M:off", monday, limit.Rates{Upload: 10 << 20}},
+		{"off", "off", monday, limit.Rates{}},
+		{"zero", "0", monday, limit.Rates{}},
+		{"before the first slot of a day", day, at(2, 7, 59), limit.Rates{}},
+		{"the start of a slot", day, at(2, 8, 0), limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
+		{"the end of a slot", day, at(2, 18, 59), limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
+		{"the next slot", day, at(2, 19, 0), limit.Rates{Upload: 10 << 20, Download: 1 << 20}},
+		{"a slot of Monday", week, at(0, 9, 0), limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
+		{"a slot of each day", week, at(1, 9, 0), limit.Rates{Upload: 2 << 20, Download: 2 << 20}},
+		{"a day in place of each day", week, at(4, 13, 0), limit.Rates{Upload: 3 << 20, Download: 3 << 20}},
+		{"the weekend", week, at(5, 3, 0), limit.Rates{}},
+		{"the week before", "Sat-00:00,1M", at(0, 0, 0), limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			timetable, err := bandwidth.Parse(row.text)
+			timetable, err := limit.Parse(row.text)
 			require.NoError(t, err)
 			require.Equal(t, row.want, timetable.At(row.when))
 		})
 	}
-	require.Equal(t, bandwidth.Rates{}, bandwidth.Timetable{}.At(monday))
+	require.Equal(t, limit.Rates{}, limit.Timetable{}.At(monday))
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -62,11 +62,18 @@ func TestParseRefuses(t *testing.T) {
 		{"24:00,1M", "must have times"}, {"08:0,1M", "must have times"}, {"8,1M", "must have times"}, {"Foo-08:00,1M", "must name days"},
 	} {
 		t.Run(row.text, func(t *testing.T) {
-			_, err := bandwidth.Parse(row.text)
+			_, err := limit.Parse(row.text)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, row.says)
 		})
 	}
+}
+
+func newLayer(t *testing.T, c limit.Config) driver.Layer {
+	t.Helper()
+	layer, err := limit.New(c)
+	require.NoError(t, err)
+	return layer
 }
 
 // took returns how long do takes on the clock of the test.
@@ -80,8 +87,8 @@ func took(t *testing.T, do func() error) time.Duration {
 func TestTransfersKeepToTheLimit(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
-		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: rate, Download: 2 * rate}))
-		b := memstore.New(driver.WithLayer(limiter.Layer))
+		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate, Download: 2 * rate})})
+		b := memstore.New(driver.WithLayer(layer))
 		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		for _, row := range []struct {
 			name string
@@ -113,11 +120,11 @@ func TestTransfersKeepToTheLimit(t *testing.T) {
 
 func TestSeveralTransfersShareALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: 1 << 20}))
+		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 20})})
 		began := time.Now()
 		done := make(chan error)
 		for range 4 {
-			b := memstore.New(driver.WithLayer(limiter.Layer))
+			b := memstore.New(driver.WithLayer(layer))
 			go func() {
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<20)))
 				done <- err
@@ -132,12 +139,12 @@ func TestSeveralTransfersShareALimit(t *testing.T) {
 
 func TestATimetableChangesTransfersInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		timetable, err := bandwidth.Parse("08:00,64K 08:01,off")
+		timetable, err := limit.Parse("08:00,64K 08:01,off")
 		require.NoError(t, err)
 		began := time.Now()
 		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
-		limiter := bandwidth.NewLimiter(timetable, bandwidth.WithNow(func() time.Time { return eight.Add(time.Since(began)) }))
-		b := memstore.New(driver.WithLayer(limiter.Layer))
+		layer := newLayer(t, limit.Config{Bytes: timetable, Now: func() time.Time { return eight.Add(time.Since(began)) }})
+		b := memstore.New(driver.WithLayer(layer))
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
 		require.NoError(t, err)
 		require.InDelta(t, 30, time.Since(began).Seconds(), 0.5)
@@ -146,8 +153,8 @@ func TestATimetableChangesTransfersInProgress(t *testing.T) {
 
 func TestACanceledTransferDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: 1}))
-		b := memstore.New(driver.WithLayer(limiter.Layer))
+		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1})})
+		b := memstore.New(driver.WithLayer(layer))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -159,8 +166,8 @@ func TestACanceledTransferDoesNotWait(t *testing.T) {
 
 func TestCloseEndsAReadThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Download: 1}))
-		d := limiter.Layer(memstore.NewDriver(memstore.Config{}))
+		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: 1})})
+		d := layer(memstore.NewDriver(memstore.Config{}))
 		_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("0123456789"), Size: 10})
 		require.NoError(t, err)
 		_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})

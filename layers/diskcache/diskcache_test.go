@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,27 +18,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/serve"
-	"github.com/omnibucket/storage/storagetest"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
-
-func TestConformance(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		cache, err := Open(filepath.Join(t.TempDir(), "cache"), Config{BlockBytes: 777})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, cache.Close()) })
-		return cache.Layer()(memstore.NewDriver(memstore.Config{}))
-	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-		mux := http.NewServeMux()
-		server := httptest.NewServer(mux)
-		t.Cleanup(server.Close)
-		b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
-		mux.Handle("/files/", serve.NewHandler(b))
-		return b
-	}))
-}
 
 func TestPinnedReadsAreServedFromTheDisk(t *testing.T) {
 	for _, row := range []struct {

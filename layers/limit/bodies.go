@@ -1,4 +1,4 @@
-package bandwidth
+package limit
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // An objectDriver limits the bodies of its requests.
 type objectDriver struct {
 	driver.Driver
-	limiter *Limiter
+	limiter *limiter
 }
 
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
@@ -59,7 +59,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 type uploadBody struct {
 	io.Reader
 	ctx     context.Context
-	limiter *Limiter
+	limiter *limiter
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
@@ -96,7 +96,7 @@ type downloadBody struct {
 	io.ReadCloser
 	ctx     context.Context
 	cancel  context.CancelFunc
-	limiter *Limiter
+	limiter *limiter
 }
 
 func (b *downloadBody) Read(p []byte) (int, error) {
@@ -112,4 +112,14 @@ func (b *downloadBody) Read(p []byte) (int, error) {
 func (b *downloadBody) Close() error {
 	b.cancel()
 	return b.ReadCloser.Close()
+}
+
+// atOnce is the number of bytes that one Read may take, so that a slow transfer moves all the
+// time and a change of the limits applies soon.
+func atOnce(rate Rate, wanted int) int {
+	const smallest, largest = 256, 128 << 10
+	if rate <= 0 {
+		return wanted
+	}
+	return min(wanted, max(smallest, min(largest, int(min(rate/16, largest)))))
 }

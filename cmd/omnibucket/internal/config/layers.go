@@ -1,0 +1,150 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/readonly"
+)
+
+// A configured location is an address, or an address with credentials and layers.
+type configured struct {
+	Address     string  `yaml:"address"`
+	Credentials string  `yaml:"credentials"` // a name
+	Layers      []Layer `yaml:"layers"`      // from the store outwards
+}
+
+// UnmarshalYAML accepts the address alone, too. Unlike a method with a *yaml.Node, it keeps the
+// decoder's refusal of unknown fields.
+func (c *configured) UnmarshalYAML(unmarshal func(any) error) error {
+	if unmarshal(&c.Address) == nil {
+		return nil
+	}
+	type whole configured
+	return unmarshal((*whole)(c))
+}
+
+// address returns the address with the name of the credentials.
+func (c *configured) address() string {
+	if c.Credentials == "" {
+		return c.Address
+	}
+	before, fragment, hasFragment := strings.Cut(c.Address, "#")
+	separator := "?"
+	if strings.Contains(before, "?") {
+		separator = "&"
+	}
+	before += separator + "credentials=" + url.QueryEscape(c.Credentials)
+	if hasFragment {
+		before += "#" + fragment
+	}
+	return before
+}
+
+// A Layer has exactly one field that is not nil: package layers describes each.
+type Layer struct {
+	Limit *struct {
+		Bytes  string  `yaml:"bytes"` // in the notation of --bwlimit
+		Reads  float64 `yaml:"reads"` // a second, as the next two
+		Writes float64 `yaml:"writes"`
+		Lists  float64 `yaml:"lists"`
+	} `yaml:"limit"`
+	DiskCache *struct {
+		Dir   string `yaml:"dir"`
+		Max   string `yaml:"max"`   // a size
+		Trust string `yaml:"trust"` // a duration
+	} `yaml:"diskcache"`
+	ReadOnly *struct{} `yaml:"readonly"`
+}
+
+// Name returns the name of the layer, or "" if there is none or more than one.
+func (l Layer) Name() string {
+	name := ""
+	for candidate, given := range map[string]bool{"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "readonly": l.ReadOnly != nil} {
+		if given && name != "" {
+			return ""
+		}
+		if given {
+			name = candidate
+		}
+	}
+	return name
+}
+
+// check refuses values that no layer has, without opening it.
+func (l Layer) check() error {
+	switch l.Name() {
+	case "limit":
+		_, err := l.newLimit()
+		return err
+	case "diskcache":
+		_, err := l.cacheConfig()
+		return err
+	case "readonly":
+		return nil
+	}
+	return argument.Invalid("each of the layers must have one name: limit, diskcache or readonly", `write "- readonly: {}"`)
+}
+
+// New returns the layer, and what to close after the bucket, or nil.
+func (l Layer) New() (driver.Layer, io.Closer, error) {
+	switch {
+	case l.Limit != nil:
+		layer, err := l.newLimit()
+		return layer, nil, err
+	case l.DiskCache != nil:
+		c, err := l.cacheConfig()
+		if err != nil {
+			return nil, nil, err
+		}
+		cache, err := diskcache.Open(l.DiskCache.Dir, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		return cache.Layer(), cache, nil
+	}
+	return readonly.New(readonly.Config{}), nil, nil
+}
+
+func (l Layer) newLimit() (driver.Layer, error) {
+	c := limit.Config{Requests: limit.Requests{Reads: l.Limit.Reads, Writes: l.Limit.Writes, Lists: l.Limit.Lists}}
+	if l.Limit.Bytes != "" {
+		var err error
+		if c.Bytes, err = limit.Parse(l.Limit.Bytes); err != nil {
+			return nil, ruleOf("limit: ", err)
+		}
+	}
+	layer, err := limit.New(c)
+	return layer, ruleOf("limit: ", err)
+}
+
+func (l Layer) cacheConfig() (c diskcache.Config, err error) {
+	if !filepath.IsAbs(l.DiskCache.Dir) {
+		return c, argument.Invalid("diskcache: dir must be an absolute path", "")
+	}
+	if l.DiskCache.Max != "" {
+		if c.MaxBytes, err = argument.ParseSize("diskcache: max", l.DiskCache.Max); err != nil {
+			return c, err
+		}
+	}
+	if l.DiskCache.Trust != "" {
+		c.TrustFor, err = argument.ParseDuration("diskcache: trust", l.DiskCache.Trust)
+	}
+	return c, err
+}
+
+// ruleOf returns an error of a layer as one of the configuration.
+func ruleOf(layer string, err error) error {
+	if failed, ok := errors.AsType[*storage.Error](err); ok {
+		return argument.Invalid(layer+failed.Err.Error(), "")
+	}
+	return err
+}

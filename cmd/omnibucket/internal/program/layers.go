@@ -1,0 +1,108 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/driver"
+)
+
+// namedLayers are the layers of locations by the variable of their name. All buckets of a location
+// share them.
+type namedLayers struct {
+	by      map[string][]driver.Layer
+	closers []io.Closer
+}
+
+func (n *namedLayers) close() error {
+	var failures []error
+	for _, c := range slices.Backward(n.closers) {
+		failures = append(failures, c.Close())
+	}
+	return errors.Join(failures...)
+}
+
+// configuredLayers returns what the configuration says of the layers of a location.
+func (p *Program) configuredLayers(l location.Location) []config.Layer {
+	if l.Name == "" {
+		return nil
+	}
+	for name, layers := range p.Config.Layers {
+		if location.VariableOf(name) == location.VariableOf(l.Name) {
+			return layers
+		}
+	}
+	return nil
+}
+
+// hasLayers returns the variable of a location with layers, or "".
+func (p *Program) hasLayers(l location.Location) string {
+	if len(p.configuredLayers(l)) == 0 {
+		return ""
+	}
+	return location.VariableOf(l.Name)
+}
+
+// Layers returns the layers of a location, from the store outwards. Close of the buckets closes
+// them.
+func (p *Program) Layers(l location.Location) ([]driver.Layer, error) {
+	p.Buckets.mu.Lock()
+	defer p.Buckets.mu.Unlock()
+	return p.layersOf(l)
+}
+
+func (p *Program) layersOf(l location.Location) ([]driver.Layer, error) {
+	name, own := p.hasLayers(l), &p.Buckets.layers
+	if name == "" {
+		return nil, nil
+	}
+	if made, known := own.by[name]; known {
+		return made, nil
+	}
+	var layers []driver.Layer
+	for _, c := range p.configuredLayers(l) {
+		layer, closer, err := c.New()
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, layer)
+		if closer != nil {
+			own.closers = append(own.closers, closer)
+		}
+	}
+	if own.by == nil {
+		own.by = map[string][]driver.Layer{}
+	}
+	own.by[name] = layers
+	return layers, nil
+}
+
+// ErrReadOnly refuses a change of a bucket that may not be changed.
+var ErrReadOnly = &storage.Error{
+	Code: storage.PermissionDenied, Err: errors.New("the location has the layer readonly"),
+	Hint: "name a location without it to change the bucket",
+}
+
+// IsReadOnly reports whether a location has the layer readonly.
+func (p *Program) IsReadOnly(l location.Location) bool {
+	return slices.ContainsFunc(p.configuredLayers(l), func(c config.Layer) bool { return c.ReadOnly != nil })
+}
+
+// serviceOptions returns the options for the account of a location.
+func (p *Program) serviceOptions(l location.Location) []storage.OpenOption {
+	if !p.IsReadOnly(l) {
+		return nil
+	}
+	return []storage.OpenOption{storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		switch op.Name {
+		case "CreateBucket", "UpdateBucket", "DeleteBucket":
+			return nil, nil, ErrReadOnly
+		}
+		return nil, nil, nil
+	})}
+}

@@ -1,0 +1,30 @@
+package pages
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/readonly"
+)
+
+// openReports returns a bucket that is only read, at most ten mebibytes and a hundred requests a
+// second. Blocks that were read stay on the disk. Close the cache after the bucket.
+func openReports(ctx context.Context, address, dir string) (storage.Bucket, *diskcache.Cache, error) {
+	limited, err := limit.New(limit.Config{
+		Bytes:    limit.Constant(limit.Rates{Download: 10 << 20}),
+		Requests: limit.Requests{Reads: 100},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	cache, err := diskcache.Open(dir, diskcache.Config{MaxBytes: 10 << 30})
+	if err != nil {
+		return nil, nil, err
+	}
+	bucket, err := storage.Open(ctx, address,
+		driver.WithLayer(limited), driver.WithLayer(cache.Layer()), driver.WithLayer(readonly.New(readonly.Config{})))
+	return bucket, cache, err
+}

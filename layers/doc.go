@@ -1,0 +1,15 @@
+// Package layers has no code. Each folder below it has one layer: a driver.Layer changes what a
+// bucket does, and driver.WithLayer adds it to any bucket, of any provider:
+//
+//	bucket, err := storage.Open(ctx, address, driver.WithLayer(limited), driver.WithLayer(cache.Layer()))
+//
+// The last layer is outermost: it sees each request first. Use this order, from the store outwards:
+//
+//   - limit: what a cache already has does not count as a request or as bytes that were received.
+//   - overlay: the layers above it see one bucket.
+//   - diskcache
+//   - readonly: a write that is refused does not wait for its turn.
+//
+// A layer that holds a state, such as a limit or a directory, may be used for several buckets, which
+// then share it.
+package layers

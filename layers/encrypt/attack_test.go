@@ -1,0 +1,338 @@
+package encrypt_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const (
+	headerName  = "omnibucketage"
+	chunk       = 64 << 10
+	sealedChunk = chunk + 16
+)
+
+// A store is one that the attacker has: whatever it holds can be read and replaced.
+type store struct{ driver.Driver }
+
+func newStore() store { return store{memstore.NewDriver(memstore.Config{})} }
+
+func (s store) open(t testing.TB, keys encrypt.Keys) storage.Bucket {
+	return engine.New(s.Driver, driver.WithLayer(newLayer(t, keys)))
+}
+
+// A stored object is what the store has of one.
+type stored struct {
+	body     []byte
+	metadata map[string]string
+}
+
+func (o stored) header() string { return o.metadata[headerName] }
+
+func (s store) get(t testing.TB, key string) stored {
+	attrs, body, err := s.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
+	require.NoError(t, err)
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	return stored{data, attrs.Metadata}
+}
+
+func (s store) put(t testing.TB, key string, o stored) {
+	_, err := s.Put(t.Context(), &driver.PutRequest{
+		Key: key, Body: bytes.NewReader(o.body), Size: int64(len(o.body)),
+		Properties: storage.Properties{Metadata: o.metadata},
+	})
+	require.NoError(t, err)
+}
+
+func text(size int) string {
+	data := make([]byte, size)
+	_, _ = rand.Read(data)
+	return string(data)
+}
+
+func upload(t testing.TB, b storage.Bucket, key, content string, opts ...storage.UploadOption) *storage.Attrs {
+	attrs, err := b.Upload(t.Context(), key, strings.NewReader(content), opts...)
+	require.NoError(t, err)
+	return attrs
+}
+
+func changed(text string, at int) string {
+	data := []byte(text)
+	data[at] ^= 1
+	return string(data)
+}
+
+// The attacker has the store, and neither the identity nor the recipient.
+func TestDamageAndAttacksAreRefused(t *testing.T) {
+	keys := newKeys(t)
+	const size = 3*chunk + 100
+	for _, row := range []struct {
+		name string
+		do   func(victim, older, other stored) stored
+		want []storage.Code
+	}{
+		{"a byte of the first chunk is changed", func(v, _, _ stored) stored { v.body[0] ^= 1; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"a byte of a tag is changed", func(v, _, _ stored) stored { v.body[sealedChunk-1] ^= 1; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"the last byte is changed", func(v, _, _ stored) stored { v.body[len(v.body)-1] ^= 1; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"a byte is cut off", func(v, _, _ stored) stored { v.body = v.body[:len(v.body)-1]; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"the last chunk is cut off", func(v, _, _ stored) stored { v.body = v.body[:3*sealedChunk]; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"all chunks but the first are cut off", func(v, _, _ stored) stored { v.body = v.body[:sealedChunk]; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"only the last chunk is left", func(v, _, _ stored) stored { v.body = v.body[3*sealedChunk:]; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"nothing is left", func(v, _, _ stored) stored { v.body = nil; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"a size that no encrypted object has", func(v, _, _ stored) stored { v.body = v.body[:sealedChunk+16]; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"bytes are appended", func(v, _, _ stored) stored { v.body = append(v.body, 0); return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"a chunk is appended", func(v, _, _ stored) stored { v.body = append(v.body, v.body[:sealedChunk]...); return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"two chunks are exchanged", func(v, _, _ stored) stored {
+			v.body = slices.Concat(v.body[sealedChunk:2*sealedChunk], v.body[:sealedChunk], v.body[2*sealedChunk:])
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"a chunk is repeated", func(v, _, _ stored) stored {
+			copy(v.body[sealedChunk:], slices.Clone(v.body[:sealedChunk]))
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"a chunk is of an older version", func(v, older, _ stored) stored {
+			copy(v.body[sealedChunk:2*sealedChunk], older.body[sealedChunk:])
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"the body of another object", func(v, _, other stored) stored { v.body = other.body; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"the header of another object", func(v, _, other stored) stored { v.metadata = other.metadata; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"another object as a whole", func(_, _, other stored) stored { return other }, []storage.Code{storage.ChecksumMismatch}},
+		{"the body of an older version", func(v, older, _ stored) stored { v.body = older.body; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"the header of an older version", func(v, older, _ stored) stored { v.metadata = older.metadata; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"no header", func(v, _, _ stored) stored { v.metadata = nil; return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"plain bytes", func(v, _, _ stored) stored { return stored{body: []byte("plain")} }, []storage.Code{storage.ChecksumMismatch}},
+		{"plain bytes with the header", func(v, _, _ stored) stored { v.body = []byte(text(size + 64)); return v }, []storage.Code{storage.ChecksumMismatch}},
+		{"a header for another recipient", func(v, _, _ stored) stored {
+			forged := newStore()
+			_, _ = forged.open(t, newKeys(t)).Upload(t.Context(), "victim", strings.NewReader(text(size)))
+			return forged.get(t, "victim")
+		}, []storage.Code{storage.PermissionDenied}},
+		{"the stanza of another object in the header", func(v, _, other stored) stored {
+			ours, theirs := strings.Split(v.header(), "|"), strings.Split(other.header(), "|")
+			ours[1], ours[2] = theirs[1], theirs[2]
+			v.metadata = map[string]string{headerName: strings.Join(ours, "|")}
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+		{"the nonce and the proof of another object", func(v, _, other stored) stored {
+			ours, theirs := strings.Split(v.header(), "|"), strings.Split(other.header(), "|")
+			ours[4] = theirs[4]
+			v.metadata = map[string]string{headerName: strings.Join(ours, "|")}
+			return v
+		}, []storage.Code{storage.ChecksumMismatch}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newStore()
+			b := s.open(t, keys)
+			upload(t, b, "victim", text(size))
+			older := s.get(t, "victim")
+			upload(t, b, "other", text(size))
+			attrs := upload(t, b, "victim", text(size))
+			s.put(t, "victim", row.do(s.get(t, "victim"), older, s.get(t, "other")))
+
+			_, _, err := storage.ReadAll(t.Context(), b, "victim")
+			require.Contains(t, row.want, storage.CodeOf(err), "%v", err)
+			_, _, err = storage.ReadAll(t.Context(), b, "victim", storage.WithRange(-1, -1))
+			require.Contains(t, append(row.want, ""), storage.CodeOf(err), "%v", err)
+			_, _, err = storage.ReadAll(t.Context(), b, "victim", storage.IfRevision(attrs.Revision))
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+		})
+	}
+}
+
+func TestEveryBitOfAHeaderIsChecked(t *testing.T) {
+	s, content := newStore(), "content"
+	b := s.open(t, newKeys(t))
+	upload(t, b, "a", content)
+	object := s.get(t, "a")
+	for i := range len(object.header()) {
+		for _, bit := range []byte{1, 2, 16} {
+			header := []byte(object.header())
+			header[i] ^= bit
+			s.put(t, "a", stored{object.body, map[string]string{headerName: string(header)}})
+			_, _, err := storage.ReadAll(t.Context(), b, "a")
+			require.Contains(t, []storage.Code{storage.ChecksumMismatch, storage.PermissionDenied}, storage.CodeOf(err), "byte %d of %q: %v", i, header, err)
+		}
+	}
+	s.put(t, "a", object)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, content, string(got))
+}
+
+func TestEveryByteOfABodyIsChecked(t *testing.T) {
+	s := newStore()
+	b := s.open(t, newKeys(t))
+	upload(t, b, "a", "the content")
+	object := s.get(t, "a")
+	for i := range object.body {
+		s.put(t, "a", stored{[]byte(changed(string(object.body), i)), object.metadata})
+		_, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.ErrorIs(t, err, storage.ChecksumMismatch, "byte %d", i)
+	}
+	for n := range len(object.body) {
+		s.put(t, "a", stored{object.body[:n], object.metadata})
+		_, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.ErrorIs(t, err, storage.ChecksumMismatch, "%d bytes", n)
+	}
+}
+
+// Ranges deliver only what was authenticated. One that does not reach the end of an object that was cut off
+// is of true bytes.
+func TestRangesOfAnObjectThatWasCutOff(t *testing.T) {
+	s, content := newStore(), text(4*chunk)
+	b := s.open(t, newKeys(t))
+	upload(t, b, "a", content)
+	object := s.get(t, "a")
+	s.put(t, "a", stored{object.body[:2*sealedChunk], object.metadata})
+	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(10, 20))
+	require.NoError(t, err)
+	require.Equal(t, content[10:30], string(got))
+	for _, row := range []storage.DownloadOption{storage.WithRange(chunk+1, 10), storage.WithRange(chunk, -1), storage.WithRange(-3, -1)} {
+		_, _, err = storage.ReadAll(t.Context(), b, "a", row)
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+	}
+	_, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithRange(3*chunk, 10))
+	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+}
+
+func TestNothingPlainIsStored(t *testing.T) {
+	s, secret := newStore(), strings.Repeat("secret", 50_000)
+	b := s.open(t, newKeys(t))
+	upload(t, b, "one", secret)
+	upload(t, b, "parts", secret, storage.WithPartSize(2*chunk))
+	upload(t, b, "again", secret)
+	headers := map[string]bool{}
+	for _, key := range []string{"one", "parts", "again"} {
+		object := s.get(t, key)
+		require.NotContains(t, string(object.body), "secret")
+		require.NotContains(t, fmt.Sprint(object.metadata), "secret")
+		require.False(t, headers[object.header()])
+		headers[object.header()] = true
+	}
+	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body, "equal objects are not seen to be equal")
+}
+
+// Two bodies that one key has encrypted would show their difference.
+func TestAResumedUploadWhoseBodyHasChangedHasAnotherKey(t *testing.T) {
+	for name, at := range map[string]int{"a part that the store has": 10, "the part that was being sent": 2*chunk + 10, "a part that was not sent": 3*chunk + 10} {
+		t.Run(name, func(t *testing.T) {
+			s, keys := newStore(), newKeys(t)
+			content := text(4 * chunk)
+			seen := map[string]string{} // what the store was sent, by header and number
+			recording := func(failAt int) storage.Bucket {
+				return engine.New(&recorder{Driver: s.Driver, failAt: failAt, seen: func(r *driver.PartRequest, data string) {
+					place := fmt.Sprint(r.Upload, r.Number)
+					if before, again := seen[place]; again {
+						require.Equal(t, before, data, "one key has encrypted two bodies")
+					}
+					seen[place] = data
+				}}, driver.WithLayer(newLayer(t, keys)))
+			}
+			opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
+			_, err := recording(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			other := changed(content, at)
+			b := recording(0)
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(other), opts...)
+			require.NoError(t, err)
+			got, _, err := storage.ReadAll(t.Context(), b, "a")
+			require.NoError(t, err)
+			require.Equal(t, other, string(got))
+		})
+	}
+}
+
+// A recorder shows which parts the store is sent, and fails one.
+type recorder struct {
+	driver.Driver
+	failAt int
+	seen   func(r *driver.PartRequest, data string)
+}
+
+func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (driver.Part, error) {
+	data, err := io.ReadAll(part.Body)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	r.seen(part, string(data))
+	if part.Number == r.failAt {
+		return driver.Part{}, storage.PermissionDenied
+	}
+	again := *part
+	again.Body = bytes.NewReader(data)
+	return r.Driver.PutPart(ctx, &again)
+}
+
+func TestPlainObjects(t *testing.T) {
+	s, keys := newStore(), newKeys(t)
+	content := text(2*chunk + 5)
+	s.put(t, "plain", stored{body: []byte(content), metadata: map[string]string{"k": "v"}})
+	strict := s.open(t, keys)
+	for name, read := range map[string]func() error{
+		"Download": func() error { _, _, err := storage.ReadAll(t.Context(), strict, "plain"); return err },
+		"Attrs":    func() error { _, err := strict.Attrs(t.Context(), "plain"); return err },
+		"Copy":     func() error { _, err := storage.Copy(t.Context(), strict, "copy", strict, "plain"); return err },
+		"Rewrap":   func() error { _, err := encrypt.Rewrap(t.Context(), strict, "plain"); return err },
+	} {
+		err := read()
+		require.ErrorIs(t, err, storage.ChecksumMismatch, name)
+		require.ErrorContains(t, err, "AllowPlain", name)
+	}
+
+	layer, err := encrypt.New(encrypt.Config{Keys: keys, AllowPlain: true})
+	require.NoError(t, err)
+	b := engine.New(s.Driver, driver.WithLayer(layer))
+	for _, row := range []struct{ from, length int64 }{{0, -1}, {1, 5}, {chunk - 1, 3}, {2 * chunk, -1}, {2*chunk + 4, 1}} {
+		got, attrs, err := storage.ReadAll(t.Context(), b, "plain", storage.WithRange(row.from, row.length))
+		require.NoError(t, err)
+		to := int64(len(content))
+		if row.length >= 0 {
+			to = row.from + row.length
+		}
+		require.Equal(t, content[row.from:to], string(got))
+		require.Equal(t, int64(len(content)), attrs.Size)
+	}
+	_, err = storage.Copy(t.Context(), b, "plain", b, "plain", storage.WithMetadata(map[string]string{"k": "w"}))
+	require.NoError(t, err)
+	got, attrs, err := storage.ReadAll(t.Context(), strict, "plain")
+	require.NoError(t, err, "a copy onto itself has encrypted it")
+	require.Equal(t, content, string(got))
+	require.Equal(t, map[string]string{"k": "w"}, attrs.Metadata)
+}
+
+func TestMetadataHasRoomForTheHeader(t *testing.T) {
+	hybrid, err := age.GenerateHybridIdentity()
+	require.NoError(t, err)
+	for name, row := range map[string]struct {
+		keys encrypt.Keys
+		room int
+	}{
+		"X25519": {newKeys(t), 1700},
+		"hybrid": {encrypt.NewKeys([]age.Recipient{hybrid.Recipient()}, []age.Identity{hybrid}), 280},
+	} {
+		b := newStore().open(t, row.keys)
+		upload(t, b, "a", "x", storage.WithMetadata(map[string]string{"k": strings.Repeat("v", row.room)}))
+		got, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err, name)
+		require.Equal(t, []string{"k"}, slices.Collect(maps.Keys(got.Metadata)), name)
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithMetadata(map[string]string{"k": strings.Repeat("v", row.room+100)}))
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+	}
+}

@@ -1,0 +1,188 @@
+package encrypt_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// boundKeys are like those of a key management service: a data key is refused for another object.
+type boundKeys struct{ encrypt.Keys }
+
+func (k boundKeys) Wrap(ctx context.Context, dataKey []byte, of encrypt.Object) ([]*age.Stanza, error) {
+	stanzas, err := k.Keys.Wrap(ctx, dataKey, of)
+	return append(stanzas, &age.Stanza{Type: "test-object", Body: []byte(of.Bucket + "/" + of.Key)}), err
+}
+
+func (k boundKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, of encrypt.Object) ([]byte, error) {
+	if last := stanzas[len(stanzas)-1]; string(last.Body) != of.Bucket+"/"+of.Key {
+		return nil, fmt.Errorf("the data key is of %q, not of %q: %w", last.Body, of.Key, errors.ErrUnsupported)
+	}
+	return k.Keys.Unwrap(ctx, stanzas, of)
+}
+
+func newKeys(t testing.TB) encrypt.Keys {
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	keys, err := encrypt.ParseKeys(strings.NewReader(identity.String()))
+	require.NoError(t, err)
+	return keys
+}
+
+func newLayer(t testing.TB, keys encrypt.Keys) driver.Layer {
+	layer, err := encrypt.New(encrypt.Config{Keys: keys})
+	require.NoError(t, err)
+	return layer
+}
+
+func TestConformanceOverMemory(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
+	layer := newLayer(t, boundKeys{newKeys(t)})
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
+		return layer(memstore.NewDriver(memstore.Config{}))
+	})
+}
+
+func TestConformanceOverADirectory(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	layer := newLayer(t, newKeys(t))
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		d, err := local.NewDriver(t.TempDir(), local.Config{})
+		require.NoError(t, err)
+		return layer(d)
+	})
+}
+
+// The suite's own layers come first: its policy for retries and its faults. Here the layer is above them, so
+// that the faults are those of the store: one at every call, broken bodies, damaged bytes. The
+// suite writes for another client below the layer, so plain objects are permitted.
+func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})
+	require.NoError(t, err)
+	storagetest.Run(t, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return engine.New(memstore.NewDriver(memstore.Config{}), slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
+	},
+		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum of the sender; TestDamageAndAttacksAreRefused reads what was damaged"),
+		storagetest.Skip("a read in progress ends with ctx", "it waits for the first bytes of a chunk that is not complete, and none is delivered unauthenticated"))
+}
+
+func TestConformanceOverMinIO(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	profile, known := s3.NamedProfile("minio")
+	require.True(t, known)
+	config := s3.Config{
+		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
+		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
+	}
+	account := config
+	account.HTTPClient = withoutKeepAlive()
+	service, err := s3.NewService(t.Context(), account)
+	require.NoError(t, err)
+	layer := newLayer(t, newKeys(t))
+	opened := func(opts ...storage.BucketOption) storagetest.Open {
+		return func(t *testing.T, over ...storage.OpenOption) storage.Bucket {
+			c := config
+			c.Bucket = created(t, service, opts...)
+			b, err := s3.Open(t.Context(), c, append([]storage.OpenOption{driver.WithLayer(layer)}, over...)...)
+			require.NoError(t, err)
+			return b
+		}
+	}
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		c := config
+		c.Bucket = created(t, service)
+		d, err := s3.NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return layer(d)
+	}, append(suite(minioSkips), storagetest.WithVersionedOpen(opened(storage.WithVersioning(true))), storagetest.WithLockingOpen(opened(storage.WithObjectLock())))...)
+}
+
+func TestConformanceOverAzurite(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	service, err := azure.NewService(t.Context(), azure.Config{Endpoint: endpoint, HTTPClient: withoutKeepAlive()})
+	require.NoError(t, err)
+	layer := newLayer(t, newKeys(t))
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: created(t, service), Endpoint: endpoint})
+		require.NoError(t, err)
+		return layer(d)
+	}, suite(azuriteSkips)...)
+}
+
+// withoutKeepAlive returns a client without idle connections, which the suite would report.
+func withoutKeepAlive() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+func created(t *testing.T, service storage.Service, opts ...storage.BucketOption) string {
+	name := "test-" + strings.ToLower(rand.Text())
+	_, err := service.CreateBucket(t.Context(), name, opts...)
+	require.NoError(t, err)
+	return name
+}
+
+func suite(skipped map[string]string) (opts []storagetest.Option) {
+	for name, reason := range skipped {
+		opts = append(opts, storagetest.Skip(name, reason))
+	}
+	return opts
+}
+
+// What package s3 leaves out on MinIO.
+var minioSkips = map[string]string{
+	"a key and keys below it coexist":                 noKeyBelowAKey,
+	"an object beside its folder":                     noKeyBelowAKey,
+	"removing one object leaves its neighbours":       noKeyBelowAKey,
+	"keys are in byte order":                          noKeyBelowAKey,
+	"common prefixes are listed among the keys":       noKeyBelowAKey,
+	"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+	"reads accept empty segments":                     "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
+}
+
+const noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
+
+// What package azure leaves out on the emulator.
+var azuriteSkips = map[string]string{
+	"pages add up to the listing":                     "if the last page is full, the emulator returns a token for an empty page after it",
+	"every write is kept as a version":                noVersions,
+	"tags of versions":                                noVersions,
+	"a noncurrent version says since when":            noVersions,
+	"removing without a version keeps older versions": noVersions,
+	"removing a version is permanent":                 noVersions,
+	"a malformed version is refused":                  noVersions,
+	"a version is restored by a copy onto its key":    noVersions,
+	"versions under a prefix":                         noVersions,
+	"RemoveVersions removes versions in batches":      noVersions,
+	"a removed key stays removed":                     noVersions,
+	"a delete marker is removed by its version":       noVersions,
+
+	"what is under retention stays":                           noVersions,
+	"a legal hold keeps an object":                            noVersions,
+	"a retention in the mode Governance can be bypassed":      noVersions,
+	"a retention can be ended":                                noVersions,
+	"a retention in the mode Compliance can only be extended": noVersions,
+	"a copy does not take the locks of its source":            noVersions,
+}
+
+const noVersions = "the emulator keeps neither versions nor locks"

@@ -1,0 +1,268 @@
+package encrypt_test
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
+	older, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	newer, err := age.GenerateHybridIdentity()
+	require.NoError(t, err)
+	parse := func(file string) encrypt.Keys {
+		keys, err := encrypt.ParseKeys(strings.NewReader(file))
+		require.NoError(t, err)
+		return keys
+	}
+	s, content := newStore(), text(2*chunk+3)
+	before := upload(t, s.open(t, parse(older.String())), "a", content,
+		storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithTags(map[string]string{"t": "u"}))
+	was := s.get(t, "a")
+
+	calls := faults.New()
+	b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, parse(newer.String()+"\n"+older.String()))))
+	attrs, err := encrypt.Rewrap(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
+	require.NotEqual(t, before.Revision, attrs.Revision)
+	now := s.get(t, "a")
+	require.Equal(t, was.body, now.body)
+	require.NotEqual(t, was.header(), now.header())
+
+	for name, keys := range map[string]encrypt.Keys{"newer": parse(newer.String()), "both": parse(older.String() + "\n" + newer.String())} {
+		got, attrs, err := storage.ReadAll(t.Context(), s.open(t, keys), "a")
+		require.NoError(t, err, name)
+		require.Equal(t, content, string(got), name)
+		require.Equal(t, "text/x-test", attrs.ContentType, name)
+		require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata, name)
+		require.Equal(t, 1, attrs.TagCount, name)
+	}
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, parse(older.String())), "a")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	_, err = encrypt.Rewrap(t.Context(), s.open(t, parse(older.String())), "a")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+}
+
+func TestRewrapReplacesNoNewerObject(t *testing.T) {
+	s, keys := newStore(), newKeys(t)
+	b := s.open(t, keys)
+	upload(t, b, "a", "old")
+	racing := engine.New(&overtaken{Driver: s.Driver, before: func() { upload(t, b, "a", "newer") }}, driver.WithLayer(newLayer(t, keys)))
+	_, err := encrypt.Rewrap(t.Context(), racing, "a")
+	require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.Changed}, storage.CodeOf(err), "%v", err)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "newer", string(got))
+}
+
+// overtaken lets another client write before a copy.
+type overtaken struct {
+	driver.Driver
+	before func()
+}
+
+func (d *overtaken) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+	d.before()
+	return d.Driver.Copy(ctx, r)
+}
+
+func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
+	for _, lacks := range []storage.Features{storage.ServerCopy, storage.ConditionalUpdate} {
+		b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacks})), driver.WithLayer(newLayer(t, newKeys(t))))
+		upload(t, b, "a", "x")
+		_, err := encrypt.Rewrap(t.Context(), b, "a")
+		require.ErrorIs(t, err, storage.Unsupported)
+	}
+}
+
+func TestAStoreWithoutMetadataIsUnsupported(t *testing.T) {
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata})), driver.WithLayer(newLayer(t, newKeys(t))))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// A copy between two buckets with one layer stays in the store. Any other is decrypted and encrypted again.
+func TestCopiesBetweenBuckets(t *testing.T) {
+	content := text(chunk + 1)
+	for name, row := range map[string]struct {
+		from, to func(one, other driver.Layer) []storage.OpenOption
+		moves    bool
+		encrypts bool
+	}{
+		"one layer":         {first, first, false, true},
+		"two layers":        {first, second, true, true},
+		"from plain":        {none, first, true, true},
+		"to plain":          {first, none, true, false},
+		"plain, as without": {none, none, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			service := memstore.NewServiceDriver(memstore.ServiceConfig{})
+			for _, bucket := range []string{"from", "to"} {
+				_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: bucket})
+				require.NoError(t, err)
+			}
+			keys := boundKeys{newKeys(t)}
+			one, other := newLayer(t, keys), newLayer(t, keys)
+			calls := faults.New()
+			open := func(bucket string, opts []storage.OpenOption) storage.Bucket {
+				d, err := service.Driver(bucket)
+				require.NoError(t, err)
+				return engine.New(d, append([]storage.OpenOption{driver.WithLayer(calls.Layer())}, opts...)...)
+			}
+			from, to := open("from", row.from(one, other)), open("to", row.to(one, other))
+			upload(t, from, "a", content)
+			calls.Reset()
+			_, err := storage.Copy(t.Context(), to, "b", from, "a")
+			require.NoError(t, err)
+			require.Equal(t, row.moves, calls.Count(faults.Get) > 0, "%v", calls)
+			got, _, err := storage.ReadAll(t.Context(), to, "b")
+			require.NoError(t, err)
+			require.Equal(t, content, string(got))
+			raw, _, err := storage.ReadAll(t.Context(), open("to", nil), "b")
+			require.NoError(t, err)
+			require.Equal(t, row.encrypts, string(raw) != content)
+		})
+	}
+}
+
+func none(_, _ driver.Layer) []storage.OpenOption { return nil }
+
+func first(one, _ driver.Layer) []storage.OpenOption {
+	return []storage.OpenOption{driver.WithLayer(one)}
+}
+
+func second(_, other driver.Layer) []storage.OpenOption {
+	return []storage.OpenOption{driver.WithLayer(other)}
+}
+
+// A range costs at most one chunk more at each end, and nothing is decrypted to learn a size.
+func TestRangesReadOnlyTheirChunks(t *testing.T) {
+	s, keys := newStore(), newKeys(t)
+	content := text(10*chunk + 5)
+	counted := &readCounter{Driver: s.Driver}
+	b := engine.New(counted, driver.WithLayer(newLayer(t, keys)))
+	upload(t, b, "a", content)
+	for _, row := range []struct{ from, length int64 }{
+		{0, 1}, {chunk - 1, 2}, {chunk, chunk}, {3*chunk + 7, 2 * chunk}, {10 * chunk, -1}, {10*chunk + 4, 1}, {-1, -1}, {-chunk, -1}, {-11 * chunk, -1}, {5, -1},
+	} {
+		counted.bytes = 0
+		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(row.from, row.length))
+		require.NoError(t, err)
+		from := row.from
+		if from < 0 {
+			from = max(0, int64(len(content))+from)
+		}
+		to := int64(len(content))
+		if row.length >= 0 {
+			to = from + row.length
+		}
+		require.True(t, content[from:to] == string(got), "%+v", row)
+		require.Equal(t, int64(len(content)), attrs.Size)
+		require.LessOrEqual(t, counted.bytes, to-from+2*sealedChunk+(to-from)/chunk*16, "%+v", row)
+	}
+}
+
+// A readCounter counts the bytes that the store sends.
+type readCounter struct {
+	driver.Driver
+	bytes int64
+}
+
+func (c *readCounter) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := c.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return attrs, struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(body, c), body}, nil
+}
+
+func (c *readCounter) Write(p []byte) (int, error) {
+	c.bytes += int64(len(p))
+	return len(p), nil
+}
+
+// docs/layers.md has the order.
+func TestOrderWithACacheOnDisk(t *testing.T) {
+	secret := strings.Repeat("secret", 50_000)
+	for name, encryptedOnDisk := range map[string]bool{"diskcache, then encrypt": true, "encrypt, then diskcache": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir() + "/cache"
+			cache, err := diskcache.Open(dir, diskcache.Config{})
+			require.NoError(t, err)
+			layers := []storage.OpenOption{driver.WithLayer(cache.Layer()), driver.WithLayer(newLayer(t, newKeys(t)))}
+			if !encryptedOnDisk {
+				slices.Reverse(layers)
+			}
+			b := memstore.New(layers...)
+			attrs := upload(t, b, "a", secret)
+			for range 2 {
+				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(70_000, 200_000))
+				require.NoError(t, err)
+				require.Equal(t, secret[70_000:270_000], string(got))
+			}
+			require.NoError(t, cache.Close())
+			files, plain := 0, false
+			require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() {
+					return err
+				}
+				data, err := os.ReadFile(path)
+				files, plain = files+1, plain || strings.Contains(string(data), "secret")
+				return err
+			}))
+			require.NotZero(t, files)
+			require.Equal(t, encryptedOnDisk, !plain)
+		})
+	}
+}
+
+func TestSizesInListings(t *testing.T) {
+	s := newStore()
+	b := s.open(t, newKeys(t))
+	for _, size := range append(sizes, 1000*chunk+1) {
+		attrs := upload(t, b, "a", text(size))
+		require.Equal(t, int64(size), attrs.Size)
+		for entry, err := range b.List(t.Context()) {
+			require.NoError(t, err)
+			require.Equal(t, int64(size), entry.Size)
+		}
+	}
+}
+
+// WithCRC32C is of the plain bytes.
+func TestTheCallersChecksumIsOfThePlainBytes(t *testing.T) {
+	s := newStore()
+	b := s.open(t, newKeys(t))
+	const content, crc = "123456789", 0xe3069283
+	attrs := upload(t, b, "a", content, storage.WithCRC32C(crc))
+	require.Equal(t, storage.KnownCRC32C(crc), attrs.CRC32C)
+	_, err := b.Upload(t.Context(), "b", strings.NewReader(content), storage.WithCRC32C(crc+1))
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+	exists, err := b.Exists(t.Context(), "b")
+	require.NoError(t, err)
+	require.False(t, exists)
+	now, err := b.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.False(t, now.CRC32C.Known, "the store has that of the encrypted bytes")
+}

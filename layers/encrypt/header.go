@@ -1,0 +1,190 @@
+package encrypt
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"filippo.io/age"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/omnibucket/storage"
+)
+
+// headerName is the metadata that has an object's header: the text of age's header with "|" in place of
+// newlines, which metadata cannot have. After it come the nonce of the payload and the proof of the name,
+// in base64.
+const headerName = "omnibucketage"
+
+const (
+	dataKeySize = 16
+	nonceSize   = 16
+	proofSize   = sha256.Size
+	maxKnown    = 1024 // data keys that a driver remembers
+)
+
+// A dataKey is that of one object.
+type dataKey struct {
+	secret [dataKeySize]byte
+	nonce  [nonceSize]byte
+	header string // as in the metadata
+	cipher.AEAD
+}
+
+// newDataKey returns a data key for a new object.
+func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, error) {
+	if d.desc.Features&storage.Metadata == 0 {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "encryption needs a store that keeps metadata"}
+	}
+	k := &dataKey{}
+	_, _ = rand.Read(k.secret[:]) // never fails
+	_, _ = rand.Read(k.nonce[:])
+	header, err := d.header(ctx, k, key)
+	if err == nil {
+		k.header = header
+		err = k.init()
+	}
+	return k, err
+}
+
+// init makes the cipher of the payload, as age's specification says.
+func (k *dataKey) init() error {
+	payload, err := hkdf.Key(sha256.New, k.secret[:], k.nonce[:], "payload", chacha20poly1305.KeySize)
+	if err == nil {
+		k.AEAD, err = chacha20poly1305.New(payload)
+	}
+	return err
+}
+
+// mac returns the HMAC of text by a key that is derived from the data key for one purpose.
+func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
+	derived, err := hkdf.Key(sha256.New, k.secret[:], nil, purpose, sha256.Size)
+	if err != nil {
+		panic(err) // only if the length is out of range
+	}
+	h := hmac.New(sha256.New, derived)
+	for _, t := range text {
+		_, _ = h.Write(t)
+	}
+	return h.Sum(nil)
+}
+
+// proof binds the data key and the nonce to the name of the object. age has no associated data, so that an
+// object would be valid under any name.
+func (k *dataKey) proof(key string) []byte {
+	return k.mac("github.com/omnibucket/storage/layers/encrypt name", k.nonce[:], []byte(key))
+}
+
+// header returns the header of the object key, with the data key wrapped for the keys of the layer.
+func (d *objectDriver) header(ctx context.Context, k *dataKey, key string) (string, error) {
+	stanzas, err := d.layer.config.Keys.Wrap(ctx, k.secret[:], Object{d.desc.Bucket, key})
+	if err != nil {
+		return "", keysFailed(err)
+	}
+	if len(stanzas) == 0 {
+		return "", &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
+	}
+	text := &strings.Builder{}
+	text.WriteString("age-encryption.org/v1\n")
+	for _, s := range stanzas {
+		for _, word := range append([]string{s.Type}, s.Args...) {
+			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
+				return "", &storage.Error{Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |")}
+			}
+		}
+		writeStanza(text, s)
+	}
+	text.WriteString("---")
+	mac := k.mac("header", []byte(text.String()))
+	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
+	tail := append(k.nonce[:], k.proof(key)...)
+	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
+}
+
+// writeStanza writes s as age does: the lines of its body have 64 characters, and the last has less.
+func writeStanza(to *strings.Builder, s *age.Stanza) {
+	to.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
+	body := base64.RawStdEncoding.EncodeToString(s.Body)
+	for ; len(body) >= 64; body = body[64:] {
+		to.WriteString(body[:64] + "\n")
+	}
+	to.WriteString(body + "\n")
+}
+
+// open returns the data key of the object of, whose metadata has header.
+func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
+	name := of.Bucket + "\x00" + of.Key + "\x00" + header
+	d.mu.Lock()
+	k := d.known[name]
+	d.mu.Unlock()
+	if k != nil {
+		return k, nil
+	}
+	end := strings.LastIndexByte(header, '|') + 1
+	tail, err := base64.RawStdEncoding.Strict().DecodeString(header[end:])
+	if err != nil || len(tail) != nonceSize+proofSize {
+		return nil, damaged("the header is damaged")
+	}
+	u := &unwrapper{ctx: ctx, keys: d.layer.config.Keys, of: of}
+	secret, err := age.DecryptHeader([]byte(strings.ReplaceAll(header[:end], "|", "\n")), u)
+	switch {
+	case u.failed != nil:
+		return nil, keysFailed(u.failed)
+	case err != nil || len(secret) != dataKeySize:
+		return nil, damaged("the header is damaged")
+	}
+	k = &dataKey{header: header}
+	copy(k.secret[:], secret)
+	copy(k.nonce[:], tail)
+	if !hmac.Equal(k.proof(of.Key), tail[nonceSize:]) {
+		return nil, damaged("the object was encrypted under another key (name)")
+	}
+	if err = k.init(); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.known) >= maxKnown {
+		clear(d.known)
+	}
+	d.known[name] = k
+	return k, nil
+}
+
+// An unwrapper is the keys as an identity of age, for one object.
+type unwrapper struct {
+	ctx    context.Context
+	keys   Keys
+	of     Object
+	failed error
+}
+
+func (u *unwrapper) Unwrap(stanzas []*age.Stanza) (secret []byte, err error) {
+	secret, err = u.keys.Unwrap(u.ctx, stanzas, u.of)
+	u.failed = err
+	return secret, err
+}
+
+// keysFailed returns the error of an operation whose Keys have failed with err.
+func keysFailed(err error) error {
+	var own *storage.Error
+	switch {
+	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		return &storage.Error{Code: storage.PermissionDenied, Err: errors.New("the keys do not decrypt the object's data key"),
+			Hint: "the object was encrypted for other keys, or its header was changed"}
+	}
+	return &storage.Error{Code: storage.Internal, Err: err}
+}
+
+// damaged returns the error of an object that is not what was encrypted.
+func damaged(what string) error {
+	return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New(what)}
+}

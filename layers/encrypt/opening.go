@@ -1,0 +1,61 @@
+package encrypt
+
+import (
+	"errors"
+	"io"
+)
+
+// An openingBody decrypts the chunks of an object from one on.
+type openingBody struct {
+	sealed io.ReadCloser
+	key    *dataKey
+	index  int64 // of the next chunk
+	left   int64 // encrypted bytes from there to the end of the object
+	skip   int64 // plain bytes of the next chunk that were not asked for
+	want   int64 // plain bytes that are still to be delivered
+	chunk  []byte
+	unread []byte
+}
+
+func (b *openingBody) Read(p []byte) (int, error) {
+	if b.want == 0 {
+		return 0, io.EOF
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(b.unread) == 0 {
+		if err := b.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, b.unread)
+	b.unread = b.unread[n:]
+	b.want -= int64(n)
+	return n, nil
+}
+
+// fill decrypts the next chunk. Nothing of it is delivered before its tag was checked.
+func (b *openingBody) fill() error {
+	if b.chunk == nil {
+		b.chunk = make([]byte, sealedChunk)
+	}
+	sealed := b.chunk[:min(sealedChunk, b.left)]
+	if _, err := io.ReadFull(b.sealed, sealed); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	plain, err := b.key.unseal(sealed, b.index, int64(len(sealed)) == b.left)
+	if err != nil {
+		return err
+	}
+	b.index++
+	b.left -= int64(len(sealed))
+	plain = plain[min(b.skip, int64(len(plain))):]
+	b.skip, b.unread = 0, plain[:min(b.want, int64(len(plain)))]
+	return nil
+}
+
+func (b *openingBody) Close() error { return b.sealed.Close() }

@@ -1,0 +1,159 @@
+package encrypt
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// Head returns the attributes with the plain size. It decrypts nothing.
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Head(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	_, err = d.toPlain(attrs)
+	return attrs, err
+}
+
+// toPlain makes attributes those of the plain object, and returns its header; "" if it is not encrypted
+// and need not be.
+func (d *objectDriver) toPlain(attrs *storage.Attrs) (header string, err error) {
+	header = attrs.Metadata[headerName]
+	if header == "" && d.layer.config.AllowPlain {
+		return "", nil
+	}
+	size, ok := plainSize(attrs.Size)
+	switch {
+	case header == "":
+		return "", &storage.Error{Code: storage.ChecksumMismatch, Err: errNotEncrypted,
+			Hint: "if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it"}
+	case !ok:
+		return "", damaged("an encrypted object does not have this size")
+	}
+	attrs.Size, attrs.CRC32C, attrs.MD5 = size, storage.CRC32C{}, nil
+	return header, nil
+}
+
+// Get reads the chunks that have the range, and decrypts them.
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	in := *r
+	if !sealRange(&in) {
+		return nil, nil, storage.RangeNotSatisfiable
+	}
+	attrs, body, err := d.Driver.Get(ctx, &in)
+	if errors.Is(err, storage.RangeNotSatisfiable) && d.layer.config.AllowPlain {
+		return d.getPlain(ctx, r, storage.RangeNotSatisfiable)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	sealed := attrs.Size
+	header, err := d.toPlain(attrs)
+	if err == nil && header == "" {
+		if in.Offset == r.Offset && in.Length == r.Length && in.Suffix == r.Suffix {
+			return attrs, body, nil
+		}
+		_ = body.Close()
+		return d.getPlain(ctx, r, storage.Unavailable)
+	}
+	var plain io.ReadCloser
+	if err == nil {
+		plain, err = d.decrypt(ctx, r, &in, header, attrs.Size, sealed, body)
+	}
+	if err != nil {
+		_ = body.Close()
+		return nil, nil, err
+	}
+	return attrs, plain, nil
+}
+
+// getPlain reads an object that is not encrypted. If one is there that is, it fails with otherwise.
+func (d *objectDriver) getPlain(ctx context.Context, r *driver.GetRequest, otherwise storage.Code) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err == nil && attrs.Metadata[headerName] != "" {
+		_ = body.Close()
+		return nil, nil, otherwise
+	}
+	return attrs, body, err
+}
+
+// sealRange turns a range of plain bytes into that of their chunks. It reports false if no object has such a
+// range.
+func sealRange(r *driver.GetRequest) bool {
+	const most = math.MaxInt64 / sealedChunk * chunkSize
+	switch {
+	case r.Suffix > 0: // wherever the chunks end
+		if r.Suffix < most-sealedChunk {
+			r.Suffix += chunkSize - 1 + tagSize*((r.Suffix+chunkSize-1)/chunkSize+1)
+		}
+	case r.Offset >= most:
+		return false
+	default:
+		first := r.Offset / chunkSize
+		if r.Length > 0 && r.Length < most-r.Offset {
+			r.Length = ((r.Offset+r.Length-1)/chunkSize - first + 1) * sealedChunk
+		} else if r.Length != 0 {
+			r.Length = -1
+		}
+		r.Offset = first * sealedChunk
+	}
+	return true
+}
+
+// decrypt returns the body of what r asks for. body answers in, and begins where in does.
+func (d *objectDriver) decrypt(ctx context.Context, r, in *driver.GetRequest, header string, size, sealed int64, body io.ReadCloser) (io.ReadCloser, error) {
+	from, to, err := r.Span(size)
+	if err != nil {
+		return nil, err
+	}
+	key, err := d.open(ctx, Object{d.desc.Bucket, r.Key}, header)
+	if err != nil {
+		return nil, err
+	}
+	first := from / chunkSize
+	if in.Suffix > 0 {
+		early := first*sealedChunk - max(0, sealed-in.Suffix)
+		if _, err = io.CopyN(io.Discard, body, early); err != nil {
+			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+		}
+	}
+	plain := &openingBody{sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from}
+	if size == 0 { // Read has nothing to deliver, and would check nothing
+		err = plain.fill()
+	}
+	return plain, err
+}
+
+// List returns a page with plain sizes. It reads no header: the size stays as it is if no
+// encrypted object has it.
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		for i := range page.Entries {
+			toPlainEntry(&page.Entries[i])
+		}
+	}
+	return page, err
+}
+
+// ListVersions returns a page with plain sizes.
+func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	page, err := d.Driver.ListVersions(ctx, r)
+	if err == nil {
+		for i := range page.Entries {
+			toPlainEntry(&page.Entries[i].ListEntry)
+		}
+	}
+	return page, err
+}
+
+func toPlainEntry(e *storage.ListEntry) {
+	if size, ok := plainSize(e.Size); ok && !e.IsPrefix {
+		e.Size = size
+	}
+}

@@ -1,0 +1,35 @@
+package limit
+
+import (
+	"context"
+	"strings"
+)
+
+// Requests are limits of requests a second, for stores that refuse more, such as 3,500 writes and
+// 5,500 reads a second for a prefix of Amazon S3
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html). 0 is no
+// limit. A repeated attempt counts as another request, a removal of many objects that is one
+// request as one.
+type Requests struct {
+	Reads  float64 // of objects, their attributes and tags
+	Writes float64 // all other requests, also those of each part
+	Lists  float64 // pages of objects, versions, parts and open uploads
+}
+
+// request waits until a request may be made. call is the name of the driver's method.
+func (l *limiter) request(ctx context.Context, call string, next func(context.Context) error) error {
+	var err error
+	switch {
+	case call == "Get", call == "Head", call == "Tags":
+		err = l.reads.pass(ctx, 1, l.requests.Reads)
+	case strings.HasPrefix(call, "List"):
+		err = l.lists.pass(ctx, 1, l.requests.Lists)
+	case strings.HasPrefix(call, "Sign"): // it makes no request
+	default:
+		err = l.writes.pass(ctx, 1, l.requests.Writes)
+	}
+	if err != nil {
+		return err
+	}
+	return next(ctx)
+}

@@ -1,0 +1,94 @@
+package limit_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestRequestsKeepToTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 40
+		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 20, Writes: 10, Lists: 5}})))
+		for _, row := range []struct {
+			name string
+			want time.Duration
+			do   func() error
+		}{
+			{"writes", count / 10 * time.Second, func() error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))
+				return err
+			}},
+			{"reads", count / 20 * time.Second, func() error {
+				_, err := b.Attrs(t.Context(), "a")
+				return err
+			}},
+			{"lists", count / 5 * time.Second, func() error {
+				for _, err := range b.List(t.Context()) {
+					return err
+				}
+				return nil
+			}},
+			{"signatures", 0, func() error {
+				_, err := b.SignedDownloadURL(t.Context(), "a")
+				if storage.CodeOf(err) == storage.Unsupported { // memory signs only with a key
+					return nil
+				}
+				return err
+			}},
+		} {
+			require.InDelta(t, row.want.Seconds(), took(t, func() error {
+				for range count {
+					if err := row.do(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}).Seconds(), 0.5, row.name)
+		}
+	})
+}
+
+func TestEachPartIsARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})))
+		const parts = 4
+		require.GreaterOrEqual(t, took(t, func() error {
+			_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, parts*8<<20)), storage.WithPartSize(8<<20))
+			return err
+		}), parts*time.Second)
+	})
+}
+
+func TestACanceledRequestDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 0.001}})))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := b.Exists(ctx, "a")
+		require.ErrorIs(t, err, storage.DeadlineExceeded)
+		require.InDelta(t, 1, time.Since(began).Seconds(), 0.1)
+	})
+}
+
+func TestNewRefusesNumbersThatAreNoRate(t *testing.T) {
+	for name, requests := range map[string]limit.Requests{
+		"negative": {Writes: -1}, "no number": {Reads: math.NaN()}, "too slow": {Lists: 1e-4},
+	} {
+		_, err := limit.New(limit.Config{Requests: requests})
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+		require.ErrorContains(t, err, "Config.Requests", name)
+	}
+}

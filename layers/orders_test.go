@@ -1,0 +1,85 @@
+package layers_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/readonly"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func newCache(t *testing.T, c diskcache.Config) driver.Layer {
+	t.Helper()
+	cache, err := diskcache.Open(filepath.Join(t.TempDir(), "cache"), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cache.Close()) })
+	return cache.Layer()
+}
+
+func newLimit(t *testing.T, c limit.Config) driver.Layer {
+	t.Helper()
+	layer, err := limit.New(c)
+	require.NoError(t, err)
+	return layer
+}
+
+// All layers that let everything pass behave together as the store does alone.
+func TestConformance(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		high := limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 40, Download: 1 << 40}), Requests: limit.Requests{Reads: 1e9, Writes: 1e9, Lists: 1e9}}
+		limited := newLimit(t, high)(memstore.NewDriver(memstore.Config{}))
+		return newCache(t, diskcache.Config{BlockBytes: 777})(limited)
+	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+		mux := http.NewServeMux()
+		server := httptest.NewServer(mux)
+		t.Cleanup(server.Close)
+		b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		mux.Handle("/files/", serve.NewHandler(b))
+		return b
+	}))
+}
+
+func TestReadsFromTheCacheAreNotLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, size = 1 << 10, 10 << 10
+		slow := newLimit(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate}), Requests: limit.Requests{Reads: 0.1}})
+		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(newCache(t, diskcache.Config{TrustFor: time.Hour})))
+		attrs, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("a", size)))
+		require.NoError(t, err)
+		read := func() time.Duration {
+			began := time.Now()
+			_, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
+			require.NoError(t, err)
+			return time.Since(began)
+		}
+		require.GreaterOrEqual(t, read(), size/rate*time.Second-time.Second)
+		require.Zero(t, read())
+	})
+}
+
+func TestAWriteThatIsRefusedDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := newLimit(t, limit.Config{Requests: limit.Requests{Writes: 0.001}})
+		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(readonly.New(readonly.Config{})))
+		began := time.Now()
+		for range 3 {
+			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.PermissionDenied)
+		}
+		require.Zero(t, time.Since(began))
+	})
+}

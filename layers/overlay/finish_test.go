@@ -1,0 +1,203 @@
+package overlay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// content returns all objects of a bucket.
+func content(t *testing.T, b storage.Bucket) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for object, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		data, _, err := storage.ReadAll(t.Context(), b, object.Key)
+		require.NoError(t, err, object.Key)
+		all[object.Key] = string(data)
+	}
+	return all
+}
+
+func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
+	t.Helper()
+	attrs, err := b.Upload(t.Context(), key, strings.NewReader(text))
+	require.NoError(t, err)
+	return attrs
+}
+
+// Writers count in objects, create and remove others, and read, while everything moves.
+func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
+	const keys, writers, rounds = 20, 8, 60
+	for name, features := range map[string]storage.Features{"removals by condition": 0, "removals without": storage.ConditionalRemove} {
+		t.Run(name, func(t *testing.T) {
+			old, d := memstore.New(), lacking{memstore.NewDriver(memstore.Config{}), features}
+			b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
+			for n := range keys {
+				put(t, old, fmt.Sprintf("count/%02d", n), "0")
+				put(t, old, fmt.Sprintf("removed/%02d", n), "old")
+				put(t, old, fmt.Sprintf("still/%02d", n), "old")
+			}
+			var counts [keys]atomic.Int64
+			var all sync.WaitGroup
+			for w := range writers {
+				all.Go(func() {
+					for round := range rounds {
+						n := (round*7 + w) % keys
+						_, err := storage.Update(t.Context(), b, fmt.Sprintf("count/%02d", n), func(was []byte, _ *storage.Attrs) ([]byte, error) {
+							number, err := strconv.Atoi(string(was))
+							return []byte(strconv.Itoa(number + 1)), err
+						})
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						counts[n].Add(1)
+						key := fmt.Sprintf("removed/%02d", n)
+						if err := b.Remove(t.Context(), key); err != nil {
+							t.Error(err)
+						}
+						if there, err := b.Exists(t.Context(), key); there || err != nil {
+							t.Error(key, "is there again", err)
+						}
+						if _, err := b.Upload(t.Context(), fmt.Sprintf("still/%02d", n), strings.NewReader("x"), storage.IfAbsent()); !errors.Is(err, storage.PreconditionFailed) {
+							t.Error("both stores were thought to lack an object", err)
+						}
+						if _, _, err := storage.ReadAll(t.Context(), b, fmt.Sprintf("still/%02d", (n+round)%keys)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			for range 3 {
+				all.Go(func() {
+					if _, err := overlay.Finish(t.Context(), b); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			report, err := overlay.Finish(t.Context(), b)
+			require.NoError(t, err)
+			markers, err := overlay.RemoveMarkers(t.Context(), b)
+			require.NoError(t, err)
+			require.Equal(t, report.Markers, markers)
+			if features == 0 {
+				require.Zero(t, markers)
+			}
+			left, err := overlay.Left(t.Context(), b)
+			require.NoError(t, err)
+			require.Zero(t, left)
+			want := map[string]string{}
+			for n := range keys {
+				want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
+				want[fmt.Sprintf("still/%02d", n)] = "old"
+			}
+			require.Equal(t, want, content(t, b))
+			require.Equal(t, want, content(t, engine.New(d)), "only the new store is needed")
+		})
+	}
+}
+
+// lacking is a driver without features.
+type lacking struct {
+	driver.Driver
+	features storage.Features
+}
+
+func (l lacking) Describe() driver.Description {
+	desc := l.Driver.Describe()
+	desc.Features &^= l.features
+	return desc
+}
+
+// A dying layer fails all calls from one on, as if the process had been killed. With taken, that call
+// has its effect.
+type dying struct {
+	from, calls int
+	taken       bool
+}
+
+var errKilled = errors.New("killed")
+
+func (k *dying) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		k.calls++
+		switch {
+		case k.calls < k.from:
+			return next(ctx)
+		case k.calls == k.from && k.taken:
+			_ = next(ctx)
+		}
+		return errKilled
+	})
+}
+
+// Whatever call a process is killed at, the object is there or gone, and never an older one; and a
+// later Finish makes the new store complete.
+func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	for _, row := range []struct {
+		name  string
+		inNew string // what the new store has, too, or ""
+		do    func(ctx context.Context, b storage.Bucket) error
+		may   []string // what the object may be afterwards; "" is gone
+	}{
+		{"removing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"old", ""}},
+		{"removing an object of both", "new", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"new", ""}},
+		{"moving", "", func(ctx context.Context, b storage.Bucket) error {
+			_, err := overlay.Finish(ctx, b)
+			return err
+		}, []string{"old"}},
+		{"replacing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader("newer"))
+			return err
+		}, []string{"old", "newer"}},
+	} {
+		for _, taken := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, taken %v", row.name, taken), func(t *testing.T) {
+				for from := 1; ; from++ {
+					oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+					put(t, engine.New(oldDriver), "a", "old")
+					if row.inNew != "" {
+						put(t, engine.New(newDriver), "a", row.inNew)
+					}
+					kill := &dying{from: from, taken: taken}
+					dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), once)
+					b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, overlay.Config{})), once)
+					err := row.do(t.Context(), b)
+					if kill.calls < from {
+						require.NoError(t, err)
+						require.Greater(t, from, 1, "some calls were tried")
+						break
+					}
+
+					after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), overlay.Config{})))
+					seen := content(t, after)
+					require.Contains(t, row.may, seen["a"], "killed at call %d", from)
+					_, err = overlay.Finish(t.Context(), after)
+					require.NoError(t, err)
+					require.Equal(t, seen, content(t, after))
+					for key, text := range content(t, engine.New(newDriver)) {
+						require.Equal(t, seen[key], text, "the new store")
+					}
+					require.Len(t, maps.Clone(seen), len(content(t, engine.New(newDriver))), "killed at call %d", from)
+				}
+			})
+		}
+	}
+}

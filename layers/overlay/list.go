@@ -1,0 +1,169 @@
+package overlay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// A position is where the next page of a merged listing begins: in a page of each store, after a key.
+type position struct {
+	New, Old         string // tokens of the pages; "" is the first one
+	NewDone, OldDone bool   // there are no more pages
+	Start            string // ListRequest.StartAfter of the first page
+	After            string // what came last, or ""
+}
+
+// List merges a page of each store. Where both have a key, the new store's entry counts.
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	at := position{Start: r.StartAfter}
+	if r.Token != "" {
+		if err := json.Unmarshal([]byte(r.Token), &at); err != nil {
+			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing")}
+		}
+	}
+	m := merger{at: at, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
+	var err error
+	if m.ofNew, err = pageOf(ctx, d.stores.new, r, at, at.New, at.NewDone); err != nil {
+		return nil, err
+	}
+	if m.ofOld, err = pageOf(ctx, d.stores.old, r, at, at.Old, at.OldDone); err != nil {
+		return nil, err
+	}
+	for i := range m.ofNew.Entries {
+		if e := &m.ofNew.Entries[i]; !d.stores.desc.TaggedRevisions {
+			e.Revision = strings.TrimPrefix(e.Revision, d.stores.desc.Provider+":")
+		}
+	}
+	for i := range m.ofOld.Entries {
+		e := &m.ofOld.Entries[i]
+		e.Revision = d.stores.oldRevision(e.Revision)
+	}
+	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {
+		return nil, err
+	}
+	m.run()
+	return m.page, m.setToken()
+}
+
+// pageOf returns the entries of a store's page that have not come yet.
+func pageOf(ctx context.Context, b storage.Bucket, r *driver.ListRequest, at position, token string, done bool) (*storage.Page, error) {
+	if done {
+		return &storage.Page{}, nil
+	}
+	opts := []storage.ListOption{storage.WithPrefix(r.Prefix), storage.WithPageSize(r.Limit)}
+	if r.Delimiter != "" {
+		opts = append(opts, storage.WithDelimiter(r.Delimiter))
+	}
+	if token == "" && at.Start != "" {
+		opts = append(opts, storage.WithStartAfter(at.Start))
+	}
+	page, err := storage.ListPage(ctx, b, token, opts...)
+	if err != nil {
+		return nil, err
+	}
+	for at.After != "" && len(page.Entries) > 0 && page.Entries[0].Key <= at.After {
+		page.Entries = page.Entries[1:]
+	}
+	return page, nil
+}
+
+// lookAhead is the number of possible markers that are looked at together.
+const lookAhead = 16
+
+// markers returns the kind of each entry that is a marker.
+func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
+	var candidates []string
+	for _, e := range entries {
+		if !e.IsPrefix && e.Size == markerSize {
+			candidates = append(candidates, e.Key)
+		}
+	}
+	places := make([]place, len(candidates))
+	err := parallel.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
+		places[i], err = s.look(ctx, candidates[i])
+		return err
+	})
+	kinds := map[string]string{}
+	for i, key := range candidates {
+		if kind := places[i].marker; kind != "" {
+			kinds[key] = kind
+		} else if places[i].attrs == nil { // a marker or an object that is gone
+			kinds[key] = copying
+		}
+	}
+	return kinds, err
+}
+
+// A merger makes a page of two.
+type merger struct {
+	at           position
+	limit        int
+	ofNew, ofOld *storage.Page
+	markers      map[string]string
+	page         *storage.Page
+}
+
+// run takes entries until the page is full, or the next page of a store may have a lesser key.
+func (m *merger) run() {
+	for len(m.page.Entries) < m.limit {
+		ofNew, ofOld := m.ofNew.Entries, m.ofOld.Entries
+		switch {
+		case len(ofNew) == 0 && m.ofNew.Token != "", len(ofOld) == 0 && m.ofOld.Token != "":
+			return
+		case len(ofNew) == 0 && len(ofOld) == 0:
+			return
+		case len(ofOld) == 0 || len(ofNew) > 0 && ofNew[0].Key < ofOld[0].Key:
+			m.take(&ofNew[0], nil)
+		case len(ofNew) == 0 || ofOld[0].Key < ofNew[0].Key:
+			m.take(nil, &ofOld[0])
+		default:
+			m.take(&ofNew[0], &ofOld[0])
+		}
+	}
+}
+
+// take adds the entry of a key that one store or both have.
+func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
+	entry := ofNew
+	if entry == nil {
+		entry = ofOld
+	}
+	m.at.After = entry.Key
+	if ofNew != nil {
+		m.ofNew.Entries = m.ofNew.Entries[1:]
+		switch m.markers[ofNew.Key] {
+		case copying:
+			entry = ofOld
+		case removed:
+			entry = nil
+		}
+	}
+	if ofOld != nil {
+		m.ofOld.Entries = m.ofOld.Entries[1:]
+	}
+	if entry != nil {
+		m.page.Entries = append(m.page.Entries, *entry)
+	}
+}
+
+// setToken sets the token of the page. A store's page is asked for again until all its entries came.
+func (m *merger) setToken() error {
+	if len(m.ofNew.Entries) == 0 {
+		m.at.New, m.at.NewDone = m.ofNew.Token, m.ofNew.Token == ""
+	}
+	if len(m.ofOld.Entries) == 0 {
+		m.at.Old, m.at.OldDone = m.ofOld.Token, m.ofOld.Token == ""
+	}
+	if m.at.NewDone && m.at.OldDone {
+		return nil
+	}
+	token, err := json.Marshal(m.at)
+	m.page.Token = string(token)
+	return err
+}

@@ -1,0 +1,71 @@
+package overlay_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A listing of both stores is that of one store with the same objects, whatever the pages are.
+func TestAListingIsThatOfOneStore(t *testing.T) {
+	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z"}
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		one, old, d := memstore.New(), memstore.New(), memstore.NewDriver(memstore.Config{})
+		b := memstore.New(driver.WithLayer(func(driver.Driver) driver.Driver {
+			return newLayer(t, old, overlay.Config{})(d)
+		}))
+		for range 60 {
+			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(4))
+			if random.IntN(2) == 0 {
+				put(t, old, key, "old")
+			} else {
+				put(t, b, key, "new")
+			}
+			put(t, one, key, "any")
+		}
+		for _, opts := range [][]storage.ListOption{
+			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
+			{storage.WithDelimiter("b")},
+		} {
+			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
+			for _, start := range []string{"", "a/b1", "b/"} {
+				require.Equal(t, keys(t, one, start, opts), keys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
+			}
+		}
+	}
+}
+
+// keys returns the keys of a listing by pages and of one without an end, which must be the same.
+func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOption) (found []string) {
+	t.Helper()
+	first := opts
+	if start != "" {
+		first = append(slices.Clone(opts), storage.WithStartAfter(start))
+	}
+	for e, err := range b.List(t.Context(), first...) {
+		require.NoError(t, err)
+		found = append(found, fmt.Sprint(e.Key, " ", e.IsPrefix, " ", e.Size))
+	}
+	var paged []string
+	for token := ""; ; first = opts { // a start fits only the first page
+		page, err := storage.ListPage(t.Context(), b, token, first...)
+		require.NoError(t, err)
+		for _, e := range page.Entries {
+			paged = append(paged, fmt.Sprint(e.Key, " ", e.IsPrefix, " ", e.Size))
+		}
+		if token = page.Token; token == "" {
+			break
+		}
+	}
+	require.Equal(t, found, paged)
+	return found
+}

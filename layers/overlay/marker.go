@@ -1,0 +1,88 @@
+package overlay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// The metadata of a marker. Users see no names that begin with "omnibucket".
+const (
+	markerName = "omnibucketoverlay"
+	copying    = "copying" // readers look in the old store
+	removed    = "removed" // there is no object
+)
+
+// newMarker returns the body of a marker. Each is another one, so that no two have one ETag. All have
+// markerSize bytes, by which listings find them.
+func newMarker() string { return "An overlay moves or removes this object now. " + rand.Text() + "\n" }
+
+var markerSize = int64(len(newMarker()))
+
+// A place is what the new store has of a key.
+type place struct {
+	attrs  *storage.Attrs // of an object or a marker; nil if there is none
+	marker string         // copying, removed, or "" if attrs are of an object
+}
+
+func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
+
+// condition returns what must hold for a write that replaces a marker or creates the object.
+func (p place) condition() storage.Condition {
+	if p.attrs == nil {
+		return storage.Condition{Absent: true}
+	}
+	return storage.Condition{Revision: p.attrs.Revision}
+}
+
+// look returns what the new store has.
+func (s *stores) look(ctx context.Context, key string) (place, error) {
+	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
+	switch {
+	case errors.Is(err, storage.ObjectNotFound):
+		return place{}, nil
+	case err != nil:
+		return place{}, err
+	}
+	return place{attrs, markerOf(attrs)}, nil
+}
+
+// markerOf returns what kind of marker an object of the new store is, or "".
+func markerOf(attrs *storage.Attrs) string {
+	if attrs.Size != markerSize {
+		return ""
+	}
+	return attrs.Metadata[markerName]
+}
+
+// putMarker stores a marker, if c holds.
+func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
+	body := newMarker()
+	attrs, err := s.driver.Put(ctx, &driver.PutRequest{
+		Key: key, Body: strings.NewReader(body), Size: markerSize, Condition: c,
+		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{markerName: kind}},
+		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(body)), Known: true},
+	})
+	if err != nil {
+		return place{}, err
+	}
+	return place{attrs, kind}, nil
+}
+
+// endMarker removes a marker if it is still there. A store that cannot remove by a condition keeps it
+// until the next write or copy, or [RemoveMarkers].
+func (s *stores) endMarker(ctx context.Context, key string, p place) error {
+	if s.desc.Features&storage.ConditionalRemove == 0 {
+		return nil
+	}
+	err := s.driver.Delete(ctx, &driver.DeleteRequest{Key: key, Condition: storage.Condition{Revision: p.attrs.Revision}})
+	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+// Package overlay makes one bucket of two stores while a system moves from the old one to the new
+// one, without a stop.
+//
+//	old, err := storage.Open(ctx, "file:///srv/photos")
+//	layer, err := overlay.New(old, overlay.Config{})
+//	bucket, err := storage.Open(ctx, "s3://photos?region=eu-west-1", driver.WithLayer(layer))
+//	report, err := overlay.Finish(ctx, bucket)
+//
+// When Finish has ended, only the new store is needed.
+//
+// Every write goes to the new store, the one with the layer. Reads look there, and then in the old
+// store. Listings have the objects of both. Conditions hold for both together: [storage.IfAbsent]
+// fails if either store has the key, and a revision names its store. [Finish] copies what only the
+// old store has, while readers and writers go on.
+//
+// All writers must use the overlay: a write straight to the old store is not seen if the new one has
+// the key.
+//
+// # How an object moves
+//
+// A marker is a small object with the key in the new store. One says that the object is being copied:
+// readers look in the old store. Another one says that the object is being removed: there is none. A
+// copy replaces its own marker and nothing else, by a condition. So it never replaces a newer write,
+// and never brings back an object that was removed. A marker that a killed process left means the
+// same until a write, a removal or [Finish] ends it.
+//
+// # What is Unsupported
+//
+// Versions, locks, Restore, Compose, and IfAbsent on a signed upload: no single store can
+// judge them. Copies move through the program.
+package overlay
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+)
+
+// A Config sets up an overlay. The zero value has the defaults.
+type Config struct {
+	// CopyOnRead copies an object of the old store before a download of the whole object from the
+	// start. Reads of ranges do not copy.
+	CopyOnRead bool
+}
+
+// New returns a layer for the new store. Close old after the bucket.
+//
+// A new store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
+// [storage.Metadata] is Unsupported: every call fails.
+//
+// InvalidArgument: old is nil.
+func New(old storage.Bucket, c Config) (driver.Layer, error) {
+	if old == nil {
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil")}
+	}
+	return func(d driver.Driver) driver.Driver {
+		desc := d.Describe()
+		if desc.Features&needed != needed {
+			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds })
+		}
+		return &objectDriver{d, &stores{driver: d, new: engine.New(d), old: old, config: c, desc: desc}}
+	}, nil
+}
+
+const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
+
+var errNeeds = &storage.Error{
+	Code: storage.Unsupported, Err: errors.New("the new store of an overlay needs IfAbsent, IfRevision and metadata"),
+	Hint: "choose a store that has them: docs/support.md",
+}
+
+// withheld are the features that need both stores to act as one.
+const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
+	storage.ServerCopy | storage.ServerCompose | storage.SignedIfAbsent
+
+// An objectDriver is the new store with the old one below it.
+type objectDriver struct {
+	driver.Driver
+	stores *stores
+}
+
+// The stores are what the driver and [Finish] look at.
+type stores struct {
+	driver driver.Driver  // of the new store
+	new    storage.Bucket // the same, without the layer
+	old    storage.Bucket
+	config Config
+	desc   driver.Description // of the new store
+}
+
+func (d *objectDriver) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= withheld
+	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags} {
+		if !storage.Supports(d.stores.old, f) {
+			desc.Features &^= f
+		}
+	}
+	desc.PublicBaseURL, desc.Versioned, desc.CopiesWithoutAttrs = "", false, false
+	desc.EnableVersions, desc.EnableObjectLock = nil, nil
+	desc.StartsAfter, desc.FolderOrder = nil, false
+	desc.TokenAfterLast = true
+	return desc
+}
+
+// Native returns the driver itself, for [Finish] and [Left]: a client of the new store would not see
+// the old one.
+func (d *objectDriver) Native() any { return d }
+
+// Locate returns nowhere: an object may be in the old store.
+func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }

@@ -1,0 +1,115 @@
+package readonly_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/readonly"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// reads are the methods that change nothing. All others must be refused.
+var reads = map[string]bool{
+	"Describe": true, "Locate": true, "Native": true, "Close": true,
+	"Get": true, "Head": true, "Tags": true, "Sign": true,
+	"List": true, "ListParts": true, "ListUploads": true, "ListVersions": true,
+}
+
+// newDrivers returns a driver with an object, and a read-only view of it. calls are those that
+// reached the driver.
+func newDrivers(t *testing.T, c readonly.Config) (view driver.Driver, calls *[]string) {
+	t.Helper()
+	d := memstore.NewDriver(memstore.Config{})
+	_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("abc"), Size: 3})
+	require.NoError(t, err)
+	calls = new([]string)
+	counted := driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		*calls = append(*calls, call)
+		return next(ctx)
+	})
+	return readonly.New(c)(counted), calls
+}
+
+func TestEveryMethodThatChangesSomethingIsRefused(t *testing.T) {
+	view, calls := newDrivers(t, readonly.Config{})
+	methods := reflect.TypeFor[driver.Driver]()
+	for i := range methods.NumMethod() {
+		m := methods.Method(i)
+		if reads[m.Name] {
+			continue
+		}
+		args := []reflect.Value{reflect.ValueOf(t.Context())}
+		for n := 1; n < m.Type.NumIn(); n++ {
+			args = append(args, argument(m.Type.In(n)))
+		}
+		results := reflect.ValueOf(view).MethodByName(m.Name).Call(args)
+		switch failed := results[len(results)-1].Interface().(type) {
+		case error:
+			require.ErrorIs(t, failed, storage.PermissionDenied, m.Name)
+		case []error:
+			require.ErrorIs(t, errors.Join(failed...), storage.PermissionDenied, m.Name)
+		default:
+			t.Errorf("%s returned no error", m.Name)
+		}
+	}
+	require.Empty(t, *calls, "nothing reached the store")
+}
+
+func argument(t reflect.Type) reflect.Value {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return reflect.New(t.Elem())
+	case reflect.Slice:
+		return reflect.MakeSlice(t, 1, 1)
+	default:
+		return reflect.Zero(t)
+	}
+}
+
+func TestReadsPass(t *testing.T) {
+	view, calls := newDrivers(t, readonly.Config{})
+	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
+	data, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "abc", string(data))
+	for object, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, "a", object.Key)
+	}
+	_, err = b.SignedDownloadURL(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, []string{"Get", "List", "Sign"}, *calls)
+}
+
+func TestUploadsAreNotSigned(t *testing.T) {
+	view, calls := newDrivers(t, readonly.Config{})
+	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).SignedUploadURL(t.Context(), "a")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Empty(t, *calls)
+}
+
+func TestTheBucketIsTheSourceOfACopyAndNotItsDestination(t *testing.T) {
+	view, _ := newDrivers(t, readonly.Config{})
+	b, other := engine.New(view, storage.WithSigningBaseURL("https://files.example")), memstore.New()
+	_, err := storage.Copy(t.Context(), other, "a", b, "a")
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "b", other, "a")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+}
+
+func TestTheRefusalCanBeAnother(t *testing.T) {
+	refusal := &storage.Error{Code: storage.Locked, Err: errors.New("the bucket is being moved"), Hint: "wait an hour"}
+	view, _ := newDrivers(t, readonly.Config{Refusal: refusal})
+	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).Upload(t.Context(), "a", strings.NewReader("b"))
+	require.ErrorIs(t, err, storage.Locked)
+	require.ErrorContains(t, err, "wait an hour")
+	require.Empty(t, refusal.Key, "the error of a call is one of its own")
+}

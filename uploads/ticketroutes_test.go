@@ -1,0 +1,55 @@
+package uploads_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+// post sends a document, and returns the status and the response's JSON.
+func (s *site) post(user, path string, document any) (int, map[string]any) {
+	s.t.Helper()
+	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(jsonOf(s.t, document)))
+}
+
+func TestRequestsToFinishThatAreRefused(t *testing.T) {
+	s := newSite(t, inMemory(t), uploads.Config{})
+	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
+	require.Equal(t, http.StatusCreated, status, answer)
+	status, problem := s.post("42", "/tickets/finish", map[string]any{"token": "x", "evil": true})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.EqualValues(t, uploads.InvalidRequest, problem["code"])
+	status, problem = s.post("43", "/tickets/finish", map[string]any{"token": answer["token"]})
+	require.Equal(t, http.StatusNotFound, status)
+	require.EqualValues(t, uploads.NotFound, problem["code"])
+}
+
+// A proxy may give up while a large file is copied.
+func TestAFileIsFinishedThoughTheClientHasGone(t *testing.T) {
+	s := newSite(t, inMemory(t), uploads.Config{})
+	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
+	require.Equal(t, http.StatusCreated, status, answer)
+	var ticket uploads.Ticket
+	require.NoError(t, json.Unmarshal([]byte(jsonOf(t, answer)), &ticket))
+	r, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, statusOf(t, r))
+
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	finish := httptest.NewRequestWithContext(gone, http.MethodPost, "/uploads/tickets/finish", strings.NewReader(jsonOf(t, map[string]any{"token": ticket.Token})))
+	finish.Header.Set("Content-Type", "application/json")
+	finish.Header.Set("User", "42")
+	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
+	found := slices.DeleteFunc(keys(t, s.bucket), func(key string) bool { return strings.HasPrefix(key, uploads.DefaultPrefix) })
+	require.Len(t, found, 1)
+	require.True(t, slices.ContainsFunc(found, func(key string) bool { return strings.HasPrefix(key, "users/42/") }))
+}
