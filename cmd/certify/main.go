@@ -22,6 +22,8 @@
 //	-questions   only ask what an account alone can settle (docs/certified.md), and run no case
 //	-kms KEY     a key of the account's key management service, for the questions about it
 //	-sas-limit D the limit of the account's SAS expiration policy, as "24h", for the question about it
+//	-immutable C a container with version-level immutability, for the question about it: one object in it
+//	             is locked for an hour, and removed at once
 //	-defender    wait up to a minute for the verdict of Microsoft Defender, for the question about it
 //	-parallel N  cases at the same time; default 4
 //	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
@@ -53,7 +55,7 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
-const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-questions] [-kms KEY] [-sas-limit D] [-defender] [-parallel N] [-locks] ADDRESS
+const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-questions] [-kms KEY] [-sas-limit D] [-immutable C] [-defender] [-parallel N] [-locks] ADDRESS
 
 It runs the conformance suite on an account of a store: s3://?region=eu-west-1, gs://?project=mine,
 azblob://?account=name or file:///an/empty/directory?create=true. Each case makes a bucket of its own
@@ -66,6 +68,7 @@ and deletes it.
   -questions   only ask what an account alone can settle, and run no case
   -kms KEY     a key of the account's key management service, for the questions about it
   -sas-limit D the limit of the account's SAS expiration policy, as "24h"
+  -immutable C a container with version-level immutability: one object in it is locked, and removed
   -defender    wait up to a minute for the verdict of Microsoft Defender
   -parallel N  cases at the same time; default 4
   -locks       run the cases of retention and legal hold, too
@@ -84,6 +87,7 @@ func main() {
 	flag.BoolVar(&s.questions, "questions", false, "")
 	flag.StringVar(&s.kms, "kms", "", "")
 	flag.BoolVar(&s.defender, "defender", false, "")
+	flag.StringVar(&s.immutable, "immutable", "", "")
 	flag.DurationVar(&s.sasLimit, "sas-limit", 0, "")
 	flag.Parse()
 	if flag.NArg() != 1 || s.parallel < 1 {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -96,4 +98,41 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 		return "yes, it has it", nil
 	}
 	return "yes, it has none", nil
+}
+
+// askVersionImmutability stores an object in a container of the user's. No container that the program
+// makes has version-level immutability, unless the account gives it.
+func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
+	if i.c.immutable == "" {
+		return "", notHere("-immutable names no container")
+	}
+	b, err := i.open(i.c.immutable, storage.WithVersions())
+	if err != nil {
+		return "", err
+	}
+	key := i.c.name + "/locked"
+	attrs, err := b.Upload(ctx, key, strings.NewReader("text"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+	if storage.CodeOf(err) == storage.Unsupported {
+		return "", notHere("the container has no version-level immutability")
+	}
+	if err != nil {
+		return "", err
+	}
+	end := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
+	i.clean = append(i.clean, end)
+	if err := b.Remove(ctx, key); err != nil { // the current version, which is not removed by its id
+		return "", err
+	}
+	err = b.Remove(ctx, key, storage.WithVersion(attrs.Version))
+	if err == nil {
+		return "no, it is not kept", nil
+	}
+	if storage.CodeOf(err) != storage.Locked {
+		return "", err
+	}
+	if err := end(ctx); err != nil {
+		i.note("%s", storage.CodeOf(err))
+		return "no, it stays", nil
+	}
+	return "yes", nil
 }

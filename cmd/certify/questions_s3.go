@@ -279,7 +279,11 @@ func removeGoverned(ctx context.Context, c *certification, name string) error {
 		return err
 	}
 	defer func() { _ = storage.Close(b) }()
-	for v, err := range storage.Versions(ctx, b) {
+	return removeGovernedVersions(ctx, b, "")
+}
+
+func removeGovernedVersions(ctx context.Context, b storage.Bucket, prefix string) error {
+	for v, err := range storage.Versions(ctx, b, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return err
 		}

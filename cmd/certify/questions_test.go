@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -185,6 +186,40 @@ func TestAQuestionCleansUp(t *testing.T) {
 				require.ErrorContains(t, err, row.err)
 			}
 			require.Empty(t, c.made.all(), "no bucket stays")
+		})
+	}
+}
+
+// The container is the user's: it stays, without the object.
+func TestTheQuestionAboutVersionsUnderRetention(t *testing.T) {
+	for name, row := range map[string]struct {
+		container string
+		settings  []storage.BucketOption
+		want      answer
+	}{
+		"a container with it":    {"mine", []storage.BucketOption{storage.WithObjectLock()}, answer{Answer: "yes"}},
+		"a container without it": {"mine", nil, answer{Open: "the container has no version-level immutability"}},
+		"no container":           {"", nil, answer{Open: "-immutable names no container"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
+			c := &certification{name: "omnibucket-certify-test", driver: driver, settings: settings{immutable: row.container}}
+			c.service = engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
+			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
+			_, err := c.service.CreateBucket(t.Context(), "mine", row.settings...)
+			require.NoError(t, err)
+			at := slices.IndexFunc(questions, func(q question) bool { return q.id == "azure-version-immutability" })
+			require.True(t, questions[at].locks)
+			row.want.ID = questions[at].id
+			got, err := c.inquire(t.Context(), questions[at])
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+			b, err := c.service.Bucket("mine", storage.WithVersions())
+			require.NoError(t, err)
+			for v, err := range storage.Versions(t.Context(), b) {
+				require.NoError(t, err)
+				require.Fail(t, "a version stays", v.Key)
+			}
 		})
 	}
 }

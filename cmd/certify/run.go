@@ -27,6 +27,7 @@ type settings struct {
 	questions            bool // only these
 	kms                  string
 	sasLimit             time.Duration
+	immutable            string // a container
 	defender             bool
 	parallel             int
 }

@@ -6,11 +6,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -28,6 +32,97 @@ func (s *azuriteServer) access(t *testing.T) url.Values {
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	return u.Query()
+}
+
+// grant returns what exchanges a signature by a delegated key for one by the account's, if the SDK
+// signs the same so. Both may be used without TLS, which the emulator does not have.
+func (s *azuriteServer) grant(t *testing.T) func(container, key string, signed url.Values) url.Values {
+	t.Helper()
+	own, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
+	require.NoError(t, err)
+	users, err := service.NewClient("https://devstoreaccount1.invalid/", token("token"), &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport: delegating{documented.AzureKeys()},
+	}})
+	require.NoError(t, err)
+	return func(container, key string, signed url.Values) url.Values {
+		starts, _ := time.Parse(time.RFC3339, signed.Get("st"))
+		ends, _ := time.Parse(time.RFC3339, signed.Get("se"))
+		from, until := signed.Get("skt"), signed.Get("ske")
+		user, err := users.GetUserDelegationCredential(context.Background(), service.KeyInfo{Start: &from, Expiry: &until}, nil)
+		values := sas.BlobSignatureValues{
+			Version: signed.Get("sv"), Protocol: sas.Protocol(signed.Get("spr")), StartTime: starts, ExpiryTime: ends, Permissions: signed.Get("sp"),
+			ContainerName: container, BlobName: key, ContentDisposition: signed.Get("rscd"), ContentType: signed.Get("rsct"), EncryptionScope: signed.Get("ses"),
+		}
+		if err != nil || signed.Get("st") < from || signed.Get("se") > until { // it ends with its key
+			return nil
+		}
+		want, err := values.SignWithUserDelegation(user)
+		if err != nil || want.Signature() != signed.Get("sig") {
+			return nil
+		}
+		values.Protocol = sas.ProtocolHTTPSandHTTP
+		granted, err := values.SignWithSharedKey(own)
+		if err != nil {
+			return nil
+		}
+		query, _ := url.ParseQuery(granted.Encode())
+		return query
+	}
+}
+
+// signWithKey returns what signs a request with the key of the emulator's account, as the SDK does.
+func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
+	t.Helper()
+	own, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
+	require.NoError(t, err)
+	client, err := service.NewClientWithSharedKeyCredential(s.endpoint, own, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+		PerCallPolicies: []policy.Policy{substitute{}},
+		Transport: delegating{http.HandlerFunc(func(_ http.ResponseWriter, signed *http.Request) {
+			other, _ := signed.Context().Value(substitute{}).(*http.Request)
+			for name, values := range signed.Header {
+				if name == "Authorization" || strings.HasPrefix(name, "X-Ms-") { // a date and an id, too
+					other.Header[name] = values
+				}
+			}
+		})},
+	}})
+	require.NoError(t, err)
+	return func(r *http.Request) {
+		_, _ = client.GetProperties(context.WithValue(r.Context(), substitute{}, r), nil)
+	}
+}
+
+// A substitute lets the SDK sign another request, which the context has.
+type substitute struct{}
+
+func (s substitute) Do(r *policy.Request) (*http.Response, error) {
+	other, _ := r.Raw().Context().Value(s).(*http.Request)
+	r.Raw().Method, r.Raw().URL, r.Raw().Header = other.Method, other.URL, other.Header.Clone()
+	r.Raw().Header["Content-MD5"] = other.Header["Content-Md5"] // as the SDK spells it
+	if other.ContentLength > 0 {
+		r.Raw().Header.Set("Content-Length", strconv.FormatInt(other.ContentLength, 10))
+	}
+	return r.Next()
+}
+
+// A delegating is a transport to a service that only delegates keys.
+type delegating struct{ http.Handler }
+
+func (d delegating) Do(r *http.Request) (*http.Response, error) {
+	received := r.Clone(r.Context())
+	for name, values := range r.Header { // the SDK does not spell them as a server does
+		received.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	response := httptest.NewRecorder()
+	d.ServeHTTP(response, received)
+	return response.Result(), nil
+}
+
+// A token is a credential whose token is its own text.
+type token string
+
+func (t token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
 // scan returns a scanner that adds its verdict to the tags of a blob, if there is room.
@@ -185,4 +280,64 @@ func TestAnOlderServiceNeedsItsVersion(t *testing.T) {
 	_, err = old.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	completeParts(t, old, "b")
+}
+
+// An account with a hierarchical namespace keeps objects, and refuses what it cannot do as the contract
+// says: nothing is lost or left out in silence.
+// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
+func TestAnAccountWithAHierarchicalNamespace(t *testing.T) {
+	_, c, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureHierarchical() })
+	ctx := t.Context()
+	upload := func(key string, opts ...storage.UploadOption) error {
+		_, err := b.Upload(ctx, key, strings.NewReader("text"), opts...)
+		return err
+	}
+	require.NoError(t, upload("top"))
+	for _, err := range b.List(ctx) {
+		require.NoError(t, err, "without directories, the order is that of any account")
+	}
+	require.NoError(t, upload("photos/2026/a.jpg"))
+	data, _, err := storage.ReadAll(ctx, b, "photos/2026/a.jpg")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	_, listed := storage.ListPage(ctx, b, "")
+	_, tags := storage.Tags(ctx, b, "top")
+	for name, err := range map[string]error{
+		"a listing with a directory": listed,
+		"Upload onto a directory":    upload("photos"),
+		"Copy onto a directory":      second(storage.Copy(ctx, b, "photos/2026", b, "top")),
+		"Remove of a directory":      b.Remove(ctx, "photos"),
+		"Upload with tags":           upload("tagged", storage.WithTags(map[string]string{"a": "b"})),
+		"Tags":                       tags,
+	} {
+		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
+		require.ErrorContains(t, err, "hierarchical namespace", name)
+	}
+	require.NoError(t, b.Remove(ctx, "photos/2026/a.jpg"))
+	c.HierarchicalNamespace = true // as a user who knows says
+	told, err := azure.Open(ctx, c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(told)) })
+	_, err = told.Upload(ctx, "b", strings.NewReader("x"))
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+}
+
+// An account for premium block blobs has no tiers. All else is as on others.
+// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
+func TestAPremiumAccount(t *testing.T) {
+	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzurePremium() })
+	ctx := t.Context()
+	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	_, withTier := b.Upload(ctx, "b", strings.NewReader("text"), storage.WithStorageClass("Cool"))
+	_, copied := storage.Copy(ctx, b, "b", b, "a", storage.WithStorageClass("Cool"))
+	for name, err := range map[string]error{
+		"Upload": withTier, "Copy": copied, "in parts": second(b.Upload(ctx, "b", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20), storage.WithStorageClass("Archive"))),
+	} {
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
+		require.ErrorContains(t, err, "access tier", name)
+	}
+	completeParts(t, b, "c")
+	_, err = storage.Copy(ctx, b, "d", b, "a")
+	require.NoError(t, err)
 }

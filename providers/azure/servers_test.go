@@ -24,12 +24,14 @@ type azuriteServer struct {
 	raw      *service.Client // a client of the SDK, for checks without the driver
 }
 
+// azuriteKey is the public key of the emulator's accounts.
+const azuriteKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
 // needAzurite returns the emulator. If there is none, it fails the test.
 func needAzurite(t *testing.T) *azuriteServer {
 	t.Helper()
 	s := &azuriteServer{endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")}
-	// The public key of the emulator's account.
-	key, err := service.NewSharedKeyCredential("devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
+	key, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
 	s.raw, err = service.NewClientWithSharedKeyCredential(s.endpoint, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		// Idle connections would be goroutines that the suite reports.

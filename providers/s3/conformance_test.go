@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
@@ -149,19 +150,24 @@ func conform(t *testing.T, s *testServer, layer func(driver.Driver) driver.Drive
 	t.Helper()
 	opts = append(opts,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return s.open(t, s.bucket(t, true), opts...)
+			return engine.New(layer(s.driver(t, s.bucket(t, true))), opts...)
 		}),
 		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return s.open(t, s.lockingBucket(t), opts...)
+			return engine.New(layer(s.driver(t, s.lockingBucket(t))), opts...)
 		}))
 	for name, reason := range skippedCases[s.name] {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := s3.NewDriver(t.Context(), s.config(t, s.bucket(t, false)))
-		require.NoError(t, err)
-		return layer(d)
+		return layer(s.driver(t, s.bucket(t, false)))
 	}, opts...)
+}
+
+func (s *testServer) driver(t *testing.T, bucket string) driver.Driver {
+	t.Helper()
+	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
+	require.NoError(t, err)
+	return d
 }
 
 // config returns the Config of a bucket of the server, or of its account.

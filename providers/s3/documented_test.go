@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/s3"
@@ -27,15 +29,16 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// Amazon's rules, the transient answers that Amazon documents, and in each bucket an upload that
-// another program has not finished, whose key makes a page of uploads unreadable.
+// Amazon's rules, the transient answers that Amazon documents, and in each bucket an object and an upload
+// of another program, whose key makes a page unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
-	s, answering := answeringServer(t, "aws", documented.Amazon)
-	foreign := s.withForeignUploads()
-	conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
+	foreign := &foreign{}
+	s, answering := answeringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
+	foreign.addTo(s)
+	conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
 		append(documented.Skips(nil), storagetest.WithName("s3"))...)
-	foreign.requireSeen(t)
+	foreign.requireSeen(t, "aws")
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		front := httptest.NewTLSServer(answering.For(t))
 		t.Cleanup(front.Close)
@@ -63,6 +66,60 @@ func TestFurtherConformanceWithTransientAnswersAndWithoutDecrypt(t *testing.T) {
 var withoutChecksums = map[string]string{
 	"a reader delivers bytes and attributes": "the attributes of the reader have the checksum, and those of Attrs do not",
 	"the CRC32C is kept with the object":     "Attrs does not have it",
+}
+
+// A role that may use the key of a bucket to encrypt only stores whole objects, and reads none.
+func TestARoleThatMayNotDecrypt(t *testing.T) {
+	s, _ := answeringServer(t, "aws", nil, documented.DeniedDecrypt)
+	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
+	ctx, text := t.Context(), strings.Repeat("x", 3*leastPart)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	upload := func(opts ...storage.UploadOption) error {
+		_, err := b.Upload(ctx, "a", strings.NewReader(text), opts...)
+		return err
+	}
+	require.NoError(t, upload())
+	exists, err := b.Exists(ctx, "a")
+	require.NoError(t, err)
+	require.True(t, exists)
+	attrs, err := b.Attrs(ctx, "a")
+	require.NoError(t, err)
+	require.Equal(t, int64(len(text)), attrs.Size)
+	_, _, read := storage.ReadAll(ctx, b, "a")
+	_, copied := storage.Copy(ctx, b, "b", b, "a")
+	for name, err := range map[string]error{
+		"Download": read, "Copy": copied, "in parts": upload(storage.WithPartSize(leastPart)),
+	} {
+		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
+		require.ErrorContains(t, err, "KMS key", name)
+	}
+	for u, err := range storage.ListUploads(ctx, b) {
+		require.NoError(t, err)
+		require.Fail(t, "an upload stays", u.Key)
+	}
+	require.NoError(t, b.Remove(ctx, "a"))
+}
+
+// A server that ignores encoding-type names another key, in another order. Nothing is left out in
+// silence: the listing of everything is refused, and that below a prefix is not.
+func TestAForeignKeyOnAServerThatEscapesNoKeys(t *testing.T) {
+	foreign := &foreign{}
+	s, _ := answeringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in), documented.VersitysListings)
+	foreign.addTo(s)
+	b := s.open(t, s.bucket(t, false))
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	_, err := b.Upload(t.Context(), "photos/a", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = storage.ListPage(t.Context(), b, "")
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	require.ErrorContains(t, err, "control character")
+	page, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("photos/"))
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+	for u, err := range storage.ListUploads(t.Context(), b) {
+		require.NoError(t, err)
+		require.True(t, documented.IsForeign(u.Key), u.Key)
+	}
 }
 
 // A bucket with a default retention keeps every version for a day, and takes no write without a checksum:
@@ -128,15 +185,21 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		answers []documented.Answer
 		kinds   []documented.Kind
 	}{
-		"r2":     {documented.R2, []documented.Kind{documented.R2Lacks, documented.R2Parts}},
-		"spaces": {documented.Spaces, []documented.Kind{documented.CephsUploads}},
+		"r2":        {documented.R2, []documented.Kind{documented.R2Lacks, documented.R2Parts}},
+		"spaces":    {documented.Spaces, []documented.Kind{documented.CephsUploads}},
+		"versitygw": {nil, []documented.Kind{documented.VersitysListings}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, answering := answeringServer(t, name, kin.answers, kin.kinds...)
-			foreign := s.withForeignUploads()
-			conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeignUploads{withSmallParts(d), foreign} },
+			foreign := &foreign{}
+			kinds := kin.kinds
+			if name != "versitygw" { // TestAForeignKeyOnAServerThatEscapesNoKeys
+				kinds = append(kinds, documented.ForeignObject(foreign.in))
+			}
+			s, answering := answeringServer(t, name, kin.answers, kinds...)
+			foreign.addTo(s)
+			conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
 				append(documented.Skips(nil), documented.SkipCore(), storagetest.SkipRules("the answers of Amazon test the core", "W8", "W13"), storagetest.WithName("s3"))...)
-			foreign.requireSeen(t)
+			foreign.requireSeen(t, name)
 			answering.RequireAllGiven(t)
 		})
 	}
@@ -161,48 +224,80 @@ func answeringServer(t *testing.T, name string, answers []documented.Answer, kin
 
 func withSmallParts(d driver.Driver) driver.Driver { return smallParts{d, leastPart} }
 
-// foreignKey is a key that S3 writes as a reference that no XML parser reads: aws/aws-sdk-java#3112.
-const foreignKey = "\x01 of another+program"
+// A foreign counts what another program has, in listings.
+type foreign struct {
+	buckets                    sync.Map // that have it
+	objects, versions, uploads atomic.Int64
+}
 
-// A foreignUploads counts uploads to foreignKey in listings.
-type foreignUploads struct{ seen atomic.Int64 }
+func (f *foreign) in(bucket string) bool {
+	_, has := f.buckets.Load(bucket)
+	return has
+}
 
-// withForeignUploads begins an upload of another program in each new bucket.
-func (s *testServer) withForeignUploads() *foreignUploads {
+// addTo begins an upload of another program in each new bucket.
+func (f *foreign) addTo(s *testServer) {
 	made := s.made
 	s.made = func(t *testing.T, bucket string) {
-		_, err := s.raw.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: &bucket, Key: aws.String(foreignKey)})
+		f.buckets.Store(bucket, true)
+		_, err := s.raw.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: &bucket, Key: aws.String(documented.ForeignKey)})
 		unreadable := new(xml.SyntaxError)
 		require.ErrorAs(t, err, &unreadable, "the response has the key")
 		made(t, bucket)
 	}
-	return &foreignUploads{}
 }
 
-func (f *foreignUploads) requireSeen(t *testing.T) {
+// requireSeen requires that the listings of a kind of server had what is foreign. R2 has no versions.
+func (f *foreign) requireSeen(t *testing.T, server string) {
 	t.Helper()
-	if !strings.Contains(flag.Lookup("test.run").Value.String(), "/") { // one case may list no uploads
-		require.Positive(t, f.seen.Load())
+	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		return // one case may list nothing
+	}
+	require.Positive(t, f.uploads.Load())
+	if server != "versitygw" {
+		require.Positive(t, f.objects.Load())
+		require.Equal(t, server != "r2", f.versions.Load() > 0)
 	}
 }
 
-// withoutForeignUploads is a driver that lists only the uploads of the suite.
-type withoutForeignUploads struct {
+// withoutForeign is a driver that lists only what the suite has made.
+type withoutForeign struct {
 	driver.Driver
-	foreign *foreignUploads
+	foreign *foreign
 }
 
-func (d withoutForeignUploads) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
+func (d withoutForeign) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	page, err := d.Driver.ListUploads(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	page.Uploads = slices.DeleteFunc(page.Uploads, func(u storage.UploadEntry) bool {
-		if u.Key != foreignKey {
-			return false
-		}
-		d.foreign.seen.Add(1)
-		return true
-	})
+	page.Uploads = slices.DeleteFunc(page.Uploads, func(u storage.UploadEntry) bool { return counted(u.Key, &d.foreign.uploads) })
 	return page, nil
+}
+
+func (d withoutForeign) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return counted(e.Key, &d.foreign.objects) })
+	return page, nil
+}
+
+func (d withoutForeign) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	page, err := d.Driver.ListVersions(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool { return counted(e.Key, &d.foreign.versions) })
+	return page, nil
+}
+
+// counted reports whether a key is foreign, and counts it then.
+func counted(key string, seen *atomic.Int64) bool {
+	if documented.IsForeign(key) {
+		seen.Add(1)
+		return true
+	}
+	return false
 }

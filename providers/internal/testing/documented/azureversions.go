@@ -294,8 +294,17 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.body))
 }
 
-// batch makes the requests of a batch one after the other.
+// batch makes the requests of a batch one after the other, with the access of the account.
 func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
+	serveBatch(w, r, func(w http.ResponseWriter, asked *http.Request) {
+		asked.Header.Del("Authorization")
+		asked.URL.RawQuery = a.granted(asked.URL.Query())
+		a.ServeHTTP(w, asked)
+	})
+}
+
+// serveBatch gives the requests of a batch to serve, one after the other.
+func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	parts := multipart.NewReader(r.Body, parameters["boundary"])
 	var body bytes.Buffer
@@ -310,10 +319,9 @@ func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 		}
 		asked = asked.WithContext(context.WithoutCancel(r.Context()))
 		asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
-		asked.Header.Del("Authorization")
-		asked.Host, asked.RequestURI, asked.URL.RawQuery = r.Host, "", a.granted(asked.URL.Query())
+		asked.Host, asked.RequestURI = r.Host, ""
 		response := httptest.NewRecorder()
-		a.ServeHTTP(response, asked)
+		serve(response, asked)
 		fmt.Fprintf(&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\nHTTP/1.1 %d %s\r\n", part.Header.Get("Content-Id"), response.Code, http.StatusText(response.Code))
 		response.Header().Del("Content-Length")
 		response.Header().Del("Transfer-Encoding")

@@ -61,6 +61,9 @@ type Server struct {
 	// own.
 	PerRequest int
 
+	// Spared has the answers that further cases do not get, by the case's name.
+	Spared map[string]func(method string, a *Answer) bool
+
 	next    http.Handler
 	kind    func(*http.Request) (bucket, kind string)
 	answers []Answer
@@ -120,7 +123,7 @@ func (s *Server) For(t *testing.T) http.Handler {
 
 func (s *Server) newBucket(t *testing.T, most int) *bucket {
 	t.Helper()
-	b := &bucket{test: t.Name(), spared: sparedBy(t.Name()), most: most, left: map[string][]*Answer{}, made: map[string]int{}}
+	b := &bucket{test: t.Name(), spared: s.sparedBy(t.Name()), most: most, left: map[string][]*Answer{}, made: map[string]int{}}
 	t.Cleanup(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -53,25 +53,21 @@ var WithoutDecrypt = Kind{
 	},
 }
 
-// CephsUploads is a server that escapes the keys of uploads if it is asked to, and does not say so. It
-// does not escape the key of the next page either, which TestUploadsToKeysWithControlCharacters has:
-// the suite's listings of uploads have one page.
-var CephsUploads = Kind{
-	"escapes keys without saying so", "ceph/ceph#30993",
+// DeniedDecrypt is a bucket with SSE-KMS, of a role that may not decrypt at all. Reads of objects are
+// refused. So is a part of an upload, which is encrypted with the key of the parts before it.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+var DeniedDecrypt = Kind{
+	"nothing may be decrypted", "ministryofjustice/modernisation-platform#3468",
 	func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if query := r.URL.Query(); r.Method != http.MethodGet || !query.Has("uploads") || !query.Has("encoding-type") {
+		return WithoutDecrypt.before(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch _, kind := AmazonKind(r); strings.TrimSuffix(kind, " if") {
+			case "GET object", "CopyObject", "UploadPart", "UploadPartCopy":
+				refuse(w, http.StatusForbidden, "AccessDenied",
+					"The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+			default:
 				next.ServeHTTP(w, r)
-				return
 			}
-			response := httptest.NewRecorder()
-			next.ServeHTTP(response, r)
-			body := strings.Replace(response.Body.String(), "<EncodingType>url</EncodingType>", "", 1)
-			maps.Copy(w.Header(), response.Header())
-			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-			w.WriteHeader(response.Code)
-			_, _ = io.WriteString(w, body)
-		})
+		}))
 	},
 }
 

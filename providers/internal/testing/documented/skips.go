@@ -159,9 +159,15 @@ func Skips(also map[string]string) []storagetest.Option {
 
 // sparedBy returns the answers that the case of a test does not get. The last element of the
 // test's name is that of the case.
-func sparedBy(test string) func(method string, a *Answer) bool {
+func (s *Server) sparedBy(test string) func(method string, a *Answer) bool {
+	is := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
+	for name, spared := range s.Spared {
+		if is(name) {
+			return spared
+		}
+	}
 	for name, e := range exceptions {
-		if strings.ReplaceAll(name, " ", "_") == path.Base(test) {
+		if is(name) {
 			return e.spared
 		}
 	}

@@ -1,0 +1,131 @@
+package documented
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+)
+
+const azureFolders = "https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues"
+
+// AzureHierarchical is an account with a hierarchical namespace (Data Lake): a key has directories above
+// it, which are listed beside blobs, are not replaced by a blob, and go only when they are empty. Such
+// an account has no tags.
+func AzureHierarchical() Peculiarity {
+	return Peculiarity{Name: "a hierarchical namespace", Source: azureFolders, wrap: func(next http.Handler) http.Handler {
+		return &hierarchicalAccount{next: next, directories: map[string]map[string]bool{}}
+	}}
+}
+
+type hierarchicalAccount struct {
+	next http.Handler
+
+	mu          sync.Mutex
+	directories map[string]map[string]bool // by container
+}
+
+func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	container, key := azureBlob(r)
+	query := r.URL.Query()
+	if refused := a.refuses(r, container, key); refused != nil {
+		refused.give(w, r)
+		return
+	}
+	if key == "" && query.Get("comp") == "list" && r.Method == http.MethodGet {
+		a.list(w, r, container)
+		return
+	}
+	response := httptest.NewRecorder()
+	a.next.ServeHTTP(response, r)
+	if azureWrites(r) && response.Code < http.StatusMultipleChoices {
+		a.add(container, key)
+	}
+	relay(w, response)
+}
+
+func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *Answer {
+	a.mu.Lock()
+	directories := a.directories[container]
+	is := directories[key]
+	a.mu.Unlock()
+	var refused Answer
+	switch {
+	case r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "":
+		refused = azureRefusal("InvalidQueryParameterValue", http.StatusBadRequest, "Value for one of the query parameters specified in the request URI is invalid.", "Azure/azure-sdk-for-net#39388")
+		refused.Body = func([]byte) string {
+			return strings.Replace(azureBody("InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."), "</Error>",
+				"<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue></Error>", 1)
+		}
+	case is && azureWrites(r):
+		refused = azureRefusal("ResourceTypeMismatch", http.StatusConflict, "The specified resource type does not match the type of the existing resource.", azureErrors)
+	case is && r.Method == http.MethodDelete: // none is empty here
+		refused = azureRefusal("DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.", "Azure/azure-cli#20884")
+	default:
+		return nil
+	}
+	return &refused
+}
+
+func (a *hierarchicalAccount) add(container, key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.directories[container] == nil {
+		a.directories[container] = map[string]bool{}
+	}
+	for i := range key {
+		if key[i] == '/' {
+			a.directories[container][key[:i]] = true
+		}
+	}
+}
+
+// list adds the directories to the first page of a listing, as blobs without bytes before those in them.
+// https://github.com/drivendataorg/cloudpathlib/issues/161
+func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, container string) {
+	query := r.URL.Query()
+	response := httptest.NewRecorder()
+	a.next.ServeHTTP(response, r)
+	page := response.Body.String()
+	start, end, found := strings.Cut(page, "<Blobs>")
+	if response.Code == http.StatusOK && found && !query.Has("marker") {
+		a.mu.Lock()
+		for directory := range a.directories[container] {
+			if !strings.HasPrefix(directory, query.Get("prefix")) || query.Has("delimiter") {
+				continue
+			}
+			entry := fmt.Sprintf(`<Blob><Name>%s</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType>`+
+				`<ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`, html.EscapeString(directory))
+			end = before(end, directory, entry)
+		}
+		a.mu.Unlock()
+		response.Body.Reset()
+		response.Body.WriteString(start + "<Blobs>" + end)
+		response.Header().Del("Content-Length")
+	}
+	relay(w, response)
+}
+
+// before returns a list with an entry before the first one of a later name.
+func before(list, name, entry string) string {
+	at := azureItems.FindAllStringSubmatchIndex(list, -1)
+	i := slices.IndexFunc(at, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })
+	if i < 0 {
+		return strings.Replace(list, "</Blobs>", entry+"</Blobs>", 1)
+	}
+	return list[:at[i][0]] + entry + list[at[i][0]:]
+}
+
+// AzurePremium is an account for premium block blobs, which has no access tiers.
+func AzurePremium() Peculiarity {
+	refused := azureRefusal("BlobAccessTierNotSupportedForAccountType", http.StatusBadRequest, "The access tier is not supported for this account type.", "Azure/azure-sdk-for-net#38465")
+	return Peculiarity{Name: "premium block blobs", Source: "https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview", wrap: refusing(func(r *http.Request) *Answer {
+		if r.Header.Get("X-Ms-Access-Tier") == "" {
+			return nil
+		}
+		return &refused
+	})}
+}

@@ -1,0 +1,132 @@
+package documented
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// AzureTokens is an account that accepts no keys, and so no signature by one. A request has the
+// token "token", or a signature by a key that was delegated to its user. An emulator knows neither.
+// access is the query of a shared access signature with which it reads the sources of copies, and sign signs a request with the account's key. grant checks a signature by the key AzureDelegated,
+// and returns the query of one by the account's key that grants the same, or nil if it is wrong.
+func AzureTokens(access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values) Peculiarity {
+	return Peculiarity{
+		Name: "tokens only", Source: "https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent",
+		wrap: func(next http.Handler) http.Handler {
+			return &tokenAccount{next: next, access: access, sign: sign, grant: grant}
+		},
+	}
+}
+
+// AzureDelegated is the key that an account delegates to its users.
+const AzureDelegated = "ZGVsZWdhdGVk"
+
+type tokenAccount struct {
+	next   http.Handler
+	access url.Values
+	sign   func(r *http.Request)
+	grant  func(container, key string, signed url.Values) url.Values
+}
+
+const azureBearer = "Bearer token"
+
+func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	bearer := r.Header.Get("Authorization") == azureBearer
+	switch {
+	case query.Get("comp") == "userdelegationkey":
+		delegate(w, r, bearer)
+		return
+	case query.Get("comp") == "batch" && bearer:
+		serveBatch(w, r, a.ServeHTTP) // each request in it has its own authorization
+		return
+	case !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")):
+		refused := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
+			"Key based authentication is not permitted on this storage account.", "Azure/AI-Landing-Zones#64")
+		refused.give(w, r)
+		return
+	}
+	r = r.Clone(r.Context())
+	granted := a.granted(r.URL)
+	switch {
+	case !a.readsSource(r):
+		azureUnread().give(w, r)
+		return
+	case !bearer && !granted:
+		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors)
+		refused.give(w, r)
+		return
+	case bearer:
+		a.sign(r)
+	}
+	a.next.ServeHTTP(w, r)
+}
+
+// granted exchanges the signature of an address, if it has one. It reports whether that is right.
+func (a *tokenAccount) granted(address *url.URL) bool {
+	query := address.Query()
+	if !query.Has("sig") {
+		return true
+	}
+	container, key := azureBlob(&http.Request{URL: address})
+	own := a.grant(container, key, query)
+	for _, name := range []string{"skoid", "sktid", "skt", "ske", "sks", "skv"} {
+		query.Del(name)
+	}
+	for name, values := range own {
+		query[name] = values
+	}
+	address.RawQuery = query.Encode()
+	return own != nil
+}
+
+// readsSource reports whether the service may read the source of a copy, if r has one.
+func (a *tokenAccount) readsSource(r *http.Request) bool {
+	if r.Header.Get("X-Ms-Copy-Source") == "" {
+		return true
+	}
+	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+	if err != nil {
+		return false
+	}
+	token := r.Header.Get("X-Ms-Copy-Source-Authorization")
+	if token == azureBearer && !source.Query().Has("sig") {
+		source.RawQuery = a.access.Encode()
+	} else if token != "" || !source.Query().Has("sig") || !a.granted(source) {
+		return false
+	}
+	r.Header.Del("X-Ms-Copy-Source-Authorization")
+	r.Header.Set("X-Ms-Copy-Source", source.String())
+	return true
+}
+
+// delegate responds with a key for the time that the request names.
+// https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
+func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
+	var asked struct{ Start, Expiry string }
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	starts, ends := time.Time{}, time.Time{}
+	if xml.Unmarshal(body, &asked) == nil {
+		starts, _ = time.Parse(time.RFC3339, asked.Start)
+		ends, _ = time.Parse(time.RFC3339, asked.Expiry)
+	}
+	if !bearer || starts.IsZero() || !ends.After(starts) || ends.Sub(starts) > 7*24*time.Hour {
+		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors)
+		refused.give(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("X-Ms-Request-Id", "R1")
+	fmt.Fprintf(w, "\ufeff"+`<?xml version="1.0" encoding="utf-8"?><UserDelegationKey><SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
+		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry><SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
+		`<Value>%s</Value></UserDelegationKey>`, asked.Start, asked.Expiry, r.Header.Get("X-Ms-Version"), AzureDelegated)
+}
+
+// AzureKeys answers only requests for a delegated key.
+func AzureKeys() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { delegate(w, r, true) })
+}

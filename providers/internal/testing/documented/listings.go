@@ -1,0 +1,106 @@
+package documented
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ForeignKey is that of an object and an upload of another program in each bucket. S3 writes it as a
+// reference that no XML parser reads, unless it is asked to escape keys.
+const ForeignKey = "\x01 of another+program"
+
+// IsForeign reports whether a key of a listing is ForeignKey, or what VersitysListings make of it.
+func IsForeign(key string) bool {
+	return key == ForeignKey || key == strings.Replace(ForeignKey, "\x01", "\uFFFD", 1)
+}
+
+// ForeignObject is another program that has an object in some buckets. It is in the first page of a
+// listing without a prefix.
+func ForeignObject(in func(bucket string) bool) Kind {
+	return Kind{"a key with a control character", "aws/aws-sdk-java#3112", rewriting(func(r *http.Request) bool {
+		query := r.URL.Query()
+		bucket, _ := AmazonKind(r)
+		lists := query.Has("list-type") || query.Has("versions")
+		return lists && in(bucket) && !query.Has("prefix") && !query.Has("continuation-token") && !query.Has("start-after") && !query.Has("key-marker")
+	}, func(page string) string {
+		at := entryOfListing.FindStringIndex(page)
+		if at == nil {
+			return page // an error
+		}
+		key := "&#x1; of another+program"
+		if strings.Contains(page, escapedKeys) {
+			key = url.QueryEscape(ForeignKey)
+		}
+		entry := "<Contents><Key>%s</Key>%s</Contents>"
+		if strings.Contains(page, "</ListVersionsResult>") {
+			entry = "<Version><Key>%s</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>%s</Version>"
+		}
+		const fields = `<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>`
+		return page[:at[0]] + fmt.Sprintf(entry, key, fields) + page[at[0]:]
+	})}
+}
+
+// CephsUploads is a server that escapes the keys of uploads if it is asked to, and does not say so. It
+// does not escape the key of the next page either, which TestUploadsToKeysWithControlCharacters has:
+// the suite's listings of uploads have one page.
+var CephsUploads = Kind{
+	"escapes keys without saying so", "ceph/ceph#30993",
+	rewriting(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },
+		func(page string) string { return strings.Replace(page, escapedKeys, "", 1) }),
+}
+
+// VersitysListings are those of a server that ignores encoding-type. Go's encoder, which writes them,
+// has U+FFFD in the place of a control character.
+var VersitysListings = Kind{
+	"ignores encoding-type", "versity/versitygw#1985",
+	rewriting(func(r *http.Request) bool {
+		query := r.URL.Query()
+		return query.Has("list-type") || query.Has("versions") || query.Has("uploads")
+	}, func(page string) string {
+		if !strings.Contains(page, escapedKeys) {
+			return strings.ReplaceAll(page, "&#x1;", "\uFFFD")
+		}
+		return keyOfListing.ReplaceAllStringFunc(strings.Replace(page, escapedKeys, "", 1), func(element string) string {
+			parts := keyOfListing.FindStringSubmatch(element)
+			key, _ := url.QueryUnescape(parts[2])
+			var text bytes.Buffer
+			_ = xml.EscapeText(&text, []byte(key))
+			return fmt.Sprintf("<%s>%s</", parts[1], text.String())
+		})
+	}),
+}
+
+const escapedKeys = "<EncodingType>url</EncodingType>"
+
+var (
+	entryOfListing = regexp.MustCompile(`<(Contents|Version|DeleteMarker|CommonPrefixes)>|</(ListBucketResult|ListVersionsResult)>`)
+	keyOfListing   = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
+)
+
+// rewriting returns what changes the responses to some GETs of a bucket.
+func rewriting(is func(r *http.Request) bool, rewrite func(page string) string) func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet || !is(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			response := httptest.NewRecorder()
+			next.ServeHTTP(response, r)
+			page := rewrite(response.Body.String())
+			maps.Copy(w.Header(), response.Header())
+			w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+			w.WriteHeader(response.Code)
+			_, _ = io.WriteString(w, page)
+		})
+	}
+}
