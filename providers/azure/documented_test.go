@@ -84,7 +84,6 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	maps.Copy(also, undisturbed)
 	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(), documented.AzureVersions(emulator.access(t)))
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
-	answering.Spared = refusedCopies(false)
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
