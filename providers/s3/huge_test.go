@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,4 +63,37 @@ func TestTenThousandPartsAndNotOneMore(t *testing.T) {
 	there, err := b.Exists(t.Context(), "more")
 	require.NoError(t, err)
 	require.False(t, there)
+}
+
+// An unreadable is a file of a size, whose bytes cannot be read.
+type unreadable struct{ *io.SectionReader }
+
+var errUnreadable = errors.New("unreadable")
+
+func newUnreadable(size int64) unreadable {
+	return unreadable{io.NewSectionReader(failingReaderAt{}, 0, size)}
+}
+
+type failingReaderAt struct{}
+
+func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
+
+// Since December 2025 an object of Amazon S3 may have 50 TB. 10,000 parts of 5 GiB, the limits of
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, are a bit more.
+func TestTheLargestObjectIsTenThousandOfTheLargestParts(t *testing.T) {
+	const largest = 10_000 * (5 << 30)
+	server, err := s3server.Start(s3server.Config{Strict: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s.raw = s.clientOver(withoutKeepAlive())
+	b := s.open(t, s.bucket(t, false))
+	defer func() { require.NoError(t, storage.Close(b)) }()
+
+	_, err = b.Upload(t.Context(), "a", newUnreadable(50e12))
+	require.ErrorIs(t, err, errUnreadable, "it is begun")
+	requests := server.Count("CreateMultipartUpload")
+	_, err = b.Upload(t.Context(), "a", newUnreadable(largest+1))
+	require.ErrorIs(t, err, storage.TooLarge)
+	require.Equal(t, requests, server.Count("CreateMultipartUpload"), "before any request")
 }
