@@ -111,7 +111,9 @@ type Config struct {
 	// have no MD5. A bucket with soft delete, as new buckets have for seven days,
 	// bills the parts for that time too. Turn soft delete off, or do not set
 	// ParallelComposite. A bucket with a retention policy keeps the parts.
-	// [SweepParts] removes the parts of a process that died. The parts of
+	// An upload that fails removes its parts. It cancels requests in progress, and the
+	// server may still store one of these parts after that. [SweepParts] removes such
+	// parts, and those of a process that died. The parts of
 	// storage.BeginUpload are such objects, too, with or without ParallelComposite.
 	ParallelComposite bool
 
