@@ -1,6 +1,7 @@
 package overlay_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,9 +9,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -30,4 +31,21 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-var _ = engine.New
+
+// A directory refuses keys that memory has.
+func TestTheNewStoreMayHaveKeysThatTheOldOneRefuses(t *testing.T) {
+	old, err := local.Open(t.TempDir(), local.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
+	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	put(t, old, "a/b", "old")
+	for _, key := range []string{"a", "a/b/c", strings.Repeat("x", 300)} {
+		_, err := b.Attrs(t.Context(), key)
+		require.ErrorIs(t, err, storage.ObjectNotFound, key)
+		_, err = b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent())
+		require.NoError(t, err, key)
+		_, _, err = storage.ReadAll(t.Context(), b, key)
+		require.NoError(t, err, key)
+		require.NoError(t, b.Remove(t.Context(), key), key)
+	}
+}

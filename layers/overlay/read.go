@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -96,7 +97,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		}
 	}
 	reader, err := d.stores.getOld(ctx, r)
-	if errors.Is(err, storage.ObjectNotFound) {
+	if err != nil && lacks(err) {
 		if attrs, body, err = d.stores.getNew(ctx, r); !errors.Is(err, errLookInOld) {
 			return attrs, body, err
 		}
@@ -146,11 +147,30 @@ func (s *stores) judge(ctx context.Context, key string, err error) error {
 	return errLookInOld
 }
 
+// lacks reports whether an error of the old store means that it has no such object. It may refuse keys
+// that the new store has.
+func lacks(err error) bool {
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound, storage.Unsupported, storage.InvalidArgument:
+		return true
+	}
+	return false
+}
+
+// inOld returns the attributes of an object in the old store, or nil.
+func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
+	attrs, err := s.old.Attrs(ctx, key)
+	if err != nil && lacks(err) {
+		return nil, nil
+	}
+	return attrs, err
+}
+
 func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (*storage.Reader, error) {
 	conditions, err := s.oldCondition(r.Condition)
 	if err != nil {
-		if _, missing := s.old.Attrs(ctx, r.Key); missing != nil {
-			err = missing
+		if attrs, failed := s.inOld(ctx, r.Key); attrs == nil {
+			err = cmp.Or[error](failed, storage.ObjectNotFound)
 		}
 		return nil, err
 	}
@@ -181,7 +201,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		return attrs, err
 	}
 	attrs, err = d.stores.headOld(ctx, r)
-	if errors.Is(err, storage.ObjectNotFound) {
+	if err != nil && lacks(err) {
 		if attrs, err = d.stores.headNew(ctx, r); errors.Is(err, errLookInOld) {
 			err = storage.ObjectNotFound
 		}
@@ -211,8 +231,8 @@ func (s *stores) headNew(ctx context.Context, r *driver.GetRequest) (*storage.At
 func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	conditions, err := s.oldCondition(r.Condition)
 	if err != nil {
-		if _, missing := s.old.Attrs(ctx, r.Key); missing != nil {
-			err = missing
+		if attrs, failed := s.inOld(ctx, r.Key); attrs == nil {
+			err = cmp.Or[error](failed, storage.ObjectNotFound)
 		}
 		return nil, err
 	}
@@ -238,7 +258,11 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	case p.marker == removed:
 		return nil, storage.ObjectNotFound
 	}
-	return storage.Tags(ctx, d.stores.old, r.Key)
+	tags, err := storage.Tags(ctx, d.stores.old, r.Key)
+	if err != nil && lacks(err) {
+		return nil, storage.ObjectNotFound
+	}
+	return tags, err
 }
 
 // SetTags changes those of the store that has the object. A copy that is under way may have the former
@@ -252,6 +276,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		return d.Driver.SetTags(ctx, r)
 	case p.marker == removed:
 		return storage.ObjectNotFound
+	}
+	if attrs, err := d.stores.inOld(ctx, r.Key); attrs == nil {
+		return cmp.Or[error](err, storage.ObjectNotFound)
 	}
 	if err := storage.SetTags(ctx, d.stores.old, r.Key, r.Tags); err != nil {
 		return err
@@ -285,16 +312,10 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	if p.marker != copying && (p.attrs != nil || !d.stores.inOld(ctx, r.Key)) {
-		return d.Driver.Sign(ctx, r)
-	}
-	if _, err := d.stores.copyOld(ctx, r.Key); err != nil {
-		return nil, err
+	if p.attrs == nil || p.marker == copying {
+		if _, err := d.stores.copyOld(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+			return nil, err
+		}
 	}
 	return d.Driver.Sign(ctx, r)
-}
-
-func (s *stores) inOld(ctx context.Context, key string) bool {
-	_, err := s.old.Attrs(ctx, key)
-	return err == nil
 }

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -25,14 +26,14 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	case p.marker == removed:
 		return p.condition(), nil
 	}
-	attrs, err := s.old.Attrs(ctx, key)
+	attrs, err := s.inOld(ctx, key)
 	switch {
-	case errors.Is(err, storage.ObjectNotFound) && c.Absent:
-		return p.condition(), nil
-	case errors.Is(err, storage.ObjectNotFound):
-		return c, storage.PreconditionFailed
 	case err != nil:
 		return c, err
+	case attrs == nil && c.Absent:
+		return p.condition(), nil
+	case attrs == nil:
+		return c, storage.PreconditionFailed
 	case c.Absent, attrs.Revision != revision:
 		return c, storage.PreconditionFailed
 	}
@@ -100,11 +101,11 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err != nil {
 		return err
 	}
-	attrs, err := s.old.Attrs(ctx, r.Key)
-	inOld := err == nil
-	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+	attrs, err := s.inOld(ctx, r.Key)
+	if err != nil {
 		return err
 	}
+	inOld := attrs != nil
 	revision, isOld := s.cutOld(r.Condition.Revision)
 	switch {
 	case p.hasObject() && isOld:
@@ -188,8 +189,8 @@ func (s *stores) copyOld(ctx context.Context, key string) (*storage.Attrs, error
 	case p.marker == removed:
 		return nil, storage.ObjectNotFound
 	}
-	if _, err := s.old.Attrs(ctx, key); err != nil {
-		return nil, err
+	if attrs, err := s.inOld(ctx, key); attrs == nil {
+		return nil, cmp.Or[error](err, storage.ObjectNotFound)
 	}
 	p, err = s.putMarker(ctx, key, copying, p.condition())
 	if errors.Is(err, storage.PreconditionFailed) { // another copy, a write or a removal came first
