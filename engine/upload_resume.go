@@ -163,12 +163,13 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 		}
 		crc = storage.KnownCRC32C(sum)
 	}
+	fixed := m.w.op.core.desc.FixedParts
 	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
-	case same && recorded.Tag == "": // announced: the store may have it or not
+	case same && fixed && recorded.Tag == "": // announced: the store may have it or not
 		return driver.Part{}, false, nil
 	case same:
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
-	case m.sequential() || m.w.op.core.desc.FixedParts:
+	case m.sequential() || fixed:
 		return driver.Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
 	}
 	return driver.Part{}, false, nil
