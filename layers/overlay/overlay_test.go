@@ -31,7 +31,6 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-
 // A directory refuses keys that memory has.
 func TestTheNewStoreMayHaveKeysThatTheOldOneRefuses(t *testing.T) {
 	old, err := local.Open(t.TempDir(), local.Config{})
