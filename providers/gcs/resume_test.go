@@ -160,7 +160,7 @@ func (b *failingBody) Read(p []byte) (int, error) {
 }
 
 // onlyPartsAreLeft requires that what a failed composite upload has left is a part, and that SweepParts
-// removes it: the server may store a part whose request was cancelled after the removal of the parts.
+// removes it: the server may store a part whose request was canceled after the removal of the parts.
 func onlyPartsAreLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
 	t.Helper()
 	client, ok := storage.As[*sdk.Client](b)
