@@ -37,7 +37,6 @@ const tools = [
   ['Command line', 'cli'],
   ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
   ['S3 server', 's3server'],
-  ['What the S3 server can do', 's3api'],
   ['Moving to the S3 server', 'moving-to-s3server'],
 ];
 const choosing = [
@@ -49,13 +48,9 @@ const trust = [
   ['What each store does', 'support'],
   ['Certified', 'certified'],
   ['The contract', 'contract'],
-  ['Reliability', 'reliability'],
   ['Versions and releases', 'versions'],
   ['Architecture', 'architecture'],
   ['Writing a driver', 'writing-a-driver'],
-  ['Decisions', 'decisions/'],
-  ['Tests of this repository', 'testing'],
-  ['Writing', 'writing'],
 ];
 
 const group = (text, pages) => ({
