@@ -22,16 +22,11 @@ const start = [
   ['Moving stores', 'moving-stores'],
   ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
-  ['Jobs', 'jobs'],
+  ['Files of users', 'files-of-users'],
+  ['Jobs: copy, back up, expire', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],
   ['FAQ', 'faq'],
   ['Observability', 'observability'],
-];
-const browsers = [
-  ['Files of users', 'files-of-users'],
-  ['Browser uploads', 'browser-uploads'],
-  ['Open uploads', 'open-uploads'],
-  ['Removing what nobody finishes', 'cleanup'],
 ];
 const tools = [
   ['Command line', 'cli'],
@@ -97,7 +92,6 @@ export default {
     ],
     sidebar: [
       group('Use it', start),
-      group('Browsers', browsers),
       group('Tools', tools),
       group('Choose it', choosing),
       group('Trust it', trust),
