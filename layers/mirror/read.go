@@ -226,7 +226,7 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 	if _, err := s.copyOf(ctx, key, revision); err == nil {
 		return nil
 	}
-	return s.equalize(ctx, key)
+	return s.equalize(ctx, key, true)
 }
 
 func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {

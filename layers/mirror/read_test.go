@@ -52,7 +52,7 @@ func TestReadsUseTheSecondStoreWhileThePrimaryIsDown(t *testing.T) {
 	}
 }
 
-func TestWhatTheSecondStoreLacksIsNotMissing(t *testing.T) {
+func TestAnObjectThatTheSecondStoreLacksIsNotMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		ctx, b := t.Context(), p.mirror

@@ -220,7 +220,7 @@ func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], 
 }
 
 func (j *job) repair(ctx context.Context, s *stores, key string) error {
-	err := s.equalize(ctx, key)
+	err := s.equalize(ctx, key, true)
 	if err == nil {
 		j.repaired.Add(1)
 	}

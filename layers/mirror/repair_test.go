@@ -131,7 +131,7 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// Whatever call a process is killed at, the primary has the old object or the new one, and Repair makes the
+// Whatever call a process is killed at, the primary has the old object or the new one. Repair makes the
 // second store equal by the notes, also if it is killed itself and called again.
 func TestAKilledProcessLeavesWhatRepairMakesEqual(t *testing.T) {
 	repairing := write{"a repair", func(ctx context.Context, b storage.Bucket) error {
@@ -258,7 +258,7 @@ func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
 						case errors.Is(err, storage.OutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
 							sums[n].unknown.Add(1)
 						}
-						time.Sleep(time.Duration(50+w) * time.Millisecond)
+						time.Sleep(time.Duration(150+w) * time.Millisecond)
 					}
 				})
 			}

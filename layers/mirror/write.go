@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"reflect"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		}
 		return err
 	}
-	err = s.equalize(ctx, key)
+	err = s.equalize(ctx, key, false)
 	if err == nil {
 		s.removeNote(ctx, name)
 		return nil
@@ -162,17 +163,17 @@ var errAgain = errors.New("look again")
 
 // equalize gives the second store what the primary has of a key. When it returns nil, the second store has
 // it, or a later writer has a note.
-func (s *stores) equalize(ctx context.Context, key string) error {
+// With look, it may have it already.
+func (s *stores) equalize(ctx context.Context, key string, look bool) error {
 	for round := range rounds {
-		if err := s.equalizeOnce(ctx, key, round > 0); !errors.Is(err, errAgain) {
+		if err := s.equalizeOnce(ctx, key, look || round > 0); !errors.Is(err, errAgain) {
 			return err
 		}
 	}
 	return unavailable(errors.New("others wrote the object again and again"))
 }
 
-// equalizeOnce is one round. again is whether another writer came in between, and may have made the copy.
-func (s *stores) equalizeOnce(ctx context.Context, key string, again bool) error {
+func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) error {
 	var theirs *storage.Attrs
 	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 		theirs, err = attrsOf(ctx, s.second, key)
@@ -190,7 +191,7 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, again bool) error
 	case ours == nil:
 		return s.removeSecond(ctx, key, theirs)
 	}
-	if !again || !s.isCopy(ctx, ours, theirs) {
+	if !look || !s.isCopy(ctx, ours, theirs) {
 		if theirs, err = s.copy(ctx, ours, theirs); err != nil {
 			return err
 		}
@@ -198,9 +199,9 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, again bool) error
 	return s.verify(ctx, ours, theirs)
 }
 
-// isCopy reports whether theirs is known to be a copy of ours.
+// isCopy reports whether theirs is known to be a copy of ours. On S3, equal content has one revision.
 func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
-	if theirs == nil || !maps.Equal(ours.Metadata, theirs.Metadata) {
+	if theirs == nil || !sameProperties(ours.Properties, theirs.Properties) {
 		return false
 	}
 	copied, err := s.copyOf(ctx, ours.Key, s.bare(ours.Revision))
@@ -255,13 +256,19 @@ func idOf(revision string) any {
 	return writeid.Option(hex.EncodeToString(sum[:16]))
 }
 
+// sameProperties compares all but the storage class, which each store has its own of.
+func sameProperties(a, b storage.Properties) bool {
+	a.StorageClass, b.StorageClass = "", ""
+	return reflect.DeepEqual(a, b)
+}
+
 // verify returns errAgain if the primary has another object, or other tags, than was copied.
 func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
 	now, err := attrsOf(ctx, s.primary, ours.Key)
 	switch {
 	case err != nil:
 		return err
-	case now == nil || now.Revision != ours.Revision || now.ContentType != ours.ContentType || !maps.Equal(now.Metadata, ours.Metadata):
+	case now == nil || now.Revision != ours.Revision || !sameProperties(now.Properties, ours.Properties):
 		return errAgain
 	case now.TagCount == 0 && copied.TagCount == 0:
 		return nil
