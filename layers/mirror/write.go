@@ -163,12 +163,13 @@ var errAgain = errors.New("look again")
 
 // equalize gives the second store what the primary has of a key. When it returns nil, the second store has
 // it, or a later writer has a note.
-// With look, it may have it already.
+// With look, it may have it already. Every other round looks, because another writer may have made the copy.
 func (s *stores) equalize(ctx context.Context, key string, look bool) error {
-	for round := range rounds {
-		if err := s.equalizeOnce(ctx, key, look || round > 0); !errors.Is(err, errAgain) {
+	for range rounds {
+		if err := s.equalizeOnce(ctx, key, look); !errors.Is(err, errAgain) {
 			return err
 		}
+		look = !look
 	}
 	return unavailable(errors.New("others wrote the object again and again"))
 }
