@@ -14,7 +14,6 @@ const start = [
   ['Stores', 'stores'],
   ['Permissions', 'permissions'],
   ['Options and functions', 'options'],
-  ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
   ['Conditions', 'conditions'],
   ['Leases', 'lease'],
@@ -24,15 +23,13 @@ const start = [
   ['Signed URLs', 'signed-urls'],
   ['Files of users', 'files-of-users'],
   ['Jobs: copy, back up, expire', 'jobs'],
-  ['Troubleshooting', 'troubleshooting'],
-  ['FAQ', 'faq'],
+  ['Errors and troubleshooting', 'troubleshooting'],
   ['Observability', 'observability'],
 ];
 const tools = [
   ['Command line', 'cli'],
   ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
   ['S3 server', 's3server'],
-  ['Moving to the S3 server', 'moving-to-s3server'],
 ];
 const choosing = [
   ['Beside other libraries', 'comparison'],
