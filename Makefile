@@ -41,7 +41,7 @@ STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARe
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -136,6 +136,9 @@ permissions: ## writes docs/permissions.md from the table of providers/internal/
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
 	@scripts/programs e2fsprogs xfsprogs
 	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
+
+slurm: ## shards of "omnibucket sync" in an array of a real Slurm, killed again and again; as root on Linux, six minutes
+	@scripts/slurm
 
 man: ## writes the manual pages of cmd/omnibucket into dist-man
 	$(GO) test -C cmd/omnibucket -tags man -run TestManualPages .
