@@ -205,13 +205,14 @@ func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 	if theirs == nil || !sameProperties(ours.Properties, theirs.Properties) {
 		return false
 	}
-	return nil == s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
 		copied, err := s.copyOf(ctx, ours.Key, s.bare(ours.Revision))
 		if err == nil && copied.Revision != theirs.Revision {
 			err = errAgain
 		}
 		return err
 	})
+	return err == nil
 }
 
 // attrsOf returns the attributes of an object, or nil.
