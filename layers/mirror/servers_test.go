@@ -86,7 +86,8 @@ func skips(names map[string]string) (opts []storagetest.Option) {
 
 const noKeyBelowAKey = "MinIO keeps objects as files: it cannot hold a beside a/b"
 
-func TestConformanceOfMinIOBesideAzurite(t *testing.T) {
+func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	minio, azurite := drivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
@@ -102,7 +103,8 @@ func TestConformanceOfMinIOBesideAzurite(t *testing.T) {
 	})...)
 }
 
-func TestConformanceOfAzuriteBesideMinIO(t *testing.T) {
+func TestFurtherConformanceOfAzuriteBesideMinIO(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	minio, azurite := drivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
