@@ -62,6 +62,7 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"find":     reading.Find,
 		"hash":     reading.Hash,
 		"head":     reading.Head,
+		"job":      copying.Job,
 		"ls":       reading.Ls,
 		"mb":       buckets.Mb,
 		"mv":       copying.Mv,
