@@ -41,7 +41,7 @@ STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARe
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts layers vulnerabilities
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -167,6 +167,10 @@ accounts: ## the whole suite on stand-ins of the clouds and each kind of account
 		OMNIBUCKET_DOCUMENTED_SEED=$$seed OMNIBUCKET_ACCOUNTS=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only azurite -- \
 			$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run '$(STANDINS)' ./providers/s3 ./providers/gcs ./providers/azure || exit 1; \
 	done
+
+layers: ## the whole suite over the layers of two stores, on MinIO and Azurite
+	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio,azurite -- \
+		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run '^TestFurtherConformance' ./layers/overlay ./layers/mirror
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium

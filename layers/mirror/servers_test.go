@@ -87,7 +87,7 @@ func skips(names map[string]string) (opts []storagetest.Option) {
 const noKeyBelowAKey = "MinIO keeps objects as files: it cannot hold a beside a/b"
 
 func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
-	testserver.Further(t)
+	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	minio, azurite := drivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
@@ -104,7 +104,7 @@ func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
 }
 
 func TestFurtherConformanceOfAzuriteBesideMinIO(t *testing.T) {
-	testserver.Further(t)
+	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	minio, azurite := drivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {

@@ -151,7 +151,7 @@ var skipped = map[string]map[string]string{
 
 // The suite with real servers as the new store and as the old one.
 func TestFurtherConformanceOverServers(t *testing.T) {
-	testserver.Further(t)
+	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	credentials(t)
 	for i, server := range servers[:2] {

@@ -54,6 +54,15 @@ func Further(t *testing.T) {
 	}
 }
 
+// Nightly is for a test that takes minutes on servers. Without the variable it is skipped, also in "make
+// test"; command runs it, and CI does each night.
+func Nightly(t *testing.T, command string) {
+	t.Helper()
+	if os.Getenv("OMNIBUCKET_NIGHTLY") == "" {
+		t.Skipf("it takes minutes: %q runs it, and CI does each night", command)
+	}
+}
+
 func missing(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv(Required) != "" {

@@ -73,3 +73,16 @@ func TestAFurtherTestRunsIfEverythingIsRequired(t *testing.T) {
 	})
 	require.False(t, ran)
 }
+
+func TestANightlyTestRunsOnlyWithItsVariable(t *testing.T) {
+	t.Setenv("OMNIBUCKET_NIGHTLY", "1")
+	Nightly(t, "make layers")
+	ran := true
+	t.Run("without", func(t *testing.T) {
+		t.Setenv("OMNIBUCKET_NIGHTLY", "")
+		t.Setenv(Required, "1")
+		defer func() { ran = !t.Skipped() }()
+		Nightly(t, "make layers")
+	})
+	require.False(t, ran)
+}
