@@ -169,7 +169,7 @@ accounts: ## the whole suite on stand-ins of the clouds and each kind of account
 	done
 
 layers: ## the whole suite over the layers of two stores, on MinIO and Azurite
-	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio,azurite -- \
+	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio,azurite,versitygw -- \
 		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run '^TestFurtherConformance' ./layers/overlay ./layers/mirror
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB

@@ -53,7 +53,7 @@ func credentials(t *testing.T) {
 
 func s3Address(name, variable string) func(t *testing.T) string {
 	return func(t *testing.T) string {
-		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {name}, "credentials": {name}, "endpoint": {os.Getenv(variable)}})
+		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {name}, "credentials": {name}, "endpoint": {testserver.Need(t, variable)}})
 	}
 }
 
@@ -64,7 +64,7 @@ var servers = []struct {
 }{
 	{"minio", s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
 	{"azurite", func(t *testing.T) string {
-		return freshbucket.Address(t, "azblob", url.Values{"credentials": {"azurite"}, "endpoint": {os.Getenv("OMNIBUCKET_TEST_AZURITE")}})
+		return freshbucket.Address(t, "azblob", url.Values{"credentials": {"azurite"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")}})
 	}},
 	{"gcs", func(t *testing.T) string {
 		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
