@@ -12,7 +12,7 @@ import (
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
-// machines, in any order and again (docs/open-uploads.md). It has no connection and no
+// machines, in any order and again (docs/files-of-users.md). It has no connection and no
 // Close, and is safe for concurrent use. If nobody completes it, its parts stay until
 // Abort, or until the store drops them: after a week on memory and local, by a lifecycle
 // rule on the others. [ListUploads] finds it, and transfer.Expire removes it by age. When

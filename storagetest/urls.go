@@ -215,7 +215,7 @@ type tampering struct {
 
 // tamperings are the changes that every store refuses. equivalentForms are changes that
 // a store may accept: MinIO ignores a repeated parameter, and hexadecimal digits mean
-// the same in upper case. docs/browser-uploads.md has the table.
+// the same in upper case. docs/signed-urls.md has the table.
 var tamperings = []tampering{
 	{"another method", func(_ *T, s *storage.SignedURL) {
 		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]

@@ -184,7 +184,7 @@
 // bytes of expired uploads, and files of tickets, which can be finished until a day after
 // Config.UploadTTL. A ticket with Finish leaves an empty object under Config.Prefix, which keeps
 // its address from working again. Remove those with a lifecycle rule, which is longer
-// than Config.TTL, or with transfer.Expire; docs/cleanup.md has the rule for each store:
+// than Config.TTL, or with transfer.Expire; docs/jobs.md has the rule for each store:
 //
 //	storage.LifecycleRule{Prefix: uploads.DefaultPrefix, ExpireAfterDays: 8, AbortUploadsAfterDays: 8}
 //

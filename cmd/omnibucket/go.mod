@@ -3,9 +3,11 @@ module github.com/omnibucket/storage/cmd/omnibucket
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.2
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.6
 	github.com/bmatcuk/doublestar/v4 v4.10.4
 	github.com/omnibucket/storage v0.0.0
+	github.com/omnibucket/storage/layers/encrypt v0.0.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	github.com/stretchr/testify v1.12.1
@@ -14,6 +16,8 @@ require (
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sys v0.49.0
 )
+
+require filippo.io/hpke v0.4.0 // indirect
 
 require (
 	cel.dev/expr v0.25.2 // indirect

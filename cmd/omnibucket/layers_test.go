@@ -1,10 +1,16 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 )
 
@@ -74,16 +80,166 @@ func TestAReadOnlyGateway(t *testing.T) {
 	require.Equal(t, "text", s.ok("cat", "file://"+dir+"/year#a"))
 }
 
+// encrypting configures the location box with encryption, and plain without it. The identity is in a file.
+func encrypting(t *testing.T) (s *shell, identity *age.X25519Identity) {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "identity.txt")
+	require.NoError(t, os.WriteFile(file, []byte("# of a test\n"+identity.String()+"\n"), 0o600))
+	return withLayers(t, "    - encrypt: {identity_file: "+file+"}\n"), identity
+}
+
+func TestAnEncryptedLocation(t *testing.T) {
+	s, _ := encrypting(t)
+	dir := t.TempDir()
+	s.put("box:a", "secret")
+	require.Equal(t, "secret", s.ok("cat", "box:a"))
+	require.Equal(t, "cre", s.ok("cat", "--range", "2:3", "box:a"))
+	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
+	require.Regexp(t, `^ +6  \S+Z  a\n$`, s.ok("ls", "-l", "box:"), "the size of the plain bytes")
+	require.EqualValues(t, 6, statOf(s, "box:a").Size)
+
+	s.ok("cp", "box:a", "box:copy")
+	require.Equal(t, "secret", s.ok("cat", "box:copy"))
+	s.ok("cp", "box:a", "plain:opened")
+	require.Equal(t, "secret", s.ok("cat", "plain:opened"))
+	writeFiles(t, dir, map[string]string{"1": "one", "2/3": "three"})
+	s.ok("-q", "sync", dir, "box:tree/")
+	require.Equal(t, "three", s.ok("cat", "box:tree/2/3"))
+	require.Empty(t, s.ok("-q", "diff", dir, "box:tree/"))
+	s.ok("mv", "box:tree/1", "box:moved")
+	require.Equal(t, "one", s.ok("cat", "box:moved"))
+	_, stderr := s.exits(1, "cat", "box:opened")
+	require.Contains(t, stderr, "checksum mismatch", "a plain object")
+	_, stderr = s.exits(1, "sign", "box:a")
+	require.Contains(t, stderr, "encrypted by this program")
+}
+
+// The identity is read when a command uses the location: other commands do not need it.
+func TestIdentitiesOfAnEncryptedLocation(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	hybrid, err := age.GenerateHybridIdentity()
+	require.NoError(t, err)
+	address := directory(t)
+	layers := func(of string) string {
+		return "    address: " + address + "\n    layers:\n    - encrypt: {" + of + "}\n"
+	}
+	s, _ := configured(t, "locations:\n  plain: "+address+
+		"\n  box:\n"+layers("identity_variable: BOX_KEYS")+
+		"  write:\n"+layers("recipients: ["+identity.Recipient().String()+"]")+
+		"  quantum:\n"+layers("identity_variable: BOX_KEYS, recipients: ["+hybrid.Recipient().String()+"]")+
+		"  old:\n"+layers("identity_variable: BOX_KEYS, allow_plain: true")+
+		"  none:\n"+layers("identity_file: "+filepath.Join(t.TempDir(), "none")))
+	s.put("plain:plain", "plain")
+	_, stderr := s.exits(2, "cat", "box:a")
+	require.Contains(t, stderr, "the variable BOX_KEYS must be set")
+	_, stderr = s.exits(2, "cat", "none:a")
+	require.Contains(t, stderr, "identity_file must be readable")
+	s.env["BOX_KEYS"] = "hunter2"
+	_, stderr = s.exits(2, "cat", "box:a")
+	require.Contains(t, stderr, "identities must be a file of age-keygen")
+	require.NotContains(t, stderr, "hunter2")
+
+	s.env["BOX_KEYS"] = hybrid.String() + "\n" + identity.String()
+	for _, name := range []string{"box", "write", "quantum", "old"} {
+		s.put(name+":"+name, "secret")
+		require.Equal(t, "secret", s.ok("cat", "box:"+name), name)
+	}
+	_, stderr = s.exits(1, "cat", "write:write")
+	require.Contains(t, stderr, "permission denied", "without an identity")
+	require.Equal(t, "plain", s.ok("cat", "old:plain"))
+}
+
+func TestARawObjectIsAFileOfAge(t *testing.T) {
+	s, identity := encrypting(t)
+	content := strings.Repeat("a long text ", 20_000)
+	s.put("box:a", content)
+	s.put("plain:b", "plain")
+	require.Equal(t, "plain", s.ok("cat", "--raw", "plain:b"))
+	for _, location := range []string{"box:a", "plain:a"} {
+		file := s.ok("cat", "--raw", location)
+		plain, err := age.Decrypt(strings.NewReader(file), identity)
+		require.NoError(t, err, location)
+		got, err := io.ReadAll(plain)
+		require.NoError(t, err, location)
+		require.True(t, content == string(got), location)
+		require.Equal(t, file[100:150], s.ok("cat", "--raw", "--range", "100:50", location))
+		require.Equal(t, file[len(file)-7:], s.ok("cat", "--raw", "--range", "-7", location))
+	}
+	raw := s.ok("cat", "--raw", "box:a")
+	s.in = "cat box:a\ncat --raw box:a\n"
+	require.Contains(t, []string{content + raw, raw + content}, s.ok("-q", "run", "-"), "lines have layers of their own")
+}
+
+// The program age is not on every machine.
+func TestTheProgramAgeDecryptsARawObject(t *testing.T) {
+	program, err := exec.LookPath("age")
+	if err != nil {
+		t.Skip("age is not installed; TestARawObjectIsAFileOfAge uses its library")
+	}
+	s, identity := encrypting(t)
+	s.put("box:a", "secret")
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.ok("cat", "--raw", "box:a")})
+	out, err := exec.CommandContext(t.Context(), program, "--decrypt", "-i", filepath.Join(dir, "identity"), filepath.Join(dir, "file")).Output()
+	require.NoError(t, err)
+	require.Equal(t, "secret", string(out))
+}
+
+func TestServingWithAllLayers(t *testing.T) {
+	s, _ := encrypting(t)
+	s.put("box:a", "secret")
+	cache := filepath.Join(t.TempDir(), "cache")
+	url := s.serving("--cache", cache, "--read-only", "box:")
+	for range 2 {
+		status, body := get(t, url+"a")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "secret", body)
+	}
+	require.DirExists(t, cache)
+}
+
+func TestAGatewayWithAllLayers(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	dir, cache := filepath.ToSlash(t.TempDir()), filepath.Join(t.TempDir(), "cache")
+	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
+	s.env["BOX_KEYS"] = identity.String()
+	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
+	s.put("s3://year/a"+parameters, "secret")
+	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
+	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
+	require.DirExists(t, cache)
+
+	reading := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--read-only", "box:")
+	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+reading))
+	for _, args := range [][]string{{"rm", "s3://year/a" + reading}, {"mb", "s3://other/" + reading}} {
+		_, stderr := s.exits(1, args...)
+		require.Contains(t, stderr, "permission denied", args)
+	}
+	_, stderr := s.exits(2, "serve", "--s3", "--read-only")
+	require.Contains(t, stderr, "must be used with a location")
+}
+
 func TestInvalidLayers(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
-		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache and readonly"},
-		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache and readonly"},
+		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache, encrypt and readonly"},
+		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache, encrypt and readonly"},
 		{"two in one", "    - {readonly: {}, limit: {reads: 1}}\n", "must have one name"},
 		{"none", "    - {}\n", "must have one name"},
 		{"a negative limit", "    - limit: {reads: -1}\n", "limit: Config.Requests must have numbers from 0.001"},
 		{"no rate", "    - limit: {bytes: hunter2}\n", "limit: timetable must have rates"},
 		{"a relative directory", "    - diskcache: {dir: hunter2}\n", "diskcache: dir must be an absolute path"},
 		{"no size", "    - diskcache: {dir: /c, max: hunter2}\n", "diskcache: max must be a size"},
+		{"no identity", "    - encrypt: {}\n", "encrypt: identity_file, identity_variable or recipients must be set"},
+		{"two places of identities", "    - encrypt: {identity_file: /hunter2, identity_variable: A}\n", "must not be used together"},
+		{"an identity in place of its file", "    - encrypt: {identity_file: AGE-SECRET-KEY-hunter2}\n", "identity_file must be an absolute path"},
+		{"an identity in place of its variable", "    - encrypt: {identity_variable: AGE-SECRET-KEY-hunter2}\n", "must be the name of an environment variable"},
+		{"an identity in place of a recipient", "    - encrypt: {recipients: [AGE-SECRET-KEY-hunter2]}\n", "recipients must be public keys of age"},
 		{"no duration", "    - diskcache: {dir: /c, trust: hunter2}\n", "diskcache: trust must be a duration"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -90,8 +90,8 @@ func (r *repository) checkArchive(export, dir string) error {
 // v0.0.0 needs a replacement, which other modules do not see.
 func pending(file *modfile.File) string {
 	for _, required := range file.Require {
-		if required.Mod.Path == library && required.Mod.Version == "v0.0.0" {
-			return ", must require the library's tag before its own"
+		if strings.HasPrefix(required.Mod.Path, library) && required.Mod.Version == "v0.0.0" {
+			return ", must require the tags of our other modules before its own"
 		}
 	}
 	return ""

@@ -108,7 +108,7 @@ func (f *fleet) publish(s server, l launch) {
 
 // launch starts a server with a new directory and port.
 func (f *fleet) launch(s server, program []string) (launch, *process, error) {
-	dir, err := os.MkdirTemp("", "omnibucket-"+s.name+"-*")
+	dir, err := os.MkdirTemp(memory(), "omnibucket-"+s.name+"-*")
 	if err != nil {
 		return launch{}, nil, err
 	}

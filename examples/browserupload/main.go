@@ -8,7 +8,7 @@
 //	go run ./examples/browserupload -bucket 's3://demo?region=eu-west-1'
 //	go run ./examples/browserupload -bucket 'azblob://demo?account=name'
 //
-// docs/browser-uploads.md explains the design. The program has no users: anyone who
+// docs/files-of-users.md explains the design. The program has no users: anyone who
 // reaches the page may upload and delete. In a program of yours, every handler of
 // api.go must first authenticate the user.
 package main

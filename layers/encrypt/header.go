@@ -117,6 +117,32 @@ func writeStanza(to *strings.Builder, s *age.Stanza) {
 	to.WriteString(body + "\n")
 }
 
+// splitHeader returns the text of age, and the nonce with the proof.
+func splitHeader(header string) (text, tail []byte, err error) {
+	end := strings.LastIndexByte(header, '|') + 1
+	tail, err = base64.RawStdEncoding.Strict().DecodeString(header[end:])
+	if err != nil || len(tail) != nonceSize+proofSize {
+		return nil, nil, damaged("the header is damaged")
+	}
+	return []byte(strings.ReplaceAll(header[:end], "|", "\n")), tail, nil
+}
+
+// Header returns the bytes that make an encrypted object a file of age, in front of those that the
+// store has. metadata is that of a driver or of the provider's own client: a [storage.Bucket] leaves the
+// header out. If the object is not encrypted, Header returns nil.
+//
+// ChecksumMismatch: the header is damaged.
+func Header(metadata map[string]string) ([]byte, error) {
+	if metadata[headerName] == "" {
+		return nil, nil
+	}
+	text, tail, err := splitHeader(metadata[headerName])
+	if err != nil {
+		return nil, err
+	}
+	return append(text, tail[:nonceSize]...), nil
+}
+
 // open returns the data key of the object of, whose metadata has header.
 func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header
@@ -126,13 +152,12 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	if k != nil {
 		return k, nil
 	}
-	end := strings.LastIndexByte(header, '|') + 1
-	tail, err := base64.RawStdEncoding.Strict().DecodeString(header[end:])
-	if err != nil || len(tail) != nonceSize+proofSize {
-		return nil, damaged("the header is damaged")
+	text, tail, err := splitHeader(header)
+	if err != nil {
+		return nil, err
 	}
 	u := &unwrapper{ctx: ctx, keys: d.layer.config.Keys, of: of}
-	secret, err := age.DecryptHeader([]byte(strings.ReplaceAll(header[:end], "|", "\n")), u)
+	secret, err := age.DecryptHeader(text, u)
 	switch {
 	case u.failed != nil:
 		return nil, keysFailed(u.failed)

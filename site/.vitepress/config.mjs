@@ -22,22 +22,16 @@ const start = [
   ['Moving stores', 'moving-stores'],
   ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
-  ['Jobs', 'jobs'],
+  ['Files of users', 'files-of-users'],
+  ['Jobs: copy, back up, expire', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],
   ['FAQ', 'faq'],
   ['Observability', 'observability'],
-];
-const browsers = [
-  ['Files of users', 'files-of-users'],
-  ['Browser uploads', 'browser-uploads'],
-  ['Open uploads', 'open-uploads'],
-  ['Removing what nobody finishes', 'cleanup'],
 ];
 const tools = [
   ['Command line', 'cli'],
   ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
   ['S3 server', 's3server'],
-  ['What the S3 server can do', 's3api'],
   ['Moving to the S3 server', 'moving-to-s3server'],
 ];
 const choosing = [
@@ -49,13 +43,9 @@ const trust = [
   ['What each store does', 'support'],
   ['Certified', 'certified'],
   ['The contract', 'contract'],
-  ['Reliability', 'reliability'],
   ['Versions and releases', 'versions'],
   ['Architecture', 'architecture'],
   ['Writing a driver', 'writing-a-driver'],
-  ['Decisions', 'decisions/'],
-  ['Tests of this repository', 'testing'],
-  ['Writing', 'writing'],
 ];
 
 const group = (text, pages) => ({
@@ -102,7 +92,6 @@ export default {
     ],
     sidebar: [
       group('Use it', start),
-      group('Browsers', browsers),
       group('Tools', tools),
       group('Choose it', choosing),
       group('Trust it', trust),

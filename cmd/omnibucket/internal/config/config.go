@@ -36,7 +36,7 @@ func Parse(path string, text []byte) (Content, error) {
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return Content{}, &storage.Error{
 			Code: storage.InvalidArgument, Err: fmt.Errorf("%s must have only locations and settings, each with names and text; a location may have an address, credentials and layers: %s", path, yamlPlace(err)),
-			Hint: "correct the file, or write it with \"omnibucket config add\"; layers are limit, diskcache and readonly",
+			Hint: "correct the file, or write it with \"omnibucket config add\"; layers are " + knownLayers,
 		}
 	}
 	c := Content{Locations: map[string]string{}, Layers: map[string][]Layer{}, Settings: file.Settings}

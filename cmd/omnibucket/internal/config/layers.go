@@ -51,24 +51,36 @@ func (c *configured) address() string {
 
 // A Layer has exactly one field that is not nil: package layers describes each.
 type Layer struct {
-	Limit *struct {
-		Bytes  string  `yaml:"bytes"` // in the notation of --bwlimit
-		Reads  float64 `yaml:"reads"` // a second, as the next two
-		Writes float64 `yaml:"writes"`
-		Lists  float64 `yaml:"lists"`
-	} `yaml:"limit"`
-	DiskCache *struct {
-		Dir   string `yaml:"dir"`
-		Max   string `yaml:"max"`   // a size
-		Trust string `yaml:"trust"` // a duration
-	} `yaml:"diskcache"`
-	ReadOnly *struct{} `yaml:"readonly"`
+	Limit     *Limit     `yaml:"limit"`
+	DiskCache *DiskCache `yaml:"diskcache"`
+	Encrypt   *Encrypt   `yaml:"encrypt"`
+	ReadOnly  *struct{}  `yaml:"readonly"`
 }
+
+// A Limit is the layer limit.
+type Limit struct {
+	Bytes  string  `yaml:"bytes"` // in the notation of --bwlimit
+	Reads  float64 `yaml:"reads"` // a second, as the next two
+	Writes float64 `yaml:"writes"`
+	Lists  float64 `yaml:"lists"`
+}
+
+// A DiskCache is the layer diskcache.
+type DiskCache struct {
+	Dir   string `yaml:"dir"`
+	Max   string `yaml:"max"`   // a size
+	Trust string `yaml:"trust"` // a duration
+}
+
+// knownLayers are the names of layers in texts.
+const knownLayers = "limit, diskcache, encrypt and readonly"
 
 // Name returns the name of the layer, or "" if there is none or more than one.
 func (l Layer) Name() string {
 	name := ""
-	for candidate, given := range map[string]bool{"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "readonly": l.ReadOnly != nil} {
+	for candidate, given := range map[string]bool{
+		"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "encrypt": l.Encrypt != nil, "readonly": l.ReadOnly != nil,
+	} {
 		if given && name != "" {
 			return ""
 		}
@@ -88,14 +100,18 @@ func (l Layer) check() error {
 	case "diskcache":
 		_, err := l.cacheConfig()
 		return err
+	case "encrypt":
+		_, err := l.Encrypt.check()
+		return err
 	case "readonly":
 		return nil
 	}
-	return argument.Invalid("each of the layers must have one name: limit, diskcache or readonly", `write "- readonly: {}"`)
+	return argument.Invalid("each of the layers must have one name of "+knownLayers, `write "- readonly: {}"`)
 }
 
-// New returns the layer, and what to close after the bucket, or nil.
-func (l Layer) New() (driver.Layer, io.Closer, error) {
+// New returns the layer, and what to close after the bucket, or nil. lookup reads a variable of the
+// environment.
+func (l Layer) New(lookup func(name string) (value string, set bool)) (driver.Layer, io.Closer, error) {
 	switch {
 	case l.Limit != nil:
 		layer, err := l.newLimit()
@@ -110,6 +126,9 @@ func (l Layer) New() (driver.Layer, io.Closer, error) {
 			return nil, nil, err
 		}
 		return cache.Layer(), cache, nil
+	case l.Encrypt != nil:
+		layer, err := l.Encrypt.new(lookup)
+		return layer, nil, err
 	}
 	return readonly.New(readonly.Config{}), nil, nil
 }

@@ -27,17 +27,26 @@ func (n *namedLayers) close() error {
 	return errors.Join(failures...)
 }
 
-// configuredLayers returns what the configuration says of the layers of a location.
-func (p *Program) configuredLayers(l location.Location) []config.Layer {
-	if l.Name == "" {
-		return nil
-	}
-	for name, layers := range p.Config.Layers {
-		if location.VariableOf(name) == location.VariableOf(l.Name) {
-			return layers
+// configuredLayers returns the layers of a location, from the store outwards: those of the
+// configuration, and those of the flags of serve. Their cache is below the encryption, so that the
+// disk has encrypted bytes, too.
+func (p *Program) configuredLayers(l location.Location) (layers []config.Layer) {
+	for name, of := range p.Config.Layers {
+		if l.Name != "" && location.VariableOf(name) == location.VariableOf(l.Name) {
+			layers = slices.Clone(of)
 		}
 	}
-	return nil
+	if p.CacheDir != "" {
+		at := slices.IndexFunc(layers, func(c config.Layer) bool { return c.Encrypt != nil || c.ReadOnly != nil })
+		if at < 0 {
+			at = len(layers)
+		}
+		layers = slices.Insert(layers, at, config.Layer{DiskCache: &config.DiskCache{Dir: p.CacheDir}})
+	}
+	if p.ReadOnly {
+		layers = append(layers, config.Layer{ReadOnly: &struct{}{}})
+	}
+	return layers
 }
 
 // hasLayers returns the variable of a location with layers, or "".
@@ -56,7 +65,17 @@ func (p *Program) Layers(l location.Location) ([]driver.Layer, error) {
 	return p.layersOf(l)
 }
 
+// layersOf returns the limit of --bwlimit, which is about requests of the store, and then the layers of
+// the location.
 func (p *Program) layersOf(l location.Location) ([]driver.Layer, error) {
+	if p.Raw {
+		return slices.Concat(p.layers, []driver.Layer{asFile}), nil
+	}
+	made, err := p.madeLayers(l)
+	return slices.Concat(p.layers, made), err
+}
+
+func (p *Program) madeLayers(l location.Location) ([]driver.Layer, error) {
 	name, own := p.hasLayers(l), &p.Buckets.layers
 	if name == "" {
 		return nil, nil
@@ -66,7 +85,7 @@ func (p *Program) layersOf(l location.Location) ([]driver.Layer, error) {
 	}
 	var layers []driver.Layer
 	for _, c := range p.configuredLayers(l) {
-		layer, closer, err := c.New()
+		layer, closer, err := c.New(p.Around.Lookup)
 		if err != nil {
 			return nil, err
 		}

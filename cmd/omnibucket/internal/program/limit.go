@@ -51,10 +51,10 @@ func (p *Program) selectCredentials() error {
 	return os.Setenv("AWS_PROFILE", p.Global.awsProfile)
 }
 
-// openOptions returns the options for every bucket.
-func (p *Program) openOptions() []storage.OpenOption {
+// openOptions returns the options for every bucket, with its layers.
+func (p *Program) openOptions(layers []driver.Layer) []storage.OpenOption {
 	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
-	for _, layer := range p.layers {
+	for _, layer := range layers {
 		opts = append(opts, driver.WithLayer(layer))
 	}
 	if p.Global.DryRun {

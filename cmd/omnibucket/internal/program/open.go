@@ -26,11 +26,11 @@ type bucketKey struct {
 	address, limit string
 	layers         string // whose they are, or ""
 	retry          storage.RetryPolicy
-	dryRun         bool
+	dryRun, raw    bool
 }
 
 func (p *Program) bucketKey(l location.Location) bucketKey {
-	return bucketKey{l.Address(), p.Global.bwlimit, p.hasLayers(l), p.retry, p.Global.DryRun}
+	return bucketKey{l.Address(), p.Global.bwlimit, p.hasLayers(l), p.retry, p.Global.DryRun, p.Raw}
 }
 
 // Open opens the bucket of a location, once for each address. run closes it.
@@ -47,10 +47,7 @@ func (p *Program) Open(ctx context.Context, l location.Location, opts ...storage
 		if err != nil {
 			return nil, err
 		}
-		for _, layer := range layers {
-			opts = append(opts, driver.WithLayer(layer))
-		}
-		opts = append(opts, p.openOptions()...)
+		opts = append(opts, p.openOptions(layers)...)
 		bucket, err = InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
 			return storage.Open(ctx, p.addressToOpen(l), opts...)
 		})

@@ -37,6 +37,9 @@ type Program struct {
 	Command  *cobra.Command // nil: the command line is invalid
 	Global   globalFlags
 	Config   config.Content
+	CacheDir string         // serve --cache, or ""
+	ReadOnly bool           // serve --read-only
+	Raw      bool           // cat --raw
 	layers   []driver.Layer // of every bucket
 	retry    storage.RetryPolicy
 }

@@ -22,7 +22,8 @@ func Cat(p *program.Program) *cobra.Command {
 		Use:   "cat [flags] ADDRESS...",
 		Short: "Write objects to standard output",
 		Long: `Writes objects to standard output, one after the other, with the stored bytes:
-compressed objects are not decompressed. A range is OFFSET or OFFSET:LENGTH in
+compressed objects are not decompressed. With --raw, the layers of a location are left
+out, and an encrypted object is a file that age decrypts. A range is OFFSET or OFFSET:LENGTH in
 bytes; a negative OFFSET counts from the end.
 ` + program.WildcardHelp,
 		Example: `  omnibucket cat gs://logs/2026/11/20.log | head
@@ -39,6 +40,7 @@ bytes; a negative OFFSET counts from the end.
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
 	c.Flags().StringVar(&version, "version", "", "read this `version`")
+	c.Flags().BoolVar(&p.Raw, "raw", false, "read what the store has, without the layers of the location")
 	program.LiteralFlag(c, &literal)
 	return c
 }

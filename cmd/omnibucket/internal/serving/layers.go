@@ -8,68 +8,26 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// withLayers returns an account whose buckets have layers. If it is read-only, its buckets stay as
-// they are, too.
-func withLayers(service driver.ServiceDriver, layers []driver.Layer, readOnly bool) driver.ServiceDriver {
-	if len(layers) == 0 {
-		return service
-	}
-	around := func(d driver.Driver, err error) (driver.Driver, error) {
-		if err != nil {
-			return nil, err
-		}
-		for _, layer := range layers {
-			d = layer(d)
-		}
-		return d, nil
-	}
-	layered := &layeredService{service, around, readOnly}
+// readOnly returns an account that keeps its buckets as they are.
+func readOnly(service driver.ServiceDriver) driver.ServiceDriver {
 	if private, ok := service.(driver.PrivateDriver); ok {
 		return struct {
 			driver.ServiceDriver
 			driver.PrivateDriver
-		}{layered, &layeredPrivate{private, around}}
+		}{readOnlyService{service}, private}
 	}
-	return layered
+	return readOnlyService{service}
 }
 
-type layeredService struct {
-	driver.ServiceDriver
-	around   func(driver.Driver, error) (driver.Driver, error)
-	readOnly bool
+// A readOnlyService keeps the buckets of an account as they are: the layer readonly is about objects.
+type readOnlyService struct{ driver.ServiceDriver }
+
+func (s readOnlyService) CreateBucket(context.Context, *driver.BucketRequest) (*storage.BucketInfo, error) {
+	return nil, program.ErrReadOnly
 }
 
-func (s *layeredService) Driver(name string) (driver.Driver, error) {
-	return s.around(s.ServiceDriver.Driver(name))
+func (s readOnlyService) UpdateBucket(context.Context, *driver.BucketRequest) (*storage.BucketInfo, error) {
+	return nil, program.ErrReadOnly
 }
 
-func (s *layeredService) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if s.readOnly {
-		return nil, program.ErrReadOnly
-	}
-	return s.ServiceDriver.CreateBucket(ctx, r)
-}
-
-func (s *layeredService) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if s.readOnly {
-		return nil, program.ErrReadOnly
-	}
-	return s.ServiceDriver.UpdateBucket(ctx, r)
-}
-
-func (s *layeredService) DeleteBucket(ctx context.Context, name string) error {
-	if s.readOnly {
-		return program.ErrReadOnly
-	}
-	return s.ServiceDriver.DeleteBucket(ctx, name)
-}
-
-// A layeredPrivate keeps objects beside those of a bucket, through the same layers.
-type layeredPrivate struct {
-	inner  driver.PrivateDriver
-	around func(driver.Driver, error) (driver.Driver, error)
-}
-
-func (p *layeredPrivate) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
-	return p.around(p.inner.PrivateDriver(ctx, bucket, create))
-}
+func (s readOnlyService) DeleteBucket(context.Context, string) error { return program.ErrReadOnly }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,11 +42,15 @@ directory (LOCATION is a path), or in another store (LOCATION is an account, suc
 gs://?project=…). Its URL is printed when it accepts requests. Clients must sign with the credentials in the environment:
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or MINIO_ROOT_USER and MINIO_ROOT_PASSWORD,
 which come first. Without any, it generates credentials and prints them to standard error.
-Unsigned requests for /healthz are answered while it runs.`,
+Unsigned requests for /healthz are answered while it runs.
+
+A named location has the layers of the configuration in front of it. --cache and --read-only add to them, and
+--bwlimit limits the traffic with the store.`,
 		Example: `  omnibucket serve --listing file:///srv/files
   omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'
   omnibucket serve --s3 --create photos --access-log -
   omnibucket serve --s3 ./data
+  omnibucket serve --s3 --cache /var/cache/s3 --read-only reports:
   omnibucket serve --s3 --tls --ca-file ca.pem
   omnibucket serve --health http://127.0.0.1:9000`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -57,7 +62,12 @@ Unsigned requests for /healthz are answered while it runs.`,
 			}
 			return cobra.ExactArgs(1)(c, args)
 		},
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if p.CacheDir != "" {
+				if p.CacheDir, err = filepath.Abs(p.CacheDir); err != nil {
+					return err
+				}
+			}
 			if asS3 || c.Flags().Changed("health") {
 				return serveS3(p, c, args, &s3, listen)
 			}
@@ -70,6 +80,8 @@ Unsigned requests for /healthz are answered while it runs.`,
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`, with --s3 by default on "+s3command.DefaultListen+"; port 0 selects a free port")
 	c.Flags().BoolVar(&listing, "listing", false, "list the content of folders without an index.html")
 	c.Flags().BoolVar(&asS3, "s3", false, "be an S3 server")
+	c.Flags().StringVar(&p.CacheDir, "cache", "", "keep blocks that were read in this `directory`, encrypted if the location is")
+	c.Flags().BoolVar(&p.ReadOnly, "read-only", false, "refuse all changes")
 	s3.Register(c)
 	return c
 }

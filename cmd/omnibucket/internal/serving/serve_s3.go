@@ -67,6 +67,9 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if c.Flags().Changed("listen") {
 		f.server.Listen = listen
 	}
+	if len(args) == 0 && (p.CacheDir != "" || p.ReadOnly) {
+		return argument.Invalid("--cache and --read-only must be used with a location", "")
+	}
 	var service driver.ServiceDriver
 	if len(args) > 0 {
 		var err error
@@ -84,24 +87,31 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	if err != nil {
 		return nil, err
 	}
-	if l.Kind == location.LocalPath {
+	address := ""
+	switch {
+	case l.Kind == location.LocalPath:
 		path, err := filepath.Abs(l.Path)
 		if err != nil {
 			return nil, err
 		}
 		directory := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true"}
-		return engine.OpenServiceDriver(ctx, directory.String())
-	}
-	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
+		address = directory.String()
+	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":
 		return nil, argument.Invalid("location must be a directory or an account, such as ./data, file:///srv or s3://?region=…", "")
+	default:
+		address = l.Address()
 	}
 	layers, err := p.Layers(l)
 	if err != nil {
 		return nil, err
 	}
-	service, err := engine.OpenServiceDriver(ctx, l.Address())
+	service, err := engine.OpenServiceDriver(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	return withLayers(service, layers, p.IsReadOnly(l)), nil
+	service = driver.ServiceWithLayers(service, layers...)
+	if p.IsReadOnly(l) {
+		service = readOnly(service)
+	}
+	return service, nil
 }
