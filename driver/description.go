@@ -71,6 +71,10 @@ type Description struct {
 	// object. CompleteParts ignores them. Otherwise CompleteParts gives them.
 	AttributesAtBegin bool
 
+	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither show
+	// nor take them; the core does neither with any name that begins with "omnibucket".
+	HiddenMetadata []string
+
 	// FixedParts declares that a part must not be sent again with other bytes. If the body has
 	// changed since an earlier call has sent the part, the core begins another upload.
 	FixedParts bool

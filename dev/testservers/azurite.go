@@ -13,13 +13,15 @@ var azurite = npmTool{
 	edits: []edit{{"azurite/dist/src/blob/utils/constants.js", "exports.DEFAULT_GC_INTERVAL_MS = 10 * 60 * 1000", "exports.DEFAULT_GC_INTERVAL_MS = 2147483647"}},
 }
 
-// The first account is that of Azurite's documentation. The others have the same key, for
+// The first account is that of Azurite's documentation. The next two have the same key, for
 // tests that change settings of an account: the CORS rules.
 const (
 	azuriteAccount = "devstoreaccount1"
 	azuriteOther   = "devstoreaccount2"
 	azuriteBrowser = "devstoreaccount3"
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+	azuriteSecond  = "devstoreaccount4" // with a key of its own
+	azuriteKey2    = "VGhlIHNlY29uZCBhY2NvdW50IG9mIEF6dXJpdGUgaGFzIGEga2V5IG9mIGl0cyBvd246IHNpeHR5LWZvdXIgYnl0ZXM="
 )
 
 func launchAzurite(p instance) (launch, error) {
@@ -34,7 +36,7 @@ func launchAzurite(p instance) (launch, error) {
 			"--skipApiVersionCheck", // SDKs are newer
 			"--disableTelemetry",
 		},
-		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey},
+		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey + ";" + azuriteSecond + ":" + azuriteKey2},
 
 		ready:       address + "?comp=list",
 		readyStatus: http.StatusForbidden, // the response to an unsigned request
@@ -42,6 +44,7 @@ func launchAzurite(p instance) (launch, error) {
 		variables: map[string]string{
 			"ACCOUNT": azuriteAccount, "KEY": azuriteKey,
 			"OTHER": "http://" + p.host + "/" + azuriteOther, "BROWSER": "http://" + p.host + "/" + azuriteBrowser,
+			"SECOND": "http://" + p.host + "/" + azuriteSecond, "SECOND_ACCOUNT": azuriteSecond, "SECOND_KEY": azuriteKey2,
 		},
 	}, nil
 }

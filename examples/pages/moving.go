@@ -24,6 +24,6 @@ func openBoth(ctx context.Context, oldAddress, newAddress string) (storage.Bucke
 // move copies what only the old store has, while the program serves its users. It returns how many
 // objects are left, of those that could not be copied.
 func move(ctx context.Context, bucket storage.Bucket) (left int64, err error) {
-	report, err := overlay.Finish(ctx, bucket)
+	report, err := overlay.Finish(ctx, bucket, overlay.FinishConfig{})
 	return report.Left, err
 }

@@ -18,7 +18,6 @@ func TestPagesListEverything(t *testing.T) {
 		written    string // how the page writes what follows a name
 	}{
 		{"docs/options.md", "api.txt", regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: func ([A-Z]\w*)`), "`"},
-		{"docs/errors.md", "errors.go", regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), "` |"},
 		{"docs/troubleshooting.md", "errors.go", regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), "` |"},
 		{"docs/stores.md", "address.go", inParams("commonParameters"), "="},
 		{"docs/stores.md", "providers/local/address.go", inParams("Params:"), "="},

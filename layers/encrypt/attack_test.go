@@ -280,6 +280,25 @@ func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (drive
 	return r.Driver.PutPart(ctx, &again)
 }
 
+// A caller of the driver that does not tell where a part is would have two chunks encrypted alike.
+func TestPartsNeedTheirPlace(t *testing.T) {
+	d := newLayer(t, newKeys(t))(newStore())
+	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
+	require.NoError(t, err)
+	for _, r := range []driver.PartRequest{{Number: 2}, {Number: 2, Offset: 1}} {
+		r.Key, r.Upload, r.Body, r.Size = "a", upload, strings.NewReader("x"), 1
+		_, err = d.PutPart(t.Context(), &r)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+}
+
+// A second layer would replace the header of the first.
+func TestAnObjectIsEncryptedOnce(t *testing.T) {
+	b := engine.New(newStore().Driver, driver.WithLayer(newLayer(t, newKeys(t))), driver.WithLayer(newLayer(t, newKeys(t))))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
 func TestPlainObjects(t *testing.T) {
 	s, keys := newStore(), newKeys(t)
 	content := text(2*chunk + 5)

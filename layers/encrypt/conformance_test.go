@@ -88,12 +88,7 @@ func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 
 func TestConformanceOverMinIO(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
-	config := s3.Config{
-		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
-	}
+	config := minioConfig(t)
 	account := config
 	account.HTTPClient = withoutKeepAlive()
 	service, err := s3.NewService(t.Context(), account)
@@ -115,6 +110,15 @@ func TestConformanceOverMinIO(t *testing.T) {
 		require.NoError(t, err)
 		return layer(d)
 	}, append(suite(minioSkips), storagetest.WithVersionedOpen(opened(storage.WithVersioning(true))), storagetest.WithLockingOpen(opened(storage.WithObjectLock())))...)
+}
+
+func minioConfig(t *testing.T) s3.Config {
+	profile, known := s3.NamedProfile("minio")
+	require.True(t, known)
+	return s3.Config{
+		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
+		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
+	}
 }
 
 func TestConformanceOverAzurite(t *testing.T) {

@@ -32,6 +32,7 @@ package encrypt
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/omnibucket/storage"
@@ -101,7 +102,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.PartUnit, desc.MinPartSize = chunkSize, max(1, (desc.MinPartSize+chunkSize-1)/chunkSize)*chunkSize
 	desc.MaxPartSize = mostPlain(desc.MaxPartSize) / chunkSize * chunkSize
 	desc.MaxSize, desc.MaxPutSize = mostPlain(desc.MaxSize), mostPlain(desc.MaxPutSize)
-	desc.OpenUploadLimits = nil
+	desc.OpenUploadLimits, desc.HiddenMetadata = nil, append(slices.Clip(desc.HiddenMetadata), headerName)
 	desc.FixedParts, desc.ChecksumWhileSending, desc.CopiesWithoutAttrs = true, true, false
 	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
 	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"

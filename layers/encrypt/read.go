@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -23,6 +24,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // toPlain makes attributes those of the plain object, and returns its header; "" if it is not encrypted
 // and need not be.
 func (d *objectDriver) toPlain(attrs *storage.Attrs) (header string, err error) {
+	attrs.ETag = encryptedETag(attrs.ETag)
 	header = attrs.Metadata[headerName]
 	if header == "" && d.layer.config.AllowPlain {
 		return "", nil
@@ -37,6 +39,15 @@ func (d *objectDriver) toPlain(attrs *storage.Attrs) (header string, err error) 
 	}
 	attrs.Size, attrs.CRC32C, attrs.MD5 = size, storage.CRC32C{}, nil
 	return header, nil
+}
+
+// encryptedETag returns an entity tag that nobody takes for the MD5 of the plain bytes, as some clients
+// take that of S3.
+func encryptedETag(etag string) string {
+	if bare, ok := strings.CutPrefix(etag, `"`); ok {
+		return `"age-` + bare
+	}
+	return etag
 }
 
 // Get reads the chunks that have the range, and decrypts them.
@@ -78,6 +89,9 @@ func (d *objectDriver) getPlain(ctx context.Context, r *driver.GetRequest, other
 	if err == nil && attrs.Metadata[headerName] != "" {
 		_ = body.Close()
 		return nil, nil, otherwise
+	}
+	if err == nil {
+		attrs.ETag = encryptedETag(attrs.ETag)
 	}
 	return attrs, body, err
 }
@@ -153,6 +167,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 }
 
 func toPlainEntry(e *storage.ListEntry) {
+	e.ETag = encryptedETag(e.ETag)
 	if size, ok := plainSize(e.Size); ok && !e.IsPrefix {
 		e.Size = size
 	}

@@ -52,6 +52,9 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		}
 		out[name] = value
 	}
+	if out[headerName] != "" && out[headerName] != header {
+		return nil, invalid("", "the object is encrypted by another layer encrypt already", "use one layer, with several recipients")
+	}
 	out[headerName] = header
 	if size > maxMetadataBytes {
 		return nil, invalid("", fmt.Sprintf("metadata takes %d bytes with the header of the encrypted object, and may take %d", size, maxMetadataBytes),
@@ -78,7 +81,7 @@ func written(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attr
 		return nil, damaged("the store has received other bytes than were sent")
 	}
 	own := *attrs
-	own.CRC32C, own.MD5 = storage.CRC32C{}, nil
+	own.CRC32C, own.MD5, own.ETag = storage.CRC32C{}, nil, encryptedETag(own.ETag)
 	return &own, nil
 }
 
@@ -119,8 +122,8 @@ func (d *objectDriver) sealPart(key *dataKey, upload string, r *driver.PartReque
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
-	if r.Offset%chunkSize != 0 {
-		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB", "")
+	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // one nonce for two chunks would show both
+		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
 	in := *r
 	in.Upload, in.Size, in.CRC32C = upload, sealedSize(r.Size), storage.CRC32C{}

@@ -1,14 +1,16 @@
 package overlay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // A Report says what [Finish] did.
@@ -21,36 +23,58 @@ type Report struct {
 	Markers int64
 }
 
-// atOnce is the number of objects that Finish copies together.
-const atOnce = 16
+// A FinishConfig sets up [Finish]. The zero value has the defaults.
+type FinishConfig struct {
+	// Concurrency is the number of objects that are copied at the same time, by default 16. If it is
+	// negative, Finish fails with InvalidArgument.
+	Concurrency int
+	// Progress, if not nil, is called after each object that was copied or that failed, by one
+	// goroutine at a time.
+	Progress func(Report)
+}
 
 // Finish copies every object that only the old store has to the new one, while others read and
-// write. It may be called again, also after it was killed, and by several processes: each copies what is left.
-// When it returns nil and no Markers, all reads find their object in the new store, if no writer
-// bypasses the overlay. Then open the new store without the layer. The old store keeps its objects.
+// write. It may be called again, also after it was killed, and by several processes: each copies what is
+// left, and what has moved costs only its place in the listings. When it returns nil and no
+// Markers, all reads find their object in the new store, if no writer bypasses the overlay. Then open
+// the new store without the layer. The old store keeps its objects.
 //
-// A failure of one object does not end it: the error joins the first ten.
+// An object that another process copies now comes later: after a second, two, four and so on, Finish
+// copies it itself, for that process may have been killed. A request that failed for a passing
+// reason is repeated so four times. A failure of one object does not end the job: the error joins the
+// first ten.
+//
+// It is no job of package transfer, whose copies know no marker: a condition on what was
+// listed would not stop one from bringing back an object that was removed.
 //
 // InvalidArgument: b was not opened with the layer. Unsupported: a store does not list in byte order.
-func Finish(ctx context.Context, b storage.Bucket) (Report, error) {
+func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, error) {
 	s, err := storesOf(b, "overlay.Finish")
 	if err != nil {
 		return Report{}, err
 	}
-	f := finisher{stores: s}
-	keys := make(chan leftover)
-	var workers sync.WaitGroup
-	for range atOnce {
-		workers.Go(func() {
-			for l := range keys {
-				f.end(ctx, l)
+	if c.Concurrency < 0 {
+		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("Concurrency must not be negative")}
+	}
+	f := finisher{stores: s, config: c}
+	err = f.all(ctx, func(each func(leftover) error) error { return s.left(ctx, each) })
+	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
+		if err = ctxtime.Sleep(ctx, wait); err != nil {
+			break
+		}
+		later := f.later
+		f.later, f.round = nil, f.round+1
+		err = f.all(ctx, func(each func(leftover) error) error {
+			for _, l := range later {
+				if err := each(l); err != nil {
+					return err
+				}
 			}
+			return nil
 		})
 	}
-	err = s.left(ctx, func(l leftover) error { keys <- l; return nil })
-	close(keys)
-	workers.Wait()
-	return Report{f.copied.Load(), f.bytes.Load(), f.failed.Load(), f.markers.Load()}, errors.Join(append(f.failures, err)...)
+	f.report.Left += int64(len(f.later))
+	return f.report, errors.Join(append(f.failures, err)...)
 }
 
 // RemoveMarkers removes the markers that are left, without a condition, and returns how many. Call it
@@ -63,8 +87,12 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 		return 0, err
 	}
 	err = s.left(ctx, func(l leftover) error {
-		if l.place.attrs == nil || l.inOld && l.place.marker == copying {
+		if !l.inNew {
 			return nil
+		}
+		p, err := s.look(ctx, l.key)
+		if err != nil || p.marker == "" || l.inOld && p.marker == copying {
+			return err
 		}
 		if l.inOld {
 			if err := s.old.Remove(ctx, l.key); err != nil {
@@ -72,7 +100,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 			}
 		}
 		removedNow++
-		return s.driver.Delete(ctx, &driver.DeleteRequest{Key: l.key})
+		return s.new.Remove(ctx, l.key)
 	})
 	return removedNow, err
 }
@@ -86,7 +114,16 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 		return 0, err
 	}
 	err = s.left(ctx, func(l leftover) error {
-		if l.inOld && l.place.marker != removed {
+		if !l.inOld {
+			return nil
+		}
+		var p place
+		if l.inNew {
+			if p, err = s.look(ctx, l.key); err != nil {
+				return err
+			}
+		}
+		if !p.hasObject() && p.marker != removed {
 			objects++
 		}
 		return nil
@@ -101,100 +138,121 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("b must be a bucket that was opened with the layer, and no folder of it")}
 }
 
+// mostLater bounds the keys that are kept for a later round.
+const mostLater = 10_000
+
 // A finisher copies objects in several goroutines.
 type finisher struct {
 	stores *stores
-
-	copied, bytes, failed, markers atomic.Int64
+	config FinishConfig
+	round  int
 
 	mu       sync.Mutex
+	report   Report
 	failures []error
+	later    []leftover // of the next round
+}
+
+// all ends every leftover that list passes to its argument.
+func (f *finisher) all(ctx context.Context, list func(each func(leftover) error) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := make(chan leftover)
+	var workers panics.Group
+	for range cmp.Or(f.config.Concurrency, 16) {
+		workers.Go(func() {
+			for l := range found {
+				f.end(ctx, l)
+			}
+		}, cancel)
+	}
+	err := list(func(l leftover) error {
+		select {
+		case found <- l:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	close(found)
+	workers.Wait()
+	return err
 }
 
 // end copies an object, or ends what a process that was killed has begun.
 func (f *finisher) end(ctx context.Context, l leftover) {
-	var attrs *storage.Attrs
-	var err error
-	switch {
-	case l.place.marker == removed:
-		err = f.stores.endRemoval(ctx, l.key, l.place)
-	case l.inOld:
-		attrs, err = f.stores.copyOld(ctx, l.key)
-	case l.place.attrs != nil:
-		err = f.stores.endMarker(ctx, l.key, l.place)
+	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
+	stays := false
+	if errors.Is(err, storage.ObjectNotFound) { // it was removed meanwhile
+		err = nil
+		if l.inNew && f.stores.desc.Features&storage.ConditionalRemove == 0 {
+			var p place
+			p, err = f.stores.look(ctx, l.key)
+			stays = p.marker != ""
+		}
 	}
-	if l.place.attrs != nil && (l.place.marker == removed || !l.inOld) && f.stores.desc.Features&storage.ConditionalRemove == 0 {
-		f.markers.Add(1)
-	}
-	switch {
-	case errors.Is(err, storage.ObjectNotFound): // it was removed meanwhile
-	case err != nil:
-		f.fail(err)
-	case attrs != nil:
-		f.copied.Add(1)
-		f.bytes.Add(attrs.Size)
-	}
-}
-
-func (f *finisher) fail(err error) {
-	f.failed.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.failures) < 10 {
-		f.failures = append(f.failures, err)
+	again := errors.Is(err, errAgain) || isRetryable(err) && f.round < 4
+	switch {
+	case again && len(f.later) < mostLater && ctx.Err() == nil:
+		f.later = append(f.later, l)
+		return
+	case err != nil:
+		f.report.Left++
+		if len(f.failures) < 10 {
+			f.failures = append(f.failures, err)
+		}
+	case stays:
+		f.report.Markers++
+		return
+	case attrs == nil:
+		return
+	default:
+		f.report.Copied++
+		f.report.Bytes += attrs.Size
+	}
+	if f.config.Progress != nil {
+		f.config.Progress(f.report)
 	}
 }
 
-// A leftover is a key of which the new store has no object.
+// A leftover is a key of which the new store may have no object.
 type leftover struct {
-	place place
-	key   string
-	inOld bool
+	key          string
+	inOld, inNew bool // in the new store, it has the size of a marker
 }
 
-// left calls found with each key that the old store has and the new one not, and with each marker.
+// left calls found with each key that the old store has and the new one not, and with each that may be
+// a marker.
 func (s *stores) left(ctx context.Context, found func(leftover) error) error {
-	next, stop := iter.Pull2(s.new.List(ctx))
-	defer stop()
-	ofNew, err, more := next()
-	passMarkers := func(before string, all bool) error { // of keys that the old store does not have
-		for more && err == nil && (all || ofNew.Key < before) {
-			if err := s.pass(ctx, ofNew, false, found); err != nil {
-				return err
-			}
-			ofNew, err, more = next()
-		}
-		return err
-	}
-	for ofOld, failed := range s.old.List(ctx) {
-		if failed != nil {
-			return failed
-		}
-		if err := passMarkers(ofOld.Key, false); err != nil {
+	ofNew, stopNew := iter.Pull2(s.new.List(ctx))
+	defer stopNew()
+	ofOld, stopOld := iter.Pull2(s.old.List(ctx))
+	defer stopOld()
+	n, failedNew, moreNew := ofNew()
+	o, failedOld, moreOld := ofOld()
+	for moreNew || moreOld {
+		if err := cmp.Or(failedNew, failedOld); err != nil {
 			return err
 		}
-		var failed error
-		if more && ofNew.Key == ofOld.Key {
-			failed = s.pass(ctx, ofNew, true, found)
-			ofNew, err, more = next()
-		} else {
-			failed = found(leftover{key: ofOld.Key, inOld: true})
+		l := leftover{key: n.Key}
+		l.inNew = moreNew && (!moreOld || n.Key <= o.Key)
+		l.inOld = moreOld && (!moreNew || o.Key <= n.Key)
+		if !l.inNew {
+			l.key = o.Key
 		}
-		if failed != nil {
-			return failed
+		if !l.inNew || n.Size == markerSize {
+			if err := found(l); err != nil {
+				return err
+			}
+		}
+		if l.inNew {
+			n, failedNew, moreNew = ofNew()
+		}
+		if l.inOld {
+			o, failedOld, moreOld = ofOld()
 		}
 	}
-	return passMarkers("", true)
-}
-
-// pass calls found if an entry of the new store is a marker.
-func (s *stores) pass(ctx context.Context, e storage.ListEntry, inOld bool, found func(leftover) error) error {
-	if e.Size != markerSize {
-		return nil
-	}
-	p, err := s.look(ctx, e.Key)
-	if err != nil || p.hasObject() {
-		return err
-	}
-	return found(leftover{p, e.Key, inOld})
+	return nil
 }

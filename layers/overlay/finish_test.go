@@ -85,13 +85,13 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 			}
 			for range 3 {
 				all.Go(func() {
-					if _, err := overlay.Finish(t.Context(), b); err != nil {
+					if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
 						t.Error(err)
 					}
 				})
 			}
 			all.Wait()
-			report, err := overlay.Finish(t.Context(), b)
+			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
 			markers, err := overlay.RemoveMarkers(t.Context(), b)
 			require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 		{"removing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"old", ""}},
 		{"removing an object of both", "new", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"new", ""}},
 		{"moving", "", func(ctx context.Context, b storage.Bucket) error {
-			_, err := overlay.Finish(ctx, b)
+			_, err := overlay.Finish(ctx, b, overlay.FinishConfig{})
 			return err
 		}, []string{"old"}},
 		{"replacing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error {
@@ -189,7 +189,7 @@ func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 					after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), overlay.Config{})))
 					seen := content(t, after)
 					require.Contains(t, row.may, seen["a"], "killed at call %d", from)
-					_, err = overlay.Finish(t.Context(), after)
+					_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{})
 					require.NoError(t, err)
 					require.Equal(t, seen, content(t, after))
 					for key, text := range content(t, engine.New(newDriver)) {

@@ -19,7 +19,9 @@ type position struct {
 	After            string // what came last, or ""
 }
 
-// List merges a page of each store. Where both have a key, the new store's entry counts.
+// List merges a page of each store. Where both have a key, the new store's entry counts. The page of the
+// old store comes first: an object that moves meanwhile is in one of them. So is one whose removal was
+// under way before, and ends meanwhile.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -29,10 +31,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	m := merger{at: at, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
 	var err error
-	if m.ofNew, err = pageOf(ctx, d.stores.new, r, at, at.New, at.NewDone); err != nil {
+	if m.ofOld, err = pageOf(ctx, d.stores.old, r, at, at.Old, at.OldDone); err != nil {
 		return nil, err
 	}
-	if m.ofOld, err = pageOf(ctx, d.stores.old, r, at, at.Old, at.OldDone); err != nil {
+	if m.ofNew, err = pageOf(ctx, d.stores.new, r, at, at.New, at.NewDone); err != nil {
 		return nil, err
 	}
 	for i := range m.ofNew.Entries {
@@ -76,28 +78,41 @@ func pageOf(ctx context.Context, b storage.Bucket, r *driver.ListRequest, at pos
 // lookAhead is the number of possible markers that are looked at together.
 const lookAhead = 16
 
-// markers returns the kind of each entry that is a marker.
+// markers returns the kind of each entry that is a marker. It looks at those of a marker's size. An
+// object that has come in place of one since the listing is an entry like others.
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
-	var candidates []string
-	for _, e := range entries {
-		if !e.IsPrefix && e.Size == markerSize {
-			candidates = append(candidates, e.Key)
+	var candidates []*storage.ListEntry
+	for i := range entries {
+		if e := &entries[i]; !e.IsPrefix && e.Size == markerSize {
+			candidates = append(candidates, e)
 		}
 	}
-	places := make([]place, len(candidates))
+	kinds := make([]string, len(candidates))
 	err := parallel.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
-		places[i], err = s.look(ctx, candidates[i])
+		kinds[i], err = s.kindOf(ctx, candidates[i])
 		return err
 	})
-	kinds := map[string]string{}
-	for i, key := range candidates {
-		if kind := places[i].marker; kind != "" {
-			kinds[key] = kind
-		} else if places[i].attrs == nil { // a marker or an object that is gone
-			kinds[key] = copying
-		}
+	byKey := map[string]string{}
+	for i, e := range candidates {
+		byKey[e.Key] = kinds[i]
 	}
-	return kinds, err
+	return byKey, err
+}
+
+// kindOf returns the kind of a marker, or "" for an object, of which it sets the entry.
+func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
+	p, err := s.look(ctx, e.Key)
+	switch {
+	case err != nil || p.marker != "":
+		return p.marker, err
+	case p.attrs != nil:
+		e.Size, e.ETag, e.Revision, e.Modified = p.attrs.Size, p.attrs.ETag, p.attrs.Revision, p.attrs.Modified
+		return "", nil
+	}
+	if attrs, err := s.inOld(ctx, e.Key); attrs == nil { // the marker's end was that of a removal
+		return removed, err
+	}
+	return copying, nil
 }
 
 // A merger makes a page of two.

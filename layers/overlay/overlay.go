@@ -4,7 +4,7 @@
 //	old, err := storage.Open(ctx, "file:///srv/photos")
 //	layer, err := overlay.New(old, overlay.Config{})
 //	bucket, err := storage.Open(ctx, "s3://photos?region=eu-west-1", driver.WithLayer(layer))
-//	report, err := overlay.Finish(ctx, bucket)
+//	report, err := overlay.Finish(ctx, bucket, overlay.FinishConfig{})
 //
 // When Finish has ended, only the new store is needed.
 //

@@ -52,96 +52,117 @@ func (s *stores) isOld(revision string) bool {
 	return is
 }
 
-// oldCondition returns the condition of a read for the old store. It fails if no object there can
+// oldCondition returns the condition of a read for the old store, or nil. It fails if no object there can
 // meet it.
-func (s *stores) oldCondition(c storage.Condition) ([]storage.Condition, error) {
-	revision, isOld := s.cutOld(c.Revision)
-	switch {
-	case isOld:
-		return []storage.Condition{{Revision: revision}}, nil
-	case c.Revision != "":
+func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storage.ReadOption, error) {
+	if revision, isOld := s.cutOld(r.Condition.Revision); isOld {
+		return storage.IfRevision(revision), nil
+	}
+	if r.Condition.Revision != "" {
+		attrs, err := s.inOld(ctx, r.Key)
+		if attrs == nil {
+			return nil, cmp.Or[error](err, storage.ObjectNotFound)
+		}
 		return nil, storage.PreconditionFailed
 	}
-	if revision, isOld = s.cutOld(c.NotRevision); isOld {
-		return []storage.Condition{{NotRevision: revision}}, nil
+	if revision, isOld := s.cutOld(r.Condition.NotRevision); isOld {
+		return storage.IfRevisionNot(revision), nil
 	}
 	return nil, nil
 }
 
-// forNew returns a request for the new store. A revision of the old store is never one there.
-func (s *stores) forNew(r *driver.GetRequest) (own *driver.GetRequest, oldOnly bool) {
-	if s.isOld(r.Condition.Revision) {
-		return r, true
-	}
-	if s.isOld(r.Condition.NotRevision) {
-		copied := *r
-		copied.Condition = storage.Condition{}
-		return &copied, false
-	}
-	return r, false
+// What a read found. Head has no body.
+type found struct {
+	attrs *storage.Attrs
+	body  io.ReadCloser
 }
 
-// Get reads from the new store, and else from the old one. An object that is in neither is looked for
-// in the new store again: it may have been written there before it was removed from the old one.
+// Get reads from the new store, and else from the old one.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	attrs, body, err := d.stores.getNew(ctx, r)
+	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
+		attrs, body, err := d.Driver.Get(ctx, own)
+		return found{attrs, body}, err
+	}, func() (found, error) {
+		if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
+			if _, err := d.stores.copyOld(ctx, r.Key, false); err == nil {
+				return found{}, storage.ObjectNotFound // the new store has it now
+			}
+		}
+		return d.stores.getOld(ctx, r)
+	})
+	return f.attrs, f.body, err
+}
+
+// Head is Get without a body.
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
+		attrs, err := d.Driver.Head(ctx, own)
+		return found{attrs: attrs}, err
+	}, func() (found, error) { return d.stores.headOld(ctx, r) })
+	return f.attrs, err
+}
+
+// read looks in the new store, and then in the old one. An object that is in neither is looked for in
+// the new store again: it may have been written there before it was removed from the old one.
+func (s *stores) read(ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error), ofOld func() (found, error)) (found, error) {
+	f, err := s.readNew(ctx, r, ofNew)
 	if !errors.Is(err, errLookInOld) {
-		return attrs, body, err
+		return f, err
 	}
-	if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
-		if _, err := d.stores.copyOld(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
-			return nil, nil, err
-		}
-		if attrs, body, err = d.stores.getNew(ctx, r); !errors.Is(err, errLookInOld) {
-			return attrs, body, err
-		}
-	}
-	reader, err := d.stores.getOld(ctx, r)
+	f, err = ofOld()
 	if err != nil && lacks(err) {
-		if attrs, body, err = d.stores.getNew(ctx, r); !errors.Is(err, errLookInOld) {
-			return attrs, body, err
+		if f, err = s.readNew(ctx, r, ofNew); errors.Is(err, errLookInOld) {
+			err = storage.ObjectNotFound
 		}
-		return nil, nil, storage.ObjectNotFound
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return d.stores.fromOld(reader.Attrs()), reader, nil
+	return f, err
 }
 
 // errLookInOld says that the new store has no object, and hides none of the old store.
 var errLookInOld = errors.New("look in the old store")
 
-func (s *stores) getNew(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	own, oldOnly := s.forNew(r)
-	if oldOnly {
-		return nil, nil, s.judge(ctx, r.Key, nil)
+// readNew reads from the new store. If a marker may have been the reason for a failure, and an object has
+// come in its place, it reads again. A revision of the old store is never one there.
+func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error)) (found, error) {
+	own, oldOnly := r, s.isOld(r.Condition.Revision)
+	if s.isOld(r.Condition.NotRevision) {
+		copied := *r
+		copied.Condition = storage.Condition{}
+		own = &copied
 	}
-	attrs, body, err := s.driver.Get(ctx, own)
-	switch {
-	case err == nil && markerOf(attrs) == "":
-		return attrs, body, nil
-	case err == nil:
-		_ = body.Close()
-	case errors.Is(err, storage.ObjectNotFound):
-		return nil, nil, errLookInOld
-	case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):
-		return nil, nil, err
+	for again := oldOnly; ; again = true {
+		f, err := found{}, error(storage.PreconditionFailed)
+		if !oldOnly {
+			f, err = get(own)
+		}
+		switch {
+		case err == nil && markerOf(f.attrs) == "":
+			return f, nil
+		case err == nil:
+			if f.body != nil {
+				_ = f.body.Close()
+			}
+			return found{}, place{marker: markerOf(f.attrs)}.lacks()
+		case errors.Is(err, storage.ObjectNotFound):
+			return found{}, errLookInOld
+		case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):
+			return found{}, err
+		}
+		p, failed := s.look(ctx, r.Key)
+		switch {
+		case failed != nil:
+			return found{}, failed
+		case !p.hasObject():
+			return found{}, p.lacks()
+		case again:
+			return found{}, err
+		}
 	}
-	return nil, nil, s.judge(ctx, r.Key, err)
 }
 
-// judge returns the error of a read that a marker may have caused: err if it is of an object.
-func (s *stores) judge(ctx context.Context, key string, err error) error {
-	p, failed := s.look(ctx, key)
-	switch {
-	case failed != nil:
-		return failed
-	case p.hasObject() && err == nil: // an object has come in place of the marker, or of one in the old store
-		return storage.PreconditionFailed
-	case p.hasObject():
-		return err
-	case p.marker == removed:
+// lacks returns the error of a read of a place without an object.
+func (p place) lacks() error {
+	if p.marker == removed {
 		return storage.ObjectNotFound
 	}
 	return errLookInOld
@@ -166,17 +187,14 @@ func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) 
 	return attrs, err
 }
 
-func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (*storage.Reader, error) {
-	conditions, err := s.oldCondition(r.Condition)
+func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (found, error) {
+	condition, err := s.oldCondition(ctx, r)
 	if err != nil {
-		if attrs, failed := s.inOld(ctx, r.Key); attrs == nil {
-			err = cmp.Or[error](failed, storage.ObjectNotFound)
-		}
-		return nil, err
+		return found{}, err
 	}
 	var opts []storage.DownloadOption
-	for _, c := range conditions {
-		opts = append(opts, readCondition(c))
+	if condition != nil {
+		opts = append(opts, condition)
 	}
 	switch {
 	case r.Suffix > 0:
@@ -184,67 +202,27 @@ func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (*storage.Rea
 	case r.Offset > 0 || r.Length >= 0:
 		opts = append(opts, storage.WithRange(r.Offset, r.Length))
 	}
-	return s.old.Download(ctx, r.Key, opts...)
-}
-
-func readCondition(c storage.Condition) storage.ReadOption {
-	if c.Revision != "" {
-		return storage.IfRevision(c.Revision)
-	}
-	return storage.IfRevisionNot(c.NotRevision)
-}
-
-// Head is Get without a body.
-func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	attrs, err := d.stores.headNew(ctx, r)
-	if !errors.Is(err, errLookInOld) {
-		return attrs, err
-	}
-	attrs, err = d.stores.headOld(ctx, r)
-	if err != nil && lacks(err) {
-		if attrs, err = d.stores.headNew(ctx, r); errors.Is(err, errLookInOld) {
-			err = storage.ObjectNotFound
-		}
-	}
-	return attrs, err
-}
-
-func (s *stores) headNew(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	own, oldOnly := s.forNew(r)
-	if oldOnly {
-		return nil, s.judge(ctx, r.Key, nil)
-	}
-	attrs, err := s.driver.Head(ctx, own)
-	switch {
-	case err == nil && markerOf(attrs) == "":
-		return attrs, nil
-	case err == nil && markerOf(attrs) == removed:
-		return nil, storage.ObjectNotFound
-	case err == nil, errors.Is(err, storage.ObjectNotFound):
-		return nil, errLookInOld
-	case errors.Is(err, storage.PreconditionFailed):
-		return nil, s.judge(ctx, r.Key, err)
-	}
-	return nil, err
-}
-
-func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	conditions, err := s.oldCondition(r.Condition)
+	reader, err := s.old.Download(ctx, r.Key, opts...)
 	if err != nil {
-		if attrs, failed := s.inOld(ctx, r.Key); attrs == nil {
-			err = cmp.Or[error](failed, storage.ObjectNotFound)
-		}
-		return nil, err
+		return found{}, err
+	}
+	return found{s.fromOld(reader.Attrs()), reader}, nil
+}
+
+func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (found, error) {
+	condition, err := s.oldCondition(ctx, r)
+	if err != nil {
+		return found{}, err
 	}
 	var opts []storage.AttrsOption
-	for _, c := range conditions {
-		opts = append(opts, readCondition(c))
+	if condition != nil {
+		opts = append(opts, condition)
 	}
 	attrs, err := s.old.Attrs(ctx, r.Key, opts...)
 	if err != nil {
-		return nil, err
+		return found{}, err
 	}
-	return s.fromOld(attrs), nil
+	return found{attrs: s.fromOld(attrs)}, nil
 }
 
 // Tags are those of the store that has the object.
@@ -283,39 +261,39 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if err := storage.SetTags(ctx, d.stores.old, r.Key, r.Tags); err != nil {
 		return err
 	}
-	for {
-		p, err := d.stores.look(ctx, r.Key)
-		switch {
-		case err != nil:
-			return err
-		case p.hasObject():
-			return d.Driver.SetTags(ctx, r)
-		case p.marker != copying:
-			return nil
-		}
-		own, err := d.stores.putMarker(ctx, r.Key, copying, p.condition())
-		if err == nil {
-			return d.stores.endMarker(ctx, r.Key, own)
-		}
-		if !errors.Is(err, storage.PreconditionFailed) {
-			return err
-		}
+	p, err = d.stores.look(ctx, r.Key)
+	switch {
+	case err != nil:
+		return err
+	case p.hasObject():
+		return d.Driver.SetTags(ctx, r)
+	case p.marker != copying:
+		return nil
 	}
+	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
+	switch {
+	case errors.Is(err, storage.PreconditionFailed):
+		return errBusy
+	case err != nil:
+		return err
+	}
+	return d.stores.endMarker(ctx, r.Key, p)
 }
 
-// Sign signs a request for the store that has the object; an upload goes to the new one.
+// Sign signs a request for the new store. It sees to it that a read finds an object there, and no
+// marker.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)
 	}
-	p, err := d.stores.look(ctx, r.Key)
-	if err != nil {
-		return nil, err
-	}
-	if p.attrs == nil || p.marker == copying {
-		if _, err := d.stores.copyOld(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+	for range removeAttempts {
+		_, err := d.stores.copyOld(ctx, r.Key, true)
+		switch {
+		case err == nil || errors.Is(err, storage.ObjectNotFound):
+			return d.Driver.Sign(ctx, r)
+		case !errors.Is(err, errAgain):
 			return nil, err
 		}
 	}
-	return d.Driver.Sign(ctx, r)
+	return nil, errBusy
 }

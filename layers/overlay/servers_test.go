@@ -83,12 +83,12 @@ func TestABucketMovesTwiceBelowItsWriters(t *testing.T) {
 			})
 		}
 		all.Go(func() {
-			if _, err := overlay.Finish(t.Context(), b); err != nil {
+			if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
 				t.Error(err)
 			}
 		})
 		all.Wait()
-		report, err := overlay.Finish(t.Context(), b)
+		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err)
 		require.Zero(t, report.Left)
 		markers, err := overlay.RemoveMarkers(t.Context(), b)

@@ -9,7 +9,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// writeCondition returns the condition in the new store that stands for one in both.
+// writeCondition returns the condition in the new store that stands for one in both. For a revision of
+// the old store, that is the revision of a marker. The absence of an object would not do: it holds also
+// after the object was copied and removed.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.cutOld(c.Revision)
 	if !c.Absent && !isOld {
@@ -19,9 +21,7 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	switch {
 	case err != nil:
 		return c, err
-	case p.hasObject():
-		return c, storage.PreconditionFailed
-	case p.marker == removed && isOld:
+	case p.hasObject(), p.marker == removed && isOld:
 		return c, storage.PreconditionFailed
 	case p.marker == removed:
 		return p.condition(), nil
@@ -32,49 +32,74 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return c, err
 	case attrs == nil && c.Absent:
 		return p.condition(), nil
-	case attrs == nil:
+	case attrs == nil, c.Absent, attrs.Revision != revision:
 		return c, storage.PreconditionFailed
-	case c.Absent, attrs.Revision != revision:
-		return c, storage.PreconditionFailed
+	case p.attrs != nil:
+		return p.condition(), nil
+	}
+	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, storage.PreconditionFailed) {
+		return c, errBusy
+	}
+	if err != nil {
+		return c, err
+	}
+	if attrs, err = s.inOld(ctx, key); err == nil && (attrs == nil || attrs.Revision != revision) {
+		err = storage.PreconditionFailed
+	}
+	if err != nil {
+		return c, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
 	return p.condition(), nil
 }
 
-// with sets a condition until the returned function is called.
-func with(condition *storage.Condition, c storage.Condition) (restore func()) {
-	was := *condition
-	*condition = c
-	return func() { *condition = was }
+// write makes a write with the condition that stands for one in both stores. If a marker that came or
+// went meanwhile has refused it, the core writes again.
+func (s *stores) write(ctx context.Context, key string, condition *storage.Condition, do func() error) error {
+	given := *condition
+	c, err := s.writeCondition(ctx, key, given)
+	if err != nil {
+		return err
+	}
+	defer func() { *condition = given }()
+	*condition = c // in no copy of the request, whose checksum is known when the body has ended
+	err = do()
+	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.isOld(given.Revision) {
+		return err
+	}
+	if _, refused := s.writeCondition(ctx, key, given); refused != nil {
+		return refused
+	}
+	return errBusy
 }
 
+// errBusy says that others have changed the place of the object, and that the call may be repeated.
+var errBusy = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others")}
+
 // Put stores the object in the new store.
-func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	c, err := d.stores.writeCondition(ctx, r.Key, r.Condition)
-	if err != nil {
-		return nil, err
-	}
-	defer with(&r.Condition, c)() // no copy of r: its checksum is known when the body has ended
-	return d.Driver.Put(ctx, r)
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
+	err = d.stores.write(ctx, r.Key, &r.Condition, func() (err error) {
+		attrs, err = d.Driver.Put(ctx, r)
+		return err
+	})
+	return attrs, err
 }
 
 // BeginParts begins an upload in the new store.
-func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	c, err := d.stores.writeCondition(ctx, r.Key, r.Condition)
-	if err != nil {
-		return "", err
-	}
-	defer with(&r.Condition, c)()
-	return d.Driver.BeginParts(ctx, r)
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (upload string, err error) {
+	err = d.stores.write(ctx, r.Key, &r.Condition, func() (err error) {
+		upload, err = d.Driver.BeginParts(ctx, r)
+		return err
+	})
+	return upload, err
 }
 
 // CompleteParts makes the object in the new store.
-func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	c, err := d.stores.writeCondition(ctx, r.Put.Key, r.Put.Condition)
-	if err != nil {
-		return nil, err
-	}
-	defer with(&r.Put.Condition, c)()
-	return d.Driver.CompleteParts(ctx, r)
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
+	err = d.stores.write(ctx, r.Put.Key, &r.Put.Condition, func() (err error) {
+		attrs, err = d.Driver.CompleteParts(ctx, r)
+		return err
+	})
+	return attrs, err
 }
 
 // removeAttempts bounds how often a removal begins again because others write meanwhile.
@@ -90,47 +115,48 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 			return err
 		}
 	}
-	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("others wrote the object again and again")}
+	return errBusy
 }
 
 // errAgain says that another writer came first.
 var errAgain = errors.New("look again")
 
+// deleteOnce looks in the old store first: what it does not have comes there no more, and then the new
+// store decides.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
-	p, err := s.look(ctx, r.Key)
-	if err != nil {
-		return err
-	}
 	attrs, err := s.inOld(ctx, r.Key)
 	if err != nil {
 		return err
 	}
-	inOld := attrs != nil
+	p, err := s.look(ctx, r.Key)
+	if err != nil {
+		return err
+	}
 	revision, isOld := s.cutOld(r.Condition.Revision)
+	conditional := r.Condition.Revision != ""
 	switch {
-	case p.hasObject() && isOld:
-		return storage.PreconditionFailed
-	case p.hasObject() && inOld:
-		if err := s.checkRevision(p, r.Condition); err != nil {
-			return err
-		}
-		if err := s.old.Remove(ctx, r.Key); err != nil {
-			return err
-		}
-		return s.driver.Delete(ctx, r)
+	case p.hasObject() && conditional && r.Condition.Revision != p.attrs.Revision:
+		return storage.PreconditionFailed // before anything is removed
 	case p.hasObject():
+		if attrs != nil {
+			if err := s.old.Remove(ctx, r.Key); err != nil {
+				return err
+			}
+		}
 		return s.driver.Delete(ctx, r)
 	case p.marker == removed: // by a process that was killed
 		return s.endRemoval(ctx, r.Key, p)
-	case !inOld && p.marker == "":
+	case attrs == nil && p.marker == "":
 		return nil
-	case !inOld:
+	case attrs == nil:
 		return s.endMarker(ctx, r.Key, p)
-	case r.Condition.Revision != "" && (!isOld || revision != attrs.Revision):
+	case conditional && (!isOld || revision != attrs.Revision):
+		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // it was removed before the look at the new store
+			return cmp.Or(err, errAgain)
+		}
 		return storage.PreconditionFailed
-	}
-	if s.desc.Features&storage.ConditionalRemove == 0 { // a marker could not be removed safely
-		if _, err := s.copyOld(ctx, r.Key); err != nil {
+	case s.desc.Features&storage.ConditionalRemove == 0: // a marker could not be removed safely
+		if _, err := s.copyOld(ctx, r.Key, true); err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return err
 		}
 		return errAgain
@@ -138,34 +164,36 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	return s.removeOld(ctx, r.Key, p)
 }
 
-// checkRevision refuses a removal whose condition does not hold before anything is removed.
-func (s *stores) checkRevision(p place, c storage.Condition) error {
-	if c.Revision != "" && c.Revision != p.attrs.Revision {
-		return storage.PreconditionFailed
-	}
-	return nil
-}
-
-// removeOld removes an object that only the old store has. The marker stops copies that are under
-// way.
+// removeOld removes an object that only the old store has. The marker stops copies that are under way.
 func (s *stores) removeOld(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
-	if errors.Is(err, storage.PreconditionFailed) {
+	switch {
+	case errors.Is(err, storage.PreconditionFailed):
 		return errAgain
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return s.endRemoval(ctx, key, p)
 }
 
-// endRemoval removes the object that a marker hides, and then the marker.
+// endRemoval removes the object that a marker hides, and then the marker. If the old store refuses, the
+// object is seen again. After another failure it stays hidden, because readers have missed it:
+// the next removal or [Finish] ends it.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
-	if err := s.old.Remove(ctx, key); err != nil {
+	err := s.old.Remove(ctx, key)
+	switch storage.CodeOf(err) {
+	case "":
+		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
+		return nil
+	case storage.PermissionDenied, storage.Unauthenticated, storage.Locked, storage.Unsupported, storage.InvalidArgument:
 		return errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
-	return nil
+	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: isRetryable(err), Err: err}
+}
+
+func isRetryable(err error) bool {
+	var e *storage.Error
+	return errors.As(err, &e) && e.Retryable
 }
 
 // DeleteBatch removes one object after the other.
@@ -178,8 +206,9 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, requests []driver.Delete
 }
 
 // copyOld copies an object of the old store, and returns its attributes. They are nil if the new store
-// has an object, or somebody else copies, writes or removes it now.
-func (s *stores) copyOld(ctx context.Context, key string) (*storage.Attrs, error) {
+// has an object already. ObjectNotFound: no store has one, and what a killed process left is ended.
+// errAgain: others copy, write or remove it now. Without takeOver, a marker of a copy means that, too.
+func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	p, err := s.look(ctx, key)
 	switch {
 	case err != nil:
@@ -187,24 +216,34 @@ func (s *stores) copyOld(ctx context.Context, key string) (*storage.Attrs, error
 	case p.hasObject():
 		return nil, nil
 	case p.marker == removed:
-		return nil, storage.ObjectNotFound
+		return nil, cmp.Or[error](s.endRemoval(ctx, key, p), storage.ObjectNotFound)
 	}
-	if attrs, err := s.inOld(ctx, key); attrs == nil {
-		return nil, cmp.Or[error](err, storage.ObjectNotFound)
+	attrs, err := s.inOld(ctx, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case attrs == nil && p.attrs != nil:
+		return nil, cmp.Or[error](s.endMarker(ctx, key, p), storage.ObjectNotFound)
+	case attrs == nil:
+		return nil, storage.ObjectNotFound
+	case p.marker == copying && !takeOver:
+		return nil, errAgain
 	}
 	p, err = s.putMarker(ctx, key, copying, p.condition())
-	if errors.Is(err, storage.PreconditionFailed) { // another copy, a write or a removal came first
-		return nil, nil
+	if errors.Is(err, storage.PreconditionFailed) {
+		return nil, errAgain
 	}
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := storage.Copy(ctx, s.new, key, s.old, key, storage.IfRevision(s.public(p.attrs.Revision)))
-	switch {
-	case err == nil:
+	attrs, err = storage.Copy(ctx, s.new, key, s.old, key, storage.IfRevision(s.public(p.attrs.Revision)))
+	switch storage.CodeOf(err) {
+	case "":
 		return attrs, nil
-	case errors.Is(err, storage.PreconditionFailed):
-		return nil, nil
+	case storage.PreconditionFailed:
+		return nil, errAgain
+	case storage.ObjectNotFound, storage.Changed: // somebody removes it, or sets its tags
+		err = errAgain
 	}
 	return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 }

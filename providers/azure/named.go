@@ -1,6 +1,8 @@
 package azure
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -29,7 +31,7 @@ func (s *settings) useNamed(name named.Credentials) error {
 	case client != "" && azureHost(host):
 		s.token, err = orNil(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)}))
 	default:
-		return noneNamed(name)
+		return s.noneFor(name)
 	}
 	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
 		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
@@ -37,8 +39,21 @@ func (s *settings) useNamed(name named.Credentials) error {
 	return err
 }
 
+// noneFor is noneNamed, and names the account of credentials that are there for another one.
+func (s *settings) noneFor(name named.Credentials) error {
+	e := noneNamed(name)
+	account := name.Get("AZURE_STORAGE_ACCOUNT")
+	if from, err := parseConnectionString(name.Get("AZURE_STORAGE_CONNECTION_STRING")); err == nil {
+		account = cmp.Or(from.name, account)
+	}
+	if account != "" && account != s.name {
+		e.Err = fmt.Errorf("the credentials named %s are for the account %s, not for %s", name, account, s.name)
+	}
+	return e
+}
+
 // noneNamed says that no variables have credentials of the account with this name.
-func noneNamed(name named.Credentials) error {
+func noneNamed(name named.Credentials) *storage.Error {
 	return name.Missing(name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
 		name.Variable("AZURE_STORAGE_ACCOUNT")+" with "+name.Variable("AZURE_STORAGE_KEY")+" or "+name.Variable("AZURE_STORAGE_SAS_TOKEN"),
 		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity")

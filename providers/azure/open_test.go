@@ -272,10 +272,13 @@ func TestNamedCredentialsThatNothingHas(t *testing.T) {
 			row.config.Bucket, row.config.Credentials = "photos", "old-store"
 			_, err := Open(t.Context(), row.config)
 			require.ErrorIs(t, err, storage.Unauthenticated)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
 			if !strings.Contains(name, "certificate") {
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
 				require.Equal(t, says, e.Hint)
+			}
+			if name == "those of another account" {
+				require.EqualError(t, e.Err, "the credentials named old-store are for the account acme, not for other")
 			}
 		})
 	}

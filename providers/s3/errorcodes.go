@@ -60,8 +60,8 @@ var errorMeanings = sdkerror.Table{
 		// ObjectLockedByBucketPolicy: R2
 		{Code: storage.Locked}: "ObjectLocked ObjectLockedByBucketPolicy",
 		{Code: storage.Unsupported, Hint: "the bucket's object lock or versioning does not allow this"}: "InvalidBucketState",
-		// Unauthorized: R2
-		{Code: storage.Unauthenticated, Hint: "the store does not know the access key: it may be for another service or endpoint"}: "InvalidAccessKeyId InvalidSecurity Unauthorized",
+		// Unauthorized: R2; XAdminUserNotFound: versitygw, with the status 404
+		{Code: storage.Unauthenticated, Hint: "the store does not know the access key: it may be for another service or endpoint"}: "InvalidAccessKeyId InvalidSecurity Unauthorized XAdminUserNotFound",
 		{Code: storage.Unauthenticated, Hint: "the secret key does not match the access key, or a proxy changed the request"}:      "SignatureDoesNotMatch",
 		// ExpiredRequest: R2
 		{Code: storage.Unauthenticated, Hint: "the signature has expired: check the clock of this machine, and sign the URL again"}: "ExpiredRequest",

@@ -200,7 +200,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	if statusOf(err) != http.StatusNotFound {
 		return e
 	}
-	if isKMSError(err) {
+	if isKMSError(err) || e.Code == storage.Unauthenticated {
 		return e
 	}
 	switch code, _ := codeAndMessage(err); code {

@@ -28,6 +28,7 @@ func TestErrorCodes(t *testing.T) {
 	}{
 		{name: "AccessDenied", reply: failing(403, "AccessDenied", ""), code: storage.PermissionDenied, hint: "may not"},
 		{name: "a key made for another service", reply: failing(403, "InvalidAccessKeyId", ""), code: storage.Unauthenticated, hint: "another service"},
+		{name: "a key that versitygw does not know", reply: failing(404, "XAdminUserNotFound", ""), code: storage.Unauthenticated, hint: "another service"},
 		{name: "a wrong secret", reply: failing(403, "SignatureDoesNotMatch", ""), code: storage.Unauthenticated, hint: "secret"},
 		{name: "an expired token", reply: failing(400, "ExpiredToken", ""), code: storage.Unauthenticated, hint: "token"},
 		{name: "a wrong clock, which the next attempt corrects", reply: failing(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},

@@ -14,7 +14,6 @@ const start = [
   ['Stores', 'stores'],
   ['Permissions', 'permissions'],
   ['Options and functions', 'options'],
-  ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
   ['Conditions', 'conditions'],
   ['Leases', 'lease'],
@@ -24,8 +23,7 @@ const start = [
   ['Signed URLs', 'signed-urls'],
   ['Files of users', 'files-of-users'],
   ['Jobs: copy, back up, expire', 'jobs'],
-  ['Troubleshooting', 'troubleshooting'],
-  ['FAQ', 'faq'],
+  ['Errors and troubleshooting', 'troubleshooting'],
   ['Observability', 'observability'],
 ];
 const tools = [

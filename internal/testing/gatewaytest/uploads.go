@@ -279,7 +279,7 @@ func (g *gateway) partBesideCompletion() {
 func (g *gateway) lostUploads() {
 	drv, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
-	if drv.Describe().Features&storage.ListedUploads == 0 {
+	if g.lacks.ListedUploads || drv.Describe().Features&storage.ListedUploads == 0 {
 		return
 	}
 	lose := func() (upload *string, part types.CompletedPart) {

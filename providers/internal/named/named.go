@@ -40,7 +40,7 @@ func (n Credentials) Variable(variable string) string {
 func (n Credentials) Get(variable string) string { return os.Getenv(n.Variable(variable)) }
 
 // Missing returns the error for a name that nothing has. It says where the credentials were looked for.
-func (n Credentials) Missing(places ...string) error {
+func (n Credentials) Missing(places ...string) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unauthenticated, Err: fmt.Errorf("there are no credentials named %s", n),
 		Hint: "set " + strings.Join(places, ", or "),

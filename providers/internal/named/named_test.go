@@ -38,5 +38,5 @@ func TestMissingCredentialsSayWhereTheyWereLookedFor(t *testing.T) {
 	err := Credentials("work").Missing("WORK_KEY", "WORK_FILE")
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "work")
-	require.Equal(t, "set WORK_KEY, or WORK_FILE", err.(*storage.Error).Hint)
+	require.Equal(t, "set WORK_KEY, or WORK_FILE", err.Hint)
 }

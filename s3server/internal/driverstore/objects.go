@@ -70,7 +70,7 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
-			if own == reservedName {
+			if hides(b, own) {
 				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
 			}
 			p.Metadata[own] = value
@@ -148,7 +148,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		o.Properties.Header.Set("Content-Type", naturalType(key))
 	}
 	for name, value := range a.Metadata {
-		if name != reservedName {
+		if !hides(b, name) {
 			o.Properties.Header[metadataName+name] = []string{value}
 		}
 	}
@@ -267,9 +267,17 @@ func changesOf(o *state.Object) (url.Values, error) {
 	return later, nil
 }
 
+// hides reports whether clients neither see nor set metadata of this name.
+func hides(b *driverBucket, name string) bool {
+	return name == reservedName || slices.Contains(b.description().HiddenMetadata, name)
+}
+
 // keepsETags reports whether the entity tags are those that this server computes. They must be
-// the same in a listing, for which each entry is read: that is only affordable on this machine.
-func (b *driverBucket) keepsETags() bool { return b.description().Local }
+// the same in a listing, for which each entry is read: that is only affordable on this machine. Without a
+// checksum of the driver, nothing tells that they are still those of the bytes.
+func (b *driverBucket) keepsETags() bool {
+	return b.description().Local && b.has(storage.StoredChecksums)
+}
 
 // etagOf returns the entity tag of an object that has none of ours: S3's own, or one that nobody
 // takes for an MD5.

@@ -57,8 +57,13 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 	name := partRecordName(u.ID, number)
 	defer s.keys.lock(name)() // so that the record is that of the part
 	begun := u.Object.Data.(*uploadRecord)
-	r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
-	stored, err := b.uploads.putPart(ctx, r, from)
+	var stored driver.Part
+	if begun.Staged {
+		stored, err = b.uploads.stage(ctx, u.ID, number, from)
+	} else {
+		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
+		stored, err = b.uploads.putPart(ctx, r, from)
+	}
 	switch code := storage.CodeOf(err); code {
 	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
 		if b.uploads.isLost(ctx, u) || code == storage.InvalidArgument {
@@ -109,6 +114,9 @@ func (s *Store) Parts(ctx context.Context, u *state.Upload, after, most int) (pa
 	}
 	var names []string
 	err = records.each(ctx, partsPrefix(u.ID), partRecordName(u.ID, after), func(name string) (bool, error) {
+		if isStaged(name) {
+			return true, nil
+		}
 		if more = len(names) == most; !more {
 			names = append(names, name)
 		}

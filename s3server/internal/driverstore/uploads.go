@@ -23,6 +23,7 @@ type uploadRecord struct {
 	Initiator  string
 	Upload     string // the driver's name
 	AnyOrder   bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
+	Staged     bool   `json:",omitempty"` // there is no upload of the driver until Complete
 	Properties storage.Properties
 	Tags       map[string]string `json:",omitempty"`
 	Retention  storage.Retention
@@ -42,8 +43,8 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
-	anyOrder := b.uploads.takesOpenUploads()
-	if b.has(driver.SequentialParts) && !anyOrder {
+	anyOrder, staged := b.uploads.takesOpenUploads(), b.uploads.stages()
+	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.ID, u.Initiated = rand.Text()+rand.Text(), s.now()
@@ -58,12 +59,14 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	r.AnyOrder = anyOrder
-	name, err := b.driver.BeginParts(ctx, r)
-	if err != nil {
-		return ErrorOf(err, u.Key)
+	name := ""
+	if !staged {
+		if name, err = b.driver.BeginParts(ctx, r); err != nil {
+			return ErrorOf(err, u.Key)
+		}
 	}
 	record := &uploadRecord{
-		Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
@@ -134,7 +137,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 // long. It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := m.bucket.now().Add(-staleupload.Idle)
-	if u.Initiated.After(limit) || u.AnyOrder || m.bucket.description().Provider == "s3" {
+	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
 		return false, nil
 	}
 	newest, err := r.newest(ctx, partsPrefix(id))
@@ -175,9 +178,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 		b.keepContent(kept, &w.Object, r.CRC32C)
 	}
 	r.Metadata[reservedName] = kept.Encode()
-	record := u.Object.Data.(*uploadRecord)
-	r.AnyOrder = record.AnyOrder
-	attrs, err := b.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
+	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil && (b.uploads.isCompleted(ctx, u) || b.uploads.isLost(ctx, u)) {
 		return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
 	}
@@ -215,7 +216,7 @@ func (m *driverUploads) isCompleted(ctx context.Context, u *state.Upload) bool {
 	if v.Object.Upload != u.ID {
 		return false
 	}
-	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Object.Data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.ID) == nil
+	return m.abort(ctx, u) == nil && m.dropUpload(ctx, u.ID) == nil
 }
 
 // dropUpload removes the records of an upload.
@@ -240,7 +241,7 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return err
 	}
-	if err := b.driver.AbortParts(ctx, b.naming().Escape(u.Key), u.Object.Data.(*uploadRecord).Upload); err != nil {
+	if err := b.uploads.abort(ctx, u); err != nil {
 		return ErrorOf(err, u.Key)
 	}
 	return ErrorOf(b.uploads.dropUpload(ctx, u.ID), u.Key)

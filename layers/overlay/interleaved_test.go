@@ -1,0 +1,478 @@
+package overlay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const (
+	folder = "folder/"
+	key    = folder + "a"
+)
+
+// An object is what one store would have of the key.
+type object struct {
+	text  string // "" if there is none
+	given bool   // nobody has written it since the operations began
+}
+
+// An action is an operation on the key, and what one store would answer.
+type action struct {
+	name  string
+	do    func(ctx context.Context, w *world, text string) string
+	apply func(was object, text string) (object, string)
+	// moves is set if it may move the object, so that its revision is another one.
+	moves bool
+	needs storage.Features
+}
+
+var actions = []action{
+	{
+		name: "put",
+		do: func(ctx context.Context, w *world, text string) string {
+			_, err := w.bucket.Upload(ctx, key, strings.NewReader(text))
+			return answer("ok", err)
+		},
+		apply: func(_ object, text string) (object, string) { return object{text: text}, "ok" },
+	},
+	{
+		name: "create",
+		do: func(ctx context.Context, w *world, text string) string {
+			_, err := w.bucket.Upload(ctx, key, strings.NewReader(text), storage.IfAbsent())
+			return answer("ok", err)
+		},
+		apply: func(was object, text string) (object, string) {
+			if was.text != "" {
+				return was, "refused"
+			}
+			return object{text: text}, "ok"
+		},
+	},
+	{
+		name: "replace",
+		do: func(ctx context.Context, w *world, text string) string {
+			_, err := w.bucket.Upload(ctx, key, strings.NewReader(text), storage.IfRevision(w.revision))
+			return answer("ok", err)
+		},
+		apply: func(was object, text string) (object, string) {
+			if !was.given || was.text == "" {
+				return was, "refused"
+			}
+			return object{text: text}, "ok"
+		},
+	},
+	{
+		name:  "remove",
+		do:    func(ctx context.Context, w *world, _ string) string { return answer("ok", w.bucket.Remove(ctx, key)) },
+		apply: func(object, string) (object, string) { return object{}, "ok" },
+		moves: true,
+	},
+	{
+		name: "remove one revision",
+		do: func(ctx context.Context, w *world, _ string) string {
+			return answer("ok", w.bucket.Remove(ctx, key, storage.IfRevision(w.revision)))
+		},
+		apply: func(was object, _ string) (object, string) {
+			if !was.given && was.text != "" {
+				return was, "refused"
+			}
+			return object{}, "ok"
+		},
+		needs: storage.ConditionalRemove,
+	},
+	{name: "read", do: reading(func(w *world) storage.Bucket { return w.bucket }), apply: shows},
+	{name: "read and copy", do: reading(func(w *world) storage.Bucket { return w.copying }), apply: shows, moves: true},
+	{name: "read a range", do: readRange, apply: func(was object, _ string) (object, string) {
+		if was.text == "" {
+			return was, "none"
+		}
+		return was, was.text[1:4]
+	}},
+	{name: "attributes", do: attributes, apply: showsSize},
+	{name: "list", do: listing(func(ctx context.Context, w *world) (*storage.Page, error) {
+		return storage.ListPage(ctx, w.bucket, "", storage.WithPrefix(folder))
+	}), apply: showsSize},
+	{name: "finish", do: func(ctx context.Context, w *world, _ string) string {
+		_, err := overlay.Finish(ctx, w.bucket, overlay.FinishConfig{Concurrency: 1})
+		return answer("ok", err)
+	}, apply: func(was object, _ string) (object, string) { return was, "ok" }, moves: true},
+}
+
+func shows(was object, _ string) (object, string) {
+	if was.text == "" {
+		return was, "none"
+	}
+	return was, was.text
+}
+
+func showsSize(was object, _ string) (object, string) {
+	if was.text == "" {
+		return was, "none"
+	}
+	return was, fmt.Sprint(len(was.text))
+}
+
+// answer returns what an operation ended with.
+func answer(result string, err error) string {
+	switch {
+	case errors.Is(err, errKilled):
+		return "killed"
+	case errors.Is(err, storage.PreconditionFailed):
+		return "refused"
+	case errors.Is(err, storage.ObjectNotFound):
+		return "none"
+	case err != nil:
+		return "error: " + err.Error()
+	}
+	return result
+}
+
+func reading(of func(w *world) storage.Bucket) func(context.Context, *world, string) string {
+	return func(ctx context.Context, w *world, _ string) string {
+		r, err := of(w).Download(ctx, key)
+		if err != nil {
+			return answer("", err)
+		}
+		data, err := io.ReadAll(r)
+		return answer(string(data), errors.Join(err, r.Close()))
+	}
+}
+
+func readRange(ctx context.Context, w *world, _ string) string {
+	r, err := w.bucket.Download(ctx, key, storage.WithRange(1, 3))
+	if err != nil {
+		return answer("", err)
+	}
+	data, err := io.ReadAll(r)
+	return answer(string(data), errors.Join(err, r.Close()))
+}
+
+func attributes(ctx context.Context, w *world, _ string) string {
+	attrs, err := w.bucket.Attrs(ctx, key)
+	if err != nil {
+		return answer("", err)
+	}
+	return fmt.Sprint(attrs.Size)
+}
+
+func listing(list func(context.Context, *world) (*storage.Page, error)) func(context.Context, *world, string) string {
+	return func(ctx context.Context, w *world, _ string) string {
+		page, err := list(ctx, w)
+		switch {
+		case err != nil:
+			return answer("", err)
+		case len(page.Entries) == 0:
+			return "none"
+		case len(page.Entries) > 1:
+			return fmt.Sprint("the key twice: ", page.Entries)
+		}
+		return fmt.Sprint(page.Entries[0].Size)
+	}
+}
+
+// A world is two stores in memory with the overlay, in which one operation is held at a call of a
+// store while another one runs.
+type world struct {
+	oldDriver, newDriver driver.Driver
+	bucket, copying      storage.Bucket
+	revision             string
+	clock                int
+	history              []event
+}
+
+// An event is an operation of the history, with the times of its beginning and end.
+type event struct {
+	action     action
+	text       string
+	begin, end int
+	result     string
+	moved      bool // beside it was another one that may move the object
+}
+
+// A hold is what happens in the middle of an operation.
+type hold struct {
+	at     int          // the call of a store, counted from 1
+	then   func()       // runs before that call, or nil
+	killed bool         // that call and all later ones fail
+	taken  bool         // that call has its effect
+	calls  atomic.Int64 // so far
+}
+
+type holdName struct{}
+
+// layer lets the hold of a call's operation happen.
+func (w *world) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		h, ok := ctx.Value(holdName{}).(*hold)
+		if !ok {
+			return next(ctx)
+		}
+		n := int(h.calls.Add(1))
+		if n == h.at && h.then != nil {
+			h.then()
+		}
+		if !h.killed || n < h.at {
+			return next(ctx)
+		}
+		if n == h.at && h.taken {
+			_ = next(ctx)
+		}
+		return errKilled
+	})
+}
+
+// textOf returns a text that has the size of a marker, and is never one.
+func textOf(name string) string { return (name + strings.Repeat(".", 72))[:72] }
+
+// A start is what the stores have at first.
+type start struct {
+	name         string
+	inOld, inNew bool
+	marker       string // which a killed process has left in the new store, or ""
+}
+
+var starts = []start{
+	{name: "in the old store", inOld: true},
+	{name: "in both", inOld: true, inNew: true},
+	{name: "in the new store", inNew: true},
+	{name: "in none"},
+	{name: "in the old store, with a marker of a copy", inOld: true, marker: "copying"},
+	{name: "in none, with a marker of a copy", marker: "copying"},
+	{name: "in the old store, with a marker of a removal", inOld: true, marker: "removed"},
+	{name: "in none, with a marker of a removal", marker: "removed"},
+}
+
+func newWorld(t *testing.T, s start, features storage.Features) (*world, object) {
+	t.Helper()
+	w := &world{
+		oldDriver: memstore.NewDriver(memstore.Config{}),
+		newDriver: lacking{memstore.NewDriver(memstore.Config{}), features},
+	}
+	soon := storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
+	open := func(c overlay.Config) storage.Bucket {
+		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), soon)
+		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), soon)
+	}
+	gone := put(t, engine.New(w.newDriver), key, "gone")
+	require.NoError(t, engine.New(w.newDriver).Remove(t.Context(), key))
+	w.bucket, w.copying = open(overlay.Config{}), open(overlay.Config{CopyOnRead: true})
+	had := object{given: true}
+	if s.inOld {
+		had.text = textOf("old")
+		put(t, engine.New(w.oldDriver), key, had.text)
+	}
+	if s.inNew {
+		had.text = textOf("new")
+		put(t, engine.New(w.newDriver), key, had.text)
+	}
+	if s.marker != "" {
+		_, err := w.newDriver.Put(t.Context(), &driver.PutRequest{
+			Key: key, Body: strings.NewReader(textOf("marker")), Size: 72,
+			Properties: storage.Properties{Metadata: map[string]string{"omnibucketoverlay": s.marker}},
+		})
+		require.NoError(t, err)
+	}
+	attrs, err := w.bucket.Attrs(t.Context(), key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		had.text, err = "", nil
+		attrs = gone
+	}
+	require.NoError(t, err)
+	w.revision = attrs.Revision
+	return w, had
+}
+
+func find(name string) action {
+	return actions[slices.IndexFunc(actions, func(a action) bool { return a.name == name })]
+}
+
+// run runs an action with a hold, and reports whether it came to it.
+func (w *world) run(t *testing.T, a action, h *hold) (held bool) {
+	n := len(w.history)
+	e := event{action: a, text: textOf(fmt.Sprint(a.name, " ", n)), begin: w.clock}
+	w.history = append(w.history, e)
+	w.clock++
+	e.result = a.do(context.WithValue(t.Context(), holdName{}, h), w, e.text)
+	e.end = w.clock
+	w.clock++
+	w.history[n] = e
+	return h.at > 0 && int(h.calls.Load()) >= h.at
+}
+
+// linearizable reports whether the operations could have happened one after the other, each between
+// its beginning and its end, in one store that has the object.
+func linearizable(had object, open []event) bool {
+	if len(open) == 0 {
+		return true
+	}
+	first := slices.MinFunc(open, func(a, b event) int { return a.end - b.end }).end
+	for i, e := range open {
+		if e.begin > first {
+			continue // another one ended before
+		}
+		rest := slices.Delete(slices.Clone(open), i, i+1)
+		now, want := e.action.apply(had, e.text)
+		switch {
+		case e.result == want && linearizable(now, rest):
+			return true
+		case e.result == "killed" && (linearizable(now, rest) || linearizable(had, rest)):
+			return true
+		case e.maySeem(want) && linearizable(had, rest):
+			return true
+		}
+	}
+	return false
+}
+
+// maySeem reports whether an object may seem to have changed that was only moved, or a listing may have
+// one whose removal ends meanwhile.
+func (e event) maySeem(want string) bool {
+	switch e.action.name {
+	case "replace", "remove one revision":
+		return e.moved && e.result == "refused" && want == "ok"
+	case "list":
+		return e.moved && want == "none" && e.result == "72"
+	}
+	return false
+}
+
+// judge reads what the stores have at the end, ends the move, and looks for an order.
+func (w *world) judge(t *testing.T, had object, story string) {
+	t.Helper()
+	read, list, sizes := find("read"), find("list"), find("attributes")
+	w.run(t, read, &hold{})
+	w.run(t, list, &hold{})
+	w.run(t, find("finish"), &hold{})
+	w.run(t, read, &hold{})
+	w.run(t, sizes, &hold{})
+	left, err := overlay.Left(t.Context(), w.bucket)
+	require.NoError(t, err)
+	require.Zero(t, left, story)
+	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
+	require.NoError(t, err)
+	w.bucket = engine.New(w.newDriver)
+	w.run(t, read, &hold{})
+	w.run(t, list, &hold{})
+	for i := range w.history {
+		e := &w.history[i]
+		e.moved = slices.ContainsFunc(w.history, func(o event) bool { return o.action.moves && o.begin < e.end && e.begin < o.end })
+	}
+	if !linearizable(had, w.history) {
+		for _, e := range w.history {
+			story += fmt.Sprintf("\n%2d to %2d: %s: %s", e.begin, e.end, e.action.name, strings.TrimRight(e.result, "."))
+		}
+		t.Fatalf("%s: no order of one store: had %+v", story, had)
+	}
+}
+
+// Each operation is held before each of its calls while each other one runs, which may be held in the
+// same way, or killed. In all cases there is an order in which one store would have answered the
+// same. The test draws some of the cases, and others with OMNIBUCKET_SEED; OMNIBUCKET_EVERY=1 takes
+// all, in some minutes.
+func TestOperationsBesideEachOther(t *testing.T) {
+	every, seed := number(t, "OMNIBUCKET_EVERY", 24), number(t, "OMNIBUCKET_SEED", 1)
+	for i, s := range starts {
+		for name, lacks := range map[string]storage.Features{"": 0, ", without removals by condition": storage.ConditionalRemove} {
+			t.Run(s.name+name, func(t *testing.T) {
+				t.Parallel()
+				d := draw{rand.New(rand.NewPCG(uint64(seed), uint64(i))), every}
+				synctest.Test(t, func(t *testing.T) {
+					possible := slices.DeleteFunc(slices.Clone(actions), func(a action) bool { return a.needs&lacks != 0 })
+					for _, outer := range possible {
+						for _, inner := range possible {
+							if d.one() {
+								besideEachOther(t, s, lacks, outer, inner, possible, d)
+							}
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func number(t *testing.T, variable string, otherwise int) int {
+	if text := os.Getenv(variable); text != "" {
+		n, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		return n
+	}
+	return otherwise
+}
+
+// A draw takes one of so many cases.
+type draw struct {
+	random *rand.Rand
+	every  int
+}
+
+func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
+
+func besideEachOther(t *testing.T, s start, lacks storage.Features, outer, inner action, possible []action, d draw) {
+	read := find("read")
+	for at, held := 1, true; held; at++ {
+		for innerAt, more := 0, true; more && held; innerAt++ {
+			for i, kind := range kinds(innerAt, possible) {
+				if i > 0 && !d.one() {
+					continue
+				}
+				w, had := newWorld(t, s, lacks)
+				more = false
+				held = w.run(t, outer, &hold{at: at, then: func() {
+					more = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0
+					w.run(t, read, &hold{})
+				}})
+				w.judge(t, had, fmt.Sprintf("%s at call %d: %s at call %d: %s", outer.name, at, inner.name, innerAt, kind.name))
+				if !held || !more {
+					break
+				}
+			}
+		}
+	}
+}
+
+// A kind is what happens to the inner operation.
+type kind struct {
+	name          string
+	killed, taken bool
+	third         *action
+}
+
+func kinds(at int, possible []action) []kind {
+	if at == 0 {
+		return []kind{{name: "whole"}}
+	}
+	all := []kind{{name: "killed", killed: true}, {name: "killed, its call taken", killed: true, taken: true}}
+	for i := range possible {
+		all = append(all, kind{name: "beside " + possible[i].name, third: &possible[i]},
+			kind{name: "killed after " + possible[i].name, third: &possible[i], killed: true})
+	}
+	return all
+}
+
+func (k kind) hold(t *testing.T, w *world, at int) *hold {
+	h := &hold{at: at, killed: k.killed, taken: k.taken}
+	if k.third != nil {
+		h.then = func() { w.run(t, *k.third, &hold{}) }
+	}
+	return h
+}

@@ -1,0 +1,122 @@
+package overlay_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// openDirectories opens a new and an old store in a directory.
+func openDirectories(t *testing.T, dir string) (both, alone, old storage.Bucket) {
+	t.Helper()
+	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
+		b, err := local.Open(dir+"/"+name, local.Config{Create: true}, opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	old = open("old")
+	return open("new", driver.WithLayer(newLayer(t, old, overlay.Config{}))), open("new"), old
+}
+
+// A process runs Finish and is killed, again and again, until one has moved everything. Meanwhile, and
+// beside a second such process, objects are written, removed and read.
+func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
+	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {
+		both, _, _ := openDirectories(t, dir)
+		_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{Concurrency: 4})
+		require.NoError(t, err)
+		fmt.Println("all has moved")
+		return
+	}
+	const objects = 400
+	dir := t.TempDir()
+	both, alone, old := openDirectories(t, dir)
+	want := map[string]string{}
+	for n := range objects {
+		want[fmt.Sprintf("%03d", n)] = textOf(fmt.Sprint("old ", n))
+		put(t, old, fmt.Sprintf("%03d", n), want[fmt.Sprintf("%03d", n)])
+	}
+	kills, patience := 0, 20*time.Millisecond
+	var moved sync.WaitGroup
+	var mu sync.Mutex
+	for range 2 {
+		moved.Go(func() {
+			for ended := false; !ended && !t.Failed(); {
+				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestProcessesThatAreKilledLoseNothing$", "-test.timeout", "1m")
+				child.Env = append(os.Environ(), "OMNIBUCKET_OVERLAY_FINISH="+dir)
+				mu.Lock()
+				kill := time.AfterFunc(patience+rand.N(patience), func() { _ = child.Process.Kill() })
+				patience += patience / 16 // so that the test ends on a slow machine
+				mu.Unlock()
+				out, err := child.CombinedOutput()
+				ended = err == nil
+				if kill.Stop(); err != nil && child.ProcessState.ExitCode() >= 0 {
+					t.Errorf("%v: %s", err, out)
+				}
+				mu.Lock()
+				kills++
+				mu.Unlock()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { moved.Wait(); close(done) }()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		changeOne(t, both, want, fmt.Sprintf("%03d", rand.IntN(objects)))
+	}
+	t.Log(kills, "processes")
+	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+	require.NoError(t, err)
+	require.Zero(t, report.Left+report.Markers)
+	require.Equal(t, want, content(t, both))
+	require.Equal(t, want, content(t, alone), "only the new store is needed")
+}
+
+// changeOne writes, removes or reads an object of which nobody else writes.
+func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key string) {
+	t.Helper()
+	text := textOf(fmt.Sprint("newer ", rand.Uint32()))
+	was, there := want[key]
+	switch rand.IntN(5) {
+	case 0:
+		require.NoError(t, b.Remove(t.Context(), key))
+		delete(want, key)
+	case 1:
+		_, err := b.Upload(t.Context(), key, strings.NewReader(text), storage.IfAbsent())
+		require.Equal(t, there, errors.Is(err, storage.PreconditionFailed), "%v: %v", key, err)
+		if !there {
+			require.NoError(t, err)
+			want[key] = text
+		}
+	case 2:
+		_, err := storage.Update(t.Context(), b, key, func(read []byte, attrs *storage.Attrs) ([]byte, error) {
+			require.Equal(t, was, string(read))
+			return []byte(text), nil
+		})
+		require.NoError(t, err)
+		want[key] = text
+	default:
+		data, _, err := storage.ReadAll(t.Context(), b, key)
+		require.Equal(t, there, err == nil, "%v: %v", key, err)
+		require.Equal(t, was, string(data), key)
+	}
+}
