@@ -96,6 +96,7 @@ type engineBucket interface {
 	Need(f Features, what string) *Error
 	RetryPolicy() *backoff.Policy
 	AbandonUpload(ctx context.Context, path string) error
+	MoveInOneStep(ctx context.Context, to string, src Bucket, from string, opts ...CopyOption) (a *Attrs, done bool, err error)
 }
 
 // reach returns the bucket from New that b is, shows or unwraps to.

@@ -11,17 +11,32 @@ import (
 
 // Move makes one driver call, if the driver can do what the options ask for; else it copies and removes.
 func (b *bucket) Move(ctx context.Context, from, to string, opts ...storage.CopyOption) (*storage.Attrs, error) {
-	m := &moveOp{}
-	if e := m.open(b, from, to, m.given.ApplyMove(from, to, opts...)); e != nil {
-		return nil, m.op.end(e)
-	}
-	if m.inOneStep() {
-		a, err := run(ctx, &m.op, nil, m.run)
-		if storage.CodeOf(err) != storage.Unsupported || errors.Is(err, storage.OutcomeUnknown) {
-			return a, err
-		}
+	a, done, err := b.MoveInOneStep(ctx, to, b, from, opts...)
+	if done || err != nil {
+		return a, err
 	}
 	return moveByCopy(ctx, b, from, to, opts)
+}
+
+// MoveInOneStep moves an object of src, which shows the same bucket, by one driver call. If that is not
+// possible, nothing is done.
+func (b *bucket) MoveInOneStep(ctx context.Context, to string, src storage.Bucket, from string, opts ...storage.CopyOption) (a *storage.Attrs, done bool, err error) {
+	source, ok := src.(*bucket)
+	if !ok || source.core != b.core {
+		return nil, false, nil
+	}
+	m := &moveOp{}
+	if e := m.open(b, source, from, to, m.given.ApplyMove(source.scope.Prefix+from, b.scope.Prefix+to, opts...)); e != nil {
+		return nil, false, m.op.end(e)
+	}
+	if !m.inOneStep() {
+		return nil, false, nil
+	}
+	a, err = run(ctx, &m.op, nil, m.run)
+	if storage.CodeOf(err) == storage.Unsupported && !errors.Is(err, storage.OutcomeUnknown) {
+		return nil, false, nil
+	}
+	return a, err == nil, err
 }
 
 // A moveOp is one call of Move. Its operation is the destination's.
@@ -32,15 +47,18 @@ type moveOp struct {
 }
 
 // open checks the options and keys; failed is how reading the options went.
-func (m *moveOp) open(b *bucket, from, to string, failed error) *storage.Error {
-	e := m.op.prepare(b, scope.Upload|scope.Download|scope.Remove, "Move", to)
+func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Error {
+	e := m.op.prepare(src, scope.Download|scope.Remove, "Move", from)
+	if e == nil {
+		e = m.op.prepare(b, scope.Upload|scope.Remove, "Move", to)
+	}
 	if e == nil {
 		e = ownError(failed)
 	}
 	if e != nil {
 		return e
 	}
-	m.req = driver.MoveRequest{From: b.scope.Prefix + from, Key: m.op.key, Condition: m.given.Condition}
+	m.req = driver.MoveRequest{From: src.scope.Prefix + from, Key: m.op.key, Condition: m.given.Condition}
 	m.op.keys = []string{m.req.From}
 	if e := b.core.resolveWrite(m.req.Key, &m.given.Properties, &m.given.Controls, &m.req.Condition, settings(&m.given)); e != nil {
 		return e
