@@ -130,7 +130,7 @@ func Close(b Bucket) error {
 // and for results of [Ref] and [Prefixed], As returns false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := reach(b); ok && own.Scope().Whole() {
-		native, ok := own.Client().(T)
+		native, ok := own.Core().Client().(T)
 		return native, ok
 	}
 	var none T

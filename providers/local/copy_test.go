@@ -120,7 +120,7 @@ func TestMove(t *testing.T) {
 }
 
 // The core then copies and removes.
-func TestWhatARenameWouldChangeIsNotMoved(t *testing.T) {
+func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, s *subject){
 		"a destination with an object": func(t *testing.T, s *subject) { s.putTyped("from", "x"); s.put("to", "old") },
 		"a file of another program": func(t *testing.T, s *subject) {
