@@ -110,7 +110,7 @@ func invalid(op, text string) error {
 
 // withheld are the features that one store cannot keep for both.
 const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose
+	storage.ServerCopy | storage.ServerCompose | storage.ServerMove
 
 // An objectDriver is the primary with the second store beside it.
 type objectDriver struct {
