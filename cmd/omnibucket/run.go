@@ -68,6 +68,7 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"mv":       copying.Mv,
 		"probe":    probeCommand,
 		"rb":       buckets.Rb,
+		"repair":   buckets.Repair,
 		"restore":  removing.Restore,
 		"rm":       removing.Rm,
 		"run":      runCommand,
