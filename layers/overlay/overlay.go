@@ -94,7 +94,7 @@ type stores struct {
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags} {
+	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
 		if !storage.Supports(d.stores.old, f) {
 			desc.Features &^= f
 		}
