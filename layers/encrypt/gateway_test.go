@@ -2,7 +2,9 @@ package encrypt_test
 
 import (
 	"crypto/rand"
+	"hash/crc32"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -76,6 +78,21 @@ func TestLargeObjectsOfAServerOverEncryptedStores(t *testing.T) {
 	}
 }
 
+// requireNothingPlain checks that the metadata of an object has no checksum of its plain bytes: what
+// the server keeps in it names neither an entity tag nor a sum.
+func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key string) {
+	d, err := below.Driver(bucket)
+	require.NoError(t, err)
+	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: key, Length: -1})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	kept, err := url.ParseQuery(attrs.Metadata["s3server"])
+	require.NoError(t, err)
+	for name := range kept {
+		require.Contains(t, []string{"u", "o"}, name, "the upload and the account")
+	}
+}
+
 // testLargeObject sends parts that are joined to larger parts of the store.
 func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	bucket := "test-" + strings.ToLower(rand.Text())
@@ -98,9 +115,11 @@ func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Empty(t, attrs.Metadata)
+	requireNothingPlain(t, below, bucket, "a")
 	require.Equal(t, uploaded.ETag, attrs.ETag)
 	require.Contains(t, attrs.ETag, "-", "nobody takes it for an MD5")
-	put := upload(t, b, "b", "small")
+	put := upload(t, b, "b", "small", storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
+	requireNothingPlain(t, below, bucket, "b")
 	for entry, err := range b.List(t.Context(), storage.WithPrefix("b")) {
 		require.NoError(t, err)
 		require.Equal(t, put.ETag, entry.ETag)
