@@ -264,3 +264,22 @@ func TestMoving(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, left)
 }
+
+func TestABucketIsReadWhileAStoreIsDown(t *testing.T) {
+	first, second := "file://"+t.TempDir(), "file://"+t.TempDir()
+	bucket, other, err := openMirror(t.Context(), first, second)
+	require.NoError(t, err)
+	put(t, bucket, "report", "text")
+	data, old, err := readReport(t.Context(), bucket, "report")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	require.False(t, old)
+	left, err := repair(t.Context(), bucket)
+	require.NoError(t, err)
+	require.Zero(t, left)
+	data, _, err = storage.ReadAll(t.Context(), other, "report")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	require.NoError(t, storage.Close(bucket))
+	require.NoError(t, storage.Close(other))
+}

@@ -30,7 +30,6 @@ const tools = [
   ['Command line', 'cli'],
   ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
   ['S3 server', 's3server'],
-  ['Moving to the S3 server', 'moving-to-s3server'],
 ];
 const choosing = [
   ['Beside other libraries', 'comparison'],

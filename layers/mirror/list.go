@@ -1,0 +1,82 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// A position is where the next page of a listing begins. The other store continues after After.
+type position struct {
+	Second bool   // the store of Token
+	Token  string // "" if the page begins after After
+	After  string // what came last, or ListRequest.StartAfter
+}
+
+// afterNotes is past all notes, and before each other key that follows them.
+const afterNotes = NotesPrefix + "~"
+
+// List returns a page of the primary, and else one of the second store.
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *storage.Page, err error) {
+	at := position{After: r.StartAfter}
+	if r.Token != "" {
+		if err := json.Unmarshal([]byte(r.Token), &at); err != nil {
+			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing")}
+		}
+	}
+	s := d.stores
+	err = s.read(ctx, &driver.GetRequest{}, func(ctx context.Context) (err error) {
+		page, err = s.page(ctx, r, at, false)
+		return err
+	}, func(ctx context.Context) (err error) {
+		page, err = s.page(ctx, r, at, true)
+		return err
+	})
+	return page, err
+}
+
+// page returns the next page of one store.
+func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, second bool) (*storage.Page, error) {
+	from := s.once
+	if second {
+		from = s.second
+	}
+	if at.Second != second { // the token of the other store
+		at.Second, at.Token = second, ""
+	}
+	opts := []storage.ListOption{storage.WithPrefix(r.Prefix), storage.WithPageSize(r.Limit)}
+	if r.Delimiter != "" {
+		opts = append(opts, storage.WithDelimiter(r.Delimiter))
+	}
+	if at.Token == "" && at.After != "" {
+		opts = append(opts, storage.WithStartAfter(at.After))
+	}
+	found, err := storage.ListPage(ctx, from, at.Token, opts...)
+	if err != nil {
+		return nil, err
+	}
+	page := &storage.Page{Entries: r.Entries[:0]}
+	at.Token = found.Token
+	for _, e := range found.Entries {
+		if at.After = e.Key; strings.HasPrefix(e.Key, NotesPrefix) {
+			at.Token, at.After = "", afterNotes // there may be many
+			continue
+		}
+		if second {
+			e.Revision = s.secondRevision(e.Revision)
+		} else {
+			e.Revision = s.bare(e.Revision)
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	if found.Token != "" {
+		token, err := json.Marshal(at)
+		page.Token = string(token)
+		return page, err
+	}
+	return page, nil
+}

@@ -1,0 +1,155 @@
+// Package mirror keeps each object in two stores, so that a program survives the loss of one.
+//
+//	second, err := storage.Open(ctx, "azblob://photos?account=acme")
+//	layer, err := mirror.New(second, mirror.Config{})
+//	bucket, err := storage.Open(ctx, "s3://photos?region=eu-west-1", driver.WithLayer(layer))
+//	report, err := mirror.Repair(ctx, bucket)
+//
+// The bucket with the layer is the primary store. It decides conditions, the order of writes, and
+// revisions. Reads go there, too. If it does not answer, they use the second store: [FailedOver] tells.
+// Writes do not: while the primary cannot be written to, they fail with [storage.Unavailable].
+//
+// # Writes
+//
+// A write succeeds if the primary has it, and the second store has it or a note says that it may not.
+// A note is a small object with a random name below [NotesPrefix] in the primary. Listings leave notes out.
+// It is written before the write of the object and removed after the copy to the second store:
+//
+//  1. The note is put into the primary.
+//  2. The primary writes or removes the object, as without the layer.
+//  3. The object is copied from the primary to the second store, or removed there.
+//  4. The note is removed.
+//
+// All notes are in the primary, because a write needs that store anyway. So there is no state in which
+// notes of two stores contradict each other. A process that is killed before step 1 has done nothing.
+// After each later step there is a note, and [Repair] does steps 3 and 4. It does so too if the second
+// store is down, or a response was lost.
+//
+// The copy reads the revision of the primary that it names, and replaces what the second store had when
+// the copy began, by a condition. Afterwards it looks whether the primary still has that object, and begins
+// again if not. So the last of several writers leaves both stores equal, whatever their order. Each writer
+// has a note of its own: it never removes that of another one.
+//
+// [Repair] keeps a note that is younger than an hour, because its writer may be about to write. A request
+// that takes longer, and whose process is killed before the copy, is found by [RepairAll].
+//
+// # What is Unsupported
+//
+// Versions, locks, Restore, Compose and options of one provider: they have no equivalent in another store.
+// Copies move through the program. Storage classes and public access are those of the primary only. A write
+// past the layer, also by a signed upload, is copied by [Repair], as signing leaves a note, or by [RepairAll].
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+// NotesPrefix begins the keys of notes in the primary. Writing such a key is InvalidArgument.
+const NotesPrefix = ".omnibucket-mirror/"
+
+// A Config sets up a mirror. The zero value has the defaults.
+type Config struct {
+	// Sync makes a write wait until the second store has it, too. If that fails, the error is
+	// [storage.OutcomeUnknown]: the primary has the write, and a note.
+	Sync bool
+	// Stall is how long a store may take until it responds, by default 5 s, and until the next bytes of a
+	// copy are sent: a second more for each 16 MiB of the object. Then it counts as failed.
+	Stall time.Duration
+	// Probe is how long a store that has failed is left alone, by default 10 s: the primary after three
+	// failures in a row, the second store after one. Then one request tries it again.
+	Probe time.Duration
+}
+
+// New returns a layer for the primary store. Close second after the bucket.
+//
+// A second store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
+// [storage.Metadata] is Unsupported: every call fails.
+//
+// InvalidArgument: second is nil or not a bucket of this library, a duration is negative.
+func New(second storage.Bucket, c Config) (driver.Layer, error) {
+	switch {
+	case second == nil || serving.Reach(second) == nil: // a write id names what was copied
+		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
+	case c.Stall < 0 || c.Probe < 0:
+		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
+	}
+	c.Stall, c.Probe = cmp.Or(c.Stall, 5*time.Second), cmp.Or(c.Probe, 10*time.Second)
+	return func(d driver.Driver) driver.Driver {
+		if !storage.Supports(second, needed) {
+			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds() })
+		}
+		return &objectDriver{d, &stores{
+			driver: d, second: second, config: c, desc: d.Describe(),
+			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+			source:    engine.New(pinned{d}),
+			ofPrimary: circuit{limit: 3, wait: c.Probe}, ofSecond: circuit{limit: 1, wait: c.Probe},
+		}}
+	}, nil
+}
+
+const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
+
+func errNeeds() error {
+	return &storage.Error{
+		Code: storage.Unsupported, Err: errors.New("the second store of a mirror needs IfAbsent, IfRevision and metadata"),
+		Hint: "choose a store that has them: docs/support.md",
+	}
+}
+
+func invalid(op, text string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(text)}
+}
+
+// withheld are the features that one store cannot keep for both.
+const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
+	storage.ServerCopy | storage.ServerCompose
+
+// An objectDriver is the primary with the second store beside it.
+type objectDriver struct {
+	driver.Driver
+	stores *stores
+}
+
+// The stores are what the driver and [Repair] look at.
+type stores struct {
+	driver  driver.Driver  // of the primary
+	primary storage.Bucket // the same, without the layer
+	once    storage.Bucket // the primary without retries
+	source  storage.Bucket // the primary, for reads of the revision that the context names
+	second  storage.Bucket
+	config  Config
+	desc    driver.Description // of the primary
+
+	ofPrimary, ofSecond circuit
+}
+
+func (d *objectDriver) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= withheld
+	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.ContentProperties} {
+		if !storage.Supports(d.stores.second, f) {
+			desc.Features &^= f
+		}
+	}
+	desc.Versioned, desc.CopiesWithoutAttrs = false, false
+	desc.EnableVersions, desc.EnableObjectLock, desc.CheckNative = nil, nil, nil
+	desc.StartsAfter, desc.FolderOrder = nil, false
+	desc.Features |= driver.OrderedListing // List asks a bucket
+	desc.TokenAfterLast = true
+	desc.MaxBatch = 0
+	return desc
+}
+
+// Native returns the driver itself, for [Repair] and [Status].
+func (d *objectDriver) Native() any { return d }
+
+// Locate returns nowhere: a copy on the server would not reach the second store.
+func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }

@@ -1,0 +1,264 @@
+package mirror_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestReadsUseTheSecondStoreWhileThePrimaryIsDown(t *testing.T) {
+	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.Stall} {
+		t.Run(kind(faults.Any).String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, mirror.Config{})
+				ctx, b := t.Context(), p.mirror
+				attrs := put(t, b, "a", "0123456789", storage.WithMetadata(map[string]string{"is": "é"}), storage.WithTags(map[string]string{"t": "1"}))
+				require.False(t, mirror.FailedOver(attrs))
+				before := p.inPrimary.Count(faults.Any)
+				p.inPrimary.Set(kind(faults.Any))
+
+				data, got, err := storage.ReadAll(ctx, b, "a")
+				require.NoError(t, err)
+				require.Equal(t, "0123456789", string(data))
+				require.True(t, mirror.FailedOver(got))
+				require.Equal(t, "é", got.Metadata["is"])
+				head, err := b.Attrs(ctx, "a", storage.IfRevision(got.Revision))
+				require.NoError(t, err, "a revision of the second store")
+				require.True(t, mirror.FailedOver(head))
+				data, got, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(2, 3))
+				require.NoError(t, err, "a revision of the primary that the second store has")
+				require.Equal(t, "234", string(data))
+				require.Equal(t, attrs.Revision, got.Revision)
+				_, err = b.Attrs(ctx, "a", storage.IfRevisionNot(attrs.Revision))
+				require.ErrorIs(t, err, storage.NotModified)
+				tags, err := storage.Tags(ctx, b, "a")
+				require.NoError(t, err)
+				require.Equal(t, map[string]string{"t": "1"}, tags)
+				require.Equal(t, map[string]string{"a": "0123456789"}, content(t, b))
+				require.Equal(t, before+3, p.inPrimary.Count(faults.Any), "the circuit is open")
+			})
+		})
+	}
+}
+
+func TestAnObjectThatTheSecondStoreLacksIsNotMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		ctx, b := t.Context(), p.mirror
+		first := put(t, b, "a", "first")
+		p.inSecond.Set(faults.Fail(faults.Writes))
+		second := put(t, b, "a", "second")
+		put(t, b, "b", "only in the primary")
+		p.inSecond.Set()
+		time.Sleep(time.Minute) // until the circuit tries the second store again
+		p.inPrimary.Set(faults.Fail(faults.Any))
+		_, err := b.Attrs(ctx, "b")
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.NotErrorIs(t, err, storage.ObjectNotFound)
+		_, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(second.Revision))
+		require.ErrorIs(t, err, storage.Unavailable, "the second store has an older one")
+		data, older, err := storage.ReadAll(ctx, b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "first", string(data))
+		require.NotEqual(t, first.Revision, older.Revision)
+
+		p.inPrimary.Set()
+		time.Sleep(time.Minute)
+		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
+		require.ErrorIs(t, err, storage.PreconditionFailed, "a revision of the second store is none of the primary")
+		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
+		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
+		data, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevisionNot(older.Revision))
+		require.NoError(t, err)
+		require.Equal(t, "second", string(data))
+	})
+}
+
+func TestAReadThatBreaksContinuesInTheSecondStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{})
+		text := strings.Repeat("0123456789", 1000)
+		put(t, p.mirror, "a", text)
+		p.inPrimary.Set(faults.Cut(faults.Get, 5000))
+		reader, err := p.mirror.Download(t.Context(), "a")
+		require.NoError(t, err)
+		half := make([]byte, 5000)
+		_, err = io.ReadFull(reader, half)
+		require.NoError(t, err)
+		p.inPrimary.Set(faults.Fail(faults.Any))
+		rest, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		require.NoError(t, reader.Close())
+		require.Equal(t, text, string(half)+string(rest))
+	})
+}
+
+// Pages come from the primary and from the second store in turn, and make one listing.
+func TestAListingContinuesInTheOtherStore(t *testing.T) {
+	for _, opts := range [][]storage.ListOption{{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("f/")}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPair(t, mirror.Config{Probe: time.Nanosecond})
+			for n := range 30 {
+				put(t, p.mirror, fmt.Sprintf("f/%02d/x", n), "x")
+				put(t, p.mirror, fmt.Sprintf("g%02d", n), "x")
+			}
+			p.inSecond.Set(faults.Fail(faults.Writes)) // some notes, which no page shows
+			for n := range 30 {
+				put(t, p.mirror, fmt.Sprintf("g%02d", n), "y")
+				time.Sleep(time.Second)
+			}
+			p.inSecond.Set()
+			keysOf := func(b storage.Bucket, turn func(page int)) (keys []string) {
+				token := ""
+				for page := 0; ; page++ {
+					turn(page)
+					got, err := storage.ListPage(t.Context(), b, token, append(opts, storage.WithPageSize(7))...)
+					require.NoError(t, err)
+					for _, e := range got.Entries {
+						keys = append(keys, fmt.Sprint(e.Key, e.IsPrefix))
+					}
+					time.Sleep(time.Second)
+					if token = got.Token; token == "" {
+						return keys
+					}
+				}
+			}
+			want := keysOf(p.second, func(int) {})
+			require.Equal(t, want, keysOf(p.mirror, func(int) {}))
+			require.Equal(t, want, keysOf(p.mirror, func(page int) {
+				p.inPrimary.Set()
+				if page%2 == 1 {
+					p.inPrimary.Set(faults.Fail(faults.Any))
+				}
+			}))
+		})
+	}
+}
+
+// A store that does not respond costs a writer one wait, and later ones none, until it is tried again.
+func TestASecondStoreThatIsGoneCostsOneWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
+		p.inSecond.Set(faults.Stall(faults.Any))
+		var waits []time.Duration
+		for n := range 50 {
+			began := time.Now()
+			put(t, p.mirror, fmt.Sprint(n), "x")
+			waits = append(waits, time.Since(began))
+			if n == 24 {
+				time.Sleep(time.Minute)
+			}
+		}
+		for n, wait := range waits {
+			want := time.Duration(0)
+			if n == 0 || n == 25 {
+				want = 3 * time.Second
+			}
+			require.Equal(t, want, wait, n)
+		}
+		p.inSecond.Set()
+		time.Sleep(time.Minute)
+		put(t, p.mirror, "a", "x")
+		require.Len(t, content(t, p.second), 1)
+		require.Len(t, p.repair(t, ""), 51)
+	})
+}
+
+func TestAPrimaryThatStallsCostsReadersThreeWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
+		put(t, p.mirror, "a", "x")
+		p.inPrimary.Set(faults.Stall(faults.Any))
+		began := time.Now()
+		for range 50 {
+			_, _, err := storage.ReadAll(t.Context(), p.mirror, "a")
+			require.NoError(t, err)
+		}
+		require.Equal(t, 9*time.Second, time.Since(began))
+		p.inPrimary.Set()
+		time.Sleep(time.Minute)
+		attrs, err := p.mirror.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		require.False(t, mirror.FailedOver(attrs))
+	})
+}
+
+func TestAWriteFailsWhileThePrimaryIsDown(t *testing.T) {
+	p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	p.inPrimary.Set(faults.Fail(faults.Any))
+	_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	require.Empty(t, content(t, p.second))
+}
+
+func TestSyncWaitsForBothStores(t *testing.T) {
+	for name, opts := range map[string][]storage.UploadOption{
+		"a write": nil, "a write that creates": {storage.IfAbsent()}, "a write in parts": {storage.WithPartSize(1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, mirror.Config{Sync: true})
+				p.inSecond.Set(faults.Fail(faults.Any))
+				_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("xy"), opts...)
+				require.ErrorIs(t, err, storage.OutcomeUnknown)
+				require.Equal(t, map[string]string{"a": "xy"}, content(t, p.primary))
+				require.Len(t, p.repair(t, ""), 1)
+				_, err = p.mirror.Upload(t.Context(), "b", strings.NewReader("xy"), opts...)
+				require.NoError(t, err)
+				require.Len(t, p.requireEqual(t, ""), 2)
+			})
+		})
+	}
+}
+
+func TestNotesAreHidden(t *testing.T) {
+	p := newPair(t, mirror.Config{})
+	_, err := p.mirror.Upload(t.Context(), mirror.NotesPrefix+"x", strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	for n := range 3000 {
+		put(t, p.primary, mirror.NotesPrefix+fmt.Sprintf("%06d", n), "x")
+	}
+	put(t, p.mirror, "a", "x")
+	put(t, p.mirror, ".a", "x")
+	p.inPrimary.Reset()
+	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, content(t, p.mirror))
+	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 3, "a listing passes over them")
+}
+
+func TestASecondStoreNeedsConditions(t *testing.T) {
+	_, err := mirror.New(nil, mirror.Config{})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = mirror.New(memstore.New(), mirror.Config{Stall: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = mirror.New(struct{ storage.Bucket }{memstore.New()}, mirror.Config{})
+	require.ErrorIs(t, err, storage.InvalidArgument, "a type of the user's own may drop the name of a copy")
+
+	weak := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return lacking{d, storage.ConditionalUpdate} }))
+	b := memstore.New(driver.WithLayer(newLayer(t, weak, mirror.Config{})))
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// lacking is a driver without features.
+type lacking struct {
+	driver.Driver
+	features storage.Features
+}
+
+func (l lacking) Describe() driver.Description {
+	desc := l.Driver.Describe()
+	desc.Features &^= l.features
+	return desc
+}

@@ -1,0 +1,237 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storeclock"
+)
+
+// A Report says what [Repair] did.
+type Report struct {
+	Repaired int64 // notes, or differences that RepairAll found, of which both stores are equal now
+	Recent   int64 // of these, notes that stay: a writer may be about to write. A later Repair removes them
+	Failed   int64 // the error says why
+}
+
+// A State tells how a mirror is.
+type State struct {
+	Notes       int64 // writes that the second store may lack, and writes in progress
+	PrimaryDown bool  // reads of this bucket use the second store
+	SecondDown  bool  // writes of this bucket leave notes
+}
+
+const (
+	atOnce   = 16
+	settling = time.Hour // how long after its note a write may be in progress
+	clockKey = NotesPrefix + "clock"
+)
+
+// Status counts the notes of b, and tells which store this process takes for down.
+//
+// InvalidArgument: b was not opened with the layer.
+func Status(ctx context.Context, b storage.Bucket) (State, error) {
+	s, err := storesOf(b, "mirror.Status")
+	if err != nil {
+		return State{}, err
+	}
+	state := State{PrimaryDown: s.ofPrimary.isOpen(), SecondDown: s.ofSecond.isOpen()}
+	for _, err := range s.notes(ctx) {
+		if err != nil {
+			return state, err
+		}
+		state.Notes++
+	}
+	return state, nil
+}
+
+// Repair makes both stores equal for each key that has a note, while others read and write. It may be killed
+// and called again, and run in several processes at once. Call it every few minutes, and after a store was down.
+//
+// A failure of one key does not end it: the error joins the first ten. It ends if a store is down.
+//
+// InvalidArgument: b was not opened with the layer.
+func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
+	s, err := storesOf(b, "mirror.Repair")
+	if err != nil {
+		return Report{}, err
+	}
+	s.ofSecond.ended(nil) // it is asked now
+	return s.repairNotes(ctx)
+}
+
+// RepairAll compares all objects, and then does what [Repair] does. It copies what the second store lacks or
+// has of another revision, and removes what the primary does not have. A copy that was not made by the layer
+// counts as another revision. It asks each store about each object of the other one. Use it to fill an empty
+// second store, and after writes past the layer.
+//
+// ObjectNotFound: the primary has no object, and the second store has some. InvalidArgument: b was not opened
+// with the layer.
+func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
+	s, err := storesOf(b, "mirror.RepairAll")
+	if err != nil {
+		return Report{}, err
+	}
+	s.ofSecond.ended(nil)
+	j := &job{}
+	var objects atomic.Int64
+	err = j.run(ctx, s.objects(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
+		objects.Add(1)
+		if _, err := s.copyOf(ctx, e.Key, s.bare(e.Revision)); !errors.Is(err, storage.ObjectNotFound) {
+			return err
+		}
+		return j.repair(ctx, s, e.Key)
+	})
+	if err == nil {
+		err = j.run(ctx, s.objects(ctx, s.second), func(ctx context.Context, e storage.ListEntry) error {
+			if objects.Load() == 0 {
+				return &storage.Error{Code: storage.ObjectNotFound, Op: "mirror.RepairAll", Err: errors.New("the primary store has no object, and the second one has some")}
+			}
+			if there, err := s.primary.Exists(ctx, e.Key); there || err != nil {
+				return err
+			}
+			return j.repair(ctx, s, e.Key)
+		})
+	}
+	report := j.report()
+	if err != nil {
+		return report, err
+	}
+	notes, err := s.repairNotes(ctx)
+	return Report{report.Repaired + notes.Repaired, notes.Recent, notes.Failed}, err
+}
+
+// objects returns the entries of a store without notes.
+func (s *stores) objects(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for e, err := range b.List(ctx) {
+			if !strings.HasPrefix(e.Key, NotesPrefix) && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func storesOf(b storage.Bucket, op string) (*stores, error) {
+	if d, ok := storage.As[*objectDriver](b); ok {
+		return d.stores, nil
+	}
+	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
+}
+
+func (s *stores) repairNotes(ctx context.Context) (Report, error) {
+	now, err := storeclock.Now(ctx, s.primary, clockKey)
+	if err != nil {
+		return Report{}, err
+	}
+	s.ofPrimary.ended(nil)
+	j := &job{}
+	err = j.run(ctx, s.notes(ctx), func(ctx context.Context, e storage.ListEntry) error {
+		n, err := s.readNote(ctx, e.Key)
+		if errors.Is(err, storage.ObjectNotFound) { // its writer, or another Repair, has removed it
+			return nil
+		}
+		if err == nil {
+			err = j.repair(ctx, s, n.Key)
+		}
+		if err != nil {
+			return err
+		}
+		if now.Sub(e.Modified) < settling+n.For {
+			j.recent.Add(1)
+			return nil
+		}
+		return s.primary.Remove(ctx, e.Key)
+	})
+	return j.report(), err
+}
+
+// notes returns the entries of all notes.
+func (s *stores) notes(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for e, err := range s.primary.List(ctx, storage.WithPrefix(NotesPrefix)) {
+			if e.Key != clockKey && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *stores) readNote(ctx context.Context, name string) (note, error) {
+	data, _, err := storage.ReadAll(ctx, s.primary, name)
+	if err != nil {
+		return note{}, err
+	}
+	var n note
+	if err := json.Unmarshal(data, &n); err != nil || n.Key == "" {
+		return n, &storage.Error{Code: storage.Internal, Key: name, Err: errors.New("the object is not a note of a mirror"), Hint: "remove it"}
+	}
+	return n, nil
+}
+
+// A job repairs several keys at once.
+type job struct {
+	repaired, recent, failed atomic.Int64
+
+	mu       sync.Mutex
+	failures []error
+}
+
+func (j *job) report() Report { return Report{j.repaired.Load(), j.recent.Load(), j.failed.Load()} }
+
+// run calls do for all entries. It ends if a store is down.
+func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error) error {
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	entries := make(chan storage.ListEntry)
+	var workers sync.WaitGroup
+	for range atOnce {
+		workers.Go(func() {
+			for e := range entries {
+				if within.Err() != nil {
+					continue
+				}
+				if err := do(within, e); err != nil {
+					j.fail(err)
+					if down(err) {
+						cancel()
+					}
+				}
+			}
+		})
+	}
+	var listing error
+	for e, err := range all {
+		if listing = err; err != nil || within.Err() != nil {
+			break
+		}
+		entries <- e
+	}
+	close(entries)
+	workers.Wait()
+	return errors.Join(append(j.failures, listing, ctx.Err())...)
+}
+
+func (j *job) repair(ctx context.Context, s *stores, key string) error {
+	err := s.equalize(ctx, key, true)
+	if err == nil {
+		j.repaired.Add(1)
+	}
+	return err
+}
+
+func (j *job) fail(err error) {
+	j.failed.Add(1)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.failures) < 10 {
+		j.failures = append(j.failures, err)
+	}
+}

@@ -1,0 +1,436 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A pair is a mirror of two stores in memory, whose calls can fail.
+type pair struct {
+	mirror          storage.Bucket
+	primary, second storage.Bucket // without faults and layer
+	inPrimary       *faults.Injector
+	inSecond        *faults.Injector
+}
+
+func newPair(t *testing.T, c mirror.Config, opts ...storage.OpenOption) *pair {
+	t.Helper()
+	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
+	failing := engine.New(second, append(opts, driver.WithLayer(p.inSecond.Layer()))...)
+	p.mirror = engine.New(primary, append(opts, driver.WithLayer(p.inPrimary.Layer()), driver.WithLayer(newLayer(t, failing, c)))...)
+	return p
+}
+
+// requireEqual requires both stores to have the same objects with the same metadata and tags.
+func (p *pair) requireEqual(t *testing.T, text string) map[string]string {
+	t.Helper()
+	objects := content(t, p.primary)
+	require.Equal(t, objects, content(t, p.second), text)
+	for key := range objects {
+		ours, err := p.primary.Attrs(t.Context(), key)
+		require.NoError(t, err)
+		theirs, err := p.second.Attrs(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, ours.Properties, theirs.Properties, "%s: %s", text, key)
+		ourTags, err := storage.Tags(t.Context(), p.primary, key)
+		require.NoError(t, err)
+		theirTags, err := storage.Tags(t.Context(), p.second, key)
+		require.NoError(t, err)
+		require.Equal(t, ourTags, theirTags, "%s: %s", text, key)
+	}
+	return objects
+}
+
+// repair repairs without faults, also notes that are an hour old.
+func (p *pair) repair(t *testing.T, text string) map[string]string {
+	t.Helper()
+	p.inPrimary.Set()
+	p.inSecond.Set()
+	_, err := mirror.Repair(t.Context(), p.mirror)
+	require.NoError(t, err, text)
+	objects := p.requireEqual(t, text)
+	time.Sleep(2 * time.Hour)
+	_, err = mirror.Repair(t.Context(), p.mirror)
+	require.NoError(t, err, text)
+	state, err := mirror.Status(t.Context(), p.mirror)
+	require.NoError(t, err)
+	require.Equal(t, mirror.State{}, state, text)
+	require.Equal(t, objects, p.requireEqual(t, text), text)
+	return objects
+}
+
+type write struct {
+	name          string
+	do            func(ctx context.Context, b storage.Bucket) error
+	before, after map[string]string
+}
+
+func writes() []write {
+	upload := func(text string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
+		return func(ctx context.Context, b storage.Bucket) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader(text), opts...)
+			return err
+		}
+	}
+	one, two := map[string]string{"a": "old"}, map[string]string{"a": "new content"}
+	return []write{
+		{"an upload", upload("new content"), nil, two},
+		{"an upload that creates", upload("new content", storage.IfAbsent()), nil, two},
+		{"an upload that replaces", upload("new content", storage.WithMetadata(map[string]string{"is": "new"})), one, two},
+		{"an upload in parts", upload("new content", storage.WithPartSize(4), storage.WithConcurrency(1)), one, two},
+		{"an upload with tags", upload("new content", storage.WithTags(map[string]string{"is": "new"})), one, two},
+		{"a removal", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, one, map[string]string{}},
+		{"other tags", func(ctx context.Context, b storage.Bucket) error {
+			return storage.SetTags(ctx, b, "a", map[string]string{"is": "other"})
+		}, one, one},
+		{"an update", func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Update(ctx, b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil })
+			return err
+		}, one, two},
+	}
+}
+
+// A dying layer fails all calls from one on, as if the process had been killed. With taken, that call
+// has its effect.
+type dying struct {
+	from, calls int
+	taken       bool
+}
+
+var errKilled = errors.New("killed")
+
+func (k *dying) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		k.calls++
+		switch {
+		case k.calls < k.from:
+			return next(ctx)
+		case k.calls == k.from && k.taken:
+			_ = next(ctx)
+		}
+		return errKilled
+	})
+}
+
+// Whatever call a process is killed at, the primary has the old object or the new one. Repair makes the
+// second store equal by the notes, also if it is killed itself and called again.
+func TestAKilledProcessLeavesWhatRepairMakesEqual(t *testing.T) {
+	repairing := write{"a repair", func(ctx context.Context, b storage.Bucket) error {
+		_, err := mirror.Repair(ctx, b)
+		return err
+	}, map[string]string{"a": "old"}, map[string]string{"a": "old"}}
+	for _, w := range append(writes(), repairing) {
+		for _, taken := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					for from := 1; ; from++ {
+						if !killedAt(t, w, from, taken) {
+							require.Greater(t, from, 3, "some calls were tried")
+							break
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// killedAt reports whether w made that many calls.
+func killedAt(t *testing.T, w write, from int, taken bool) bool {
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
+	p.mirror = engine.New(primary, driver.WithLayer(newLayer(t, p.second, mirror.Config{})))
+	for key, text := range w.before {
+		put(t, p.mirror, key, text)
+	}
+	if w.name == "a repair" { // it has something to do
+		_, err := p.second.Upload(t.Context(), "a", strings.NewReader("older"))
+		require.NoError(t, err)
+		put(t, p.primary, mirror.NotesPrefix+"1", `{"key":"a"}`)
+		time.Sleep(2 * time.Hour)
+	}
+	kill := &dying{from: from, taken: taken}
+	dead := engine.New(second, driver.WithLayer(kill.layer), once)
+	b := engine.New(primary, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dead, mirror.Config{})), once)
+	err := w.do(t.Context(), b)
+	text := fmt.Sprintf("killed at call %d", from)
+	if kill.calls < from {
+		require.NoError(t, err)
+	}
+	objects := p.repair(t, text)
+	require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
+	if err == nil {
+		require.Equal(t, w.after, objects, text)
+	}
+	return kill.calls >= from
+}
+
+// One call of a store fails, or its response is lost. The write succeeds, or says that its outcome is unknown;
+// and Repair makes both stores equal.
+func TestAFaultAtEveryCallOfEachStore(t *testing.T) {
+	for _, w := range writes() {
+		for store, of := range map[string]func(*pair) *faults.Injector{
+			"the primary":      func(p *pair) *faults.Injector { return p.inPrimary },
+			"the second store": func(p *pair) *faults.Injector { return p.inSecond },
+		} {
+			for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse, faults.Stall} {
+				for _, attempts := range []int{1, 5} {
+					t.Run(fmt.Sprintf("%s, %v of %s, %d attempts", w.name, kind(faults.Any), store, attempts), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							for n := 1; ; n++ {
+								p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: attempts}))
+								for key, text := range w.before {
+									put(t, p.mirror, key, text)
+								}
+								of(p).Reset()
+								of(p).Set(kind(faults.Any).Nth(n))
+								ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a write to a store that is stalled has no other end
+								err := w.do(ctx, p.mirror)
+								cancel()
+								hit := len(of(p).Hits()) > 0
+								text := fmt.Sprintf("call %d: %v", n, err)
+								switch objects := p.repair(t, text); {
+								case err == nil:
+									require.Equal(t, w.after, objects, text)
+								case errors.Is(err, storage.OutcomeUnknown), storage.CodeOf(err) == storage.DeadlineExceeded:
+									require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
+								default:
+									require.True(t, maps.Equal(objects, w.before), "%s: %v", text, objects)
+								}
+								if attempts > 1 && kind(faults.Any).String() != faults.Stall(faults.Any).String() {
+									require.NoError(t, err, text)
+								}
+								if !hit {
+									require.Greater(t, n, 2, "some calls were tried")
+									break
+								}
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// Writers write, count and remove for a minute in which each store fails, stalls and loses responses. No write
+// that succeeded is lost, and Repair makes both stores equal.
+func TestNoWriteIsLostInAMinuteOfFailures(t *testing.T) {
+	for _, seed := range []uint64{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPair(t, mirror.Config{Stall: time.Second, Probe: 2 * time.Second}, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
+			const writers = 20
+			var sums [4]struct{ sure, unknown atomic.Int64 }
+			own := make([][]string, writers) // what each writer's object may be; "" is gone
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var all sync.WaitGroup
+			for w := range writers {
+				own[w] = []string{""}
+				all.Go(func() {
+					for round := 0; ctx.Err() == nil; round++ {
+						own[w] = writeOwn(ctx, p.mirror, w, round, own[w])
+						n := (w + round) % len(sums)
+						err := count(ctx, p.mirror, n)
+						switch {
+						case err == nil:
+							sums[n].sure.Add(1)
+						case errors.Is(err, storage.OutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+							sums[n].unknown.Add(1)
+						}
+						time.Sleep(time.Duration(150+w) * time.Millisecond)
+					}
+				})
+			}
+			for turn := 0; ctx.Err() == nil; turn++ {
+				broken, sound := p.inPrimary, p.inSecond
+				if turn%4 == 1 {
+					broken, sound = sound, broken
+				}
+				sound.Set()
+				rules := [][]faults.Rule{
+					{faults.Fail(faults.Any)}, {faults.DropResponse(faults.Writes)}, {faults.Stall(faults.Any)},
+					{faults.Fail(faults.Any).Chance(0.3, seed), faults.DropResponse(faults.Any).Chance(0.3, seed)}, nil,
+				}
+				broken.Set(rules[(turn+int(seed))%len(rules)]...)
+				time.Sleep(3 * time.Second)
+			}
+			all.Wait()
+			time.Sleep(time.Minute)
+			objects := p.repair(t, fmt.Sprint("seed ", seed))
+			done := 0
+			for w := range writers {
+				require.Contains(t, own[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
+				done += len(own[w])
+			}
+			for n := range sums {
+				number, _ := strconv.ParseInt(objects[fmt.Sprintf("sum/%d", n)], 10, 64)
+				sure, unknown := sums[n].sure.Load(), sums[n].unknown.Load()
+				require.GreaterOrEqual(t, number, sure, "seed %d", seed)
+				require.LessOrEqual(t, number, sure+unknown, "seed %d", seed)
+				require.Greater(t, sure, int64(20), "some writes succeeded")
+			}
+		})
+	}
+}
+
+// writeOwn writes or removes the object of one writer, and returns what it may be now.
+func writeOwn(ctx context.Context, b storage.Bucket, w, round int, may []string) []string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	key, text := fmt.Sprintf("own/%d", w), fmt.Sprint(w, " ", round)
+	var err error
+	if round%5 == 4 {
+		text, err = "", b.Remove(ctx, key)
+	} else {
+		_, err = b.Upload(ctx, key, strings.NewReader(text), storage.WithMetadata(map[string]string{"round": fmt.Sprint(round)}))
+	}
+	switch {
+	case err == nil:
+		return []string{text}
+	case errors.Is(err, storage.OutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+		return append(may, text)
+	}
+	return may
+}
+
+func count(ctx context.Context, b storage.Bucket, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := storage.Update(ctx, b, fmt.Sprintf("sum/%d", n), func(was []byte, _ *storage.Attrs) ([]byte, error) {
+		number, _ := strconv.Atoi(string(was))
+		return []byte(strconv.Itoa(number + 1)), nil
+	})
+	return err
+}
+
+// Writers of the same keys leave both stores equal without a repair.
+func TestWritersOfOneKeyLeaveBothStoresEqual(t *testing.T) {
+	p := newPair(t, mirror.Config{})
+	var all sync.WaitGroup
+	for w := range 16 {
+		all.Go(func() {
+			for round := range 50 {
+				key, ctx := fmt.Sprint(round%3), t.Context()
+				var err error
+				switch (w + round) % 4 {
+				case 0:
+					err = p.mirror.Remove(ctx, key)
+				case 1:
+					err = storage.SetTags(ctx, p.mirror, key, map[string]string{"of": fmt.Sprint(w)})
+				default:
+					_, err = p.mirror.Upload(ctx, key, strings.NewReader(fmt.Sprint(w, round)), storage.WithTags(map[string]string{"w": fmt.Sprint(w)}))
+				}
+				if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	state, err := mirror.Status(t.Context(), p.mirror)
+	require.NoError(t, err)
+	if state.Notes > 0 { // a writer has met others too often
+		_, err = mirror.Repair(t.Context(), p.mirror)
+		require.NoError(t, err)
+	}
+	p.requireEqual(t, "")
+}
+
+func TestRepairAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{})
+		put(t, p.second, "gone", "the primary does not have it")
+		_, err := mirror.RepairAll(t.Context(), p.mirror)
+		require.ErrorIs(t, err, storage.ObjectNotFound, "an empty primary empties nothing")
+		require.Len(t, content(t, p.second), 1)
+
+		for n := range 40 {
+			put(t, p.primary, fmt.Sprint("k", n), fmt.Sprint("old ", n))
+		}
+		put(t, p.second, "k1", "different")
+		put(t, p.second, "z", "after all others")
+		put(t, p.mirror, "m", "by the layer")
+		report, err := mirror.RepairAll(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.Equal(t, mirror.Report{Repaired: 42}, report)
+		require.Len(t, p.requireEqual(t, ""), 41)
+		report, err = mirror.RepairAll(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.Zero(t, report, "nothing is copied twice")
+
+		p.inSecond.Set(faults.Fail(faults.Any))
+		_, err = mirror.RepairAll(t.Context(), p.mirror)
+		require.ErrorIs(t, err, storage.Unavailable)
+	})
+}
+
+func TestANoteOfARecentWriteStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{})
+		p.inSecond.Set(faults.Fail(faults.Any))
+		put(t, p.mirror, "a", "text")
+		state, err := mirror.Status(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.Equal(t, mirror.State{Notes: 1, SecondDown: true}, state)
+		p.inSecond.Set()
+		for _, row := range []struct {
+			after time.Duration
+			want  mirror.Report
+		}{{0, mirror.Report{Repaired: 1, Recent: 1}}, {time.Hour, mirror.Report{Repaired: 1}}, {0, mirror.Report{}}} {
+			time.Sleep(row.after)
+			report, err := mirror.Repair(t.Context(), p.mirror)
+			require.NoError(t, err)
+			require.Equal(t, row.want, report)
+			p.requireEqual(t, "")
+		}
+	})
+}
+
+func TestTheNoteOfASignedUploadStaysAsLongAsTheUploadIsPossible(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
+		_, err := p.mirror.SignedUploadURL(t.Context(), "a", storage.WithTTL(5*time.Hour))
+		require.NoError(t, err)
+		time.Sleep(4 * time.Hour)
+		put(t, p.primary, "a", "by a browser")
+		_, err = mirror.Repair(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.Len(t, p.requireEqual(t, ""), 1)
+		state, err := mirror.Status(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, state.Notes)
+		time.Sleep(2 * time.Hour)
+		require.Len(t, p.repair(t, ""), 1)
+	})
+}
+
+func TestFunctionsNeedABucketWithTheLayer(t *testing.T) {
+	b := memstore.New()
+	_, err := mirror.Repair(t.Context(), b)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = mirror.RepairAll(t.Context(), b)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = mirror.Status(t.Context(), b)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

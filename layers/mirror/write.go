@@ -1,0 +1,325 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/writeid"
+)
+
+// A note says that the second store may lack what the primary has of a key.
+type note struct {
+	Key string        `json:"key"`
+	For time.Duration `json:"for,omitempty"` // how long a signed upload is possible, in nanoseconds
+}
+
+// putNote writes a note, and returns its own key.
+func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (string, error) {
+	if strings.HasPrefix(key, NotesPrefix) {
+		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
+	}
+	name := NotesPrefix + rand.Text()
+	body, err := json.Marshal(note{key, valid})
+	if err != nil {
+		return "", err
+	}
+	err = s.askPrimary(ctx, func(ctx context.Context) error {
+		_, err := s.once.Upload(ctx, name, strings.NewReader(string(body)))
+		return notOfTheCall(err)
+	})
+	return name, err
+}
+
+// notOfTheCall returns the error of a request that the caller did not ask for: nothing was written for it.
+func notOfTheCall(err error) error {
+	failed, ok := errors.AsType[*storage.Error](err)
+	if !ok {
+		return err
+	}
+	own := *failed
+	own.Op, own.Provider, own.Bucket, own.Key, own.Unknown = "", "", "", "", false
+	return &own
+}
+
+// removeNote removes a note that is not needed. One that stays costs a copy by [Repair].
+func (s *stores) removeNote(ctx context.Context, name string) {
+	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
+}
+
+// write makes a write to the primary, and then the second store equal.
+func (s *stores) write(ctx context.Context, key string, do func() error) error {
+	name, err := s.putNote(ctx, key, 0)
+	if err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		if !errors.Is(err, storage.OutcomeUnknown) {
+			s.removeNote(ctx, name)
+		}
+		return err
+	}
+	err = s.equalize(ctx, key, false)
+	if err == nil {
+		s.removeNote(ctx, name)
+		return nil
+	}
+	if s.config.Sync {
+		return &storage.Error{
+			Code: storage.OutcomeUnknown, Unknown: true, Err: err,
+			Hint: "the primary store has the write; the second one gets it from mirror.Repair",
+		}
+	}
+	return nil
+}
+
+// refuse returns PreconditionFailed for a write with a revision of the second store, and nil if the primary has
+// no object. It asks the primary, so that reads use it again if it responds.
+func (s *stores) refuse(ctx context.Context, key string) error {
+	return s.askPrimary(ctx, func(ctx context.Context) error {
+		switch attrs, err := attrsOf(ctx, s.once, key); {
+		case err != nil:
+			return notOfTheCall(err)
+		case attrs != nil:
+			return storage.PreconditionFailed
+		}
+		return nil
+	})
+}
+
+// Put stores the object in the primary, and copies it. No object of the primary has a revision of the
+// second store.
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
+	if d.stores.isSecond(r.Condition.Revision) {
+		return nil, cmp.Or[error](d.stores.refuse(ctx, r.Key), storage.PreconditionFailed)
+	}
+	err = d.stores.write(ctx, r.Key, func() (err error) {
+		attrs, err = d.Driver.Put(ctx, r)
+		return err
+	})
+	return attrs, err
+}
+
+// CompleteParts makes the object in the primary, and copies it.
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
+	if d.stores.isSecond(r.Put.Condition.Revision) {
+		return nil, cmp.Or[error](d.stores.refuse(ctx, r.Put.Key), storage.PreconditionFailed)
+	}
+	err = d.stores.write(ctx, r.Put.Key, func() (err error) {
+		attrs, err = d.Driver.CompleteParts(ctx, r)
+		return err
+	})
+	return attrs, err
+}
+
+// Delete removes the object from the primary, and then from the second store.
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	if d.stores.isSecond(r.Condition.Revision) {
+		return d.stores.refuse(ctx, r.Key)
+	}
+	return d.stores.write(ctx, r.Key, func() error { return d.Driver.Delete(ctx, r) })
+}
+
+// SetTags changes the tags in the primary, and copies the object with them.
+func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
+	return d.stores.write(ctx, r.Key, func() error { return d.Driver.SetTags(ctx, r) })
+}
+
+// Sign signs a request for the primary. The note of an upload stays as long as the upload is possible.
+func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
+	if r.Method == "GET" || r.Method == "HEAD" {
+		return d.Driver.Sign(ctx, r)
+	}
+	if _, err := d.stores.putNote(ctx, r.Key, r.TTL); err != nil {
+		return nil, err
+	}
+	return d.Driver.Sign(ctx, r)
+}
+
+// SignForm leaves a note, as Sign does.
+func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
+	if _, err := d.stores.putNote(ctx, r.Key, r.TTL); err != nil {
+		return nil, err
+	}
+	return d.Driver.SignForm(ctx, r)
+}
+
+// rounds bounds how often a copy begins again because others write the object meanwhile.
+const rounds = 8
+
+// errAgain says that the primary may have another object than was copied.
+var errAgain = errors.New("look again")
+
+// equalize gives the second store what the primary has of a key. When it returns nil, the second store has
+// it, or a later writer has a note.
+// With look, it may have it already. Every other round looks, because another writer may have made the copy.
+func (s *stores) equalize(ctx context.Context, key string, look bool) error {
+	for range rounds {
+		if err := s.equalizeOnce(ctx, key, look); !errors.Is(err, errAgain) {
+			return err
+		}
+		look = !look
+	}
+	return unavailable(errors.New("others wrote the object again and again"))
+}
+
+func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) error {
+	var theirs *storage.Attrs
+	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+		theirs, err = attrsOf(ctx, s.second, key)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ours, err := attrsOf(ctx, s.primary, key)
+	switch {
+	case err != nil:
+		return err
+	case ours == nil && theirs == nil:
+		return nil
+	case ours == nil:
+		return s.removeSecond(ctx, key, theirs)
+	}
+	if !look || !s.isCopy(ctx, ours, theirs) {
+		if theirs, err = s.copy(ctx, ours, theirs); err != nil {
+			return err
+		}
+	}
+	return s.verify(ctx, ours, theirs)
+}
+
+// isCopy reports whether theirs is known to be a copy of ours. On S3, equal content has one revision.
+func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
+	if theirs == nil || !sameProperties(ours.Properties, theirs.Properties) {
+		return false
+	}
+	copied, err := s.copyOf(ctx, ours.Key, s.bare(ours.Revision))
+	return err == nil && copied.Revision == theirs.Revision
+}
+
+// attrsOf returns the attributes of an object, or nil.
+func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs, error) {
+	attrs, err := b.Attrs(ctx, key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return nil, nil
+	}
+	return attrs, err
+}
+
+// removeSecond removes an object that the primary does not have, and returns errAgain: it may have come back.
+func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) error {
+	var opts []storage.RemoveOption
+	if storage.Supports(s.second, storage.ConditionalRemove) {
+		opts = append(opts, storage.IfRevision(theirs.Revision))
+	}
+	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return s.second.Remove(ctx, key, opts...) })
+	if err == nil || errors.Is(err, storage.PreconditionFailed) {
+		return errAgain
+	}
+	return err
+}
+
+// copy copies one revision of the primary in place of what the second store has. The write id of the copy
+// names the revision.
+func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied *storage.Attrs, err error) {
+	var condition storage.CopyOption = storage.IfAbsent()
+	if theirs != nil {
+		condition = storage.IfRevision(theirs.Revision)
+	}
+	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
+		ctx = context.WithValue(ctx, pinKey{}, s.bare(ours.Revision))
+		copied, err = storage.Copy(ctx, s.second, ours.Key, s.source, ours.Key, condition,
+			idOf(ours.Revision).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
+		return err
+	})
+	switch storage.CodeOf(err) {
+	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound: // either store has another object now
+		return nil, errAgain
+	}
+	return copied, err
+}
+
+// idOf returns the option with the write id of the copy of a revision.
+func idOf(revision string) any {
+	sum := sha256.Sum256([]byte(revision))
+	return writeid.Option(hex.EncodeToString(sum[:16]))
+}
+
+// sameProperties compares all but the storage class, which each store has its own of.
+func sameProperties(a, b storage.Properties) bool {
+	a.StorageClass, b.StorageClass = "", ""
+	return reflect.DeepEqual(a, b)
+}
+
+// verify returns errAgain if the primary has another object, or other tags, than was copied.
+func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
+	now, err := attrsOf(ctx, s.primary, ours.Key)
+	switch {
+	case err != nil:
+		return err
+	case now == nil || now.Revision != ours.Revision || !sameProperties(now.Properties, ours.Properties):
+		return errAgain
+	case now.TagCount == 0 && copied.TagCount == 0:
+		return nil
+	}
+	want, err := storage.Tags(ctx, s.primary, ours.Key)
+	if err != nil {
+		return err
+	}
+	got, err := storage.Tags(ctx, s.second, ours.Key)
+	if err == nil && !maps.Equal(want, got) {
+		err = errAgain
+	}
+	return err
+}
+
+// bare returns a revision of the primary's bucket as its driver has it.
+func (s *stores) bare(revision string) string {
+	if s.desc.TaggedRevisions {
+		return revision
+	}
+	return strings.TrimPrefix(revision, s.desc.Provider+":")
+}
+
+// public undoes bare.
+func (s *stores) public(revision string) string {
+	if s.desc.TaggedRevisions {
+		return revision
+	}
+	return s.desc.Provider + ":" + revision
+}
+
+// pinKey is of the context's value that names the revision to read.
+type pinKey struct{}
+
+// A pinned driver reads the revision that the context names, or fails.
+type pinned struct{ driver.Driver }
+
+func (p pinned) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	return p.Driver.Get(ctx, pin(ctx, r))
+}
+
+func (p pinned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	return p.Driver.Head(ctx, pin(ctx, r))
+}
+
+// Locate returns nowhere: a copy on the server shows no progress.
+func (p pinned) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
+
+func pin(ctx context.Context, r *driver.GetRequest) *driver.GetRequest {
+	own := *r
+	own.Condition.Revision, _ = ctx.Value(pinKey{}).(string)
+	return &own
+}
