@@ -42,6 +42,9 @@ var program = sync.OnceValues(func() (string, error) {
 	return filepath.Join(dir, "omnibucket"), c.Run()
 })
 
+// identity is that of all gateways: each suite finds the buckets of the suites before it.
+var identity = sync.OnceValues(age.GenerateX25519Identity)
+
 // gateway returns a function that runs "omnibucket serve --s3" in front of a store, with the layers
 // diskcache and encrypt if layered is true. It has one account.
 func gateway(of store, layered bool) func(overTLS bool) (running, error) {
@@ -93,7 +96,7 @@ func gatewayCommand(of store, endpoint, dir string, layered bool) (*exec.Cmd, er
 	if err != nil {
 		return nil, err
 	}
-	identity, err := age.GenerateX25519Identity()
+	identity, err := identity()
 	if err != nil {
 		return nil, err
 	}

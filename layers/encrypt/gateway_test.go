@@ -68,6 +68,36 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
+// Records of buckets are encrypted, too. Each server leaves out the buckets of the other.
+func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
+	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	layered := driver.ServiceWithLayers(below, newLayer(t, newKeys(t)))
+	for name, service := range map[string]driver.ServiceDriver{"plain": below, "layered": layered} {
+		for _, round := range []string{"one", "two"} {
+			server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name + "-" + round}})
+			require.NoError(t, err)
+			t.Cleanup(server.Close)
+		}
+	}
+	for name, service := range map[string]driver.ServiceDriver{"plain": below, "layered": layered} {
+		server, err := s3server.Start(s3server.Config{Service: service})
+		require.NoError(t, err)
+		t.Cleanup(server.Close)
+		profile, _ := s3.NamedProfile("omnibucket")
+		account, err := s3.NewService(t.Context(), s3.Config{
+			Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: withoutKeepAlive(),
+			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		})
+		require.NoError(t, err)
+		var names []string
+		for bucket, err := range account.Buckets(t.Context()) {
+			require.NoError(t, err)
+			names = append(names, bucket.Name)
+		}
+		require.Equal(t, []string{name + "-one", name + "-two"}, names)
+	}
+}
+
 func TestLargeObjectsOfAServerOverEncryptedStores(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
