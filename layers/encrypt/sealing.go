@@ -17,8 +17,8 @@ type sealingBody struct {
 	size  int64 // plain bytes; -1 if unknown
 	final bool  // whether the object ends with it
 
-	plainSum storage.CRC32C  // checked at the end, if it is known
-	sum      *storage.CRC32C // of the encrypted bytes, which is set at the end; nil if it is known before
+	plainSum *storage.CRC32C // checked at the end, if it is known by then
+	sum      *storage.CRC32C // of the encrypted bytes; set at the end, unless it is known before
 
 	position int64              // of the next Read, in encrypted bytes
 	index    int64              // of the next chunk, in this body
@@ -33,7 +33,7 @@ type sealingBody struct {
 	crc      uint32
 }
 
-func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum storage.CRC32C, sum *storage.CRC32C) *sealingBody {
+func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
 	return &sealingBody{plain: plain, key: k, first: first, size: size, final: final, plainSum: plainSum, sum: sum, whole: true}
 }
 
@@ -81,15 +81,13 @@ func (b *sealingBody) fill() error {
 		b.carried = 0
 	}
 	b.carry, n = buf[chunkSize], min(n, chunkSize)
-	if b.plainSum.Known { // otherwise the core computes it
-		b.plainCRC = crc32.Update(b.plainCRC, castagnoli, buf[:n])
-	}
+	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, buf[:n])
 	if ends && b.whole && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return damaged("the body does not have the checksum that was given")
 	}
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, ends && b.final)
 	b.index++
-	if b.sum != nil {
+	if b.sum != nil { // otherwise it was computed before
 		b.crc = crc32.Update(b.crc, castagnoli, sealed)
 	}
 	b.unread = sealed[min(b.skip, len(sealed)):]

@@ -33,7 +33,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	in.CRC32C = storage.CRC32C{}
-	body := key.body(r.Body, 0, r.Size, true, r.CRC32C, &in.CRC32C)
+	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &in.CRC32C)
 	in.Body, in.Size = body.shown(), sealedSize(r.Size)
 	if err = d.prepare(body); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (d *objectDriver) sealPart(key *dataKey, upload string, r *driver.PartReque
 	in.Upload, in.Size, in.CRC32C = upload, sealedSize(r.Size), storage.CRC32C{}
 	in.Offset = r.Offset / chunkSize * sealedChunk
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
-	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, r.CRC32C, &in.CRC32C)
+	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &in.CRC32C)
 	in.Body = body.shown().(io.ReadSeeker)
 	return &in, d.prepare(body)
 }
