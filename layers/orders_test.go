@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/readonly"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
@@ -43,7 +44,9 @@ func TestConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		high := limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 40, Download: 1 << 40}), Requests: limit.Requests{Reads: 1e9, Writes: 1e9, Lists: 1e9}}
 		limited := newLimit(t, high)(memstore.NewDriver(memstore.Config{}))
-		return newCache(t, diskcache.Config{BlockBytes: 777})(limited)
+		mirrored, err := mirror.New(memstore.New(), mirror.Config{})
+		require.NoError(t, err)
+		return newCache(t, diskcache.Config{BlockBytes: 777})(mirrored(limited))
 	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)

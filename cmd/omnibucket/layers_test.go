@@ -225,10 +225,31 @@ func TestAGatewayWithAllLayers(t *testing.T) {
 	require.Contains(t, stderr, "must be used with a location")
 }
 
+func TestAMirroredLocation(t *testing.T) {
+	first, second := directory(t), directory(t)
+	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
+		"  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n")
+	s.put("box:a", "text")
+	require.Equal(t, "text", s.ok("cat", "second:a"))
+	s.put("first:b", "past the layer")
+	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
+	require.JSONEq(t, `{"repaired":0,"recent":0,"failed":0}`, s.ok("repair", "--json", "box:"))
+	require.JSONEq(t, `{"repaired":1,"recent":0,"failed":0}`, s.ok("repair", "--all", "--json", "box:"))
+	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
+	s.ok("rm", "box:a")
+	require.Equal(t, "b\n", s.ok("ls", "second:"))
+	_, stderr := s.exits(2, "repair", "first:")
+	require.Contains(t, stderr, "opened with the layer")
+	_, stderr = s.exits(2, "ls", "twice:")
+	require.Contains(t, stderr, "a whole bucket without layers")
+	_, stderr = s.exits(2, "serve", "--s3", "box:")
+	require.Contains(t, stderr, "must be one bucket")
+}
+
 func TestInvalidLayers(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
-		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache, encrypt and readonly"},
-		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache, encrypt and readonly"},
+		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache, encrypt, mirror and readonly"},
+		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache, encrypt, mirror and readonly"},
 		{"two in one", "    - {readonly: {}, limit: {reads: 1}}\n", "must have one name"},
 		{"none", "    - {}\n", "must have one name"},
 		{"a negative limit", "    - limit: {reads: -1}\n", "limit: Config.Requests must have numbers from 0.001"},
@@ -240,6 +261,7 @@ func TestInvalidLayers(t *testing.T) {
 		{"an identity in place of its file", "    - encrypt: {identity_file: AGE-SECRET-KEY-hunter2}\n", "identity_file must be an absolute path"},
 		{"an identity in place of its variable", "    - encrypt: {identity_variable: AGE-SECRET-KEY-hunter2}\n", "must be the name of an environment variable"},
 		{"an identity in place of a recipient", "    - encrypt: {recipients: [AGE-SECRET-KEY-hunter2]}\n", "recipients must be public keys of age"},
+		{"an address in place of a name", "    - mirror: s3://hunter2\n", "mirror must be the name of a location"},
 		{"no duration", "    - diskcache: {dir: /c, trust: hunter2}\n", "diskcache: trust must be a duration"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -39,6 +39,88 @@ func TestShardsOfSyncAddUp(t *testing.T) {
 	}
 }
 
+func TestASchedulerNumbersTheShards(t *testing.T) {
+	for name, row := range map[string]struct {
+		env   map[string]string
+		shard string
+		want  string // I/N; "" if it is refused
+	}{
+		"Slurm":                               {map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", "2/3"},
+		"Slurm, an array from 10 to 30 by 10": {map[string]string{"SLURM_ARRAY_TASK_ID": "20", "SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_STEP": "10", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", "1/3"},
+		"Slurm, one task of an array again":   {map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "1"}, "auto", "0/1"},
+		"Slurm, unequal steps":                {map[string]string{"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", ""},
+		"Slurm, not a multiple of the step":   {map[string]string{"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "2", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", ""},
+		"AWS Batch":                           {map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "3"}, "auto", "0/3"},
+		"Cloud Run":                           {map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"}, "auto", "1/3"},
+		"Kubernetes":                          {map[string]string{"JOB_COMPLETION_INDEX": "2"}, "auto/3", "2/3"},
+		"Kubernetes, without the number":      {map[string]string{"JOB_COMPLETION_INDEX": "2"}, "auto", ""},
+		"a number that is too small":          {map[string]string{"JOB_COMPLETION_INDEX": "3"}, "auto/3", ""},
+		"an index that is none":               {map[string]string{"JOB_COMPLETION_INDEX": ""}, "auto/3", ""},
+		"no number after the slash":           {map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"}, "auto/", ""},
+		"no scheduler":                        {nil, "auto", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShell(t)
+			dir, kept := t.TempDir(), t.TempDir()
+			writeFiles(t, dir, map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5", "f": "6"})
+			bucket, same := memory(t), memory(t)+"-same"
+			for name, value := range row.env {
+				s.env[name] = value
+			}
+			if row.want == "" {
+				s.exits(2, "sync", "--shard", row.shard, dir, bucket)
+				return
+			}
+			s.ok("-q", "sync", "--shard", row.shard, "--journal", kept, dir, bucket)
+			s.ok("-q", "sync", "--shard", row.want, dir, same)
+			require.Equal(t, s.ok("ls", "-r", same), s.ok("ls", "-r", bucket))
+		})
+	}
+}
+
+func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
+	const files, shards = 40, 4
+	s := newShell(t)
+	dir, kept, dst := t.TempDir(), filepath.Join(t.TempDir(), "journals"), memory(t)
+	for i := range files {
+		writeFiles(t, dir, map[string]string{strconv.Itoa(i): "12345"})
+	}
+	status := func() string { return s.ok("job", "status", kept) }
+	shard := func(i int) []string {
+		return []string{"-q", "sync", "--journal", kept, "--shard", fmt.Sprintf("%d/%d", i, shards), dir, dst}
+	}
+	s.exits(3, "job", "status", kept)
+	require.NoDirExists(t, kept)
+	for i := range 2 {
+		s.ok(shard(i)...)
+	}
+	require.Contains(t, status(), "4: 2 done, 0 begun")
+
+	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
+	locked := filepath.Join(dir, "broken\xff")
+	require.NoError(t, os.WriteFile(locked, nil, 0o600)) // a name that no key can be
+	failed := 0
+	for i := range shards {
+		if run(t.Context(), shard(i), s.around(nil, io.Discard, io.Discard)) != 0 {
+			failed++
+		}
+	}
+	require.NotZero(t, failed)
+	require.Contains(t, status(), fmt.Sprintf("4: %d done, %d begun", shards-failed, failed))
+	require.NoError(t, os.Remove(locked))
+
+	for i := range shards {
+		s.ok(shard(i)...)
+	}
+	require.Contains(t, status(), "4: 4 done, 0 begun")
+	require.Regexp(t, `files +\d+ transferred`, status())
+	require.Contains(t, s.ok("--json", "job", "status", kept), `"shards":4,"done":4,"begun":0`)
+
+	s.ok("-q", "sync", "--journal", kept, dir, dst) // now as one job
+	require.Contains(t, status(), "1: 1 done, 0 begun")
+	require.Contains(t, status(), "40 the same")
+}
+
 // numberBefore returns the number before a word of a report, or 0.
 func numberBefore(t *testing.T, report, word string) int {
 	t.Helper()

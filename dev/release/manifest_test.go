@@ -33,14 +33,11 @@ func TestTheManifestOfTheManualIsAJob(t *testing.T) {
 	require.Positive(t, *job.Spec.BackoffLimitPerIndex)
 	require.LessOrEqual(t, *job.Spec.Parallelism, *job.Spec.Completions)
 
-	// Kubernetes replaces $(NAME) in arguments by a variable of the same container.
+	// Kubernetes sets JOB_COMPLETION_INDEX, and replaces $(NAME) in arguments by a variable of the same
+	// container.
 	require.Len(t, job.Spec.Template.Spec.Containers, 1)
 	container := job.Spec.Template.Spec.Containers[0]
-	shard := slices.IndexFunc(container.Env, func(v core.EnvVar) bool { return v.Name == "SHARD" })
-	require.GreaterOrEqual(t, shard, 0)
-	field := container.Env[shard].ValueFrom.FieldRef
-	require.Equal(t, "metadata.annotations['"+batch.JobCompletionIndexAnnotation+"']", field.FieldPath)
-	require.Contains(t, container.Args, fmt.Sprintf("--shard=$(SHARD)/%d", *job.Spec.Completions), "every index has its part")
+	require.Contains(t, container.Args, fmt.Sprintf("--shard=auto/%d", *job.Spec.Completions), "every index has its part")
 	for _, arg := range container.Args {
 		for _, name := range regexp.MustCompile(`\$\((\w+)\)`).FindAllStringSubmatch(arg, -1) {
 			require.True(t, slices.ContainsFunc(container.Env, func(v core.EnvVar) bool { return v.Name == name[1] }), arg)

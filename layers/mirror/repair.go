@@ -32,6 +32,7 @@ const (
 	atOnce   = 16
 	settling = time.Hour // how long after its note a write may be in progress
 	clockKey = NotesPrefix + "clock"
+	maxNote  = 16 << 10 // bytes
 )
 
 // Status counts the notes of b, and tells which store this process takes for down.
@@ -165,7 +166,7 @@ func (s *stores) notes(ctx context.Context) iter.Seq2[storage.ListEntry, error] 
 }
 
 func (s *stores) readNote(ctx context.Context, name string) (note, error) {
-	data, _, err := storage.ReadAll(ctx, s.primary, name)
+	data, _, err := storage.ReadAll(ctx, s.primary, name, storage.WithRange(0, maxNote))
 	if err != nil {
 		return note{}, err
 	}

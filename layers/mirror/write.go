@@ -205,8 +205,14 @@ func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 	if theirs == nil || !sameProperties(ours.Properties, theirs.Properties) {
 		return false
 	}
-	copied, err := s.copyOf(ctx, ours.Key, s.bare(ours.Revision))
-	return err == nil && copied.Revision == theirs.Revision
+	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+		copied, err := s.copyOf(ctx, ours.Key, s.bare(ours.Revision))
+		if err == nil && copied.Revision != theirs.Revision {
+			err = errAgain
+		}
+		return err
+	})
+	return err == nil
 }
 
 // attrsOf returns the attributes of an object, or nil.
@@ -278,11 +284,13 @@ func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error 
 	if err != nil {
 		return err
 	}
-	got, err := storage.Tags(ctx, s.second, ours.Key)
-	if err == nil && !maps.Equal(want, got) {
-		err = errAgain
-	}
-	return err
+	return s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+		got, err := storage.Tags(ctx, s.second, ours.Key)
+		if err == nil && !maps.Equal(want, got) {
+			err = errAgain
+		}
+		return err
+	})
 }
 
 // bare returns a revision of the primary's bucket as its driver has it.

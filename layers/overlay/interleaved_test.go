@@ -97,7 +97,7 @@ var actions = []action{
 			}
 			return object{}, "ok"
 		},
-		needs: storage.ConditionalRemove,
+		moves: true, needs: storage.ConditionalRemove,
 	},
 	{name: "read", do: reading(func(w *world) storage.Bucket { return w.bucket }), apply: shows},
 	{name: "read and copy", do: reading(func(w *world) storage.Bucket { return w.copying }), apply: shows, moves: true},
@@ -261,13 +261,14 @@ var starts = []start{
 	{name: "in none, with a marker of a removal", marker: "removed"},
 }
 
+var soon = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
+
 func newWorld(t *testing.T, s start, features storage.Features) (*world, object) {
 	t.Helper()
 	w := &world{
 		oldDriver: memstore.NewDriver(memstore.Config{}),
 		newDriver: lacking{memstore.NewDriver(memstore.Config{}), features},
 	}
-	soon := storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 	open := func(c overlay.Config) storage.Bucket {
 		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), soon)
 		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), soon)

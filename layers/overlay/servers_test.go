@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	_ "github.com/omnibucket/storage/providers/azure"
+	_ "github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/providers/local"
 	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
@@ -36,70 +38,138 @@ func TestConformanceOverADirectory(t *testing.T) {
 	})
 }
 
-func minioAddress(t *testing.T) string {
-	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
-	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-	return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
-}
-
-func azuriteAddress(t *testing.T) string {
-	endpoint, account := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"), os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
-	t.Setenv("AZURE_STORAGE_ACCOUNT", account)
-	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-	return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
-}
-
-// A bucket moves from a directory to MinIO and on to Azurite, while writers count in its objects,
-// remove some, and fail to create those that are there.
-func TestABucketMovesTwiceBelowItsWriters(t *testing.T) {
-	const keys = 12
-	open := func(address string, opts ...storage.OpenOption) storage.Bucket {
-		b, err := storage.Open(t.Context(), address, opts...)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		return b
+// credentials sets those of all servers, by name.
+func credentials(t *testing.T) {
+	t.Helper()
+	for _, server := range []struct{ name, variable string }{{"MINIO", "OMNIBUCKET_TEST_MINIO"}, {"VERSITYGW", "OMNIBUCKET_TEST_VERSITYGW"}} {
+		testserver.Need(t, server.variable)
+		t.Setenv(server.name+"_AWS_ACCESS_KEY_ID", os.Getenv(server.variable+"_KEY"))
+		t.Setenv(server.name+"_AWS_SECRET_ACCESS_KEY", os.Getenv(server.variable+"_SECRET"))
 	}
-	directory := open("file://" + t.TempDir())
+	testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	t.Setenv("AZURITE_AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+	t.Setenv("AZURITE_AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+}
+
+func s3Address(name, variable string) func(t *testing.T) string {
+	return func(t *testing.T) string {
+		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {name}, "credentials": {name}, "endpoint": {os.Getenv(variable)}})
+	}
+}
+
+// servers are the stores that a bucket moves to, one after the other.
+var servers = []struct {
+	name    string
+	address func(t *testing.T) string
+}{
+	{"minio", s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
+	{"azurite", func(t *testing.T) string {
+		return freshbucket.Address(t, "azblob", url.Values{"credentials": {"azurite"}, "endpoint": {os.Getenv("OMNIBUCKET_TEST_AZURITE")}})
+	}},
+	{"gcs", func(t *testing.T) string {
+		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+	}},
+	{"versitygw", s3Address("versitygw", "OMNIBUCKET_TEST_VERSITYGW")},
+	{"a directory again", func(t *testing.T) string { return "file://" + filepath.ToSlash(t.TempDir()) }},
+}
+
+func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b, err := storage.Open(t.Context(), address, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// A bucket moves from a directory to each server and back, while writers count in its objects, remove some,
+// and fail to create those that are there. Two jobs copy, and so do readers.
+func TestABucketMovesBelowItsWriters(t *testing.T) {
+	const keys = 12
+	credentials(t)
+	from := open(t, "file://"+filepath.ToSlash(t.TempDir()))
 	var counts [keys]atomic.Int64
 	for n := range keys {
-		put(t, directory, fmt.Sprintf("count/%02d", n), "0")
-		put(t, directory, fmt.Sprintf("removed/%02d", n), "old")
+		put(t, from, fmt.Sprintf("count/%02d", n), "0")
+		put(t, from, fmt.Sprintf("removed/%02d", n), textOf("old"))
 	}
-	from := directory
-	for _, address := range []string{minioAddress(t), azuriteAddress(t)} {
-		b := open(address, driver.WithLayer(newLayer(t, from, overlay.Config{})))
+	for _, server := range servers {
+		address := server.address(t)
+		b := open(t, address, driver.WithLayer(newLayer(t, from, overlay.Config{CopyOnRead: true})))
 		var all sync.WaitGroup
 		for w := range 4 {
 			all.Go(func() {
 				for round := range keys {
 					n := (round + 3*w) % keys
 					if err := write(t, b, n); err != nil {
-						t.Error(err)
+						t.Error(server.name, err)
 						return
 					}
 					counts[n].Add(1)
 				}
 			})
 		}
-		all.Go(func() {
-			if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
-				t.Error(err)
-			}
-		})
+		for range 2 {
+			all.Go(func() {
+				if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
+					t.Error(server.name, err)
+				}
+			})
+		}
 		all.Wait()
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
-		require.NoError(t, err)
-		require.Zero(t, report.Left)
+		require.NoError(t, err, server.name)
+		require.Zero(t, report.Left, server.name)
 		markers, err := overlay.RemoveMarkers(t.Context(), b)
 		require.NoError(t, err)
-		require.Equal(t, report.Markers, markers)
-		from = open(address) // without the layer
+		require.Equal(t, report.Markers, markers, server.name)
+		from = open(t, address) // without the layer
 		want := map[string]string{}
 		for n := range keys {
 			want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
 		}
-		require.Equal(t, want, content(t, from))
+		require.Equal(t, want, content(t, from), server.name)
+		for n := range keys { // for the next store
+			put(t, from, fmt.Sprintf("removed/%02d", n), textOf("old"))
+		}
+	}
+}
+
+// These are bugs of the servers, for which the tests of their drivers leave the cases out, too.
+const noKeyBelowAKey = "the server does not list a key below another key"
+
+var skipped = map[string]map[string]string{
+	"minio": {
+		"a key and keys below it coexist":                 noKeyBelowAKey,
+		"an object beside its folder":                     noKeyBelowAKey,
+		"removing one object leaves its neighbours":       noKeyBelowAKey,
+		"keys are in byte order":                          noKeyBelowAKey,
+		"common prefixes are listed among the keys":       noKeyBelowAKey,
+		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+		"reads accept empty segments":                     "the server refuses a//b as a name",
+	},
+}
+
+// The suite with real servers as the new store and as the old one.
+func TestFurtherConformanceOverServers(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	credentials(t)
+	for i, server := range servers[:2] {
+		t.Run(server.name, func(t *testing.T) {
+			var opts []storagetest.Option
+			for name, reason := range skipped[server.name] {
+				opts = append(opts, storagetest.Skip(name, reason))
+			}
+			old := servers[1-i].address(t)
+			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+				var d driver.Driver
+				open(t, server.address(t), driver.WithLayer(func(of driver.Driver) driver.Driver {
+					d = of
+					return of
+				}))
+				return newLayer(t, open(t, old), overlay.Config{})(d)
+			}, opts...)
+		})
 	}
 }
 

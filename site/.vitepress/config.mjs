@@ -41,7 +41,6 @@ const trust = [
   ['Certified', 'certified'],
   ['The contract', 'contract'],
   ['Versions and releases', 'versions'],
-  ['Architecture', 'architecture'],
   ['Writing a driver', 'writing-a-driver'],
 ];
 

@@ -9,9 +9,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/readonly"
 )
 
@@ -54,6 +56,7 @@ type Layer struct {
 	Limit     *Limit     `yaml:"limit"`
 	DiskCache *DiskCache `yaml:"diskcache"`
 	Encrypt   *Encrypt   `yaml:"encrypt"`
+	Mirror    string     `yaml:"mirror"` // the name of the location that is the second store
 	ReadOnly  *struct{}  `yaml:"readonly"`
 }
 
@@ -73,13 +76,13 @@ type DiskCache struct {
 }
 
 // knownLayers are the names of layers in texts.
-const knownLayers = "limit, diskcache, encrypt and readonly"
+const knownLayers = "limit, diskcache, encrypt, mirror and readonly"
 
 // Name returns the name of the layer, or "" if there is none or more than one.
 func (l Layer) Name() string {
 	name := ""
 	for candidate, given := range map[string]bool{
-		"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "encrypt": l.Encrypt != nil, "readonly": l.ReadOnly != nil,
+		"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "encrypt": l.Encrypt != nil, "mirror": l.Mirror != "", "readonly": l.ReadOnly != nil,
 	} {
 		if given && name != "" {
 			return ""
@@ -103,6 +106,11 @@ func (l Layer) check() error {
 	case "encrypt":
 		_, err := l.Encrypt.check()
 		return err
+	case "mirror":
+		if !location.NameForm.MatchString(l.Mirror) {
+			return argument.Invalid("mirror must be the name of a location", "")
+		}
+		return nil
 	case "readonly":
 		return nil
 	}
@@ -110,8 +118,8 @@ func (l Layer) check() error {
 }
 
 // New returns the layer, and what to close after the bucket, or nil. lookup reads a variable of the
-// environment.
-func (l Layer) New(lookup func(name string) (value string, set bool)) (driver.Layer, io.Closer, error) {
+// environment, and open opens a location.
+func (l Layer) New(lookup func(name string) (value string, set bool), open func(name string) (storage.Bucket, error)) (driver.Layer, io.Closer, error) {
 	switch {
 	case l.Limit != nil:
 		layer, err := l.newLimit()
@@ -129,9 +137,21 @@ func (l Layer) New(lookup func(name string) (value string, set bool)) (driver.La
 	case l.Encrypt != nil:
 		layer, err := l.Encrypt.new(lookup)
 		return layer, nil, err
+	case l.Mirror != "":
+		second, err := open(l.Mirror)
+		if err != nil {
+			return nil, nil, err
+		}
+		layer, err := mirror.New(second, mirror.Config{})
+		return layer, openBucket{second}, err
 	}
 	return readonly.New(readonly.Config{}), nil, nil
 }
+
+// An openBucket is closed after the bucket with the layer.
+type openBucket struct{ storage.Bucket }
+
+func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 
 func (l Layer) newLimit() (driver.Layer, error) {
 	c := limit.Config{Requests: limit.Requests{Reads: l.Limit.Reads, Writes: l.Limit.Writes, Lists: l.Limit.Lists}}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -19,38 +18,39 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// migrationOptions returns the options of --shard and --journal.
-func migrationOptions(ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location) ([]transfer.Option, error) {
-	var opts []transfer.Option
-	part := "all"
+// A migration is a job that several commands may share, and that continues after an interruption.
+type migration struct {
+	opts    []transfer.Option
+	state   storage.Bucket // of --journal; nil without it
+	job     string         // the name of the job in state
+	part    string         // of the job: "all", or I-of-N
+	shards  int
+	src     location.Location
+	dst     location.Location
+	dryRuns bool
+}
+
+// newMigration reads --shard and --journal.
+func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location) (*migration, error) {
+	m := &migration{job: jobName(src, dst), part: "all", shards: 1, src: src, dst: dst, dryRuns: p.Global.DryRun}
 	if f.filter.Flags.Changed("shard") { // a variable that is not set must not mean all keys
-		i, n, err := parseShard(f.shard)
+		i, n, err := parseShard(p, f.shard)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, transfer.WithShard(i, n))
-		part = fmt.Sprintf("%d-of-%d", i, n)
+		m.opts = append(m.opts, transfer.WithShard(i, n))
+		m.part, m.shards = fmt.Sprintf("%d-of-%d", i, n), n
 	}
 	if !f.filter.Flags.Changed("journal") {
-		return opts, nil
+		return m, nil
 	}
-	bucket, err := journalBucket(ctx, p, f.journal)
-	if err != nil || bucket == nil {
-		return opts, err
+	var err error
+	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun); err != nil || m.state == nil {
+		return m, err
 	}
 	// Each pair of ends has a journal of its own, so that one folder does for many jobs.
-	return append(opts, transfer.WithJournal(bucket, "journal-"+jobName(src, dst)+"-"+part+".json")), nil
-}
-
-// parseShard parses I/N.
-func parseShard(text string) (i, n int, err error) {
-	first, second, _ := strings.Cut(text, "/")
-	index, err := strconv.ParseUint(first, 10, 31) // without a sign
-	of, failed := strconv.ParseUint(second, 10, 31)
-	if err != nil || failed != nil || index >= of {
-		return 0, 0, argument.Invalid("--shard must have the form I/N, with I from 0 to N-1", "")
-	}
-	return int(index), int(of), nil
+	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
+	return m, nil
 }
 
 // jobName returns a name for the job from src to dst.
@@ -71,9 +71,9 @@ func jobName(src, dst location.Location) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// journalBucket opens the folder of --journal. A directory is created if necessary or, in a dry run,
-// nil is returned: the job keeps no journal then.
-func journalBucket(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
+// journalBucket opens the folder of --journal. If a directory is missing and may not be created, it
+// returns nil: a dry run keeps no journal.
+func journalBucket(ctx context.Context, p *program.Program, text string, create bool) (storage.Bucket, error) {
 	l, err := p.Locate(text)
 	switch {
 	case err != nil:
@@ -87,7 +87,7 @@ func journalBucket(ctx context.Context, p *program.Program, text string) (storag
 	if err != nil {
 		return nil, err
 	}
-	if p.Global.DryRun {
+	if !create {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}

@@ -41,9 +41,12 @@ the top: '2026/*.jpg', '/*.jpg'. ** matches any number of folders. A slash at th
 matches everything in a folder. Files that --exclude skips are not removed either.
 
 With --shard I/N, N commands with I from 0 to N-1 share the work, on several machines: each
-does its part of the keys, and the reports add up. With --journal FOLDER, a directory or a
+does its part of the keys, and the reports add up. With --shard auto, or auto/N, a scheduler
+gives the numbers: an array of Slurm or AWS Batch, a job of Cloud Run, or an indexed Job of
+Kubernetes, which needs N. With --journal FOLDER, a directory or a
 folder in a bucket outside of source and destination, a repeated command continues after
-the last file that was done, and its report includes what was done before.
+the last file that was done, and its report includes what was done before. "omnibucket job
+status FOLDER" shows the progress of all commands.
 
 If the source has no files, --delete removes nothing and the exit code is 3, because a
 misspelt name looks the same. To remove everything, use --empty-source. With --max-delete N,
@@ -69,7 +72,7 @@ to another location before they are replaced or removed.`,
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
 	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
-	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
+	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1; auto or auto/N asks the scheduler")
 	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
 	f.filter.Register(c)
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
@@ -116,10 +119,11 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	if err != nil {
 		return err
 	}
-	more, err := migrationOptions(ctx, p, f, src, dst)
+	m, err := newMigration(ctx, p, f, src, dst)
 	if err != nil {
 		return err
 	}
+	opts = append(opts, m.opts...)
 	if f.filter.Flags.Changed("backup-dir") { // a variable that is not set must not mean no backup
 		l, err := p.Locate(f.backup)
 		if err != nil {
@@ -131,9 +135,12 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		}
 		opts = append(opts, transfer.WithBackup(end))
 	}
-	report, err := syncTrees(ctx, p, dst, src, append(opts, more...))
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	report, err := syncTrees(ctx, p, dst, src, opts)
 	p.Summarize(report, err)
-	return err
+	return errors.Join(err, m.end(ctx, report, err))
 }
 
 const emptySourceHint = "check the source, or use --empty-source to delete everything"

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/driver"
@@ -30,12 +31,8 @@ func (n *namedLayers) close() error {
 // configuredLayers returns the layers of a location, from the store outwards: those of the
 // configuration, and those of the flags of serve. Their cache is below the encryption, so that the
 // disk has encrypted bytes, too.
-func (p *Program) configuredLayers(l location.Location) (layers []config.Layer) {
-	for name, of := range p.Config.Layers {
-		if l.Name != "" && location.VariableOf(name) == location.VariableOf(l.Name) {
-			layers = slices.Clone(of)
-		}
-	}
+func (p *Program) configuredLayers(l location.Location) []config.Layer {
+	layers := p.layersInFile(l)
 	if p.CacheDir != "" {
 		at := slices.IndexFunc(layers, func(c config.Layer) bool { return c.Encrypt != nil || c.ReadOnly != nil })
 		if at < 0 {
@@ -49,6 +46,29 @@ func (p *Program) configuredLayers(l location.Location) (layers []config.Layer) 
 	return layers
 }
 
+func (p *Program) layersInFile(l location.Location) (layers []config.Layer) {
+	for name, of := range p.Config.Layers {
+		if l.Name != "" && location.VariableOf(name) == location.VariableOf(l.Name) {
+			layers = slices.Clone(of)
+		}
+	}
+	return layers
+}
+
+// openSecond opens the second store of a mirror.
+func (p *Program) openSecond(ctx context.Context, name string) (storage.Bucket, error) {
+	l, err := p.LocateInBucket(name + ":")
+	switch {
+	case err != nil:
+		return nil, err
+	case l.Prefix != "" || l.Key != "" || len(p.layersInFile(l)) > 0:
+		return nil, argument.Invalid("mirror must name a location of a whole bucket without layers", "")
+	}
+	return InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
+		return storage.Open(ctx, p.addressToOpen(l), storage.WithRetry(p.retry))
+	})
+}
+
 // hasLayers returns the variable of a location with layers, or "".
 func (p *Program) hasLayers(l location.Location) string {
 	if len(p.configuredLayers(l)) == 0 {
@@ -57,25 +77,28 @@ func (p *Program) hasLayers(l location.Location) string {
 	return location.VariableOf(l.Name)
 }
 
-// Layers returns the layers of a location, from the store outwards. Close of the buckets closes
+// Layers returns the layers of an account, from the store outwards. Close of the buckets closes
 // them.
-func (p *Program) Layers(l location.Location) ([]driver.Layer, error) {
+func (p *Program) Layers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
+	if slices.ContainsFunc(p.layersInFile(l), func(c config.Layer) bool { return c.Mirror != "" }) {
+		return nil, argument.Invalid("a location with the layer mirror must be one bucket", "buckets of an account would share the second store")
+	}
 	p.Buckets.mu.Lock()
 	defer p.Buckets.mu.Unlock()
-	return p.layersOf(l)
+	return p.layersOf(ctx, l)
 }
 
 // layersOf returns the limit of --bwlimit, which is about requests of the store, and then the layers of
 // the location.
-func (p *Program) layersOf(l location.Location) ([]driver.Layer, error) {
+func (p *Program) layersOf(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	if p.Raw {
 		return slices.Concat(p.layers, []driver.Layer{asFile}), nil
 	}
-	made, err := p.madeLayers(l)
+	made, err := p.madeLayers(ctx, l)
 	return slices.Concat(p.layers, made), err
 }
 
-func (p *Program) madeLayers(l location.Location) ([]driver.Layer, error) {
+func (p *Program) madeLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	name, own := p.hasLayers(l), &p.Buckets.layers
 	if name == "" {
 		return nil, nil
@@ -85,7 +108,7 @@ func (p *Program) madeLayers(l location.Location) ([]driver.Layer, error) {
 	}
 	var layers []driver.Layer
 	for _, c := range p.configuredLayers(l) {
-		layer, closer, err := c.New(p.Around.Lookup)
+		layer, closer, err := c.New(p.Around.Lookup, func(name string) (storage.Bucket, error) { return p.openSecond(ctx, name) })
 		if err != nil {
 			return nil, err
 		}

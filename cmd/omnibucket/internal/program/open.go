@@ -43,7 +43,7 @@ func (p *Program) Open(ctx context.Context, l location.Location, opts ...storage
 	key := p.bucketKey(l)
 	bucket, opened := p.Buckets.by[key]
 	if !opened {
-		layers, err := p.layersOf(l)
+		layers, err := p.layersOf(ctx, l)
 		if err != nil {
 			return nil, err
 		}

@@ -101,7 +101,7 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	default:
 		address = l.Address()
 	}
-	layers, err := p.Layers(l)
+	layers, err := p.Layers(ctx, l)
 	if err != nil {
 		return nil, err
 	}

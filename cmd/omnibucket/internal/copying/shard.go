@@ -1,0 +1,86 @@
+package copying
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+)
+
+// A scheduler numbers the tasks of one job by variables. Those of Kubernetes have no number of tasks.
+type scheduler struct{ index, first, step, count string }
+
+// schedulers are those that --shard auto knows.
+//
+//   - https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
+//   - https://slurm.schedmd.com/job_array.html
+//   - https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
+//   - https://cloud.google.com/run/docs/container-contract#jobs-env-vars
+var schedulers = []scheduler{
+	{index: "SLURM_ARRAY_TASK_ID", first: "SLURM_ARRAY_TASK_MIN", step: "SLURM_ARRAY_TASK_STEP", count: "SLURM_ARRAY_TASK_COUNT"},
+	{index: "AWS_BATCH_JOB_ARRAY_INDEX", count: "AWS_BATCH_JOB_ARRAY_SIZE"},
+	{index: "CLOUD_RUN_TASK_INDEX", count: "CLOUD_RUN_TASK_COUNT"},
+	{index: "JOB_COMPLETION_INDEX"},
+}
+
+const (
+	shardRule = "--shard must have the form I/N, with I from 0 to N-1, or be auto or auto/N"
+	autoHint  = "run it in an array of Slurm or AWS Batch, or a job of Cloud Run or Kubernetes (as auto/N)"
+)
+
+// parseShard parses I/N, and auto or auto/N with the variables of a scheduler.
+func parseShard(p *program.Program, text string) (i, n int, err error) {
+	first, second, _ := strings.Cut(text, "/")
+	if first == "auto" {
+		if first, second, err = scheduled(p, second, strings.Contains(text, "/")); err != nil {
+			return 0, 0, err
+		}
+	}
+	index, err := strconv.ParseUint(first, 10, 31) // without a sign
+	of, failed := strconv.ParseUint(second, 10, 31)
+	if err != nil || failed != nil || index >= of {
+		return 0, 0, argument.Invalid(shardRule, "")
+	}
+	return int(index), int(of), nil
+}
+
+// scheduled returns the index of this task, and the number of tasks unless count has it.
+func scheduled(p *program.Program, count string, counted bool) (index, of string, err error) {
+	for _, s := range schedulers {
+		id, ok := p.Around.Lookup(s.index)
+		if !ok {
+			continue
+		}
+		if !counted {
+			if count, _ = p.Around.Lookup(s.count); count == "" {
+				return "", "", argument.Invalid("--shard auto must have the number of tasks, which "+s.index+" does not tell", "use auto/N")
+			}
+		}
+		index, err := s.fromZero(p, id)
+		return index, count, err
+	}
+	return "", "", argument.Invalid("--shard auto must be used in a task of a scheduler", autoHint)
+}
+
+// fromZero returns the index of a task, from 0. An array of Slurm may begin with another number, and
+// leave some out: --array=10-40:10.
+func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
+	if index, err := strconv.Atoi(id); err == nil && s.first != "" {
+		first, failed := lookupNumber(p, s.first, 0)
+		step, failedToo := lookupNumber(p, s.step, 1)
+		if failed != nil || failedToo != nil || step < 1 || (index-first)%step != 0 {
+			return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
+		}
+		id = strconv.Itoa((index - first) / step)
+	}
+	return id, nil
+}
+
+func lookupNumber(p *program.Program, variable string, otherwise int) (int, error) {
+	text, ok := p.Around.Lookup(variable)
+	if !ok {
+		return otherwise, nil
+	}
+	return strconv.Atoi(text)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"html/template"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// A site is a web page of the objects of a bucket. The bucket may be replaced by another one that has
+// the same objects.
+type site struct {
+	mu     sync.RWMutex // held for reading while the bucket is used
+	bucket storage.Bucket
+	former []storage.Bucket // closed at the end: a layer may read from them
+}
+
+// use calls do with the bucket of now.
+func (s *site) use(do func(b storage.Bucket) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return do(s.bucket)
+}
+
+// replace waits until nobody uses the bucket, calls between, which may be nil, and replaces it.
+func (s *site) replace(by storage.Bucket, between func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if between != nil {
+		if err := between(); err != nil {
+			return errors.Join(err, storage.Close(by))
+		}
+	}
+	s.former = append(s.former, s.bucket)
+	s.bucket = by
+	return nil
+}
+
+// close closes the buckets, the last one first.
+func (s *site) close() error {
+	err := storage.Close(s.bucket)
+	for i := len(s.former) - 1; i >= 0; i-- {
+		err = errors.Join(err, storage.Close(s.former[i]))
+	}
+	return err
+}
+
+var page = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Objects that move</title>
+<h1>Objects</h1>
+<ul>
+{{range .}}<li><a href="/{{.Key}}">{{.Key}}</a>, {{.Size}} bytes</li>
+{{end}}</ul>
+`))
+
+// handler serves the page at /, and each object at its key.
+func (s *site) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		var objects []storage.ListEntry
+		err := s.use(func(b storage.Bucket) error {
+			for object, err := range b.List(r.Context(), storage.WithPrefix(prefix), storage.WithLimit(1000)) {
+				if err != nil {
+					return err
+				}
+				objects = append(objects, object)
+			}
+			return nil
+		})
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = page.Execute(w, objects)
+	})
+	mux.HandleFunc("GET /{key...}", func(w http.ResponseWriter, r *http.Request) {
+		err := s.use(func(b storage.Bucket) error {
+			object, err := b.Download(r.Context(), r.PathValue("key"))
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Content-Type", object.Attrs().ContentType)
+			_, _ = io.Copy(w, object) // a visitor may leave
+			return object.Close()
+		})
+		if err != nil {
+			fail(w, err)
+		}
+	})
+	return mux
+}
+
+func fail(w http.ResponseWriter, err error) {
+	if errors.Is(err, storage.ObjectNotFound) {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	http.Error(w, "the store does not answer", http.StatusBadGateway)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	prefix  = "move/"
+	welcome = prefix + "welcome.txt" // nobody removes it
+	writers = 4
+)
+
+// users read and write objects until they are ended. Each writer has objects of its own, and knows what
+// they must be.
+type users struct {
+	writes, visits atomic.Int64
+
+	written [writers]map[string]string // what was written, by key
+	stop    chan struct{}
+	all     sync.WaitGroup
+	mu      sync.Mutex
+	err     error // of all users
+}
+
+// beginUsers puts objects into the bucket of a site, and begins to use them.
+func beginUsers(ctx context.Context, s *site, address string, objects int) (*users, error) {
+	u := &users{stop: make(chan struct{})}
+	put := func(key, text string) error {
+		return s.use(func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, key, strings.NewReader(text))
+			return err
+		})
+	}
+	if err := put(welcome, "welcome"); err != nil {
+		return nil, err
+	}
+	for n := range objects {
+		w := n % writers
+		if u.written[w] == nil {
+			u.written[w] = map[string]string{}
+		}
+		key := fmt.Sprintf("%s%06d.txt", prefix, n)
+		u.written[w][key] = "0"
+		if err := put(key, "0"); err != nil {
+			return nil, err
+		}
+	}
+	for _, mine := range u.written {
+		if len(mine) > 0 {
+			u.until(func() error { return u.write(ctx, s, mine) })
+		}
+	}
+	u.until(func() error { return u.visit(ctx, address) })
+	return u, nil
+}
+
+// until calls do again and again in a goroutine of its own.
+func (u *users) until(do func() error) {
+	u.all.Go(func() {
+		for {
+			select {
+			case <-u.stop:
+				return
+			default:
+			}
+			if err := do(); err != nil {
+				u.mu.Lock()
+				u.err = errors.Join(u.err, err)
+				u.mu.Unlock()
+				return
+			}
+		}
+	})
+}
+
+// end waits until all users have ended, and returns what they met.
+func (u *users) end() error {
+	close(u.stop)
+	u.all.Wait()
+	return u.err
+}
+
+// write counts in an object, or removes and creates it. An error tells that the store was wrong.
+func (u *users) write(ctx context.Context, s *site, mine map[string]string) error {
+	keys := make([]string, 0, len(mine))
+	for key := range mine {
+		keys = append(keys, key)
+	}
+	key := keys[rand.IntN(len(keys))]
+	was := mine[key]
+	u.writes.Add(1)
+	switch {
+	case was == "": // it was removed
+		mine[key] = "0"
+		return s.use(func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
+			return err
+		})
+	case rand.IntN(4) == 0:
+		mine[key] = ""
+		return s.use(func(b storage.Bucket) error { return b.Remove(ctx, key) })
+	}
+	return s.use(func(b storage.Bucket) error {
+		_, err := storage.Update(ctx, b, key, func(found []byte, _ *storage.Attrs) ([]byte, error) {
+			if string(found) != was {
+				return nil, fmt.Errorf("%s is %q, and must be %q", key, found, was)
+			}
+			n, err := strconv.Atoi(was)
+			mine[key] = strconv.Itoa(n + 1)
+			return []byte(mine[key]), err
+		})
+		return err
+	})
+}
+
+// visit reads the page, and an object that is always there.
+func (u *users) visit(ctx context.Context, address string) error {
+	for _, path := range []string{"", welcome} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+path, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			return err
+		}
+		if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "welcome") {
+			return fmt.Errorf("a visit of /%s: %s", path, answer.Status)
+		}
+	}
+	u.visits.Add(1)
+	return nil
+}
+
+// check compares a bucket with what was written, and returns the number of objects.
+func (u *users) check(ctx context.Context, b storage.Bucket) (objects int, err error) {
+	want := map[string]string{welcome: "welcome"}
+	for _, mine := range u.written {
+		maps.Copy(want, mine)
+	}
+	maps.DeleteFunc(want, func(_, text string) bool { return text == "" })
+	for object, err := range b.List(ctx, storage.WithPrefix(prefix)) {
+		if err != nil {
+			return objects, err
+		}
+		text, there := want[object.Key]
+		if !there {
+			return objects, fmt.Errorf("%s was removed, and is there", object.Key)
+		}
+		found, _, err := storage.ReadAll(ctx, b, object.Key)
+		if err != nil {
+			return objects, err
+		}
+		if string(found) != text {
+			return objects, fmt.Errorf("%s is %q, and must be %q", object.Key, found, text)
+		}
+		objects++
+	}
+	if objects != len(want) {
+		return objects, fmt.Errorf("%d of %d objects are lost", len(want)-objects, len(want))
+	}
+	return objects, nil
+}

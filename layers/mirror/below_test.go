@@ -1,0 +1,38 @@
+package mirror_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+const (
+	countsCalls = "it counts the calls of the primary: a write has a note and a copy"
+	hitsANote   = "the fault is meant for the call that writes the object, and hits its note"
+)
+
+// The suite's own layers come first: its policy for retries and its faults. Here the layer is above them, so
+// that the faults are those of the primary.
+func TestConformanceWithFaultsOfThePrimary(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		layer := newLayer(t, memstore.New(), mirror.Config{})
+		return engine.New(memstore.NewDriver(memstore.Config{}), slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
+	}, skips(map[string]string{
+		"a body too long for Put is sent in parts":           countsCalls,
+		"a bucket has a default part size":                   countsCalls,
+		"attributes of a write need no second request":       countsCalls,
+		"the next page is prefetched":                        countsCalls,
+		"a body that can seek is sent again":                 hitsANote,
+		"an outcome that cannot be reconciled is unknown":    hitsANote,
+		"an update whose outcome is unknown is not repeated": hitsANote,
+		"without metadata a lost response stays unknown":     hitsANote,
+		"RemoveAll continues after failures":                 "the fault is meant for a batch, and a mirror has none",
+	})...)
+}

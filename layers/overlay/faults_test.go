@@ -1,0 +1,187 @@
+package overlay_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// The suite while requests of the old store fail, or lose their responses: its bucket repeats them. Cases of
+// the suite count the requests of the new store, and some allow no attempt after the first; so failures
+// there have the test below.
+func TestConformanceWhileTheOldStoreFails(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	for name, rule := range map[string]faults.Rule{"fails": faults.Fail(faults.Any).Every(17), "loses responses": faults.DropResponse(faults.Any).Every(17)} {
+		t.Run(name, func(t *testing.T) {
+			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+				old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), soon)
+				return newLayer(t, old, overlay.Config{})(memstore.NewDriver(memstore.Config{}))
+			})
+		})
+	}
+}
+
+// One request of a store fails or loses its response, whichever it is. The operation
+// succeeds, and has its effect once.
+func TestAFailureOfAnyRequestIsRepeated(t *testing.T) {
+	for _, lacks := range []storage.Features{0, storage.ConditionalRemove} {
+		for _, a := range actions {
+			if a.needs&lacks != 0 {
+				continue
+			}
+			for _, s := range starts {
+				for kindName, rule := range map[string]func(faults.Calls) faults.Rule{"fails": faults.Fail, "loses its response": faults.DropResponse} {
+					for store, inOld := range map[string]bool{"old": true, "new": false} {
+						name := fmt.Sprintf("%s, %s, lacking %d: a request of the %s store %s", a.name, s.name, lacks, store, kindName)
+						synctest.Test(t, func(t *testing.T) { eachRequest(t, name, s, lacks, a, rule, inOld) })
+					}
+				}
+			}
+		}
+	}
+}
+
+func eachRequest(t *testing.T, name string, s start, lacks storage.Features, a action, rule func(faults.Calls) faults.Rule, inOld bool) {
+	for n, hit := 1, true; hit; n++ {
+		w, had := newWorld(t, s, lacks)
+		injector := faults.New(rule(faults.Any).Nth(n))
+		ofOld, ofNew := []storage.OpenOption{driver.WithLayer(w.layer), soon}, []storage.OpenOption{driver.WithLayer(w.layer), soon}
+		if inOld {
+			ofOld = append(ofOld, driver.WithLayer(injector.Layer()))
+		} else {
+			ofNew = append(ofNew, driver.WithLayer(injector.Layer()))
+		}
+		old := engine.New(w.oldDriver, ofOld...)
+		w.bucket = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, overlay.Config{})))...)
+		w.copying = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))...)
+		w.run(t, a, &hold{})
+		hit = len(injector.Hits()) > 0
+		injector.Set()
+		if unknown := strings.Contains(w.history[0].result, "outcome unknown"); unknown {
+			w.history[0].result = "killed"
+			require.NotContains(t, []string{"put", "create", "remove"}, a.name, name)
+		}
+		w.judge(t, had, fmt.Sprintf("%s, request %d", name, n))
+	}
+}
+
+// A reader of an object does not fail because the object cannot be copied.
+func TestAReadNeedsNoCopy(t *testing.T) {
+	old := memstore.New()
+	put(t, old, "a", "text")
+	injector := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+	b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
+	data, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+}
+
+// If the old store refuses a removal, the object stays. After another failure it is gone for readers,
+// and the error says that the outcome is unknown.
+func TestAFailedRemoval(t *testing.T) {
+	for _, row := range []struct {
+		err     error
+		there   bool
+		unknown bool
+	}{
+		{storage.PermissionDenied, true, false},
+		{storage.Locked, true, false},
+		{storage.Internal, false, true},
+	} {
+		t.Run(row.err.Error(), func(t *testing.T) {
+			injector := faults.New()
+			old := memstore.New(driver.WithLayer(injector.Layer()))
+			put(t, old, "a", "text")
+			b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+			injector.Set(faults.Fail(faults.Delete).WithError(row.err))
+			err := b.Remove(t.Context(), "a")
+			require.ErrorIs(t, err, row.err)
+			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
+			there, err := b.Exists(t.Context(), "a")
+			require.NoError(t, err)
+			require.Equal(t, row.there, there)
+			injector.Set()
+			_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+			require.NoError(t, err)
+			there, err = b.Exists(t.Context(), "a")
+			require.NoError(t, err)
+			require.Equal(t, row.there, there)
+		})
+	}
+}
+
+// Finish repeats requests that failed for a passing reason, reports the rest, and copies nothing twice.
+func TestFinishContinuesAfterFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		injector := faults.New(faults.Fail(faults.Put|faults.Head).Every(11), faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied))
+		d := memstore.NewDriver(memstore.Config{})
+		old := memstore.New()
+		for n := range 100 {
+			put(t, old, fmt.Sprintf("%03d", n), textOf(fmt.Sprint(n)))
+		}
+		put(t, old, "refused", "text")
+		b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		var last overlay.Report
+		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{Concurrency: 1, Progress: func(r overlay.Report) {
+			require.Equal(t, last.Copied+last.Left+1, r.Copied+r.Left)
+			last = r
+		}})
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Equal(t, overlay.Report{Copied: 100, Bytes: 7200, Left: 1}, report)
+		require.Equal(t, report, last)
+		injector.Set()
+		left, err := overlay.Left(t.Context(), b)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, left)
+
+		injector.Reset()
+		report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+		require.NoError(t, err)
+		require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
+		require.Zero(t, injector.Count(faults.Get), "what has moved is not read again")
+
+		_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{Concurrency: -1})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
+}
+
+// Two processes that copy one large object at the same time leave it to one of them.
+func TestOneOfTwoJobsCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oldDriver, d := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+		put(t, engine.New(oldDriver), "a", strings.Repeat("x", 100_000))
+		injector := faults.New(faults.SlowBody(1000)) // it takes 100 seconds
+		slow := engine.New(oldDriver, driver.WithLayer(injector.Layer()))
+		copied := make(chan int64, 2)
+		for range 2 {
+			go func() {
+				b := engine.New(d, driver.WithLayer(newLayer(t, slow, overlay.Config{})))
+				report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+				if err != nil {
+					t.Error(err)
+				}
+				copied <- report.Copied
+			}()
+		}
+		require.EqualValues(t, 1, <-copied+<-copied)
+		r, err := engine.New(d).Download(t.Context(), "a")
+		require.NoError(t, err)
+		n, err := io.Copy(io.Discard, r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		require.EqualValues(t, 100_000, n)
+	})
+}
