@@ -31,6 +31,10 @@ WITH_SERVERS := $(GO) run -C dev/testservers . --
 
 FULL ?= false
 
+# The objects of make move-million, and the directory for its stores; without one they are in memory.
+OBJECTS ?= 1000000
+DIR ?=
+
 # The cases of make plots.
 PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-.*)$$
 
@@ -43,7 +47,7 @@ GATEWAY_SUITES ?= boto3,javascript
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api gateways statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
+.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api gateways statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts vulnerabilities
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -134,6 +138,9 @@ fuzz: ## every fuzz target for FUZZTIME
 permissions: ## writes docs/permissions.md from the table of providers/internal/testing/permissions
 	$(GO) run ./providers/internal/testing/permissions/page >docs/permissions.md.new
 	mv docs/permissions.md.new docs/permissions.md
+
+move-million: ## moves OBJECTS (a million) through layers/overlay beside 20 writers, in memory or in directories below DIR
+	OMNIBUCKET_MOVE_OBJECTS=$(OBJECTS) OMNIBUCKET_MOVE_DIR=$(DIR) $(GO) test -count 1 -timeout 2h -v -run '^TestManyObjectsMove$$' ./layers/overlay
 
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
 	@scripts/programs e2fsprogs xfsprogs

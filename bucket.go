@@ -17,8 +17,8 @@ import (
 // it and override a method; it reads options by [UploadOptions.Apply] and the like.
 // Functions call only its methods. One that needs more calls the method of its name of an
 // optional interface: [PageLister], [Versioner], [Tagger], [Locker], [Restorer],
-// [MultipartUploader], [FormSigner], [ServerCopier], [BatchRemover], [FeatureReporter] or
-// io.Closer. A bucket from engine.New has them all; your type has those that it permits, or
+// [MultipartUploader], [FormSigner], [ServerCopier], [Mover], [BatchRemover], [FeatureReporter]
+// or io.Closer. A bucket from engine.New has them all; your type has those that it permits, or
 // is an [Unwrapper].
 type Bucket interface {
 	Uploader
@@ -130,7 +130,7 @@ func Close(b Bucket) error {
 // and for results of [Ref] and [Prefixed], As returns false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := reach(b); ok && own.Scope().Whole() {
-		native, ok := own.Client().(T)
+		native, ok := own.Core().Client().(T)
 		return native, ok
 	}
 	var none T

@@ -36,6 +36,7 @@ const (
 	ListedUploads                            // ListUploads
 	SignedPartChecksums                      // WithCRC32C on a signed part, enforced
 	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
+	ServerMove                               // Move is one request, in one step
 )
 
 // A FeatureReporter is a bucket that tells its features ([Supports]).

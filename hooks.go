@@ -14,6 +14,9 @@ func init() {
 	root.BodyFailed = func(err error) error { return bodyFailed(err) }
 	root.Changed = func(first, now any) bool { return changed(first.(*Attrs), now.(*Attrs)) }
 	root.InitReader = initReader
+	root.MoveByCopy = func(ctx context.Context, b any, from, to string, opts any) (any, error) {
+		return moveByCopy(ctx, b.(ReadWriter), from, to, opts.([]CopyOption))
+	}
 	root.OpenSource = func(ctx context.Context, source any, key string, given any) (any, error) {
 		r, e := openForeignSource(ctx, source.(Downloader), key, given.(*CopyOptions))
 		if e != nil {

@@ -33,7 +33,7 @@ type (
 	ListOption interface{ applyList(*ListOptions) }
 	// A RemoveOption is [WithVersion], [IfRevision], [WithGovernanceBypass], [WithNative].
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
-	// A CopyOption fits [Copy] and [Compose]: those below, each [WriteOption] and [TransferOption],
+	// A CopyOption fits [Copy], [Compose] and [Move]: those below, each [WriteOption] and [TransferOption],
 	// [IfRevision], [WithVersion], [WithResume], [WithNative].
 	CopyOption interface{ applyCopy(*CopyOptions) }
 	// A SignedUploadOption fits SignedUploadURL and [SignedUploadForm]: each [WriteOption] and

@@ -46,7 +46,7 @@ type (
 
 		set unexported.Settings
 	}
-	// CopyOptions are those of Copy and Compose.
+	// CopyOptions are those of Copy, Compose and Move.
 	CopyOptions struct {
 		Version string // of the source
 		Properties
@@ -200,6 +200,19 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	if err == nil && (len(srcKeys) == 0 || r.set.Version) {
 		err = invalid("srcKeys", "must name at least one object, and options no version")
+	}
+	return err
+}
+
+// ApplyMove is Apply for Move.
+func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
+	err := r.Apply(opts...)
+	switch {
+	case err != nil:
+	case r.set.Version:
+		err = invalid("WithVersion", "does not fit Move: a version cannot be moved")
+	case from == to:
+		err = invalid("to", "must be another key than from")
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,14 @@ func init() {
 			return own
 		}
 		return nil
+	}
+	serving.MoveInOneStep = func(ctx context.Context, dst any, to string, src any, from string, opts any) (any, bool, error) {
+		into, ok := reach(dst)
+		source, both := reach(src)
+		if !ok || !both {
+			return nil, false, nil
+		}
+		return into.MoveInOneStep(ctx, to, source, from, opts.([]CopyOption)...)
 	}
 }
 

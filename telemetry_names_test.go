@@ -134,6 +134,7 @@ var spanCalls = map[string]spanCall{
 
 	"Compose":      {"", func(ctx context.Context, w *traced) error { return none(storage.Compose(ctx, w.b, "a", []string{"k"})) }},
 	"Copy":         {"", func(ctx context.Context, w *traced) error { return none(storage.Copy(ctx, w.b, "a", w.b, "k")) }},
+	"Move":         {"", func(ctx context.Context, w *traced) error { return none(storage.Move(ctx, w.b, "k", "a")) }},
 	"DownloadFile": {"Download", func(ctx context.Context, w *traced) error { return none(storage.DownloadFile(ctx, w.b, "k", w.file)) }},
 	"UploadFile": {"Upload", func(ctx context.Context, w *traced) error {
 		return errors.Join(os.WriteFile(w.file, nil, 0o600), none(storage.UploadFile(ctx, w.b, "a", w.file)))

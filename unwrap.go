@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
@@ -92,10 +91,9 @@ type engineBucket interface {
 	Place() (provider, bucket string)
 	Core() unexported.Core
 	BufferLimit() *buffer.Limit
-	Client() any // of the provider
 	Need(f Features, what string) *Error
-	RetryPolicy() *backoff.Policy
 	AbandonUpload(ctx context.Context, path string) error
+	MoveInOneStep(ctx context.Context, to string, src Bucket, from string, opts ...CopyOption) (a *Attrs, done bool, err error)
 }
 
 // reach returns the bucket from New that b is, shows or unwraps to.

@@ -74,7 +74,7 @@ func (u *update) check(opts []UploadOption) (e *Error) {
 	}
 	u.reads = auxiliaryReads(r.set.Natives)
 	if own, ok := reach(u.b); ok {
-		u.policy = own.RetryPolicy()
+		u.policy = own.Core().RetryPolicy()
 		if e = own.Need(ConditionalCreate, "IfAbsent, which Update needs,"); e == nil {
 			e = own.Need(ConditionalUpdate, "IfRevision, which Update needs,")
 		}

@@ -187,6 +187,11 @@ func (v *view) Compose(ctx context.Context, key string, srcKeys []string, opts .
 	return v.attrs(a), err
 }
 
+func (v *view) Move(ctx context.Context, from, to string, opts ...CopyOption) (*Attrs, error) {
+	a, err := through(v, scope.Upload|scope.Download|scope.Remove, "Move", func() (*Attrs, error) { return Move(ctx, v.to, v.scope.Prefix+from, v.scope.Prefix+to, opts...) })
+	return v.attrs(a), err
+}
+
 func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	to, ok := find[BatchRemover](v.to)
 	if !ok || v.check(scope.Remove, "RemoveAll") != nil { // which each key tells

@@ -128,6 +128,11 @@ type Driver interface {
 	// Compose joins objects of this bucket; it fails as Copy does.
 	Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error)
 
+	// Move gives an object of this bucket another key, in one step, and returns its attributes as
+	// Head does. If there is no source, it fails with ObjectNotFound. If it cannot move this
+	// object, it changes nothing and fails with Unsupported; the core then copies and removes.
+	Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error)
+
 	// ListVersions returns one page of versions, by key, the newest first.
 	ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error)
 

@@ -156,6 +156,11 @@ type (
 		storage.Controls
 		Condition storage.Condition
 	}
+	// A MoveRequest moves an object within one bucket.
+	MoveRequest struct {
+		From, Key string
+		Condition storage.Condition // what must hold for the destination
+	}
 	// A SignRequest signs one request that somebody else will make.
 	SignRequest struct {
 		Method, Key, Version string

@@ -67,6 +67,11 @@ func (UnimplementedDriver) Compose(context.Context, *ComposeRequest) (*storage.A
 	return nil, storage.Unsupported
 }
 
+// Move returns Unsupported.
+func (UnimplementedDriver) Move(context.Context, *MoveRequest) (*storage.Attrs, error) {
+	return nil, storage.Unsupported
+}
+
 // ListVersions returns Unsupported.
 func (UnimplementedDriver) ListVersions(context.Context, *ListRequest) (*VersionPage, error) {
 	return nil, storage.Unsupported

@@ -12,7 +12,7 @@ import (
 
 // A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
 // layer that changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List,
-// Copy, Compose, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
+// Copy, Compose, Move, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
 // it does not override do not pass it.
 type Layer func(Driver) Driver
 
@@ -147,6 +147,10 @@ func (a *interceptor) Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs,
 
 func (a *interceptor) Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error) {
 	return passing(a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) })
+}
+
+func (a *interceptor) Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error) {
+	return passing(a, ctx, "Move", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Move(ctx, r) })
 }
 
 func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {

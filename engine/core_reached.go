@@ -30,11 +30,11 @@ func (c *core) Stored() (account any, bucket, directory string) {
 
 func (b *bucket) BufferLimit() *buffer.Limit { return b.core.bufferLimit }
 
-func (b *bucket) Client() any { return b.core.driver.Native() }
+func (c *core) Client() any { return c.driver.Native() }
 
 func (b *bucket) Need(f storage.Features, what string) *storage.Error { return b.core.need(f, what) }
 
-func (b *bucket) RetryPolicy() *backoff.Policy { return b.core.retry.policy }
+func (c *core) RetryPolicy() *backoff.Policy { return c.retry.policy }
 
 // Served is for package serve: it returns the origin, name and signing address of the bucket.
 // Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the

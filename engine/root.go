@@ -47,6 +47,15 @@ func openForeignSource(ctx context.Context, src storage.Downloader, key string, 
 	return r.(*storage.Reader), nil
 }
 
+// moveByCopy moves an object by a copy and a removal.
+func moveByCopy(ctx context.Context, b *bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
+	a, err := unexported.Root.MoveByCopy(ctx, b, from, to, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.(*storage.Attrs), nil
+}
+
 func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }
 
 // invalid returns an InvalidArgument that names the argument and the rule that it breaks.

@@ -33,6 +33,32 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return to.commit(ctx, o, r.Condition, nil)
 }
 
+// Move makes an object with the other key, and removes the source, at one moment.
+func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	b, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := d.account.time()
+	if _, err := lock(b, nil); err != nil {
+		return nil, err
+	}
+	defer b.mu.Unlock()
+	from := b.find(r.From, 0)
+	if from == nil {
+		return nil, storage.ObjectNotFound
+	}
+	o := newObject(r.Key, from.data, from.Properties, &storage.Controls{Tags: from.keeps().tags}, from.crc32c)
+	o.modified = now
+	if err := b.lockNew(o); err != nil {
+		return nil, err
+	}
+	if err := b.swap(o, r.Condition); err != nil {
+		return nil, err
+	}
+	return o.attrs(b.info.Versioning), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
+}
+
 // sources returns the objects that refs name, as they are at one moment. If one is archived, it
 // fails with Archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {

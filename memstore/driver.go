@@ -23,7 +23,8 @@ const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads | signFeatures
+	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads |
+	storage.ServerMove | signFeatures
 
 // An objectDriver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.

@@ -35,7 +35,7 @@ func TestConformanceThroughAWrapper(t *testing.T) {
 
 // unreached are the features that the methods of Bucket cannot reach.
 const unreached = storage.Versioning | storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.OpenUploads |
-	storage.ListedUploads | storage.SignedParts | storage.SignedForms | storage.ServerCopy | storage.ServerCompose
+	storage.ListedUploads | storage.SignedParts | storage.SignedForms | storage.ServerCopy | storage.ServerCompose | storage.ServerMove
 
 // The functions of the package are then made of the methods of Bucket. Their requests and errors are
 // those of the methods.
@@ -49,9 +49,9 @@ func TestConformanceThroughAGuard(t *testing.T) {
 		"Close is not reached": {"Close is final and idempotent"},
 		"a copy opens its source before the destination checks the options": {
 			"a key that breaks a rule is refused, before any request", "another provider's option is Unsupported",
-			"every option that is not declared is Unsupported", "a copy of a missing object",
+			"every option that is not declared is Unsupported", "a copy of a missing object", "a move that is refused changes nothing",
 		},
-		"features are not told":                          {"declared features are in force"},
+		"features are not told":                          {"declared features are in force", "a source that is replaced while it is copied stays"},
 		"hooks and errors have the names of the methods": {"hooks run around every operation", "hooks see the source of a copy", "RemoveAll continues after failures", "Close without Commit fails after a write"},
 		"the token of a page is a key":                   {"a page token belongs to its prefix", "a token belongs to its listing", "a token outlives its Bucket value"},
 		"no reference to a guard tells its tags":         {"tags through a narrowed reference"},

@@ -123,6 +123,8 @@ var refCases = []Case{
 			if widened, ok := any(writer).(storage.Bucket); ok {
 				_, err = storage.Compose(t.Context(), widened, "evil", []string{"a", "b"})
 				t.requireNothingDone(err, storage.PermissionDenied)
+				_, err = storage.Move(t.Context(), widened, "a", "evil")
+				t.requireNothingDone(err, storage.PermissionDenied)
 				if t.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 					_, err = storage.Update(t.Context(), widened, "evil", increment)
 					t.requireCode(err, storage.PermissionDenied)

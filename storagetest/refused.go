@@ -31,7 +31,8 @@ var refusals = []refusal{
 		_, streamed := b.Upload(t.Context(), "new", stream("x"), storage.IfAbsent())
 		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.IfAbsent())
 		_, composed := storage.Compose(t.Context(), b, "new", []string{"key"}, storage.IfAbsent())
-		return map[string]error{"Upload": upload, "Upload of a stream": streamed, "Copy": copied, "Compose": composed}
+		_, moved := storage.Move(t.Context(), b, "key", "new", storage.IfAbsent())
+		return map[string]error{"Upload": upload, "Upload of a stream": streamed, "Copy": copied, "Compose": composed, "Move": moved}
 	}},
 	{storage.ConditionalUpdate, func(t *T, b storage.Bucket) map[string]error {
 		revision := t.desc.Provider + ":1"
@@ -124,6 +125,9 @@ var refusals = []refusal{
 	}},
 	{storage.SignedParts, func(*T, storage.Bucket) map[string]error {
 		return nil // an upload must be begun first: a case of rule U4 proves it
+	}},
+	{storage.ServerMove, func(*T, storage.Bucket) map[string]error {
+		return nil // Move then copies and removes, which cases of rule W15 prove
 	}},
 	{storage.Restoring, func(t *T, b storage.Bucket) map[string]error {
 		return map[string]error{"Restore": storage.Restore(t.Context(), b, "key")}

@@ -133,7 +133,7 @@ func bucketCases() []Case {
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
-		copyCases, versionCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
+		copyCases, moveCases, versionCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
 		refusalCases, leadingSlashCases, nthCallCases(),
@@ -295,6 +295,7 @@ var featureNames = []struct {
 	{storage.ListedUploads, "ListedUploads"},
 	{storage.SignedPartChecksums, "SignedPartChecksums"},
 	{storage.LeadingSlashes, "LeadingSlashes"},
+	{storage.ServerMove, "ServerMove"},
 }
 
 func namesOf(f storage.Features) []string {

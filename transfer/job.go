@@ -345,20 +345,26 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	var reported int64     // the function below is never called concurrently
 	expected := t.src.size // the file may have changed size
-	stored, err := j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
-		if total >= 0 && total != expected {
-			meter.totalBytes.Add(total - expected)
-			expected = total
-		}
-		meter.bytes.Add(done - reported)
-		reported = done
-	})
+	stored, done, err := j.moveInOneStep(ctx, key)
+	if !done && err == nil {
+		stored, err = j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
+			if total >= 0 && total != expected {
+				meter.totalBytes.Add(total - expected)
+				expected = total
+			}
+			meter.bytes.Add(done - reported)
+			reported = done
+		})
+	}
 	if err != nil {
 		meter.totalBytes.Add(reported - expected) // the rest will not be transferred
 		return err
 	}
 	meter.totalBytes.Add(stored - expected)
-	if err := j.finishMove(ctx, t.src); err != nil {
+	if !done {
+		err = j.finishMove(ctx, t.src)
+	}
+	if err != nil {
 		return err
 	}
 	j.reporter.transferred(key, t.known, stored, reported)

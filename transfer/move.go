@@ -15,7 +15,8 @@ import (
 // moment the source or the destination has the file, and it survives a power failure unless
 // [WithNoSync] is set. To continue a job that was killed, make the same call again.
 //
-// A file that changed after it was listed is transferred and stays at the source; it fails
+// Within one bucket that has [storage.ServerMove], each object is moved in one step, as it is then.
+// Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
 // with Changed. An object that both ends list with the same ETag and time fails with
 // InvalidArgument and stays: one bucket may have two addresses. If the store cannot remove an
 // object on the condition of its revision, a change in the moment before the removal is lost.
@@ -43,6 +44,19 @@ func (j *job) areFolders() bool {
 	src, ok := j.src.(*objects)
 	dst, both := j.dst.(*objects)
 	return ok && both && serving.Beside(src.from, dst.bucket)
+}
+
+// moveInOneStep moves an object within one bucket, if that moves it in one step.
+func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
+	c, ok := j.transferrer.(*bucketCopier)
+	if !ok || !j.settings.move || c.rule != nil || c.locks {
+		return 0, false, nil
+	}
+	attrs, done, err := serving.MoveInOneStep(ctx, c.to, key, c.from, key, []storage.CopyOption(nil))
+	if !done {
+		return 0, false, err
+	}
+	return attrs.(*storage.Attrs).Size, true, nil
 }
 
 // finishMove removes a file of the source that the destination has.

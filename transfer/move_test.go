@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,4 +195,57 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(struct{ storage.Bucket }{dst}), transfer.Bucket(src), transfer.WithMove())
 	require.NoError(t, err, "a copy is younger")
 	require.Empty(t, keysOf(contents(t, src)))
+}
+
+// Each object is at one of the keys at each moment, and costs one call.
+func TestMoveWithinABucketIsOneStep(t *testing.T) {
+	for name, row := range map[string]struct {
+		opts  []transfer.Option
+		calls []string
+	}{
+		"as they are": {nil, []string{"Move", "Move", "Move"}},
+		"with a rule": {[]transfer.Option{transfer.WithRule(func(string) []storage.WriteOption { return nil })}, []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var calls []string
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == "Move" || call == "Copy" || call == "Delete" {
+						mu.Lock()
+						calls = append(calls, call)
+						mu.Unlock()
+					}
+					return next(ctx)
+				})
+			}))
+			for key, text := range moved {
+				_, err := b.Upload(t.Context(), "from/"+key, file(text))
+				require.NoError(t, err)
+			}
+			_, err := b.Upload(t.Context(), "to/a", file("an older one"))
+			require.NoError(t, err)
+			calls = nil
+			from, to := storage.Prefixed(b, "from/"), storage.Prefixed(b, "to/")
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(row.opts, transfer.WithMove())...)
+			require.NoError(t, err)
+			require.EqualValues(t, 3, report.Transferred)
+			slices.Sort(calls)
+			require.Equal(t, row.calls, calls)
+			require.Equal(t, moved, contents(t, to))
+			require.Empty(t, contents(t, from))
+		})
+	}
+}
+
+func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
+	inj := faults.New(faults.DropResponse(faults.Move).Nth(1))
+	b := memstore.New(driver.WithLayer(inj.Layer()))
+	_, err := b.Upload(t.Context(), "from/a", file("text"))
+	require.NoError(t, err)
+	from, to := transfer.Bucket(storage.Prefixed(b, "from/")), transfer.Bucket(storage.Prefixed(b, "to/"))
+	report, err := transfer.Sync(t.Context(), to, from, transfer.WithMove())
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.EqualValues(t, 1, report.Failed)
+	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }

@@ -80,3 +80,28 @@ func TestABucketInMemoryIsRefusedIfTheProcessEnds(t *testing.T) {
 		require.Zero(t, code, "%s: %s", args, errs)
 	}
 }
+
+// The file stays the same file: it is renamed.
+func TestMvWithinABucketIsOneStep(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	s.env["OMNIBUCKET_BOX"] = "file://" + filepath.ToSlash(dir)
+	withObjects(t, s, s.env["OMNIBUCKET_BOX"], "a", "tree/1", "tree/x/2", "there")
+	same := func(from, to string, args ...string) {
+		before, err := os.Stat(filepath.Join(dir, from))
+		require.NoError(t, err)
+		s.ok(append([]string{"mv"}, args...)...)
+		after, err := os.Stat(filepath.Join(dir, to))
+		require.NoError(t, err)
+		require.True(t, os.SameFile(before, after), args)
+		require.NoFileExists(t, filepath.Join(dir, from))
+	}
+	same("a", "b", "box:a", "box:b")
+	same("b", "c/b", "--if-absent", "box:b", "box:c/")
+	same("tree/x/2", "moved/x/2", "-r", "box:tree/", "box:moved/")
+	_, stderr := s.exits(4, "mv", "--if-absent", "box:c/b", "box:there")
+	require.Contains(t, stderr, "exists")
+	s.exits(3, "mv", "box:missing", "box:d")
+	s.ok("mv", "box:c/b", "box:there")
+	require.Equal(t, "moved/1\nmoved/x/2\nthere\n", s.ok("ls", "-r", "box:"))
+}

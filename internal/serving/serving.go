@@ -2,6 +2,8 @@
 // package. The root cannot import those packages, and users cannot import this one.
 package serving
 
+import "context"
+
 // A Bucket is a bucket that engine.New returned and that was not narrowed.
 type Bucket interface {
 	// Served returns Description.Origin, the bucket's name, and the base URL that was
@@ -28,3 +30,8 @@ var Reach func(b any) Bucket
 // Beside reports whether two Buckets are known to be folders of one bucket, neither in the other,
 // so that no object is in both. The root package sets Beside.
 var Beside func(a, b any) bool
+
+// MoveInOneStep moves an object between two Buckets that show one bucket, if that moves it in one step.
+// Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs. The root package sets
+// MoveInOneStep.
+var MoveInOneStep func(ctx context.Context, dst any, to string, src any, from string, opts any) (attrs any, done bool, err error)

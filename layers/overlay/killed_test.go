@@ -1,6 +1,7 @@
 package overlay_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -58,14 +59,20 @@ func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
 			for ended := false; !ended && !t.Failed(); {
 				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestProcessesThatAreKilledLoseNothing$", "-test.timeout", "1m")
 				child.Env = append(os.Environ(), "OMNIBUCKET_OVERLAY_FINISH="+dir)
+				var out bytes.Buffer
+				child.Stdout, child.Stderr = &out, &out
+				if err := child.Start(); err != nil {
+					t.Error(err)
+					return
+				}
 				mu.Lock()
 				kill := time.AfterFunc(patience+rand.N(patience), func() { _ = child.Process.Kill() })
 				patience += patience / 16 // so that the test ends on a slow machine
 				mu.Unlock()
-				out, err := child.CombinedOutput()
+				err := child.Wait()
 				ended = err == nil
-				if kill.Stop(); err != nil && child.ProcessState.ExitCode() >= 0 {
-					t.Errorf("%v: %s", err, out)
+				if killed := !kill.Stop(); err != nil && !killed {
+					t.Errorf("%v: %s", err, &out)
 				}
 				mu.Lock()
 				kills++

@@ -74,7 +74,7 @@ var errNeeds = &storage.Error{
 
 // withheld are the features that need both stores to act as one.
 const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose | storage.SignedIfAbsent
+	storage.ServerCopy | storage.ServerCompose | storage.ServerMove | storage.SignedIfAbsent
 
 // An objectDriver is the new store with the old one below it.
 type objectDriver struct {
@@ -94,7 +94,7 @@ type stores struct {
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags} {
+	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
 		if !storage.Supports(d.stores.old, f) {
 			desc.Features &^= f
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -46,5 +47,16 @@ func TestTheNewStoreMayHaveKeysThatTheOldOneRefuses(t *testing.T) {
 		_, _, err = storage.ReadAll(t.Context(), b, key)
 		require.NoError(t, err, key)
 		require.NoError(t, b.Remove(t.Context(), key), key)
+	}
+}
+
+// A key or prefix that begins with a slash is Unsupported in a listing of MinIO, and so in one of both.
+func TestFeaturesThatBothStoresMustHave(t *testing.T) {
+	for _, feature := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
+		old := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})
+		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		require.False(t, storage.Supports(b, feature))
+		b = memstore.New(driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
+		require.True(t, storage.Supports(b, feature))
 	}
 }

@@ -23,6 +23,7 @@ var unjudged = map[string]string{
 	"a version is restored by a copy onto its key":    noVersions,
 	"versions under a prefix":                         noVersions,
 	"RemoveVersions removes versions in batches":      noVersions,
+	"a move in a bucket that keeps versions":          noVersions,
 	"a removed key stays removed":                     noVersions,
 	"a delete marker is removed by its version":       noVersions,
 

@@ -53,7 +53,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
 		}
-		if c.TokenSource == nil && (a.endpoint == nil || isHostOf(a.universe, a.endpoint)) {
+		if c.TokenSource == nil && a.isGoogle() {
 			a.credentials.universe = a.universe
 		}
 	}

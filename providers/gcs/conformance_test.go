@@ -39,6 +39,9 @@ var unjudged = map[string]string{
 	"IfAbsent guards the destination of a copy":                  noConditions,
 	"IfAbsent of a copy is fs.ErrExist":                          noConditions,
 	"IfRevision guards the destination of a copy":                noConditions,
+	"IfAbsent guards the destination of a move":                  noConditions,
+	"IfRevision guards the destination of a move":                noConditions,
+	"a source that is replaced while it is copied stays":         noConditions,
 	"conditions guard Compose":                                   noConditions,
 	"an open upload replaces one revision":                       noConditions,
 	"an open upload checks its condition when it is completed":   noConditions,
@@ -50,6 +53,7 @@ var unjudged = map[string]string{
 	"tags change without a write":                             noContexts,
 	"tags of versions":                                        noContexts,
 	"a copy keeps the tags":                                   noContexts,
+	"a moved object keeps its tags":                           noContexts,
 	"a copy whose Attrs are not needed keeps tags":            noContexts,
 	"a joined object has the tags of the options":             noContexts,
 	"tags through a narrowed reference":                       noContexts,
@@ -142,18 +146,19 @@ type setting struct {
 	config func(t *testing.T, endpoint string) gcs.Config
 	left   map[string]string // with fake-gcs-server
 	opt    storagetest.Option
+	moves  bool // declare ServerMove, as with Google's own address
 }
 
 var (
-	composite = setting{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
+	composite = setting{column: "parallel composite", config: func(_ *testing.T, endpoint string) gcs.Config {
 		return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
-	}, uncomposed, notOfUploads}
+	}, left: uncomposed, opt: notOfUploads}
 )
 
 func TestConformance(t *testing.T) {
-	needServer(t).conform(t, setting{"gcs (fake-gcs-server)", func(_ *testing.T, endpoint string) gcs.Config {
+	needServer(t).conform(t, setting{column: "gcs (fake-gcs-server)", config: func(_ *testing.T, endpoint string) gcs.Config {
 		return gcs.Config{Endpoint: endpoint, SigningKey: signingkey.File()}
-	}, unresumed, storagetest.WithName("gcs (fake-gcs-server)")})
+	}, left: unresumed, opt: storagetest.WithName("gcs (fake-gcs-server)")})
 }
 
 func TestFurtherConformance(t *testing.T) {
@@ -200,13 +205,23 @@ func TestConformanceToGooglesRules(t *testing.T) {
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
 	t.Run("gcs", func(t *testing.T) {
-		conformToRules(t, setting{"gcs", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }, nil, storagetest.WithName("gcs")})
+		conformToRules(t, setting{column: "gcs", config: func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }, opt: storagetest.WithName("gcs")})
 	})
+}
+
+// asGoogle declares what the driver declares only if it makes its requests to Google.
+type asGoogle struct{ driver.Driver }
+
+func (d asGoogle) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features |= storage.ServerMove
+	return desc
 }
 
 // conformToRules runs the suite on a new rule server.
 func conformToRules(t *testing.T, row setting) {
 	t.Helper()
+	row.moves = true
 	conformOn(t, startRuleServer(t), func(*testing.T, string) {}, row)
 }
 
@@ -219,6 +234,9 @@ func conformOn(t *testing.T, s *ruleServer, made func(t *testing.T, bucket strin
 		made(t, c.Bucket)
 		d, err := gcs.NewDriver(t.Context(), c)
 		require.NoError(t, err)
+		if row.moves {
+			return asGoogle{d}
+		}
 		return d
 	}
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return open(t, ruleBucket{}) }, append(opts,

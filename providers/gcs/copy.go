@@ -58,6 +58,28 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrsOf(copied), nil
 }
 
+// Move makes one request. It has no condition on the source, so that a 412 is always about the
+// destination.
+func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	to, err := conditionsOf(r.Condition)
+	if err != nil {
+		return nil, err
+	}
+	var moved *gcs.ObjectAttrs
+	err = writes(ctx, func(ctx context.Context) (err error) {
+		moved, err = d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: to})
+		return err
+	})
+	if err == nil {
+		return attrsOf(moved), nil
+	}
+	e := translate(err)
+	if e.Unknown { // a gateway's 404 proves nothing
+		return nil, e
+	}
+	return nil, d.bucket.notFound(ctx, e)
+}
+
 // maxRewrites bounds how often a rewrite resumes at once after a temporary
 // failure. It must have made progress each time; otherwise the core waits.
 const maxRewrites = 8

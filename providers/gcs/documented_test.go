@@ -32,6 +32,8 @@ const (
 // undisturbed has further cases that no transient answer of Google may disturb.
 var undisturbed = map[string]string{
 	"IfRevision guards the destination of a copy":                maybeDone,
+	"IfRevision guards the destination of a move":                maybeDone,
+	"a source that is replaced while it is copied stays":         maybeDone,
 	"IfRevision replaces only the revision that was read":        maybeDone,
 	"concurrent updates are all counted":                         maybeDone,
 	"exactly one concurrent creator wins":                        maybeDone,
@@ -89,7 +91,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, left map[st
 	answering.PerRequest = perRequest
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
-	row := setting{"gcs", func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, nil, storagetest.WithName("gcs")}
+	row := setting{column: "gcs", config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, opt: storagetest.WithName("gcs")}
 	conformOn(t, s, answering.Add, row, append(append(documented.Skips(left), documented.SkipCore(), storagetest.WithOpener(openPatient)), also...)...)
 	return answering
 }

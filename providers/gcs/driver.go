@@ -73,6 +73,9 @@ func (d *objectDriver) Describe() driver.Description {
 		CountsRequests: true,
 	}
 	desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
+	if d.account.isGoogle() {
+		desc.Features |= storage.ServerMove
+	}
 	if d.account.composite {
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
 	} else {

@@ -45,6 +45,9 @@ func isHostOf(universe string, u *url.URL) bool {
 	return u.Scheme == "https" && (host == universe || strings.HasSuffix(host, "."+universe))
 }
 
+// isGoogle reports whether the requests go to Google, and to no server that is like it.
+func (a *account) isGoogle() bool { return a.endpoint == nil || isHostOf(a.universe, a.endpoint) }
+
 // checkUniverse returns an error if the credentials belong to another universe.
 // The universe of a machine's credentials is not known earlier.
 func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials) error {

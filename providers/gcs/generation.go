@@ -35,23 +35,30 @@ func (b *bucket) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 
 // withCondition returns the object under a condition.
 func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
-	switch {
-	case c.Absent:
-		return o.If(gcs.Conditions{DoesNotExist: true}), nil
-	case c.Revision != "":
-		n, err := parseGeneration("revision", c.Revision)
-		if err != nil {
-			return nil, err
-		}
-		return o.If(gcs.Conditions{GenerationMatch: n}), nil
-	case c.NotRevision != "":
-		n, err := parseGeneration("revision", c.NotRevision)
-		if err != nil {
-			return nil, err
-		}
-		return o.If(gcs.Conditions{GenerationNotMatch: n}), nil
+	conditions, err := conditionsOf(c)
+	if conditions == nil {
+		return o, err
 	}
-	return o, nil
+	return o.If(*conditions), nil
+}
+
+// conditionsOf returns a condition in the form of the SDK, or nil if there is none.
+func conditionsOf(c storage.Condition) (*gcs.Conditions, error) {
+	n, err := int64(0), error(nil)
+	if revision := c.Revision + c.NotRevision; revision != "" {
+		n, err = parseGeneration("revision", revision)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Absent:
+		return &gcs.Conditions{DoesNotExist: true}, nil
+	case c.Revision != "":
+		return &gcs.Conditions{GenerationMatch: n}, nil
+	case c.NotRevision != "":
+		return &gcs.Conditions{GenerationNotMatch: n}, nil
+	}
+	return nil, nil
 }
 
 // setCondition adds the condition to the query of an upload.

@@ -51,7 +51,7 @@ func hostileStore(t *testing.T) hostile.Store {
 			}
 			d, err := gcs.NewDriver(t.Context(), c)
 			require.NoError(t, err)
-			return d
+			return asGoogle{d}
 		},
 		CustomerKey: customerKey,
 		EmptyPage:   emptyPage,

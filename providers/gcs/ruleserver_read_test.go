@@ -206,6 +206,28 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	return map[string]any{"kind": "storage#rewriteResponse", "done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
 }
 
+// move handles "b/BUCKET/o/OBJECT/moveTo/o/OBJECT".
+// https://cloud.google.com/storage/docs/json_api/v1/objects/move
+func (s *ruleServer) move(b *ruleBucket, path []string, r *http.Request) (any, *refusal) {
+	from := b.find(path[3], "")
+	switch {
+	case from == nil:
+		return nil, missingObject(path[1], path[3])
+	case path[3] == path[6]:
+		return nil, bad("The source and destination objects must be different.")
+	case !holds(r.URL.Query(), "ifSource", from):
+		return nil, failed
+	case from.kept(path[1], b.versioned) != nil:
+		return nil, from.kept(path[1], b.versioned)
+	}
+	moved := *from
+	moved.Name = path[6]
+	if no := s.insert(b, &moved, r.URL.Query(), from.data, from.MD5Hash == ""); no != nil {
+		return nil, no
+	}
+	return moved.as(r.Header), b.remove(path[1], path[3], nil)
+}
+
 func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (any, *refusal) {
 	query := r.URL.Query()
 	var asked struct {

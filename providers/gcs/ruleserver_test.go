@@ -220,6 +220,8 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		}
 	case path[4] == "rewriteTo":
 		answer, no = s.rewrite(path, r, body)
+	case path[4] == "moveTo":
+		answer, no = s.move(b, path, r)
 	case path[4] == "compose":
 		answer, no = s.compose(path[1], path[3], r, body)
 	}

@@ -145,6 +145,65 @@ func TestCopyRequests(t *testing.T) {
 	}
 }
 
+func TestMoveRequests(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		condition storage.Condition
+		want      string
+	}{
+		{"replaces an object", storage.Condition{}, ""},
+		{"IfAbsent", storage.Condition{Absent: true}, "0"},
+		{"IfRevision", storage.Condition{Revision: "9"}, "9"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, stored)
+			attrs, err := server.on(t).Move(t.Context(), &driver.MoveRequest{From: "x/y", Key: "a b", Condition: row.condition})
+			require.NoError(t, err)
+			require.Equal(t, "1700000000000001", attrs.Revision)
+			require.Equal(t, int64(11), attrs.Size)
+			asked := server.server.Last(t)
+			require.Equal(t, "POST /storage/v1/b/photos/o/x%2Fy/moveTo/o/a%20b", asked.Call())
+			require.Equal(t, row.want, asked.Query().Get("ifGenerationMatch"))
+			require.Empty(t, asked.Query().Get("ifSourceGenerationMatch"))
+			require.Len(t, server.server.Calls(), 1)
+		})
+	}
+}
+
+func TestWhyAMoveFailed(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		answer  reply
+		code    storage.Code
+		unknown bool
+	}{
+		{"no source", failing(404, "notFound", "No such object: photos/x"), storage.ObjectNotFound, false},
+		{"no bucket", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
+		{"the condition", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
+		{"busy", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
+		{"a gateway's 404", ofGateway(404), storage.Unavailable, true},
+		{"no response", reply{Cut: true}, storage.Unavailable, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, row.answer)
+			_, err := server.on(t).Move(t.Context(), &driver.MoveRequest{From: "x", Key: "a"})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Len(t, server.server.Calls(), 1, "the SDK retries nothing")
+		})
+	}
+}
+
+// Other servers have no objects.move.
+func TestOnlyGoogleMovesInOneStep(t *testing.T) {
+	for endpoint, want := range map[string]bool{"": true, "https://storage.us-east1.rep.googleapis.com": true, "http://127.0.0.1:4443": false} {
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: endpoint, Anonymous: true})
+		require.NoError(t, err)
+		require.Equal(t, want, d.Describe().Features&storage.ServerMove != 0, endpoint)
+		require.NoError(t, d.Close())
+	}
+}
+
 // further returns the response to a call of a rewrite that is not the last.
 func further(token string) reply {
 	return reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"` + token + `","objectSize":"11","totalBytesRewritten":"5"}`}

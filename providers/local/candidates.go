@@ -297,8 +297,22 @@ func (s *candidates) exchange(to *osdir.Dir, base string, st *stagedFile) bool {
 }
 
 // remove removes the object. The caller has found it, and syncs the plain directory. It
-// first removes the files that would otherwise become the object, also on the disk.
+// first removes the files that would otherwise become the object.
 func (s *candidates) remove(ctx context.Context) error {
+	if err := s.removeOthers(ctx); err != nil {
+		return err
+	}
+	if s.plain == nil || s.occupied {
+		return nil
+	}
+	if at, err := s.reader.statObject(s.plain, s.l.base); err != nil || !at.found() {
+		return err
+	}
+	return unlessAbsent(osdir.RetryInUse(ctx, func() error { return s.plain.Unlink(s.l.base) }))
+}
+
+// removeOthers removes the files of the object that have not the plain name, also on the disk.
+func (s *candidates) removeOthers(ctx context.Context) error {
 	if err := s.removeLiteral(ctx, nil); err != nil {
 		return err
 	}
@@ -311,11 +325,5 @@ func (s *candidates) remove(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.plain == nil || s.occupied {
-		return nil
-	}
-	if at, err := s.reader.statObject(s.plain, s.l.base); err != nil || !at.found() {
-		return err
-	}
-	return unlessAbsent(osdir.RetryInUse(ctx, func() error { return s.plain.Unlink(s.l.base) }))
+	return nil
 }

@@ -1,10 +1,13 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -60,6 +63,107 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, failure(err)
 	}
 	return s.objects.save(ctx, r.Key, st, r.Condition)
+}
+
+// Move renames the file of an object onto a free key: the object keeps its attributes, revision and
+// time. If more than the name would change, or a copy would keep less, it fails with Unsupported.
+func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(s)
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		f, a, err := s.objects.openObject(ctx, r.From, "")
+		if err != nil {
+			return nil, err
+		}
+		_ = f.Close()
+		if a == nil || a.ContentType == "" || a.publicRead || f.Meta.Links > 1 || s.objects.visible {
+			return nil, storage.Unsupported
+		}
+		err = s.objects.moveOnce(ctx, r, f.Meta)
+		if err == nil {
+			return s.reader.attrsOf(r.Key, f.Meta, a), nil
+		}
+		if !errors.Is(err, errDirGone) {
+			return nil, err
+		}
+		if err := s.tree.notFoundError(); err != storage.ObjectNotFound {
+			return nil, err
+		}
+	}
+}
+
+// moveOnce moves the object whose file has this meta.
+func (o *objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
+	from, _ := o.tree.names().locate(r.From)
+	to, ok := o.tree.names().locate(r.Key)
+	if !ok {
+		return argument.Invalid("key", "must not have an empty segment", "")
+	}
+	target, err := o.makeDirs(ctx, r.Key, to)
+	if err != nil {
+		return err
+	}
+	source, err := o.tree.open(from.dir)
+	if err == nil {
+		err = o.moveLocked(ctx, r, o.candidates(from, source), o.candidates(to, target), meta)
+		if err == nil && o.sync {
+			err = unknownOutcome(errors.Join(target.Sync(), source.Sync()))
+		}
+		o.tree.closeDir(source)
+	} else if osdir.IsNoFile(err) {
+		err = errDirGone
+	}
+	o.tree.closeDir(target) // an open directory could not be removed
+	o.tree.prune(ctx, from.dir, "")
+	if err != nil {
+		o.tree.prune(ctx, to.dir, "")
+	}
+	return err
+}
+
+func (o *objects) moveLocked(ctx context.Context, r *driver.MoveRequest, from, to *candidates, meta osdir.Meta) error {
+	defer from.close()
+	defer to.close()
+	unlock, err := o.locks.lockBoth(ctx, r.From, r.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := cmp.Or(interrupted(ctx), o.settings.learnVersioning()); err != nil {
+		return err
+	}
+	at, err := from.find()
+	if err != nil {
+		return err
+	}
+	old, err := to.find()
+	if err == nil {
+		err = o.reader.checkWrite(old, r.Condition)
+	}
+	if err != nil {
+		return err
+	}
+	elsewhere := at.found() && (at.dir != from.plain || at.base != from.l.base)
+	switch now, err := from.plain.Stat(from.l.base); {
+	case old.found(), o.tree.keepsVersions(), elsewhere, err == nil && now.Kind == osdir.KindLink:
+		return storage.Unsupported
+	case !at.found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
+		return errDirGone // it is another object by now, or none
+	}
+	if err := from.removeOthers(ctx); err != nil {
+		return err
+	}
+	if err := to.install(ctx, &stagedFile{dir: from.plain, name: from.l.base}, false); err != nil {
+		return err
+	}
+	return unknownOutcome(o.tree.checkPlace())
 }
 
 // source opens the source of a copy. If it is not the revision that the caller has seen,

@@ -1,7 +1,10 @@
 package local
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,6 +75,106 @@ func TestCopyOfAVersionRestoresIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "old", s.get("k"))
 	require.Len(t, s.history(driver.ListRequest{}), 3)
+}
+
+// putTyped puts an object as the core does: with a content type.
+func (s *subject) putTyped(key, body string) *storage.Attrs {
+	s.t.Helper()
+	r := request(key, body)
+	r.ContentType = "text/x-test"
+	a, err := s.driver.Put(s.t.Context(), r)
+	require.NoError(s.t, err)
+	return a
+}
+
+func TestMove(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			move := func(from, to string, c storage.Condition) (*storage.Attrs, error) {
+				return s.driver.Move(t.Context(), &driver.MoveRequest{From: from, Key: to, Condition: c})
+			}
+			source := s.putTyped("a/b/from", "bytes")
+			for _, key := range []string{"to", "c/d/to", "TO", "c/d", "x/c"} {
+				a, err := move(source.Key, key, storage.Condition{Absent: true})
+				if key == "x/c" && disk.name != disks[0].name && storage.CodeOf(err) == storage.Unsupported {
+					continue // "c/d" has another name than its own
+				}
+				require.NoError(t, err, key)
+				require.Equal(t, "bytes", s.get(key))
+				require.Equal(t, a, s.head(key))
+				require.Equal(t, source.Revision, a.Revision, "it is the same file")
+				s.missing(source.Key)
+				source = a
+			}
+			s.putTyped("there", "old")
+			_, err := move(source.Key, "there", storage.Condition{Absent: true})
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			_, err = move("none", "new/x", storage.Condition{})
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.Equal(t, "bytes", s.get(source.Key))
+			require.Equal(t, "old", s.get("there"))
+			require.Empty(t, s.leftovers())
+		})
+	}
+}
+
+// The core then copies and removes.
+func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, s *subject){
+		"a destination with an object": func(t *testing.T, s *subject) { s.putTyped("from", "x"); s.put("to", "old") },
+		"a file of another program": func(t *testing.T, s *subject) {
+			s.put("to/x", "x")
+			require.NoError(t, os.WriteFile(filepath.Join(s.root, "from"), []byte("x"), 0o644))
+		},
+		"a link": func(t *testing.T, s *subject) {
+			s.putTyped("file", "x")
+			require.NoError(t, os.Symlink("file", filepath.Join(s.root, "from")))
+		},
+		"a file with two names": func(t *testing.T, s *subject) {
+			s.putTyped("from", "x")
+			require.NoError(t, os.Link(filepath.Join(s.root, "from"), filepath.Join(s.root, "second")))
+		},
+		"a public object": func(t *testing.T, s *subject) {
+			_, err := s.driver.Put(t.Context(), &driver.PutRequest{Key: "from", Body: strings.NewReader("x"), Size: 1, Properties: storage.Properties{ContentType: "a/b"}, Controls: storage.Controls{PublicRead: true}})
+			require.NoError(t, err)
+		},
+		"an object whose file has the place of the new directory": func(t *testing.T, s *subject) { s.putTyped("from", "x"); s.put("from/x", "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			prepare(t, s)
+			_, err := s.driver.Move(t.Context(), &driver.MoveRequest{From: "from", Key: "to"})
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+			require.Equal(t, "x", s.get("from"))
+		})
+	}
+	s := open(t, withVersions)
+	s.putTyped("from", "x")
+	_, err := s.driver.Move(t.Context(), &driver.MoveRequest{From: "from", Key: "to"})
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "a bucket that keeps versions: %v", err)
+}
+
+// Each move takes the locks of two keys.
+func TestMovesDoNotWaitForEachOther(t *testing.T) {
+	s := open(t)
+	other := reopen(t, s.root)
+	s.putTyped("a", "x")
+	var group sync.WaitGroup
+	for i, keys := range [][2]string{{"a", "b"}, {"b", "a"}, {"a", "c"}, {"c", "b"}, {"b", "c"}, {"c", "a"}} {
+		d := []driver.Driver{s.driver, other.driver}[i%2]
+		group.Go(func() {
+			for range 50 {
+				_, err := d.Move(t.Context(), &driver.MoveRequest{From: keys[0], Key: keys[1]})
+				require.Contains(t, []storage.Code{"", storage.ObjectNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)
+			}
+		})
+	}
+	group.Wait()
+	page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+	require.Empty(t, s.leftovers())
 }
 
 func TestCompose(t *testing.T) {

@@ -54,9 +54,45 @@ type locks struct {
 
 // lock waits for the lock of key. The caller must call unlock.
 func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
+	return l.lockBytes(ctx, byteOf(key), 1)
+}
+
+func byteOf(key string) int64 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
-	return l.lockBytes(ctx, int64(h.Sum32()%lockSlots), 1)
+	return int64(h.Sum32() % lockSlots)
+}
+
+// lockBoth waits for the locks of two keys. It takes them in the order of their bytes, so that no two
+// calls wait for each other.
+func (l *locks) lockBoth(ctx context.Context, key, other string) (unlock func(), err error) {
+	f, err := l.acquireLockFile()
+	if err != nil {
+		return nil, err
+	}
+	defer l.table.release(f)
+	first, second := min(byteOf(key), byteOf(other)), max(byteOf(key), byteOf(other))
+	unlockFirst, err := l.lockBytes(ctx, first, 1)
+	if err != nil || first == second || !f.ranges {
+		return unlockFirst, err
+	}
+	unlockSecond, err := l.lockBytes(ctx, second, 1)
+	if err != nil {
+		unlockFirst()
+		return nil, err
+	}
+	unlock = func() { unlockSecond(); unlockFirst() }
+	if !l.table.has(f) { // replaced: the first lock may be of another file than the second
+		unlock()
+		return nil, errReplaced
+	}
+	return unlock, nil
+}
+
+func (t *lockTable) has(f *lockFile) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.file == f
 }
 
 // lockAll waits for the locks of all keys. No other call on this driver may hold a lock.

@@ -50,7 +50,7 @@ const group = (text, pages) => ({
 });
 
 // Tables of these pages need the room of the outline.
-const wide = ['permissions.md', 'support.md', 'comparison.md', 'reliability.md'];
+const wide = ['permissions.md', 'support.md', 'comparison.md', 'reliability.md', 'questions.md'];
 
 // Links from docs/ to other folders lead to the repository.
 function linkOutside(markdown) {

@@ -31,13 +31,14 @@ const (
 	ListParts
 	ListUploads
 	SignPart
+	Move
 
 	afterLast
 
 	// Reads change nothing.
 	Reads = Get | Head | List | ListVersions | Tags | ListParts | ListUploads
 	// Writes may change what is stored.
-	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose | SetTags | SetRetention | SetLegalHold | Restore
+	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose | Move | SetTags | SetRetention | SetLegalHold | Restore
 	// Signs make signed URLs.
 	Signs = Sign | SignForm | SignPart
 	// Any is every call.
@@ -49,7 +50,7 @@ var callNames = [...]string{
 	"BeginParts", "PutPart", "CompleteParts", "AbortParts", "DeleteBatch",
 	"Copy", "Compose", "ListVersions", "Sign", "SignForm",
 	"Tags", "SetTags", "SetRetention", "SetLegalHold", "Restore",
-	"ListParts", "ListUploads", "SignPart",
+	"ListParts", "ListUploads", "SignPart", "Move",
 }
 
 // String returns the name of the set or the names of the driver's methods: "Writes",

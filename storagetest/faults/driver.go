@@ -170,6 +170,10 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return call(d, ctx, Compose, r.Key, func() (*storage.Attrs, error) { return d.Driver.Compose(ctx, r) })
 }
 
+func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	return call(d, ctx, Move, r.Key, func() (*storage.Attrs, error) { return d.Driver.Move(ctx, r) })
+}
+
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	return call(d, ctx, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
 }

@@ -238,6 +238,16 @@ func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 	return d.Driver.Compose(ctx, r)
 }
 
+func (d *limited) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	if !d.has(storage.ServerMove) {
+		return nil, broken("Move without ServerMove")
+	}
+	if err := d.guard(ctx, r.Key, r.Condition, storage.Properties{}, false); err != nil {
+		return nil, err
+	}
+	return d.Driver.Move(ctx, r)
+}
+
 func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if !d.has(storage.Versioning) {
 		return nil, broken("ListVersions without Versioning")

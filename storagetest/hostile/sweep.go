@@ -171,6 +171,16 @@ func moreWrites(desc *driver.Description) []operation {
 				}
 				return err
 			}},
+		{name: "Move", every: true, single: true, needs: storage.ServerMove, prepare: uploaded("a"), done: replaced("moved", "", before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Move(ctx, b, "a", "moved")
+				return err
+			}},
+		{name: "Move with IfAbsent", needs: storage.ServerMove | storage.ConditionalCreate, prepare: uploaded("a"), done: replaced("moved", "", before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Move(ctx, b, "a", "moved", storage.IfAbsent())
+				return err
+			}},
 		{name: "Compose", every: true, needs: storage.ServerCompose, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})

@@ -39,7 +39,7 @@ var own = map[string]string{
 var methods = map[string]string{
 	"Describe": "driver", "Locate": "driver", "Native": "driver",
 	"Put": "put", "Get": "get", "Head": "get", "List": "list", "Delete": "delete", "DeleteBatch": "delete",
-	"Copy": "copy", "Compose": "compose",
+	"Copy": "copy", "Move": "copy", "Compose": "compose",
 	"BeginParts": "parts", "PutPart": "parts", "CompleteParts": "parts", "AbortParts": "parts",
 	"ListParts": "openuploads", "ListUploads": "openuploads", "ListVersions": "versions",
 	"Tags": "tags", "SetTags": "tags", "SetRetention": "lock", "SetLegalHold": "lock", "Restore": "restore",

@@ -88,6 +88,7 @@ var features = []struct{ name, words string }{
 	{"UniqueRevisions", "every write has a revision of its own"},
 	{"ServerCopy", "copies inside the provider"},
 	{"ServerCompose", "composes inside the provider"},
+	{"ServerMove", "moves an object in one request"},
 	{"Versioning", "keeps versions"},
 	{"SignedURLs", "signed URLs"},
 	{"SignedContentType", "a signed content type is enforced"},

@@ -23,7 +23,7 @@ import (
 var features = map[string]storage.Features{
 	"StreamingPut": driver.StreamingPut, "ConditionalCreate": storage.ConditionalCreate,
 	"ConditionalUpdate": storage.ConditionalUpdate, "ConditionalRemove": storage.ConditionalRemove, "UniqueRevisions": storage.UniqueRevisions,
-	"ServerCopy": storage.ServerCopy, "ServerCompose": storage.ServerCompose, "Versioning": storage.Versioning,
+	"ServerCopy": storage.ServerCopy, "ServerCompose": storage.ServerCompose, "ServerMove": storage.ServerMove, "Versioning": storage.Versioning,
 	"SignedURLs": storage.SignedURLs, "SignedContentType": storage.SignedContentType, "SignedSize": storage.SignedSize,
 	"SignedIfAbsent": storage.SignedIfAbsent, "SignedForms": storage.SignedForms, "ObjectACLs": storage.ObjectACLs,
 	"StorageClasses": storage.StorageClasses, "SignedHead": storage.SignedHead, "Metadata": storage.Metadata,

@@ -164,7 +164,7 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 	}
 	if f.move {
-		return mvOne(ctx, p, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
+		return mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
 	}
 	return cpTo(ctx, p, f, src, dst)
 }

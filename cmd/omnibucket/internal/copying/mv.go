@@ -1,6 +1,7 @@
 package copying
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -22,8 +23,8 @@ func Mv(p *program.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mv [flags] SOURCE... DESTINATION",
 		Short: "Move files and objects, or trees with -r",
-		Long: `Copies like cp, inside the provider if possible, and then removes the source. The source
-is removed when the copy is complete and on the disk, and only if it did not change
+		Long: `Moves an object within its bucket in one step, if the store can. Otherwise it copies like cp,
+inside the provider if possible, and then removes the source. The source is removed when the copy is complete and on the disk, and only if it did not change
 meanwhile. If the command is interrupted, each object is at the source, at the
 destination or at both: repeat the command to continue. Objects at the destination that
 have the same content are not copied again.
@@ -45,12 +46,17 @@ have the same content are not copied again.
 }
 
 // mvOne copies one file or object with cp, and then removes it.
-func mvOne(ctx context.Context, p *program.Program, src, dst location.Location, cp func() error) error {
+func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location, cp func() error) error {
 	if same, err := isSame(ctx, p, src, dst); same || err != nil {
 		if err == nil {
 			err = errSame
 		}
 		return err
+	}
+	if src.Kind == location.InBucket && dst.Kind == location.InBucket && !p.Global.DryRun {
+		if err := mvInOneStep(ctx, p, f, src, dst); !errors.Is(err, errSeveralSteps) {
+			return err
+		}
 	}
 	if src.Kind == location.LocalPath {
 		before, err := os.Stat(src.Path)
@@ -80,6 +86,28 @@ func mvOne(ctx context.Context, p *program.Program, src, dst location.Location, 
 		return err
 	}
 	return removeCopied(ctx, bucket, before)
+}
+
+var errSeveralSteps = errors.New("the object cannot be moved in one step")
+
+// mvInOneStep moves an object within one bucket, if that moves it in one step. Else it fails with
+// errSeveralSteps.
+func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	from, err := p.Open(ctx, src)
+	if err != nil {
+		return err
+	}
+	to, err := p.Open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	return one(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
+		attrs, done, err := serving.MoveInOneStep(ctx, to, dst.Key, from, src.Key, f.write.ForCopy())
+		if !done {
+			return nil, cmp.Or(err, errSeveralSteps)
+		}
+		return attrs.(*storage.Attrs), nil
+	})
 }
 
 // checkOther refuses a destination that seems to be the source at another address of its bucket:

@@ -128,6 +128,8 @@ var exceptions = map[string]exception{
 	"a retention in the mode Governance can be bypassed":         ambiguous,
 	"tags of a missing object":                                   ambiguous,
 	"IfRevision guards the destination of a copy":                ambiguous,
+	"IfRevision guards the destination of a move":                ambiguous,
+	"a source that is replaced while it is copied stays":         ambiguous,
 	"IfRevision replaces only the revision that was read":        ambiguous,
 	"a bucket that locks objects keeps them":                     ambiguous,
 	"concurrent updates are all counted":                         ambiguous,

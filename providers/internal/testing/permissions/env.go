@@ -211,6 +211,11 @@ func copyTo(opts ...storage.CopyOption) func(*env) error {
 	}
 }
 
+func move(e *env) error {
+	_, err := storage.Move(e.ctx(), e.bucket, "a", "b")
+	return err
+}
+
 func compose(e *env) error {
 	_, err := storage.Compose(e.ctx(), e.bucket, "c", []string{"a", "a"})
 	return err

@@ -74,6 +74,9 @@ var objectRows = []Row{
 		Name: "… of an object with tags, with `WithTags(nil)`", setup: upload(storage.WithTags(someTags)), do: copyTo(storage.WithTags(nil)),
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.dropContexts", "blobs/read blobs/write", "r w"},
 	}, {
+		Name: "`Move`", Role: Full, setup: upload(), do: move,
+		Needs: Needs{"GetObject PutObject DeleteObject", "objects.get objects.create objects.delete", "blobs/read blobs/write blobs/delete", "r w d"},
+	}, {
 		Name: "`Compose`", Role: Full, setup: uploadParts(), do: compose,
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create", "blobs/read blobs/write", "r w"},
 	}, {

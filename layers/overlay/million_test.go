@@ -1,0 +1,205 @@
+package overlay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// "make move-million" moves so many objects, in memory, or in a directory if one is given. It takes minutes.
+const (
+	moveObjects = "OMNIBUCKET_MOVE_OBJECTS"
+	moveDir     = "OMNIBUCKET_MOVE_DIR"
+)
+
+// Many small objects move while 20 writers replace, remove and create some, and none is lost.
+func TestManyObjectsMove(t *testing.T) {
+	objects := number(t, moveObjects, 2_000)
+	alone, old, both := openForMany(t)
+	require.NoError(t, parallel.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
+		_, err := old.Upload(ctx, name(n), strings.NewReader("old "+name(n)))
+		return err
+	}))
+	writers := make([]*ownWriter, 20)
+	var all sync.WaitGroup
+	var stop atomic.Bool
+	for i := range writers {
+		w := &ownWriter{first: i, step: len(writers), objects: objects, written: map[int]string{}}
+		writers[i] = w
+		all.Go(func() {
+			for !stop.Load() {
+				if err := w.write(t.Context(), both); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	before, peak := heap(), watchHeap()
+	began := time.Now()
+	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+	took := time.Since(began)
+	most := peak()
+	stop.Store(true)
+	all.Wait()
+	require.NoError(t, err)
+	require.Zero(t, report.Left+report.Markers)
+	again := time.Now()
+	left, err := overlay.Left(t.Context(), both)
+	require.NoError(t, err)
+	require.Zero(t, left)
+	looked := time.Since(again)
+
+	writes := requireAll(t, alone, objects, writers)
+	runtime.GC()
+	t.Logf("%d objects: %d copied in %v beside %d writes; Left took %v; heap: %d MiB before, at most %d, %d after",
+		objects, report.Copied, took.Round(time.Millisecond), writes, looked.Round(time.Millisecond), before>>20, most>>20, heap()>>20)
+}
+
+func name(n int) string { return fmt.Sprintf("%03d/%07d", n%1000, n) }
+
+func openForMany(t *testing.T) (alone, old, both storage.Bucket) {
+	t.Helper()
+	dir := os.Getenv(moveDir)
+	if dir == "" {
+		old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+		of := func(driver.Driver) driver.Driver { return d }
+		return memstore.New(driver.WithLayer(of)), old, memstore.New(driver.WithLayer(of), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	}
+	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
+		b, err := local.Open(dir+"/"+name, local.Config{Create: true, NoSync: true}, opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	old = open("old")
+	return open("new"), old, open("new", driver.WithLayer(newLayer(t, old, overlay.Config{})))
+}
+
+// An ownWriter writes objects that no other one writes.
+type ownWriter struct {
+	first, step, objects int
+	written              map[int]string // "" if it was removed
+	writes               int
+}
+
+func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
+	n := w.first + w.step*rand.IntN((w.objects-w.first+w.step-1)/w.step)
+	was, known := w.written[n]
+	if !known {
+		was = "old " + name(n)
+	}
+	w.writes++
+	text := "newer " + strconv.Itoa(w.writes)
+	switch rand.IntN(4) {
+	case 0:
+		w.written[n] = ""
+		return b.Remove(ctx, name(n))
+	case 1:
+		_, err := b.Upload(ctx, name(n), strings.NewReader(text), storage.IfAbsent())
+		if (err == nil) != (was == "") {
+			return fmt.Errorf("%s was %q, and creating it: %w", name(n), was, err)
+		}
+		if err == nil {
+			w.written[n] = text
+		}
+		return nil
+	case 2:
+		w.written[n] = text
+		_, err := b.Upload(ctx, name(n), strings.NewReader(text))
+		return err
+	}
+	data, _, err := storage.ReadAll(ctx, b, name(n))
+	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+		return err
+	}
+	if string(data) != was {
+		return fmt.Errorf("%s is %q, and must be %q", name(n), data, was)
+	}
+	return nil
+}
+
+// requireAll requires that a bucket has all objects as they were written, and returns the number of
+// writes.
+func requireAll(t *testing.T, b storage.Bucket, objects int, writers []*ownWriter) (writes int) {
+	t.Helper()
+	want := map[int]string{}
+	for _, w := range writers {
+		writes += w.writes
+		for n, text := range w.written {
+			want[n] = text
+		}
+	}
+	require.NoError(t, parallel.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
+		text, known := want[n]
+		if !known {
+			text = "old " + name(n)
+		}
+		data, _, err := storage.ReadAll(ctx, b, name(n))
+		if errors.Is(err, storage.ObjectNotFound) {
+			err = nil
+		}
+		if err == nil && string(data) != text {
+			err = fmt.Errorf("%s is %q, and must be %q", name(n), data, text)
+		}
+		return err
+	}))
+	listed := 0
+	for _, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		listed++
+	}
+	for _, text := range want {
+		if text == "" {
+			objects--
+		}
+	}
+	require.Equal(t, objects, listed)
+	return writes
+}
+
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// watchHeap reads the size of the heap again and again, until the returned function is called, which
+// returns the greatest one.
+func watchHeap() (end func() uint64) {
+	over, most := make(chan struct{}), make(chan uint64)
+	go func() {
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		var peak uint64
+		for {
+			select {
+			case <-ticker.C:
+				peak = max(peak, heap())
+			case <-over:
+				most <- max(peak, heap())
+				return
+			}
+		}
+	}()
+	return func() uint64 { close(over); return <-most }
+}
