@@ -42,10 +42,12 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 SEEDS ?= 1 2 3
 STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARetentionPolicy)
 
+# Suites of make gateways: docs/s3api.md.
+GATEWAY_SUITES ?= boto3,javascript
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts layers vulnerabilities
+.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api gateways statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts layers vulnerabilities
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -165,6 +167,10 @@ s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $O
 	$(GO) run -C dev/testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
 	OMNIBUCKET_S3SERVER_STORES=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
+
+gateways: ## the suites of S3's clients judge the gateway with diskcache and encrypt, beside the same without layers
+	@scripts/programs curl nodejs npm python3 awscli
+	$(GO) run -C dev/testservers . -only minio,azurite -- $(GO) run -C dev/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
 
 statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's
 	OMNIBUCKET_STATUSES=1 $(GO) run -C dev/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure

@@ -5,6 +5,7 @@ go 1.26.0
 
 require (
 	cloud.google.com/go/storage v1.70.0
+	filippo.io/age v1.3.2
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.24.0
 	github.com/Azure/azure-sdk-for-go/sdk/storage/azblob v1.8.1
 	github.com/apache/iceberg-go v0.7.0
@@ -26,6 +27,7 @@ require (
 	github.com/omnibucket/storage/adapters/objstore v0.0.0
 	github.com/omnibucket/storage/adapters/sqlite v0.0.0
 	github.com/omnibucket/storage/adapters/tus v0.0.0
+	github.com/omnibucket/storage/layers/encrypt v0.0.0
 	github.com/parquet-go/parquet-go v0.32.0
 	github.com/pkg/sftp v1.13.12
 	github.com/spf13/afero v1.15.0
@@ -56,6 +58,7 @@ require (
 	cloud.google.com/go/iam v1.14.0 // indirect
 	cloud.google.com/go/monitoring v1.30.0 // indirect
 	dario.cat/mergo v1.0.2 // indirect
+	filippo.io/hpke v0.4.0 // indirect
 	github.com/AlekSi/pointer v1.2.0 // indirect
 	github.com/Azure/azure-sdk-for-go/sdk/azidentity v1.15.0 // indirect
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect
@@ -233,4 +236,5 @@ replace (
 	github.com/omnibucket/storage/adapters/objstore => ../adapters/objstore
 	github.com/omnibucket/storage/adapters/sqlite => ../adapters/sqlite
 	github.com/omnibucket/storage/adapters/tus => ../adapters/tus
+	github.com/omnibucket/storage/layers/encrypt => ../layers/encrypt
 )

@@ -72,7 +72,8 @@ type Description struct {
 	AttributesAtBegin bool
 
 	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither show
-	// nor take them; the core does neither with any name that begins with "omnibucket".
+	// nor take them; the core does neither with any name that begins with "omnibucket". A server then keeps
+	// nothing in metadata that depends on the bytes of an object.
 	HiddenMetadata []string
 
 	// FixedParts declares that a part must not be sent again with other bytes. If the body has

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/dev/benchmarks/nullgcs"
 	"github.com/omnibucket/storage/dev/benchmarks/nulls3"
 	"github.com/omnibucket/storage/dev/benchmarks/nullserver"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A provider is a column of the table of cases.
@@ -94,6 +95,7 @@ type tuning struct {
 	concurrency int
 	stream      bool // put has a body of unknown length
 	hedged      bool // reads are hedged
+	encrypted   bool // by layers/encrypt
 }
 
 // ours returns this library as a contender.
@@ -105,6 +107,13 @@ func (p *provider) ours(name string, t tuning) contender {
 		}
 		if t.hedged {
 			opts = append(opts, storage.WithHedgedReads())
+		}
+		if t.encrypted {
+			layer, err := encryption()
+			if err != nil {
+				return client{}, err
+			}
+			opts = append(opts, driver.WithLayer(layer))
 		}
 		b, err := p.open(e.ctx, server, opts...)
 		return t.client(b), err

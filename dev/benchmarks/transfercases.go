@@ -66,6 +66,8 @@ func uploadCases() []clientCase {
 			server: nearPlain, do: uploadReaderAt, amount: 4 * large, contenders: s3Near,
 			goals: []goal{lessCPU(ours, sdkManager, 0.45)},
 		},
+		encryptedUpload("upload-encrypted", "an io.ReaderAt", 12*mebibyte, uploadReaderAt),
+		encryptedUpload("upload-encrypted-stream", "unknown length", 85*mebibyte, uploadStream),
 		{
 			provider: google, name: "upload-stream", title: "upload 64 MiB of unknown length; " + farTitle,
 			server: far, do: uploadStream, amount: 64 * mebibyte,

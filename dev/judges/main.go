@@ -6,7 +6,8 @@
 //	go run -C dev/testservers . -only minio,versitygw -- go run -C dev/judges . -servers ours,minio,versitygw
 //
 // It fails if a test fails on our server without a reason in exceptions/SUITE.tsv, or if
-// a test with a reason passes. The other servers are only counted.
+// a test with a reason passes. A gateway with layers is judged beside the same gateway
+// without them, and exceptions/layers.tsv has the reasons. The other servers are only counted.
 //
 // Each suite is pinned: a module by its version and sum, packages of npm by a lock file,
 // packages of Python by a release of Debian. Built suites are in omnibucket/judges below
@@ -92,14 +93,19 @@ func run(ctx context.Context, suiteNames, serverNames []string, out string) erro
 		if err != nil {
 			return fmt.Errorf("preparing %s: %w", suite.name, err)
 		}
+		judged := map[string][]result{}
 		for _, server := range chosenServers {
 			results, err := judge(ctx, suite, prepared, server, filepath.Join(out, suite.name, server.name))
 			if err != nil {
 				return fmt.Errorf("%s on %s: %w", suite.name, server.name, err)
 			}
 			t.add(suite.name, server.name, results)
-			if server.ours {
+			judged[server.name] = results
+			switch {
+			case server.ours:
 				wrong = append(wrong, compare(suite.name, results))
+			case judged[server.like] != nil:
+				wrong = append(wrong, compareBeside(suite.name, server, judged[server.like], results))
 			}
 		}
 	}

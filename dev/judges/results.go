@@ -157,3 +157,23 @@ func compare(suite string, results []result) error {
 	}
 	return errors.Join(wrong...)
 }
+
+// compareBeside returns an error if tests that pass on one server fail on another one, unless
+// exceptions/layers.tsv has the reason under the suite and the test.
+func compareBeside(suite string, s server, there, here []result) error {
+	reasons, err := readExceptions("layers")
+	if err != nil {
+		return err
+	}
+	passes := map[string]bool{}
+	for _, r := range there {
+		passes[r.test] = r.status == passed
+	}
+	var wrong []error
+	for _, r := range here {
+		if r.status == failed && passes[r.test] && reasons[suite+"/"+r.test] == "" {
+			wrong = append(wrong, fmt.Errorf("%s: %s failed on %s, and not on %s: %s", suite, r.test, s.name, s.like, r.reason))
+		}
+	}
+	return errors.Join(wrong...)
+}

@@ -22,6 +22,9 @@ type server struct {
 	name  string
 	ours  bool
 	start func(overTLS bool) (running, error)
+	// like names a server beside which this one is judged: each test that passes there must pass here,
+	// or have a reason in exceptions/layers.tsv.
+	like string
 }
 
 var servers = []server{
@@ -30,6 +33,10 @@ var servers = []server{
 	{name: "minio", start: fromEnvironment("MINIO")},
 	{name: "versitygw", start: fromEnvironment("VERSITYGW")},
 	{name: "gofakes3", start: startGofakes3},
+	{name: "gateway-minio", start: gateway(minioStore, false)},
+	{name: "layers-minio", start: gateway(minioStore, true), like: "gateway-minio"},
+	{name: "gateway-azurite", start: gateway(azuriteStore, false)},
+	{name: "layers-azurite", start: gateway(azuriteStore, true), like: "gateway-azurite"},
 }
 
 func (s server) title() string { return s.name }

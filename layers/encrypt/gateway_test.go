@@ -2,7 +2,9 @@ package encrypt_test
 
 import (
 	"crypto/rand"
+	"hash/crc32"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -66,6 +68,36 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
+// Records of buckets are encrypted, too. Each server leaves out the buckets of the other.
+func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
+	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	layered := driver.ServiceWithLayers(below, newLayer(t, newKeys(t)))
+	for name, service := range map[string]driver.ServiceDriver{"plain": below, "layered": layered} {
+		for _, round := range []string{"one", "two"} {
+			server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name + "-" + round}})
+			require.NoError(t, err)
+			t.Cleanup(server.Close)
+		}
+	}
+	for name, service := range map[string]driver.ServiceDriver{"plain": below, "layered": layered} {
+		server, err := s3server.Start(s3server.Config{Service: service})
+		require.NoError(t, err)
+		t.Cleanup(server.Close)
+		profile, _ := s3.NamedProfile("omnibucket")
+		account, err := s3.NewService(t.Context(), s3.Config{
+			Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: withoutKeepAlive(),
+			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		})
+		require.NoError(t, err)
+		var names []string
+		for bucket, err := range account.Buckets(t.Context()) {
+			require.NoError(t, err)
+			names = append(names, bucket.Name)
+		}
+		require.Equal(t, []string{name + "-one", name + "-two"}, names)
+	}
+}
+
 func TestLargeObjectsOfAServerOverEncryptedStores(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
@@ -73,6 +105,21 @@ func TestLargeObjectsOfAServerOverEncryptedStores(t *testing.T) {
 	require.NoError(t, err)
 	for name, below := range map[string]driver.ServiceDriver{"memory": memstore.NewServiceDriver(memstore.ServiceConfig{}), "a directory": directory, "MinIO": minio} {
 		t.Run(name, func(t *testing.T) { testLargeObject(t, below) })
+	}
+}
+
+// requireNothingPlain checks that the metadata of an object has no checksum of its plain bytes: what
+// the server keeps in it names neither an entity tag nor a sum.
+func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key string) {
+	d, err := below.Driver(bucket)
+	require.NoError(t, err)
+	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: key, Length: -1})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	kept, err := url.ParseQuery(attrs.Metadata["s3server"])
+	require.NoError(t, err)
+	for name := range kept {
+		require.Contains(t, []string{"u", "o"}, name, "the upload and the account")
 	}
 }
 
@@ -98,9 +145,11 @@ func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Empty(t, attrs.Metadata)
+	requireNothingPlain(t, below, bucket, "a")
 	require.Equal(t, uploaded.ETag, attrs.ETag)
 	require.Contains(t, attrs.ETag, "-", "nobody takes it for an MD5")
-	put := upload(t, b, "b", "small")
+	put := upload(t, b, "b", "small", storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
+	requireNothingPlain(t, below, bucket, "b")
 	for entry, err := range b.List(t.Context(), storage.WithPrefix("b")) {
 		require.NoError(t, err)
 		require.Equal(t, put.ETag, entry.ETag)

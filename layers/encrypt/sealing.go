@@ -87,7 +87,9 @@ func (b *sealingBody) fill() error {
 	}
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, ends && b.final)
 	b.index++
-	b.crc = crc32.Update(b.crc, castagnoli, sealed)
+	if b.sum != nil { // otherwise it was computed before
+		b.crc = crc32.Update(b.crc, castagnoli, sealed)
+	}
 	b.unread = sealed[min(b.skip, len(sealed)):]
 	b.skip = 0
 	if !ends {

@@ -54,7 +54,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		return Report{}, err
 	}
 	if c.Concurrency < 0 {
-		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("Concurrency must not be negative")}
+		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("the concurrency must not be negative")}
 	}
 	f := finisher{stores: s, config: c}
 	err = f.all(ctx, func(each func(leftover) error) error { return s.left(ctx, each) })

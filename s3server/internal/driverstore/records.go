@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -75,6 +76,9 @@ func (r *records) get(ctx context.Context, name string, into any) (revision stri
 	}
 	if err == nil {
 		err = json.Unmarshal(document, into)
+	}
+	if unreadable := (*json.SyntaxError)(nil); errors.As(err, &unreadable) { // a server with encryption has written it
+		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
 	}
 	return attrs.Revision, err
 }

@@ -233,10 +233,12 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 				continue
 			}
 			b, err := s.Bucket(ctx, info.Name)
-			if s3error.Is(err, "NoSuchBucket") {
-				continue // it was removed meanwhile
-			}
-			if err != nil {
+			switch {
+			case s3error.Is(err, "NoSuchBucket"): // it was removed meanwhile
+				continue
+			case isCode(err, storage.ChecksumMismatch): // it is another server's, with or without encryption
+				continue
+			case err != nil:
 				return err
 			}
 			if !show(b) {

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"filippo.io/age"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/encrypt"
+)
+
+const (
+	oursEncrypted = ours + ", layers/encrypt"
+	ageStream     = "age to feature/s3/manager"
+)
+
+var (
+	s3Encrypted = amazon.ours(oursEncrypted, tuning{encrypted: true})
+	s3Age       = contender{name: ageStream, open: openAge}
+)
+
+// encryptedUpload compares an encrypted upload with a plain one, and with what programs write for
+// themselves.
+func encryptedUpload(name, body string, most float64, do func(context.Context, client, int) error) clientCase {
+	return clientCase{
+		provider: amazon, name: name, title: "upload 1 GiB of " + body + " over TLS, encrypted and plain",
+		server: nearTLS, do: do, amount: 4 * large, contenders: []contender{s3Encrypted, s3Ours, s3Age},
+		goals: []goal{memoryAtMost(oursEncrypted, most)},
+	}
+}
+
+func encryption() (driver.Layer, error) {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, err
+	}
+	keys := encrypt.NewKeys([]age.Recipient{identity.Recipient()}, []age.Identity{identity})
+	return encrypt.New(encrypt.Config{Keys: keys})
+}
+
+// openAge uploads what the library of age encrypts, as one stream.
+func openAge(e *env, server string) (client, error) {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return client{}, err
+	}
+	c, err := openManager(e, server)
+	upload := c.upload
+	encrypted := func(ctx context.Context, key string, body io.Reader, _ int64) error {
+		from, err := age.EncryptReader(body, identity.Recipient())
+		if err != nil {
+			return err
+		}
+		return upload(ctx, key, from, -1)
+	}
+	return client{put: putBy(encrypted), upload: encrypted}, err
+}

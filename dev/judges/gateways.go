@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"filippo.io/age"
+)
+
+// A store is what a gateway is in front of. testservers has started it.
+type store struct {
+	name    string
+	address func(endpoint string) (address string, env []string)
+}
+
+var minioStore = store{"MINIO", func(endpoint string) (string, []string) {
+	query := url.Values{"endpoint": {endpoint}, "path_style": {"true"}, "region": {"us-east-1"}, "profile": {"minio"}}
+	return "s3://?" + query.Encode(), []string{"AWS_ACCESS_KEY_ID=" + os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"), "AWS_SECRET_ACCESS_KEY=" + os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET")}
+}}
+
+var azuriteStore = store{"AZURITE", func(endpoint string) (string, []string) {
+	account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+	query := url.Values{"endpoint": {endpoint}, "account": {account}}
+	return "azblob://?" + query.Encode(), []string{"AZURE_STORAGE_ACCOUNT=" + account, "AZURE_STORAGE_KEY=" + os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY")}
+}}
+
+// program builds the command omnibucket, once.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
+	if err != nil {
+		return "", err
+	}
+	c := exec.Command("go", "build", "-o", filepath.Join(dir, "omnibucket"), ".")
+	c.Dir, c.Stderr = filepath.Join("..", "..", "cmd", "omnibucket"), os.Stderr
+	return filepath.Join(dir, "omnibucket"), c.Run()
+})
+
+// identity is that of all gateways: each suite finds the buckets of the suites before it.
+var identity = sync.OnceValues(age.GenerateX25519Identity)
+
+// gateway returns a function that runs "omnibucket serve --s3" in front of a store, with the layers
+// diskcache and encrypt if layered is true. It has one account.
+func gateway(of store, layered bool) func(overTLS bool) (running, error) {
+	return func(overTLS bool) (r running, err error) {
+		endpoint := os.Getenv("OMNIBUCKET_TEST_" + of.name)
+		if endpoint == "" {
+			return r, fmt.Errorf("the store is not running: start judges with testservers -only %s", strings.ToLower(of.name))
+		}
+		dir, err := os.MkdirTemp("", "omnibucket-judges-*")
+		if err != nil {
+			return r, err
+		}
+		c, err := gatewayCommand(of, endpoint, dir, layered)
+		if err != nil {
+			return r, err
+		}
+		us := account{"AKIAJUDGESMAIN", "main-secret"}
+		c.Env = append(c.Env, "MINIO_ROOT_USER="+us.key, "MINIO_ROOT_PASSWORD="+us.secret)
+		r = running{main: us, other: us}
+		if overTLS {
+			r.certificate = filepath.Join(dir, "certificate.pem")
+			c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
+		}
+		out, err := c.StdoutPipe()
+		if err != nil {
+			return r, err
+		}
+		if err := c.Start(); err != nil {
+			return r, err
+		}
+		r.stop = func() {
+			_ = c.Process.Signal(os.Interrupt)
+			_ = c.Wait()
+			_ = os.RemoveAll(dir)
+		}
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			r.stop()
+			return r, errors.New("the gateway has not started")
+		}
+		r.url = strings.TrimSpace(line)
+		return r, nil
+	}
+}
+
+// gatewayCommand returns the command, with a configuration in dir.
+func gatewayCommand(of store, endpoint, dir string, layered bool) (*exec.Cmd, error) {
+	name, err := program()
+	if err != nil {
+		return nil, err
+	}
+	identity, err := identity()
+	if err != nil {
+		return nil, err
+	}
+	address, env := of.address(endpoint)
+	text := fmt.Sprintf("locations:\n  store:\n    address: %q\n", address)
+	if layered {
+		text += fmt.Sprintf("    layers: [{diskcache: {dir: %q}}, {encrypt: {identity_variable: JUDGES_IDENTITY}}]\n", filepath.Join(dir, "cache"))
+	}
+	config := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	c := exec.Command(name, "--config", config, "serve", "--s3", "--listen", "127.0.0.1:0", "store:")
+	c.Stderr = os.Stderr
+	c.Env = append(append(c.Environ(), env...), "JUDGES_IDENTITY="+identity.String())
+	return c, nil
+}
