@@ -122,6 +122,7 @@ func minioConfig(t *testing.T) s3.Config {
 }
 
 func TestConformanceOverAzurite(t *testing.T) {
+	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	service, err := azure.NewService(t.Context(), azure.Config{Endpoint: endpoint, HTTPClient: withoutKeepAlive()})

@@ -40,6 +40,7 @@ func TestAServerOfS3OverEncryptedStores(t *testing.T) {
 			return remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 		}, gatewaytest.Lacks{}},
 		"Azurite": {func(t *testing.T) driver.ServiceDriver {
+			testserver.Nightly(t, "make layers")
 			service, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")})
 			require.NoError(t, err)
 			return service
