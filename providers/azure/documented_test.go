@@ -47,6 +47,7 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 		"a copy whose response was lost is reconciled",
 		"a conditional write that a gateway refused after its effect succeeds",
 		"IfAbsent guards the destination of a copy",
+		"IfAbsent guards the destination of a move", // the service copies, and the core removes
 		"a fault at every call of a copy that creates, retried",
 	} {
 		all[name] = spared
@@ -155,6 +156,7 @@ var accountKinds = map[string]accountKind{
 			"tags come back as they were given":            exactTags,
 			"tags change without a write":                  exactTags,
 			"a copy keeps the tags":                        exactTags,
+			"a moved object keeps its tags":                exactTags,
 			"a joined object has the tags of the options":  exactTags,
 			"tags through a narrowed reference":            exactTags,
 			"a copy whose Attrs are not needed keeps tags": exactTags,
@@ -170,6 +172,7 @@ var accountKinds = map[string]accountKind{
 			"tags come back as they were given":            noTags,
 			"tags change without a write":                  noTags,
 			"a copy keeps the tags":                        noTags,
+			"a moved object keeps its tags":                noTags,
 			"a joined object has the tags of the options":  noTags,
 			"tags through a narrowed reference":            noTags,
 			"a copy whose Attrs are not needed keeps tags": noTags,
