@@ -33,6 +33,7 @@ func TestConformanceWithFaultsOfThePrimary(t *testing.T) {
 		"an outcome that cannot be reconciled is unknown":    hitsANote,
 		"an update whose outcome is unknown is not repeated": hitsANote,
 		"without metadata a lost response stays unknown":     hitsANote,
+		"a fault at every call of a move by a copy, retried": "after a failure the second store answers, and the source is removed only by a revision of the primary",
 		"RemoveAll continues after failures":                 "the fault is meant for a batch, and a mirror has none",
 	})...)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -36,9 +37,25 @@ type partReport struct {
 	Bytes       int64     `json:"bytes"`
 }
 
-// begin makes the object of the job, unless there is one for as many shards.
-func (m *migration) begin(ctx context.Context) error {
-	return m.update(ctx, func(r *jobReport) { delete(r.Done, m.part) })
+// An announced bucket makes the object of the job before the journal. A job that is refused writes neither.
+type announced struct {
+	storage.Bucket
+	job  *migration
+	done bool // package transfer writes one journal after the other
+}
+
+// Unwrap returns the bucket itself, which tells where the journal lies.
+func (a *announced) Unwrap() storage.Bucket { return a.Bucket }
+
+// Upload writes the journal.
+func (a *announced) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	if !a.done {
+		if err := a.job.update(ctx, func(r *jobReport) { delete(r.Done, a.job.part) }); err != nil {
+			return nil, err
+		}
+		a.done = true
+	}
+	return a.Bucket.Upload(ctx, key, r, opts...)
 }
 
 // end notes that a part is done. One that was interrupted, or has failures, is not: its journal stays.

@@ -49,7 +49,7 @@ func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, ds
 		return m, err
 	}
 	// Each pair of ends has a journal of its own, so that one folder does for many jobs.
-	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
+	m.opts = append(m.opts, transfer.WithJournal(&announced{Bucket: m.state, job: m}, journalPrefix+m.job+"-"+m.part+".json"))
 	return m, nil
 }
 

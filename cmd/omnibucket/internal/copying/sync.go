@@ -135,9 +135,6 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		}
 		opts = append(opts, transfer.WithBackup(end))
 	}
-	if err := m.begin(ctx); err != nil {
-		return err
-	}
 	report, err := syncTrees(ctx, p, dst, src, opts)
 	p.Summarize(report, err)
 	return errors.Join(err, m.end(ctx, report, err))
