@@ -134,10 +134,14 @@ async function showsNamesAsText() {
 
 // What is being sent can be cancelled, and a lost connection repeated.
 async function cancelsAndRepeats() {
-  await page.route('**/api/files', () => {});
+  let hold;
+  const held = new Promise((resolve) => { hold = resolve; });
+  await page.route('**/api/files', hold);
   await upload(file('given-up.bin', 1000));
+  const route = await held;
   await sending('given-up.bin').getByRole('button', { name: 'Cancel' }).click();
   await sending('given-up.bin').waitFor({ state: 'detached' });
+  await route.abort().catch(() => {}); // otherwise the browser may still send it when the route ends
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   await page.route('**/api/files', (route) => route.abort());
   await upload(file('repeated.bin', 1000));
