@@ -2,6 +2,8 @@ package overlay_test
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"testing"
 
 	"github.com/omnibucket/storage"
@@ -13,34 +15,57 @@ import (
 )
 
 // A demoting driver moves each object that was written to the old store, so that every later call
-// finds it there.
+// finds it there. No write is in progress meanwhile: the layer relies on it that nothing comes to the old store.
 type demoting struct {
 	driver.Driver
 	new, old storage.Bucket
+	writes   *sync.RWMutex
 }
 
-func (d *demoting) demote(ctx context.Context, attrs *storage.Attrs, key string, err error) (*storage.Attrs, error) {
+func (d *demoting) demote(ctx context.Context, attrs *storage.Attrs, key string) (*storage.Attrs, error) {
+	ctx = context.WithoutCancel(ctx)
+	d.writes.Lock()
+	defer d.writes.Unlock()
+	_, err := storage.Copy(ctx, d.old, key, d.new, key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return attrs, nil // another writer has moved what was here, or removed it
+	}
+	if err == nil {
+		err = d.new.Remove(ctx, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	now, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
+	if err != nil || now.CRC32C != attrs.CRC32C {
+		return attrs, err // of another writer
+	}
+	return now, nil
+}
+
+// write makes a write, and then moves its object.
+func (d *demoting) write(ctx context.Context, key string, do func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+	d.writes.RLock()
+	attrs, err := do()
+	d.writes.RUnlock()
 	if err != nil {
 		return attrs, err
 	}
-	ctx = context.WithoutCancel(ctx)
-	if _, err := storage.Copy(ctx, d.old, key, d.new, key); err != nil {
-		return nil, err
-	}
-	if err := d.new.Remove(ctx, key); err != nil {
-		return nil, err
-	}
-	return d.Driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
+	return d.demote(ctx, attrs, key)
 }
 
 func (d *demoting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	attrs, err := d.Driver.Put(ctx, r)
-	return d.demote(ctx, attrs, r.Key, err)
+	return d.write(ctx, r.Key, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 }
 
 func (d *demoting) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	attrs, err := d.Driver.CompleteParts(ctx, r)
-	return d.demote(ctx, attrs, r.Put.Key, err)
+	return d.write(ctx, r.Put.Key, func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) })
+}
+
+func (d *demoting) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	d.writes.RLock()
+	defer d.writes.RUnlock()
+	return d.Driver.Delete(ctx, r)
 }
 
 // moved are the cases about what the core keeps of a write: the id by which it is found after a lost
@@ -83,6 +108,6 @@ func TestConformanceOfTheOldStore(t *testing.T) {
 	}
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
-		return &demoting{newLayer(t, old, overlay.Config{})(d), engine.New(d), old}
+		return &demoting{newLayer(t, old, overlay.Config{})(d), engine.New(d), old, &sync.RWMutex{}}
 	}, opts...)
 }
