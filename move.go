@@ -42,7 +42,7 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 		a, err = Copy(ctx, b, to, b, from, opts...)
 	}
 	if err == nil {
-		err = removeCopied(ctx, b, from, source, reads)
+		err = removeUnchanged(ctx, b, from, source, reads)
 	}
 	if err != nil {
 		e := ownError(err)
@@ -52,11 +52,12 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 	return a, nil
 }
 
-var errMoving = errors.New("the source was replaced while it was copied, and was not removed")
+var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
 
-// removeCopied removes the source of a copy unless it is another object by now.
-func removeCopied(ctx context.Context, b ReadWriter, key string, source *Attrs, reads []AttrsOption) error {
-	changed := located(b, "Move", key, &Error{Code: Changed, Err: errMoving})
+// removeUnchanged removes the source of a copy. If it is another object by now, it stays and the error is
+// Changed. Without a revision, times are compared.
+func removeUnchanged(ctx context.Context, b ReadWriter, key string, source *Attrs, reads []AttrsOption) error {
+	changed := located(b, "Move", key, &Error{Code: Changed, Err: errReplaced})
 	if source.Revision != "" && Supports(b, ConditionalRemove) {
 		err := b.Remove(ctx, key, IfRevision(source.Revision))
 		if CodeOf(err) == PreconditionFailed {
@@ -70,7 +71,8 @@ func removeCopied(ctx context.Context, b ReadWriter, key string, source *Attrs, 
 		return nil
 	case err != nil:
 		return err
-	case now.Revision != source.Revision || !now.Modified.Equal(source.Modified) || now.Size != source.Size:
+	case now.Size != source.Size, source.Revision != "" && now.Revision != source.Revision,
+		source.Revision == "" && !now.Modified.Equal(source.Modified):
 		return changed
 	}
 	return b.Remove(ctx, key)

@@ -19,6 +19,21 @@ func init() {
 		}
 		return nil
 	}
+	serving.CopyInside = func(dst, src any) bool {
+		to, _ := reached(dst)
+		from, _ := reached(src)
+		into, own := to.(unexported.Core)
+		source, also := from.(unexported.Core)
+		if !own || !also || !Supports(dst, ServerCopy) {
+			return false
+		}
+		account, _, _ := into.Stored()
+		other, _, _ := source.Stored()
+		return equal.Values(account, other)
+	}
+	serving.RemoveUnchanged = func(ctx context.Context, b any, key string, source any) error {
+		return removeUnchanged(ctx, b.(ReadWriter), key, source.(*Attrs), nil)
+	}
 	serving.MoveInOneStep = func(ctx context.Context, dst any, to string, src any, from string, opts any) (any, bool, error) {
 		into, ok := reach(dst)
 		source, both := reach(src)

@@ -43,6 +43,9 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	early := j.open(op, dst, src)
 	if early == nil {
 		early = j.execute(ctx)
+		if j.settings.dryRun && !j.comparing {
+			j.reporter.report.Forecast = j.forecast(dst)
+		}
 	}
 	return j.reporter.end(named(op, early))
 }

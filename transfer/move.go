@@ -110,23 +110,10 @@ func (t *tree) removeUnchanged(src entry) error {
 
 // removeUnchanged removes an object unless it changed after it was listed.
 func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
-	changed := &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
-	if src.revision != "" && storage.Supports(o.bucket, storage.ConditionalRemove) {
-		err := o.bucket.Remove(ctx, src.key, storage.IfRevision(src.revision))
-		if storage.CodeOf(err) == storage.PreconditionFailed {
-			return changed
-		}
-		return err
+	listed := &storage.Attrs{Key: src.key, Size: src.size, Revision: src.revision, Modified: src.modified}
+	err := serving.RemoveUnchanged(ctx, o.bucket, src.key, listed)
+	if storage.CodeOf(err) == storage.Changed {
+		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
-	attrs, err := o.from.Attrs(ctx, src.key)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return nil
-	case err != nil:
-		return err
-	case attrs.Size != src.size || src.revision != "" && attrs.Revision != src.revision,
-		src.revision == "" && !attrs.Modified.Equal(src.modified):
-		return changed
-	}
-	return o.bucket.Remove(ctx, src.key)
+	return err
 }

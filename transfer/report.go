@@ -27,6 +27,7 @@ type Report struct {
 	Started  time.Time
 	Duration time.Duration
 	DryRun   bool
+	Forecast *Forecast // of a dry run of [Sync] and the like; otherwise nil
 }
 
 // A Failure is a file that failed.
@@ -62,6 +63,11 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, " in %s", r.Duration.Round(time.Millisecond))
 	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
 		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
+	}
+	if r.Forecast != nil {
+		if text := r.Forecast.String(); text != "" {
+			fmt.Fprintf(&b, "; to be done: %s", text)
+		}
 	}
 	const shown = 10
 	for i, f := range r.Failures {

@@ -154,3 +154,26 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 	_, stderr := s.exits(2, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))
 	require.Contains(t, stderr, "--dry-run must not be used with serve")
 }
+
+// A dry run says what the job would cost, and --requests what the command itself has cost.
+func TestADryRunSaysWhatTheJobWouldCost(t *testing.T) {
+	s := newShell(t)
+	from, to := directory(t), directory(t)
+	for _, key := range []string{"a", "b"} {
+		s.put(from+"#"+key, "12345")
+	}
+	_, stderr := s.exits(0, "sync", "--dry-run", "--requests", from, to)
+	require.Contains(t, stderr, "to be done: at least 2 reads, at least 2 writes\n", "copies inside a disk")
+	require.Contains(t, stderr, "requests: 0 reads, 0 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
+	stdout, _ := s.exits(0, "sync", "--dry-run", "--requests", "--json", from, to)
+	require.Contains(t, stdout, `"forecast":{"reads":2,"writes":2,"removals":0,"sent":0,"received":0,"needed":0,"free":-1}`)
+	require.Contains(t, stdout, `{"event":"requests","reads":0,"writes":0,"lists":2,"removals":0,"sent":0,"received":0}`)
+	_, stderr = s.exits(0, "sync", "--requests", from, to)
+	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
+	dir := t.TempDir()
+	_, stderr = s.exits(0, "sync", "--requests", from, dir)
+	require.Contains(t, stderr, "requests: 2 reads, 0 writes, 1 lists, 0 removals; 0 B sent, 10 B received")
+	s.in = "cat " + from + "#a\ncat --requests " + from + "#b\n"
+	_, stderr = s.exits(0, "run", "--requests", "-")
+	require.Equal(t, 1, strings.Count(stderr, "requests:"), "once, for all lines")
+}

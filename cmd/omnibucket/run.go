@@ -40,6 +40,7 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 	command, err := root.ExecuteContextC(working)
 	if shared == nil {
 		err = errors.Join(err, p.Buckets.Close())
+		p.SummarizeRequests()
 	}
 	p.Out.Flush()
 	if p.Command == nil { // the flags were perhaps not read

@@ -35,3 +35,12 @@ var Beside func(a, b any) bool
 // Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs. The root package sets
 // MoveInOneStep.
 var MoveInOneStep func(ctx context.Context, dst any, to string, src any, from string, opts any) (attrs any, done bool, err error)
+
+// RemoveUnchanged removes an object of a storage.ReadWriter, unless it is another one than source, a
+// *storage.Attrs: then it fails with Changed. Without a revision, times are compared. The root package sets
+// RemoveUnchanged.
+var RemoveUnchanged func(ctx context.Context, b any, key string, source any) error
+
+// CopyInside reports whether a copy from one Bucket to another is made by the provider. The root package
+// sets CopyInside.
+var CopyInside func(dst, src any) bool

@@ -24,10 +24,10 @@ func Mv(p *program.Program) *cobra.Command {
 		Use:   "mv [flags] SOURCE... DESTINATION",
 		Short: "Move files and objects, or trees with -r",
 		Long: `Moves an object within its bucket in one step, if the store can. Otherwise it copies like cp,
-inside the provider if possible, and then removes the source. The source is removed when the copy is complete and on the disk, and only if it did not change
-meanwhile. If the command is interrupted, each object is at the source, at the
-destination or at both: repeat the command to continue. Objects at the destination that
-have the same content are not copied again.
+inside the provider if possible, and then removes the source. The source is removed when the
+copy is complete and on the disk, and only if it did not change meanwhile. If the command is
+interrupted, each object is at the source, at the destination or at both: repeat the command
+to continue. Objects at the destination that have the same content are not copied again.
 ` + program.WildcardHelp,
 		Example: `  omnibucket mv 's3://photos/new/a.jpg?region=eu-west-1' 's3://photos/2026/?region=eu-west-1'
   omnibucket mv -r ./export gs://archive
@@ -145,24 +145,11 @@ func removeFile(path string, before fs.FileInfo) error {
 
 // removeCopied removes an object that did not change since before.
 func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.Attrs) error {
-	changed := &storage.Error{Code: storage.Changed, Op: "Remove", Key: before.Key, Err: errMoving}
-	if storage.Supports(bucket, storage.ConditionalRemove) {
-		err := bucket.Remove(ctx, before.Key, storage.IfRevision(before.Revision))
-		if errors.Is(err, storage.PreconditionFailed) {
-			return changed
-		}
-		return err
+	err := serving.RemoveUnchanged(ctx, bucket, before.Key, before)
+	if errors.Is(err, storage.Changed) {
+		return &storage.Error{Code: storage.Changed, Op: "Remove", Key: before.Key, Err: errMoving}
 	}
-	now, err := bucket.Attrs(ctx, before.Key)
-	switch {
-	case errors.Is(err, storage.ObjectNotFound):
-		return nil
-	case err != nil:
-		return err
-	case now.Revision != before.Revision || !now.Modified.Equal(before.Modified):
-		return changed
-	}
-	return bucket.Remove(ctx, before.Key)
+	return err
 }
 
 // isSame reports whether two locations are known to be one file or object.

@@ -36,6 +36,19 @@ type summary struct {
 	Deletion    int64   `json:"deletedBytes"`
 	Seconds     float64 `json:"seconds"`
 	DryRun      bool    `json:"dryRun,omitempty"`
+
+	Forecast *forecast `json:"forecast,omitempty"` // of a dry run
+}
+
+// A forecast is what a dry run says of the work of a job.
+type forecast struct {
+	Reads    int64 `json:"reads"`
+	Writes   int64 `json:"writes"`
+	Removals int64 `json:"removals"`
+	Sent     int64 `json:"sent"`
+	Received int64 `json:"received"`
+	Needed   int64 `json:"needed"`
+	Free     int64 `json:"free"` // -1: not known
 }
 
 // Emit reports an event: as a line of JSON, or with --verbose or --dry-run as text. Several
@@ -84,6 +97,7 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 		_ = p.JSON(summary{
 			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted, Failed: r.Failed,
 			Bytes: r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(), DryRun: r.DryRun,
+			Forecast: (*forecast)(r.Forecast),
 		})
 	default:
 		p.Note("%s", FirstLine(r.String())) // failures are printed as errors

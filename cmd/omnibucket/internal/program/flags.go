@@ -17,7 +17,7 @@ import (
 // globalFlags are the flags of every command. The environment and the configuration file
 // may set them, too.
 type globalFlags struct {
-	DryRun, JSON, Verbose, quiet, noProgress bool
+	DryRun, JSON, Verbose, quiet, noProgress, requests bool
 
 	Concurrency int // 0: as many as help
 	bwlimit     string
@@ -37,6 +37,7 @@ func (f *globalFlags) Register(root *cobra.Command) {
 	flags.BoolVarP(&f.Verbose, "verbose", "v", false, "print each change, and in errors request ids and all that the server says")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, summaries or notes")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
+	flags.BoolVar(&f.requests, "requests", false, "print at the end how many requests were made and bytes moved, as providers bill them")
 	flags.IntVar(&f.Concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
 	flags.StringVar(&f.bwlimit, "bwlimit", "", "bytes a second, such as 10M, or a `timetable`, such as \"08:00,512K 19:00,off\"")
 	flags.DurationVar(&f.timeout, "timeout", 0, "give a request up, or try it again, after this `duration` of silence (default 30s)")
@@ -123,6 +124,7 @@ func (p *Program) CheckGlobals(c *cobra.Command) error {
 	if f.Verbose && f.quiet {
 		return argument.Invalid("--verbose and --quiet must not be used together", "")
 	}
+	p.startMeter()
 	if err := p.startLimit(); err != nil {
 		return err
 	}

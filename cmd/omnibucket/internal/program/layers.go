@@ -65,7 +65,7 @@ func (p *Program) openSecond(ctx context.Context, name string) (storage.Bucket, 
 		return nil, argument.Invalid("mirror must name a location of a whole bucket without layers", "")
 	}
 	return InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
-		return storage.Open(ctx, p.addressToOpen(l), storage.WithRetry(p.retry))
+		return storage.Open(ctx, p.addressToOpen(l), p.openOptions(p.layers)...)
 	})
 }
 

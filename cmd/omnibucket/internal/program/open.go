@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/meter"
 )
 
 // OpenBuckets are the open buckets of a program by their address.
@@ -17,6 +18,7 @@ type OpenBuckets struct {
 	mu     sync.Mutex
 	by     map[bucketKey]storage.Bucket
 	limits map[string]driver.Layer // by the text of --bwlimit
+	meter  *meter.Meter            // of --requests, or nil
 	layers namedLayers
 }
 
@@ -27,10 +29,11 @@ type bucketKey struct {
 	layers         string // whose they are, or ""
 	retry          storage.RetryPolicy
 	dryRun, raw    bool
+	requests       bool
 }
 
 func (p *Program) bucketKey(l location.Location) bucketKey {
-	return bucketKey{l.Address(), p.Global.bwlimit, p.hasLayers(l), p.retry, p.Global.DryRun, p.Raw}
+	return bucketKey{l.Address(), p.Global.bwlimit, p.hasLayers(l), p.retry, p.Global.DryRun, p.Raw, p.Global.requests}
 }
 
 // Open opens the bucket of a location, once for each address. run closes it.

@@ -1,0 +1,126 @@
+// Package meter counts the requests and bytes of buckets, by the classes that providers bill.
+//
+//	m := meter.New()
+//	bucket, err := storage.Open(ctx, address, driver.WithLayer(m.Layer()))
+//	…
+//	fmt.Println(m.Counts())
+//
+// Put the layer innermost, so that it sees what the store sees. All buckets that are opened with it
+// add up.
+package meter
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// Counts are requests and bytes. Every attempt counts, also one that fails. A removal of many objects that
+// is one request counts once, and so does a copy that the provider makes, in however many parts.
+type Counts struct {
+	Reads    int64 // of objects, their attributes and tags: S3's GET, Google's class B, Azure's read operations
+	Writes   int64 // of objects, parts, tags and locks, and copies: S3's PUT, COPY and POST, Google's class A, Azure's write operations
+	Lists    int64 // pages of objects, versions, parts and multipart uploads; S3 and Google bill them as writes
+	Removals int64 // of objects, versions and multipart uploads, which are free in most storage classes
+
+	Sent     int64 // bytes of objects and parts that were stored
+	Received int64 // bytes of objects that were read
+}
+
+// String returns the counts for a person.
+func (c Counts) String() string {
+	return fmt.Sprintf("%d reads, %d writes, %d lists, %d removals; %d bytes sent, %d received",
+		c.Reads, c.Writes, c.Lists, c.Removals, c.Sent, c.Received)
+}
+
+// A Meter counts. Its methods can be called by several goroutines at the same time.
+type Meter struct {
+	reads, writes, lists, removals, sent, received atomic.Int64
+}
+
+// New returns a meter that has counted nothing.
+func New() *Meter { return &Meter{} }
+
+// Counts returns what was counted since New.
+func (m *Meter) Counts() Counts {
+	return Counts{
+		Reads: m.reads.Load(), Writes: m.writes.Load(), Lists: m.lists.Load(), Removals: m.removals.Load(),
+		Sent: m.sent.Load(), Received: m.received.Load(),
+	}
+}
+
+// Layer returns the layer that counts.
+func (m *Meter) Layer() driver.Layer {
+	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, m.request), m} }
+}
+
+// request counts a request. call is the name of the driver's method.
+func (m *Meter) request(ctx context.Context, call string, next func(context.Context) error) error {
+	switch {
+	case call == "Get", call == "Head", call == "Tags":
+		m.reads.Add(1)
+	case strings.HasPrefix(call, "List"):
+		m.lists.Add(1)
+	case strings.HasPrefix(call, "Delete"), call == "AbortParts":
+		m.removals.Add(1)
+	case strings.HasPrefix(call, "Sign"): // it makes no request
+	default:
+		m.writes.Add(1)
+	}
+	return next(ctx)
+}
+
+// An objectDriver counts bytes.
+type objectDriver struct {
+	driver.Driver
+	meter *Meter
+}
+
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Put(ctx, r)
+	if err == nil {
+		d.meter.sent.Add(attrs.Size)
+	}
+	return attrs, err
+}
+
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	part, err := d.Driver.PutPart(ctx, r)
+	if err == nil {
+		d.meter.sent.Add(r.Size)
+	}
+	return part, err
+}
+
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.CompleteParts(ctx, r)
+	if err == nil && r.Last != nil {
+		d.meter.sent.Add(r.Last.Size)
+	}
+	return attrs, err
+}
+
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if body != nil {
+		body = &receivedBody{body, &d.meter.received}
+	}
+	return attrs, body, err
+}
+
+// A receivedBody counts what is read.
+type receivedBody struct {
+	io.ReadCloser
+	received *atomic.Int64
+}
+
+func (b *receivedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.received.Add(int64(n))
+	return n, err
+}

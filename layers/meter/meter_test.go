@@ -1,0 +1,118 @@
+package meter_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/meter"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestConformance(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		return meter.New().Layer()(memstore.NewDriver(memstore.Config{}))
+	})
+}
+
+func TestCounts(t *testing.T) {
+	ctx := t.Context()
+	text := strings.Repeat("x", 100)
+	put := func(b storage.Bucket, key string, opts ...storage.UploadOption) error {
+		_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
+		return err
+	}
+	for _, row := range []struct {
+		name string
+		do   func(b storage.Bucket) error
+		want meter.Counts
+	}{
+		{"an upload", func(b storage.Bucket) error { return put(b, "new") }, meter.Counts{Writes: 1, Sent: 100}},
+		{"an upload that is refused", func(b storage.Bucket) error {
+			require.ErrorIs(t, put(b, "a", storage.IfAbsent()), storage.PreconditionFailed)
+			return nil
+		}, meter.Counts{Writes: 1}},
+		{"a download of which a part is read", func(b storage.Bucket) error {
+			r, err := b.Download(ctx, "a")
+			if err == nil {
+				_, err = io.CopyN(io.Discard, r, 10)
+				_ = r.Close()
+			}
+			return err
+		}, meter.Counts{Reads: 1, Received: 10}},
+		{"attributes", func(b storage.Bucket) error {
+			_, err := b.Attrs(ctx, "a")
+			return err
+		}, meter.Counts{Reads: 1}},
+		{"a missing object", func(b storage.Bucket) error {
+			_, err := b.Attrs(ctx, "none")
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			return nil
+		}, meter.Counts{Reads: 1}},
+		{"a listing", func(b storage.Bucket) error {
+			for _, err := range b.List(ctx) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, meter.Counts{Lists: 1}},
+		{"a removal", func(b storage.Bucket) error { return b.Remove(ctx, "a") }, meter.Counts{Removals: 1}},
+		{"a removal of many", func(b storage.Bucket) error {
+			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
+			return err
+		}, meter.Counts{Removals: 1}},
+		{"a copy inside the store", func(b storage.Bucket) error {
+			_, err := storage.Copy(ctx, b, "copy", b, "a")
+			return err
+		}, meter.Counts{Reads: 1, Writes: 1}},
+		{"a signed address", func(b storage.Bucket) error {
+			_, err := b.SignedDownloadURL(ctx, "a")
+			require.ErrorIs(t, err, storage.Unsupported)
+			return nil
+		}, meter.Counts{}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := meter.New()
+			b := memstore.New(driver.WithLayer(m.Layer()))
+			require.NoError(t, put(b, "a"))
+			before := m.Counts()
+			require.NoError(t, row.do(b))
+			now := m.Counts()
+			require.Equal(t, row.want, meter.Counts{
+				Reads: now.Reads - before.Reads, Writes: now.Writes - before.Writes, Lists: now.Lists - before.Lists, Removals: now.Removals - before.Removals,
+				Sent: now.Sent - before.Sent, Received: now.Received - before.Received,
+			})
+		})
+	}
+}
+
+// Every attempt is a request that the provider bills, and only the bytes of the one that succeeded count.
+func TestAttemptsCount(t *testing.T) {
+	m := meter.New()
+	b := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), driver.WithLayer(m.Layer()))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	require.Equal(t, meter.Counts{Writes: 2, Sent: 4}, m.Counts())
+}
+
+func Example() {
+	m := meter.New()
+	bucket := memstore.New(driver.WithLayer(m.Layer()))
+	if _, err := bucket.Upload(context.Background(), "greeting", strings.NewReader("hello")); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Counts())
+	// Output: 0 reads, 1 writes, 0 lists, 0 removals; 5 bytes sent, 0 received
+}

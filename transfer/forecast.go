@@ -1,0 +1,84 @@
+package transfer
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+// A Forecast is what a dry run says of the work that the job would do after the listings. Parts of large
+// files, retries, and what compares files that listings cannot tell apart, come on top.
+type Forecast struct {
+	Reads    int64 // requests that read objects
+	Writes   int64 // requests that write objects, also those in which the provider copies
+	Removals int64 // objects removed; a request may remove many
+	Sent     int64 // bytes of objects to the destination
+	Received int64 // bytes of objects from the source
+	Needed   int64 // bytes in a destination directory
+	// Free is how many bytes are free where the destination directory lies, or will lie; -1 if it is
+	// not known, or if the destination is a bucket.
+	Free int64
+}
+
+// forecast returns the work of a job to dst whose changes were counted and not made.
+func (j *job) forecast(dst End) *Forecast {
+	r := &j.reporter.report
+	f := &Forecast{Free: -1}
+	files, bytes := r.Transferred, r.Bytes
+	removes := j.settings.move
+	switch t := j.transferrer.(type) {
+	case *uploader:
+		f.Writes, f.Sent = files, bytes
+		removes = false // files of a directory
+	case *downloader:
+		f.Reads, f.Received, f.Needed = files, bytes, bytes
+	case *fileCopier:
+		f.Needed = bytes
+		removes = false
+	case *bucketCopier:
+		f.Writes = files
+		if removes && j.areFolders() && storage.Supports(t.to, storage.ServerMove) {
+			removes = false // with the write
+			break
+		}
+		f.Reads = files
+		if !serving.CopyInside(t.to, t.from) {
+			f.Sent, f.Received = bytes, bytes
+		}
+	}
+	if dst.kind == dirEnd {
+		f.Free = freeBytes(dst.path)
+	} else {
+		f.Removals = r.Deleted
+	}
+	if removes {
+		f.Removals += files + r.Skipped
+	}
+	return f
+}
+
+// String returns the forecast for a person; "" if there is nothing to do.
+func (f *Forecast) String() string {
+	var parts []string
+	for _, count := range []struct {
+		n    int64
+		what string
+	}{{f.Reads, "reads"}, {f.Writes, "writes"}, {f.Removals, "removals"}} {
+		if count.n > 0 {
+			parts = append(parts, fmt.Sprintf("at least %d %s", count.n, count.what))
+		}
+	}
+	if f.Sent > 0 {
+		parts = append(parts, formatBytes(float64(f.Sent))+" sent")
+	}
+	if f.Received > 0 {
+		parts = append(parts, formatBytes(float64(f.Received))+" received")
+	}
+	text := strings.Join(parts, ", ")
+	if f.Free >= 0 && f.Needed > f.Free {
+		text = fmt.Sprintf("%s; the disk has %s free of %s", text, formatBytes(float64(f.Free)), formatBytes(float64(f.Needed)))
+	}
+	return strings.TrimPrefix(text, "; ")
+}

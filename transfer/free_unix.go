@@ -1,0 +1,28 @@
+//go:build linux || darwin
+
+package transfer
+
+import (
+	"math"
+	"path/filepath"
+	"syscall"
+)
+
+// freeBytes returns how many bytes this user may write where a directory lies, or will lie; -1 if that is
+// not known.
+func freeBytes(dir string) int64 {
+	dir, err := filepath.Abs(dir)
+	for err == nil {
+		var system syscall.Statfs_t
+		failed := syscall.Statfs(dir, &system)
+		switch {
+		case failed == nil:
+			free := float64(system.Bavail) * float64(system.Bsize)
+			return int64(min(free, math.MaxInt64/2))
+		case failed != syscall.ENOENT || filepath.Dir(dir) == dir:
+			return -1
+		}
+		dir = filepath.Dir(dir)
+	}
+	return -1
+}
