@@ -61,7 +61,7 @@ func New(c Config) (driver.Layer, error) {
 	}
 	l := &layer{config: c}
 	return func(next driver.Driver) driver.Driver {
-		return &objectDriver{Driver: next, layer: l, desc: next.Describe(), known: map[string]*dataKey{}}
+		return &objectDriver{Driver: next, layer: l, desc: next.Describe(), known: map[string]*dataKey{}, opening: map[string]*opening{}}
 	}, nil
 }
 
@@ -81,9 +81,10 @@ type objectDriver struct {
 	layer *layer
 	desc  driver.Description // of the driver below
 
-	mu    sync.Mutex
-	known map[string]*dataKey // by object and header, so that the reads of one object unwrap it once
-	begun sync.Map            // data keys of uploads that this driver has begun, by the upload: the keys may not be able to unwrap
+	mu      sync.Mutex
+	known   map[string]*dataKey // by object and header, so that the reads of one object unwrap it once
+	opening map[string]*opening // by the same
+	begun   sync.Map            // data keys of uploads that this driver has begun, by the upload: the keys may not be able to unwrap
 }
 
 // withheld are the features that let others send or get bytes without the layer, or that are about the

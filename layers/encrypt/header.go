@@ -87,17 +87,12 @@ func (d *objectDriver) header(ctx context.Context, k *dataKey, key string) (stri
 	if err != nil {
 		return "", keysFailed(err)
 	}
-	if len(stanzas) == 0 {
-		return "", &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
+	if err = checkStanzas(stanzas); err != nil {
+		return "", err
 	}
 	text := &strings.Builder{}
 	text.WriteString("age-encryption.org/v1\n")
 	for _, s := range stanzas {
-		for _, word := range append([]string{s.Type}, s.Args...) {
-			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
-				return "", &storage.Error{Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |")}
-			}
-		}
 		writeStanza(text, s)
 	}
 	text.WriteString("---")
@@ -105,6 +100,26 @@ func (d *objectDriver) header(ctx context.Context, k *dataKey, key string) (stri
 	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
 	tail := append(k.nonce[:], k.proof(key)...)
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
+}
+
+// checkStanzas refuses stanzas that a header of age cannot have, and those that weaken one another.
+func checkStanzas(stanzas []*age.Stanza) error {
+	types := map[string]bool{}
+	for _, s := range stanzas {
+		types[s.Type] = true
+		for _, word := range append([]string{s.Type}, s.Args...) {
+			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
+				return &storage.Error{Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |")}
+			}
+		}
+	}
+	switch {
+	case len(stanzas) == 0:
+		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
+	case types["scrypt"] && len(stanzas) > 1, types["mlkem768x25519"] && types["X25519"]:
+		return mixed()
+	}
+	return nil
 }
 
 // writeStanza writes s as age does: the lines of its body have 64 characters, and the last has less.
@@ -143,15 +158,60 @@ func Header(metadata map[string]string) ([]byte, error) {
 	return append(text, tail[:nonceSize]...), nil
 }
 
-// open returns the data key of the object of, whose metadata has header.
+// An opening is a data key that a call unwraps. Other calls for it wait.
+type opening struct {
+	done  chan struct{}
+	key   *dataKey
+	err   error
+	ended bool // the context of the call, which says nothing about others
+}
+
+// open returns the data key of the object of, whose metadata has header. Calls for the same one at the same time
+// unwrap it once.
 func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header
-	d.mu.Lock()
-	k := d.known[name]
-	d.mu.Unlock()
-	if k != nil {
-		return k, nil
+	for {
+		d.mu.Lock()
+		known, begun := d.known[name], d.opening[name]
+		if known == nil && begun == nil {
+			break
+		}
+		d.mu.Unlock()
+		if known != nil {
+			return known, nil
+		}
+		select {
+		case <-begun.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if !begun.ended {
+			return begun.key, begun.err
+		}
 	}
+	own := &opening{done: make(chan struct{})}
+	d.opening[name] = own
+	d.mu.Unlock()
+	own.ended = true // if unwrap panics
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.opening, name)
+		if len(d.known) >= maxKnown {
+			clear(d.known)
+		}
+		if own.key != nil {
+			d.known[name] = own.key
+		}
+		close(own.done)
+	}()
+	own.key, own.err = d.unwrap(ctx, of, header)
+	own.ended = ctx.Err() != nil
+	return own.key, own.err
+}
+
+// unwrap decrypts the data key of the object of, and checks that it is that object's.
+func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
 		return nil, err
@@ -164,7 +224,7 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	case err != nil || len(secret) != dataKeySize:
 		return nil, damaged("the header is damaged")
 	}
-	k = &dataKey{header: header}
+	k := &dataKey{header: header}
 	copy(k.secret[:], secret)
 	copy(k.nonce[:], tail)
 	if !hmac.Equal(k.proof(of.Key), tail[nonceSize:]) {
@@ -173,12 +233,6 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	if err = k.init(); err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.known) >= maxKnown {
-		clear(d.known)
-	}
-	d.known[name] = k
 	return k, nil
 }
 

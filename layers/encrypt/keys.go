@@ -18,8 +18,14 @@ type Object struct {
 	Key    string // with the prefix of a Prefixed bucket
 }
 
-// Keys encrypt the data keys of objects. [ParseKeys] and [NewKeys] return those of age. An
-// implementation for a key management service returns one stanza with a type of its own.
+// Keys encrypt the data keys of objects. [ParseKeys] and [NewKeys] return those of age. The packages awskms,
+// googlekms and azurekeyvault have those of key management services, each of which makes one stanza with a type
+// of its own, and [JoinKeys] joins several.
+//
+// Wrap is called once for each attempt to write an object, copy or multipart upload. Unwrap is called
+// once for each object that is read: a bucket remembers the last 1,024 data keys until it is closed, so
+// that ranges and parts of one object cost no further calls. It therefore reads such objects also after the key was
+// disabled or a permission has ended.
 //
 // Both methods are called concurrently. An error that is a *[storage.Error] reaches the caller of the
 // bucket with its Code; any other is Internal.
@@ -72,7 +78,7 @@ func ParseKeys(identities io.Reader) (Keys, error) {
 // Wrap implements the rule of age that all recipients have the same labels, so that none weakens another.
 func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stanza, error) {
 	if len(k.recipients) == 0 {
-		return nil, &storage.Error{Code: storage.PermissionDenied, Err: errors.New("the keys have no recipient"), Hint: "these keys can only read"}
+		return nil, noRecipient()
 	}
 	var all []*age.Stanza
 	var labels []string
@@ -90,7 +96,7 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 		}
 		slices.Sort(of)
 		if i > 0 && !slices.Equal(labels, of) {
-			return nil, invalid("", "the recipients cannot be mixed: a passphrase must be the only one, and a post-quantum one is not beside another", "")
+			return nil, mixed()
 		}
 		labels, all = of, append(all, stanzas...)
 	}
@@ -113,6 +119,56 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 		return dataKey, err
 	}
 	return nil, age.ErrIncorrectIdentity
+}
+
+// JoinKeys returns keys that encrypt each data key for all of wrap, and decrypt it by the first of unwrap
+// that can. If one of them fails, for example because its service is unavailable, the next are tried, too. To
+// decrypt without a key management service in an emergency, put [NewKeys] of a recipient beside
+// its key into wrap, and keep the identity offline. To rotate keys, put the new one into both, and the old
+// one into unwrap until each object was rewrapped.
+//
+// Without wrap the bucket can only be read, without unwrap only written. A passphrase must be the only key
+// of wrap, and a hybrid (post-quantum) recipient must not be beside an X25519 one.
+func JoinKeys(wrap, unwrap []Keys) Keys {
+	return &joinedKeys{slices.Clone(wrap), slices.Clone(unwrap)}
+}
+
+type joinedKeys struct{ wrap, unwrap []Keys }
+
+func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, of Object) (all []*age.Stanza, err error) {
+	if len(k.wrap) == 0 {
+		return nil, noRecipient()
+	}
+	for _, keys := range k.wrap {
+		stanzas, err := keys.Wrap(ctx, dataKey, of)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, stanzas...)
+	}
+	return all, nil
+}
+
+func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, of Object) ([]byte, error) {
+	failed := age.ErrIncorrectIdentity
+	for _, keys := range k.unwrap {
+		dataKey, err := keys.Unwrap(ctx, stanzas, of)
+		if err == nil || ctx.Err() != nil {
+			return dataKey, err
+		}
+		if errors.Is(failed, age.ErrIncorrectIdentity) {
+			failed = err
+		}
+	}
+	return nil, failed
+}
+
+func mixed() error {
+	return invalid("", "the recipients cannot be mixed: a passphrase must be the only one, and a post-quantum one is not beside another", "")
+}
+
+func noRecipient() error {
+	return &storage.Error{Code: storage.PermissionDenied, Err: errors.New("the keys have no recipient"), Hint: "these keys can only read"}
 }
 
 func invalid(op, rule, hint string) error {

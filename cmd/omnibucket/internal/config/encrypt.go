@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -19,13 +20,14 @@ import (
 type Encrypt struct {
 	IdentityFile     string   `yaml:"identity_file"`     // as age-keygen writes it
 	IdentityVariable string   `yaml:"identity_variable"` // a variable with the content of such a file
-	Recipients       []string `yaml:"recipients"`        // in place of the first identity
+	Recipients       []string `yaml:"recipients"`        // in place of the first identity: public keys, and keys of services, which decrypt, too
+	DecryptWith      []string `yaml:"decrypt_with"`      // keys of services that only decrypt
 	AllowPlain       bool     `yaml:"allow_plain"`
 }
 
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// check returns the recipients. Errors quote no value, which may be a secret by mistake.
+// check returns the recipients that are public keys. Errors quote no value, which may be a secret by mistake.
 func (e *Encrypt) check() ([]age.Recipient, error) {
 	switch {
 	case e.IdentityFile != "" && e.IdentityVariable != "":
@@ -36,12 +38,16 @@ func (e *Encrypt) check() ([]age.Recipient, error) {
 		return nil, argument.Invalid("encrypt: identity_variable must be the name of an environment variable", "the variable has the identities")
 	case e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0:
 		return nil, argument.Invalid("encrypt: identity_file, identity_variable or recipients must be set", "")
-	case len(e.Recipients) == 0:
+	case slices.ContainsFunc(e.DecryptWith, isPublicKey):
+		return nil, argument.Invalid("encrypt: decrypt_with must be keys of "+services, "put identities of age into identity_file")
+	}
+	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
+	if len(public) == 0 {
 		return nil, nil
 	}
-	recipients, err := age.ParseRecipients(strings.NewReader(strings.Join(e.Recipients, "\n")))
-	if err != nil || len(recipients) != len(e.Recipients) {
-		return nil, argument.Invalid("encrypt: recipients must be public keys of age, such as age1…", "age-keygen -y prints that of an identity")
+	recipients, err := age.ParseRecipients(strings.NewReader(strings.Join(public, "\n")))
+	if err != nil || len(recipients) != len(public) {
+		return nil, argument.Invalid("encrypt: recipients must be public keys of age, such as age1…, or keys of "+services, "age-keygen -y prints that of an identity")
 	}
 	return recipients, nil
 }
@@ -56,7 +62,7 @@ func (e *Encrypt) new(lookup func(string) (string, bool)) (driver.Layer, error) 
 	if err != nil {
 		return nil, err
 	}
-	keys, err := keysOf(text, recipients)
+	keys, err := e.keys(text, recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +88,37 @@ func (e *Encrypt) identities(lookup func(string) (string, bool)) (string, error)
 	return string(text), nil
 }
 
-func keysOf(text string, recipients []age.Recipient) (encrypt.Keys, error) {
+// keys returns the keys of age and those of services.
+func (e *Encrypt) keys(text string, recipients []age.Recipient) (encrypt.Keys, error) {
+	wrap, err := serviceKeys(e.Recipients)
+	if err != nil {
+		return nil, err
+	}
+	unwrap, err := serviceKeys(e.DecryptWith)
+	if err != nil {
+		return nil, err
+	}
+	unwrap = slices.Concat(wrap, unwrap)
+	if len(unwrap) == 0 {
+		return ageKeys(text, recipients)
+	}
+	if len(recipients) > 0 {
+		wrap = append(wrap, encrypt.NewKeys(recipients, nil))
+	}
+	if text != "" || len(wrap) == 0 {
+		identities, err := encrypt.ParseKeys(strings.NewReader(text))
+		if err != nil {
+			return nil, ruleOf("encrypt: ", err)
+		}
+		unwrap = append(unwrap, identities)
+		if len(wrap) == 0 {
+			wrap = append(wrap, identities)
+		}
+	}
+	return encrypt.JoinKeys(wrap, unwrap), nil
+}
+
+func ageKeys(text string, recipients []age.Recipient) (encrypt.Keys, error) {
 	if text == "" && len(recipients) > 0 {
 		return encrypt.NewKeys(recipients, nil), nil // which only writes
 	}

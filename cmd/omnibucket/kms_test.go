@@ -1,0 +1,97 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/kmsserver"
+)
+
+const (
+	firstKey  = "arn:aws:kms:eu-west-1:111122223333:key/first"
+	secondKey = "arn:aws:kms:eu-west-1:111122223333:key/second"
+)
+
+// withKMS starts AWS KMS with two keys, and makes the environment lead to it.
+func withKMS(t *testing.T) *kmsserver.Server {
+	kms := kmsserver.StartAWS(t)
+	kms.AddKey(firstKey)
+	kms.AddKey(secondKey)
+	t.Setenv("AWS_ENDPOINT_URL_KMS", kms.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", kmsserver.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", kmsserver.SecretKey)
+	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	return kms
+}
+
+func TestALocationWithAKeyOfAService(t *testing.T) {
+	kms := withKMS(t)
+	offline, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	address := directory(t)
+	layer := func(of string) string {
+		return "    address: " + address + "\n    layers:\n    - encrypt: {" + of + "}\n"
+	}
+	s, _ := configured(t, "locations:\n  plain: "+address+
+		"\n  box:\n"+layer("recipients: [awskms:"+firstKey+", "+offline.Recipient().String()+"]")+
+		"  rotating:\n"+layer("recipients: [awskms:"+secondKey+"], decrypt_with: [awskms:"+firstKey+"]")+
+		"  rotated:\n"+layer("recipients: [awskms:"+secondKey+"]")+
+		"  emergency:\n"+layer("identity_variable: OFFLINE"))
+	s.env["OFFLINE"] = offline.String()
+	s.put("box:a", "secret")
+	require.Equal(t, "secret", s.ok("cat", "box:a"))
+	require.Equal(t, "secret", s.ok("cat", "emergency:a"), "without the service")
+	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
+	require.Equal(t, 1, kms.Count("Encrypt"))
+	require.Equal(t, 1, kms.Count("Decrypt"))
+
+	s.ok("cp", "rotating:a", "rotating:a")
+	require.Equal(t, "secret", s.ok("cat", "rotated:a"))
+	_, stderr := s.exits(1, "cat", "box:a")
+	require.Contains(t, stderr, "permission denied")
+	kms.SetState(secondKey, "disabled")
+	_, stderr = s.exits(1, "cat", "rotated:a")
+	require.Contains(t, stderr, "permission denied")
+	require.Contains(t, stderr, "enable the key")
+	kms.SetState(secondKey, "")
+
+	url := s.serving("rotated:")
+	status, body := get(t, url+"a")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "secret", body)
+}
+
+func TestAGatewayWithAKeyOfAService(t *testing.T) {
+	kms := withKMS(t)
+	dir := filepath.ToSlash(t.TempDir())
+	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {recipients: ['awskms:"+firstKey+"']}}]\n")
+	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--create", "year", "box:")
+	s.put("s3://year/a"+parameters, "secret")
+	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
+	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
+	require.NotZero(t, kms.Count("Encrypt"))
+}
+
+func TestInvalidKeysOfServices(t *testing.T) {
+	for _, row := range []struct{ name, encrypt, says string }{
+		{"an alias", "recipients: ['awskms:alias/hunter2']", "encrypt: awskms: the key must be the ARN"},
+		{"a version", "recipients: ['googlekms:hunter2']", "encrypt: googlekms: the key must be projects/PROJECT"},
+		{"no URL", "recipients: ['azurekeyvault:hunter2']", "encrypt: azurekeyvault: the key must be https://"},
+		{"another service", "recipients: ['vault:hunter2']", "or keys of a service: awskms:ARN"},
+		{"an identity that decrypts", "recipients: ['awskms:" + firstKey + "'], decrypt_with: [AGE-SECRET-KEY-hunter2]", "decrypt_with must be keys of a service"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			withKMS(t)
+			s := withLayers(t, "    - encrypt: {"+row.encrypt+"}\n")
+			_, stderr := s.exits(2, "cat", "box:a")
+			require.Contains(t, stderr, row.says)
+			require.NotContains(t, stderr, "hunter2")
+		})
+	}
+}

@@ -1,0 +1,122 @@
+package kmsserver
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// The credentials that the server of AWS knows.
+const (
+	AccessKeyID = "the-key"
+	SecretKey   = "the-secret"
+)
+
+// StartAWS starts AWS KMS: JSON 1.1, with signatures of version 4 for the region of each key.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html
+func StartAWS(t testing.TB) *Server {
+	s := newServer()
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serveAWS))
+	t.Cleanup(s.Close)
+	return s
+}
+
+type awsRequest struct {
+	KeyID             string `json:"KeyId"`
+	Plaintext         []byte
+	CiphertextBlob    []byte
+	EncryptionContext map[string]string
+}
+
+func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	region, signed := signedRegion(r, body)
+	operation, known := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
+	var in awsRequest
+	switch {
+	case r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !known || json.Unmarshal(body, &in) != nil:
+		refuseAWS(w, "SerializationException")
+		return
+	case !signed:
+		refuseAWS(w, "InvalidSignatureException")
+		return
+	}
+	state, versions, answered := s.begin(w, r, operation, in.KeyID)
+	if answered {
+		return
+	}
+	parts := strings.Split(in.KeyID, ":")
+	switch {
+	case state == "missing" || len(parts) < 6 || parts[3] != region:
+		refuseAWS(w, "NotFoundException")
+		return
+	case state == "disabled":
+		refuseAWS(w, "DisabledException")
+		return
+	case state == "deleted":
+		refuseAWS(w, "KMSInvalidStateException")
+		return
+	case state == "denied":
+		refuseAWS(w, "AccessDeniedException")
+		return
+	}
+	bound, _ := json.Marshal(in.EncryptionContext) // in the order of names
+	id := parts[5]
+	out := map[string]any{"KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
+	if operation == "Encrypt" {
+		out["CiphertextBlob"] = append([]byte(id+"\n"), versions[0].Seal(nil, nil, in.Plaintext, bound)...)
+		WriteJSON(w, http.StatusOK, out)
+		return
+	}
+	name, sealed, _ := bytes.Cut(in.CiphertextBlob, []byte("\n"))
+	if string(name) != id && strings.HasPrefix(string(name), "key/") {
+		refuseAWS(w, "IncorrectKeyException")
+		return
+	}
+	plain, err := versions[0].Open(nil, nil, sealed, bound)
+	if err != nil {
+		refuseAWS(w, "InvalidCiphertextException")
+		return
+	}
+	out["Plaintext"] = plain
+	WriteJSON(w, http.StatusOK, out)
+}
+
+func refuseAWS(w http.ResponseWriter, code string) {
+	w.Header().Set("X-Amzn-RequestId", "request-1")
+	WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": code, "message": "the service says why"})
+}
+
+var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=` + AccessKeyID + `/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`)
+
+// signedRegion returns the region of a request's signature. ok is false if it is not valid.
+func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
+	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if parts == nil || err != nil {
+		return "", false
+	}
+	again, _ := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
+	for name := range strings.SplitSeq(parts[2], ";") {
+		if name != "host" && name != "content-length" {
+			again.Header.Set(name, r.Header.Get(name))
+		}
+	}
+	sum := sha256.Sum256(body)
+	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hex.EncodeToString(sum[:]), "kms", parts[1], at); err != nil {
+		return "", false
+	}
+	return parts[1], again.Header.Get("Authorization") == r.Header.Get("Authorization")
+}

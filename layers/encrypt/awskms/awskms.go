@@ -1,0 +1,169 @@
+// Package awskms encrypts the data keys of layers/encrypt by a symmetric key of AWS KMS.
+//
+//	keys, err := awskms.New(ctx, awskms.Config{Key: "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-…"})
+//	layer, err := encrypt.New(encrypt.Config{Keys: keys})
+//
+// Each written object costs one Encrypt, and each read one Decrypt, except those that the bucket
+// remembers: see [encrypt.Keys]. The bucket and the key (name) of the object are the encryption context, as
+// "bucket" and "object". KMS decrypts only with the same, a policy can have conditions about them
+// (kms:EncryptionContext:bucket), and CloudTrail logs them in plain text.
+//
+// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated for wrong
+// credentials, and InvalidArgument if there is no such key. RateLimited and Unavailable are retried by the bucket,
+// not by the SDK. If the data key is that of another object, the error is ChecksumMismatch.
+package awskms
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"filippo.io/age"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awssdk "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/smithy-go"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+const service = "AWS KMS"
+
+// A Config names a key.
+type Config struct {
+	// Key is the ARN of a symmetric key for encryption; required. It has the region of the requests. The
+	// replicas of a multi-Region key (mrk-…) decrypt for one another. Aliases are refused: an
+	// object names its key, and an alias may name another one later.
+	Key string
+	// Bucket is bound to data keys in place of the bucket's name at the provider, for copies of a bucket
+	// that were not made by the library, such as a replica.
+	Bucket string
+	// AWS has credentials, and may have an endpoint. If it is nil, the SDK's default chain has them.
+	AWS *aws.Config
+}
+
+// New returns the keys. It sends no request to KMS.
+//
+// InvalidArgument: c.Key is not the ARN of a key. Unauthenticated: the configuration of the default chain
+// cannot be read.
+func New(ctx context.Context, c Config) (encrypt.Keys, error) {
+	name, err := arn.Parse(c.Key)
+	id, isKey := strings.CutPrefix(name.Resource, "key/")
+	if err != nil || name.Service != "kms" || name.Region == "" || !isKey || id == "" {
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "awskms.New", Err: errors.New("the key must be the ARN of a key of AWS KMS: arn:aws:kms:REGION:ACCOUNT:key/ID"),
+			Hint: "show the ARN of an alias's key: aws kms describe-key --key-id ALIAS",
+		}
+	}
+	if c.AWS == nil {
+		chain, err := config.LoadDefaultConfig(ctx, config.WithRegion(name.Region))
+		if err != nil {
+			return nil, &storage.Error{Code: storage.Unauthenticated, Op: "awskms.New", Err: err, Hint: "correct the configuration of AWS"}
+		}
+		c.AWS = &chain
+	}
+	client := awssdk.NewFromConfig(*c.AWS, func(o *awssdk.Options) {
+		o.Region = name.Region
+		o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 0
+		o.HTTPClient = watched(o.HTTPClient)
+		if o.Credentials != nil {
+			o.Credentials = credentials{o.Credentials}
+		}
+	})
+	unique := name
+	if strings.HasPrefix(id, "mrk-") {
+		unique.Region = "" // its replicas in other regions have the same id
+	}
+	return &kms.Key{Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key}}, nil
+}
+
+// watched returns a client whose responses have bounds, which those of the SDK have not.
+func watched(given awssdk.HTTPClient) awssdk.HTTPClient {
+	switch c := given.(type) {
+	case *awshttp.BuildableClient:
+		return &http.Client{Transport: driver.WrapTransport(c.GetTransport()), CheckRedirect: noRedirect}
+	case *http.Client:
+		own := *c
+		own.Transport = driver.WrapTransport(c.Transport)
+		return &own
+	}
+	return given
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+type key struct {
+	client *awssdk.Client
+	arn    string
+}
+
+func contextOf(of encrypt.Object) map[string]string {
+	bound := map[string]string{"object": of.Key}
+	if of.Bucket != "" {
+		bound["bucket"] = of.Bucket
+	}
+	return bound
+}
+
+// Encrypt implements kms.Service.
+func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
+	out, err := k.client.Encrypt(ctx, &awssdk.EncryptInput{KeyId: &k.arn, Plaintext: dataKey, EncryptionContext: contextOf(of)})
+	switch {
+	case err != nil:
+		return nil, nil, failed(err, dataKey)
+	case aws.ToString(out.KeyId) != k.arn || len(out.CiphertextBlob) == 0:
+		return nil, nil, kms.Damaged(service, "the response to Encrypt is of another key")
+	}
+	return out.CiphertextBlob, nil, nil
+}
+
+// Decrypt implements kms.Service.
+func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Object) ([]byte, error) {
+	out, err := k.client.Decrypt(ctx, &awssdk.DecryptInput{KeyId: &k.arn, CiphertextBlob: body, EncryptionContext: contextOf(of)})
+	switch {
+	case err != nil:
+		return nil, failed(err)
+	case aws.ToString(out.KeyId) != k.arn:
+		return nil, kms.Damaged(service, "the response to Decrypt is of another key")
+	}
+	return out.Plaintext, nil
+}
+
+// meanings are the errors of Encrypt and Decrypt, and those that all services of AWS have.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and CommonErrors.html
+var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+	{Code: storage.PermissionDenied, Hint: "permit kms:Encrypt to write and kms:Decrypt to read, in the policy of the key or of the credentials"}: "AccessDeniedException AccessDenied NotAuthorized OptInRequired",
+	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}:                     "DisabledException KMSInvalidStateException",
+	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                       "NotFoundException",
+	{Code: storage.InvalidArgument, Hint: "name a symmetric key for encryption"}: "InvalidKeyUsageException",
+	{Code: storage.ChecksumMismatch, Hint: kms.AnotherHint}:                      "InvalidCiphertextException",
+	{Code: storage.Unauthenticated}: `
+		UnrecognizedClientException InvalidClientTokenId InvalidSignatureException IncompleteSignature SignatureDoesNotMatch
+		ExpiredTokenException ExpiredToken MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired`,
+	{Code: storage.RateLimited}: "ThrottlingException Throttling RequestLimitExceeded TooManyRequestsException LimitExceededException",
+	{Code: storage.Unavailable}: "DependencyTimeoutException KeyUnavailableException KMSInternalException InternalFailure InternalServiceError ServiceUnavailable",
+})}
+
+// failed returns the error of a request. secrets are not shown.
+func failed(err error, secrets ...[]byte) error {
+	api, own := errors.AsType[smithy.APIError](err)
+	if own && api.ErrorCode() == "IncorrectKeyException" {
+		return age.ErrIncorrectIdentity
+	}
+	response, ok := errors.AsType[*awshttp.ResponseError](err)
+	if !ok || response.Response == nil || response.Response.Response == nil || response.HTTPStatusCode() == 0 {
+		return kms.NoResponse(service, err)
+	}
+	r := kms.Response{Status: response.HTTPStatusCode(), Header: response.Response.Header, RequestID: response.ServiceRequestID()}
+	if own && api.ErrorCode() != "UnknownError" {
+		r.Code, r.Message = api.ErrorCode(), api.ErrorMessage()
+	}
+	return kms.Failed(service, r, meanings, secrets...)
+}

@@ -1,0 +1,25 @@
+package awskms
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+// credentials report a failure to get them as such. The SDK would report a failure of the request.
+type credentials struct{ from aws.CredentialsProvider }
+
+func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := c.from.Retrieve(ctx)
+	if err == nil || ctx.Err() != nil {
+		return found, err
+	}
+	response, responded := errors.AsType[*smithyhttp.ResponseError](err)
+	passes := responded && sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
+	return found, kms.NoCredentials(err, passes, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+}

@@ -1,0 +1,162 @@
+// Package azurekeyvault encrypts the data keys of layers/encrypt by an RSA key of Azure Key Vault or a
+// managed HSM, with RSA-OAEP-256.
+//
+//	keys, err := azurekeyvault.New(azurekeyvault.Config{Key: "https://myvault.vault.azure.net/keys/backups"})
+//	layer, err := encrypt.New(encrypt.Config{Keys: keys})
+//
+// Each written object costs one wrapkey, and each read one unwrapkey, except those that the bucket
+// remembers: see [encrypt.Keys]. The first request of a process is preceded by one without a token, which
+// tells where to get one. New objects are encrypted by the newest version of the key, and each object
+// names its version.
+//
+// Key Vault has no associated data. So SHA-256 of the object's bucket and key (name) is wrapped with the data
+// key, after it, and Unwrap compares it. Someone who has the public half of the key can make objects, as
+// with a recipient of age.
+//
+// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated for wrong
+// credentials, and InvalidArgument if there is no such key. RateLimited and Unavailable are retried by the bucket,
+// not by the SDK. If the data key is that of another object, the error is ChecksumMismatch.
+package azurekeyvault
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+const service = "Azure Key Vault"
+
+// A Config names a key.
+type Config struct {
+	// Key is the URL of an RSA key: https://VAULT.vault.azure.net/keys/NAME; required. If it has a version
+	// (/VERSION), new objects are encrypted by that one.
+	Key string
+	// Bucket is bound to data keys in place of the container's name, for copies of a container
+	// that were not made by the library, such as a replica.
+	Bucket string
+	// Credential makes access tokens. If it is nil, Azure's default chain is looked up for the first one.
+	Credential azcore.TokenCredential
+	// HTTPClient sends the requests. If it is nil, there is one of its own.
+	HTTPClient *http.Client
+}
+
+var keyForm = regexp.MustCompile(`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`)
+
+// New returns the keys. It sends no request.
+//
+// InvalidArgument: c.Key is not the URL of a key.
+func New(c Config) (encrypt.Keys, error) {
+	parts := keyForm.FindStringSubmatch(c.Key)
+	if parts == nil {
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "azurekeyvault.New",
+			Err: errors.New("the key must be https://VAULT.vault.azure.net/keys/NAME, with or without /VERSION"),
+		}
+	}
+	client := http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+		client.Transport = driver.WrapTransport(client.Transport)
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}}}
+	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
+	if err != nil {
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "azurekeyvault.New", Err: err}
+	}
+	unique := strings.ToLower(parts[1] + "/keys/" + parts[2]) // Azure compares both without case
+	k := key{sdk: sdk, name: parts[2], version: parts[3]}
+	return &kms.Key{Type: "github.com/omnibucket/azurekeyvault", Name: unique, Bucket: c.Bucket, Service: k}, nil
+}
+
+type key struct {
+	sdk           *azkeys.Client
+	name, version string
+}
+
+// proof returns what follows the data key in what is wrapped. No name of a container has a byte 0.
+func proof(of encrypt.Object) []byte {
+	sum := sha256.Sum256([]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key))
+	return sum[:]
+}
+
+var (
+	algorithm   = azkeys.EncryptionAlgorithmRSAOAEP256
+	versionForm = regexp.MustCompile(`^[0-9A-Za-z]+$`)
+)
+
+// Encrypt implements kms.Service. The further argument is the version of the key.
+func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
+	var out azkeys.WrapKeyResponse
+	err := guarded(func() (err error) {
+		out, err = k.sdk.WrapKey(ctx, k.name, k.version, azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(of)...)}, nil)
+		return err
+	})
+	if err != nil {
+		return nil, nil, failed(err, dataKey)
+	}
+	version := versionOf(out.KID, k.name)
+	if version == "" || k.version != "" && version != k.version || len(out.Result) == 0 {
+		return nil, nil, kms.Damaged(service, "the response to wrapkey is of another key")
+	}
+	return out.Result, []string{version}, nil
+}
+
+// versionOf returns the version in the URL of the key with a name, or "".
+func versionOf(id *azkeys.ID, name string) string {
+	if id == nil {
+		return ""
+	}
+	parts := keyForm.FindStringSubmatch(string(*id))
+	if parts == nil || !strings.EqualFold(parts[2], name) {
+		return ""
+	}
+	return parts[3]
+}
+
+// Decrypt implements kms.Service.
+func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) ([]byte, error) {
+	if len(args) != 1 || !versionForm.MatchString(args[0]) { // it becomes part of a URL
+		return nil, kms.Another(service)
+	}
+	var out azkeys.UnwrapKeyResponse
+	err := guarded(func() (err error) {
+		out, err = k.sdk.UnwrapKey(ctx, k.name, args[0], azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, failed(err)
+	case len(out.Result) == 0:
+		return nil, kms.Damaged(service, "the response to unwrapkey is empty")
+	}
+	dataKey, ok := bytes.CutSuffix(out.Result, proof(of))
+	if !ok {
+		return nil, kms.Another(service)
+	}
+	return dataKey, nil
+}
+
+// guarded calls the SDK. Its version 1.5.0 panics if the vault's challenge names no tenant.
+func guarded(call func() error) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			err = kms.Damaged(service, fmt.Sprint("the SDK does not understand the response: ", thrown))
+		}
+	}()
+	return call()
+}

@@ -1,0 +1,46 @@
+package azurekeyvault
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+// A credential is the given one, or Azure's default chain, which is made for the first token.
+type credential struct {
+	from azcore.TokenCredential
+	once sync.Once
+	err  error
+}
+
+// GetToken implements [azcore.TokenCredential].
+func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.once.Do(func() {
+		if c.from == nil {
+			c.from, c.err = azidentity.NewDefaultAzureCredential(nil)
+		}
+	})
+	if c.err != nil {
+		return azcore.AccessToken{}, kms.NoCredentials(c.err, false, hint)
+	}
+	token, err := c.from.GetToken(ctx, o)
+	if err == nil || ctx.Err() != nil {
+		return token, err
+	}
+	var network net.Error
+	passes := errors.As(err, &network)
+	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && refused.RawResponse != nil {
+		passes = sdkerror.IsRetryable(sdkerror.CodeFromStatus(refused.RawResponse.StatusCode))
+	}
+	return token, kms.NoCredentials(err, passes, hint)
+}
+
+const hint = "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or log in with Azure's command line"

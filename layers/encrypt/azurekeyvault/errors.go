@@ -1,0 +1,54 @@
+package azurekeyvault
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+// meanings are by the inner code of an error, or else by its code.
+// https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
+var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}: "KeyDisabled KeyNotYetValid KeyExpired",
+	{Code: storage.PermissionDenied, Hint: "permit wrapKey to write and unwrapKey to read, by a role such as Key Vault Crypto Service Encryption User"}: "Forbidden AccessDenied ForbiddenByRbac ForbiddenByPolicy KeyOperationForbidden",
+	{Code: storage.PermissionDenied, Hint: "permit the network of this machine in the firewall of the vault"}:                                           "ForbiddenByFirewall ForbiddenByConnection",
+	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                                                                                              "KeyNotFound NotFound ObjectIsDeletedButRecoverable",
+	{Code: storage.InvalidArgument}: "BadParameter",
+	{Code: storage.Unauthenticated}: "Unauthorized AKV10000 AKV10032",
+	{Code: storage.RateLimited}:     "Throttled TooManyRequests",
+})}
+
+// failed returns the error of a request. secrets are not shown.
+func failed(err error, secrets ...[]byte) error {
+	response, ok := errors.AsType[*azcore.ResponseError](err)
+	if !ok || response.RawResponse == nil {
+		return kms.NoResponse(service, err)
+	}
+	r := kms.Response{Status: response.StatusCode, Header: response.RawResponse.Header, RequestID: response.RawResponse.Header.Get("X-Ms-Request-Id")}
+	var document struct {
+		Error struct {
+			Code, Message string
+			InnerError    struct{ Code string }
+		}
+	}
+	if body := response.RawResponse.Body; body != nil {
+		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
+			_ = json.Unmarshal(raw, &document) // a gateway's is no JSON
+		}
+	}
+	r.Code, r.Message = document.Error.Code, document.Error.Message
+	if meanings.Has(document.Error.InnerError.Code) {
+		r.Code = document.Error.InnerError.Code
+	}
+	if len(secrets) == 0 && r.Status == http.StatusBadRequest && r.Code == "BadParameter" { // what is unwrapped is not what was wrapped
+		return kms.Another(service)
+	}
+	return kms.Failed(service, r, meanings, secrets...)
+}

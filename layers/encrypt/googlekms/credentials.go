@@ -1,0 +1,51 @@
+package googlekms
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+
+	"cloud.google.com/go/auth"
+	"cloud.google.com/go/auth/credentials"
+
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+// authorized is a transport that gives each request an access token.
+type authorized struct {
+	find func() (*auth.Credentials, error)
+	over http.RoundTripper
+}
+
+// finder returns the given credentials, or looks up the application default ones once.
+func finder(given *auth.Credentials) func() (*auth.Credentials, error) {
+	return sync.OnceValues(func() (*auth.Credentials, error) {
+		if given != nil {
+			return given, nil
+		}
+		// An asynchronous refresh would be a goroutine that outlives the request.
+		return credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{"https://www.googleapis.com/auth/cloudkms"}, DisableAsyncRefresh: true})
+	})
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	var token *auth.Token
+	found, err := a.find()
+	if err == nil {
+		token, err = found.Token(r.Context())
+	}
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		if ended := r.Context().Err(); ended != nil {
+			return nil, ended
+		}
+		refused, ok := errors.AsType[*auth.Error](err)
+		return nil, kms.NoCredentials(err, ok && refused.Temporary(), "set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud auth application-default login")
+	}
+	own := r.Clone(r.Context())
+	own.Header.Set("Authorization", "Bearer "+token.Value)
+	return a.over.RoundTrip(own)
+}

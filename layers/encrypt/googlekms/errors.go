@@ -1,0 +1,43 @@
+package googlekms
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"google.golang.org/api/googleapi"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
+)
+
+// meanings are by the status in the body, a name of google.rpc.Code.
+// https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
+var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+	{Code: storage.PermissionDenied, Hint: "grant roles/cloudkms.cryptoKeyEncrypterDecrypter on the key, or check that there is one of this name"}: "PERMISSION_DENIED",
+	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}: "FAILED_PRECONDITION",
+	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:   "NOT_FOUND",
+	{Code: storage.InvalidArgument}:                          "INVALID_ARGUMENT",
+	{Code: storage.Unauthenticated}:                          "UNAUTHENTICATED",
+	{Code: storage.RateLimited}:                              "RESOURCE_EXHAUSTED",
+	{Code: storage.Unavailable}:                              "UNAVAILABLE INTERNAL DEADLINE_EXCEEDED ABORTED",
+})}
+
+// failed returns the error of a request. secrets are not shown.
+func failed(err error, secrets ...[]byte) error {
+	response, ok := errors.AsType[*googleapi.Error](err)
+	if !ok {
+		return kms.NoResponse(service, err)
+	}
+	if strings.HasPrefix(response.Message, "Decryption failed") { // the ciphertext and the additional data do not fit
+		return kms.Another(service)
+	}
+	var body struct{ Error struct{ Status string } }
+	_ = json.Unmarshal([]byte(response.Body), &body) // a gateway's is no JSON
+	r := kms.Response{Code: body.Error.Status, Status: response.Code, Header: response.Header}
+	if r.Code != "" {
+		r.Message = response.Message
+	}
+	return kms.Failed(service, r, meanings, secrets...)
+}

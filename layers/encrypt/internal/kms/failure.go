@@ -1,0 +1,110 @@
+package kms
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/sdkerror"
+)
+
+// A Response is the one of an unsuccessful request.
+type Response struct {
+	Code      string // the service's own; empty if it was not the service that responded
+	Message   string
+	Status    int
+	Header    http.Header
+	RequestID string
+}
+
+// Hints that are the same for all services.
+const (
+	MissingHint  = "check the name of the key, and that it was not deleted"
+	DisabledHint = "enable the key, or cancel its deletion: objects cannot be decrypted without it"
+	AnotherHint  = "the header was changed, or is that of another object or bucket: copy objects with the library, or set Config.Bucket"
+	loginHint    = "check the credentials for the key management service, and the clock of this machine"
+)
+
+// Failed returns the error for a response. Its text has none of the secrets, also if the response quotes
+// them: the SDK's own error may contain the request.
+func Failed(service string, r Response, table *sdkerror.Table, secrets ...[]byte) *storage.Error {
+	m := table.Lookup(r.Code, r.Status)
+	switch {
+	case m.Code == storage.Unauthenticated && m.Hint == "":
+		m.Hint = loginHint
+	case m.Code == storage.PermissionDenied, m.Code == storage.Unauthenticated, m.Code == storage.RateLimited, m.Code == storage.Unavailable:
+	case table.Has(r.Code):
+	case r.Code == "": // a gateway's
+		m = sdkerror.Meaning{Code: storage.Unavailable, Hint: "a gateway has responded in place of " + service + ": check the endpoint"}
+	case r.Status == http.StatusNotFound:
+		m = sdkerror.Meaning{Code: storage.InvalidArgument, Hint: MissingHint}
+	case m.Code != storage.InvalidArgument: // the code of a status is about objects
+		m = sdkerror.Meaning{Code: storage.Internal}
+	}
+	e := m.NewError(r.Status, r.Header, errors.New(text(service, r, secrets)))
+	e.RequestID = r.RequestID
+	return e
+}
+
+// text returns the text of an error, in one line.
+func text(service string, r Response, secrets [][]byte) string {
+	message, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n")
+	for _, secret := range secrets {
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			// The last character depends on what follows the secret.
+			encoded := encoding.EncodeToString(secret)
+			message = strings.ReplaceAll(message, encoded[:len(encoded)-1], "***")
+		}
+		message = strings.ReplaceAll(message, string(secret), "***")
+	}
+	message = redact.Secrets(message)
+	const most = 300
+	if len(message) > most {
+		message = message[:most]
+	}
+	if !utf8.ValidString(message) {
+		message = strings.ToValidUTF8(message, "")
+	}
+	for _, part := range []string{r.Code, message} {
+		if part != "" {
+			service += ": " + part
+		}
+	}
+	if r.Code == "" && message == "" {
+		service += ": " + http.StatusText(r.Status)
+	}
+	return service
+}
+
+// NoResponse returns the error for a request that got none. An error of the caller's credentials that is a
+// [storage.Error] stays as it is.
+func NoResponse(service string, err error) error {
+	if own, ok := errors.AsType[*storage.Error](err); ok {
+		return own
+	}
+	return sdkerror.WithoutResponse(err, true, sdkerror.NetworkHints{
+		UnknownHost: "no such host: check the name of the key", BadCertificate: "this machine does not trust the certificate of " + service,
+	})
+}
+
+// NoCredentials returns the error of credentials that could not be had. passes says that they may be later.
+func NoCredentials(err error, passes bool, hint string) error {
+	if passes {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "check the service that provides the credentials: it did not respond"}
+	}
+	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: hint}
+}
+
+// Damaged returns the error of a response that is not what was asked for, although it is a success.
+func Damaged(service, what string) error {
+	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New(service + ": " + what)}
+}
+
+// Another returns the error of a data key that is not that of the object.
+func Another(service string) error {
+	return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New(service + " does not decrypt the data key for this object"), Hint: AnotherHint}
+}

@@ -1,0 +1,531 @@
+package encrypt_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/auth"
+	"filippo.io/age"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/kmsserver"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/layers/encrypt/awskms"
+	"github.com/omnibucket/storage/layers/encrypt/azurekeyvault"
+	"github.com/omnibucket/storage/layers/encrypt/googlekms"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A kmsKind is one of the services, and how its keys are opened.
+type kmsKind struct {
+	start        func(t testing.TB) *kmsserver.Server
+	wrap, unwrap string             // its operations
+	key          func(n int) string // the name of a key at the server
+	stanza       string             // the type
+	open         func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error)
+	secret       string // the right one
+}
+
+func kmsKinds(t testing.TB) map[string]kmsKind {
+	return map[string]kmsKind{
+		"AWS": {
+			start: kmsserver.StartAWS, wrap: "Encrypt", unwrap: "Decrypt", stanza: "github.com/omnibucket/awskms", secret: kmsserver.SecretKey,
+			key: func(n int) string { return fmt.Sprintf("arn:aws:kms:eu-west-1:111122223333:key/key-%d", n) },
+			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
+				return awskms.New(t.Context(), awskms.Config{Key: key, Bucket: bucket, AWS: &aws.Config{
+					Region: "us-east-1", BaseEndpoint: aws.String(s.URL), HTTPClient: withoutKeepAlive(),
+					Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, secret, ""),
+				}})
+			},
+		},
+		"Google": {
+			start: kmsserver.StartGoogle, wrap: "encrypt", unwrap: "decrypt", stanza: "github.com/omnibucket/googlekms", secret: kmsserver.Token,
+			key: func(n int) string {
+				return fmt.Sprintf("projects/p/locations/europe-west1/keyRings/r/cryptoKeys/key-%d", n)
+			},
+			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
+				return googlekms.New(t.Context(), googlekms.Config{
+					Key: key, Bucket: bucket, Endpoint: s.URL, HTTPClient: withoutKeepAlive(),
+					Credentials: auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: kmsserver.Credential{Value: secret}}),
+				})
+			},
+		},
+		"Azure": {
+			start: kmsserver.StartAzure, wrap: "wrapkey", unwrap: "unwrapkey", stanza: "github.com/omnibucket/azurekeyvault", secret: kmsserver.Token,
+			key: func(n int) string { return fmt.Sprintf("key-%d", n) },
+			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
+				return azurekeyvault.New(azurekeyvault.Config{
+					Key: kmsserver.Vault + "/keys/" + key, Bucket: bucket, HTTPClient: s.VaultClient(), Credential: kmsserver.Credential{Value: secret},
+				})
+			},
+		},
+	}
+}
+
+// A kmsTest has a server with two keys.
+type kmsTest struct {
+	kmsKind
+	server *kmsserver.Server
+}
+
+// overServices runs a test with each service.
+func overServices(t *testing.T, test func(t *testing.T, k kmsTest)) {
+	for name, kind := range kmsKinds(t) {
+		t.Run(name, func(t *testing.T) {
+			k := kmsTest{kind, kind.start(t)}
+			k.server.AddKey(k.key(1))
+			k.server.AddKey(k.key(2))
+			test(t, k)
+		})
+	}
+}
+
+func (k kmsTest) keys(t testing.TB, n int) encrypt.Keys {
+	keys, err := k.open(k.server, k.key(n), "", k.secret)
+	require.NoError(t, err)
+	return keys
+}
+
+func once(d driver.Driver, layer driver.Layer) storage.Bucket {
+	return engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+}
+
+func TestAServiceHasTheKey(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		offline, err := age.GenerateX25519Identity()
+		require.NoError(t, err)
+		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, nil)
+		keys := k.keys(t, 1)
+		joined := encrypt.JoinKeys([]encrypt.Keys{keys, emergency}, []encrypt.Keys{keys})
+		s, content := newStore(), text(5*chunk+1)
+		b := s.open(t, joined)
+		upload(t, b, "a", content)
+		require.Equal(t, 1, k.server.Count(k.wrap))
+		require.Zero(t, k.server.Count(k.unwrap))
+
+		b = s.open(t, joined) // it remembers nothing
+		_, err = b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		for _, err := range b.List(t.Context()) {
+			require.NoError(t, err)
+		}
+		require.Zero(t, k.server.Count(k.unwrap), "attributes need no key")
+		got, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, content, string(got))
+		got, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithRange(chunk, 5))
+		require.NoError(t, err)
+		require.Equal(t, content[chunk:chunk+5], string(got))
+		require.Equal(t, 1, k.server.Count(k.unwrap), "one for each object")
+		require.Equal(t, 1, k.server.Count(k.wrap))
+
+		stored := s.get(t, "a")
+		require.Contains(t, stored.header(), "-> "+k.stanza+" ")
+		require.NotContains(t, stored.header(), "111122223333", "the header does not tell the account")
+		plain, err := age.Decrypt(bytes.NewReader(file(t, stored)), offline)
+		require.NoError(t, err)
+		got, err = io.ReadAll(plain)
+		require.NoError(t, err)
+		require.Equal(t, content, string(got), "without the service")
+	})
+}
+
+// Ranges that are read at the same time wait for one request, and share its failure, but not the end of a context.
+func TestReadsAtTheSameTimeUnwrapOnce(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		s := newStore()
+		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		k.server.SetState(k.key(1), "disabled")
+		for state, want := range map[string]storage.Code{"disabled": storage.PermissionDenied, "": ""} {
+			k.server.SetState(k.key(1), state)
+			first, going := make(chan struct{}), make(chan struct{})
+			k.server.Answer(func(http.ResponseWriter, *http.Request, string) bool {
+				select {
+				case <-first:
+				default:
+					close(first)
+					<-going
+				}
+				return false
+			})
+			b, before := once(s, newLayer(t, k.keys(t, 1))), k.server.Count(k.unwrap)
+			failures := make(chan error, 8)
+			read := func(ctx context.Context) {
+				_, _, err := storage.ReadAll(ctx, b, "a")
+				failures <- err
+			}
+			go read(t.Context())
+			<-first
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			read(ended)
+			require.ErrorIs(t, <-failures, storage.Canceled)
+			for range 7 {
+				go read(t.Context())
+			}
+			close(going)
+			for range 8 {
+				require.Equal(t, want, storage.CodeOf(<-failures))
+			}
+			if want == "" {
+				require.Equal(t, 1, k.server.Count(k.unwrap)-before)
+			}
+		}
+	})
+}
+
+func TestAnEmergencyWithoutTheService(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		offline, err := age.GenerateX25519Identity()
+		require.NoError(t, err)
+		identity := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, []age.Identity{offline})
+		keys, s := k.keys(t, 1), newStore()
+		both := []encrypt.Keys{keys, identity}
+		upload(t, s.open(t, encrypt.JoinKeys(both, nil)), "a", "text")
+		k.server.Close()
+		got, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, encrypt.JoinKeys(nil, both))), "a")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(got))
+		_, _, err = storage.ReadAll(t.Context(), once(s, newLayer(t, keys)), "a")
+		require.ErrorIs(t, err, storage.Unavailable)
+		_, err = s.open(t, encrypt.JoinKeys(nil, both)).Upload(t.Context(), "b", strings.NewReader("text"))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+	})
+}
+
+func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		older, newer, s, content := k.keys(t, 1), k.keys(t, 2), newStore(), text(2*chunk+3)
+		upload(t, s.open(t, older), "a", content)
+		_, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Zero(t, k.server.Count(k.unwrap), "the header names another key")
+
+		calls := faults.New()
+		rotating := encrypt.JoinKeys([]encrypt.Keys{newer}, []encrypt.Keys{newer, older})
+		b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, rotating)))
+		_, err = encrypt.Rewrap(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
+		k.server.SetState(k.key(1), "deleted")
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
+		require.NoError(t, err)
+		require.Equal(t, content, string(got))
+		_, _, err = storage.ReadAll(t.Context(), s.open(t, older), "a")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+	})
+}
+
+func TestAServiceRotatesItsVersions(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		if k.wrap == "Encrypt" {
+			return // AWS does so without a trace
+		}
+		s := newStore()
+		b := s.open(t, k.keys(t, 1))
+		upload(t, b, "older", "1")
+		k.server.AddKey(k.key(1))
+		upload(t, b, "newer", "2")
+		for key, content := range map[string]string{"older": "1", "newer": "2"} {
+			got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, 1)), key)
+			require.NoError(t, err)
+			require.Equal(t, content, string(got))
+		}
+	})
+}
+
+// hostileKeys are names that JSON, URLs and separators could confuse.
+var hostileKeys = []string{"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b"}
+
+func TestTheNameIsBoundByTheService(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		keys := k.keys(t, 1)
+		dataKey := []byte("0123456789abcdef")
+		for i, key := range hostileKeys {
+			of := encrypt.Object{Bucket: "b", Key: key}
+			stanzas, err := keys.Wrap(t.Context(), dataKey, of)
+			require.NoError(t, err, key)
+			got, err := keys.Unwrap(t.Context(), stanzas, of)
+			require.NoError(t, err, key)
+			require.Equal(t, dataKey, got)
+			for name, other := range map[string]encrypt.Object{
+				"another key":    {Bucket: "b", Key: hostileKeys[(i+1)%len(hostileKeys)]},
+				"another bucket": {Bucket: "c", Key: key},
+				"no bucket":      {Key: key},
+			} {
+				_, err = keys.Unwrap(t.Context(), stanzas, other)
+				require.ErrorIs(t, err, storage.ChecksumMismatch, "%s: %q", name, key)
+				require.Contains(t, err.Error(), "is that of another object", name)
+			}
+		}
+		stanzas, err := keys.Wrap(t.Context(), dataKey, encrypt.Object{Key: "a"})
+		require.NoError(t, err, "a bucket without a name")
+		_, err = keys.Unwrap(t.Context(), stanzas, encrypt.Object{Key: "a"})
+		require.NoError(t, err)
+	})
+}
+
+// A replica has the header of the first bucket.
+func TestAReplicaOfTheBucket(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		first, replica := newStore(), store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
+		upload(t, first.open(t, k.keys(t, 1)), "a", "text")
+		replica.put(t, "a", first.get(t, "a"))
+		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, 1)), "a")
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+		keys, err := k.open(k.server, k.key(1), "memory", k.secret)
+		require.NoError(t, err)
+		got, _, err := storage.ReadAll(t.Context(), replica.open(t, keys), "a")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(got))
+	})
+}
+
+func TestAttacksWithHeadersOfAService(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		for _, row := range []struct {
+			name string
+			do   func(victim, other stored) stored
+		}{
+			{"the header of another object", func(v, other stored) stored { v.metadata = other.metadata; return v }},
+			{"another object as a whole", func(_, other stored) stored { return other }},
+			{"the stanza of another object", func(v, other stored) stored {
+				ours, theirs := strings.Split(v.header(), "---"), strings.Split(other.header(), "---")
+				v.metadata = map[string]string{headerName: theirs[0] + "---" + ours[1]}
+				return v
+			}},
+			{"the stanza of another object first", func(v, other stored) stored {
+				_, stanza, _ := strings.Cut(strings.Split(other.header(), "---")[0], "|")
+				version, rest, _ := strings.Cut(v.header(), "|")
+				v.metadata = map[string]string{headerName: version + "|" + stanza + rest}
+				return v
+			}},
+			{"a bit of the stanza", func(v, _ stored) stored {
+				lines := strings.Split(v.header(), "|")
+				lines[2] = map[bool]string{true: "B", false: "A"}[lines[2][0] == 'A'] + lines[2][1:]
+				v.metadata = map[string]string{headerName: strings.Join(lines, "|")}
+				return v
+			}},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				s := newStore()
+				b := s.open(t, k.keys(t, 1))
+				upload(t, b, "victim", "victim")
+				upload(t, b, "other", "others")
+				s.put(t, "victim", row.do(s.get(t, "victim"), s.get(t, "other")))
+				before := k.server.Count(k.unwrap)
+				_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "victim")
+				require.ErrorIs(t, err, storage.ChecksumMismatch)
+				require.LessOrEqual(t, k.server.Count(k.unwrap)-before, 1)
+			})
+		}
+	})
+}
+
+func TestErrorsOfAService(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		s := newStore()
+		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		missing := map[string]storage.Code{"AWS": storage.PermissionDenied, "Google": storage.PermissionDenied, "Azure": storage.InvalidArgument}
+		for state, want := range map[string]storage.Code{
+			"denied": storage.PermissionDenied, "disabled": storage.PermissionDenied,
+			"deleted": missing[strings.TrimPrefix(t.Name(), "TestErrorsOfAService/")],
+		} {
+			k.server.SetState(k.key(1), state)
+			k.requireBoth(t, s, k.keys(t, 1), want, false)
+		}
+		k.server.SetState(k.key(1), "")
+		wrong, err := k.open(k.server, k.key(1), "", "hunter2")
+		require.NoError(t, err)
+		k.requireBoth(t, s, wrong, storage.Unauthenticated, false)
+		missingKeys := k.keys(t, 3)
+		_, err = once(newStore(), newLayer(t, missingKeys)).Upload(t.Context(), "a", strings.NewReader("text"))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Contains(t, err.Error(), "check the name of the key")
+
+		for _, row := range []struct {
+			status int
+			body   any
+			want   storage.Code
+		}{
+			{http.StatusServiceUnavailable, map[string]any{}, storage.Unavailable},
+			{http.StatusInternalServerError, "<html>", storage.Unavailable},
+			{http.StatusNotFound, "<html>", storage.Unavailable},
+			{http.StatusFound, "<html>", storage.Unavailable},
+			{http.StatusOK, "<html>", storage.Unavailable},
+			{http.StatusOK, map[string]any{}, storage.Unavailable},
+			{http.StatusOK, strings.Repeat("x", 17<<20), storage.Unavailable},
+			{http.StatusTooManyRequests, map[string]any{}, storage.RateLimited},
+			{http.StatusBadRequest, map[string]string{"__type": "ThrottlingException"}, map[bool]storage.Code{true: storage.RateLimited, false: storage.Unavailable}[k.wrap == "Encrypt"]},
+			{http.StatusConflict, map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}}, storage.Internal},
+			{http.StatusPreconditionFailed, map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}}, storage.Internal},
+		} {
+			t.Run(fmt.Sprint(row.status, " ", fmt.Sprintf("%.20v", row.body)), func(t *testing.T) {
+				k := k
+				k.server.Refuse(t, row.status, row.body)
+				k.requireBoth(t, s, k.keys(t, 1), row.want, row.want == storage.Unavailable || row.want == storage.RateLimited)
+			})
+		}
+	})
+}
+
+// requireBoth requires an error of a read and of a write.
+func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want storage.Code, retryable bool) {
+	t.Helper()
+	b := once(s, newLayer(t, keys))
+	_, _, read := storage.ReadAll(t.Context(), b, "a")
+	_, write := b.Upload(t.Context(), "b", strings.NewReader("text"))
+	for name, err := range map[string]error{"read": read, "write": write} {
+		own := &storage.Error{}
+		require.ErrorAs(t, err, &own, name)
+		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
+		require.Equal(t, retryable, own.Retryable, "%s: %v", name, err)
+		require.False(t, own.Unknown, name)
+		require.NotContains(t, err.Error(), "hunter2")
+		require.Less(t, len(err.Error()), 1000)
+		if want == storage.PermissionDenied || want == storage.Unauthenticated {
+			require.NotEmpty(t, own.Hint, "%s: %v", name, err)
+		}
+	}
+	exists, err := b.Exists(t.Context(), "b")
+	require.NoError(t, err)
+	require.False(t, exists)
+}
+
+// The bucket retries, and the SDK does not.
+func TestAThrottledServiceIsAskedAgain(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		refused := 0
+		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
+			if operation != k.wrap || refused == 2 {
+				return false
+			}
+			refused++
+			kmsserver.WriteJSON(w, http.StatusTooManyRequests, map[string]any{"__type": "ThrottlingException", "error": map[string]string{"code": "Throttled", "status": "RESOURCE_EXHAUSTED"}})
+			return true
+		})
+		s := newStore()
+		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, 1))), storage.WithRetry(storage.RetryPolicy{Attempts: 3, MaxDelay: time.Millisecond}))
+		upload(t, b, "a", "text")
+		require.Equal(t, 3, k.server.Count(k.wrap))
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, 1)), "a")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(got))
+	})
+}
+
+// A gateway that quotes the request may have seen the data key.
+func TestErrorsOfAServiceShowNoDataKey(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError} {
+			var quoted, signature string
+			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				body, _ := io.ReadAll(r.Body)
+				quoted = string(body)
+				for _, line := range r.Header {
+					quoted += " " + line[0]
+					if _, found, ok := strings.Cut(line[0], "Signature="); ok {
+						signature = found
+					}
+				}
+				kmsserver.WriteJSON(w, status, map[string]any{
+					"__type": "AccessDeniedException", "message": quoted, "error": map[string]any{"code": "Forbidden", "status": "PERMISSION_DENIED", "message": quoted},
+				})
+				return true
+			})
+			keys := k.keys(t, 1)
+			_, err := keys.Wrap(t.Context(), []byte("0123456789abcdef"), encrypt.Object{Bucket: "b", Key: "a"})
+			require.Error(t, err)
+			for ; err != nil; err = unwrapped(err) {
+				text := fmt.Sprintf("%v %+v", err, err)
+				for _, secret := range []string{"MDEyMzQ1Njc4OWFiY2RlZ", "0123456789abcdef", k.secret, cmp.Or(signature, k.secret)} {
+					require.NotContains(t, text, secret)
+				}
+			}
+		}
+	})
+}
+
+func unwrapped(err error) error {
+	inner, ok := err.(interface{ Unwrap() error })
+	if !ok {
+		return nil
+	}
+	return inner.Unwrap()
+}
+
+func TestASlowServiceIsCanceled(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		s := newStore()
+		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		ctx, cancel := contextWithCancel(t)
+		k.server.Answer(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
+			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client has gone
+			cancel()
+			<-r.Context().Done()
+			return true
+		})
+		b := s.open(t, k.keys(t, 1))
+		_, _, err := storage.ReadAll(ctx, b, "a")
+		require.ErrorIs(t, err, storage.Canceled)
+		_, err = b.Upload(ctx, "b", strings.NewReader("text"))
+		require.ErrorIs(t, err, storage.Canceled)
+	})
+}
+
+// A broken or hostile service gives the data key of another object.
+func TestAServiceThatGivesAnotherDataKey(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		s, wraps := newStore(), 0
+		b := s.open(t, k.keys(t, 1))
+		upload(t, b, "a", "text")
+		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
+			wraps++
+			switch operation {
+			case "Decrypt":
+				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"KeyId": k.key(1), "Plaintext": []byte("0123456789abcdef")})
+			case "decrypt": // with its checksum
+				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"plaintext": []byte("0123456789abcdef"), "plaintextCrc32c": fmt.Sprint(crcOf("0123456789abcdef"))})
+			case "unwrapkey":
+				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"kid": kmsserver.Vault + "/keys/key-1/1", "value": "MDEyMzQ1Njc4OWFiY2RlZg"})
+			default:
+				return false
+			}
+			return true
+		})
+		_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "a")
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+		require.NotZero(t, wraps)
+	})
+}
+
+func TestPassphrasesStayAlone(t *testing.T) {
+	passphrase, err := age.NewScryptRecipient("correct horse")
+	require.NoError(t, err)
+	passphrase.SetWorkFactor(10)
+	x, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	hybrid, err := age.GenerateHybridIdentity()
+	require.NoError(t, err)
+	keysOf := func(r age.Recipient) encrypt.Keys { return encrypt.NewKeys([]age.Recipient{r}, nil) }
+	for name, wrap := range map[string][]encrypt.Keys{
+		"a passphrase beside a key":         {keysOf(passphrase), keysOf(x.Recipient())},
+		"a hybrid key beside an X25519 one": {keysOf(hybrid.Recipient()), keysOf(x.Recipient())},
+	} {
+		_, err = newStore().open(t, encrypt.JoinKeys(wrap, nil)).Upload(t.Context(), "a", strings.NewReader("text"))
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+	}
+}

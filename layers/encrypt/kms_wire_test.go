@@ -1,0 +1,217 @@
+package encrypt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/kmsserver"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/layers/encrypt/awskms"
+	"github.com/omnibucket/storage/layers/encrypt/azurekeyvault"
+	"github.com/omnibucket/storage/layers/encrypt/googlekms"
+)
+
+func crcOf(text string) uint32 {
+	return crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
+}
+
+func contextWithCancel(t *testing.T) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
+
+var (
+	dataKey  = []byte("0123456789abcdef")
+	ofObject = encrypt.Object{Bucket: "b", Key: "a"}
+)
+
+func TestNamesOfKeys(t *testing.T) {
+	open := map[string]func(key string) error{
+		"awskms.New": func(key string) error {
+			_, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{}})
+			return err
+		},
+		"googlekms.New":     func(key string) error { _, err := googlekms.New(t.Context(), googlekms.Config{Key: key}); return err },
+		"azurekeyvault.New": func(key string) error { _, err := azurekeyvault.New(azurekeyvault.Config{Key: key}); return err },
+	}
+	for _, row := range []struct{ op, key string }{
+		{"awskms.New", ""},
+		{"awskms.New", "alias/backups"},
+		{"awskms.New", "1234abcd-12ab-34cd-56ef-1234567890ab"},
+		{"awskms.New", "arn:aws:kms:eu-west-1:111122223333:alias/backups"},
+		{"awskms.New", "arn:aws:kms::111122223333:key/1"},
+		{"awskms.New", "arn:aws:s3:eu-west-1:111122223333:key/1"},
+		{"awskms.New", "arn:aws:kms:eu-west-1:111122223333:key/"},
+		{"googlekms.New", ""},
+		{"googlekms.New", "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"},
+		{"googlekms.New", "projects/p/locations/l/keyRings/r/cryptoKeys/k?a"},
+		{"googlekms.New", "/projects/p/locations/l/keyRings/r/cryptoKeys/k"},
+		{"azurekeyvault.New", ""},
+		{"azurekeyvault.New", "http://v.vault.azure.net/keys/k"},
+		{"azurekeyvault.New", "https://v.vault.azure.net/secrets/k"},
+		{"azurekeyvault.New", "https://v.vault.azure.net/keys/k/1/2"},
+		{"azurekeyvault.New", "https://user:hunter2@v.vault.azure.net/keys/k"},
+	} {
+		err := open[row.op](row.key)
+		require.ErrorIs(t, err, storage.InvalidArgument, row.key)
+		require.Contains(t, err.Error(), row.op)
+		require.Contains(t, err.Error(), "the key must be")
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+// The region is that of the key, whatever the configuration says, and a replica of a key decrypts.
+func TestRegionsOfAWS(t *testing.T) {
+	s := kmsserver.StartAWS(t)
+	open := func(key string) encrypt.Keys {
+		keys, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{
+			Region: "eu-west-1", BaseEndpoint: &s.URL, HTTPClient: withoutKeepAlive(), Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, kmsserver.SecretKey, ""),
+		}})
+		require.NoError(t, err)
+		return keys
+	}
+	const mrk = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
+	s.AddKey(mrk)
+	stanzas, err := open(mrk).Wrap(t.Context(), dataKey, ofObject)
+	require.NoError(t, err)
+	replica := strings.Replace(mrk, "us-west-2", "us-east-1", 1)
+	_, err = open(replica).Unwrap(t.Context(), stanzas, ofObject)
+	require.ErrorIs(t, err, storage.InvalidArgument, "no such replica, but the stanza is its own")
+	s.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"KeyId": replica, "Plaintext": dataKey})
+		return true
+	})
+	got, err := open(replica).Unwrap(t.Context(), stanzas, ofObject)
+	require.NoError(t, err)
+	require.Equal(t, dataKey, got)
+	_, err = open(mrk).Unwrap(t.Context(), stanzas, ofObject)
+	require.ErrorIs(t, err, storage.Unavailable, "the response is of another key")
+	_, err = open(mrk).Wrap(t.Context(), dataKey, ofObject)
+	require.ErrorIs(t, err, storage.Unavailable, "an object with that header could not be read")
+}
+
+func TestCredentialsOfAWS(t *testing.T) {
+	s := kmsserver.StartAWS(t)
+	for name, row := range map[string]struct {
+		from aws.CredentialsProvider
+		want storage.Code
+	}{
+		"none":                {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no profile") }), storage.Unauthenticated},
+		"none are configured": {nil, storage.Unauthenticated},
+	} {
+		keys, err := awskms.New(t.Context(), awskms.Config{Key: "arn:aws:kms:us-west-2:1:key/1", AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: withoutKeepAlive(), Credentials: row.from}})
+		require.NoError(t, err)
+		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
+		require.Equal(t, row.want, storage.CodeOf(err), "%s: %v", name, err)
+		require.Zero(t, s.Count("Encrypt"))
+	}
+}
+
+func TestChecksumsOfGoogle(t *testing.T) {
+	const name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+	whole := func() map[string]any {
+		return map[string]any{
+			"name": name + "/cryptoKeyVersions/1", "ciphertext": []byte("sealed"), "ciphertextCrc32c": fmt.Sprint(crcOf("sealed")),
+			"verifiedPlaintextCrc32c": true, "verifiedAdditionalAuthenticatedDataCrc32c": true,
+			"plaintext": dataKey, "plaintextCrc32c": fmt.Sprint(crcOf(string(dataKey))),
+		}
+	}
+	s := kmsserver.StartGoogle(t)
+	s.AddKey(name)
+	keys, err := kmsKinds(t)["Google"].open(s, name, "", kmsserver.Token)
+	require.NoError(t, err)
+	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name                   string
+		change                 func(map[string]any)
+		wrapFails, unwrapFails bool
+	}{
+		{"nothing", func(map[string]any) {}, false, false},
+		{"the text of the data key", func(m map[string]any) { m["plaintext"] = []byte("0123456789abcdeF") }, false, true},
+		{"no checksum of the data key", func(m map[string]any) { delete(m, "plaintextCrc32c") }, false, true},
+		{"the ciphertext", func(m map[string]any) { m["ciphertext"] = []byte("sealeD") }, true, false},
+		{"no checksum of the ciphertext", func(m map[string]any) { delete(m, "ciphertextCrc32c") }, true, false},
+		{"no ciphertext", func(m map[string]any) { delete(m, "ciphertext"); delete(m, "ciphertextCrc32c") }, true, false},
+		{"an unverified data key", func(m map[string]any) { delete(m, "verifiedPlaintextCrc32c") }, true, false},
+		{"an unverified name", func(m map[string]any) { m["verifiedAdditionalAuthenticatedDataCrc32c"] = false }, true, false},
+		{"another key", func(m map[string]any) { m["name"] = name + "2/cryptoKeyVersions/1" }, true, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
+				body := whole()
+				row.change(body)
+				kmsserver.WriteJSON(w, http.StatusOK, body)
+				return true
+			})
+			_, err := keys.Wrap(t.Context(), dataKey, ofObject)
+			requireDamaged(t, err, row.wrapFails)
+			_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
+			requireDamaged(t, err, row.unwrapFails)
+		})
+	}
+}
+
+func requireDamaged(t *testing.T, err error, fails bool) {
+	if !fails {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorIs(t, err, storage.Unavailable)
+}
+
+// A vault may send tokens only where its own domain says, and no challenge crashes the program.
+func TestChallengesOfAzure(t *testing.T) {
+	for name, challenge := range map[string]string{
+		"of another domain":    strings.Replace(kmsserver.Challenge, "https://vault.azure.net", "https://vault.example.com", 1),
+		"without a tenant":     `Bearer authorization="https://x", resource="https://vault.azure.net"`,
+		"without a resource":   `Bearer authorization="https://login.microsoftonline.com/a"`,
+		"without anything":     "",
+		"of another mechanism": `Basic realm="a"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kmsserver.StartAzure(t)
+			s.AddKey("k")
+			s.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
+				w.Header().Set("WWW-Authenticate", challenge)
+				kmsserver.RefuseAzure(w, http.StatusUnauthorized, "Unauthorized", "")
+				return true
+			})
+			keys, err := kmsKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
+			require.NoError(t, err)
+			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
+			require.Error(t, err)
+			require.Contains(t, []storage.Code{storage.Unavailable, storage.Unauthenticated}, storage.CodeOf(err), "%v", err)
+			require.Zero(t, s.Count("wrapkey"), "no token was sent")
+		})
+	}
+}
+
+// The version comes from the store, and becomes a part of a URL.
+func TestVersionsInAHeaderOfAzure(t *testing.T) {
+	s := kmsserver.StartAzure(t)
+	s.AddKey("k")
+	keys, err := kmsKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
+	require.NoError(t, err)
+	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
+	require.NoError(t, err)
+	for _, args := range [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}} {
+		changed := *stanzas[0]
+		changed.Args = append([]string{changed.Args[0]}, args...)
+		stanzas[0] = &changed
+		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
+		require.ErrorIs(t, err, storage.ChecksumMismatch, "%q", args)
+	}
+	require.Zero(t, s.Count("unwrapkey"))
+}
