@@ -201,6 +201,7 @@ func TestAnEmergencyWithoutTheService(t *testing.T) {
 		require.Equal(t, "text", string(got))
 		_, _, err = storage.ReadAll(t.Context(), once(s, newLayer(t, keys)), "a")
 		require.ErrorIs(t, err, storage.Unavailable)
+		require.Regexp(t, "AWS KMS|Google Cloud KMS|Azure Key Vault", err.Error())
 		_, err = s.open(t, encrypt.JoinKeys(nil, both)).Upload(t.Context(), "b", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
@@ -509,6 +510,16 @@ func TestAServiceThatGivesAnotherDataKey(t *testing.T) {
 		_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		require.NotZero(t, wraps)
+	})
+}
+
+// The data key of a caller of its own may be empty.
+func TestErrorsWithoutADataKey(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		k.server.SetState(k.key(1), "denied")
+		_, err := k.keys(t, 1).Wrap(t.Context(), nil, encrypt.Object{Bucket: "b", Key: "a"})
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "***")
 	})
 }
 

@@ -3,6 +3,7 @@ package kms
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -54,6 +55,9 @@ func Failed(service string, r Response, table *sdkerror.Table, secrets ...[]byte
 func text(service string, r Response, secrets [][]byte) string {
 	message, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n")
 	for _, secret := range secrets {
+		if len(secret) == 0 {
+			continue
+		}
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			// The last character depends on what follows the secret.
 			encoded := encoding.EncodeToString(secret)
@@ -86,9 +90,11 @@ func NoResponse(service string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
 	}
-	return sdkerror.WithoutResponse(err, true, sdkerror.NetworkHints{
+	e := sdkerror.WithoutResponse(err, true, sdkerror.NetworkHints{
 		UnknownHost: "no such host: check the name of the key", BadCertificate: "this machine does not trust the certificate of " + service,
 	})
+	e.Err = fmt.Errorf("%s: %w", service, err)
+	return e
 }
 
 // NoCredentials returns the error of credentials that could not be had. passes says that they may be later.
