@@ -140,7 +140,7 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 	return l.SetLegalHold(ctx, key, hold, opts...)
 }
 
-// A RestoreOption fits [Restore]: those below, [WithVersion], [WithNative].
+// A RestoreOption fits [Restore]: those below, [WithSoftDeleted], [WithVersion], [WithNative].
 type RestoreOption interface{ applyRestore(*ChangeOptions) }
 
 type restoreOption func(*ChangeOptions)
@@ -170,6 +170,12 @@ type Restorer interface {
 // Restore asks the store to make an archived object readable, whose read fails with
 // Archived. That takes minutes to hours: see Attrs.Restore. If it can be read already,
 // Restore succeeds. On Azure it moves to the tier "Hot".
+//
+// With [WithSoftDeleted], Restore brings an object back that was removed for good, with its
+// properties and tags, but not public: the newest that the store still has, or the one of
+// [WithVersion]. It is there when Restore returns. If the key has an object, that stays, and
+// Restore fails with PreconditionFailed; if the store has nothing to bring back, with
+// ObjectNotFound.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
 	r, e := need[Restorer](b, "Restore", key)
 	if e != nil {

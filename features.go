@@ -37,6 +37,7 @@ const (
 	SignedPartChecksums                      // WithCRC32C on a signed part, enforced
 	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
 	ServerMove                               // Move is one request, in one step
+	SoftDelete                               // WithSoftDeleted; of use if the bucket keeps what is removed
 )
 
 // A FeatureReporter is a bucket that tells its features ([Supports]).

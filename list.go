@@ -78,7 +78,7 @@ type Versioner interface {
 }
 
 // Versions yields the kept versions under a prefix, by key, the newest first. It takes
-// [WithPrefix], [WithLimit] and [WithPageSize].
+// [WithPrefix], [WithLimit], [WithPageSize] and [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	v, e := need[Versioner](b, "Versions", "")
 	if e != nil {

@@ -87,6 +87,9 @@ type VersionEntry struct {
 	// NoncurrentSince is when the version was replaced or removed. It is zero for the current
 	// version, and if the store does not report it (Azure, of a blob that was removed).
 	NoncurrentSince time.Time
+	// SoftDeletedUntil is when the store drops a version that was removed for good; zero for one
+	// that was not. Only a listing [WithSoftDeleted] has such entries.
+	SoftDeletedUntil time.Time
 }
 
 // A Page is one page of a listing. The last page has an empty Token.

@@ -80,6 +80,11 @@ type (
 		RetentionOption
 		RestoreOption
 	}
+	// A SoftDeletedOption selects what was removed for good: [WithSoftDeleted].
+	SoftDeletedOption interface {
+		ListOption // of Versions
+		RestoreOption
+	}
 	// A NativeOption is an option of one provider, made by [WithNative].
 	NativeOption interface {
 		UploadOption

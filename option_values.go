@@ -35,6 +35,7 @@ type (
 		Prefix, Delimiter, StartAfter string
 		Limit                         int // entries; 0: all
 		PageSize                      int // entries in one request; 0: the default
+		SoftDeleted                   bool
 
 		set unexported.Settings
 	}
@@ -76,6 +77,7 @@ type (
 		BypassGovernance bool
 		RestoreDays      int
 		RestoreTier      string // the provider's word; "": its standard
+		SoftDeleted      bool   // of Restore
 
 		set unexported.Settings
 	}

@@ -288,6 +288,16 @@ func (o versionOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 // WithVersion selects one kept version, by [Attrs].Version or that of an entry.
 func WithVersion(version string) VersionOption { return versionOption(version) }
 
+type softDeletedOption struct{}
+
+func (softDeletedOption) applyList(r *ListOptions)      { r.SoftDeleted = true }
+func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
+
+// WithSoftDeleted makes [Versions] yield what was removed for good and can still be brought
+// back ([VersionEntry].SoftDeletedUntil), and nothing else; no other listing shows it. It makes
+// [Restore] bring it back.
+func WithSoftDeleted() SoftDeletedOption { return softDeletedOption{} }
+
 type listOption func(*ListOptions)
 
 func (o listOption) applyList(r *ListOptions) { o(r) }

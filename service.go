@@ -52,6 +52,7 @@ type BucketOptions struct {
 	Lifecycle        *[]LifecycleRule
 	ObjectLock       bool              // true makes the bucket able to lock objects; it never loses that
 	DefaultRetention *DefaultRetention // of objects that are written without one; zero: none
+	SoftDelete       *time.Duration    // how long what is removed is kept; 0: not at all
 }
 
 // Apply reads options.
@@ -81,6 +82,9 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
 		return invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
 	}
+	if r.SoftDelete != nil && *r.SoftDelete < 0 {
+		return invalid("WithSoftDelete", "must not be negative")
+	}
 	if r.CORS != nil {
 		for _, rule := range *r.CORS {
 			if len(rule.Origins) == 0 || len(rule.Methods) == 0 || rule.MaxAge < 0 {
@@ -106,7 +110,7 @@ func WithVersioning(on bool) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Versioning = &on })
 }
 
-// An ObjectLockOption fits making and opening a bucket: [WithObjectLock].
+// An ObjectLockOption fits making and opening a bucket: [WithObjectLock], [WithSoftDelete].
 type ObjectLockOption interface {
 	BucketOption
 	OpenOption
@@ -123,6 +127,25 @@ func (objectLockOption) applyOpen(o *unexported.OpenOptions) { o.Versions, o.Obj
 // the opening of a bucket the store is not asked; a local or memory bucket becomes such a
 // one.
 func WithObjectLock() ObjectLockOption { return objectLockOption{} }
+
+type softDeleteOption time.Duration
+
+func (o softDeleteOption) applyBucket(r *BucketOptions) {
+	r.SoftDelete = (*time.Duration)(&o)
+}
+func (o softDeleteOption) applyOpen(to *unexported.OpenOptions) {
+	if o <= 0 {
+		to.Fail(invalid("WithSoftDelete", "must be positive"))
+	}
+	to.SoftDelete = time.Duration(o)
+}
+
+// WithSoftDelete makes a bucket keep what is removed for good, and what is replaced without
+// versions, for a time: [WithSoftDeleted] finds it. 0 keeps nothing more; what was kept stays. Google takes 7 to 90 days,
+// and 7 is its default. On Azure it belongs to the account: Unsupported. S3 has none:
+// Unsupported. At the opening of a bucket the store is not asked; a local or memory bucket
+// becomes such a one.
+func WithSoftDelete(keep time.Duration) ObjectLockOption { return softDeleteOption(keep) }
 
 // WithDefaultRetention keeps objects without [WithRetention] for 1 to 36,500 days, in a
 // bucket made [WithObjectLock]; "" and 0 keep none.
@@ -166,6 +189,7 @@ type BucketInfo struct {
 	Lifecycle        []LifecycleRule
 	ObjectLock       bool             // objects can be locked
 	DefaultRetention DefaultRetention // of objects that are written without one; zero: none
+	SoftDelete       time.Duration    // how long what is removed is kept ([WithSoftDeleted]); 0: not at all
 }
 
 // A DefaultRetention keeps new objects of a bucket for so many days.

@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"time"
+
 	"github.com/omnibucket/storage"
 )
 
@@ -22,6 +24,9 @@ type Description struct {
 	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket
 	// is opened WithObjectLock. It is nil if the store itself decides (clouds).
 	EnableObjectLock func()
+	// EnableSoftDelete makes the bucket keep what is removed for a time. New calls it if the bucket is
+	// opened WithSoftDelete. It is nil if the store itself decides (clouds).
+	EnableSoftDelete func(keep time.Duration)
 	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
 	// already, so that they need not be built for each response.
 	TaggedRevisions bool

@@ -152,7 +152,9 @@ type Driver interface {
 	SetLegalHold(ctx context.Context, r *ChangeRequest) error
 
 	// Restore begins to make an archived object readable. If that was begun already, or the
-	// object is not archived, it returns nil.
+	// object is not archived, it returns nil. With r.SoftDeleted it brings a removed object back. If the
+	// key has an object, it changes nothing and fails with PreconditionFailed; if there is nothing to
+	// bring back, it fails with ObjectNotFound.
 	Restore(ctx context.Context, r *ChangeRequest) error
 
 	// Sign signs one request that somebody else will make.

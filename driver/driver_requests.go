@@ -113,6 +113,9 @@ type (
 	ListRequest struct {
 		Prefix, Delimiter, StartAfter, Token string
 		Limit                                int // entries in the page; never 0 for a driver
+		// SoftDeleted is set, with SoftDelete, for ListVersions: the page has only what was removed
+		// for good, with SoftDeletedUntil. What Restore can select has a Version.
+		SoftDeleted bool
 		// Entries has memory that Page.Entries may use: the previous page's slice.
 		Entries []storage.ListEntry
 	}
@@ -132,6 +135,7 @@ type (
 		BypassGovernance bool              // SetRetention
 		RestoreDays      int               // Restore
 		RestoreTier      string            // Restore, in the provider's words; "" for its standard
+		SoftDeleted      bool              // Restore: bring back what was removed for good; with SoftDelete
 		Native           []any
 	}
 	// A CopyRequest copies inside the provider.

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -95,6 +96,7 @@ type BucketRequest struct {
 	ObjectLock   bool // true makes the bucket able to lock objects; it never loses that
 	// DefaultRetention is that of objects that are written without one; zero: none.
 	DefaultRetention *storage.DefaultRetention
+	SoftDelete       *time.Duration // how long what is removed is kept; 0: not at all
 }
 
 // An Opener makes a driver of an address. The core has refused parameters that are not in

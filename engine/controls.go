@@ -77,7 +77,12 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need st
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		e := o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
-		if e != nil && e.Unknown && e.Code == storage.PreconditionFailed {
+		switch {
+		case e == nil || e.Code != storage.PreconditionFailed || !e.Unknown:
+		case r.SoftDeleted:
+			e.Code = storage.OutcomeUnknown
+			e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
+		default:
 			e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
 		}
 		return e
@@ -90,10 +95,12 @@ func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage
 		return e
 	}
 	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
-	if e = c.needVersion(settings(given)); e != nil {
-		return e
+	if !given.SoftDeleted { // whose versions are no kept ones
+		e = c.needVersion(settings(given))
 	}
-	r.Native, e = c.natives(settings(given).Natives)
+	if e == nil {
+		r.Native, e = c.natives(settings(given).Natives)
+	}
 	return e
 }
 
@@ -121,5 +128,9 @@ func (b *bucket) Restore(ctx context.Context, key string, opts ...storage.Restor
 	c := &changeOp{}
 	applied := c.given.ApplyRestore(opts...)
 	c.req.RestoreDays, c.req.RestoreTier = c.given.RestoreDays, c.given.RestoreTier
-	return c.run(ctx, b, "Restore", key, storage.Restoring, applied, nil, driver.Driver.Restore)
+	need := storage.Restoring
+	if c.given.SoftDeleted {
+		c.req.SoftDeleted, need = true, storage.SoftDelete
+	}
+	return c.run(ctx, b, "Restore", key, need, applied, nil, driver.Driver.Restore)
 }

@@ -111,6 +111,9 @@ func (c *core) openVersions(o *unexported.OpenOptions, serviced bool) {
 	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}
+	if o.SoftDelete > 0 && desc.EnableSoftDelete != nil {
+		desc.EnableSoftDelete(o.SoftDelete)
+	}
 	switch {
 	case o.Versions && desc.EnableVersions != nil:
 		desc.EnableVersions()

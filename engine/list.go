@@ -56,6 +56,9 @@ func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.
 	if applied != nil {
 		return ownError(applied)
 	}
+	if r.SoftDeleted = l.given.SoftDeleted; r.SoftDeleted && op != "Versions" {
+		return invalid("WithSoftDeleted", "fits only Versions and Restore")
+	}
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {

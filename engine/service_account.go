@@ -294,7 +294,7 @@ func readBucketOptions(name string, opts []storage.BucketOption) (*driver.Bucket
 	}
 	return &driver.BucketRequest{
 		Name: name, Region: o.Region, PublicAccess: o.PublicAccess, Versioning: o.Versioning, CORS: o.CORS,
-		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention,
+		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention, SoftDelete: o.SoftDelete,
 	}, nil
 }
 

@@ -23,6 +23,9 @@ func (l *listOp) openVersions(b *bucket, opts []storage.ListOption) *storage.Err
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
 	}
+	if l.req.SoftDeleted {
+		return l.op.core.need(storage.SoftDelete, "WithSoftDeleted")
+	}
 	return l.op.core.need(storage.Versioning, "Versions")
 }
 

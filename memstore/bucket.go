@@ -24,6 +24,7 @@ type bucket struct {
 	info    storage.BucketInfo
 	live    index                  // current objects, which a read without a version returns
 	old     *btree.BTreeG[version] // noncurrent versions: by key, newest first
+	removed *softDeleted           // what was removed for good and is kept for a time; nil if nothing was
 	uploads map[string]*upload     // the uploads by their names
 	swept   time.Time              // the time of the last sweep of uploads
 }
@@ -90,8 +91,12 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 		}
 	}
 	o.stamp(b.account.writes.Add(1))
-	if old := b.live.set(o); old != nil && b.info.Versioning {
+	switch old := b.live.set(o); {
+	case old == nil:
+	case b.info.Versioning:
 		b.keep(old, o.modified)
+	default:
+		b.discard(old, o.modified)
 	}
 	return nil
 }
@@ -121,6 +126,7 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 		if b.info.Versioning {
 			b.keep(o, now)
 			b.mark(key, now)
+			return nil
 		}
 	case o == b.live.get(key):
 		b.live.remove(key)
@@ -128,6 +134,7 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	default:
 		b.old.Delete(version{position: position{key, revision}})
 	}
+	b.discard(o, now)
 	return nil
 }
 

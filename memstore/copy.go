@@ -56,7 +56,11 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
-	return o.attrs(b.info.Versioning), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
+	if !b.info.Versioning { // what was moved is not removed for good
+		b.live.remove(r.From)
+		return o.attrs(false), nil
+	}
+	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
 }
 
 // sources returns the objects that refs name, as they are at one moment. If one is archived, it

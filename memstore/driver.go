@@ -24,7 +24,7 @@ const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads |
-	storage.ServerMove | signFeatures
+	storage.ServerMove | storage.SoftDelete | signFeatures
 
 // An objectDriver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.
@@ -35,7 +35,7 @@ type objectDriver struct {
 	found   atomic.Pointer[bucket] // when it was looked for last
 }
 
-// Describe reports whether the bucket keeps versions now. EnableVersions
+// Describe reports whether the bucket keeps versions now. EnableVersions, EnableSoftDelete
 // and EnableObjectLock of a bucket that is not there does nothing.
 func (d *objectDriver) Describe() driver.Description {
 	return driver.Description{
@@ -46,6 +46,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Versioned:        d.versioned(),
 		EnableVersions:   d.startVersions,
 		EnableObjectLock: d.startObjectLock,
+		EnableSoftDelete: d.startSoftDelete,
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,

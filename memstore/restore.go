@@ -15,6 +15,9 @@ type restored struct{ from, until time.Time }
 // Restore begins to make an archived object readable, as S3 does: for a number of days. If a
 // restored copy exists, it is kept for so many days from now on.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
+	if r.SoftDeleted {
+		return d.undelete(ctx, r)
+	}
 	now := d.account.time()
 	return d.change(ctx, r, func(o *object, _ *bucket, k *kept) error {
 		if !d.account.archives(o) || now.Before(k.restored.from) {

@@ -140,6 +140,9 @@ func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 		}
 		info.DefaultRetention = *r.DefaultRetention
 	}
+	if r.SoftDelete != nil {
+		info.SoftDelete = *r.SoftDelete
+	}
 	if info.ObjectLock {
 		if r.Versioning != nil && !*r.Versioning {
 			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")

@@ -51,6 +51,7 @@ func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f fu
 		return nil
 	}
 	v, _ := b.old.Get(version{position: position{o.key, o.revision}})
-	b.old.Set(version{v.position, &o, v.since})
+	v.object = &o
+	b.old.Set(v)
 	return nil
 }

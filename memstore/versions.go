@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"math"
 	"strings"
 	"time"
 
@@ -12,11 +11,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A version is a noncurrent version of an object, or a delete marker.
+// A version is a noncurrent version of an object, a delete marker, or an object that was removed for good.
 type version struct {
 	position position
 	object   *object
 	since    time.Time // when it ceased to be current, or was written as a marker
+	until    time.Time // of one that was removed for good: when it is dropped
 }
 
 // before reports whether v is listed before w.
@@ -29,7 +29,7 @@ func (v version) before(w version) bool {
 
 // keep makes o a noncurrent version. The caller holds the write lock.
 func (b *bucket) keep(o *object, now time.Time) {
-	b.old.Set(version{position{o.key, o.revision}, o, now})
+	b.old.Set(version{position: position{o.key, o.revision}, object: o, since: now})
 }
 
 // mark adds a delete marker, which is newer than all versions of the key. The caller holds the
@@ -51,7 +51,7 @@ func (b *bucket) promote(key string) {
 
 // newestKept returns the newest noncurrent version or delete marker of a key, or nil.
 func (b *bucket) newestKept(key string) (newest *object) {
-	b.old.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
+	b.old.Ascend(version{position: beforeKey(key)}, func(v version) bool {
 		if v.position.key == key {
 			newest = v.object
 		}
@@ -68,11 +68,18 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
+	now := time.Time{}
+	if r.SoftDeleted {
+		now = d.account.time()
+	}
 	b, err := rlock(d.open(ctx))
 	if err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
+	if r.SoftDeleted {
+		return b.listRemoved(r, after, now), nil
+	}
 	return b.listVersions(r, after), nil
 }
 
@@ -123,9 +130,6 @@ func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
 	}
 	return entry
 }
-
-// beforeKey returns the position before all versions of key.
-func beforeKey(key string) position { return position{key, math.MaxUint64} }
 
 // A history iterates over current objects and noncurrent versions together: by key,
 // newest first. The current object of a key is newer than all its noncurrent versions.

@@ -34,7 +34,7 @@ func TestConformanceThroughAWrapper(t *testing.T) {
 }
 
 // unreached are the features that the methods of Bucket cannot reach.
-const unreached = storage.Versioning | storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.OpenUploads |
+const unreached = storage.Versioning | storage.SoftDelete | storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.OpenUploads |
 	storage.ListedUploads | storage.SignedParts | storage.SignedForms | storage.ServerCopy | storage.ServerCompose | storage.ServerMove
 
 // The functions of the package are then made of the methods of Bucket. Their requests and errors are

@@ -255,6 +255,18 @@ func writeOperations() []operation {
 			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 				return "", b.Remove(ctx, "a", storage.IfRevision(given.(*storage.Attrs).Revision))
 			}},
+		{name: "Restore of what was removed", needs: storage.SoftDelete, once: true,
+			open: func(t *T, opts ...storage.OpenOption) storage.Bucket {
+				return t.open(append(opts, storage.WithSoftDelete(keptFor))...)
+			},
+			setUp: func(t *T, b storage.Bucket) any {
+				old(t, b)
+				require.NoError(t, b.Remove(t.Context(), "a"))
+				return nil
+			},
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				return "", storage.Restore(ctx, b, "a", storage.WithSoftDeleted())
+			}},
 		{name: "RemoveAll", setUp: several, many: true, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
 			return "", err

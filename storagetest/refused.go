@@ -129,6 +129,13 @@ var refusals = []refusal{
 	{storage.ServerMove, func(*T, storage.Bucket) map[string]error {
 		return nil // Move then copies and removes, which cases of rule W15 prove
 	}},
+	{storage.SoftDelete, func(t *T, b storage.Bucket) map[string]error {
+		errs := map[string]error{"Restore": storage.Restore(t.Context(), b, "key", storage.WithSoftDeleted())}
+		for _, err := range storage.Versions(t.Context(), b, storage.WithSoftDeleted()) {
+			errs["Versions"] = err
+		}
+		return errs
+	}},
 	{storage.Restoring, func(t *T, b storage.Bucket) map[string]error {
 		return map[string]error{"Restore": storage.Restore(t.Context(), b, "key")}
 	}},

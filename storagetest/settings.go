@@ -106,6 +106,33 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
+		Case{Name: "a bucket keeps what is removed if told to", Rule: "V5", Explanation: "WithSoftDelete works at creation and later, BucketInfo tells it, and what was removed does not keep a bucket from being deleted"},
+		func(s *S) {
+			ctx := s.T.Context()
+			name := s.name()
+			info, err := s.CreateBucket(ctx, name, storage.WithSoftDelete(keptFor))
+			if !s.unless(err) {
+				return
+			}
+			require.Equal(s.T, keptFor, info.SoftDelete)
+			b := s.bucket(name)
+			s.T.put(b, "a", "one")
+			require.NoError(s.T, b.Remove(ctx, "a"))
+			if storage.Supports(b, storage.SoftDelete) {
+				require.Len(s.T, s.T.versions(b, storage.WithSoftDeleted()), 1)
+			}
+			info, err = s.UpdateBucket(ctx, name, storage.WithSoftDelete(0))
+			require.NoError(s.T, err)
+			require.Zero(s.T, info.SoftDelete)
+			info, err = s.BucketInfo(ctx, name)
+			require.NoError(s.T, err)
+			require.Zero(s.T, info.SoftDelete)
+			_, err = s.UpdateBucket(ctx, name, storage.WithSoftDelete(-1))
+			s.T.requireCode(err, storage.InvalidArgument)
+			require.NoError(s.T, s.DeleteBucket(ctx, name))
+		},
+	},
+	{
 		Case{Name: "an update changes only what it names", Rule: "B2", Explanation: "CORS rules are kept by an update of another setting, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()

@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -12,21 +13,25 @@ import (
 
 // Undelete makes the newest version of each removed object current again, in a bucket that
 // keeps versions. If the store lists delete markers with a version, as S3 does, it removes
-// them, in batches: that version is current again. Otherwise it copies the version. It takes [WithDryRun], [WithChanges], [WithProgress], [WithConcurrency], and
-// the options of a [Filter], which select by the version's own size and time. The [Report]
-// counts restored objects in Transferred. The error is like that of [Sync]. If the bucket keeps
-// no versions, Undelete fails with Unsupported.
+// them, in batches: that version is current again. Otherwise it copies the version. An object of which
+// no version is left is restored if the store still has one ([storage.SoftDelete]). Undelete takes
+// [WithDryRun], [WithChanges], which tells for each object what was done, [WithProgress],
+// [WithConcurrency], and the options of a [Filter], which select by the version's own size and time.
+// The [Report] counts restored objects in Transferred, and those that exist in Skipped. The error is
+// like that of [Sync]. If the bucket keeps nothing that was removed, Undelete fails with Unsupported.
 //
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
-	return revert(ctx, "Undelete", b, opts, func(versions []storage.VersionEntry) reversion {
+	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {
-			return reversion{}
+			return reversion{action: keepVersion, version: versions[0]}
 		}
 		for i, v := range versions {
 			switch {
 			case v.IsDeleteMarker:
+			case !v.SoftDeletedUntil.IsZero():
+				return reversion{action: restoreRemoved, version: v}
 			case i == 0 || slices.ContainsFunc(versions[:i], func(marker storage.VersionEntry) bool { return marker.Version == "" }):
 				return reversion{action: bringBack, version: v}
 			default:
@@ -44,7 +49,7 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 //
 // To repeat it after a failure, make the same call again: the time must be the same.
 func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {
-	return revert(ctx, "RestoreAt", b, opts, func(versions []storage.VersionEntry) reversion {
+	return revert(ctx, "RestoreAt", b, opts, keptVersions, func(versions []storage.VersionEntry) reversion {
 		current := versions[0].Current && !versions[0].IsDeleteMarker
 		for _, v := range versions {
 			switch {
@@ -77,7 +82,8 @@ const (
 	keepVersion              // the version is current
 	bringBack                // the version becomes current
 	removeCurrent
-	removeMarkers // those above the version, so that it becomes current
+	removeMarkers  // those above the version, so that it becomes current
+	restoreRemoved // the version, which is soft-deleted
 )
 
 // reverting is one call of [Undelete] or [RestoreAt].
@@ -86,12 +92,13 @@ type reverting struct {
 	reporter reporter
 	bucket   storage.Bucket
 	slots    *semaphore
-	marked   []reversion                                     // of removeMarkers, until they are a batch
+	marked   []reversion // of removeMarkers, until they are a batch
+	list     func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error]
 	decide   func(versions []storage.VersionEntry) reversion // of one key, the newest first
 }
 
-func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, decide func([]storage.VersionEntry) reversion) (*Report, error) {
-	r := &reverting{settings: readOptions(opts), bucket: b, decide: decide}
+func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, list func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error], decide func([]storage.VersionEntry) reversion) (*Report, error) {
+	r := &reverting{settings: readOptions(opts), bucket: b, list: list, decide: decide}
 	r.settings.leaveOutHeld(ctx, b)
 	r.reporter.begin(r.settings)
 	switch {
@@ -112,24 +119,15 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, dec
 	return r.reporter.end(named(op, err))
 }
 
-// walk collects the versions of each key. A key with very many versions needs memory for all
-// of them.
+// walk begins to revert each object.
 func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
-	var versions []storage.VersionEntry
-	for v, err := range storage.Versions(ctx, r.bucket, storage.WithPrefix(r.settings.prefix)) {
+	for versions, err := range r.list(ctx, r.bucket, r.settings.prefix) {
 		if err != nil {
 			return err
 		}
-		if len(versions) > 0 && versions[0].Key != v.Key {
-			if !r.start(ctx, group, versions) {
-				return nil
-			}
-			versions = versions[:0]
+		if !r.start(ctx, group, versions) {
+			return nil
 		}
-		versions = append(versions, v)
-	}
-	if len(versions) > 0 {
-		r.start(ctx, group, versions)
 	}
 	r.startMarked(ctx, group)
 	r.reporter.meter.listed.Store(true)
@@ -145,7 +143,7 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 	}
 	r.reporter.meter.totalFiles.Add(1)
 	if what.action == keepVersion {
-		r.reporter.skipped()
+		r.unchanged(v.Key, v.Size)
 		return true
 	}
 	if r.settings.dryRun {
@@ -163,12 +161,15 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		if err := r.do(ctx, what); err != nil {
+		switch err := r.do(ctx, what); {
+		case err == nil:
+			r.done(what)
+			r.slots.ended(0, 1)
+		case storage.CodeOf(err) == storage.PreconditionFailed: // it was written meanwhile
+			r.unchanged(v.Key, 0)
+		default:
 			r.reporter.failed(ctx, v.Key, err)
-			return
 		}
-		r.done(what)
-		r.slots.ended(0, 1)
 	}, nil)
 	return true
 }
@@ -217,8 +218,15 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still
 
 func (r *reverting) do(ctx context.Context, what reversion) error {
 	key := what.version.Key
-	if what.action == removeCurrent {
+	switch what.action {
+	case removeCurrent:
 		return r.bucket.Remove(ctx, key)
+	case restoreRemoved:
+		opts := []storage.RestoreOption{storage.WithSoftDeleted()}
+		if what.version.Version != "" {
+			opts = append(opts, storage.WithVersion(what.version.Version))
+		}
+		return storage.Restore(ctx, r.bucket, key, opts...)
 	}
 	opts := []storage.CopyOption{storage.WithVersion(what.version.Version)}
 	if !what.replaces && storage.Supports(r.bucket, storage.ConditionalCreate) {
@@ -229,10 +237,21 @@ func (r *reverting) do(ctx context.Context, what reversion) error {
 }
 
 func (r *reverting) done(what reversion) {
-	if what.action == removeCurrent {
+	v, action := what.version, VersionCopied
+	switch what.action {
+	case removeCurrent:
 		r.reporter.meter.files.Add(1)
-		r.reporter.removed(what.version.Key, what.version.Size)
+		r.reporter.removed(v.Key, v.Size)
 		return
+	case removeMarkers:
+		action = MarkerRemoved
+	case restoreRemoved:
+		action = Restored
 	}
-	r.reporter.transferred(what.version.Key, what.replaces, what.version.Size, 0)
+	r.reporter.stored(action, v.Key, what.replaces, v.Size, 0)
+}
+
+func (r *reverting) unchanged(key string, size int64) {
+	r.reporter.skipped()
+	r.reporter.reportChange(Change{Action: Unchanged, Key: key, Bytes: size})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -132,7 +133,8 @@ func requireTexts(t *testing.T, b storage.Bucket, want map[string]string) {
 }
 
 func TestPointInTimeNeedsVersions(t *testing.T) {
-	_, err := transfer.Undelete(t.Context(), memstore.New())
+	keepsNothing := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SoftDelete})))
+	_, err := transfer.Undelete(t.Context(), keepsNothing)
 	require.ErrorIs(t, err, storage.Unsupported)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -50,6 +50,12 @@ const (
 	Deleted     Action = "deleted"
 	Aborted     Action = "aborted" // a multipart upload to the key, by [Expire]
 	Failed      Action = "failed"
+
+	// Those of [Undelete] and [RestoreAt]: how an object came back, or that it was there.
+	MarkerRemoved Action = "marker-removed"
+	VersionCopied Action = "version-copied"
+	Restored      Action = "restored" // see [storage.WithSoftDeleted]
+	Unchanged     Action = "unchanged"
 )
 
 // meter counts while a job runs.

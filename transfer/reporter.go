@@ -55,6 +55,11 @@ func (t *reporter) ignored() {
 // transferred counts one file. known reports whether it replaces another one. reported is the number of bytes that progress already
 // includes; a copy inside a provider reports none.
 func (t *reporter) transferred(key string, known bool, size, reported int64) {
+	t.stored(Transferred, key, known, size, reported)
+}
+
+// stored is transferred for an action.
+func (t *reporter) stored(action Action, key string, known bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) {
 		r.Transferred++
@@ -63,7 +68,7 @@ func (t *reporter) transferred(key string, known bool, size, reported int64) {
 			t.meter.bytes.Add(size - reported)
 		}
 	})
-	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size, Replaced: known})
+	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: known})
 }
 
 func (t *reporter) removed(key string, size int64) {

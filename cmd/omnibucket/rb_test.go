@@ -20,7 +20,7 @@ func TestVersionsAreRemovedAndBroughtBackInBatches(t *testing.T) {
 		batches int
 		left    int
 	}{
-		{"rb", false, []string{"rb", "--force", "box:"}, 2, 0},
+		{"rb", false, []string{"rb", "--force", "box:"}, 1, 0},
 		{"expire", true, []string{"expire", "--all", "--old-versions", "1ns", "box:"}, 1, 0},
 		{"undelete", true, []string{"undelete", "box:"}, 1, files},
 	} {

@@ -17,6 +17,7 @@ type OpenOptions struct {
 	SigningBaseURL string
 	Versions       bool
 	ObjectLock     bool
+	SoftDelete     time.Duration
 	BufferLimit    *buffer.Limit
 	PartSize       int64
 	Retry          Retry

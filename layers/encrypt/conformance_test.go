@@ -183,19 +183,28 @@ const noKeyBelowAKey = "the server keeps objects as files: it cannot hold a besi
 
 // What package azure leaves out on the emulator.
 var azuriteSkips = map[string]string{
-	"pages add up to the listing":                     "if the last page is full, the emulator returns a token for an empty page after it",
-	"every write is kept as a version":                noVersions,
-	"tags of versions":                                noVersions,
-	"a noncurrent version says since when":            noVersions,
-	"removing without a version keeps older versions": noVersions,
-	"removing a version is permanent":                 noVersions,
-	"a malformed version is refused":                  noVersions,
-	"a version is restored by a copy onto its key":    noVersions,
-	"versions under a prefix":                         noVersions,
-	"RemoveVersions removes versions in batches":      noVersions,
-	"a removed key stays removed":                     noVersions,
-	"a move in a bucket that keeps versions":          noVersions,
-	"a delete marker is removed by its version":       noVersions,
+	"pages add up to the listing":                           "if the last page is full, the emulator returns a token for an empty page after it",
+	"every write is kept as a version":                      noVersions,
+	"tags of versions":                                      noVersions,
+	"a noncurrent version says since when":                  noVersions,
+	"removing without a version keeps older versions":       noVersions,
+	"removing a version is permanent":                       noVersions,
+	"a malformed version is refused":                        noVersions,
+	"a version is restored by a copy onto its key":          noVersions,
+	"versions under a prefix":                               noVersions,
+	"RemoveVersions removes versions in batches":            noVersions,
+	"a removed key stays removed":                           noVersions,
+	"a move in a bucket that keeps versions":                noVersions,
+	"what is removed for good is kept for a time":           noSoftDelete,
+	"Restore brings back what was removed for good":         noSoftDelete,
+	"Restore of what was removed replaces nothing":          noSoftDelete,
+	"a removed object is selected by its version":           noSoftDelete,
+	"what was never removed cannot be restored":             noSoftDelete,
+	"concurrent calls restore one object":                   noSoftDelete,
+	"a version that is removed for good is kept for a time": noSoftDelete,
+	"what was removed under a prefix":                       noSoftDelete,
+	"a fault at every call of Restore of what was removed":  noSoftDelete,
+	"a delete marker is removed by its version":             noVersions,
 
 	"what is under retention stays":                           noVersions,
 	"a legal hold keeps an object":                            noVersions,
@@ -205,4 +214,7 @@ var azuriteSkips = map[string]string{
 	"a copy does not take the locks of its source":            noVersions,
 }
 
-const noVersions = "the emulator keeps neither versions nor locks"
+const (
+	noVersions   = "the emulator keeps neither versions nor locks"
+	noSoftDelete = "the emulator has no soft delete"
+)

@@ -109,7 +109,7 @@ func invalid(op, text string) error {
 }
 
 // withheld are the features that one store cannot keep for both.
-const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
+const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
 	storage.ServerCopy | storage.ServerCompose | storage.ServerMove
 
 // An objectDriver is the primary with the second store beside it.
@@ -140,7 +140,7 @@ func (d *objectDriver) Describe() driver.Description {
 		}
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs = false, false
-	desc.EnableVersions, desc.EnableObjectLock, desc.CheckNative = nil, nil, nil
+	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock, desc.CheckNative = nil, nil, nil, nil
 	desc.StartsAfter, desc.FolderOrder = nil, false
 	desc.Features |= driver.OrderedListing // List asks a bucket
 	desc.TokenAfterLast = true

@@ -73,7 +73,7 @@ var errNeeds = &storage.Error{
 }
 
 // withheld are the features that need both stores to act as one.
-const withheld = storage.Versioning | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
+const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
 	storage.ServerCopy | storage.ServerCompose | storage.ServerMove | storage.SignedIfAbsent
 
 // An objectDriver is the new store with the old one below it.
@@ -100,7 +100,7 @@ func (d *objectDriver) Describe() driver.Description {
 		}
 	}
 	desc.PublicBaseURL, desc.Versioned, desc.CopiesWithoutAttrs = "", false, false
-	desc.EnableVersions, desc.EnableObjectLock = nil, nil
+	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
 	desc.StartsAfter, desc.FolderOrder = nil, false
 	desc.TokenAfterLast = true
 	return desc

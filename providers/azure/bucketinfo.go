@@ -33,9 +33,9 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	}
 	info.Public = public(p.BlobPublicAccess)
 	info.ObjectLock = p.IsImmutableStorageWithVersioningEnabled != nil && *p.IsImmutableStorageWithVersioningEnabled
-	switch cors, err := b.cors(ctx); {
+	switch cors, kept, err := b.accountSettings(ctx); {
 	case err == nil:
-		info.CORS = cors
+		info.CORS, info.SoftDelete = cors, kept
 	case storage.CodeOf(err) != storage.PermissionDenied:
 		return err
 	}

@@ -27,6 +27,16 @@ var unjudged = map[string]string{
 	"a removed key stays removed":                     noVersions,
 	"a delete marker is removed by its version":       noVersions,
 
+	"what is removed for good is kept for a time":           noSoftDelete,
+	"Restore brings back what was removed for good":         noSoftDelete,
+	"Restore of what was removed replaces nothing":          noSoftDelete,
+	"a removed object is selected by its version":           noSoftDelete,
+	"what was never removed cannot be restored":             noSoftDelete,
+	"concurrent calls restore one object":                   noSoftDelete,
+	"a version that is removed for good is kept for a time": noSoftDelete,
+	"what was removed under a prefix":                       noSoftDelete,
+	"a fault at every call of Restore of what was removed":  noSoftDelete,
+
 	"what is under retention stays":                           noLocks,
 	"a legal hold keeps an object":                            noLocks,
 	"a retention in the mode Governance can be bypassed":      noLocks,
@@ -36,6 +46,8 @@ var unjudged = map[string]string{
 }
 
 const noLocks = "the emulator keeps neither versions nor locks; lock_test.go tests the requests to Azure and its responses"
+
+const noSoftDelete = "the emulator has no soft delete; softdelete_test.go tests the requests to Azure and its responses"
 
 const noVersions = "the emulator keeps no versions; versions_test.go tests the requests to Azure and its responses"
 

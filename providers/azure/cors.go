@@ -34,12 +34,15 @@ func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule
 	})
 }
 
-func (b *managedContainer) cors(ctx context.Context) ([]storage.CORSRule, error) {
+// accountSettings returns the account's rules, and how long it keeps what is removed.
+func (b *managedContainer) accountSettings(ctx context.Context) (rules []storage.CORSRule, softDelete time.Duration, err error) {
 	p, err := ask(ctx, b.account, b.account.service.GetProperties, nil)
 	if err != nil {
-		return nil, reads(err)
+		return nil, 0, reads(err)
 	}
-	var rules []storage.CORSRule
+	if keep := p.DeleteRetentionPolicy; keep != nil && keep.Enabled != nil && *keep.Enabled {
+		softDelete = time.Duration(deref(keep.Days)) * day
+	}
 	for _, r := range p.CORS {
 		rule := storage.CORSRule{
 			Origins:        parted(r.AllowedOrigins),
@@ -52,7 +55,7 @@ func (b *managedContainer) cors(ctx context.Context) ([]storage.CORSRule, error)
 		}
 		rules = append(rules, rule)
 	}
-	return rules, nil
+	return rules, softDelete, nil
 }
 
 // joined returns a list as Azure writes it, as one string.

@@ -67,7 +67,7 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.StorageClasses | driver.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-			storage.Restoring | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
+			storage.Restoring | storage.SoftDelete | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
 		Location:      d.account.endpoint.String(),
 		PublicBaseURL: d.account.endpoint.String() + "/" + url.PathEscape(d.container.name) + "/",
 		SigningHint:   d.account.signingHint(),
@@ -86,12 +86,13 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.hierarchical {
 		desc.Features &^= driver.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
+		desc.Features &^= storage.SoftDelete                                                // it lists and restores by deletion ids
 	}
 	if d.account.isBefore(largeBlocksVersion) {
 		desc.MaxPutSize, desc.MaxPartSize = oldPutSize, oldBlockSize
 	}
 	if d.account.isBefore(tagsVersion) {
-		desc.Features &^= storage.ObjectTags | storage.Versioning // see versionsVersion
+		desc.Features &^= storage.ObjectTags | storage.Versioning | storage.SoftDelete // see versionsVersion
 	}
 	if d.account.isBefore(priorityVersion) {
 		desc.Features &^= storage.Restoring

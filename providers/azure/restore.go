@@ -24,6 +24,9 @@ const priorityVersion = "2019-02-02"
 //
 // https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
+	if r.SoftDeleted {
+		return d.undelete(ctx, r)
+	}
 	priority, err := rehydratePriority(r.RestoreTier)
 	if err != nil {
 		return err

@@ -30,8 +30,8 @@ type serviceDriver struct {
 // those of one bucket sets them for all, and it takes up to half a minute until
 // they apply. BucketInfo returns the account's rules if the credential may read
 // them. Azure's management plane controls regions, versions and lifecycles, so
-// WithRegion, WithVersioning, WithLifecycle, WithObjectLock and
-// WithDefaultRetention are Unsupported. Credentials are Unsupported too. After a
+// WithRegion, WithVersioning, WithLifecycle, WithObjectLock,
+// WithDefaultRetention and WithSoftDelete are Unsupported. Credentials are Unsupported too. After a
 // bucket is deleted, its name is free half a minute or more later; until then
 // CreateBucket fails with Unavailable.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
@@ -157,6 +157,8 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 		return lacks("versioning is a setting of the storage account: change it in the management plane (portal, az, ARM)")
 	case r.Lifecycle != nil:
 		return lacks("lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)")
+	case r.SoftDelete != nil:
+		return lacks("soft delete is a setting of the storage account: change it in the management plane (portal, az, ARM)")
 	case r.ObjectLock, r.DefaultRetention != nil:
 		return lacks("object lock is version-level immutability, which Azure's API for blobs cannot change: " + lockHint)
 	case r.CORS != nil && len(*r.CORS) > maxCORSRules:

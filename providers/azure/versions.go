@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -20,6 +21,10 @@ import (
 // reads Azure's page again. Versions of parts of open uploads are listed only under reservedPrefix,
 // so that those which nobody could remove with their upload can be removed.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	shown := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
+	if r.SoftDeleted {
+		shown = isSoftDeleted
+	}
 	marker, from, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
@@ -32,7 +37,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) && (!isReserved(*item.Name) || isReserved(r.Prefix)) {
+			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && shown(item) && !isPlaceholder(item) && (!isReserved(*item.Name) || isReserved(r.Prefix)) {
 				gathered.add(item, marker)
 			}
 		}
@@ -51,7 +56,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 
 func (ls *lister) versions(ctx context.Context, r *driver.ListRequest, marker string) ([]*container.BlobItem, string, error) {
 	o := container.ListBlobsHierarchyOptions{
-		Include:    container.ListBlobsInclude{Versions: true, Metadata: true},
+		Include:    container.ListBlobsInclude{Versions: true, Deleted: r.SoftDeleted, Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
 		MaxResults: to.Ptr(int32(min(max(r.Limit, 2), maxPage))),
@@ -73,6 +78,9 @@ type versionGroups struct {
 func (g *versionGroups) add(item *container.BlobItem, marker string) {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID)}
 	e.Current = isCurrent(item)
+	if isSoftDeleted(item) {
+		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(item.Properties.DeletedTime), keptUntil(item.Properties, time.Now())
+	}
 	if n := len(g.entries); n == 0 || g.entries[n-1].Key != e.Key {
 		g.last, g.marker = n, marker
 	}

@@ -41,6 +41,9 @@ func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
 		Lifecycle:  parseLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
 		ObjectLock: attrs.ObjectRetentionMode == retentionEnabled,
 	}
+	if attrs.SoftDeletePolicy != nil {
+		info.SoftDelete = attrs.SoftDeletePolicy.RetentionDuration
+	}
 	if !attrs.Created.IsZero() {
 		info.Created = attrs.Created.UTC()
 	}

@@ -214,7 +214,7 @@ type asGoogle struct{ driver.Driver }
 
 func (d asGoogle) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Features |= storage.ServerMove
+	desc.Features |= storage.ServerMove | storage.SoftDelete
 	return desc
 }
 

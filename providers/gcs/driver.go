@@ -74,7 +74,7 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
 	if d.account.isGoogle() {
-		desc.Features |= storage.ServerMove
+		desc.Features |= storage.ServerMove | storage.SoftDelete
 	}
 	if d.account.composite {
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents

@@ -134,13 +134,16 @@ func (b *ruleBucket) list(query url.Values) any {
 		Prefixes      []string      `json:"prefixes,omitempty"`
 		NextPageToken string        `json:"nextPageToken,omitempty"`
 	}
-	all := slices.Clone(b.objects)
+	all, every := slices.Clone(b.objects), query.Get("versions") == "true"
+	if query.Get("softDeleted") == "true" {
+		all, every = slices.Clone(b.removed), true
+	}
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
 	page := listing{Kind: "storage#objects"}
 	next := query.Get("pageToken")
 	seen, last := 0, ""
 	for _, o := range all {
-		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
+		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && !every {
 			continue
 		}
 		common := ""

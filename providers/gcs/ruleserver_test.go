@@ -46,6 +46,7 @@ type ruleBucket struct {
 	prevented          bool            // public access
 	resource           ruleResource
 	objects            []*ruleObject // in the order of writing
+	removed            []*ruleObject // soft-deleted, in the order of removal
 }
 
 // A ruleObject is one generation.
@@ -68,6 +69,8 @@ type ruleObject struct {
 	MD5Hash        string `json:"md5Hash,omitempty"`
 	TimeCreated    string `json:"timeCreated"`
 	TimeDeleted    string `json:"timeDeleted,omitempty"`
+	SoftDeleteTime string `json:"softDeleteTime,omitempty"`
+	HardDeleteTime string `json:"hardDeleteTime,omitempty"`
 
 	data []byte
 	key  string // the customer's key that encrypts it, in base64
@@ -222,6 +225,8 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		answer, no = s.rewrite(path, r, body)
 	case path[4] == "moveTo":
 		answer, no = s.move(b, path, r)
+	case path[4] == "restore":
+		answer, no = s.restore(b, path, r)
 	case path[4] == "compose":
 		answer, no = s.compose(path[1], path[3], r, body)
 	}
@@ -320,6 +325,7 @@ func (b *ruleBucket) drop(gone *ruleObject) {
 	for i, o := range b.objects {
 		if o == gone {
 			b.objects = append(b.objects[:i:i], b.objects[i+1:]...)
+			b.softDelete(o)
 			return
 		}
 	}

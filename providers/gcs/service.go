@@ -152,6 +152,9 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
 		return &storage.Error{Code: storage.Unsupported, Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes"}
 	}
+	if err := checkSoftDelete(r.SoftDelete); err != nil {
+		return err
+	}
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if len(rule.Tags) > 0 {
@@ -181,6 +184,7 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	if r.Lifecycle != nil {
 		attrs.Lifecycle = lifecycleRules(*r.Lifecycle)
 	}
+	attrs.SoftDeletePolicy = softDeletePolicy(r.SoftDelete)
 	return attrs
 }
 
@@ -211,7 +215,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 			r = &whole
 		}
 	}
-	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil {
+	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && r.SoftDelete == nil {
 		return s.BucketInfo(ctx, r.Name)
 	}
 	b := s.manage(r.Name)
@@ -269,6 +273,7 @@ func bucketChange(r *driver.BucketRequest) gcs.BucketAttrsToUpdate {
 		rules := lifecycleRules(*r.Lifecycle)
 		change.Lifecycle = &rules
 	}
+	change.SoftDeletePolicy = softDeletePolicy(r.SoftDelete)
 	return change
 }
 

@@ -13,16 +13,22 @@ import (
 
 var versionFields = append([]string{"Deleted"}, listedFields...)
 
+var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedFields...)
+
 // ListVersions returns one page that ends with all versions of a key. The server
 // lists the oldest version first, so all of them are needed to find the newest.
 // The token is the next key. If a key has more versions than the limit, the page
 // has all of them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	query := &gcs.Query{Prefix: r.Prefix, Versions: true, StartOffset: r.Token, Projection: gcs.ProjectionNoACL}
+	query := &gcs.Query{Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token, Projection: gcs.ProjectionNoACL}
+	fields := versionFields
+	if r.SoftDeleted {
+		fields = removedFields
+	}
 	var found []*gcs.ObjectAttrs
 	token := ""
 	for {
-		more, next, err := d.bucket.page(ctx, query, versionFields, r.Limit+1, token)
+		more, next, err := d.bucket.page(ctx, query, fields, r.Limit+1, token)
 		if err != nil {
 			return nil, err
 		}
@@ -44,12 +50,16 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if isReserved(o.Name) {
 			continue
 		}
-		page.Entries = append(page.Entries, storage.VersionEntry{
+		e := storage.VersionEntry{
 			ListEntry:       entryOf(o),
 			Version:         decimal(o.Generation),
 			Current:         o.Deleted.IsZero(),
 			NoncurrentSince: o.Deleted,
-		})
+		}
+		if r.SoftDeleted {
+			e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, o.SoftDeleteTime.UTC(), o.HardDeleteTime.UTC()
+		}
+		page.Entries = append(page.Entries, e)
 	}
 	return page, nil
 }

@@ -163,6 +163,11 @@ func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location
 	if err := at.dropVisible(ctx); err != nil {
 		return false, err
 	}
+	if r.Version != "" || !o.tree.keepsVersions() {
+		if err := o.removed.keep(ctx, r.Key, current); err != nil {
+			return false, err
+		}
+	}
 	switch {
 	case r.Version != "":
 		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
@@ -181,6 +186,6 @@ func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location
 	if err := at.remove(ctx); err != nil {
 		return false, err
 	}
-	o.reader.dropSidecar(current.meta)
+	o.removed.drop(current.meta)
 	return true, nil
 }

@@ -29,6 +29,7 @@ type objectDriver struct {
 	fileMode     uint32 // 0 means 0666 without the umask
 	clock        clock
 	versions     atomic.Bool    // whether they are kept
+	keeping      atomic.Int64   // for how long what is removed for good is kept, in nanoseconds
 	locksObjects atomic.Bool    // opened WithObjectLock
 	configKeys   signedurl.Keys // from Config
 
@@ -69,8 +70,8 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 // bucket tell whether versions are kept.
 func (d *objectDriver) Describe() driver.Description {
 	if s, err := d.acquire(context.Background()); err == nil {
-		if settings, err := s.settings.read(); err == nil && settings.Versioning {
-			d.versions.Store(true)
+		if settings, err := s.settings.read(); err == nil {
+			s.settings.learn(&settings)
 		}
 		d.release(s)
 	}
@@ -85,10 +86,11 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ObjectTags | storage.ObjectLock | storage.Restoring | driver.LateMetadata |
-			storage.OpenUploads | storage.ListedUploads | storage.ServerMove | signFeatures,
+			storage.OpenUploads | storage.ListedUploads | storage.ServerMove | storage.SoftDelete | signFeatures,
 		Versioned:        d.versions.Load(),
 		EnableVersions:   func() { d.versions.Store(true) },
 		EnableObjectLock: d.enableObjectLock,
+		EnableSoftDelete: func(keep time.Duration) { d.keeping.Store(int64(keep)) },
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,

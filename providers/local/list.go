@@ -130,6 +130,9 @@ func parseToken(r *driver.ListRequest) (position, error) {
 	case 'v':
 		version, key, _ := strings.Cut(p.key, "/")
 		p.version, p.key = version, key
+		if r.SoftDeleted {
+			version, _, _ = strings.Cut(version, removedMark)
+		}
 		if !validVersion(version) {
 			return position{}, errToken
 		}

@@ -60,15 +60,24 @@ func (s *settings) lockNew(ctx context.Context, a *attrs) error {
 	return nil
 }
 
-// learnVersioning makes this driver keep versions if another process has meanwhile made the
-// bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
+// learnVersioning makes this driver keep versions, and what is removed for good, if another process
+// has meanwhile made the bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
 // object can be locked before the settings say so.
 func (s *settings) learnVersioning() error {
 	b, err := s.current()
-	if err == nil && (b.Versioning || b.ObjectLock) {
-		s.versions.Store(true)
+	if err == nil {
+		s.learn(&b)
 	}
 	return err
+}
+
+func (s *settings) learn(b *bucketSettings) {
+	if b.Versioning || b.ObjectLock {
+		s.versions.Store(true)
+	}
+	if b.SoftDelete != nil {
+		s.keeping.Store(int64(*b.SoftDelete))
+	}
 }
 
 // checkRemovable fails with Locked if the file is under a legal hold or retention. The caller

@@ -75,11 +75,14 @@ type noncurrent struct {
 	reader *reader
 	clock  *clock
 	sync   bool
+	base   string // the directory of all keys
+
+	removed *removed // where versions go that are removed for good
 }
 
 func (n *noncurrent) versionsDir(key string) string {
 	path, _ := n.tree.names().dirPath(key)
-	return versionsPath + "/" + path + "/" + versionsName
+	return n.base + "/" + path + "/" + versionsName
 }
 
 // keepVersion makes the current object also a noncurrent version. The caller holds the lock of
@@ -234,10 +237,13 @@ func (n *noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 		return err
 	}
 	defer n.reader.holdInode(at)()
+	if err := n.removed.keep(ctx, r.Key, at); err != nil {
+		return err
+	}
 	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}
-	n.reader.dropSidecar(at.meta)
+	n.removed.drop(at.meta)
 	n.tree.prune(ctx, path, versionsPath)
 	return nil
 }
@@ -320,7 +326,7 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 	if err := osdir.RetryInUse(ctx, func() error { return current.dir.Rename(current.base, d, left[0]) }); err != nil {
 		return false, failure(err)
 	}
-	n.reader.dropSidecar(current.meta)
+	n.removed.drop(current.meta)
 	if n.sync {
 		for _, changed := range [...]*osdir.Dir{current.dir, d} {
 			if err := changed.Sync(); err != nil {

@@ -43,6 +43,7 @@ type objects struct {
 	staging    *staging
 	settings   *settings
 	noncurrent *noncurrent
+	removed    *removed
 	sync       bool
 	visible    bool
 }
@@ -153,9 +154,12 @@ func (o *objects) place(ctx context.Context, key string, at *candidates, st *sta
 		}
 	}
 	if o.tree.keepsVersions() {
-		if err := o.keepOrder(ctx, key, old, st); err != nil {
-			return err
-		}
+		err = o.keepOrder(ctx, key, old, st)
+	} else {
+		err = o.removed.keep(ctx, key, old)
+	}
+	if err != nil {
+		return err
 	}
 	if err := o.staging.keepMode(st, old); err != nil {
 		return err
@@ -168,7 +172,7 @@ func (o *objects) place(ctx context.Context, key string, at *candidates, st *sta
 		return err
 	}
 	if !o.tree.keepsVersions() {
-		o.reader.dropSidecar(old.meta)
+		o.removed.drop(old.meta)
 	}
 	if st.visible == nil {
 		return nil

@@ -6,8 +6,11 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Restore does nothing: no object is archived.
+// Restore does nothing for an object that is there: none is archived.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
+	if r.SoftDeleted {
+		return d.undelete(ctx, r)
+	}
 	_, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	return err
 }

@@ -27,6 +27,7 @@ type bucketSettings struct {
 	ObjectLock bool                    `json:"objectLock,omitempty"` // never becomes false
 
 	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
+	SoftDelete       *time.Duration           `json:"softDelete,omitempty"` // in nanoseconds; nil: as the bucket is opened
 }
 
 // A settingsFile is the file of settings as it was read last.
@@ -44,6 +45,7 @@ type settings struct {
 	clock        *clock
 	sync         bool
 	versions     *atomic.Bool   // the driver's
+	keeping      *atomic.Int64  // the driver's
 	locksObjects *atomic.Bool   // the driver's
 	configKeys   signedurl.Keys // from Config
 
@@ -144,6 +146,9 @@ func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 		}
 		b.DefaultRetention = *r.DefaultRetention
 	}
+	if r.SoftDelete != nil {
+		b.SoftDelete = r.SoftDelete
+	}
 	if b.ObjectLock {
 		if r.Versioning != nil && !*r.Versioning {
 			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
@@ -154,9 +159,13 @@ func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 }
 
 func (b *bucketSettings) info(name string) *storage.BucketInfo {
-	return &storage.BucketInfo{
+	info := &storage.BucketInfo{
 		Name: name, Provider: provider, Region: b.Region, Created: b.Created,
 		Public: b.Public, Versioning: b.Versioning, CORS: b.CORS, Lifecycle: b.Lifecycle,
 		ObjectLock: b.ObjectLock, DefaultRetention: b.DefaultRetention,
 	}
+	if b.SoftDelete != nil {
+		info.SoftDelete = *b.SoftDelete
+	}
+	return info
 }

@@ -29,6 +29,7 @@ const (
 	attrsPath    = reserved + "/attrs"       // sidecars, by inode
 	uploadsPath  = reserved + "/uploads"     // parts, with a directory for each upload
 	versionsPath = reserved + "/versions"    // noncurrent versions, by key
+	removedPath  = reserved + "/removed"     // what was removed for good and is kept for a time, by key
 	privatePath  = reserved + "/" + privateName
 )
 
@@ -54,6 +55,7 @@ type store struct {
 	staging    *staging
 	settings   *settings
 	noncurrent *noncurrent
+	removed    *removed
 	objects    *objects
 	uploads    *uploads
 }
@@ -65,8 +67,9 @@ type tree struct {
 	path     string     // of the bucket
 	managed  bool       // by a service
 	sync     bool
-	versions *atomic.Bool // whether they are kept
-	like     format       // for tests: behave as on such a disk
+	versions *atomic.Bool  // whether they are kept
+	keeping  *atomic.Int64 // for how long what is removed for good is kept, in nanoseconds
+	like     format        // for tests: behave as on such a disk
 
 	onOpen func(path string) // for tests: called for each directory that is opened, unless it is nil
 
@@ -100,7 +103,7 @@ func newStore(d *objectDriver) (*store, error) {
 // divide makes the subjects of a store, and gives each what it uses.
 func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	t := &tree{
-		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, versions: &d.versions,
+		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, versions: &d.versions, keeping: &d.keeping,
 		like: format{Strict: d.strictNames, Coarse: d.coarseTimes},
 	}
 	s := &store{root: root, tree: t}
@@ -109,12 +112,16 @@ func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	s.staging = &staging{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync, noXattr: d.noXattr, fileMode: d.fileMode}
 	s.settings = &settings{
 		root: root, tree: t, locks: s.locks, staging: s.staging, clock: &d.clock, sync: d.sync,
-		versions: &d.versions, locksObjects: &d.locksObjects, configKeys: d.configKeys,
+		versions: &d.versions, keeping: &d.keeping, locksObjects: &d.locksObjects, configKeys: d.configKeys,
 	}
-	s.noncurrent = &noncurrent{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync}
+	s.noncurrent = &noncurrent{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync, base: versionsPath}
+	of := *s.noncurrent
+	of.base = removedPath
+	s.removed = &removed{dirs: &of, tree: t, reader: s.reader, clock: &d.clock}
+	s.noncurrent.removed = s.removed
 	s.objects = &objects{
 		root: root, tree: t, reader: s.reader, locks: s.locks, staging: s.staging,
-		settings: s.settings, noncurrent: s.noncurrent, sync: d.sync, visible: d.visible,
+		settings: s.settings, noncurrent: s.noncurrent, removed: s.removed, sync: d.sync, visible: d.visible,
 	}
 	s.uploads = &uploads{root: root, tree: t, staging: s.staging, settings: s.settings, objects: s.objects, clock: &d.clock, sync: d.sync}
 	return s

@@ -17,6 +17,7 @@ const abandonedAge = time.Hour
 // sweep removes the files that killed writers left.
 func (s *store) sweep(ctx context.Context) error {
 	s.uploads.sweepUploads(ctx)
+	s.removed.sweep(ctx)
 	return s.staging.sweepStaging()
 }
 

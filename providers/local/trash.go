@@ -288,7 +288,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 func (r *reader) checkEmpty() error {
 	holds, err := r.tree.hasFile("")
 	if err == nil && !holds {
-		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true}
+		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true, versions: versionsPath}
 		holds, err = w.hasObject(versionsPath, true)
 	}
 	if err != nil {

@@ -23,6 +23,9 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	defer d.release(s)
+	if r.SoftDeleted {
+		return s.removed.list(ctx, r, after)
+	}
 	h := &history{tree: s.tree, reader: s.reader, noncurrent: s.noncurrent, after: after}
 	defer h.close()
 	if err := h.open(ctx, r); err != nil {
@@ -68,9 +71,9 @@ type versionEntry struct {
 }
 
 func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
-	for i := range h.walkers {
+	for i, versions := range [...]string{"", versionsPath} {
 		h.walkers[i] = &walker{
-			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, versions: versions, prefix: r.Prefix, delimiter: r.Delimiter,
 			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
 		}
 		if err := h.walkers[i].open(); err != nil {

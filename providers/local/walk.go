@@ -13,7 +13,8 @@ type walker struct {
 	tree              *tree
 	reader            *reader
 	ctx               context.Context
-	noncurrent        bool // iterate over the keys that have noncurrent versions
+	noncurrent        bool   // iterate over the keys that have noncurrent versions
+	versions          string // with noncurrent: where they are
 	prefix, delimiter string
 	start             string // keys before it are skipped
 	inclusive         bool   // start itself is included
@@ -41,10 +42,7 @@ func (w *walker) open() error {
 	if i := strings.LastIndexByte(w.prefix, '/'); i >= 0 {
 		top = w.prefix[:i+1]
 	}
-	base := ""
-	if w.noncurrent {
-		base = versionsPath
-	}
+	base := w.versions
 	if top == "" {
 		return w.push("", base)
 	}

@@ -220,6 +220,8 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: hint}
 	}
 	switch {
+	case r.SoftDelete != nil && *r.SoftDelete > 0:
+		return unsupported("S3 has no soft delete: keep versions")
 	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
 		return unsupported("this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL")
 	case r.Versioning != nil && !p.Versioning:

@@ -249,7 +249,10 @@ func (d *limited) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 }
 
 func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	if !d.has(storage.Versioning) {
+	if r.SoftDeleted && !d.has(storage.SoftDelete) {
+		return nil, broken("ListVersions of what was removed without SoftDelete")
+	}
+	if !r.SoftDeleted && !d.has(storage.Versioning) {
 		return nil, broken("ListVersions without Versioning")
 	}
 	return d.Driver.ListVersions(ctx, r)

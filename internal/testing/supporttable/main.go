@@ -90,6 +90,7 @@ var features = []struct{ name, words string }{
 	{"ServerCompose", "composes inside the provider"},
 	{"ServerMove", "moves an object in one request"},
 	{"Versioning", "keeps versions"},
+	{"SoftDelete", "brings back what was removed for good"},
 	{"SignedURLs", "signed URLs"},
 	{"SignedContentType", "a signed content type is enforced"},
 	{"SignedSize", "a signed size is enforced"},

@@ -26,10 +26,13 @@ func Requested(r *driver.BucketRequest) *storage.BucketInfo {
 	if r.DefaultRetention != nil {
 		info.DefaultRetention = *r.DefaultRetention
 	}
+	if r.SoftDelete != nil {
+		info.SoftDelete = *r.SoftDelete
+	}
 	return info
 }
 
 // IsEmpty reports whether r changes nothing.
 func IsEmpty(r *driver.BucketRequest) bool {
-	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && !r.ObjectLock && r.DefaultRetention == nil
+	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && !r.ObjectLock && r.DefaultRetention == nil && r.SoftDelete == nil
 }

@@ -202,7 +202,17 @@ func reverted(t *testing.T, b storage.Bucket, r *transfer.Report, err error) (fu
 	}, err
 }
 
+// versionsOnly has no soft delete, which could do without versions.
+type versionsOnly struct{ storage.Bucket }
+
+func (v versionsOnly) Unwrap() storage.Bucket { return v.Bucket }
+
+func (v versionsOnly) Supports(f storage.Features) bool {
+	return f&storage.SoftDelete == 0 && storage.Supports(v.Bucket, f)
+}
+
 func undelete(t *testing.T, b storage.Bucket) (func() error, error) {
+	b = versionsOnly{b}
 	if _, err := removed(t, b); err != nil {
 		return nil, err
 	}

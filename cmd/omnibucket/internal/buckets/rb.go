@@ -3,6 +3,7 @@ package buckets
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +50,7 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 		if !force || !errors.Is(err, storage.BucketNotEmpty) {
 			return err
 		}
-		for _, empty := range []func(context.Context, storage.Service, string) error{removeObjects, removeVersions} {
+		for _, empty := range emptying(ctx, s, bucket) {
 			if err := empty(ctx, s, bucket); err != nil {
 				return err
 			}
@@ -59,6 +60,16 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 		}
 		return err
 	})
+}
+
+// emptying returns ways to empty a bucket, to be tried one after the other. Removing the objects of a
+// bucket that keeps versions would only add to them. Versioning may be suspended, or not known.
+func emptying(ctx context.Context, s storage.Service, bucket string) []func(context.Context, storage.Service, string) error {
+	ways := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions}
+	if info, err := s.BucketInfo(ctx, bucket); err == nil && info.Versioning {
+		ways = slices.Insert(ways, 0, removeVersions)
+	}
+	return ways
 }
 
 // mustBeEmpty fails if a bucket has objects or versions, as removing it would.
@@ -98,8 +109,7 @@ func removeObjects(ctx context.Context, s storage.Service, name string) error {
 	})
 }
 
-// removeVersions removes all versions of a bucket that has them. Only a bucket that
-// is not empty without its objects is opened with versions.
+// removeVersions removes all versions of a bucket that has them.
 func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.Versioning) {

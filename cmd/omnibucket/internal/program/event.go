@@ -85,6 +85,9 @@ func (p *Program) emitChange(c transfer.Change) {
 		p.EmitFailure(c.Key, c.Err)
 		return
 	}
+	if c.Action == transfer.Unchanged && !p.Global.JSON && !p.Global.Verbose {
+		return
+	}
 	p.Emit(Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.Printable(c.Key)))
 }
 

@@ -21,18 +21,19 @@ func Undelete(p *program.Program) *cobra.Command {
 	var literal bool
 	c := &cobra.Command{
 		Use:   "undelete [flags] ADDRESS",
-		Short: "Bring removed objects back, in a bucket that keeps versions",
+		Short: "Bring removed objects back, in a bucket that keeps versions or has soft delete",
 		Long: `Makes the newest version of each removed object current again: of the object with this
 key, or of all objects in the folder, or that match wildcards. If the store has delete
-markers, as S3, it removes them; otherwise it copies the version. With -v, prints the
-objects; with --dry-run, prints them and changes nothing.
+markers, as S3, it removes them; otherwise it copies the version. An object without versions
+is restored if the store keeps it for a time, as Google and Azure do (soft delete). With -v
+and --json, prints what it did with each object; with --dry-run, prints what would come back.
 ` + program.WildcardHelp,
 		Example: `  omnibucket undelete 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket undelete --dry-run gs://photos/2026/
   omnibucket undelete --include '*.jpg' photos:`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return revert(c.Context(), p, args[0], &filter, literal, nil, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+			return revert(c.Context(), p, args[0], &filter, literal, storage.SoftDelete, nil, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 				return transfer.Undelete(c.Context(), b, opts...)
 			})
 		},
@@ -93,7 +94,7 @@ stat shows when they can be read.
 			if remove {
 				own = append(own, transfer.WithDelete())
 			}
-			return revert(c.Context(), p, args[0], &filter, literal, own, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+			return revert(c.Context(), p, args[0], &filter, literal, 0, own, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 				return transfer.RestoreAt(c.Context(), b, then, opts...)
 			})
 		},
@@ -109,8 +110,9 @@ stat shows when they can be read.
 	return c
 }
 
-// revert runs a job on the versions of the objects that an argument names.
-func revert(ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)) error {
+// revert runs a job on the versions of the objects that an argument names. A bucket must keep versions, or
+// have the feature instead.
+func revert(ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, instead storage.Features, own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)) error {
 	l, err := p.LocateInBucket(text)
 	if err != nil {
 		return err
@@ -121,7 +123,7 @@ func revert(ctx context.Context, p *program.Program, text string, f *program.Fil
 		return err
 	}
 	scope, start, match, err := versionScope(ctx, p, l, literal)
-	if err == nil {
+	if err == nil && (instead == 0 || !storage.Supports(scope, instead)) {
 		err = program.NeedVersions(scope)
 	}
 	if err != nil {
@@ -131,8 +133,12 @@ func revert(ctx context.Context, p *program.Program, text string, f *program.Fil
 	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
 	err = program.InLines(err)
 	p.Summarize(report, err)
-	if err != nil || !program.IsEmpty(report) {
+	nothing := report != nil && report.Transferred+report.Deleted+report.Failed == 0 && (instead != 0 || report.Skipped == 0)
+	if err != nil || !nothing {
 		return err
+	}
+	if report.Skipped > 0 {
+		return mustKeepVersions(ctx, p, l, scope)
 	}
 	if l.Key != "" {
 		err = anyVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
@@ -146,10 +152,10 @@ func revert(ctx context.Context, p *program.Program, text string, f *program.Fil
 // mustKeepVersions fails if a bucket is known to keep no old versions. Without a setting of their
 // own, most stores list the current objects as the only versions.
 func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
-	if l.Scheme == "gs" { // which has a version of any object
+	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) { // Google has a version of any object
 		l.Key, l.Prefix = "", ""
 		return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
-			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning {
+			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning && info.SoftDelete == 0 {
 				return program.ErrNoVersions
 			}
 			return nil // it is not known

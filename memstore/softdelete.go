@@ -1,0 +1,130 @@
+package memstore
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// A softDeleted has objects that were removed for good and are kept for a time.
+type softDeleted struct {
+	objects *btree.BTreeG[version] // by key, the newest first
+	order   []version              // as they were removed
+}
+
+// discard is the end of an object that nothing shows any more. If the bucket has soft delete, it keeps
+// the object for a time. The caller holds the write lock.
+func (b *bucket) discard(o *object, now time.Time) {
+	if b.removed != nil {
+		b.removed.sweep(now)
+	}
+	if b.info.SoftDelete <= 0 {
+		return
+	}
+	if b.removed == nil {
+		b.removed = &softDeleted{objects: btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true})}
+	}
+	v := version{position: position{o.key, o.revision}, object: o, since: now, until: now.Add(b.info.SoftDelete)}
+	b.removed.objects.Set(v)
+	b.removed.order = append(b.removed.order, v)
+}
+
+// sweep drops the oldest objects whose time is over.
+func (s *softDeleted) sweep(now time.Time) {
+	over := 0
+	for over < len(s.order) && !now.Before(s.order[over].until) {
+		s.objects.Delete(s.order[over])
+		s.order[over] = version{}
+		over++
+	}
+	s.order = s.order[over:]
+}
+
+// find returns the newest object of the key that is kept at the time now or, if revision is not 0, that
+// one. It returns nil if there is none.
+func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *object) {
+	if s == nil {
+		return nil
+	}
+	s.objects.Ascend(version{position: beforeKey(key)}, func(v version) bool {
+		if v.position.key != key {
+			return false
+		}
+		if now.Before(v.until) && (revision == 0 || v.position.revision == revision) {
+			found = v.object
+		}
+		return found == nil
+	})
+	return found
+}
+
+// undelete writes a removed object again. The removed one stays for its time.
+func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
+	revision, err := parseVersion(r.Version)
+	if err != nil {
+		return err
+	}
+	now := d.account.time()
+	b, err := lock(d.open(ctx))
+	if err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	from := b.removed.find(r.Key, revision, now)
+	switch {
+	case b.find(r.Key, 0) != nil:
+		return storage.PreconditionFailed
+	case from == nil:
+		return storage.ObjectNotFound
+	}
+	o := newObject(r.Key, from.data, from.Properties, &storage.Controls{Tags: from.keeps().tags}, from.crc32c)
+	o.modified = now
+	if err := b.lockNew(o); err != nil {
+		return err
+	}
+	return b.swap(o, storage.Condition{Absent: true})
+}
+
+// listRemoved returns a page of what is kept at the time now. The caller holds the lock.
+func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Time) *driver.VersionPage {
+	page := &driver.VersionPage{}
+	if b.removed == nil {
+		return page
+	}
+	from := after
+	if after.key < r.Prefix {
+		from = beforeKey(r.Prefix)
+	}
+	var last position
+	b.removed.objects.Ascend(version{position: from}, func(v version) bool {
+		switch {
+		case !strings.HasPrefix(v.position.key, r.Prefix):
+			return false
+		case v.position == from || !now.Before(v.until):
+			return true
+		case len(page.Entries) == r.Limit:
+			page.Token = last.token()
+			return false
+		}
+		entry := v.object.entry()
+		page.Entries = append(page.Entries, storage.VersionEntry{
+			ListEntry: entry, Version: entry.Revision, NoncurrentSince: v.since, SoftDeletedUntil: v.until,
+		})
+		last = v.position
+		return true
+	})
+	return page
+}
+
+func (d *objectDriver) startSoftDelete(keep time.Duration) {
+	d.configure(func(info *storage.BucketInfo) { info.SoftDelete = keep })
+}
+
+// beforeKey returns the position before all versions of key.
+func beforeKey(key string) position { return position{key, math.MaxUint64} }

@@ -1,0 +1,113 @@
+package azure
+
+import (
+	"context"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+)
+
+const day = 24 * time.Hour
+
+func isSoftDeleted(item *container.BlobItem) bool {
+	return deref(item.Deleted) && item.Snapshot == nil
+}
+
+// keptUntil returns when the service drops a blob. It reports whole days that remain.
+func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
+	remaining := time.Duration(deref(p.RemainingRetentionDays)) * day
+	if p.DeletedTime == nil {
+		return now.UTC().Add(remaining)
+	}
+	over := max(0, now.Sub(*p.DeletedTime)).Truncate(day)
+	return p.DeletedTime.UTC().Add(over + remaining)
+}
+
+// undelete restores a soft-deleted blob. The service restores its soft-deleted snapshots and versions,
+// too. In an account with versions none of them is then the blob: the one that was asked for, or the
+// newest, is copied onto it. The service replaces no blob that is there.
+// https://learn.microsoft.com/rest/api/storageservices/undelete-blob
+func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
+	if err := checkName(r.Key, r.Version); err != nil {
+		return err
+	}
+	kept, there, err := d.lister.removed(ctx, r)
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return storage.PreconditionFailed
+	case kept == nil:
+		return storage.ObjectNotFound
+	}
+	if isSoftDeleted(kept) {
+		err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
+			_, err := d.container.blob(r.Key).Undelete(ctx, nil)
+			return err
+		})
+	}
+	if err != nil || deref(kept.VersionID) == "" {
+		return d.container.changeError(ctx, err)
+	}
+	return d.copyVersion(ctx, r.Key, *kept.VersionID)
+}
+
+// copyVersion makes a version the blob, of which there is none.
+func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
+	from := d.Locate(key)
+	from.Version = version
+	attrs, err := d.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
+	if err != nil {
+		return err
+	}
+	copied := &driver.CopyRequest{Source: from, Key: key, Properties: attrs.Properties, Condition: storage.Condition{Absent: true}}
+	copied.Source.Revision, copied.Source.Attrs = attrs.Revision, attrs
+	if attrs.TagCount > 0 {
+		if copied.Tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1}); err != nil {
+			return err
+		}
+	}
+	_, err = d.Copy(ctx, copied)
+	return err
+}
+
+// removed finds what is kept of a key: the version that r names or, if it names none, the newest. A
+// version that is not soft-deleted counts, because an attempt before may have restored it, and failed
+// then. It also reports whether there is a blob.
+func (ls *lister) removed(ctx context.Context, r *driver.ChangeRequest) (kept *container.BlobItem, there bool, err error) {
+	o := &container.ListBlobsHierarchyOptions{
+		Include:    container.ListBlobsInclude{Versions: true, Deleted: true},
+		Prefix:     to.Ptr(r.Key),
+		MaxResults: to.Ptr(int32(maxPage)),
+	}
+	var followed markers
+	for {
+		items, _, marker, err := ls.page(ctx, "", o)
+		if err != nil {
+			return nil, false, ls.container.listError(err)
+		}
+		for _, item := range items {
+			switch {
+			case deref(item.Name) != r.Key:
+				return kept, there, nil // the key is the first with this prefix
+			case item.Snapshot != nil:
+			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
+				there = true
+			case r.Version == "" || deref(item.VersionID) == r.Version:
+				kept = item // the oldest is listed first
+			}
+		}
+		if marker == "" {
+			return kept, there, nil
+		}
+		if err := followed.check(marker, len(items)); err != nil {
+			return nil, false, err
+		}
+		o.Marker = httpheader.Optional(marker)
+	}
+}

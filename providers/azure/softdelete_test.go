@@ -1,0 +1,90 @@
+package azure
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// Azurite has no soft delete, so that the requests are pinned. The entry is that of
+// https://learn.microsoft.com/rest/api/storageservices/list-blobs
+func removedEntry(name string, more ...string) string {
+	entry := `<Blob><Name>` + name + `</Name><Deleted>true</Deleted>`
+	for _, m := range more {
+		entry += m
+	}
+	return entry + `<Properties><Last-Modified>` + aTime + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag><Content-Length>5</Content-Length>` +
+		`<BlobType>BlockBlob</BlobType><DeletedTime>Fri, 20 Nov 2026 12:00:00 GMT</DeletedTime><RemainingRetentionDays>3</RemainingRetentionDays></Properties></Blob>`
+}
+
+const (
+	listsRemoved = "GET /photos?comp=list&include=deleted%2Cmetadata%2Cversions&maxresults=10&restype=container"
+	looksForIt   = "GET /photos?comp=list&include=deleted%2Cversions&maxresults=5000&prefix=a&restype=container"
+	undeletes    = "PUT /photos/a?comp=undelete"
+)
+
+func TestSoftDeletedBlobsAreListed(t *testing.T) {
+	s := newScript(t, listing("", blobEntry("a"), removedEntry("b"), removedEntry("c", `<VersionId>`+versionAt(1)+`</VersionId>`),
+		removedEntry("d", `<Snapshot>`+versionAt(2)+`</Snapshot>`)))
+	page, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{listsRemoved}, s.server.Lines())
+	require.Equal(t, []versionOf{{"b", "", false}, {"c", versionAt(1), false}}, versionsOf(page.Entries))
+	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	require.Equal(t, removed, page.Entries[0].NoncurrentSince)
+	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removed.Add(3*day)))
+}
+
+func TestABlobIsKeptForTheDaysThatRemain(t *testing.T) {
+	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	p := &container.BlobProperties{DeletedTime: &removed, RemainingRetentionDays: to.Ptr(int32(3))}
+	require.Equal(t, removed.Add(3*day), keptUntil(p, removed.Add(time.Hour)))
+	require.Equal(t, removed.Add(7*day), keptUntil(p, removed.Add(4*day+time.Hour)))
+	require.Equal(t, removed.Add(3*day), keptUntil(p, removed.Add(-time.Hour)), "a clock behind Azure's")
+	p.DeletedTime = nil
+	require.Equal(t, removed.Add(3*day), keptUntil(p, removed))
+}
+
+func TestUndelete(t *testing.T) {
+	missing := refusing(http.StatusNotFound, "BlobNotFound")
+	noncurrent := blobEntry("a", `<VersionId>`+versionAt(2)+`</VersionId>`)
+	version := func(second int) string { return `<VersionId>` + versionAt(second) + `</VersionId>` }
+	for _, row := range []struct {
+		name    string
+		version string
+		answers []said
+		want    error
+		asked   []string
+	}{
+		{"a blob", "", []said{listing("", removedEntry("a"), removedEntry("ab")), {}}, nil, []string{looksForIt, undeletes}},
+		{"a blob that is there", "", []said{listing("", blobEntry("a"))}, storage.PreconditionFailed, []string{looksForIt}},
+		{"a blob that is there, in an account with versions", "", []said{listing("", removedEntry("a", version(1)), blobEntry("a", version(2), `<IsCurrentVersion>true</IsCurrentVersion>`))},
+			storage.PreconditionFailed, []string{looksForIt}},
+		{"nothing", "", []said{listing("", removedEntry("ab"))}, storage.ObjectNotFound, []string{looksForIt}},
+		{"only snapshots", "", []said{listing("", removedEntry("a", `<Snapshot>`+versionAt(2)+`</Snapshot>`))}, storage.ObjectNotFound, []string{looksForIt}},
+		{"another version", versionAt(3), []said{listing("", removedEntry("a", version(1)))}, storage.ObjectNotFound, []string{looksForIt}},
+		{"a blob that is dropped at that moment", "", []said{listing("", removedEntry("a")), missing}, storage.ObjectNotFound, []string{looksForIt, undeletes}},
+		{"the newest version", "", []said{listing("", removedEntry("a", version(1)), removedEntry("a", version(2))), {}, anObject("x", "X-Ms-Version-Id", versionAt(2)), {Status: http.StatusAccepted, Header: map[string]string{"X-Ms-Copy-Status": "success"}}},
+			nil, []string{looksForIt, undeletes, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a"}},
+		{"a version that an attempt before has restored", versionAt(2), []said{listing("", removedEntry("a", version(1)), noncurrent), anObject("x", "X-Ms-Version-Id", versionAt(2)), {Status: http.StatusAccepted, Header: map[string]string{"X-Ms-Copy-Status": "success"}}},
+			nil, []string{looksForIt, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			err := s.driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: row.version, SoftDeleted: true})
+			require.ErrorIs(t, err, row.want)
+			require.Equal(t, row.asked, s.server.Lines())
+			if len(row.asked) > 2 {
+				all := s.server.Requests()
+				require.Equal(t, "*", all[len(all)-1].Header.Get("If-None-Match"), "a blob that was written meanwhile stays")
+			}
+		})
+	}
+}

@@ -1,0 +1,35 @@
+package gcs_test
+
+import (
+	"net/http"
+	"time"
+)
+
+// softDelete keeps a generation that was removed for good. All buckets do so for seven days, which is
+// Google's default. https://cloud.google.com/storage/docs/soft-delete
+func (b *ruleBucket) softDelete(o *ruleObject) {
+	kept, now := *o, time.Now().UTC()
+	kept.SoftDeleteTime, kept.HardDeleteTime = now.Format(time.RFC3339Nano), now.AddDate(0, 0, 7).Format(time.RFC3339Nano)
+	b.removed = append(b.removed, &kept)
+}
+
+// restore handles "b/BUCKET/o/OBJECT/restore": the generation is copied, and stays soft-deleted.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/restore
+func (s *ruleServer) restore(b *ruleBucket, path []string, r *http.Request) (any, *refusal) {
+	query := r.URL.Query()
+	if query.Get("generation") == "" {
+		return nil, bad("Required parameter: generation")
+	}
+	for _, kept := range b.removed {
+		if kept.Name != path[3] || kept.Generation != query.Get("generation") {
+			continue
+		}
+		restored := *kept
+		restored.SoftDeleteTime, restored.HardDeleteTime = "", ""
+		if no := s.insert(b, &restored, query, kept.data, kept.MD5Hash == ""); no != nil {
+			return nil, no
+		}
+		return restored.as(r.Header), nil
+	}
+	return nil, missingObject(path[1], path[3])
+}

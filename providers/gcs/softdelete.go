@@ -1,0 +1,85 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// undelete makes a soft-deleted generation live again, as a new one; that of the request or, after a
+// listing of the key, the newest. Bulk restores are no way to do so: they are operations of minutes that
+// report no objects.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/restore
+func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
+	version := r.Version
+	if version == "" {
+		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: r.Key, Limit: 1, SoftDeleted: true})
+		if err != nil {
+			return err
+		}
+		if len(page.Entries) == 0 || page.Entries[0].Key != r.Key {
+			return d.nothingToUndelete(ctx, r, storage.ObjectNotFound)
+		}
+		version = page.Entries[0].Version // the page has all of the key, the newest first
+	}
+	o, err := d.bucket.atGeneration(r.Key, version)
+	if err != nil {
+		return err
+	}
+	o = o.If(gcs.Conditions{DoesNotExist: true})
+	err = writes(repeated(ctx, "restore", d.bucket.name, r.Key, version), func(ctx context.Context) error {
+		_, err := o.Restore(ctx, &gcs.RestoreOptions{})
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	e := translate(err)
+	if e.Unknown { // a gateway's 404 proves nothing
+		return e
+	}
+	return d.nothingToUndelete(ctx, r, d.bucket.notFound(ctx, e))
+}
+
+// nothingToUndelete returns the error for a failed restore. If nothing is kept, it requests the object:
+// which of both the service notices first is not documented.
+func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failed error) error {
+	if !errors.Is(failed, storage.ObjectNotFound) {
+		return failed
+	}
+	_, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
+	switch {
+	case err == nil:
+		return storage.PreconditionFailed
+	case errors.Is(err, storage.ObjectNotFound):
+		return failed
+	}
+	return translate(err)
+}
+
+// The bounds of a policy: https://cloud.google.com/storage/docs/soft-delete
+const (
+	minSoftDelete = 7 * 24 * time.Hour
+	maxSoftDelete = 90 * 24 * time.Hour
+)
+
+func checkSoftDelete(keep *time.Duration) error {
+	if keep == nil || *keep == 0 || *keep >= minSoftDelete && *keep <= maxSoftDelete && *keep%time.Second == 0 {
+		return nil
+	}
+	return argument.Invalid("WithSoftDelete", "must be 0, or whole seconds from 7 to 90 days", "")
+}
+
+// softDeletePolicy returns a policy in the form of the SDK, or nil to leave it as it is.
+func softDeletePolicy(keep *time.Duration) *gcs.SoftDeletePolicy {
+	if keep == nil {
+		return nil
+	}
+	return &gcs.SoftDeletePolicy{RetentionDuration: *keep}
+}

@@ -1,0 +1,102 @@
+package gcs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+const (
+	listsRemoved = "GET /b/photos/o"
+	restores     = "POST /b/photos/o/a/restore"
+	reads        = "GET /b/photos/o/a"
+	removedItem  = `{"kind":"storage#object","name":"a","generation":"7","size":"1","timeCreated":"2026-11-20T12:00:00Z","softDeleteTime":"2026-11-21T12:00:00Z","hardDeleteTime":"2026-11-28T12:00:00Z"}`
+	itIsThere    = `200 {"kind":"storage#object","name":"a","generation":"8","size":"1","timeCreated":"2026-11-22T12:00:00Z"}`
+)
+
+// fake-gcs-server has no soft delete, so that the requests are pinned.
+func TestSoftDeletedObjectsAreRequested(t *testing.T) {
+	s, w := managing(t, Config{}, map[string][]string{
+		listsRemoved: {`200 {"kind":"storage#objects","items":[` + removedItem + `]}`},
+		restores:     {itIsThere},
+	})
+	d, err := s.Driver("photos")
+	require.NoError(t, err)
+	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+	require.Equal(t, "7", page.Entries[0].Version)
+	require.False(t, page.Entries[0].Current)
+	require.Equal(t, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), page.Entries[0].NoncurrentSince)
+	require.Equal(t, time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), page.Entries[0].SoftDeletedUntil)
+	require.Contains(t, w.queries[listsRemoved], "softDeleted=true")
+	require.NotContains(t, w.queries[listsRemoved], "versions=true", "Google refuses both at once")
+	require.Contains(t, w.queries[listsRemoved], "hardDeleteTime")
+	w.requests = nil
+	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", SoftDeleted: true}))
+	require.Equal(t, []string{restores}, w.requests)
+	require.Equal(t, "generation=7&ifGenerationMatch=0", w.queries[restores])
+	w.requests = nil
+	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", SoftDeleted: true}))
+	require.Equal(t, []string{listsRemoved, restores}, w.requests)
+}
+
+func TestARestoreThatFails(t *testing.T) {
+	none, missing := `200 {"kind":"storage#objects"}`, refusal(404, "notFound", "No such object: photos/a")
+	for _, row := range []struct {
+		name, list, restore, read string
+		want                      error
+	}{
+		{"nothing is kept", none, "", missing, storage.ObjectNotFound},
+		{"nothing is kept, and the object is there", none, "", itIsThere, storage.PreconditionFailed},
+		{"an object is there", "", refusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), "", storage.PreconditionFailed},
+		{"the generation is gone", "", missing, missing, storage.ObjectNotFound},
+		{"the generation is gone, and an object is there", "", missing, itIsThere, storage.PreconditionFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			answers := map[string][]string{}
+			for request, answer := range map[string]string{listsRemoved: row.list, restores: row.restore, reads: row.read} {
+				if answer != "" {
+					answers[request] = []string{answer}
+				}
+			}
+			s, _ := managing(t, Config{}, answers)
+			d, err := s.Driver("photos")
+			require.NoError(t, err)
+			r := &driver.ChangeRequest{Key: "a", SoftDeleted: true}
+			if row.list == "" {
+				r.Version = "7"
+			}
+			require.ErrorIs(t, d.Restore(t.Context(), r), row.want)
+		})
+	}
+}
+
+func TestTheSoftDeletePolicyOfABucket(t *testing.T) {
+	const creates, changes = "POST /b", "PATCH /b/photos"
+	s, w := managing(t, Config{}, map[string][]string{
+		creates:             {bucketIsThere},
+		changes:             {bucketIsThere},
+		"GET /b/photos":     {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
+		"GET /b/photos/iam": {privatePolicy},
+	})
+	week, none, short := 7*24*time.Hour, time.Duration(0), time.Hour
+	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &week})
+	require.NoError(t, err)
+	require.Equal(t, week, info.SoftDelete)
+	require.Contains(t, w.bodies[creates][0], `"softDeletePolicy":{"retentionDurationSeconds":"604800"}`)
+	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &none})
+	require.NoError(t, err)
+	require.Contains(t, w.bodies[changes][0], `"softDeletePolicy":{"retentionDurationSeconds":"0"}`)
+	info, err = s.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, week, info.SoftDelete)
+	w.requests = nil
+	_, err = s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &short})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Empty(t, w.requests)
+}

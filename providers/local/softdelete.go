@@ -1,0 +1,259 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// removed has objects and versions that were removed for good and are kept for a time. They are hard
+// links, as noncurrent versions are, at .omnibucket/removed/KEY/.omnibucket@/VERSION~SINCE~UNTIL.
+type removed struct {
+	dirs      *noncurrent // only its directories
+	tree      *tree
+	reader    *reader
+	clock     *clock
+	lastSweep atomic.Int64 // in nanoseconds
+}
+
+const removedMark = "~"
+
+// A removedFile is the name of a file among what was removed.
+type removedFile struct {
+	name, version string
+	since, until  time.Time
+}
+
+func parseRemoved(name string) (f removedFile, ok bool) {
+	parts := strings.Split(name, removedMark)
+	if len(parts) != 3 || !validVersion(parts[0]) {
+		return f, false
+	}
+	since, err1 := strconv.ParseInt(parts[1], 16, 64)
+	until, err2 := strconv.ParseInt(parts[2], 16, 64)
+	return removedFile{name, parts[0], time.Unix(0, since).UTC(), time.Unix(0, until).UTC()}, cmp.Or(err1, err2) == nil
+}
+
+// keeps reports whether the bucket keeps what is removed for good.
+func (m *removed) keeps() bool { return m.tree.keeping.Load() > 0 }
+
+// keep keeps a file that is about to be removed for good, if the bucket does so. The caller holds the
+// lock of the key.
+func (m *removed) keep(ctx context.Context, key string, at objectFile) error {
+	if !m.keeps() || !at.found() {
+		return nil
+	}
+	if last, now := m.lastSweep.Load(), m.clock.now().UnixNano(); now < last || now-last >= int64(staleupload.Period) {
+		m.sweep(ctx)
+	}
+	since := m.clock.now()
+	until := since.Add(time.Duration(m.tree.keeping.Load()))
+	name := versionOf(at.meta) + removedMark + strconv.FormatInt(since.UnixNano(), 16) + removedMark + strconv.FormatInt(until.UnixNano(), 16)
+	return m.dirs.inVersions(ctx, key, func(to *osdir.Dir) error {
+		err := to.Link(name, at.dir, at.base)
+		if err == nil || osdir.IsNotExist(err) || isExist(err) {
+			return unlessExist(err)
+		}
+		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: soft delete needs them"}
+	})
+}
+
+// drop drops the attributes of a file that was removed, unless it is kept.
+func (m *removed) drop(meta osdir.Meta) {
+	if !m.keeps() {
+		m.reader.dropSidecar(meta)
+	}
+}
+
+// files returns what is kept of a key now, the newest version first.
+func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
+	now := m.clock.now()
+	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })
+	for _, name := range slices.Backward(names) {
+		if f, _ := parseRemoved(name); now.Before(f.until) {
+			kept = append(kept, f)
+		} else {
+			over = append(over, f)
+		}
+	}
+	return kept, over, failure(err)
+}
+
+// list returns a page of what is kept.
+func (m *removed) list(ctx context.Context, r *driver.ListRequest, after position) (*driver.VersionPage, error) {
+	w := m.walker(ctx, r.Prefix)
+	w.start, w.inclusive = after.key, after.version != ""
+	defer w.close()
+	if err := w.open(); err != nil {
+		return nil, err
+	}
+	page := &driver.VersionPage{}
+	var last position
+	for {
+		next, more, err := w.next()
+		if err != nil || !more {
+			return page, err
+		}
+		entries, err := m.entries(next.key)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if next.key == after.key && e.id >= after.version {
+				continue
+			}
+			if len(page.Entries) == r.Limit {
+				page.Token = last.token()
+				return page, nil
+			}
+			page.Entries, last = append(page.Entries, e.VersionEntry), position{key: e.Key, version: e.id}
+		}
+	}
+}
+
+func (m *removed) walker(ctx context.Context, prefix string) *walker {
+	return &walker{tree: m.tree, reader: m.reader, ctx: ctx, noncurrent: true, versions: removedPath, prefix: prefix}
+}
+
+// entries returns the entries of a key.
+func (m *removed) entries(key string) ([]versionEntry, error) {
+	d, err := m.tree.open(m.dirs.versionsDir(key))
+	if err != nil {
+		return nil, unlessAbsent(err)
+	}
+	defer m.tree.closeDir(d)
+	kept, _, err := m.files(d)
+	if err != nil {
+		return nil, err
+	}
+	var all []versionEntry
+	for _, f := range kept {
+		at, err := m.reader.statObject(d, f.name)
+		if err != nil {
+			return nil, err
+		}
+		if !at.found() {
+			continue
+		}
+		revision, err := m.reader.revisionAt(at)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, versionEntry{storage.VersionEntry{
+			ListEntry: storage.ListEntry{
+				Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
+				ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
+			},
+			Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until,
+		}, f.name})
+	}
+	return all, nil
+}
+
+// open opens what is kept of a key: that version or, if it is "", the newest.
+func (m *removed) open(key, version string) (*osdir.File, error) {
+	path := m.dirs.versionsDir(key)
+	d, err := m.tree.open(path)
+	if err != nil {
+		return nil, cmp.Or(unlessAbsent(err), m.tree.notFoundError())
+	}
+	defer m.tree.closeDir(d)
+	kept, _, err := m.files(d)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range kept {
+		if version == "" || f.version == version {
+			if file, err := m.reader.openIn(path, f.name); file != nil || err != nil {
+				return file, err
+			}
+		}
+	}
+	return nil, m.tree.notFoundError()
+}
+
+// undelete writes a removed object again. The removed one stays for its time.
+func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
+	if r.Version != "" && !validVersion(r.Version) {
+		return errVersion
+	}
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.release(s)
+	if there, _, err := s.objects.openObject(ctx, r.Key, ""); err == nil {
+		_ = there.Close()
+		return storage.PreconditionFailed
+	} else if storage.CodeOf(err) != storage.ObjectNotFound {
+		return err
+	}
+	if _, ok := s.tree.names().locate(r.Key); !ok {
+		return storage.ObjectNotFound
+	}
+	source, err := s.removed.open(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	old, err := s.reader.attrsOfFile(source)
+	if err != nil {
+		return err
+	}
+	st, err := s.staging.stage(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.staging.discard(st)
+	if err := st.append(ctx, source.OSFile(r.Key), 0, source.Meta.Size); err != nil {
+		return err
+	}
+	if old != nil {
+		st.attrs = newAttrs(old.Properties, &storage.Controls{Tags: old.tags}, storage.CRC32C{})
+	}
+	if old.matches(source.Meta) {
+		st.attrs.crc = old.crc
+	}
+	_, err = s.objects.save(ctx, r.Key, st, storage.Condition{Absent: true})
+	return err
+}
+
+// sweep removes what is not kept any more. If that fails, a later sweep tries again.
+func (m *removed) sweep(ctx context.Context) {
+	m.lastSweep.Store(m.clock.now().UnixNano())
+	w := m.walker(ctx, "")
+	defer w.close()
+	if w.open() != nil {
+		return
+	}
+	for {
+		next, more, err := w.next()
+		if err != nil || !more {
+			return
+		}
+		path := m.dirs.versionsDir(next.key)
+		d, err := m.tree.open(path)
+		if err != nil {
+			continue
+		}
+		_, over, _ := m.files(d)
+		for _, f := range over {
+			if at, err := m.reader.statObject(d, f.name); err == nil && at.found() && osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
+				m.reader.dropSidecar(at.meta)
+			}
+		}
+		m.tree.closeDir(d)
+		if len(over) > 0 {
+			m.tree.prune(ctx, path, removedPath)
+		}
+	}
+}

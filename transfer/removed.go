@@ -1,0 +1,102 @@
+package transfer
+
+import (
+	"context"
+	"iter"
+
+	"github.com/omnibucket/storage"
+)
+
+// keptVersions yields the versions of each key, the newest first. A key with very many versions needs
+// memory for all of them.
+func keptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
+	return byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix)))
+}
+
+// removedVersions yields the versions of each key, and then what of it was removed for good and can be
+// restored. The objects of a bucket without versions are their only versions.
+func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
+	kept := keptVersions(ctx, b, prefix)
+	if !storage.Supports(b, storage.SoftDelete) {
+		return kept
+	}
+	if !storage.Supports(b, storage.Versioning) {
+		kept = byKey(currentOnly(b.List(ctx, storage.WithPrefix(prefix))))
+	}
+	return together(kept, byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
+}
+
+func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
+		for e, err := range list {
+			if !yield(storage.VersionEntry{ListEntry: e, Current: true}, err) {
+				return
+			}
+		}
+	}
+}
+
+// byKey joins the entries of each key. What it yields is valid until the next one.
+func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
+	return func(yield func([]storage.VersionEntry, error) bool) {
+		var group []storage.VersionEntry
+		for v, err := range list {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(group) > 0 && group[0].Key != v.Key {
+				if !yield(group, nil) {
+					return
+				}
+				group = group[:0]
+			}
+			group = append(group, v)
+		}
+		if len(group) > 0 {
+			yield(group, nil)
+		}
+	}
+}
+
+// together joins the entries of equal keys of two listings, those of first before those of second.
+func together(first, second iter.Seq2[[]storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
+	return func(yield func([]storage.VersionEntry, error) bool) {
+		next, stop := iter.Pull2(second)
+		defer stop()
+		removed, err, more := next()
+		for kept, failed := range first {
+			if failed != nil {
+				yield(nil, failed)
+				return
+			}
+			for more && err == nil && removed[0].Key < kept[0].Key {
+				if !yield(removed, nil) {
+					return
+				}
+				removed, err, more = next()
+			}
+			if err != nil {
+				break
+			}
+			both := more && removed[0].Key == kept[0].Key
+			if both {
+				kept = append(kept[:len(kept):len(kept)], removed...)
+			}
+			if !yield(kept, nil) {
+				return
+			}
+			if both {
+				removed, err, more = next()
+			}
+		}
+		for ; more && err == nil; removed, err, more = next() {
+			if !yield(removed, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package transfer_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// softly returns stores that keep for a time what is removed for good.
+func softly(t *testing.T, opts ...storage.OpenOption) map[string]storage.Bucket {
+	t.Helper()
+	opts = append(opts, storage.WithSoftDelete(time.Hour))
+	directory, err := local.Open(t.TempDir(), local.Config{}, opts...)
+	require.NoError(t, err)
+	memory := memstore.New(opts...)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(directory))
+		require.NoError(t, storage.Close(memory))
+	})
+	return map[string]storage.Bucket{"memory": memory, "directory": directory}
+}
+
+// undone returns what Undelete does with each key, and its report and error.
+func undone(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[string]transfer.Action, *transfer.Report, error) {
+	t.Helper()
+	done := map[string]transfer.Action{}
+	report, err := transfer.Undelete(t.Context(), b, append(opts, transfer.WithChanges(func(c transfer.Change) { done[c.Key] = c.Action }))...)
+	return done, report, err
+}
+
+func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
+	for name, b := range softly(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, key := range []string{"a", "b", "b", "c", "d/e"} { // b is replaced
+				put(t, b, key, key)
+			}
+			put(t, b, "a", "newest")
+			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "d/e"}))
+			require.NoError(t, err)
+			want := map[string]transfer.Action{"a": transfer.Restored, "b": transfer.Unchanged, "c": transfer.Unchanged, "d/e": transfer.Restored}
+			done, report, err := undone(t, b, transfer.WithDryRun())
+			require.NoError(t, err)
+			require.Equal(t, want, done)
+			require.EqualValues(t, 2, report.Transferred)
+			require.EqualValues(t, 2, report.Skipped)
+			done, _, err = undone(t, b)
+			require.NoError(t, err)
+			require.Equal(t, want, done)
+			require.Equal(t, map[string]string{"a": "newest", "b": "b", "c": "c", "d/e": "d/e"}, contents(t, b))
+			done, report, err = undone(t, b)
+			require.NoError(t, err)
+			require.Equal(t, transfer.Unchanged, done["a"], "it is still listed, and there")
+			require.Zero(t, report.Transferred)
+		})
+	}
+}
+
+func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
+	for name, b := range kept(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, key := range []string{"removed", "stays"} {
+				put(t, b, key, key)
+			}
+			require.NoError(t, b.Remove(t.Context(), "removed"))
+			done, _, err := undone(t, b)
+			require.NoError(t, err)
+			require.Equal(t, map[string]transfer.Action{"removed": transfer.MarkerRemoved, "stays": transfer.Unchanged}, done)
+			at := put(t, b, "stays", "again")
+			later(t, at, b)
+			put(t, b, "stays", "later")
+			var changes []transfer.Change
+			_, err = transfer.RestoreAt(t.Context(), b, at, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) { changes = append(changes, c) }))
+			require.NoError(t, err)
+			require.Equal(t, []transfer.Change{{Action: transfer.VersionCopied, Key: "stays", Bytes: 5, Replaced: true}}, changes)
+		})
+	}
+}
+
+// A fault at every call: a key comes back, or its failure is told, and the next Undelete brings it back.
+func TestUndeleteContinuesAfterAFault(t *testing.T) {
+	for n := 1; n <= 6; n++ {
+		injector := faults.New()
+		for name, b := range softly(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(injector.Layer())) {
+			keys := []string{"a", "b", "c"}
+			for _, key := range keys {
+				put(t, b, key, key)
+			}
+			_, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
+			require.NoError(t, err)
+			injector.Reset()
+			injector.Set(faults.Fail(faults.Any).Nth(n))
+			done, _, failed := undone(t, b)
+			injector.Set()
+			for _, key := range keys {
+				there, err := b.Exists(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, done[key] == transfer.Restored, there, "%s: %d: %s: %v", name, n, key, failed)
+			}
+			_, _, err = undone(t, b)
+			require.NoError(t, err)
+			require.Len(t, contents(t, b), 3)
+		}
+	}
+}
