@@ -114,7 +114,7 @@ type (
 		Prefix, Delimiter, StartAfter, Token string
 		Limit                                int // entries in the page; never 0 for a driver
 		// SoftDeleted is set, with SoftDelete, for ListVersions: the page has only what was removed
-		// for good, with SoftDeletedUntil. What Restore can select has a Version.
+		// for good, with SoftDeletedUntil. An entry that Restore can select has a Version.
 		SoftDeleted bool
 		// Entries has memory that Page.Entries may use: the previous page's slice.
 		Entries []storage.ListEntry

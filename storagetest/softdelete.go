@@ -73,7 +73,7 @@ var softDeleteCases = []Case{
 	},
 	{
 		Name: "Restore of what was removed replaces nothing", Rule: "V5",
-		Explanation: "if the key has an object, that stays, and Restore is PreconditionFailed. Of several removed objects, Restore brings the newest back",
+		Explanation: "if the key has an object, that stays, and Restore is PreconditionFailed. Restore brings the newest of several removed objects back",
 		Needs:       storage.SoftDelete,
 		run: func(t *T) {
 			b := t.open(storage.WithSoftDelete(keptFor))

@@ -36,7 +36,7 @@ func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.Ver
 	}
 }
 
-// byKey joins the entries of each key. What it yields is valid until the next one.
+// byKey joins the entries of each key. A slice is valid until the next one.
 func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
 	return func(yield func([]storage.VersionEntry, error) bool) {
 		var group []storage.VersionEntry

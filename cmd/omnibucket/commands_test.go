@@ -308,6 +308,22 @@ func TestVersionedStores(t *testing.T) {
 	s.ok("bucket", "--versioning", "on", "box:")
 	s.put("box:a", "b")
 	s.exits(0, "undelete", "box:a")
+	for _, address := range []string{memory(t) + "-softly", directory(t) + "/softly"} {
+		s.env["OMNIBUCKET_BOX"] = address
+		s.ok("mb", address)
+		s.ok("bucket", "--soft-delete", "7d", "box:")
+		require.Contains(t, s.ok("stat", "box:"), "168h0m0s")
+		s.put("box:p/a", "one")
+		s.put("box:stays", "x")
+		s.ok("rm", "box:p/a")
+		stdout, _ := s.exits(0, "undelete", "--json", "box:")
+		require.Contains(t, stdout, `{"event":"restored","key":"p/a","bytes":3}`)
+		require.Contains(t, stdout, `{"event":"unchanged","key":"stays","bytes":1}`)
+		require.Equal(t, "one", s.ok("cat", "box:p/a"))
+		stdout, _ = s.exits(0, "undelete", "--dry-run", "box:")
+		require.NotContains(t, stdout, "unchanged")
+		s.ok("rb", "--force", "box:")
+	}
 	plain := "mem://without-versions-of-undelete"
 	s.put(plain+"/a", "a")
 	s.exits(1, "undelete", plain)

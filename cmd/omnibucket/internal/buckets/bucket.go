@@ -22,6 +22,7 @@ import (
 type bucketFlags struct {
 	versioning, public         string
 	cors, lifecycle, retention string
+	softDelete                 string
 }
 
 // Bucket returns the command bucket.
@@ -55,6 +56,7 @@ Versioning cannot be switched off on every store; some suspend it.`,
 	flags.StringVar(&f.cors, "cors", "", "replace the CORS rules by those of this `file`")
 	flags.StringVar(&f.lifecycle, "lifecycle", "", "replace the lifecycle rules by those of this `file`")
 	flags.StringVar(&f.retention, "retention", "", "lock new objects by default: `MODE:DAYS`, or none")
+	flags.StringVar(&f.softDelete, "soft-delete", "", "keep what is removed for good for this `duration`; 0s for not at all")
 	return c
 }
 
@@ -93,6 +95,13 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 			return nil, err
 		}
 		opts = append(opts, storage.WithDefaultRetention(mode, days))
+	}
+	if c.Flags().Changed("soft-delete") {
+		keep, err := argument.ParseDuration("--soft-delete", f.softDelete)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithSoftDelete(keep))
 	}
 	return opts, nil
 }

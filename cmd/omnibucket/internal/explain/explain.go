@@ -53,6 +53,7 @@ var flagNames = map[string]string{
 	"WithPublicRead":                 "public",
 	"WithResponseContentDisposition": "disposition",
 	"WithResponseContentType":        "content-type",
+	"WithSoftDelete":                 "soft-delete",
 	"WithTags":                       "tag",
 	"WithRestoreDays":                "days",
 	"WithRestoreTier":                "tier",

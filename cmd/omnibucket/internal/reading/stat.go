@@ -168,6 +168,7 @@ type InfoLine struct {
 	Lifecycle        []storage.LifecycleRule  `json:"lifecycle,omitempty"`
 	ObjectLock       bool                     `json:"objectLock,omitempty"`
 	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
+	SoftDelete       time.Duration            `json:"softDeleteNanoseconds,omitzero"`
 }
 
 // StatBucket prints what is known of a bucket.
@@ -189,6 +190,9 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		}
 		if d := info.DefaultRetention; d.Days > 0 {
 			rows = append(rows, [2]string{"default retention", fmt.Sprintf("%s for %d days", d.Mode, d.Days)})
+		}
+		if info.SoftDelete > 0 {
+			rows = append(rows, [2]string{"soft delete", "for " + info.SoftDelete.String()})
 		}
 		for _, rule := range info.CORS {
 			rows = append(rows, [2]string{"cors", fmt.Sprintf("%+v", rule)})
