@@ -61,7 +61,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 				return "", "", nil
 			}
 		}
-		if newer.Version != "" {
+		if newer.Key != "" {
 			last = newer.Key + "\x00" + newer.Version // the last entry with the prefix
 		}
 		return page.Token, last, nil
