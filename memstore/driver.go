@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -46,7 +47,9 @@ func (d *objectDriver) Describe() driver.Description {
 		Versioned:        d.versioned(),
 		EnableVersions:   d.startVersions,
 		EnableObjectLock: d.startObjectLock,
-		EnableSoftDelete: d.startSoftDelete,
+		EnableSoftDelete: func(keep time.Duration) {
+			d.configure(func(info *storage.BucketInfo) { info.SoftDelete = keep })
+		},
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,

@@ -16,7 +16,11 @@ type restored struct{ from, until time.Time }
 // restored copy exists, it is kept for so many days from now on.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	if r.SoftDeleted {
-		return d.undelete(ctx, r)
+		b, err := d.open(ctx)
+		if err != nil {
+			return err
+		}
+		return b.undelete(r)
 	}
 	now := d.account.time()
 	return d.change(ctx, r, func(o *object, _ *bucket, k *kept) error {

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"context"
 	"math"
 	"strings"
 	"time"
@@ -65,14 +64,13 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 }
 
 // undelete writes a removed object again. The removed one stays for its time.
-func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
+func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return err
 	}
-	now := d.account.time()
-	b, err := lock(d.open(ctx))
-	if err != nil {
+	now := b.account.time()
+	if _, err := lock(b, nil); err != nil {
 		return err
 	}
 	defer b.mu.Unlock()
@@ -120,10 +118,6 @@ func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Tim
 		return true
 	})
 	return page
-}
-
-func (d *objectDriver) startSoftDelete(keep time.Duration) {
-	d.configure(func(info *storage.BucketInfo) { info.SoftDelete = keep })
 }
 
 // beforeKey returns the position before all versions of key.

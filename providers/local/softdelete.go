@@ -182,15 +182,10 @@ func (m *removed) open(key, version string) (*osdir.File, error) {
 }
 
 // undelete writes a removed object again. The removed one stays for its time.
-func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
+func (s *store) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
 	}
-	s, err := d.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer d.release(s)
 	if there, _, err := s.objects.openObject(ctx, r.Key, ""); err == nil {
 		_ = there.Close()
 		return storage.PreconditionFailed
