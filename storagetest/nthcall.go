@@ -261,7 +261,7 @@ func writeOperations() []operation {
 			},
 			setUp: func(t *T, b storage.Bucket) any {
 				old(t, b)
-				require.NoError(t, b.Remove(t.Context(), "a"))
+				t.removeForGood(b, "a")
 				return nil
 			},
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
