@@ -17,10 +17,12 @@ PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./files ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
-# with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
+# with its layers, and the drivers and jobs that run most of its goroutines. There the tests named TestFurther
+# run without it, and so do those that need all SDKs. "make race" tests all.
 RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./internal/... ./providers/internal/... ./cmd/internal/...
-# The race detector leaves these out, because they import an SDK that no other package of RACED needs.
-UNRACED := ./providers/internal/testing/permissions
+# The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
+# are tools that start no goroutines.
+UNRACED := ./providers/internal/testing/permissions ./internal/apilist ./internal/proselint ./internal/importrules ./internal/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/supporttable
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
@@ -173,7 +175,7 @@ gateways: ## the suites of S3's clients judge the gateway with diskcache and enc
 	$(GO) run -C dev/testservers . -only minio,azurite -- $(GO) run -C dev/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
 
 statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's
-	OMNIBUCKET_STATUSES=1 $(GO) run -C dev/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
+	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
 
 accounts: ## the whole suite on stand-ins of the clouds and each kind of account, in the orders of SEEDS; TESTFLAGS=-race
 	@for seed in $(SEEDS); do \

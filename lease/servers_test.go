@@ -1,3 +1,8 @@
+//go:build !race || omnibucket_sdks
+
+// To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
+// race" does that, and scripts/tests runs these tests without it.
+
 package lease_test
 
 import (

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
@@ -21,7 +22,8 @@ func (p passing) Unwrap() storage.Bucket { return p.Bucket }
 // A guarding bucket is a user's type that nothing may pass.
 type guarding struct{ storage.Bucket }
 
-func TestConformanceThroughAWrapper(t *testing.T) {
+func TestFurtherConformanceThroughAWrapper(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
@@ -39,7 +41,8 @@ const unreached = storage.Versioning | storage.SoftDelete | storage.ObjectTags |
 
 // The functions of the package are then made of the methods of Bucket. Their requests and errors are
 // those of the methods.
-func TestConformanceThroughAGuard(t *testing.T) {
+func TestFurtherConformanceThroughAGuard(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	opts := []storagetest.Option{
 		storagetest.SkipRules("tags and locks cannot be reached, and a copy opens its source first", "G1", "G2", "G3", "G5"),

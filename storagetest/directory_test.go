@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -41,7 +42,8 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 }
 
 // A store that keeps bytes and nothing else passes the suite, whole: no case is left out.
-func TestRunDriverOnADirectoryOfFiles(t *testing.T) {
+func TestFurtherRunOnADirectoryOfFiles(t *testing.T) {
+	testserver.Further(t)
 	unlisted(t)
 	storagetest.RunDriver(t, newDirectoryDriver)
 }

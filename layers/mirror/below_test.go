@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
@@ -19,7 +20,8 @@ const (
 
 // The suite's own layers come first: its policy for retries and its faults. Here the layer is above them, so
 // that the faults are those of the primary.
-func TestConformanceWithFaultsOfThePrimary(t *testing.T) {
+func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		layer := newLayer(t, memstore.New(), mirror.Config{})
@@ -36,4 +38,11 @@ func TestConformanceWithFaultsOfThePrimary(t *testing.T) {
 		"a fault at every call of a move by a copy, retried": "after a failure the second store answers, and the source is removed only by a revision of the primary",
 		"RemoveAll continues after failures":                 "the fault is meant for a batch, and a mirror has none",
 	})...)
+}
+
+func skips(names map[string]string) (opts []storagetest.Option) {
+	for name, reason := range names {
+		opts = append(opts, storagetest.Skip(name, reason))
+	}
+	return opts
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -62,21 +63,24 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestConformanceWithSync(t *testing.T) {
+func TestFurtherConformanceWithSync(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return newLayer(t, memstore.New(), mirror.Config{Sync: true})(memstore.NewDriver(memstore.Config{}))
 	}, storagetest.Skip("a body that is damaged in transit is not stored", "the copy finds the damage in the primary: OutcomeUnknown"))
 }
 
-func TestConformanceOfADirectoryBesideMemory(t *testing.T) {
+func TestFurtherConformanceOfADirectoryBesideMemory(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return newLayer(t, memstore.New(), mirror.Config{})(newDirectory(t))
 	})
 }
 
-func TestConformanceOfMemoryBesideADirectory(t *testing.T) {
+func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		second := engine.New(newDirectory(t))

@@ -1,3 +1,8 @@
+//go:build !race || omnibucket_sdks
+
+// To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
+// race" does that, and scripts/tests runs these tests without it.
+
 package mirror_test
 
 import (
@@ -75,13 +80,6 @@ func created(t *testing.T, service storage.Service) string {
 	_, err := service.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
 	return name
-}
-
-func skips(names map[string]string) (opts []storagetest.Option) {
-	for name, reason := range names {
-		opts = append(opts, storagetest.Skip(name, reason))
-	}
-	return opts
 }
 
 const noKeyBelowAKey = "MinIO keeps objects as files: it cannot hold a beside a/b"

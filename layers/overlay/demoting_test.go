@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
@@ -100,7 +101,8 @@ var moved = []string{
 }
 
 // The suite on objects that are in the old store.
-func TestConformanceOfTheOldStore(t *testing.T) {
+func TestFurtherConformanceOfTheOldStore(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	var opts []storagetest.Option
 	for _, name := range moved {

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
@@ -22,7 +23,8 @@ import (
 // The suite while requests of the old store fail, or lose their responses: its bucket repeats them. Cases of
 // the suite count the requests of the new store, and some allow no attempt after the first; so failures
 // there have the test below.
-func TestConformanceWhileTheOldStoreFails(t *testing.T) {
+func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	for name, rule := range map[string]faults.Rule{"fails": faults.Fail(faults.Any).Every(17), "loses responses": faults.DropResponse(faults.Any).Every(17)} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -29,6 +30,19 @@ func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return newLayer(t, memstore.New(), overlay.Config{})(memstore.NewDriver(memstore.Config{}))
+	})
+}
+
+func TestFurtherConformanceOverADirectory(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		old, err := local.Open(t.TempDir(), local.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
+		d, err := local.NewDriver(t.TempDir(), local.Config{})
+		require.NoError(t, err)
+		return newLayer(t, old, overlay.Config{})(d)
 	})
 }
 

@@ -1,3 +1,8 @@
+//go:build !race || omnibucket_sdks
+
+// To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
+// race" does that, and scripts/tests runs these tests without it.
+
 package overlay_test
 
 import (
@@ -21,22 +26,9 @@ import (
 	"github.com/omnibucket/storage/layers/overlay"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
-	"github.com/omnibucket/storage/providers/local"
 	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
 )
-
-func TestConformanceOverADirectory(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		old, err := local.Open(t.TempDir(), local.Config{})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
-		d, err := local.NewDriver(t.TempDir(), local.Config{})
-		require.NoError(t, err)
-		return newLayer(t, old, overlay.Config{})(d)
-	})
-}
 
 // credentials sets those of all servers, by name.
 func credentials(t *testing.T) {

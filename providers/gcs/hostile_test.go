@@ -11,6 +11,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
@@ -22,12 +23,13 @@ var hostileToken = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the
 
 func TestHostileServers(t *testing.T) {
 	store := hostileStore(t)
-	store.Skip = knownHostileFailures
+	store.Skip, store.Only = knownHostileFailures, testserver.Sample("a login page", "")
 	hostile.Run(t, store)
 }
 
 // Each status comes with "make statuses", and the usual ones without.
 func TestHostileStatuses(t *testing.T) {
+	testserver.Further(t)
 	hostile.RunStatuses(t, hostileStore(t))
 }
 

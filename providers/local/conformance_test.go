@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
@@ -34,6 +35,7 @@ func driverOf(t *testing.T, c local.Config) driver.Driver {
 
 // NoSync changes only writes. TestDriverConformance runs all cases.
 func TestFurtherConformanceWithoutSync(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	opts := excluded()
 	for _, c := range storagetest.Cases() {
@@ -54,6 +56,7 @@ type passing struct{ storage.Bucket }
 func (p passing) Unwrap() storage.Bucket { return p.Bucket }
 
 func TestFurtherConformanceThroughAWrapper(t *testing.T) {
+	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return passing{served(t, driverOf(t, local.Config{NoSync: true}), opts...)}

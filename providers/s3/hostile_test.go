@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/hostile"
@@ -21,12 +22,13 @@ var knownHostileFailures = map[string]string{}
 
 func TestHostileServers(t *testing.T) {
 	store := hostileStore(t)
-	store.Skip = knownHostileFailures
+	store.Skip, store.Only = knownHostileFailures, testserver.Sample("a login page", "")
 	hostile.Run(t, store)
 }
 
 // Each status comes with "make statuses", and the usual ones without.
 func TestHostileStatuses(t *testing.T) {
+	testserver.Further(t)
 	hostile.RunStatuses(t, hostileStore(t))
 }
 

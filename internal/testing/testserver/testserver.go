@@ -45,13 +45,21 @@ func Program(t *testing.T, name string) string {
 	return path
 }
 
-// Further is for a test that repeats others in another setting of a driver or server: without
+// Further is for a test that repeats others in another setting of a driver or server, or takes long: without
 // [Required], it is skipped, so that "go test ./..." answers soon.
 func Further(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Required) == "" {
 		t.Skipf(`it repeats other tests in another setting: "make test" runs it, as does: %s=1 go test -C %s .`, Required, packageDir())
 	}
+}
+
+// Sample returns whole if everything is required, and otherwise sample: a part of a sweep that takes long.
+func Sample[T any](sample, whole T) T {
+	if os.Getenv(Required) == "" {
+		return sample
+	}
+	return whole
 }
 
 // Nightly is for a test that takes minutes on servers. Without the variable it is skipped, also in "make

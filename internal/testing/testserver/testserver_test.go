@@ -74,6 +74,13 @@ func TestAFurtherTestRunsIfEverythingIsRequired(t *testing.T) {
 	require.False(t, ran)
 }
 
+func TestASweepIsWholeIfEverythingIsRequired(t *testing.T) {
+	t.Setenv(Required, "1")
+	require.Equal(t, "all", Sample("some", "all"))
+	t.Setenv(Required, "")
+	require.Equal(t, "some", Sample("some", "all"))
+}
+
 func TestANightlyTestRunsOnlyWithItsVariable(t *testing.T) {
 	t.Setenv("OMNIBUCKET_NIGHTLY", "1")
 	Nightly(t, "make layers")
