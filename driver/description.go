@@ -92,6 +92,8 @@ type Description struct {
 	// ChecksumWhileSending declares that Put and PutPart take a body of known size whose CRC32C
 	// is known only when it has ended, so that it is read once. StreamingPut includes it.
 	ChecksumWhileSending bool
+	// PartChecksumWhileSending declares the same of PutPart only.
+	PartChecksumWhileSending bool
 	// CountsRequests declares that the transport counts HTTP requests. Else
 	// [storage.Outcome.Requests] counts driver calls.
 	CountsRequests bool

@@ -291,6 +291,11 @@ func (c *core) hashesWhileSending() bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 
+// hashesPartsWhileSending reports the same of a part.
+func (c *core) hashesPartsWhileSending() bool {
+	return c.hashesWhileSending() || c.desc.PartChecksumWhileSending
+}
+
 // hashSection returns the CRC32C of a section.
 func hashSection(section *io.SectionReader) (uint32, error) {
 	chunk := chunks.Get()

@@ -247,7 +247,7 @@ func (m *multipart) partRequest(number int, ends bool, offset int64, section *io
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.body.onBytes = m.w.progress.Func()
-	if !crc.Known && (!m.w.op.core.hashesWhileSending() || m.sequential()) {
+	if !crc.Known && (!m.w.op.core.hashesPartsWhileSending() || m.sequential()) {
 		sum, err := hashSection(section)
 		if err != nil {
 			return nil, nil, bodyFailed(err)

@@ -5,13 +5,18 @@ import (
 	"crypto/fips140"
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/internal/bodyhash"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 // sendsMD5 reports whether a body is sent to e with its MD5, so that the server notices
@@ -44,6 +49,41 @@ func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 		return body
 	}
 	return &checkedBody{body: seeker, size: size, left: size, want: crc}
+}
+
+// sendsTrailers reports whether the checksum of a part may follow its bytes. That of a Put is always
+// in a header: a server that ignores the trailer stores the frames of the chunks, and nobody sees a
+// part before the upload is completed.
+func (b *bucket) sendsTrailers() bool {
+	p := &b.account.profile
+	endpoint, err := b.endpoint(context.Background(), "") // requests report an invalid address
+	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums && p.Checksum != ChecksumNone
+}
+
+// sumPart has a part sent with its checksum. If it is known only when the bytes have been read, it follows
+// them. The SDK's client would send them as one chunk, which MinIO refuses, so they are read before.
+func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driver.PartRequest, api objectAPI) error {
+	if r.CRC32C.Known || !b.sendsTrailers() {
+		in.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)
+		return nil
+	}
+	if _, raw := api.(*rawclient.Client); raw && r.Size > 0 {
+		in.Body = rawclient.NewTrailed(r.Body, r.Size, func() *string { return b.account.crcHeader(r.CRC32C) })
+		return nil
+	}
+	var crc uint32
+	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) { crc = crc32c.Update(crc, p) })
+	in.ChecksumCRC32C = b.account.crcHeader(storage.KnownCRC32C(crc))
+	return err
+}
+
+// checkTrailer returns an error if the server may have ignored the trailer of a part.
+func checkTrailer(in *awss3.UploadPartInput, out *awss3.UploadPartOutput) error {
+	if _, trailed := in.Body.(*rawclient.Trailed); trailed && out.ChecksumCRC32C == nil {
+		return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the server has not returned the checksum that followed the part"),
+			Hint: "open the server with the Profile that s3probe.Run returns: it may not take a checksum in a trailer"}
+	}
+	return nil
 }
 
 // A checkedBody is a body that must have a CRC32C. If it has another one, the last bytes

@@ -66,7 +66,8 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxParts:    p.partsLimit(),
 		MaxPage:     maxPage,
 
-		ChecksumWhileSending: d.bucket.hashesNothing(),
+		ChecksumWhileSending:     d.bucket.hashesNothing(),
+		PartChecksumWhileSending: d.bucket.sendsTrailers(),
 
 		CheckNative:    d.bucket.checkNative,
 		CountsRequests: true,

@@ -101,7 +101,7 @@ func encryptedCalls() map[string]encryptedCall {
 			return err
 		}},
 		"UploadPart": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), Native: native})
+			_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), CRC32C: wiretest.CRC32C("hello"), Native: native})
 			return err
 		}},
 		"CompleteMultipartUpload": {reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
 	"maps"
@@ -27,16 +28,31 @@ import (
 // ownOverTLS starts our server with TLS.
 func ownOverTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
 	t.Helper()
-	c.Middleware = wiretest.OneRequestAConnection
+	if c.Middleware == nil {
+		c.Middleware = wiretest.OneRequestAConnection
+	}
 	c.TLS = &tls.Config{}
 	own, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
-	certificate = filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate().Raw}), 0o600))
+	certificate = certificateFile(t, own.Certificate())
 	server = &testServer{name: "aws", endpoint: own.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	server.raw = server.clientOver(trusting(t, certificate))
 	return server, certificate
+}
+
+// certificateFile returns a file with the certificate.
+func certificateFile(t *testing.T, certificate *x509.Certificate) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), 0o600))
+	return file
+}
+
+// trustCertificate makes the driver's own HTTP client trust it.
+func trustCertificate(t *testing.T, certificate *x509.Certificate) {
+	t.Helper()
+	t.Setenv("AWS_CA_BUNDLE", certificateFile(t, certificate))
 }
 
 // eachWithTLS runs a test with MinIO and with our server, by the raw client and by the SDK.

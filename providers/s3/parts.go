@@ -62,26 +62,31 @@ func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties
 // PutPart sends one UploadPart.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	in := &awss3.UploadPartInput{
-		Bucket:         &d.bucket.name,
-		Key:            &r.Key,
-		UploadId:       &r.Upload,
-		PartNumber:     aws.Int32(int32(r.Number)),
-		Body:           d.account.checked(r.Body, r.Size, r.CRC32C),
-		ContentLength:  &r.Size,
-		ChecksumCRC32C: d.account.crcHeader(r.CRC32C),
+		Bucket:        &d.bucket.name,
+		Key:           &r.Key,
+		UploadId:      &r.Upload,
+		PartNumber:    aws.Int32(int32(r.Number)),
+		Body:          d.account.checked(r.Body, r.Size, r.CRC32C),
+		ContentLength: &r.Size,
 	}
+	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
-		in.Body, in.ChecksumCRC32C = compared(r.Body, r.Size, r.CRC32C), nil
+		in.Body = compared(r.Body, r.Size, r.CRC32C)
+	} else if err := d.bucket.sumPart(ctx, in, r, api); err != nil {
+		return driver.Part{}, err
 	}
 	if err := d.account.customize(in, r.Native); err != nil {
 		return driver.Part{}, err
 	}
-	out, err := d.bucket.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.bucket.withBody)
+	out, err := api.UploadPart(ctx, in, d.bucket.withBody)
 	if err == nil && out.ETag == nil {
 		err = noEvidence()
 	}
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))
+	}
+	if err = checkTrailer(in, out); err != nil {
+		return driver.Part{}, err
 	}
 	return driver.Part{
 		Number: r.Number,

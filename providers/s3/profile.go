@@ -21,6 +21,10 @@ type Profile struct {
 	// longer than the transfer. Without TLS, such a body always has its MD5.
 	ContentMD5 bool
 
+	// TrailingChecksums says that over TLS the server checks a CRC32C that follows the bytes of a part, in
+	// a trailer, so that each part is read once. It needs a Checksum.
+	TrailingChecksums bool
+
 	// HidesUploads says that ListMultipartUploads omits uploads in progress, as MinIO's does unless
 	// its prefix is a whole key, or that the server is not known to list them.
 	HidesUploads bool
@@ -125,8 +129,8 @@ type SignedUploads struct {
 	IfAbsent    bool // an object that exists is not replaced
 }
 
-// ChecksumStyle says how a body's CRC32C is sent. No style uses trailers, which fail on
-// R2, B2, older Ceph and others. The checksum is known before the first byte is sent.
+// ChecksumStyle says how a body's CRC32C is sent: in a header, so that it is known before the
+// first byte is sent. Only parts may have it in a trailer (Profile.TrailingChecksums).
 type ChecksumStyle int
 
 // The checksum styles.

@@ -15,7 +15,7 @@ var profiles = []Profile{
 		// (September 2025) and copies. Multipart uploads have a CRC32C of type
 		// FULL_OBJECT.
 		Name: "aws", amazon: true, hostless: true, Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum: ChecksumFullObject, Batch: BatchChecksum, ObjectLock: LockAllBuckets, Hosts: amazonHosts(),
+		Checksum: ChecksumFullObject, TrailingChecksums: true, Batch: BatchChecksum, ObjectLock: LockAllBuckets, Hosts: amazonHosts(),
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		Copy:          true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, KMS: true, BucketOwners: true,
 		StorageClasses: true, SignedForms: true, Tags: true, Versioning: true, Restore: true, BucketPolicy: true,
@@ -83,7 +83,7 @@ var profiles = []Profile{
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.
-		Name: "minio", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumFullObject,
+		Name: "minio", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumFullObject, TrailingChecksums: true,
 		Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"play.min.io"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true, CustomerKeys: true,
@@ -148,7 +148,7 @@ var profiles = []Profile{
 		// for buckets by path, and responds with 501 if the store below it lacks a feature.
 		Name:       "omnibucket",
 		Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum:   ChecksumFullObject, Batch: BatchChecksum, ObjectLock: LockAllBuckets,
+		Checksum:   ChecksumFullObject, TrailingChecksums: true, Batch: BatchChecksum, ObjectLock: LockAllBuckets,
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, ObjectACLs: true,
 		KMS: true, CustomerKeys: true, BucketOwners: true, StorageClasses: true, SignedForms: true, Tags: true,

@@ -116,7 +116,7 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 		}
 	}
 	part("", driver.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: wiretest.CRC32C("hello")})
-	part("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5})
+	part("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5, Unchecked: true})
 	return all
 }
 

@@ -27,6 +27,9 @@ func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string)
 	switch operation {
 	case "PutObject", "UploadPart":
 		header.Set("Etag", etag)
+		if body, ok := r.Body.(*trailed); ok {
+			header.Set("X-Amz-Checksum-Crc32c", body.checksum())
+		}
 	case "GetObject", "HeadObject":
 		serveObject(w, r, nullserver.Size(key))
 	case "ListObjectsV2":

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -101,5 +102,19 @@ func TestRequestsAreCounted(t *testing.T) {
 		seen, err := nullserver.Counts(http.DefaultClient, s.URL)
 		require.NoError(t, err)
 		require.Equal(t, 1, seen[row.operation], row.operation)
+	}
+}
+
+func TestAPartHasTheChecksumOfItsTrailer(t *testing.T) {
+	s := start(t)
+	body := "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n"
+	for _, from := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body))} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+"/bucket/key?partNumber=1&uploadId=upload", from)
+		require.NoError(t, err)
+		request.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32c")
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, "mnG7TA==", response.Header.Get("X-Amz-Checksum-Crc32c"))
 	}
 }

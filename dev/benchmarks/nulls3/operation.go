@@ -15,6 +15,9 @@ func (Service) Operation(r *http.Request) string {
 	}
 	switch {
 	case r.Method == http.MethodPut && query.Has("partNumber"):
+		if r.Header.Get("X-Amz-Trailer") != "" {
+			r.Body = &trailed{ReadCloser: r.Body}
+		}
 		return "UploadPart"
 	case r.Method == http.MethodPut:
 		return "PutObject"

@@ -89,6 +89,13 @@ func (p *probe) uploadRequest(ctx context.Context, r *driver.PutRequest, text st
 }
 
 func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
+	return p.preparePart(ctx, r, func() *driver.PartRequest {
+		return &driver.PartRequest{Body: strings.NewReader(text), CRC32C: storage.KnownCRC32C(crc32c.Sum([]byte(text)))}
+	})
+}
+
+// preparePart is prepareRequest with a request of the part, to which it adds what is the same for all.
+func (p *probe) preparePart(ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest) (complete func() (*storage.Attrs, error), err error) {
 	var upload string
 	err = retry(ctx, func() (err error) {
 		upload, err = p.driver.BeginParts(ctx, r)
@@ -100,9 +107,9 @@ func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text s
 	p.uploads.Store(upload, r.Key)
 	var one driver.Part
 	err = retry(ctx, func() (err error) {
-		one, err = p.driver.PutPart(ctx, &driver.PartRequest{
-			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: r.Size, CRC32C: storage.KnownCRC32C(crc32c.Sum([]byte(text))),
-		})
+		in := part()
+		in.Key, in.Upload, in.Number, in.Size = r.Key, upload, 1, r.Size
+		one, err = p.driver.PutPart(ctx, in)
 		return err
 	})
 	abort := func() { _ = p.driver.AbortParts(context.WithoutCancel(ctx), r.Key, upload) }

@@ -54,6 +54,7 @@ var checks = []check{
 			p.Checksum = s3.ChecksumFullObject
 		}
 	}},
+	{name: "over TLS, a part that does not match the CRC32C after it is refused", run: checkTrailer, set: func(p *s3.Profile, ok bool) { p.TrailingChecksums = ok }},
 	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedListing = ok }},
 	{name: "a listing accepts a delimiter other than a slash", run: checkDelimiter, set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok }},
 	{name: "a full last page of a listing names no next page", run: checkLastPage, set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok }},

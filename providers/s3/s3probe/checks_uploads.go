@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // uploadNames are the keys of the uploads that checkUploads begins.
@@ -56,6 +57,63 @@ func (p *probe) expectUploads(ctx context.Context, want []string, otherwise stri
 		}
 		return Enforced, ""
 	}
+}
+
+// checkTrailer sends parts whose checksum follows their bytes. A server that ignores it stores the frames of
+// the chunks too, and does not return the checksum.
+func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
+	if !p.driver.Describe().PartChecksumWhileSending {
+		return Inconclusive, "only over TLS, with a checked CRC32C and without an HTTP client of your own"
+	}
+	const text = "0123456789"
+	right := crc32c.Sum([]byte(text))
+	send := func(sum uint32) error {
+		complete, err := p.preparePart(ctx, p.request("trailer", text, storage.Condition{}), func() *driver.PartRequest {
+			r := &driver.PartRequest{}
+			r.Body = &summedBody{strings.NewReader(text), r, sum}
+			return r
+		})
+		if err == nil {
+			_, err = complete()
+		}
+		return err
+	}
+	return runSteps(
+		func() (Verdict, string) {
+			switch err := send(right + 1); storage.CodeOf(err) {
+			case "":
+				return Ignored, "a part with a wrong checksum was stored"
+			case storage.ChecksumMismatch:
+				return Enforced, ""
+			default:
+				return inconclusive("a part with a wrong checksum", err)
+			}
+		},
+		p.expectNoObject(ctx, "trailer"),
+		func() (Verdict, string) {
+			err := send(right)
+			if storage.CodeOf(err) == storage.ChecksumMismatch {
+				return Ignored, "the right checksum was not returned"
+			}
+			return expectSuccess("a part with the right checksum", func() error { return err })()
+		},
+		p.expectObject(ctx, "trailer", text),
+	)
+}
+
+// A summedBody gives its request a checksum when it has ended.
+type summedBody struct {
+	*strings.Reader
+	request *driver.PartRequest
+	sum     uint32
+}
+
+func (b *summedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.Len() == 0 {
+		b.request.CRC32C = storage.KnownCRC32C(b.sum)
+	}
+	return n, err
 }
 
 // listUploads lists the uploads under "uploads/", sorted.

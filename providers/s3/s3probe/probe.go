@@ -108,7 +108,7 @@ type s3Driver interface {
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
 	p.Copy, p.CopyParts, p.PinnedCopyParts, p.ObjectACLs, p.SignedForms, p.Tags, p.KMS, p.CustomerKeys = true, true, true, true, true, true, true, true
-	p.Checksum = s3.ChecksumFullObject
+	p.Checksum, p.TrailingChecksums = s3.ChecksumFullObject, true
 	if p.Batch == s3.BatchNone {
 		p.Batch = s3.BatchMD5
 	}

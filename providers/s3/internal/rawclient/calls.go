@@ -54,13 +54,16 @@ func (c *Client) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ ...f
 	return out, nil
 }
 
-// UploadPart does what the SDK's UploadPart does with the middleware for bodies.
+// UploadPart does what the SDK's UploadPart does with the middleware for bodies. in.Body may be a [Trailed].
 func (c *Client) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
 	query = append(signature.AppendEscaped(query, *in.UploadId), "&x-id=UploadPart"...)
 	r := &request{method: http.MethodPut, key: *in.Key, query: string(query), header: newHeader(), body: in.Body, size: *in.ContentLength, sha256: signature.UnsignedPayload}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
+	if t, ok := in.Body.(*Trailed); ok {
+		t.setHeaders(r)
+	}
 	SetCustomerKey(r.header.set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {

@@ -26,6 +26,8 @@ const (
 	DayFormat  = "20060102"
 
 	UnsignedPayload = "UNSIGNED-PAYLOAD"
+	// UnsignedTrailer is in place of the SHA-256 of a body that is sent in chunks, with a trailer.
+	UnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	EmptySHA256     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 

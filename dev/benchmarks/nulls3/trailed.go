@@ -1,0 +1,31 @@
+package nulls3
+
+import (
+	"io"
+	"regexp"
+)
+
+// A trailed is a body with a checksum in a trailer, which the response repeats.
+type trailed struct {
+	io.ReadCloser
+	end []byte // its last bytes
+}
+
+const trailerBytes = 64
+
+func (t *trailed) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	t.end = append(t.end, p[max(0, n-trailerBytes):n]...)
+	t.end = append(t.end[:0], t.end[max(0, len(t.end)-trailerBytes):]...)
+	return n, err
+}
+
+var trailer = regexp.MustCompile(`x-amz-checksum-crc32c:([^\r]*)\r\n\r\n$`)
+
+// checksum returns the CRC32C in the trailer, or "".
+func (t *trailed) checksum() string {
+	if found := trailer.FindSubmatch(t.end); found != nil {
+		return string(found[1])
+	}
+	return ""
+}

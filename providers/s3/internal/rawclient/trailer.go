@@ -1,0 +1,108 @@
+package rawclient
+
+import (
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
+
+const (
+	trailedChunk = 1 << 20 // bytes; MinIO takes up to 16 MiB, and S3 at least 8 KiB
+	trailerName  = "x-amz-checksum-crc32c"
+	sumLength    = 8 // of a CRC32C in base64
+)
+
+// A Trailed is a body whose checksum follows its bytes, in a trailer, because it is known only when they have
+// been read: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html.
+type Trailed struct {
+	body  io.Reader
+	size  int64
+	sum   func() *string // in base64; nil if it is not known
+	left  int64          // bytes of body that are not in a chunk yet
+	chunk int64          // bytes of body that the chunk still has
+	frame []byte         // what is sent before them
+	begun bool
+	ended bool
+}
+
+// NewTrailed returns a body of size bytes, at least 1. sum is called when they have been read.
+func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
+	return &Trailed{body: body, size: size, sum: sum, left: size}
+}
+
+// length returns the bytes that Read delivers.
+func (t *Trailed) length() int64 {
+	n := t.size/trailedChunk*framed(trailedChunk) + framed(0) - int64(len("\r\n"))
+	if rest := t.size % trailedChunk; rest > 0 {
+		n += framed(rest)
+	}
+	return n + int64(len(trailerName+":")+sumLength+len("\r\n\r\n"))
+}
+
+// framed returns the length of a chunk with its frame.
+func framed(chunk int64) int64 {
+	return int64(len(strconv.FormatInt(chunk, 16))) + chunk + int64(len("\r\n\r\n"))
+}
+
+// setHeaders changes a request into one that sends t.
+func (t *Trailed) setHeaders(r *request) {
+	r.size, r.sha256 = t.length(), signature.UnsignedTrailer
+	r.header.set("Content-Encoding", "aws-chunked")
+	r.header.set("X-Amz-Decoded-Content-Length", strconv.FormatInt(t.size, 10))
+	r.header.set("X-Amz-Trailer", trailerName)
+}
+
+func (t *Trailed) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(t.frame) > 0 {
+			k := copy(p[n:], t.frame)
+			t.frame, n = t.frame[k:], n+k
+			continue
+		}
+		if t.ended {
+			return n, io.EOF
+		}
+		if t.chunk == 0 {
+			if err := t.next(); err != nil {
+				return n, err
+			}
+			continue
+		}
+		space := p[n:min(int64(len(p)), int64(n)+t.chunk)]
+		k, err := t.body.Read(space)
+		n, t.chunk = n+k, t.chunk-int64(k)
+		switch {
+		case err == io.EOF && t.left+t.chunk > 0:
+			return n, io.ErrUnexpectedEOF
+		case err != nil && err != io.EOF:
+			return n, err
+		case k < len(space):
+			return n, nil // a slow source: deliver what there is
+		}
+	}
+	return n, nil
+}
+
+// next makes the frame of the next chunk, or the end of the body.
+func (t *Trailed) next() error {
+	t.frame = t.frame[:0]
+	if t.begun {
+		t.frame = append(t.frame, "\r\n"...)
+	}
+	t.begun, t.chunk = true, min(t.left, trailedChunk)
+	t.left -= t.chunk
+	t.frame = append(strconv.AppendInt(t.frame, t.chunk, 16), "\r\n"...)
+	if t.chunk > 0 {
+		return nil
+	}
+	sum := t.sum()
+	if sum == nil {
+		return &storage.Error{Code: storage.Internal, Err: errors.New("the part has ended without a checksum")}
+	}
+	t.frame = append(append(t.frame, trailerName+":"+*sum...), "\r\n\r\n"...)
+	t.ended = true
+	return nil
+}

@@ -1,0 +1,86 @@
+package rawclient
+
+import (
+	"bytes"
+	"io"
+	"net/http/httputil"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The chunks are those of HTTP, so that Go's reader decodes them. It leaves the trailer.
+func TestABodyWithATrailer(t *testing.T) {
+	const sum = "mnG7TA=="
+	known := func() *string { s := sum; return &s }
+	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
+		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+		for name, from := range map[string]io.Reader{
+			"whole": bytes.NewReader(want), "by halves": iotest.HalfReader(bytes.NewReader(want)), "its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
+		} {
+			trailed := NewTrailed(from, int64(size), known)
+			length := trailed.length()
+			sent, err := io.ReadAll(struct{ io.Reader }{trailed})
+			require.NoError(t, err, name)
+			require.Len(t, sent, int(length), name)
+			plain, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(sent)))
+			require.NoError(t, err, name)
+			require.True(t, bytes.Equal(want, plain), name)
+			require.True(t, bytes.HasSuffix(sent, []byte("\r\n0\r\nx-amz-checksum-crc32c:"+sum+"\r\n\r\n")), name)
+		}
+	}
+}
+
+func TestEachReadOfABodyWithATrailerMayBeSmall(t *testing.T) {
+	known := func() *string { s := "mnG7TA=="; return &s }
+	sent, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, known)))
+	require.NoError(t, err)
+	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(sent))
+}
+
+func TestABodyWithATrailerThatEndsEarly(t *testing.T) {
+	sum := "mnG7TA=="
+	for name, row := range map[string]struct {
+		from io.Reader
+		sum  *string
+		want error
+	}{
+		"it is too short":                        {bytes.NewReader([]byte("hell")), &sum, io.ErrUnexpectedEOF},
+		"it fails":                               {iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader([]byte("hello")))), &sum, iotest.ErrTimeout},
+		"it has no checksum when it has ended":   {bytes.NewReader([]byte("hello")), nil, nil},
+		"it fails in place of its last bytes":    {iotest.ErrReader(io.ErrClosedPipe), &sum, io.ErrClosedPipe},
+		"nothing is read before the first chunk": {iotest.ErrReader(io.ErrNoProgress), &sum, io.ErrNoProgress},
+	} {
+		sent, err := io.ReadAll(NewTrailed(row.from, 5, func() *string { return row.sum }))
+		require.Error(t, err, name)
+		if row.want != nil {
+			require.ErrorIs(t, err, row.want, name)
+		}
+		require.NotContains(t, string(sent), "x-amz-checksum", name)
+	}
+}
+
+// The largest part of S3.
+func TestTheLengthOfALargeBodyWithATrailer(t *testing.T) {
+	known := func() *string { s := "mnG7TA=="; return &s }
+	const size = 5 << 30
+	trailed := NewTrailed(endless{}, size, known)
+	length := trailed.length()
+	read, buffer := int64(0), make([]byte, 1<<20+7)
+	for {
+		n, err := trailed.Read(buffer)
+		read += int64(n)
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	require.Equal(t, length, read)
+	require.Less(t, length-size, int64(64<<10), "frames")
+}
+
+// endless reads whatever is in the buffer.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
