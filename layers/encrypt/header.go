@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync"
 
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -35,6 +36,7 @@ type dataKey struct {
 	nonce  [nonceSize]byte
 	header string // as in the metadata
 	cipher.AEAD
+	unstored sync.Map // *sentPart of the parts that the store is not known to have, by number
 }
 
 // newDataKey returns a data key for a new object.

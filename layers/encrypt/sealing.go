@@ -19,6 +19,7 @@ type sealingBody struct {
 
 	plainSum *storage.CRC32C // checked at the end, if it is known by then
 	sum      *storage.CRC32C // of the encrypted bytes; set at the end, unless it is known before
+	sent     *sentPart       // what earlier attempts have sent; nil for a Put, whose attempts have different data keys
 
 	position int64              // of the next Read, in encrypted bytes
 	index    int64              // of the next chunk, in this body
@@ -37,55 +38,44 @@ func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum,
 	return &sealingBody{plain: plain, key: k, first: first, size: size, final: final, plainSum: plainSum, sum: sum, whole: true}
 }
 
-func (b *sealingBody) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for len(b.unread) == 0 {
-		if b.err != nil {
-			if b.chunk != nil && b.err == io.EOF {
-				freeChunk(b.chunk)
-				b.chunk = nil
-			}
-			return 0, b.err
+// Read fills p if the body has as much: the 16 bytes of a tag are not worth a record of TLS.
+func (b *sealingBody) Read(p []byte) (n int, err error) {
+	for n < len(p) && (len(b.unread) > 0 || b.err == nil) {
+		if len(b.unread) == 0 {
+			b.err = b.fill()
+			continue
 		}
-		b.err = b.fill()
+		k := copy(p[n:], b.unread)
+		b.unread, n = b.unread[k:], n+k
 	}
-	n := copy(p, b.unread)
-	b.unread = b.unread[n:]
 	b.position += int64(n)
-	return n, nil
+	if len(b.unread) > 0 || b.err == nil {
+		return n, nil
+	}
+	if b.chunk != nil {
+		freeChunk(b.chunk)
+		b.chunk = nil
+	}
+	return n, b.err
 }
 
-// fill encrypts the next chunk. It reads one byte more, to learn whether the chunk is the last.
+// fill encrypts the next chunk.
 func (b *sealingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = newChunk()
 	}
-	buf, n := b.chunk[:chunkSize+1], b.carried
-	buf[0] = b.carry
-	var err error
-	for n < len(buf) && err == nil {
-		var k int
-		k, err = b.plain.Read(buf[n:])
-		n += k
-	}
-	if err != nil && err != io.EOF {
+	n, ends, err := b.read()
+	if err != nil {
 		return err
 	}
-	if err == io.EOF && n == 0 && b.index+b.first > 0 {
-		return io.EOF // after a Seek to the end
-	}
-	ends := n <= chunkSize
-	if b.carried = 1; ends {
-		b.carried = 0
-	}
-	b.carry, n = buf[chunkSize], min(n, chunkSize)
-	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, buf[:n])
+	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
 	if ends && b.whole && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return damaged("the body does not have the checksum that was given")
 	}
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, ends && b.final)
+	if b.sent != nil && !b.sent.same(b.index, sealed) {
+		return bodyChanged()
+	}
 	b.index++
 	if b.sum != nil { // otherwise it was computed before
 		b.crc = crc32.Update(b.crc, castagnoli, sealed)
@@ -99,6 +89,41 @@ func (b *sealingBody) fill() error {
 		*b.sum = storage.KnownCRC32C(b.crc)
 	}
 	return io.EOF
+}
+
+// read reads the plain bytes of the next chunk. It reads one byte more if the chunk may be the last: that
+// byte shows that the body continues.
+func (b *sealingBody) read() (n int, ends bool, err error) {
+	most := int64(chunkSize + 1)
+	if b.size >= 0 {
+		left := b.size - b.index*chunkSize
+		if ends = left <= chunkSize; ends {
+			most = left + 1
+		} else {
+			most = chunkSize
+		}
+	}
+	n = b.carried
+	b.chunk[0] = b.carry
+	for int64(n) < most && err == nil {
+		var k int
+		k, err = b.plain.Read(b.chunk[n:most])
+		n += k
+	}
+	switch {
+	case err != nil && err != io.EOF:
+		return 0, false, err
+	case b.size < 0:
+		ends, b.carried, b.carry = n <= chunkSize, 0, b.chunk[chunkSize]
+		if !ends {
+			n, b.carried = chunkSize, 1
+		}
+	case ends && int64(n) == most:
+		return 0, false, errors.New("the body is longer than its size")
+	case int64(n) < most && !(ends && int64(n) == most-1):
+		return 0, false, io.ErrUnexpectedEOF
+	}
+	return n, ends, nil
 }
 
 // shown returns the body with the methods that the plain one has.

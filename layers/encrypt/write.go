@@ -35,7 +35,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	in.CRC32C = storage.CRC32C{}
 	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &in.CRC32C)
 	in.Body, in.Size = body.shown(), sealedSize(r.Size)
-	if err = d.prepare(body); err != nil {
+	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
 	attrs, err := d.Driver.Put(ctx, &in)
@@ -63,9 +63,10 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	return out, nil
 }
 
-// prepare computes the checksum of a body of known size, if the driver below needs it before the bytes.
-func (d *objectDriver) prepare(body *sealingBody) error {
-	hashes := d.desc.Features&driver.StreamingPut != 0 || d.desc.ChecksumWhileSending
+// prepare computes the checksum of a body of known size, if the driver below needs it before the bytes: it does
+// not if it hashes.
+func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
+	hashes = hashes || d.desc.Features&driver.StreamingPut != 0
 	if body.size < 0 || hashes && d.desc.Features&driver.SequentialParts == 0 {
 		return nil
 	}
@@ -130,8 +131,9 @@ func (d *objectDriver) sealPart(key *dataKey, upload string, r *driver.PartReque
 	in.Offset = r.Offset / chunkSize * sealedChunk
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
 	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &in.CRC32C)
+	body.sent = key.sentPart(r.Number)
 	in.Body = body.shown().(io.ReadSeeker)
-	return &in, d.prepare(body)
+	return &in, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
 }
 
 // PutPart encrypts a part. Its Tag keeps the checksum of the encrypted bytes, for CompleteParts.
@@ -151,6 +153,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	case part.CRC32C.Known && part.CRC32C != in.CRC32C:
 		return driver.Part{}, damaged("the store has received other bytes than were sent")
 	}
+	key.stored(r.Number)
 	return driver.Part{Number: r.Number, Tag: in.CRC32C.String() + " " + part.Tag, ETag: part.ETag, Size: r.Size}, nil
 }
 

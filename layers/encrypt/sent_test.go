@@ -1,0 +1,100 @@
+package encrypt_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A dropper loses the connection in the first attempt of part 2, and keeps what the store could have read.
+type dropper struct {
+	driver.Driver
+	after    int64 // bytes of the part
+	dropped  func()
+	attempts int
+	seen     map[string]string // by upload, part and chunk
+	reused   string            // a place that has had two contents
+}
+
+func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	var data []byte
+	var err error
+	if d.attempts++; r.Number == 2 && d.dropped != nil {
+		data, err = io.ReadAll(io.LimitReader(r.Body, d.after))
+		d.dropped()
+		d.dropped = nil
+		if err == nil {
+			err = &storage.Error{Code: storage.Unavailable, Retryable: true}
+		}
+	} else {
+		data, err = io.ReadAll(r.Body)
+	}
+	for at := 0; at < len(data); at += sealedChunk {
+		place, sealed := fmt.Sprint(r.Upload, r.Number, at), string(data[at:min(at+sealedChunk, len(data))])
+		if before, again := d.seen[place]; again && len(before) == len(sealed) && before != sealed {
+			d.reused = place
+		}
+		d.seen[place] = sealed
+	}
+	if err != nil {
+		return driver.Part{}, err
+	}
+	again := *r
+	again.Body = bytes.NewReader(data)
+	return d.Driver.PutPart(ctx, &again)
+}
+
+// The nonces of a part are fixed. If a file changes between two attempts, the store must not see both.
+func TestAPartThatIsSentAgainHasTheSameBytes(t *testing.T) {
+	const part, size = 4 * chunk, 9*chunk + 5
+	for name, row := range map[string]struct {
+		after, change int64 // bytes
+		code          storage.Code
+	}{
+		"the body has not changed":                {2 * sealedChunk, -1, ""},
+		"what was sent has changed":               {2 * sealedChunk, part + 10, storage.BodyFailed},
+		"the last chunk that was sent":            {2 * sealedChunk, part + 2*chunk - 1, storage.BodyFailed},
+		"a chunk that was sent in part":           {sealedChunk + 10, part + chunk + 100, storage.BodyFailed},
+		"all of it was sent":                      {5 * sealedChunk, part + 3*chunk, storage.BodyFailed},
+		"what was not sent has changed":           {2 * sealedChunk, part + 3*chunk, ""},
+		"another part that was not sent":          {2 * sealedChunk, 2*part + chunk, ""},
+		"nothing was sent":                        {0, part, ""},
+		"another part that the store has already": {2 * sealedChunk, 0, ""},
+	} {
+		for _, below := range []struct {
+			name     string
+			disabled storage.Features
+		}{{"sends at once", 0}, {"wants checksums first", driver.StreamingPut}} {
+			t.Run(name+", the store "+below.name, func(t *testing.T) {
+				s, content := newStore(), []byte(text(size))
+				d := &dropper{Driver: s.Driver, after: row.after, seen: map[string]string{}, dropped: func() {
+					if row.change >= 0 {
+						content[row.change] ^= 1
+					}
+				}}
+				b := engine.New(d, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: below.disabled})), driver.WithLayer(newLayer(t, newKeys(t))),
+					storage.WithRetry(storage.RetryPolicy{Attempts: 5, MaxDelay: time.Millisecond}))
+				_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(part), storage.WithConcurrency(1))
+				require.Empty(t, d.reused, "one key has encrypted two bodies")
+				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+				if row.code != "" {
+					require.ErrorContains(t, err, "has changed")
+					require.Equal(t, 3, d.attempts, "parts 1 and 2, and part 2 once more")
+					exists, err := b.Exists(t.Context(), "a")
+					require.NoError(t, err)
+					require.False(t, exists)
+				}
+			})
+		}
+	}
+}
