@@ -2,20 +2,35 @@
 package parallel
 
 import (
+	"cmp"
 	"context"
+	"iter"
 
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// Each calls do for 0 to n-1, at most limit at a time, and waits for all calls. It
-// returns the first error, which cancels the context of the calls in progress and
-// prevents further ones. If ctx ends, it returns the cause.
+// Each calls do for 0 to n-1, at most limit at a time, as [Stream] does.
 func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
+	return Stream(ctx, func(yield func(int, error) bool) {
+		for i := 0; i < n && yield(i, nil); i++ {
+		}
+	}, limit, do)
+}
+
+// Stream calls do for each item, at most limit at a time, and waits for all calls. It
+// returns the first error. One of do cancels the context of the calls in progress and
+// prevents further ones; one of all only prevents further ones. If ctx ends, it returns the cause.
+func Stream[T any](ctx context.Context, all iter.Seq2[T, error], limit int, do func(ctx context.Context, item T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var group panics.Group
+	defer group.Join() // if all panics
 	defer cancel(nil)
 	slots := make(chan struct{}, limit)
-	var group panics.Group
-	for i := range n {
+	var failed error
+	for item, err := range all {
+		if failed = err; err != nil {
+			break
+		}
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -25,13 +40,13 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 		}
 		group.Go(func() {
 			defer func() { <-slots }()
-			if err := do(ctx, i); err != nil {
+			if err := do(ctx, item); err != nil {
 				cancel(err) // only the first call has an effect
 			}
 		}, func() { cancel(nil) })
 	}
 	group.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(context.Cause(ctx), failed)
 }
 
 // All calls do for 0 to n-1, at most limit at a time, waits for all calls, and returns

@@ -63,6 +63,52 @@ func TestEachReturnsTheCauseOfAContextThatEnded(t *testing.T) {
 	require.Equal(t, errBroken, err)
 }
 
+func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var done atomic.Int64
+		err := Stream(t.Context(), func(yield func(int, error) bool) {
+			_ = yield(1, nil) && yield(2, nil) && yield(0, errBroken)
+		}, 5, func(ctx context.Context, _ int) error {
+			pause()
+			done.Add(1)
+			return ctx.Err()
+		})
+		require.Equal(t, errBroken, err)
+		require.EqualValues(t, 2, done.Load(), "they are not canceled")
+	})
+}
+
+func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
+	taken := 0
+	err := Stream(t.Context(), func(yield func(int, error) bool) {
+		for taken = range 100 {
+			if !yield(taken, nil) {
+				return
+			}
+		}
+	}, 1, func(context.Context, int) error { return errBroken })
+	require.Equal(t, errBroken, err)
+	require.LessOrEqual(t, taken, 1)
+}
+
+func TestAPanicOfTheItemsEndsTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Bool
+		require.PanicsWithValue(t, "items", func() {
+			_ = Stream(t.Context(), func(yield func(int, error) bool) {
+				yield(1, nil)
+				pause()
+				panic("items")
+			}, 2, func(ctx context.Context, _ int) error {
+				<-ctx.Done()
+				ended.Store(true)
+				return nil
+			})
+		})
+		require.True(t, ended.Load())
+	})
+}
+
 func TestAllReturnsTheErrorOfEachCall(t *testing.T) {
 	errs := All(5, 2, func(i int) error {
 		if i == 3 {

@@ -2,10 +2,8 @@ package encrypt_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/memstore"
@@ -88,16 +88,16 @@ func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 
 func TestConformanceOverMinIO(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	config := minioConfig(t)
+	config := minio.Config(t)
 	account := config
-	account.HTTPClient = withoutKeepAlive()
+	account.HTTPClient = testserver.Client()
 	service, err := s3.NewService(t.Context(), account)
 	require.NoError(t, err)
 	layer := newLayer(t, newKeys(t))
 	opened := func(opts ...storage.BucketOption) storagetest.Open {
 		return func(t *testing.T, over ...storage.OpenOption) storage.Bucket {
 			c := config
-			c.Bucket = created(t, service, opts...)
+			c.Bucket = freshbucket.Create(t, service, opts...)
 			b, err := s3.Open(t.Context(), c, append([]storage.OpenOption{driver.WithLayer(layer)}, over...)...)
 			require.NoError(t, err)
 			return b
@@ -105,31 +105,22 @@ func TestConformanceOverMinIO(t *testing.T) {
 	}
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		c := config
-		c.Bucket = created(t, service)
+		c.Bucket = freshbucket.Create(t, service)
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return layer(d)
-	}, append(suite(minioSkips), storagetest.WithVersionedOpen(opened(storage.WithVersioning(true))), storagetest.WithLockingOpen(opened(storage.WithObjectLock())))...)
-}
-
-func minioConfig(t *testing.T) s3.Config {
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
-	return s3.Config{
-		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
-	}
+	}, append(suite(minio.Skipped), storagetest.WithVersionedOpen(opened(storage.WithVersioning(true))), storagetest.WithLockingOpen(opened(storage.WithObjectLock())))...)
 }
 
 func TestConformanceOverAzurite(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
-	service, err := azure.NewService(t.Context(), azure.Config{Endpoint: endpoint, HTTPClient: withoutKeepAlive()})
+	service, err := azure.NewService(t.Context(), azure.Config{Endpoint: endpoint, HTTPClient: testserver.Client()})
 	require.NoError(t, err)
 	layer := newLayer(t, newKeys(t))
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: created(t, service), Endpoint: endpoint})
+		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: freshbucket.Create(t, service), Endpoint: endpoint})
 		require.NoError(t, err)
 		return layer(d)
 	}, suite(azuriteSkips)...)
@@ -149,37 +140,12 @@ func TestConformanceWithKeysOfServices(t *testing.T) {
 	})
 }
 
-// withoutKeepAlive returns a client without idle connections, which the suite would report.
-func withoutKeepAlive() *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-}
-
-func created(t *testing.T, service storage.Service, opts ...storage.BucketOption) string {
-	name := "test-" + strings.ToLower(rand.Text())
-	_, err := service.CreateBucket(t.Context(), name, opts...)
-	require.NoError(t, err)
-	return name
-}
-
 func suite(skipped map[string]string) (opts []storagetest.Option) {
 	for name, reason := range skipped {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	return opts
 }
-
-// What package s3 leaves out on MinIO.
-var minioSkips = map[string]string{
-	"a key and keys below it coexist":                 noKeyBelowAKey,
-	"an object beside its folder":                     noKeyBelowAKey,
-	"removing one object leaves its neighbours":       noKeyBelowAKey,
-	"keys are in byte order":                          noKeyBelowAKey,
-	"common prefixes are listed among the keys":       noKeyBelowAKey,
-	"prefix, delimiter and start are taken literally": noKeyBelowAKey,
-	"reads accept empty segments":                     "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
-}
-
-const noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
 
 // What package azure leaves out on the emulator.
 var azuriteSkips = map[string]string{

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/gatewaytest"
+	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/memstore"
@@ -86,7 +87,7 @@ func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
 		t.Cleanup(server.Close)
 		profile, _ := s3.NamedProfile("omnibucket")
 		account, err := s3.NewService(t.Context(), s3.Config{
-			Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: withoutKeepAlive(),
+			Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: testserver.Client(),
 			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
@@ -102,9 +103,9 @@ func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
 func TestLargeObjectsOfAServerOverEncryptedStores(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
-	minio, err := s3.NewServiceDriver(t.Context(), minioConfig(t))
+	onMinIO, err := s3.NewServiceDriver(t.Context(), minio.Config(t))
 	require.NoError(t, err)
-	for name, below := range map[string]driver.ServiceDriver{"memory": memstore.NewServiceDriver(memstore.ServiceConfig{}), "a directory": directory, "MinIO": minio} {
+	for name, below := range map[string]driver.ServiceDriver{"memory": memstore.NewServiceDriver(memstore.ServiceConfig{}), "a directory": directory, "MinIO": onMinIO} {
 		t.Run(name, func(t *testing.T) { testLargeObject(t, below) })
 	}
 }
@@ -132,7 +133,7 @@ func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("omnibucket")
 	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: bucket, Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: withoutKeepAlive(),
+		Bucket: bucket, Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: testserver.Client(),
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // A position is where the next page of a listing begins. The other store continues after After.
@@ -43,19 +44,12 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, second bool) (*storage.Page, error) {
 	from := s.once
 	if second {
-		from = s.second
+		from = s.second.Bucket
 	}
 	if at.Second != second { // the token of the other store
 		at.Second, at.Token = second, ""
 	}
-	opts := []storage.ListOption{storage.WithPrefix(r.Prefix), storage.WithPageSize(r.Limit)}
-	if r.Delimiter != "" {
-		opts = append(opts, storage.WithDelimiter(r.Delimiter))
-	}
-	if at.Token == "" && at.After != "" {
-		opts = append(opts, storage.WithStartAfter(at.After))
-	}
-	found, err := storage.ListPage(ctx, from, at.Token, opts...)
+	found, err := otherstore.ListPage(ctx, from, r, at.Token, at.After)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +61,9 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 			continue
 		}
 		if second {
-			e.Revision = s.secondRevision(e.Revision)
+			e.Revision = s.second.Revision(e.Revision)
 		} else {
-			e.Revision = s.bare(e.Revision)
+			e.Revision = s.second.Bare(e.Revision)
 		}
 		page.Entries = append(page.Entries, e)
 	}

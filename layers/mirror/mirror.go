@@ -50,6 +50,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // NotesPrefix begins the keys of notes in the primary. Writing such a key is InvalidArgument.
@@ -87,7 +88,7 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds() })
 		}
 		return &objectDriver{d, &stores{
-			driver: d, second: second, config: c, desc: d.Describe(),
+			driver: d, second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
 			ofPrimary: circuit{limit: 3, wait: c.Probe}, ofSecond: circuit{limit: 1, wait: c.Probe},
@@ -124,27 +125,16 @@ type stores struct {
 	primary storage.Bucket // the same, without the layer
 	once    storage.Bucket // the primary without retries
 	source  storage.Bucket // the primary, for reads of the revision that the context names
-	second  storage.Bucket
+	second  otherstore.Store
 	config  Config
-	desc    driver.Description // of the primary
 
 	ofPrimary, ofSecond circuit
 }
 
 func (d *objectDriver) Describe() driver.Description {
-	desc := d.Driver.Describe()
-	desc.Features &^= withheld
-	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.ContentProperties} {
-		if !storage.Supports(d.stores.second, f) {
-			desc.Features &^= f
-		}
-	}
-	desc.Versioned, desc.CopiesWithoutAttrs = false, false
-	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock, desc.CheckNative = nil, nil, nil, nil
-	desc.StartsAfter, desc.FolderOrder = nil, false
+	desc := d.stores.second.Describe(withheld, storage.ContentProperties)
+	desc.CheckNative, desc.MaxBatch = nil, 0
 	desc.Features |= driver.OrderedListing // List asks a bucket
-	desc.TokenAfterLast = true
-	desc.MaxBatch = 0
 	return desc
 }
 

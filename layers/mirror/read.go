@@ -1,18 +1,17 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // failedOver is the ReplicationStatus of what was read from the second store.
@@ -28,7 +27,7 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	if r.Auxiliary {
 		return primary(ctx)
 	}
-	if s.isSecond(r.Condition.Revision) {
+	if s.second.Has(r.Condition.Revision) {
 		return s.bounded(ctx, second)
 	}
 	var err error
@@ -81,72 +80,22 @@ func both(err, failed error) error {
 	return own
 }
 
-// secondTag begins the revisions of the second store.
-const secondTag = "second:"
-
-// cutSecond returns a revision of the second store as its bucket has it.
-func (s *stores) cutSecond(revision string) (string, bool) {
-	if s.desc.TaggedRevisions {
-		revision = strings.TrimPrefix(revision, s.desc.Provider+":")
-	}
-	return strings.CutPrefix(revision, secondTag)
-}
-
-func (s *stores) isSecond(revision string) bool {
-	_, is := s.cutSecond(revision)
-	return is
-}
-
-func (s *stores) secondRevision(revision string) string {
-	switch {
-	case revision == "":
-		return ""
-	case s.desc.TaggedRevisions:
-		return s.desc.Provider + ":" + secondTag + revision
-	}
-	return secondTag + revision
-}
-
-// fromSecond returns attributes of the second store as those of a driver. revision is that of the primary that
-// was asked for, or "".
-func (s *stores) fromSecond(attrs *storage.Attrs, revision string) *storage.Attrs {
-	own := *attrs
-	own.Version, own.Native, own.ReplicationStatus = "", nil, failedOver
-	if own.Revision = revision; revision == "" {
-		own.Revision = s.secondRevision(attrs.Revision)
-	}
-	if s.desc.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes it
-		own.Metadata = make(map[string]string, len(attrs.Metadata))
-		for name, value := range attrs.Metadata {
-			own.Metadata[name] = metadata.EncodeValue(value)
-		}
-	}
-	return &own
-}
-
-// conditions returns those of a read in the second store, and the revision of the primary that it must have.
-// It fails if the second store has another one.
-func (s *stores) conditions(ctx context.Context, r *driver.GetRequest) (opts []storage.ReadOption, revision string, err error) {
+// condition returns that of a read in the second store, or nil, and the revision of the primary that it must
+// have. It fails if the second store has another one.
+func (s *stores) condition(ctx context.Context, r *driver.GetRequest) (option storage.ReadOption, revision string, err error) {
 	c := r.Condition
-	if own, is := s.cutSecond(c.Revision); is {
-		return []storage.ReadOption{storage.IfRevision(own)}, "", nil
-	}
-	if own, is := s.cutSecond(c.NotRevision); is {
-		return []storage.ReadOption{storage.IfRevisionNot(own)}, "", nil
-	}
-	switch {
+	switch own := s.second.Condition(c); {
+	case own != nil:
+		return own, "", nil
 	case c.Revision != "":
 		copied, err := s.copyOf(ctx, r.Key, c.Revision)
 		if err != nil {
 			return nil, "", err
 		}
-		return []storage.ReadOption{storage.IfRevision(copied.Revision)}, c.Revision, nil
+		return storage.IfRevision(copied.Revision), c.Revision, nil
 	case c.NotRevision != "":
 		if _, err := s.copyOf(ctx, r.Key, c.NotRevision); !errors.Is(err, storage.ObjectNotFound) {
-			if err == nil {
-				err = storage.NotModified
-			}
-			return nil, "", err
+			return nil, "", cmp.Or[error](err, storage.NotModified)
 		}
 	}
 	return nil, "", nil
@@ -154,17 +103,13 @@ func (s *stores) conditions(ctx context.Context, r *driver.GetRequest) (opts []s
 
 // copyOf returns what the second store has, if that is a copy of a revision of the primary; else ObjectNotFound.
 func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Attrs, error) {
-	return s.second.Attrs(ctx, key, idOf(s.public(revision)).(storage.AttrsOption))
+	return s.second.Bucket.Attrs(ctx, key, idOf(s.second.Public(revision)).(storage.AttrsOption))
 }
 
-// inPrimary returns a read for the primary. It has no object with a revision of the second store.
-func (s *stores) inPrimary(r *driver.GetRequest) *driver.GetRequest {
-	if !s.isSecond(r.Condition.NotRevision) {
-		return r
-	}
-	own := *r
-	own.Condition = storage.Condition{}
-	return &own
+// mark says in attributes of the second store that they are. revision is that of the primary that was asked
+// for, or "".
+func mark(attrs *storage.Attrs, revision string) {
+	attrs.ReplicationStatus, attrs.Revision = failedOver, cmp.Or(revision, attrs.Revision)
 }
 
 // Get reads from the primary, and else from the second store.
@@ -172,7 +117,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (attrs *st
 	s := d.stores
 	err = s.read(ctx, r, func(watched context.Context) (err error) {
 		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
-			return d.Driver.Get(ctx, s.inPrimary(r))
+			return d.Driver.Get(ctx, s.second.ForOwn(r))
 		})
 		return err
 	}, func(watched context.Context) (err error) {
@@ -183,25 +128,15 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (attrs *st
 }
 
 func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	conditions, revision, err := s.conditions(ctx, r)
+	condition, revision, err := s.condition(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	var opts []storage.DownloadOption
-	for _, c := range conditions {
-		opts = append(opts, c)
+	attrs, body, err := s.second.Get(ctx, r, condition)
+	if err == nil {
+		mark(attrs, revision)
 	}
-	switch {
-	case r.Suffix > 0:
-		opts = append(opts, storage.WithRange(-r.Suffix, -1))
-	case r.Offset > 0 || r.Length >= 0:
-		opts = append(opts, storage.WithRange(r.Offset, r.Length))
-	}
-	reader, err := s.second.Download(ctx, r.Key, opts...)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s.fromSecond(reader.Attrs(), revision), reader, nil
+	return attrs, body, err
 }
 
 // Head is Get without a body. With [Config].Sync, one that decides whether a write has succeeded looks in both
@@ -209,7 +144,7 @@ func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
 	err = s.read(ctx, r, func(ctx context.Context) (err error) {
-		attrs, err = d.Driver.Head(ctx, s.inPrimary(r))
+		attrs, err = d.Driver.Head(ctx, s.second.ForOwn(r))
 		return err
 	}, func(ctx context.Context) (err error) {
 		attrs, err = s.headSecond(ctx, r)
@@ -230,19 +165,15 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 }
 
 func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	conditions, revision, err := s.conditions(ctx, r)
+	condition, revision, err := s.condition(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	var opts []storage.AttrsOption
-	for _, c := range conditions {
-		opts = append(opts, c)
+	attrs, err := s.second.Head(ctx, r, condition)
+	if err == nil {
+		mark(attrs, revision)
 	}
-	attrs, err := s.second.Attrs(ctx, r.Key, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return s.fromSecond(attrs, revision), nil
+	return attrs, err
 }
 
 // Tags are those of the primary, and else those of the second store.
@@ -251,7 +182,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 		tags, err = d.Driver.Tags(ctx, r)
 		return err
 	}, func(ctx context.Context) (err error) {
-		tags, err = storage.Tags(ctx, d.stores.second, r.Key)
+		tags, err = storage.Tags(ctx, d.stores.second.Bucket, r.Key)
 		return err
 	})
 	return tags, err

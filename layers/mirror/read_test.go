@@ -77,6 +77,12 @@ func TestAnObjectThatTheSecondStoreLacksIsNotMissing(t *testing.T) {
 		time.Sleep(time.Minute)
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
 		require.ErrorIs(t, err, storage.PreconditionFailed, "a revision of the second store is none of the primary")
+		begun := p.inPrimary.Count(faults.BeginParts)
+		for _, key := range []string{"a", "missing"} {
+			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1), storage.IfRevision(older.Revision))
+			require.ErrorIs(t, err, storage.PreconditionFailed, "an upload in parts to %s", key)
+		}
+		require.Equal(t, begun, p.inPrimary.Count(faults.BeginParts), "no part is sent")
 		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
 		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
 		data, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevisionNot(older.Revision))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
 )
 
@@ -85,13 +86,13 @@ func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
 	var objects atomic.Int64
 	err = j.run(ctx, s.objects(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
 		objects.Add(1)
-		if _, err := s.copyOf(ctx, e.Key, s.bare(e.Revision)); !errors.Is(err, storage.ObjectNotFound) {
+		if _, err := s.copyOf(ctx, e.Key, s.second.Bare(e.Revision)); !errors.Is(err, storage.ObjectNotFound) {
 			return err
 		}
 		return j.repair(ctx, s, e.Key)
 	})
 	if err == nil {
-		err = j.run(ctx, s.objects(ctx, s.second), func(ctx context.Context, e storage.ListEntry) error {
+		err = j.run(ctx, s.objects(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
 			if objects.Load() == 0 {
 				return &storage.Error{Code: storage.ObjectNotFound, Op: "mirror.RepairAll", Err: errors.New("the primary store has no object, and the second one has some")}
 			}
@@ -189,35 +190,18 @@ func (j *job) report() Report { return Report{j.repaired.Load(), j.recent.Load()
 
 // run calls do for all entries. It ends if a store is down.
 func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error) error {
-	within, cancel := context.WithCancel(ctx)
-	defer cancel()
-	entries := make(chan storage.ListEntry)
-	var workers sync.WaitGroup
-	for range atOnce {
-		workers.Go(func() {
-			for e := range entries {
-				if within.Err() != nil {
-					continue
-				}
-				if err := do(within, e); err != nil {
-					j.fail(err)
-					if down(err) {
-						cancel()
-					}
-				}
-			}
-		})
-	}
-	var listing error
-	for e, err := range all {
-		if listing = err; err != nil || within.Err() != nil {
-			break
+	err := parallel.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
+		err := do(ctx, e)
+		if err != nil {
+			j.failed.Add(1)
 		}
-		entries <- e
-	}
-	close(entries)
-	workers.Wait()
-	return errors.Join(append(j.failures, listing, ctx.Err())...)
+		if !down(err) {
+			j.keep(err)
+			return nil
+		}
+		return err
+	})
+	return errors.Join(append(j.failures, err)...)
 }
 
 func (j *job) repair(ctx context.Context, s *stores, key string) error {
@@ -228,11 +212,11 @@ func (j *job) repair(ctx context.Context, s *stores, key string) error {
 	return err
 }
 
-func (j *job) fail(err error) {
-	j.failed.Add(1)
+// keep keeps the first ten errors.
+func (j *job) keep(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.failures) < 10 {
+	if err != nil && len(j.failures) < 10 {
 		j.failures = append(j.failures, err)
 	}
 }

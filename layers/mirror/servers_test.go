@@ -7,11 +7,9 @@ package mirror_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -24,21 +22,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
 )
-
-func minioConfig(t *testing.T) s3.Config {
-	profile, known := s3.NamedProfile("minio")
-	require.True(t, known)
-	return s3.Config{
-		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
-	}
-}
 
 func azuriteConfig(t *testing.T) azure.Config {
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
@@ -47,66 +38,44 @@ func azuriteConfig(t *testing.T) azure.Config {
 	return azure.Config{Endpoint: endpoint}
 }
 
-// withoutKeepAlive returns a client without idle connections, which the suite would report.
-func withoutKeepAlive() *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-}
-
 // drivers returns functions that make drivers with empty buckets.
 func drivers(t *testing.T) (ofMinIO, ofAzurite func(t *testing.T) driver.Driver) {
-	minio, azurite := minioConfig(t), azuriteConfig(t)
-	minio.HTTPClient, azurite.HTTPClient = withoutKeepAlive(), withoutKeepAlive()
-	minioService, err := s3.NewService(t.Context(), minio)
+	first, azurite := minio.Config(t), azuriteConfig(t)
+	first.HTTPClient, azurite.HTTPClient = testserver.Client(), testserver.Client()
+	minioService, err := s3.NewService(t.Context(), first)
 	require.NoError(t, err)
 	azuriteService, err := azure.NewService(t.Context(), azurite)
 	require.NoError(t, err)
 	return func(t *testing.T) driver.Driver {
-			c := minio
-			c.Bucket = created(t, minioService)
+			c := first
+			c.Bucket = freshbucket.Create(t, minioService)
 			d, err := s3.NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			return d
 		}, func(t *testing.T) driver.Driver {
 			c := azurite
-			c.Bucket = created(t, azuriteService)
+			c.Bucket = freshbucket.Create(t, azuriteService)
 			d, err := azure.NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			return d
 		}
 }
 
-func created(t *testing.T, service storage.Service) string {
-	name := "test-" + strings.ToLower(rand.Text())
-	_, err := service.CreateBucket(t.Context(), name)
-	require.NoError(t, err)
-	return name
-}
-
-const noKeyBelowAKey = "MinIO keeps objects as files: it cannot hold a beside a/b"
-
 func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	minio, azurite := drivers(t)
+	ofMinIO, ofAzurite := drivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, engine.New(azurite(t)), mirror.Config{})(minio(t))
-	}, skips(map[string]string{ // as package s3 does
-		"a key and keys below it coexist":                 noKeyBelowAKey,
-		"an object beside its folder":                     noKeyBelowAKey,
-		"removing one object leaves its neighbours":       noKeyBelowAKey,
-		"keys are in byte order":                          noKeyBelowAKey,
-		"common prefixes are listed among the keys":       noKeyBelowAKey,
-		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
-		"reads accept empty segments":                     "MinIO refuses a//b as a name (400 XMinioInvalidObjectName)",
-	})...)
+		return newLayer(t, engine.New(ofAzurite(t)), mirror.Config{})(ofMinIO(t))
+	}, skips(minio.Skipped)...)
 }
 
 func TestFurtherConformanceOfAzuriteBesideMinIO(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	minio, azurite := drivers(t)
+	ofMinIO, ofAzurite := drivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, engine.New(minio(t)), mirror.Config{})(azurite(t))
+		return newLayer(t, engine.New(ofMinIO(t)), mirror.Config{})(ofAzurite(t))
 	})
 }
 
@@ -163,30 +132,30 @@ func (p *deafProxy) pass(client net.Conn, target string) {
 // A network that loses all responses of one store loses no write that succeeded.
 func TestANetworkThatDropsOneWay(t *testing.T) {
 	patience := storage.WithRetry(storage.RetryPolicy{Attempts: 2, Stall: 300 * time.Millisecond, MaxDelay: 10 * time.Millisecond})
-	client := withoutKeepAlive()
+	client := testserver.Client()
 	for _, row := range []struct {
 		name                  string
 		deafPrimary, deafElse bool
 	}{{"the primary", true, false}, {"the second store", false, true}} {
 		t.Run(row.name, func(t *testing.T) {
-			minio, azurite := minioConfig(t), azuriteConfig(t)
-			minio.HTTPClient, azurite.HTTPClient = client, client
-			minioService, err := s3.NewService(t.Context(), minio)
+			first, azurite := minio.Config(t), azuriteConfig(t)
+			first.HTTPClient, azurite.HTTPClient = client, client
+			minioService, err := s3.NewService(t.Context(), first)
 			require.NoError(t, err)
 			azuriteService, err := azure.NewService(t.Context(), azurite)
 			require.NoError(t, err)
-			minio.Bucket, azurite.Bucket = created(t, minioService), created(t, azuriteService)
-			plainFirst, err := s3.Open(t.Context(), minio)
+			first.Bucket, azurite.Bucket = freshbucket.Create(t, minioService), freshbucket.Create(t, azuriteService)
+			plainFirst, err := s3.Open(t.Context(), first)
 			require.NoError(t, err)
 			plainSecond, err := azure.Open(t.Context(), azurite)
 			require.NoError(t, err)
 
 			var toMinIO, toAzurite deafProxy
-			minio.Endpoint = through(t, &toMinIO, minio.Endpoint)
+			first.Endpoint = through(t, &toMinIO, first.Endpoint)
 			azurite.Endpoint = through(t, &toAzurite, azurite.Endpoint)
 			second, err := azure.Open(t.Context(), azurite, patience)
 			require.NoError(t, err)
-			b, err := s3.Open(t.Context(), minio, driver.WithLayer(newLayer(t, second, mirror.Config{Stall: 500 * time.Millisecond, Probe: 200 * time.Millisecond})), patience)
+			b, err := s3.Open(t.Context(), first, driver.WithLayer(newLayer(t, second, mirror.Config{Stall: 500 * time.Millisecond, Probe: 200 * time.Millisecond})), patience)
 			require.NoError(t, err)
 
 			wrote := map[string]string{}

@@ -98,11 +98,18 @@ func (s *stores) refuse(ctx context.Context, key string) error {
 	})
 }
 
-// Put stores the object in the primary, and copies it. No object of the primary has a revision of the
-// second store.
+// refuseNew is refuse for a write that makes an object, which never meets a revision of the second store.
+func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
+	if !s.second.Has(r.Condition.Revision) {
+		return nil
+	}
+	return cmp.Or[error](s.refuse(ctx, r.Key), storage.PreconditionFailed)
+}
+
+// Put stores the object in the primary, and copies it.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
-	if d.stores.isSecond(r.Condition.Revision) {
-		return nil, cmp.Or[error](d.stores.refuse(ctx, r.Key), storage.PreconditionFailed)
+	if err := d.stores.refuseNew(ctx, r); err != nil {
+		return nil, err
 	}
 	err = d.stores.write(ctx, r.Key, func() (err error) {
 		attrs, err = d.Driver.Put(ctx, r)
@@ -111,10 +118,18 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *st
 	return attrs, err
 }
 
+// BeginParts begins an upload in the primary.
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
+	if err := d.stores.refuseNew(ctx, r); err != nil {
+		return "", err
+	}
+	return d.Driver.BeginParts(ctx, r)
+}
+
 // CompleteParts makes the object in the primary, and copies it.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
-	if d.stores.isSecond(r.Put.Condition.Revision) {
-		return nil, cmp.Or[error](d.stores.refuse(ctx, r.Put.Key), storage.PreconditionFailed)
+	if err := d.stores.refuseNew(ctx, r.Put); err != nil {
+		return nil, err
 	}
 	err = d.stores.write(ctx, r.Put.Key, func() (err error) {
 		attrs, err = d.Driver.CompleteParts(ctx, r)
@@ -125,7 +140,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 // Delete removes the object from the primary, and then from the second store.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	if d.stores.isSecond(r.Condition.Revision) {
+	if d.stores.second.Has(r.Condition.Revision) {
 		return d.stores.refuse(ctx, r.Key)
 	}
 	return d.stores.write(ctx, r.Key, func() error { return d.Driver.Delete(ctx, r) })
@@ -177,7 +192,7 @@ func (s *stores) equalize(ctx context.Context, key string, look bool) error {
 func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) error {
 	var theirs *storage.Attrs
 	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
-		theirs, err = attrsOf(ctx, s.second, key)
+		theirs, err = attrsOf(ctx, s.second.Bucket, key)
 		return err
 	})
 	if err != nil {
@@ -206,7 +221,7 @@ func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 		return false
 	}
 	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		copied, err := s.copyOf(ctx, ours.Key, s.bare(ours.Revision))
+		copied, err := s.copyOf(ctx, ours.Key, s.second.Bare(ours.Revision))
 		if err == nil && copied.Revision != theirs.Revision {
 			err = errAgain
 		}
@@ -227,10 +242,10 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 // removeSecond removes an object that the primary does not have, and returns errAgain: it may have come back.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) error {
 	var opts []storage.RemoveOption
-	if storage.Supports(s.second, storage.ConditionalRemove) {
+	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(theirs.Revision))
 	}
-	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return s.second.Remove(ctx, key, opts...) })
+	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return s.second.Bucket.Remove(ctx, key, opts...) })
 	if err == nil || errors.Is(err, storage.PreconditionFailed) {
 		return errAgain
 	}
@@ -245,8 +260,8 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 		condition = storage.IfRevision(theirs.Revision)
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
-		ctx = context.WithValue(ctx, pinKey{}, s.bare(ours.Revision))
-		copied, err = storage.Copy(ctx, s.second, ours.Key, s.source, ours.Key, condition,
+		ctx = context.WithValue(ctx, pinKey{}, s.second.Bare(ours.Revision))
+		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, condition,
 			idOf(ours.Revision).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
@@ -285,28 +300,12 @@ func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error 
 		return err
 	}
 	return s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		got, err := storage.Tags(ctx, s.second, ours.Key)
+		got, err := storage.Tags(ctx, s.second.Bucket, ours.Key)
 		if err == nil && !maps.Equal(want, got) {
 			err = errAgain
 		}
 		return err
 	})
-}
-
-// bare returns a revision of the primary's bucket as its driver has it.
-func (s *stores) bare(revision string) string {
-	if s.desc.TaggedRevisions {
-		return revision
-	}
-	return strings.TrimPrefix(revision, s.desc.Provider+":")
-}
-
-// public undoes bare.
-func (s *stores) public(revision string) string {
-	if s.desc.TaggedRevisions {
-		return revision
-	}
-	return s.desc.Provider + ":" + revision
 }
 
 // pinKey is of the context's value that names the revision to read.

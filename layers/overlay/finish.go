@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // A Report says what [Finish] did.
@@ -57,20 +57,19 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("the concurrency must not be negative")}
 	}
 	f := finisher{stores: s, config: c}
-	err = f.all(ctx, func(each func(leftover) error) error { return s.left(ctx, each) })
+	err = f.all(ctx, s.left(ctx))
 	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
 		if err = ctxtime.Sleep(ctx, wait); err != nil {
 			break
 		}
 		later := f.later
 		f.later, f.round = nil, f.round+1
-		err = f.all(ctx, func(each func(leftover) error) error {
+		err = f.all(ctx, func(yield func(leftover, error) bool) {
 			for _, l := range later {
-				if err := each(l); err != nil {
-					return err
+				if !yield(l, nil) {
+					return
 				}
 			}
-			return nil
 		})
 	}
 	f.report.Left += int64(len(f.later))
@@ -86,23 +85,31 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 	if err != nil {
 		return 0, err
 	}
-	err = s.left(ctx, func(l leftover) error {
+	for l, err := range s.left(ctx) {
+		if err != nil {
+			return removedNow, err
+		}
 		if !l.inNew {
-			return nil
+			continue
 		}
 		p, err := s.look(ctx, l.key)
-		if err != nil || p.marker == "" || l.inOld && p.marker == copying {
-			return err
+		if err != nil {
+			return removedNow, err
+		}
+		if p.marker == "" || l.inOld && p.marker == copying {
+			continue
 		}
 		if l.inOld {
-			if err := s.old.Remove(ctx, l.key); err != nil {
-				return err
+			if err := s.old.Bucket.Remove(ctx, l.key); err != nil {
+				return removedNow, err
 			}
 		}
 		removedNow++
-		return s.new.Remove(ctx, l.key)
-	})
-	return removedNow, err
+		if err := s.new.Remove(ctx, l.key); err != nil {
+			return removedNow, err
+		}
+	}
+	return removedNow, nil
 }
 
 // Left returns how many objects only the old store has.
@@ -113,22 +120,24 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = s.left(ctx, func(l leftover) error {
+	for l, err := range s.left(ctx) {
+		if err != nil {
+			return objects, err
+		}
 		if !l.inOld {
-			return nil
+			continue
 		}
 		var p place
 		if l.inNew {
 			if p, err = s.look(ctx, l.key); err != nil {
-				return err
+				return objects, err
 			}
 		}
 		if !p.hasObject() && p.marker != removed {
 			objects++
 		}
-		return nil
-	})
-	return objects, err
+	}
+	return objects, nil
 }
 
 func storesOf(b storage.Bucket, op string) (*stores, error) {
@@ -153,30 +162,12 @@ type finisher struct {
 	later    []leftover // of the next round
 }
 
-// all ends every leftover that list passes to its argument.
-func (f *finisher) all(ctx context.Context, list func(each func(leftover) error) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	found := make(chan leftover)
-	var workers panics.Group
-	for range cmp.Or(f.config.Concurrency, 16) {
-		workers.Go(func() {
-			for l := range found {
-				f.end(ctx, l)
-			}
-		}, cancel)
-	}
-	err := list(func(l leftover) error {
-		select {
-		case found <- l:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// all ends every leftover.
+func (f *finisher) all(ctx context.Context, leftovers iter.Seq2[leftover, error]) error {
+	return parallel.Stream(ctx, leftovers, cmp.Or(f.config.Concurrency, 16), func(ctx context.Context, l leftover) error {
+		f.end(ctx, l)
+		return nil
 	})
-	close(found)
-	workers.Wait()
-	return err
 }
 
 // end copies an object, or ends what a process that was killed has begun.
@@ -223,36 +214,35 @@ type leftover struct {
 	inOld, inNew bool // in the new store, it has the size of a marker
 }
 
-// left calls found with each key that the old store has and the new one not, and with each that may be
-// a marker.
-func (s *stores) left(ctx context.Context, found func(leftover) error) error {
-	ofNew, stopNew := iter.Pull2(s.new.List(ctx))
-	defer stopNew()
-	ofOld, stopOld := iter.Pull2(s.old.List(ctx))
-	defer stopOld()
-	n, failedNew, moreNew := ofNew()
-	o, failedOld, moreOld := ofOld()
-	for moreNew || moreOld {
-		if err := cmp.Or(failedNew, failedOld); err != nil {
-			return err
-		}
-		l := leftover{key: n.Key}
-		l.inNew = moreNew && (!moreOld || n.Key <= o.Key)
-		l.inOld = moreOld && (!moreNew || o.Key <= n.Key)
-		if !l.inNew {
-			l.key = o.Key
-		}
-		if !l.inNew || n.Size == markerSize {
-			if err := found(l); err != nil {
-				return err
+// left returns each key that the old store has and the new one not, and each that may be a marker.
+func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
+	return func(yield func(leftover, error) bool) {
+		ofNew, stopNew := iter.Pull2(s.new.List(ctx))
+		defer stopNew()
+		ofOld, stopOld := iter.Pull2(s.old.Bucket.List(ctx))
+		defer stopOld()
+		n, failedNew, moreNew := ofNew()
+		o, failedOld, moreOld := ofOld()
+		for moreNew || moreOld {
+			if err := cmp.Or(failedNew, failedOld); err != nil {
+				yield(leftover{}, err)
+				return
+			}
+			l := leftover{key: n.Key}
+			l.inNew = moreNew && (!moreOld || n.Key <= o.Key)
+			l.inOld = moreOld && (!moreNew || o.Key <= n.Key)
+			if !l.inNew {
+				l.key = o.Key
+			}
+			if (!l.inNew || n.Size == markerSize) && !yield(l, nil) {
+				return
+			}
+			if l.inNew {
+				n, failedNew, moreNew = ofNew()
+			}
+			if l.inOld {
+				o, failedOld, moreOld = ofOld()
 			}
 		}
-		if l.inNew {
-			n, failedNew, moreNew = ofNew()
-		}
-		if l.inOld {
-			o, failedOld, moreOld = ofOld()
-		}
 	}
-	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // A position is where the next page of a merged listing begins: in a page of each store, after a key.
@@ -31,20 +31,19 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	m := merger{at: at, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
 	var err error
-	if m.ofOld, err = pageOf(ctx, d.stores.old, r, at, at.Old, at.OldDone); err != nil {
+	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, at, at.Old, at.OldDone); err != nil {
 		return nil, err
 	}
 	if m.ofNew, err = pageOf(ctx, d.stores.new, r, at, at.New, at.NewDone); err != nil {
 		return nil, err
 	}
 	for i := range m.ofNew.Entries {
-		if e := &m.ofNew.Entries[i]; !d.stores.desc.TaggedRevisions {
-			e.Revision = strings.TrimPrefix(e.Revision, d.stores.desc.Provider+":")
-		}
+		e := &m.ofNew.Entries[i]
+		e.Revision = d.stores.old.Bare(e.Revision)
 	}
 	for i := range m.ofOld.Entries {
 		e := &m.ofOld.Entries[i]
-		e.Revision = d.stores.oldRevision(e.Revision)
+		e.Revision = d.stores.old.Revision(e.Revision)
 	}
 	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {
 		return nil, err
@@ -58,14 +57,7 @@ func pageOf(ctx context.Context, b storage.Bucket, r *driver.ListRequest, at pos
 	if done {
 		return &storage.Page{}, nil
 	}
-	opts := []storage.ListOption{storage.WithPrefix(r.Prefix), storage.WithPageSize(r.Limit)}
-	if r.Delimiter != "" {
-		opts = append(opts, storage.WithDelimiter(r.Delimiter))
-	}
-	if token == "" && at.Start != "" {
-		opts = append(opts, storage.WithStartAfter(at.Start))
-	}
-	page, err := storage.ListPage(ctx, b, token, opts...)
+	page, err := otherstore.ListPage(ctx, b, r, token, at.Start)
 	if err != nil {
 		return nil, err
 	}

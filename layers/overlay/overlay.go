@@ -37,6 +37,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // A Config sets up an overlay. The zero value has the defaults.
@@ -61,7 +62,9 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if desc.Features&needed != needed {
 			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds })
 		}
-		return &objectDriver{d, &stores{driver: d, new: engine.New(d), old: old, config: c, desc: desc}}
+		return &objectDriver{d, &stores{
+			driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, config: c, desc: desc,
+		}}
 	}, nil
 }
 
@@ -86,23 +89,14 @@ type objectDriver struct {
 type stores struct {
 	driver driver.Driver  // of the new store
 	new    storage.Bucket // the same, without the layer
-	old    storage.Bucket
+	old    otherstore.Store
 	config Config
 	desc   driver.Description // of the new store
 }
 
 func (d *objectDriver) Describe() driver.Description {
-	desc := d.Driver.Describe()
-	desc.Features &^= withheld
-	for _, f := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
-		if !storage.Supports(d.stores.old, f) {
-			desc.Features &^= f
-		}
-	}
-	desc.PublicBaseURL, desc.Versioned, desc.CopiesWithoutAttrs = "", false, false
-	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
-	desc.StartsAfter, desc.FolderOrder = nil, false
-	desc.TokenAfterLast = true
+	desc := d.stores.old.Describe(withheld, storage.LeadingSlashes)
+	desc.PublicBaseURL = ""
 	return desc
 }
 

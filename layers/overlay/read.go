@@ -5,70 +5,22 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/metadata"
 )
-
-// oldTag begins the revisions of objects in the old store.
-const oldTag = "old:"
-
-// fromOld returns attributes of the old store as those of a driver.
-func (s *stores) fromOld(attrs *storage.Attrs) *storage.Attrs {
-	own := *attrs
-	own.Version, own.Native = "", nil
-	own.Revision = s.oldRevision(attrs.Revision)
-	if s.desc.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes it
-		own.Metadata = make(map[string]string, len(attrs.Metadata))
-		for name, value := range attrs.Metadata {
-			own.Metadata[name] = metadata.EncodeValue(value)
-		}
-	}
-	return &own
-}
-
-func (s *stores) oldRevision(revision string) string {
-	switch {
-	case revision == "":
-		return ""
-	case s.desc.TaggedRevisions:
-		return s.desc.Provider + ":" + oldTag + revision
-	}
-	return oldTag + revision
-}
-
-// cutOld returns the revision of an object in the old store as its bucket has it.
-func (s *stores) cutOld(revision string) (string, bool) {
-	if s.desc.TaggedRevisions {
-		revision = strings.TrimPrefix(revision, s.desc.Provider+":")
-	}
-	return strings.CutPrefix(revision, oldTag)
-}
-
-func (s *stores) isOld(revision string) bool {
-	_, is := s.cutOld(revision)
-	return is
-}
 
 // oldCondition returns the condition of a read for the old store, or nil. It fails if no object there can
 // meet it.
 func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storage.ReadOption, error) {
-	if revision, isOld := s.cutOld(r.Condition.Revision); isOld {
-		return storage.IfRevision(revision), nil
+	if r.Condition.Revision == "" || s.old.Has(r.Condition.Revision) {
+		return s.old.Condition(r.Condition), nil
 	}
-	if r.Condition.Revision != "" {
-		attrs, err := s.inOld(ctx, r.Key)
-		if attrs == nil {
-			return nil, cmp.Or[error](err, storage.ObjectNotFound)
-		}
-		return nil, storage.PreconditionFailed
+	attrs, err := s.inOld(ctx, r.Key)
+	if attrs == nil {
+		return nil, cmp.Or[error](err, storage.ObjectNotFound)
 	}
-	if revision, isOld := s.cutOld(r.Condition.NotRevision); isOld {
-		return storage.IfRevisionNot(revision), nil
-	}
-	return nil, nil
+	return nil, storage.PreconditionFailed
 }
 
 // What a read found. Head has no body.
@@ -124,12 +76,7 @@ var errLookInOld = errors.New("look in the old store")
 // readNew reads from the new store. If a marker may have been the reason for a failure, and an object has
 // come in its place, it reads again. A revision of the old store is never one there.
 func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error)) (found, error) {
-	own, oldOnly := r, s.isOld(r.Condition.Revision)
-	if s.isOld(r.Condition.NotRevision) {
-		copied := *r
-		copied.Condition = storage.Condition{}
-		own = &copied
-	}
+	own, oldOnly := s.old.ForOwn(r), s.old.Has(r.Condition.Revision)
 	for again := oldOnly; ; again = true {
 		f, err := found{}, error(storage.PreconditionFailed)
 		if !oldOnly {
@@ -180,7 +127,7 @@ func lacks(err error) bool {
 
 // inOld returns the attributes of an object in the old store, or nil.
 func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
-	attrs, err := s.old.Attrs(ctx, key)
+	attrs, err := s.old.Bucket.Attrs(ctx, key)
 	if err != nil && lacks(err) {
 		return nil, nil
 	}
@@ -192,21 +139,8 @@ func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (found, error
 	if err != nil {
 		return found{}, err
 	}
-	var opts []storage.DownloadOption
-	if condition != nil {
-		opts = append(opts, condition)
-	}
-	switch {
-	case r.Suffix > 0:
-		opts = append(opts, storage.WithRange(-r.Suffix, -1))
-	case r.Offset > 0 || r.Length >= 0:
-		opts = append(opts, storage.WithRange(r.Offset, r.Length))
-	}
-	reader, err := s.old.Download(ctx, r.Key, opts...)
-	if err != nil {
-		return found{}, err
-	}
-	return found{s.fromOld(reader.Attrs()), reader}, nil
+	attrs, body, err := s.old.Get(ctx, r, condition)
+	return found{attrs, body}, err
 }
 
 func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (found, error) {
@@ -214,15 +148,8 @@ func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (found, erro
 	if err != nil {
 		return found{}, err
 	}
-	var opts []storage.AttrsOption
-	if condition != nil {
-		opts = append(opts, condition)
-	}
-	attrs, err := s.old.Attrs(ctx, r.Key, opts...)
-	if err != nil {
-		return found{}, err
-	}
-	return found{attrs: s.fromOld(attrs)}, nil
+	attrs, err := s.old.Head(ctx, r, condition)
+	return found{attrs: attrs}, err
 }
 
 // Tags are those of the store that has the object.
@@ -236,7 +163,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	case p.marker == removed:
 		return nil, storage.ObjectNotFound
 	}
-	tags, err := storage.Tags(ctx, d.stores.old, r.Key)
+	tags, err := storage.Tags(ctx, d.stores.old.Bucket, r.Key)
 	if err != nil && lacks(err) {
 		return nil, storage.ObjectNotFound
 	}
@@ -258,7 +185,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if attrs, err := d.stores.inOld(ctx, r.Key); attrs == nil {
 		return cmp.Or[error](err, storage.ObjectNotFound)
 	}
-	if err := storage.SetTags(ctx, d.stores.old, r.Key, r.Tags); err != nil {
+	if err := storage.SetTags(ctx, d.stores.old.Bucket, r.Key, r.Tags); err != nil {
 		return err
 	}
 	p, err = d.stores.look(ctx, r.Key)

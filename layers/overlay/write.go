@@ -13,7 +13,7 @@ import (
 // the old store, that is the revision of a marker. The absence of an object would not do: it holds also
 // after the object was copied and removed.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
-	revision, isOld := s.cutOld(c.Revision)
+	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
 		return c, nil // the new store can judge it
 	}
@@ -63,7 +63,7 @@ func (s *stores) write(ctx context.Context, key string, condition *storage.Condi
 	defer func() { *condition = given }()
 	*condition = c // in no copy of the request, whose checksum is known when the body has ended
 	err = do()
-	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.isOld(given.Revision) {
+	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
 		return err
 	}
 	if _, refused := s.writeCondition(ctx, key, given); refused != nil {
@@ -132,14 +132,14 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err != nil {
 		return err
 	}
-	revision, isOld := s.cutOld(r.Condition.Revision)
+	revision, isOld := s.old.Cut(r.Condition.Revision)
 	conditional := r.Condition.Revision != ""
 	switch {
 	case p.hasObject() && conditional && r.Condition.Revision != p.attrs.Revision:
 		return storage.PreconditionFailed // before anything is removed
 	case p.hasObject():
 		if attrs != nil {
-			if err := s.old.Remove(ctx, r.Key); err != nil {
+			if err := s.old.Bucket.Remove(ctx, r.Key); err != nil {
 				return err
 			}
 		}
@@ -180,7 +180,7 @@ func (s *stores) removeOld(ctx context.Context, key string, p place) error {
 // object is seen again. After another failure it stays hidden, because readers have missed it:
 // the next removal or [Finish] ends it.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
-	err := s.old.Remove(ctx, key)
+	err := s.old.Bucket.Remove(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
 		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
@@ -236,7 +236,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, err
 	}
-	attrs, err = storage.Copy(ctx, s.new, key, s.old, key, storage.IfRevision(s.public(p.attrs.Revision)))
+	attrs, err = storage.Copy(ctx, s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {
 	case "":
 		return attrs, nil
@@ -246,12 +246,4 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		err = errAgain
 	}
 	return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
-}
-
-// public returns a revision of the new store as its bucket returns it.
-func (s *stores) public(revision string) string {
-	if s.desc.TaggedRevisions {
-		return revision
-	}
-	return s.desc.Provider + ":" + revision
 }

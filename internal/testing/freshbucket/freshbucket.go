@@ -27,9 +27,16 @@ func Address(t *testing.T, scheme string, query url.Values) string {
 	t.Helper()
 	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
 	require.NoError(t, err)
-	name := "test-" + strings.ToLower(rand.Text())
-	_, err = service.CreateBucket(t.Context(), name)
-	require.NoError(t, err)
+	name := Create(t, service)
 	require.NoError(t, service.Close())
 	return scheme + "://" + name + "?" + query.Encode()
+}
+
+// Create creates a bucket as Open does, and returns its name.
+func Create(t *testing.T, service storage.Service, opts ...storage.BucketOption) string {
+	t.Helper()
+	name := "test-" + strings.ToLower(rand.Text())
+	_, err := service.CreateBucket(t.Context(), name, opts...)
+	require.NoError(t, err)
+	return name
 }

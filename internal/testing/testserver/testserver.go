@@ -3,6 +3,7 @@ package testserver
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +70,11 @@ func Nightly(t *testing.T, command string) {
 	if os.Getenv("OMNIBUCKET_NIGHTLY") == "" {
 		t.Skipf("it takes minutes: %q runs it, and CI does each night", command)
 	}
+}
+
+// Client returns a client without idle connections, which the suite would report.
+func Client() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 func missing(t *testing.T, why string) {

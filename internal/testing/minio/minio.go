@@ -1,0 +1,35 @@
+// Package minio has what the tests of several packages need to run the suite on MinIO.
+package minio
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// Config returns that of an account of the server, without a bucket.
+func Config(t *testing.T) s3.Config {
+	t.Helper()
+	profile, known := s3.NamedProfile("minio")
+	require.True(t, known)
+	return s3.Config{
+		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
+		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
+	}
+}
+
+const noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
+
+// Skipped has the cases that do not run on the server, because it differs from S3, with the reasons.
+var Skipped = map[string]string{
+	"a key and keys below it coexist":                 noKeyBelowAKey,
+	"an object beside its folder":                     noKeyBelowAKey,
+	"removing one object leaves its neighbours":       noKeyBelowAKey,
+	"keys are in byte order":                          noKeyBelowAKey,
+	"common prefixes are listed among the keys":       noKeyBelowAKey,
+	"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+	"reads accept empty segments":                     "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
+}

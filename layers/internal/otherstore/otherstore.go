@@ -1,0 +1,156 @@
+// Package otherstore reads the store that a layer has beside its own.
+package otherstore
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/metadata"
+)
+
+// A Store is the other store of a layer. What it returns is as the layer's own driver would have it.
+type Store struct {
+	Bucket storage.Bucket
+	Tag    string             // begins the revisions of its objects
+	Own    driver.Description // of the layer's own store
+}
+
+// Describe returns the description of the own store without the withheld features, which one store cannot
+// keep for both, and without checksums, tags and those in also if the other store lacks them.
+func (s Store) Describe(withheld storage.Features, also ...storage.Features) driver.Description {
+	desc := s.Own
+	desc.Features &^= withheld
+	for _, f := range append(also, storage.StoredChecksums, storage.ObjectTags) {
+		if !storage.Supports(s.Bucket, f) {
+			desc.Features &^= f
+		}
+	}
+	desc.Versioned, desc.CopiesWithoutAttrs = false, false
+	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
+	desc.StartsAfter, desc.FolderOrder = nil, false
+	desc.TokenAfterLast = true
+	return desc
+}
+
+// Bare returns a revision of the own store's bucket as its driver has it.
+func (s Store) Bare(revision string) string {
+	if s.Own.TaggedRevisions {
+		return revision
+	}
+	return strings.TrimPrefix(revision, s.Own.Provider+":")
+}
+
+// Public undoes Bare.
+func (s Store) Public(revision string) string {
+	if s.Own.TaggedRevisions {
+		return revision
+	}
+	return s.Own.Provider + ":" + revision
+}
+
+// Revision returns a revision of the other store, which then names that store.
+func (s Store) Revision(revision string) string {
+	switch {
+	case revision == "":
+		return ""
+	case s.Own.TaggedRevisions:
+		return s.Own.Provider + ":" + s.Tag + revision
+	}
+	return s.Tag + revision
+}
+
+// Cut undoes Revision. It reports whether the revision names the other store.
+func (s Store) Cut(revision string) (string, bool) {
+	if s.Own.TaggedRevisions {
+		revision = strings.TrimPrefix(revision, s.Own.Provider+":")
+	}
+	return strings.CutPrefix(revision, s.Tag)
+}
+
+// Has reports whether a revision names the other store.
+func (s Store) Has(revision string) bool {
+	_, has := s.Cut(revision)
+	return has
+}
+
+// Condition returns the option for a condition that names a revision of the other store, or nil.
+func (s Store) Condition(c storage.Condition) storage.ReadOption {
+	if revision, has := s.Cut(c.Revision); has {
+		return storage.IfRevision(revision)
+	}
+	if revision, has := s.Cut(c.NotRevision); has {
+		return storage.IfRevisionNot(revision)
+	}
+	return nil
+}
+
+// ForOwn returns a read for the own store, in which no object has a revision of the other one.
+func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
+	if !s.Has(r.Condition.NotRevision) {
+		return r
+	}
+	own := *r
+	own.Condition = storage.Condition{}
+	return &own
+}
+
+// attrs returns attributes of the other store as those of a driver.
+func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
+	own := *attrs
+	own.Version, own.Native = "", nil
+	own.Revision = s.Revision(attrs.Revision)
+	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes it
+		own.Metadata = make(map[string]string, len(attrs.Metadata))
+		for name, value := range attrs.Metadata {
+			own.Metadata[name] = metadata.EncodeValue(value)
+		}
+	}
+	return &own
+}
+
+// Get reads the range that r names, if the condition holds. It is in place of that of r, and may be nil.
+func (s Store) Get(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (*storage.Attrs, io.ReadCloser, error) {
+	var opts []storage.DownloadOption
+	if condition != nil {
+		opts = append(opts, condition)
+	}
+	switch {
+	case r.Suffix > 0:
+		opts = append(opts, storage.WithRange(-r.Suffix, -1))
+	case r.Offset > 0 || r.Length >= 0:
+		opts = append(opts, storage.WithRange(r.Offset, r.Length))
+	}
+	reader, err := s.Bucket.Download(ctx, r.Key, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.attrs(reader.Attrs()), reader, nil
+}
+
+// Head is Get without a body.
+func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (*storage.Attrs, error) {
+	var opts []storage.AttrsOption
+	if condition != nil {
+		opts = append(opts, condition)
+	}
+	attrs, err := s.Bucket.Attrs(ctx, r.Key, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return s.attrs(attrs), nil
+}
+
+// ListPage returns the page of b, either store, after a token. Without one, it begins after start.
+func ListPage(ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string) (*storage.Page, error) {
+	opts := []storage.ListOption{storage.WithPrefix(r.Prefix), storage.WithPageSize(r.Limit)}
+	if r.Delimiter != "" {
+		opts = append(opts, storage.WithDelimiter(r.Delimiter))
+	}
+	if token == "" && start != "" {
+		opts = append(opts, storage.WithStartAfter(start))
+	}
+	return storage.ListPage(ctx, b, token, opts...)
+}
