@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/dev/benchmarks/nullserver"
+	"github.com/omnibucket/storage/dev/benchmarks/process"
 )
 
 // childVariable tells this program, if it is a child, what to run: the null
@@ -159,16 +160,16 @@ func watchResident(url string, op func() error) (*childReport, error) {
 		return nil, err
 	}
 	debug.FreeOSMemory()
-	if err := forgetPeak(); err != nil {
+	if err := process.ForgetPeak(); err != nil {
 		return nil, err
 	}
-	base, _ := resident()
-	cpu, start := cpuTime(), time.Now()
+	base, _ := process.Resident()
+	cpu, start := process.CPUTime(), time.Now()
 	if err := op(); err != nil {
 		return nil, err
 	}
-	r := &childReport{Nanos: float64(time.Since(start)), CPU: float64(cpuTime() - cpu)}
-	_, peak := resident()
+	r := &childReport{Nanos: float64(time.Since(start)), CPU: float64(process.CPUTime() - cpu)}
+	_, peak := process.Resident()
 	r.Resident = float64(max(peak, base) - base)
 	if base == 0 {
 		r.Resident = -1 // unknown on this system

@@ -83,7 +83,7 @@ func exitOn(err error) {
 
 // cases returns all cases. Listings of memory and local have that many keys.
 func cases(keys int) []benchCase {
-	all := slices.Concat(memoryCases(keys), layerCases(), overlayCases(), localCases(keys), serveCases(), adapterCases(), growthCases(keys))
+	all := slices.Concat(memoryCases(keys), layerCases(), overlayCases(), mirrorCases(), localCases(keys), serveCases(), adapterCases(), growthCases(keys))
 	for _, c := range clientCases() {
 		all = append(all, c.benchCase())
 	}

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/dev/benchmarks/process"
 )
 
 // A benchCase is a comparison of several contenders.
@@ -131,17 +133,17 @@ func calibrate(op func(int) error, per time.Duration) (int, error) {
 
 // run measures n operations once.
 func (r *result) run(op func(int) error, n int) error {
-	flushDisk() // the previous row's writes do not count
+	process.FlushDisk() // the previous row's writes do not count
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	computed := cpuTime()
+	computed := process.CPUTime()
 	start := time.Now()
 	if err := op(n); err != nil {
 		return err
 	}
 	took := time.Since(start)
-	computed = cpuTime() - computed
+	computed = process.CPUTime() - computed
 	runtime.ReadMemStats(&after)
 	r.cpu = append(r.cpu, float64(computed)/float64(n))
 	r.nanos = append(r.nanos, float64(took.Nanoseconds())/float64(n))

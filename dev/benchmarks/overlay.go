@@ -43,7 +43,7 @@ func overlayCases() []benchCase {
 	return cases
 }
 
-// An overlaid is a bucket, and the store, in no layer, in which its objects are put beforehand.
+// An overlaid is a bucket of two stores, and the store, in no layer, in which its objects are put beforehand.
 type overlaid struct {
 	bucket, objects storage.Bucket
 	written         storage.Bucket // the store, in no layer, to which the bucket writes

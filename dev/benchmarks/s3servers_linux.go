@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/dev/benchmarks/process"
 )
 
 const (
@@ -244,8 +246,7 @@ func (s *s3Process) s5cmd(ctx context.Context, args ...string) error {
 
 // peak returns the most memory that the process had, in bytes.
 func (s *s3Process) peak() float64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
-	return float64(statusKiB(text, "VmHWM:"))
+	return process.PeakOf(s.pid)
 }
 
 // cpu returns the CPU time of the process so far, in nanoseconds.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/dev/benchmarks/nullserver"
+	"github.com/omnibucket/storage/dev/benchmarks/process"
 )
 
 const (
@@ -48,7 +49,7 @@ func (e *env) slowest(c client) (*childReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpu, took := cpuTime(), make([]float64, tailReads)
+	cpu, took := process.CPUTime(), make([]float64, tailReads)
 	for i := range took {
 		began := time.Now()
 		if err := getSmall(e.ctx, c, 1); err != nil {
@@ -56,7 +57,7 @@ func (e *env) slowest(c client) (*childReport, error) {
 		}
 		took[i] = float64(time.Since(began))
 	}
-	used := cpuTime() - cpu
+	used := process.CPUTime() - cpu
 	after, err := e.requests()
 	slices.Sort(took)
 	return &childReport{

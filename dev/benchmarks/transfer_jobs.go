@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/dev/benchmarks/process"
 )
 
 const (
@@ -156,7 +158,7 @@ func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	began := time.Now()
-	peak, err := runWatched(cmd)
+	peak, err := process.RunWatched(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
 	}

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"bytes"
@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// resident returns the memory of this process in bytes, and its peak since
-// forgetPeak.
-func resident() (now, peak uint64) {
+// Resident returns the memory of this process in bytes, and its peak since
+// ForgetPeak.
+func Resident() (now, peak uint64) {
 	status, _ := os.ReadFile("/proc/self/status")
 	return statusKiB(status, "VmRSS:"), statusKiB(status, "VmHWM:")
 }
 
-func forgetPeak() error { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+func ForgetPeak() error { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
 func statusKiB(status []byte, name string) uint64 {
 	_, rest, _ := bytes.Cut(status, []byte(name))
@@ -25,9 +25,15 @@ func statusKiB(status []byte, name string) uint64 {
 	return n << 10
 }
 
-// runWatched runs a command and returns its peak memory in bytes. The kernel's value
+// PeakOf returns the most memory that a process had, in bytes.
+func PeakOf(pid int) float64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return float64(statusKiB(text, "VmHWM:"))
+}
+
+// RunWatched runs a command and returns its peak memory in bytes. The kernel's value
 // at the end includes the process that it was forked from.
-func runWatched(cmd *exec.Cmd) (peak float64, err error) {
+func RunWatched(cmd *exec.Cmd) (peak float64, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
@@ -35,14 +41,12 @@ func runWatched(cmd *exec.Cmd) (peak float64, err error) {
 	go func() { ended <- cmd.Wait() }()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	status := fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)
 	for {
 		select {
 		case err := <-ended:
 			return peak, err
 		case <-ticker.C:
-			text, _ := os.ReadFile(status)
-			peak = max(peak, float64(statusKiB(text, "VmHWM:")))
+			peak = max(peak, PeakOf(cmd.Process.Pid))
 		}
 	}
 }

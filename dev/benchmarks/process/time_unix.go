@@ -1,15 +1,16 @@
 //go:build unix
 
-package main
+// Package process tells what processes use of the machine.
+package process
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime returns the CPU time of this process. Servers run in processes of their
+// CPUTime returns the CPU time of this process. Servers run in processes of their
 // own, so that it is the client's.
-func cpuTime() time.Duration {
+func CPUTime() time.Duration {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
 		return 0
@@ -17,5 +18,5 @@ func cpuTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// flushDisk waits until the disk has written the data of the previous row.
-func flushDisk() { syscall.Sync() }
+// FlushDisk waits until the disk has written the data of the previous row.
+func FlushDisk() { syscall.Sync() }

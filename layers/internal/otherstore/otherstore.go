@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// A Store is the other store of a layer. What it returns is as the layer's own driver would have it.
+// A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
+// store would.
 type Store struct {
 	Bucket storage.Bucket
 	Tag    string             // begins the revisions of its objects
