@@ -32,6 +32,11 @@ func Write(key string) string {
 	return checkKeyBytes(key)
 }
 
+// Fits reports whether a key is neither longer than each store takes, nor has more segments.
+func Fits(key string) bool {
+	return len(key) <= MaxBytes && strings.Count(key, "/") < maxKeySegments
+}
+
 // checkKeyBytes reads the key only once, because every write calls it.
 func checkKeyBytes(key string) string {
 	segments, ascii, before := 1, true, byte(0)

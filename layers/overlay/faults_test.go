@@ -27,28 +27,30 @@ func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	for name, rule := range map[string]faults.Rule{"fails": faults.Fail(faults.Any).Every(17), "loses responses": faults.DropResponse(faults.Any).Every(17)} {
-		t.Run(name, func(t *testing.T) {
-			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-				old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), soon)
-				return newLayer(t, old, overlay.Config{})(memstore.NewDriver(memstore.Config{}))
+		for _, keepOld := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, KeepOld %v", name, keepOld), func(t *testing.T) {
+				storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+					old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), soon)
+					return newLayer(t, old, overlay.Config{KeepOld: keepOld})(memstore.NewDriver(memstore.Config{}))
+				})
 			})
-		})
+		}
 	}
 }
 
 // One request of a store fails or loses its response, whichever it is. The operation
 // succeeds, and has its effect once.
 func TestAFailureOfAnyRequestIsRepeated(t *testing.T) {
-	for _, lacks := range []storage.Features{0, storage.ConditionalRemove} {
+	for _, m := range modes {
 		for _, a := range actions {
-			if a.needs&lacks != 0 {
+			if a.needs&m.lacks != 0 {
 				continue
 			}
 			for _, s := range starts {
 				for kindName, rule := range map[string]func(faults.Calls) faults.Rule{"fails": faults.Fail, "loses its response": faults.DropResponse} {
 					for store, inOld := range map[string]bool{"old": true, "new": false} {
-						name := fmt.Sprintf("%s, %s, lacking %d: a request of the %s store %s", a.name, s.name, lacks, store, kindName)
-						synctest.Test(t, func(t *testing.T) { eachRequest(t, name, s, lacks, a, rule, inOld) })
+						name := fmt.Sprintf("%s, %s%s: a request of the %s store %s", a.name, s.name, m.name, store, kindName)
+						synctest.Test(t, func(t *testing.T) { eachRequest(t, name, s, m, a, rule, inOld) })
 					}
 				}
 			}
@@ -56,9 +58,9 @@ func TestAFailureOfAnyRequestIsRepeated(t *testing.T) {
 	}
 }
 
-func eachRequest(t *testing.T, name string, s start, lacks storage.Features, a action, rule func(faults.Calls) faults.Rule, inOld bool) {
+func eachRequest(t *testing.T, name string, s start, m mode, a action, rule func(faults.Calls) faults.Rule, inOld bool) {
 	for n, hit := 1, true; hit; n++ {
-		w, had := newWorld(t, s, lacks)
+		w, had := newWorld(t, s, m)
 		injector := faults.New(rule(faults.Any).Nth(n))
 		ofOld, ofNew := []storage.OpenOption{driver.WithLayer(w.layer), soon}, []storage.OpenOption{driver.WithLayer(w.layer), soon}
 		if inOld {
@@ -67,8 +69,8 @@ func eachRequest(t *testing.T, name string, s start, lacks storage.Features, a a
 			ofNew = append(ofNew, driver.WithLayer(injector.Layer()))
 		}
 		old := engine.New(w.oldDriver, ofOld...)
-		w.bucket = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, overlay.Config{})))...)
-		w.copying = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))...)
+		w.bucket = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, m.config(false))))...)
+		w.copying = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, m.config(true))))...)
 		w.run(t, a, &hold{})
 		hit = len(injector.Hits()) > 0
 		injector.Set()

@@ -21,6 +21,9 @@ type Report struct {
 	// Markers are small objects that are in the way, and that the new store cannot remove by a condition:
 	// [RemoveMarkers] does. It is 0 if the store has [storage.ConditionalRemove].
 	Markers int64
+	// Tombstones are removals that the old store has not seen, with [Config.KeepOld]. They stay in the new store
+	// until [FinishConfig.RemoveTombstones].
+	Tombstones int64
 }
 
 // A FinishConfig sets up [Finish]. The zero value has the defaults.
@@ -31,13 +34,17 @@ type FinishConfig struct {
 	// Progress, if not nil, is called after each object that was copied or that failed, by one
 	// goroutine at a time.
 	Progress func(Report)
+	// RemoveTombstones removes what [Config.KeepOld] has left in the new store, if all objects have moved. Set it
+	// when no process uses the layer any more: its readers would see removed objects again.
+	RemoveTombstones bool
 }
 
 // Finish copies every object that only the old store has to the new one, while others read and
 // write. It may be called again, also after it was killed, and by several processes: each copies what is
 // left, and what has moved costs only its place in the listings. When it returns nil and no
 // Markers, all reads find their object in the new store, if no writer bypasses the overlay. Then open
-// the new store without the layer. The old store keeps its objects.
+// the new store without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were
+// removed.
 //
 // An object that another process copies now comes later: after a second, two, four and so on, Finish
 // copies it itself, for that process may have been killed. A request that failed for a passing
@@ -73,7 +80,10 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		})
 	}
 	f.report.Left += int64(len(f.later))
-	return f.report, errors.Join(append(f.failures, err)...)
+	if err = errors.Join(append(f.failures, err)...); err == nil {
+		f.report.Tombstones, err = s.tombstones(ctx, c.RemoveTombstones && f.report.Left == 0)
+	}
+	return f.report, err
 }
 
 // RemoveMarkers removes the markers that are left, without a condition, and returns how many. Call it
@@ -100,7 +110,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 			continue
 		}
 		if l.inOld {
-			if err := s.old.Bucket.Remove(ctx, l.key); err != nil {
+			if err := s.removeOld(ctx, l.key); err != nil {
 				return removedNow, err
 			}
 		}
@@ -217,9 +227,9 @@ type leftover struct {
 // left returns each key that the old store has and the new one not, and each that may be a marker.
 func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		ofNew, stopNew := iter.Pull2(s.new.List(ctx))
+		ofNew, stopNew := iter.Pull2(s.entries(ctx))
 		defer stopNew()
-		ofOld, stopOld := iter.Pull2(s.old.Bucket.List(ctx))
+		ofOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
 		defer stopOld()
 		n, failedNew, moreNew := ofNew()
 		o, failedOld, moreOld := ofOld()

@@ -43,15 +43,17 @@ func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
 // Writers count in objects, create and remove others, and read, while everything moves.
 func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 	const keys, writers, rounds = 20, 8, 60
-	for name, features := range map[string]storage.Features{"removals by condition": 0, "removals without": storage.ConditionalRemove} {
-		t.Run(name, func(t *testing.T) {
+	for _, m := range modes {
+		t.Run("removals"+m.name, func(t *testing.T) {
+			features := m.lacks
 			old, d := memstore.New(), lacking{memstore.NewDriver(memstore.Config{}), features}
-			b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
+			b := engine.New(d, driver.WithLayer(newLayer(t, old, m.config(true))))
 			for n := range keys {
 				put(t, old, fmt.Sprintf("count/%02d", n), "0")
 				put(t, old, fmt.Sprintf("removed/%02d", n), "old")
 				put(t, old, fmt.Sprintf("still/%02d", n), "old")
 			}
+			given := content(t, old)
 			var counts [keys]atomic.Int64
 			var all sync.WaitGroup
 			for w := range writers {
@@ -108,6 +110,13 @@ func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
 				want[fmt.Sprintf("still/%02d", n)] = "old"
 			}
 			require.Equal(t, want, content(t, b))
+			if m.keepOld {
+				require.EqualValues(t, keys, report.Tombstones)
+				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
+				require.NoError(t, err)
+				require.Zero(t, report.Tombstones)
+				require.Equal(t, given, content(t, old), "the way back")
+			}
 			require.Equal(t, want, content(t, engine.New(d)), "only the new store is needed")
 		})
 	}
@@ -168,17 +177,18 @@ func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 			return err
 		}, []string{"old", "newer"}},
 	} {
-		for _, taken := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, taken %v", row.name, taken), func(t *testing.T) {
+		for _, m := range []struct{ taken, keepOld bool }{{}, {taken: true}, {keepOld: true}, {taken: true, keepOld: true}} {
+			t.Run(fmt.Sprintf("%s, taken %v, KeepOld %v", row.name, m.taken, m.keepOld), func(t *testing.T) {
+				config := overlay.Config{KeepOld: m.keepOld}
 				for from := 1; ; from++ {
 					oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
 					put(t, engine.New(oldDriver), "a", "old")
 					if row.inNew != "" {
 						put(t, engine.New(newDriver), "a", row.inNew)
 					}
-					kill := &dying{from: from, taken: taken}
+					kill := &dying{from: from, taken: m.taken}
 					dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), once)
-					b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, overlay.Config{})), once)
+					b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), once)
 					err := row.do(t.Context(), b)
 					if kill.calls < from {
 						require.NoError(t, err)
@@ -186,12 +196,17 @@ func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 						break
 					}
 
-					after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), overlay.Config{})))
+					after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
 					seen := content(t, after)
 					require.Contains(t, row.may, seen["a"], "killed at call %d", from)
 					_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{})
 					require.NoError(t, err)
 					require.Equal(t, seen, content(t, after))
+					if m.keepOld {
+						_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{RemoveTombstones: true})
+						require.NoError(t, err)
+						require.Equal(t, map[string]string{"a": "old"}, content(t, engine.New(oldDriver)))
+					}
 					for key, text := range content(t, engine.New(newDriver)) {
 						require.Equal(t, seen[key], text, "the new store")
 					}

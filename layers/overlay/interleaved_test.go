@@ -197,6 +197,25 @@ type world struct {
 	revision             string
 	clock                int
 	history              []event
+	mode                 mode
+	given                map[string]string // what the old store had at first
+}
+
+// A mode is how a world is set up.
+type mode struct {
+	name    string
+	lacks   storage.Features
+	keepOld bool
+}
+
+var modes = []mode{
+	{}, {name: ", without removals by condition", lacks: storage.ConditionalRemove},
+	{name: ", keeping the old store", keepOld: true},
+	{name: ", keeping the old store, without removals by condition", lacks: storage.ConditionalRemove, keepOld: true},
+}
+
+func (m mode) config(copyOnRead bool) overlay.Config {
+	return overlay.Config{CopyOnRead: copyOnRead, KeepOld: m.keepOld}
 }
 
 // An event is an operation of the history, with the times of its beginning and end.
@@ -263,11 +282,12 @@ var starts = []start{
 
 var soon = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 
-func newWorld(t *testing.T, s start, features storage.Features) (*world, object) {
+func newWorld(t *testing.T, s start, m mode) (*world, object) {
 	t.Helper()
 	w := &world{
 		oldDriver: memstore.NewDriver(memstore.Config{}),
-		newDriver: lacking{memstore.NewDriver(memstore.Config{}), features},
+		newDriver: lacking{memstore.NewDriver(memstore.Config{}), m.lacks},
+		mode:      m,
 	}
 	open := func(c overlay.Config) storage.Bucket {
 		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), soon)
@@ -275,7 +295,7 @@ func newWorld(t *testing.T, s start, features storage.Features) (*world, object)
 	}
 	gone := put(t, engine.New(w.newDriver), key, "gone")
 	require.NoError(t, engine.New(w.newDriver).Remove(t.Context(), key))
-	w.bucket, w.copying = open(overlay.Config{}), open(overlay.Config{CopyOnRead: true})
+	w.bucket, w.copying = open(m.config(false)), open(m.config(true))
 	had := object{given: true}
 	if s.inOld {
 		had.text = textOf("old")
@@ -292,6 +312,7 @@ func newWorld(t *testing.T, s start, features storage.Features) (*world, object)
 		})
 		require.NoError(t, err)
 	}
+	w.given = content(t, engine.New(w.oldDriver))
 	attrs, err := w.bucket.Attrs(t.Context(), key)
 	if errors.Is(err, storage.ObjectNotFound) {
 		had.text, err = "", nil
@@ -370,6 +391,15 @@ func (w *world) judge(t *testing.T, had object, story string) {
 	require.Zero(t, left, story)
 	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
 	require.NoError(t, err)
+	if w.mode.keepOld {
+		_, err = overlay.Finish(t.Context(), w.bucket, overlay.FinishConfig{RemoveTombstones: true})
+		require.NoError(t, err)
+		require.Equal(t, w.given, content(t, engine.New(w.oldDriver)), story)
+		for e, err := range engine.New(w.newDriver).List(t.Context()) {
+			require.NoError(t, err)
+			require.Equal(t, key, e.Key, story)
+		}
+	}
 	w.bucket = engine.New(w.newDriver)
 	w.run(t, read, &hold{})
 	w.run(t, list, &hold{})
@@ -392,16 +422,16 @@ func (w *world) judge(t *testing.T, had object, story string) {
 func TestOperationsBesideEachOther(t *testing.T) {
 	every, seed := number(t, "OMNIBUCKET_EVERY", 24), number(t, "OMNIBUCKET_SEED", 1)
 	for i, s := range starts {
-		for name, lacks := range map[string]storage.Features{"": 0, ", without removals by condition": storage.ConditionalRemove} {
-			t.Run(s.name+name, func(t *testing.T) {
+		for _, m := range modes {
+			t.Run(s.name+m.name, func(t *testing.T) {
 				t.Parallel()
 				d := draw{rand.New(rand.NewPCG(uint64(seed), uint64(i))), every}
 				synctest.Test(t, func(t *testing.T) {
-					possible := slices.DeleteFunc(slices.Clone(actions), func(a action) bool { return a.needs&lacks != 0 })
+					possible := slices.DeleteFunc(slices.Clone(actions), func(a action) bool { return a.needs&m.lacks != 0 })
 					for _, outer := range possible {
 						for _, inner := range possible {
 							if d.one() {
-								besideEachOther(t, s, lacks, outer, inner, possible, d)
+								besideEachOther(t, s, m, outer, inner, possible, d)
 							}
 						}
 					}
@@ -428,7 +458,7 @@ type draw struct {
 
 func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
 
-func besideEachOther(t *testing.T, s start, lacks storage.Features, outer, inner action, possible []action, d draw) {
+func besideEachOther(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
 	read := find("read")
 	for at, held := 1, true; held; at++ {
 		for innerAt, more := 0, true; more && held; innerAt++ {
@@ -436,7 +466,7 @@ func besideEachOther(t *testing.T, s start, lacks storage.Features, outer, inner
 				if i > 0 && !d.one() {
 					continue
 				}
-				w, had := newWorld(t, s, lacks)
+				w, had := newWorld(t, s, m)
 				more = false
 				held = w.run(t, outer, &hold{at: at, then: func() {
 					more = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0

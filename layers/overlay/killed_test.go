@@ -21,7 +21,7 @@ import (
 )
 
 // openDirectories opens a new and an old store in a directory.
-func openDirectories(t *testing.T, dir string) (both, alone, old storage.Bucket) {
+func openDirectories(t *testing.T, dir string, keepOld bool) (both, alone, old storage.Bucket) {
 	t.Helper()
 	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
 		b, err := local.Open(dir+"/"+name, local.Config{Create: true}, opts...)
@@ -30,27 +30,33 @@ func openDirectories(t *testing.T, dir string) (both, alone, old storage.Bucket)
 		return b
 	}
 	old = open("old")
-	return open("new", driver.WithLayer(newLayer(t, old, overlay.Config{}))), open("new"), old
+	return open("new", driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: keepOld}))), open("new"), old
 }
 
 // A process runs Finish and is killed, again and again, until one has moved everything. Meanwhile, and
 // beside a second such process, objects are written, removed and read.
 func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
 	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {
-		both, _, _ := openDirectories(t, dir)
+		both, _, _ := openDirectories(t, dir, os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != "")
 		_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{Concurrency: 4})
 		require.NoError(t, err)
 		fmt.Println("all has moved")
 		return
 	}
-	const objects = 400
+	t.Run("by default", func(t *testing.T) { killedWhileFinishing(t, nil) })
+	t.Run("KeepOld", func(t *testing.T) { killedWhileFinishing(t, []string{"OMNIBUCKET_OVERLAY_KEEPOLD=1"}) })
+}
+
+func killedWhileFinishing(t *testing.T, environment []string) {
+	const objects = 300
 	dir := t.TempDir()
-	both, alone, old := openDirectories(t, dir)
+	both, alone, old := openDirectories(t, dir, environment != nil)
 	want := map[string]string{}
 	for n := range objects {
 		want[fmt.Sprintf("%03d", n)] = textOf(fmt.Sprint("old ", n))
 		put(t, old, fmt.Sprintf("%03d", n), want[fmt.Sprintf("%03d", n)])
 	}
+	given := content(t, old)
 	kills, patience := 0, 20*time.Millisecond
 	var moved sync.WaitGroup
 	var mu sync.Mutex
@@ -58,7 +64,7 @@ func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
 		moved.Go(func() {
 			for ended := false; !ended && !t.Failed(); {
 				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestProcessesThatAreKilledLoseNothing$", "-test.timeout", "1m")
-				child.Env = append(os.Environ(), "OMNIBUCKET_OVERLAY_FINISH="+dir)
+				child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
 				var out bytes.Buffer
 				child.Stdout, child.Stderr = &out, &out
 				if err := child.Start(); err != nil {
@@ -95,6 +101,11 @@ func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
 	require.Equal(t, want, content(t, both))
+	if environment != nil {
+		require.Equal(t, given, content(t, old), "the way back")
+		_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{RemoveTombstones: true})
+		require.NoError(t, err)
+	}
 	require.Equal(t, want, content(t, alone), "only the new store is needed")
 }
 

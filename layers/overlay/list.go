@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -13,15 +14,15 @@ import (
 
 // A position is where the next page of a merged listing begins: in a page of each store, after a key.
 type position struct {
-	New, Old         string // tokens of the pages; "" is the first one
-	NewDone, OldDone bool   // there are no more pages
-	Start            string // ListRequest.StartAfter of the first page
-	After            string // what came last, or ""
+	New, Old, Removed             string // tokens of the pages; "" is the first one
+	NewDone, OldDone, RemovedDone bool   // there are no more pages
+	Start                         string // ListRequest.StartAfter of the first page
+	After                         string // what came last, or ""
 }
 
 // List merges a page of each store. Where both have a key, the new store's entry counts. The page of the
 // old store comes first: an object that moves meanwhile is in one of them. So is one whose removal was
-// under way before, and ends meanwhile.
+// under way before, and ends meanwhile. The page of tombstones comes last, for the same reason.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -34,13 +35,20 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, at, at.Old, at.OldDone); err != nil {
 		return nil, err
 	}
-	if m.ofNew, err = pageOf(ctx, d.stores.new, r, at, at.New, at.NewDone); err != nil {
+	if m.ofNew, err = d.stores.newPage(ctx, r, at); err != nil {
+		return nil, err
+	}
+	if m.ofRemoved, err = d.stores.removedPage(ctx, r, at); err != nil {
+		return nil, err
+	}
+	if m.hidden, err = d.stores.hidden(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
 		return nil, err
 	}
 	for i := range m.ofNew.Entries {
 		e := &m.ofNew.Entries[i]
 		e.Revision = d.stores.old.Bare(e.Revision)
 	}
+	m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) })
 	for i := range m.ofOld.Entries {
 		e := &m.ofOld.Entries[i]
 		e.Revision = d.stores.old.Revision(e.Revision)
@@ -107,13 +115,14 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 	return copying, nil
 }
 
-// A merger makes a page of two.
+// A merger makes a page of two, and of that of tombstones.
 type merger struct {
-	at           position
-	limit        int
-	ofNew, ofOld *storage.Page
-	markers      map[string]string
-	page         *storage.Page
+	at                      position
+	limit                   int
+	ofNew, ofOld, ofRemoved *storage.Page
+	markers                 map[string]string
+	hidden                  map[string]bool // of the old store's entries
+	page                    *storage.Page
 }
 
 // run takes entries until the page is full, or the next page of a store may have a lesser key.
@@ -127,6 +136,8 @@ func (m *merger) run() {
 			return
 		case len(ofOld) == 0 || len(ofNew) > 0 && ofNew[0].Key < ofOld[0].Key:
 			m.take(&ofNew[0], nil)
+		case !m.knowsRemoved(ofOld[0].Key):
+			return
 		case len(ofNew) == 0 || ofOld[0].Key < ofNew[0].Key:
 			m.take(nil, &ofOld[0])
 		default:
@@ -135,24 +146,34 @@ func (m *merger) run() {
 	}
 }
 
+// knowsRemoved reports whether a tombstone of a key would be in the page of tombstones, or before it.
+func (m *merger) knowsRemoved(key string) bool {
+	removed := m.ofRemoved
+	for len(removed.Entries) > 0 && removed.Entries[0].Key < key {
+		removed.Entries = removed.Entries[1:]
+	}
+	return len(removed.Entries) > 0 || removed.Token == ""
+}
+
 // take adds the entry of a key that one store or both have.
 func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	entry := ofNew
-	if entry == nil {
-		entry = ofOld
+	if ofOld != nil {
+		m.ofOld.Entries = m.ofOld.Entries[1:]
+		if m.at.After = ofOld.Key; m.hidden[ofOld.Key] {
+			ofOld = nil
+		}
 	}
-	m.at.After = entry.Key
-	if ofNew != nil {
-		m.ofNew.Entries = m.ofNew.Entries[1:]
+	if ofNew == nil {
+		entry = ofOld
+	} else {
+		m.ofNew.Entries, m.at.After = m.ofNew.Entries[1:], ofNew.Key
 		switch m.markers[ofNew.Key] {
 		case copying:
 			entry = ofOld
 		case removed:
 			entry = nil
 		}
-	}
-	if ofOld != nil {
-		m.ofOld.Entries = m.ofOld.Entries[1:]
 	}
 	if entry != nil {
 		m.page.Entries = append(m.page.Entries, *entry)
@@ -166,6 +187,9 @@ func (m *merger) setToken() error {
 	}
 	if len(m.ofOld.Entries) == 0 {
 		m.at.Old, m.at.OldDone = m.ofOld.Token, m.ofOld.Token == ""
+	}
+	if len(m.ofRemoved.Entries) == 0 {
+		m.at.Removed, m.at.RemovedDone = m.ofRemoved.Token, m.ofRemoved.Token == ""
 	}
 	if m.at.NewDone && m.at.OldDone {
 		return nil

@@ -42,6 +42,9 @@ func (p place) condition() storage.Condition {
 
 // look returns what the new store has.
 func (s *stores) look(ctx context.Context, key string) (place, error) {
+	if err := s.reserved(key); err != nil {
+		return place{}, err
+	}
 	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
 	switch {
 	case errors.Is(err, storage.ObjectNotFound):

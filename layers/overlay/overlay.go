@@ -45,6 +45,10 @@ type Config struct {
 	// CopyOnRead copies an object of the old store before a download of the whole object from the
 	// start. Reads of ranges do not copy.
 	CopyOnRead bool
+	// KeepOld leaves the old store as it is: opened alone, it is the way back. A removal puts a tombstone below
+	// [TombstonesPrefix] into the new store, which the bucket does not show, and SetTags copies the object first.
+	// All processes must agree on it. Removing a key that the new store cannot have fails.
+	KeepOld bool
 }
 
 // New returns a layer for the new store. Close old after the bucket.

@@ -33,17 +33,29 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestFurtherConformanceOverADirectory(t *testing.T) {
+func TestFurtherConformanceWithKeepOld(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		old, err := local.Open(t.TempDir(), local.Config{})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
-		d, err := local.NewDriver(t.TempDir(), local.Config{})
-		require.NoError(t, err)
-		return newLayer(t, old, overlay.Config{})(d)
+		return newLayer(t, memstore.New(), overlay.Config{KeepOld: true})(memstore.NewDriver(memstore.Config{}))
 	})
+}
+
+func TestFurtherConformanceOverADirectory(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	for _, m := range []mode{{name: "by default"}, {name: "KeepOld", keepOld: true}} {
+		t.Run(m.name, func(t *testing.T) {
+			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+				old, err := local.Open(t.TempDir(), local.Config{})
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
+				d, err := local.NewDriver(t.TempDir(), local.Config{})
+				require.NoError(t, err)
+				return newLayer(t, old, m.config(false))(d)
+			})
+		})
+	}
 }
 
 // A directory refuses keys that memory has.

@@ -57,11 +57,21 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // read looks in the new store, and then in the old one. An object that is in neither is looked for in
 // the new store again: it may have been written there before it was removed from the old one.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error), ofOld func() (found, error)) (found, error) {
+	if s.isTombstone(r.Key) {
+		return found{}, storage.ObjectNotFound
+	}
 	f, err := s.readNew(ctx, r, ofNew)
 	if !errors.Is(err, errLookInOld) {
 		return f, err
 	}
-	f, err = ofOld()
+	switch gone, failed := s.isRemoved(ctx, r.Key); {
+	case failed != nil:
+		return found{}, failed
+	case gone:
+		err = storage.ObjectNotFound
+	default:
+		f, err = ofOld()
+	}
 	if err != nil && lacks(err) {
 		if f, err = s.readNew(ctx, r, ofNew); errors.Is(err, errLookInOld) {
 			err = storage.ObjectNotFound
@@ -125,15 +135,6 @@ func lacks(err error) bool {
 	return false
 }
 
-// inOld returns the attributes of an object in the old store, or nil.
-func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
-	attrs, err := s.old.Bucket.Attrs(ctx, key)
-	if err != nil && lacks(err) {
-		return nil, nil
-	}
-	return attrs, err
-}
-
 func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (found, error) {
 	condition, err := s.oldCondition(ctx, r)
 	if err != nil {
@@ -163,6 +164,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	case p.marker == removed:
 		return nil, storage.ObjectNotFound
 	}
+	if gone, err := d.stores.isRemoved(ctx, r.Key); gone || err != nil {
+		return nil, cmp.Or[error](err, storage.ObjectNotFound)
+	}
 	tags, err := storage.Tags(ctx, d.stores.old.Bucket, r.Key)
 	if err != nil && lacks(err) {
 		return nil, storage.ObjectNotFound
@@ -184,6 +188,12 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	}
 	if attrs, err := d.stores.inOld(ctx, r.Key); attrs == nil {
 		return cmp.Or[error](err, storage.ObjectNotFound)
+	}
+	if d.stores.config.KeepOld {
+		if err := d.stores.bring(ctx, r.Key); err != nil {
+			return err
+		}
+		return d.Driver.SetTags(ctx, r)
 	}
 	if err := storage.SetTags(ctx, d.stores.old.Bucket, r.Key, r.Tags); err != nil {
 		return err
@@ -213,14 +223,18 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)
 	}
+	if err := d.stores.bring(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+		return nil, err
+	}
+	return d.Driver.Sign(ctx, r)
+}
+
+// bring copies an object that only the old store has, also if others write meanwhile.
+func (s *stores) bring(ctx context.Context, key string) error {
 	for range removeAttempts {
-		_, err := d.stores.copyOld(ctx, r.Key, true)
-		switch {
-		case err == nil || errors.Is(err, storage.ObjectNotFound):
-			return d.Driver.Sign(ctx, r)
-		case !errors.Is(err, errAgain):
-			return nil, err
+		if _, err := s.copyOld(ctx, key, true); !errors.Is(err, errAgain) {
+			return err
 		}
 	}
-	return nil, errBusy
+	return errBusy
 }

@@ -55,6 +55,9 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 // write makes a write with the condition that stands for one in both stores. If a marker that came or
 // went meanwhile has refused it, the core writes again.
 func (s *stores) write(ctx context.Context, key string, condition *storage.Condition, do func() error) error {
+	if err := s.reserved(key); err != nil {
+		return err
+	}
 	given := *condition
 	c, err := s.writeCondition(ctx, key, given)
 	if err != nil {
@@ -124,6 +127,9 @@ var errAgain = errors.New("look again")
 // deleteOnce looks in the old store first: what it does not have comes there no more, and then the new
 // store decides.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
+	if err := s.reserved(r.Key); err != nil {
+		return err
+	}
 	attrs, err := s.inOld(ctx, r.Key)
 	if err != nil {
 		return err
@@ -139,7 +145,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return storage.PreconditionFailed // before anything is removed
 	case p.hasObject():
 		if attrs != nil {
-			if err := s.old.Bucket.Remove(ctx, r.Key); err != nil {
+			if err := s.removeOld(ctx, r.Key); err != nil {
 				return err
 			}
 		}
@@ -161,11 +167,11 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		}
 		return errAgain
 	}
-	return s.removeOld(ctx, r.Key, p)
+	return s.removeHidden(ctx, r.Key, p)
 }
 
-// removeOld removes an object that only the old store has. The marker stops copies that are under way.
-func (s *stores) removeOld(ctx context.Context, key string, p place) error {
+// removeHidden removes an object that only the old store has. The marker stops copies that are under way.
+func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
 	switch {
 	case errors.Is(err, storage.PreconditionFailed):
@@ -180,7 +186,7 @@ func (s *stores) removeOld(ctx context.Context, key string, p place) error {
 // object is seen again. After another failure it stays hidden, because readers have missed it:
 // the next removal or [Finish] ends it.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
-	err := s.old.Bucket.Remove(ctx, key)
+	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
 		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
@@ -235,6 +241,13 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	}
 	if err != nil {
 		return nil, err
+	}
+	gone, err := s.isRemoved(ctx, key) // the old store would still have it
+	if gone {
+		err = errAgain
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
 	attrs, err = storage.Copy(ctx, s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {

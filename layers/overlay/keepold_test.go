@@ -1,0 +1,187 @@
+package overlay_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// Whatever happens in the bucket, the old store has what it had when the move began, also its tags.
+func TestKeepOldIsAWayBack(t *testing.T) {
+	old := memstore.New()
+	for n := range 8 {
+		put(t, old, fmt.Sprint(n), fmt.Sprint("old ", n))
+	}
+	require.NoError(t, storage.SetTags(t.Context(), old, "1", map[string]string{"is": "old"}))
+	given := content(t, old)
+	d := memstore.NewDriver(memstore.Config{})
+	b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+	require.NoError(t, b.Remove(t.Context(), "0"))
+	require.NoError(t, storage.SetTags(t.Context(), b, "1", map[string]string{"is": "new"}))
+	put(t, b, "2", "new")
+	require.NoError(t, b.Remove(t.Context(), "2"))
+	put(t, b, "0", "again")
+	require.NoError(t, b.Remove(t.Context(), "0"))
+	attrs, err := b.Attrs(t.Context(), "3")
+	require.NoError(t, err)
+	require.NoError(t, b.Remove(t.Context(), "3", storage.IfRevision(attrs.Revision)))
+	_, err = storage.Move(t.Context(), b, "4", "moved")
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "copied", b, "5")
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "0", strings.NewReader("created"), storage.IfAbsent())
+	require.NoError(t, err)
+
+	want := map[string]string{"0": "created", "1": "old 1", "moved": "old 4", "copied": "old 5", "5": "old 5", "6": "old 6", "7": "old 7"}
+	require.Equal(t, want, content(t, b))
+	left, err := overlay.Left(t.Context(), b)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, left, "5, 6 and 7")
+	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+	require.NoError(t, err)
+	require.Equal(t, overlay.Report{Copied: 3, Bytes: 15, Tombstones: 4}, report)
+	require.Equal(t, want, content(t, b))
+	for key, text := range want { // processes without the layer, beside those that have it
+		data, _, err := storage.ReadAll(t.Context(), engine.New(d), key)
+		require.NoError(t, err, key)
+		require.Equal(t, text, string(data))
+	}
+	require.Equal(t, given, content(t, old))
+	tags, err := storage.Tags(t.Context(), old, "1")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"is": "old"}, tags)
+
+	report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
+	require.NoError(t, err)
+	require.Equal(t, overlay.Report{}, report)
+	require.Equal(t, want, content(t, engine.New(d)))
+	tags, err = storage.Tags(t.Context(), engine.New(d), "1")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"is": "new"}, tags)
+}
+
+// Tombstones stay while an object is left.
+func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
+	old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+	put(t, old, "gone", "text")
+	put(t, old, "left", "text")
+	injector := faults.New()
+	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+	require.NoError(t, b.Remove(t.Context(), "gone"))
+	injector.Set(faults.Fail(faults.Put).ForKey("left").WithError(storage.PermissionDenied))
+	_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, map[string]string{"left": "text"}, content(t, b))
+}
+
+func TestTombstonesAreHidden(t *testing.T) {
+	d, old := memstore.NewDriver(memstore.Config{}), memstore.New()
+	injector := faults.New()
+	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+	for n := range 3000 {
+		key := fmt.Sprintf("folder/%06d", n)
+		put(t, old, key, "x")
+		require.NoError(t, b.Remove(t.Context(), key))
+	}
+	put(t, b, "a", "x")
+	put(t, b, ".a", "x")
+	reserved := overlay.TombstonesPrefix + "folder/000001"
+	there, err := engine.New(d).Exists(t.Context(), reserved)
+	require.NoError(t, err)
+	require.True(t, there)
+	_, err = b.Upload(t.Context(), reserved, strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = b.Upload(t.Context(), reserved, strings.NewReader("xy"), storage.WithPartSize(1))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, b.Remove(t.Context(), reserved), storage.InvalidArgument)
+	_, err = b.Attrs(t.Context(), reserved)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	_, _, err = storage.ReadAll(t.Context(), b, reserved)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+
+	injector.Reset()
+	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, content(t, b))
+	require.LessOrEqual(t, injector.Count(faults.List), 14, "a listing passes over them")
+	for delimiter, want := range map[string]string{"/": "[.a false 1 a false 1]", "b": "[.a false 1 a false 1]", "a": "[.a true 0 a true 0]"} {
+		require.Equal(t, want, fmt.Sprint(keys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})), delimiter)
+	}
+}
+
+// A listing is that of one store, also after removals, and has no folder in which everything was removed.
+func TestAListingWithTombstonesIsThatOfOneStore(t *testing.T) {
+	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z", ".n", ".o"}
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		one, old, d := memstore.New(), memstore.New(), memstore.NewDriver(memstore.Config{})
+		b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+		for range 40 {
+			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))
+			put(t, old, key, "any")
+			put(t, one, key, "any")
+		}
+		given := content(t, old)
+		for range 60 {
+			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))
+			if random.IntN(3) == 0 {
+				put(t, b, key, "new")
+				put(t, one, key, "new")
+				continue
+			}
+			require.NoError(t, b.Remove(t.Context(), key))
+			require.NoError(t, one.Remove(t.Context(), key))
+		}
+		for _, opts := range [][]storage.ListOption{
+			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
+			{storage.WithDelimiter("b")}, {storage.WithPrefix("."), storage.WithDelimiter("n")},
+		} {
+			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
+			for _, start := range []string{"", "a/b1", "b/"} {
+				require.Equal(t, keys(t, one, start, opts), keys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
+			}
+		}
+		want := content(t, one)
+		require.Equal(t, want, content(t, b))
+		_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
+		require.NoError(t, err)
+		require.Equal(t, want, content(t, engine.New(d)))
+		require.Equal(t, given, content(t, old))
+	}
+}
+
+// The name of a tombstone would be too long, or is none that the core would write.
+func TestEveryKeyOfTheOldStoreCanBeRemoved(t *testing.T) {
+	oldDriver := memstore.NewDriver(memstore.Config{})
+	old := engine.New(oldDriver)
+	segments := strings.Repeat("s/", 253)
+	odd := []string{"f/", "g/h/", "a//b", "x\\y", strings.Repeat("x", 1020), "y" + strings.Repeat("é", 505), segments + "1"}
+	for _, key := range append(odd, segments+"2") {
+		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader("text"), Size: 4})
+		require.NoError(t, err)
+	}
+	given := content(t, old)
+	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+	for i, key := range odd {
+		require.Len(t, content(t, b), len(odd)+1-i)
+		require.NoError(t, b.Remove(t.Context(), key))
+		_, err := b.Attrs(t.Context(), key)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	}
+	require.Equal(t, map[string]string{segments + "2": "text"}, content(t, b))
+	require.Equal(t, []string{"s/ true 0"}, keys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
+	require.Len(t, keys(t, b, segments+"0", nil), 1, "a start of which the tombstone's name is too long")
+	require.Empty(t, keys(t, b, segments+"2", nil))
+	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
+	require.NoError(t, err)
+	require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
+	require.Equal(t, given, content(t, old))
+}

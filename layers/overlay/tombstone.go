@@ -1,0 +1,259 @@
+package overlay
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// TombstonesPrefix begins the keys of tombstones in the new store: see [Config.KeepOld]. Writing such a key is
+// InvalidArgument then.
+const TombstonesPrefix = ".omnibucket-overlay/"
+
+// afterTombstones is past all tombstones, but for hostile keys.
+const afterTombstones = TombstonesPrefix + "\U0010FFFD"
+
+const tombstone = "An overlay has removed this key. Its old store keeps the object.\n"
+
+func (s *stores) isTombstone(key string) bool {
+	return s.config.KeepOld && strings.HasPrefix(key, TombstonesPrefix)
+}
+
+// nameOf returns the key of a tombstone. Those of most keys are in the order of the keys.
+func nameOf(key string) (name string, ordered bool) {
+	if name = TombstonesPrefix + key; keyrule.Fits(name) {
+		return name, true
+	}
+	sum := sha256.Sum256([]byte(key))
+	return TombstonesPrefix + "~long/" + hex.EncodeToString(sum[:]), false
+}
+
+// reserved refuses the key of a tombstone.
+func (s *stores) reserved(key string) error {
+	if s.isTombstone(key) {
+		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("key must not begin with " + TombstonesPrefix + ": an overlay keeps its tombstones there")}
+	}
+	return nil
+}
+
+// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead. That stays, also
+// if the key is written again: nobody writes to the old store, so its object never counts again.
+func (s *stores) removeOld(ctx context.Context, key string) error {
+	if !s.config.KeepOld {
+		return s.old.Bucket.Remove(ctx, key)
+	}
+	name, _ := nameOf(key)
+	_, err := s.driver.Put(ctx, &driver.PutRequest{ // by the driver: keys of the old store may break rules of the core
+		Key: name, Body: strings.NewReader(tombstone), Size: int64(len(tombstone)),
+		Properties: storage.Properties{ContentType: "text/plain"},
+		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(tombstone)), Known: true},
+	})
+	return err
+}
+
+// isRemoved reports whether a key has a tombstone.
+func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
+	if !s.config.KeepOld {
+		return false, nil
+	}
+	name, _ := nameOf(key)
+	_, err := s.driver.Head(ctx, &driver.GetRequest{Key: name, Length: -1, Auxiliary: true})
+	if err != nil && lacks(err) { // also if no tombstone can have that name
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// inOld returns the attributes of an object in the old store, or nil.
+func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
+	attrs, err := s.old.Bucket.Attrs(ctx, key)
+	if err != nil && lacks(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if gone, err := s.isRemoved(ctx, key); gone || err != nil {
+		return nil, err
+	}
+	return attrs, nil
+}
+
+// entries returns those of the new store without tombstones.
+func (s *stores) entries(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+	return s.without(s.new.List(ctx))
+}
+
+func (s *stores) without(all iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for e, err := range all {
+			if !s.isTombstone(e.Key) && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// oldEntries returns those of the old store that have no tombstone.
+func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
+	all := s.without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)))
+	if !s.config.KeepOld {
+		return all
+	}
+	return func(yield func(storage.ListEntry, error) bool) {
+		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
+		defer stop()
+		gone, failed, more := next()
+		for e, err := range all {
+			name, ordered := nameOf(e.Key)
+			for ordered && more && failed == nil && gone.Key < name {
+				gone, failed, more = next()
+			}
+			removed := ordered && more && gone.Key == name
+			if !ordered && err == nil && failed == nil {
+				removed, failed = s.isRemoved(ctx, e.Key)
+			}
+			if err = cmp.Or(err, failed); err == nil && removed {
+				continue
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// tombstones counts those that are left. With remove, it removes them.
+func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err error) {
+	if !s.config.KeepOld {
+		return 0, nil
+	}
+	keys := func(yield func(string) bool) {
+		for e, failed := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
+			if err = failed; failed != nil {
+				return
+			}
+			if left++; !yield(e.Key) {
+				return
+			}
+		}
+	}
+	if remove {
+		gone, failed := storage.RemoveAll(ctx, s.new, keys)
+		return left - int64(gone), errors.Join(failed, err)
+	}
+	for range keys {
+	}
+	return left, err
+}
+
+// newPage returns a page of the new store without tombstones.
+func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position) (*storage.Page, error) {
+	page, err := pageOf(ctx, s.new, r, at, at.New, at.NewDone)
+	if err != nil || !s.config.KeepOld {
+		return page, err
+	}
+	if n := len(page.Entries); n > 0 && s.isTombstone(page.Entries[n-1].Key) && page.Token != "" {
+		at.Start = afterTombstones // there may be many
+		past, err := pageOf(ctx, s.new, r, at, "", false)
+		if err != nil {
+			return nil, err
+		}
+		page.Entries, page.Token = append(page.Entries, past.Entries...), past.Token
+	}
+	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
+		if !e.IsPrefix || s.isTombstone(e.Key) || !strings.HasPrefix(TombstonesPrefix, e.Key) {
+			return s.isTombstone(e.Key)
+		}
+		for _, failed := range s.without(s.new.List(ctx, storage.WithPrefix(e.Key))) {
+			err = errors.Join(err, failed)
+			return false
+		}
+		return true
+	})
+	return page, err
+}
+
+// removedPage returns a page of the keys and common prefixes of tombstones.
+func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at position) (*storage.Page, error) {
+	if !s.config.KeepOld || at.OldDone {
+		return &storage.Page{}, nil
+	}
+	own := *r
+	own.Prefix = TombstonesPrefix + r.Prefix
+	if at.After = max(at.After, at.Start); at.After != "" {
+		at.After = TombstonesPrefix + at.After
+	}
+	if at.Start = at.After; len(at.Start) > keyrule.MaxBytes {
+		at.Start = ""
+	}
+	page, err := pageOf(ctx, s.new, &own, at, at.Removed, at.RemovedDone)
+	if err != nil && lacks(err) { // no tombstone can have such a name
+		return &storage.Page{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range page.Entries {
+		page.Entries[i].Key = strings.TrimPrefix(page.Entries[i].Key, TombstonesPrefix)
+	}
+	return page, nil
+}
+
+// hidden returns the entries of the old store's page that have a tombstone: keys, and common prefixes below which
+// every key has one. The new store's page lists a prefix by itself. A prefix with only keys that do not fit stays.
+func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
+	if !s.config.KeepOld {
+		return nil, nil
+	}
+	type entry struct {
+		key      string
+		isPrefix bool
+	}
+	have, gone := map[string]bool{}, map[entry]bool{} // have has prefixes: a key may be a marker
+	for _, e := range ofNew {
+		have[e.Key] = e.IsPrefix
+	}
+	for _, e := range ofRemoved {
+		gone[entry{e.Key, e.IsPrefix}] = true
+	}
+	hidden := map[string]bool{}
+	var unsure []entry // these need a request
+	for _, e := range ofOld {
+		this := entry{e.Key, e.IsPrefix}
+		switch _, ordered := nameOf(e.Key); {
+		case have[e.Key]:
+		case gone[this] && e.IsPrefix, !ordered && !e.IsPrefix:
+			unsure = append(unsure, this)
+		case gone[this]:
+			hidden[e.Key] = true
+		}
+	}
+	removed := make([]bool, len(unsure))
+	err := parallel.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
+		if !unsure[i].isPrefix {
+			removed[i], err = s.isRemoved(ctx, unsure[i].key)
+			return err
+		}
+		for _, err := range s.oldEntries(ctx, unsure[i].key) {
+			return err
+		}
+		removed[i] = true
+		return nil
+	})
+	for i, e := range unsure {
+		hidden[e.key] = removed[i]
+	}
+	return hidden, err
+}
