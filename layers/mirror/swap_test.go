@@ -1,0 +1,92 @@
+package mirror_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// Writers write with Sync while the primary fails, and then is gone. They end, and others begin with the roles
+// swapped, while the former primary is still gone. When that is back, RepairAll makes both equal, and every
+// write that succeeded is there.
+func TestSwappedRolesLoseNoWrite(t *testing.T) {
+	for _, seed := range []uint64{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			const writers = 20
+			former, latter := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+			ofFormer := faults.New()
+			patience := storage.WithRetry(storage.RetryPolicy{Attempts: 3})
+			mirrorOf := func(first, second driver.Driver, inFirst, inSecond *faults.Injector) storage.Bucket {
+				other := engine.New(second, patience, driver.WithLayer(inSecond.Layer()))
+				layer := newLayer(t, other, mirror.Config{Sync: inFirst == ofFormer, Stall: time.Second, Probe: 2 * time.Second})
+				return engine.New(first, patience, driver.WithLayer(inFirst.Layer()), driver.WithLayer(layer))
+			}
+			own := make([][]string, writers) // what each writer's object may be; "" is gone
+			for w := range own {
+				own[w] = []string{""}
+			}
+			succeeded := 0
+			write := func(b storage.Bucket, from, step int, during func()) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				var all sync.WaitGroup
+				var mu sync.Mutex
+				for w := 0; w < writers; w += step {
+					all.Go(func() {
+						for round := from; ctx.Err() == nil; round++ {
+							own[w] = writeOwn(ctx, b, w, round, own[w])
+							mu.Lock()
+							if len(own[w]) == 1 {
+								succeeded++
+							}
+							mu.Unlock()
+							time.Sleep(time.Duration(150+w) * time.Millisecond)
+						}
+					})
+				}
+				during()
+				all.Wait()
+			}
+
+			write(mirrorOf(former, latter, ofFormer, faults.New()), 0, 1, func() {
+				for _, rules := range [][]faults.Rule{
+					{faults.DropResponse(faults.Any).Chance(0.3, seed)}, {faults.Fail(faults.Any).Chance(0.3, seed)},
+					{faults.Stall(faults.Any).Chance(0.1, seed)}, {faults.Fail(faults.Get)}, {faults.Fail(faults.Any)},
+				} {
+					ofFormer.Set(rules...)
+					time.Sleep(6 * time.Second)
+				}
+			})
+			before := succeeded
+			require.Greater(t, before, writers, "some writes succeeded")
+			swapped := mirrorOf(latter, former, faults.New(), ofFormer)
+			write(swapped, 1000, 2, func() {}) // the objects of the others stay as they were
+			require.Greater(t, succeeded, before+writers, "some writes succeeded")
+
+			ofFormer.Set()
+			time.Sleep(2 * time.Hour)
+			_, err := mirror.RepairAll(t.Context(), swapped)
+			require.NoError(t, err)
+			state, err := mirror.Status(t.Context(), swapped)
+			require.NoError(t, err)
+			require.Equal(t, mirror.State{}, state)
+			objects := content(t, engine.New(latter))
+			require.Equal(t, objects, content(t, engine.New(former)), "seed %d", seed)
+			for w := range writers {
+				require.Contains(t, own[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
+			}
+		})
+	}
+}
