@@ -34,7 +34,7 @@ type FinishConfig struct {
 	// Progress, if not nil, is called after each object that was copied or that failed, by one
 	// goroutine at a time.
 	Progress func(Report)
-	// RemoveTombstones removes what [Config.KeepOld] has left in the new store, if all objects have moved. Set it
+	// RemoveTombstones removes those of [Config.KeepOld] from the new store, if no object and no marker is left. Set it
 	// when no process uses the layer any more: its readers would see removed objects again.
 	RemoveTombstones bool
 }
@@ -81,7 +81,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	}
 	f.report.Left += int64(len(f.later))
 	if err = errors.Join(append(f.failures, err)...); err == nil {
-		f.report.Tombstones, err = s.tombstones(ctx, c.RemoveTombstones && f.report.Left == 0)
+		f.report.Tombstones, err = s.tombstones(ctx, c.RemoveTombstones && f.report.Left+f.report.Markers == 0)
 	}
 	return f.report, err
 }
