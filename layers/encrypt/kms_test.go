@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/kmsserver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/encrypt/awskms"
 	"github.com/omnibucket/storage/layers/encrypt/azurekeyvault"
@@ -46,7 +47,7 @@ func kmsKinds(t testing.TB) map[string]kmsKind {
 			key: func(n int) string { return fmt.Sprintf("arn:aws:kms:eu-west-1:111122223333:key/key-%d", n) },
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return awskms.New(t.Context(), awskms.Config{Key: key, Bucket: bucket, AWS: &aws.Config{
-					Region: "us-east-1", BaseEndpoint: aws.String(s.URL), HTTPClient: withoutKeepAlive(),
+					Region: "us-east-1", BaseEndpoint: aws.String(s.URL), HTTPClient: testserver.Client(),
 					Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, secret, ""),
 				}})
 			},
@@ -58,7 +59,7 @@ func kmsKinds(t testing.TB) map[string]kmsKind {
 			},
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return googlekms.New(t.Context(), googlekms.Config{
-					Key: key, Bucket: bucket, Endpoint: s.URL, HTTPClient: withoutKeepAlive(),
+					Key: key, Bucket: bucket, Endpoint: s.URL, HTTPClient: testserver.Client(),
 					Credentials: auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: kmsserver.Credential{Value: secret}}),
 				})
 			},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/kmsserver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/encrypt/awskms"
 	"github.com/omnibucket/storage/layers/encrypt/azurekeyvault"
@@ -76,7 +77,7 @@ func TestRegionsOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	open := func(key string) encrypt.Keys {
 		keys, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{
-			Region: "eu-west-1", BaseEndpoint: &s.URL, HTTPClient: withoutKeepAlive(), Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, kmsserver.SecretKey, ""),
+			Region: "eu-west-1", BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, kmsserver.SecretKey, ""),
 		}})
 		require.NoError(t, err)
 		return keys
@@ -110,7 +111,7 @@ func TestCredentialsOfAWS(t *testing.T) {
 		"none":                {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no profile") }), storage.Unauthenticated},
 		"none are configured": {nil, storage.Unauthenticated},
 	} {
-		keys, err := awskms.New(t.Context(), awskms.Config{Key: "arn:aws:kms:us-west-2:1:key/1", AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: withoutKeepAlive(), Credentials: row.from}})
+		keys, err := awskms.New(t.Context(), awskms.Config{Key: "arn:aws:kms:us-west-2:1:key/1", AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: row.from}})
 		require.NoError(t, err)
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 		require.Equal(t, row.want, storage.CodeOf(err), "%s: %v", name, err)
