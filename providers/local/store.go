@@ -330,13 +330,15 @@ func (t *tree) probe() (format, error) {
 	if err != nil {
 		return f, t.pathLostError(err)
 	}
-	_ = file.Close()
-	defer func() { _ = t.root.Remove(path) }()
+	defer func() {
+		_ = file.Close()
+		_ = t.root.Remove(path)
+	}()
 	at := time.Unix(1_000_000_001, 123_456_700)
 	if err := t.root.Chtimes(path, at, at); err != nil {
 		return f, failure(err)
 	}
-	fi, err := t.root.Stat(path)
+	fi, err := file.Stat() // by its time the file is abandoned, so another driver's sweep may remove its name
 	if err != nil {
 		return f, failure(err)
 	}

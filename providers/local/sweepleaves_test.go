@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -285,4 +286,30 @@ func TestASweepOnlyTouchesUploads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The probe's file has an old time, by which a sweep of another driver removes its name.
+func TestTheProbeOfADiskIsNotHurtByASweep(t *testing.T) {
+	s := acquired(t, open(t).driver)
+	require.NoError(t, s.tree.makeReservedDir())
+	done := make(chan struct{})
+	var swept sync.WaitGroup
+	swept.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = s.staging.sweepStaging()
+			}
+		}
+	})
+	for range 500 {
+		if _, err := s.tree.probe(); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(done)
+	swept.Wait()
 }
