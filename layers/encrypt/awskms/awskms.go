@@ -29,7 +29,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
@@ -138,7 +137,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Ob
 
 // meanings are the errors of Encrypt and Decrypt, and those that all services of AWS have.
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and CommonErrors.html
-var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: "permit kms:Encrypt to write and kms:Decrypt to read, in the policy of the key or of the credentials"}: "AccessDeniedException AccessDenied NotAuthorized OptInRequired",
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}:                     "DisabledException KMSInvalidStateException",
 	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                       "NotFoundException",
@@ -149,7 +148,7 @@ var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string
 		ExpiredTokenException ExpiredToken MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired`,
 	{Code: storage.RateLimited}: "ThrottlingException Throttling RequestLimitExceeded TooManyRequestsException LimitExceededException",
 	{Code: storage.Unavailable}: "DependencyTimeoutException KeyUnavailableException KMSInternalException InternalFailure InternalServiceError ServiceUnavailable",
-})}
+})
 
 // failed returns the error of a request. secrets are not shown.
 func failed(err error, secrets ...[]byte) error {

@@ -7,7 +7,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
@@ -20,6 +19,6 @@ func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return found, err
 	}
 	response, responded := errors.AsType[*smithyhttp.ResponseError](err)
-	passes := responded && sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
+	passes := responded && kms.MayPass(response.HTTPStatusCode())
 	return found, kms.NoCredentials(err, passes, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
@@ -38,7 +37,7 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	var network net.Error
 	passes := errors.As(err, &network)
 	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && refused.RawResponse != nil {
-		passes = sdkerror.IsRetryable(sdkerror.CodeFromStatus(refused.RawResponse.StatusCode))
+		passes = kms.MayPass(refused.RawResponse.StatusCode)
 	}
 	return token, kms.NoCredentials(err, passes, hint)
 }

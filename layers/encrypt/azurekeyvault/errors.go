@@ -9,13 +9,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
 // meanings are by the inner code of an error, or else by its code.
 // https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
-var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}: "KeyDisabled KeyNotYetValid KeyExpired",
 	{Code: storage.PermissionDenied, Hint: "permit wrapKey to write and unwrapKey to read, by a role such as Key Vault Crypto Service Encryption User"}: "Forbidden AccessDenied ForbiddenByRbac ForbiddenByPolicy KeyOperationForbidden",
 	{Code: storage.PermissionDenied, Hint: "permit the network of this machine in the firewall of the vault"}:                                           "ForbiddenByFirewall ForbiddenByConnection",
@@ -23,7 +22,7 @@ var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string
 	{Code: storage.InvalidArgument}: "BadParameter",
 	{Code: storage.Unauthenticated}: "Unauthorized AKV10000 AKV10032",
 	{Code: storage.RateLimited}:     "Throttled TooManyRequests",
-})}
+})
 
 // failed returns the error of a request. secrets are not shown.
 func failed(err error, secrets ...[]byte) error {
@@ -44,7 +43,7 @@ func failed(err error, secrets ...[]byte) error {
 		}
 	}
 	r.Code, r.Message = document.Error.Code, document.Error.Message
-	if meanings.Has(document.Error.InnerError.Code) {
+	if _, known := meanings[document.Error.InnerError.Code]; known {
 		r.Code = document.Error.InnerError.Code
 	}
 	if len(secrets) == 0 && r.Status == http.StatusBadRequest && r.Code == "BadParameter" { // what is unwrapped is not what was wrapped

@@ -8,13 +8,12 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
 // meanings are by the status in the body, a name of google.rpc.Code.
 // https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
-var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
+var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: "grant roles/cloudkms.cryptoKeyEncrypterDecrypter on the key, or check that there is one of this name"}: "PERMISSION_DENIED",
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}: "FAILED_PRECONDITION",
 	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:   "NOT_FOUND",
@@ -22,7 +21,7 @@ var meanings = &sdkerror.Table{Codes: sdkerror.Codes(map[sdkerror.Meaning]string
 	{Code: storage.Unauthenticated}:                          "UNAUTHENTICATED",
 	{Code: storage.RateLimited}:                              "RESOURCE_EXHAUSTED",
 	{Code: storage.Unavailable}:                              "UNAVAILABLE INTERNAL DEADLINE_EXCEEDED ABORTED",
-})}
+})
 
 // failed returns the error of a request. secrets are not shown.
 func failed(err error, secrets ...[]byte) error {

@@ -4,13 +4,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/driver"
 )
 
 // A Response is the one of an unsuccessful request.
@@ -32,23 +32,28 @@ const (
 
 // Failed returns the error for a response. Its text has none of the secrets, also if the response quotes
 // them: the SDK's own error may contain the request.
-func Failed(service string, r Response, table *sdkerror.Table, secrets ...[]byte) *storage.Error {
-	m := table.Lookup(r.Code, r.Status)
+func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *storage.Error {
+	status := driver.StatusError(&http.Response{StatusCode: r.Status, Header: r.Header})
+	m, known := meanings[r.Code]
+	if !known {
+		m.Code = status.Code
+	}
 	switch {
 	case m.Code == storage.Unauthenticated && m.Hint == "":
 		m.Hint = loginHint
-	case m.Code == storage.PermissionDenied, m.Code == storage.Unauthenticated, m.Code == storage.RateLimited, m.Code == storage.Unavailable:
-	case table.Has(r.Code):
+	case m.Code == storage.PermissionDenied, m.Code == storage.Unauthenticated, isRetryable(m.Code):
+	case known:
 	case r.Code == "": // a gateway's
-		m = sdkerror.Meaning{Code: storage.Unavailable, Hint: "a gateway has responded in place of " + service + ": check the endpoint"}
+		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
 	case r.Status == http.StatusNotFound:
-		m = sdkerror.Meaning{Code: storage.InvalidArgument, Hint: MissingHint}
+		m = Meaning{storage.InvalidArgument, MissingHint}
 	case m.Code != storage.InvalidArgument: // the code of a status is about objects
-		m = sdkerror.Meaning{Code: storage.Internal}
+		m = Meaning{Code: storage.Internal}
 	}
-	e := m.NewError(r.Status, r.Header, errors.New(text(service, r, secrets)))
-	e.RequestID = r.RequestID
-	return e
+	return &storage.Error{
+		Code: m.Code, Hint: m.Hint, Retryable: isRetryable(m.Code), Status: r.Status, RetryAfter: status.RetryAfter, RequestID: r.RequestID,
+		Err: errors.New(text(service, r, secrets)),
+	}
 }
 
 // text returns the text of an error, in one line.
@@ -65,7 +70,6 @@ func text(service string, r Response, secrets [][]byte) string {
 		}
 		message = strings.ReplaceAll(message, string(secret), "***")
 	}
-	message = redact.Secrets(message)
 	const most = 300
 	if len(message) > most {
 		message = message[:most]
@@ -90,10 +94,14 @@ func NoResponse(service string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
 	}
-	e := sdkerror.WithoutResponse(err, true, sdkerror.NetworkHints{
-		UnknownHost: "no such host: check the name of the key", BadCertificate: "this machine does not trust the certificate of " + service,
-	})
-	e.Err = fmt.Errorf("%s: %w", service, err)
+	e := driver.NetworkError(err)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		e.Hint = "no such host: check the name of the key"
+	}
+	if e.Code == storage.Internal && e.Hint == "" { // the response was cut off, and an SDK reports that in its own words
+		e.Code, e.Retryable = storage.Unavailable, true
+	}
+	e.Err = fmt.Errorf("%s: %w", service, e.Err)
 	return e
 }
 
