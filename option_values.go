@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/unexported"
+	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // Each type holds what the options of one operation say. Code that implements a permission itself
@@ -278,3 +279,14 @@ func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	}
 	return r.Offset, r.Offset + r.Length, nil
 }
+
+// A writeIDOption is the option of package writeid.
+type writeIDOption string
+
+func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.WriteID = string(o) }
+func (o writeIDOption) applyMultipart(*UploadOptions)  {} // an open upload has an id of its own
+func (o writeIDOption) applyCopy(r *CopyOptions)       { r.set.WriteID = string(o) }
+func (o writeIDOption) applySignedUpload(*SignOptions) {}
+func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.WriteID = string(o) }
+
+func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
