@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -56,6 +57,9 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	}
 }
 
+// A gateway may quote the request, with its signature.
+var signed = regexp.MustCompile(`(?i)\b((?:x-amz-)?(?:signature|credential|security-token)|sig)=[^\s&"'<>;,]+`)
+
 // text returns the text of an error, in one line.
 func text(service string, r Response, secrets [][]byte) string {
 	message, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n")
@@ -70,6 +74,7 @@ func text(service string, r Response, secrets [][]byte) string {
 		}
 		message = strings.ReplaceAll(message, string(secret), "***")
 	}
+	message = signed.ReplaceAllString(message, "${1}=REDACTED")
 	const most = 300
 	if len(message) > most {
 		message = message[:most]
