@@ -73,7 +73,9 @@ func New(c Config) (encrypt.Keys, error) {
 		client.Transport = driver.WrapTransport(client.Transport)
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}}}
+	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{rewinding{}},
+	}}
 	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
 	if err != nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "azurekeyvault.New", Err: err}
@@ -81,6 +83,18 @@ func New(c Config) (encrypt.Keys, error) {
 	unique := strings.ToLower(parts[1] + "/keys/" + parts[2]) // Azure compares both without case
 	k := key{sdk: sdk, name: parts[2], version: parts[3]}
 	return &kms.Key{Type: "github.com/omnibucket/azurekeyvault", Name: unique, Bucket: c.Bucket, Service: k}, nil
+}
+
+// A rewinding policy sends the whole body with each request. The SDK sends a request again if the vault refuses its
+// token, and has read the body then.
+type rewinding struct{}
+
+// Do implements [policy.Policy].
+func (rewinding) Do(r *policy.Request) (*http.Response, error) {
+	if err := r.RewindBody(); err != nil {
+		return nil, err
+	}
+	return r.Next()
 }
 
 type key struct {
