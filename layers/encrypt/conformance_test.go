@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/azurite"
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
@@ -123,7 +124,7 @@ func TestConformanceOverAzurite(t *testing.T) {
 		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: freshbucket.Create(t, service), Endpoint: endpoint})
 		require.NoError(t, err)
 		return layer(d)
-	}, suite(azuriteSkips)...)
+	}, suite(azurite.Skipped)...)
 }
 
 func TestConformanceWithKeysOfServices(t *testing.T) {
@@ -146,41 +147,3 @@ func suite(skipped map[string]string) (opts []storagetest.Option) {
 	}
 	return opts
 }
-
-// What package azure leaves out on the emulator.
-var azuriteSkips = map[string]string{
-	"pages add up to the listing":                           "if the last page is full, the emulator returns a token for an empty page after it",
-	"every write is kept as a version":                      noVersions,
-	"tags of versions":                                      noVersions,
-	"a noncurrent version says since when":                  noVersions,
-	"removing without a version keeps older versions":       noVersions,
-	"removing a version is permanent":                       noVersions,
-	"a malformed version is refused":                        noVersions,
-	"a version is restored by a copy onto its key":          noVersions,
-	"versions under a prefix":                               noVersions,
-	"RemoveVersions removes versions in batches":            noVersions,
-	"a removed key stays removed":                           noVersions,
-	"a move in a bucket that keeps versions":                noVersions,
-	"what is removed for good is kept for a time":           noSoftDelete,
-	"Restore brings back what was removed for good":         noSoftDelete,
-	"Restore of what was removed replaces nothing":          noSoftDelete,
-	"a removed object is selected by its version":           noSoftDelete,
-	"what was never removed cannot be restored":             noSoftDelete,
-	"concurrent calls restore one object":                   noSoftDelete,
-	"a version that is removed for good is kept for a time": noSoftDelete,
-	"what was removed under a prefix":                       noSoftDelete,
-	"a fault at every call of Restore of what was removed":  noSoftDelete,
-	"a delete marker is removed by its version":             noVersions,
-
-	"what is under retention stays":                           noVersions,
-	"a legal hold keeps an object":                            noVersions,
-	"a retention in the mode Governance can be bypassed":      noVersions,
-	"a retention can be ended":                                noVersions,
-	"a retention in the mode Compliance can only be extended": noVersions,
-	"a copy does not take the locks of its source":            noVersions,
-}
-
-const (
-	noVersions   = "the emulator keeps neither versions nor locks"
-	noSoftDelete = "the emulator has no soft delete"
-)

@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/azurite"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
@@ -80,8 +81,8 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	emulator, handler, path, closeIdle := emulated(t)
-	also := maps.Clone(unjudged)
-	maps.DeleteFunc(also, func(_, reason string) bool { return reason == noVersions })
+	also := maps.Clone(azurite.Skipped)
+	maps.DeleteFunc(also, func(_, reason string) bool { return reason == azurite.NoVersions })
 	maps.Copy(also, undisturbed)
 	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(), documented.AzureVersions(emulator.access(t)))
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
@@ -207,7 +208,7 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 			answering := documented.New(documented.Before(handler, kind.play(t, emulator)...), documented.AzureKind, documented.Azure)
 			answering.Spared = refusedCopies(kind.private)
 			open := kind.opener(t, answering, path)
-			skip := maps.Clone(unjudged)
+			skip := maps.Clone(azurite.Skipped)
 			maps.Copy(skip, undisturbed)
 			maps.Copy(skip, kind.skip)
 			opts := append(documented.Skips(skip), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))

@@ -1,0 +1,44 @@
+// Package azurite has what the tests of several packages need to run the suite on Azurite.
+package azurite
+
+// Skipped has the cases that do not run on the emulator, because it differs from Azure, with the reasons.
+// The tests that the reasons name are those of package azure.
+var Skipped = map[string]string{
+	"pages add up to the listing":                     "if the last page is full, the emulator returns a token for an empty page after it",
+	"every write is kept as a version":                NoVersions,
+	"tags of versions":                                "the emulator keeps no versions; tags_test.go tests the requests to Azure",
+	"a noncurrent version says since when":            NoVersions,
+	"removing without a version keeps older versions": NoVersions,
+	"removing a version is permanent":                 NoVersions,
+	"a malformed version is refused":                  NoVersions,
+	"a version is restored by a copy onto its key":    NoVersions,
+	"versions under a prefix":                         NoVersions,
+	"RemoveVersions removes versions in batches":      NoVersions,
+	"a move in a bucket that keeps versions":          NoVersions,
+	"a removed key stays removed":                     NoVersions,
+	"a delete marker is removed by its version":       NoVersions,
+
+	"what is removed for good is kept for a time":           noSoftDelete,
+	"Restore brings back what was removed for good":         noSoftDelete,
+	"Restore of what was removed replaces nothing":          noSoftDelete,
+	"a removed object is selected by its version":           noSoftDelete,
+	"what was never removed cannot be restored":             noSoftDelete,
+	"concurrent calls restore one object":                   noSoftDelete,
+	"a version that is removed for good is kept for a time": noSoftDelete,
+	"what was removed under a prefix":                       noSoftDelete,
+	"a fault at every call of Restore of what was removed":  noSoftDelete,
+
+	"what is under retention stays":                           noLocks,
+	"a legal hold keeps an object":                            noLocks,
+	"a retention in the mode Governance can be bypassed":      noLocks,
+	"a retention can be ended":                                noLocks,
+	"a retention in the mode Compliance can only be extended": noLocks,
+	"a copy does not take the locks of its source":            noLocks,
+}
+
+const noLocks = "the emulator keeps neither versions nor locks; lock_test.go tests the requests to Azure and its responses"
+
+const noSoftDelete = "the emulator has no soft delete; softdelete_test.go tests the requests to Azure and its responses"
+
+// NoVersions is the reason for cases of a bucket that keeps versions.
+const NoVersions = "the emulator keeps no versions; versions_test.go tests the requests to Azure and its responses"
