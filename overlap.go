@@ -22,14 +22,8 @@ func init() {
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)
 		from, _ := reached(src)
-		into, own := to.(unexported.Core)
-		source, also := from.(unexported.Core)
-		if !own || !also || !Supports(dst, ServerCopy) {
-			return false
-		}
-		account, _, _ := into.Stored()
-		other, _, _ := source.Stored()
-		return equal.Values(account, other)
+		_, _, same := inOneAccount(to, from)
+		return same && Supports(dst, ServerCopy)
 	}
 	serving.RemoveUnchanged = func(ctx context.Context, b any, key string, source any) error {
 		return removeUnchanged(ctx, b.(ReadWriter), key, source.(*Attrs), nil)
@@ -107,14 +101,20 @@ func sameBucket(a, b any) bool {
 	if equal.Values(a, b) {
 		return true
 	}
+	from, to, same := inOneAccount(a, b)
+	return same && from == to
+}
+
+// inOneAccount reports whether a and b are known to be buckets of one account, and their names there.
+func inOneAccount(a, b any) (from, to string, same bool) {
 	first, own := a.(unexported.Core)
 	second, also := b.(unexported.Core)
 	if !own || !also {
-		return false
+		return "", "", false
 	}
 	account, from, _ := first.Stored()
 	other, to, _ := second.Stored()
-	return equal.Values(account, other) && from == to
+	return from, to, equal.Values(account, other)
 }
 
 // directoryOf returns the directory of this machine that holds the keys under prefix;

@@ -2,7 +2,8 @@ package limit
 
 import (
 	"context"
-	"strings"
+
+	"github.com/omnibucket/storage/layers/internal/requestclass"
 )
 
 // Requests are limits of requests a second, for stores that refuse more, such as 3,500 writes and
@@ -19,13 +20,12 @@ type Requests struct {
 // request waits until a request may be made. call is the name of the driver's method.
 func (l *limiter) request(ctx context.Context, call string, next func(context.Context) error) error {
 	var err error
-	switch {
-	case call == "Get", call == "Head", call == "Tags":
+	switch requestclass.Of(call) {
+	case requestclass.Read:
 		err = l.reads.pass(ctx, 1, l.requests.Reads)
-	case strings.HasPrefix(call, "List"):
+	case requestclass.List:
 		err = l.lists.pass(ctx, 1, l.requests.Lists)
-	case strings.HasPrefix(call, "Sign"): // it makes no request
-	default:
+	case requestclass.Write, requestclass.Removal:
 		err = l.writes.pass(ctx, 1, l.requests.Writes)
 	}
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/internal/requestclass"
 )
 
 // Counts are requests and bytes. Every attempt counts, also one that fails. A removal of many objects that
@@ -61,15 +61,14 @@ func (m *Meter) Layer() driver.Layer {
 
 // request counts a request. call is the name of the driver's method.
 func (m *Meter) request(ctx context.Context, call string, next func(context.Context) error) error {
-	switch {
-	case call == "Get", call == "Head", call == "Tags":
+	switch requestclass.Of(call) {
+	case requestclass.Read:
 		m.reads.Add(1)
-	case strings.HasPrefix(call, "List"):
+	case requestclass.List:
 		m.lists.Add(1)
-	case strings.HasPrefix(call, "Delete"), call == "AbortParts":
+	case requestclass.Removal:
 		m.removals.Add(1)
-	case strings.HasPrefix(call, "Sign"): // it makes no request
-	default:
+	case requestclass.Write:
 		m.writes.Add(1)
 	}
 	return next(ctx)

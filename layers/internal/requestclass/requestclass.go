@@ -1,0 +1,30 @@
+// Package requestclass divides the requests of a driver as providers count and bill them.
+package requestclass
+
+import "strings"
+
+// A Class is a class of requests.
+type Class int
+
+const (
+	None    Class = iota // of methods that make no request
+	Read                 // of an object, its attributes or tags
+	List                 // of a page of objects, versions, parts or multipart uploads
+	Removal              // of objects, versions or a multipart upload
+	Write                // all others
+)
+
+// Of returns the class of the requests that a method of a driver makes. call is its name.
+func Of(call string) Class {
+	switch {
+	case call == "Get", call == "Head", call == "Tags":
+		return Read
+	case strings.HasPrefix(call, "List"):
+		return List
+	case strings.HasPrefix(call, "Delete"), call == "AbortParts":
+		return Removal
+	case strings.HasPrefix(call, "Sign"):
+		return None
+	}
+	return Write
+}
