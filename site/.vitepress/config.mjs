@@ -32,6 +32,7 @@ const tools = [
   ['S3 server', 's3server'],
 ];
 const choosing = [
+  ['Who it is for, and who not', 'who-it-is-for'],
   ['Beside other libraries', 'comparison'],
   ['Moving from another library', 'migrating/'],
   ['Performance', 'performance'],
