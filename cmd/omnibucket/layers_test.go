@@ -244,10 +244,47 @@ func TestAMirroredLocation(t *testing.T) {
 	require.Contains(t, stderr, "must be one bucket")
 }
 
+func TestAMovingLocation(t *testing.T) {
+	before, after := directory(t), directory(t)
+	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n")
+	s.put("before:a", "old")
+	s.put("before:b", "old")
+	s.put("before:c", "old")
+	s.put("box:b", "new")
+	s.ok("rm", "box:c")
+	require.Equal(t, "a\nb\n", s.ok("ls", "box:"))
+	require.Equal(t, "old", s.ok("cat", "before:c"), "keep_old")
+	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
+	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1}`, s.ok("finish", "--json", "box:"))
+	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones\n", s.ok("finish", "--remove-tombstones", "box:"))
+	require.Equal(t, "a\nb\n", s.ok("ls", "after:"))
+	require.Equal(t, "new", s.ok("cat", "after:b"))
+	for _, row := range []struct {
+		name, says string
+		args       []string
+	}{
+		{"finish without the layer", "opened with the layer", []string{"finish", "after:"}},
+		{"an account", "layer overlay must be one bucket", []string{"serve", "--s3", "box:"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, stderr := s.exits(2, row.args...)
+			require.Contains(t, stderr, row.says)
+		})
+	}
+}
+
+func TestAMovingLocationCopiesOnRead(t *testing.T) {
+	before, after := directory(t), directory(t)
+	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, copy_on_read: true}}]\n")
+	s.put("before:a", "old")
+	require.Equal(t, "old", s.ok("cat", "box:a"))
+	require.Equal(t, "old", s.ok("cat", "after:a"))
+}
+
 func TestInvalidLayers(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
-		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache, encrypt, mirror and readonly"},
-		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache, encrypt, mirror and readonly"},
+		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache, encrypt, mirror, overlay and readonly"},
+		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache, encrypt, mirror, overlay and readonly"},
 		{"two in one", "    - {readonly: {}, limit: {reads: 1}}\n", "must have one name"},
 		{"none", "    - {}\n", "must have one name"},
 		{"a negative limit", "    - limit: {reads: -1}\n", "limit: Config.Requests must have numbers from 0.001"},
@@ -260,6 +297,9 @@ func TestInvalidLayers(t *testing.T) {
 		{"an identity in place of its variable", "    - encrypt: {identity_variable: AGE-SECRET-KEY-hunter2}\n", "must be the name of an environment variable"},
 		{"an identity in place of a recipient", "    - encrypt: {recipients: [AGE-SECRET-KEY-hunter2]}\n", "recipients must be public keys of age"},
 		{"an address in place of a name", "    - mirror: s3://hunter2\n", "mirror must be the name of a location"},
+		{"an address in place of an old store", "    - overlay: {old: s3://hunter2}\n", "overlay: old must be the name of a location"},
+		{"no old store", "    - overlay: {keep_old: true}\n", "overlay: old must be the name of a location"},
+		{"two layers of two stores in one", "    - {mirror: a, overlay: {old: hunter2}}\n", "must have one name"},
 		{"no duration", "    - diskcache: {dir: /c, trust: hunter2}\n", "diskcache: trust must be a duration"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -61,6 +61,7 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"du":       reading.Du,
 		"expire":   removing.Expire,
 		"find":     reading.Find,
+		"finish":   buckets.Finish,
 		"hash":     reading.Hash,
 		"head":     reading.Head,
 		"job":      copying.Job,

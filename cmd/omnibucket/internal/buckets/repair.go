@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/layers/mirror"
 )
@@ -29,12 +30,7 @@ object. With --dry-run, only counts the notes.`,
 }
 
 func repair(ctx context.Context, p *program.Program, text string, all bool) error {
-	l, err := p.LocateInBucket(text)
-	if err != nil {
-		return err
-	}
-	l.Prefix, l.Key = "", ""
-	bucket, err := p.Open(ctx, l)
+	bucket, err := openWhole(ctx, p, text)
 	if err != nil {
 		return err
 	}
@@ -58,6 +54,16 @@ func repair(ctx context.Context, p *program.Program, text string, all bool) erro
 		err = failed
 	}
 	return program.InLines(err)
+}
+
+// openWhole opens the bucket of a location, without its prefix.
+func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
+	l, err := p.LocateInBucket(text)
+	if err != nil {
+		return nil, err
+	}
+	l.Prefix, l.Key = "", ""
+	return p.Open(ctx, l)
 }
 
 // print prints numbers as a line of JSON or as text.

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/limit"
 	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/layers/readonly"
 )
 
@@ -57,6 +58,7 @@ type Layer struct {
 	DiskCache *DiskCache `yaml:"diskcache"`
 	Encrypt   *Encrypt   `yaml:"encrypt"`
 	Mirror    string     `yaml:"mirror"` // the name of the location that is the second store
+	Overlay   *Overlay   `yaml:"overlay"`
 	ReadOnly  *struct{}  `yaml:"readonly"`
 }
 
@@ -75,14 +77,22 @@ type DiskCache struct {
 	Trust string `yaml:"trust"` // a duration
 }
 
+// An Overlay is the layer overlay.
+type Overlay struct {
+	Old        string `yaml:"old"` // the name of the location that is the old store
+	CopyOnRead bool   `yaml:"copy_on_read"`
+	KeepOld    bool   `yaml:"keep_old"`
+}
+
 // knownLayers are the names of layers in texts.
-const knownLayers = "limit, diskcache, encrypt, mirror and readonly"
+const knownLayers = "limit, diskcache, encrypt, mirror, overlay and readonly"
 
 // Name returns the name of the layer, or "" if there is none or more than one.
 func (l Layer) Name() string {
 	name := ""
 	for candidate, given := range map[string]bool{
-		"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "encrypt": l.Encrypt != nil, "mirror": l.Mirror != "", "readonly": l.ReadOnly != nil,
+		"limit": l.Limit != nil, "diskcache": l.DiskCache != nil, "encrypt": l.Encrypt != nil,
+		"mirror": l.Mirror != "", "overlay": l.Overlay != nil, "readonly": l.ReadOnly != nil,
 	} {
 		if given && name != "" {
 			return ""
@@ -92,6 +102,14 @@ func (l Layer) Name() string {
 		}
 	}
 	return name
+}
+
+// Other returns the name of the location that is the other one of two stores, or "".
+func (l Layer) Other() string {
+	if l.Overlay != nil {
+		return l.Overlay.Old
+	}
+	return l.Mirror
 }
 
 // check refuses values that no layer has, without opening it.
@@ -109,6 +127,11 @@ func (l Layer) check() error {
 	case "mirror":
 		if !location.NameForm.MatchString(l.Mirror) {
 			return argument.Invalid("mirror must be the name of a location", "")
+		}
+		return nil
+	case "overlay":
+		if !location.NameForm.MatchString(l.Overlay.Old) {
+			return argument.Invalid("overlay: old must be the name of a location", "")
 		}
 		return nil
 	case "readonly":
@@ -137,13 +160,13 @@ func (l Layer) New(lookup func(name string) (value string, set bool), open func(
 	case l.Encrypt != nil:
 		layer, err := l.Encrypt.new(lookup)
 		return layer, nil, err
-	case l.Mirror != "":
-		second, err := open(l.Mirror)
+	case l.Other() != "":
+		other, err := open(l.Other())
 		if err != nil {
 			return nil, nil, err
 		}
-		layer, err := mirror.New(second, mirror.Config{})
-		return layer, openBucket{second}, err
+		layer, err := l.newOver(other)
+		return layer, openBucket{other}, err
 	}
 	return readonly.New(readonly.Config{}), nil, nil
 }
@@ -152,6 +175,14 @@ func (l Layer) New(lookup func(name string) (value string, set bool), open func(
 type openBucket struct{ storage.Bucket }
 
 func (b openBucket) Close() error { return storage.Close(b.Bucket) }
+
+// newOver returns the layer of two stores, one of which is other.
+func (l Layer) newOver(other storage.Bucket) (driver.Layer, error) {
+	if l.Overlay != nil {
+		return overlay.New(other, overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld})
+	}
+	return mirror.New(other, mirror.Config{})
+}
 
 func (l Layer) newLimit() (driver.Layer, error) {
 	c := limit.Config{Requests: limit.Requests{Reads: l.Limit.Reads, Writes: l.Limit.Writes, Lists: l.Limit.Lists}}

@@ -55,14 +55,14 @@ func (p *Program) layersInFile(l location.Location) (layers []config.Layer) {
 	return layers
 }
 
-// openSecond opens the second store of a mirror.
-func (p *Program) openSecond(ctx context.Context, name string) (storage.Bucket, error) {
+// openOther opens the second store of a mirror, or the old one of an overlay.
+func (p *Program) openOther(ctx context.Context, name string) (storage.Bucket, error) {
 	l, err := p.LocateInBucket(name + ":")
 	switch {
 	case err != nil:
 		return nil, err
 	case l.Prefix != "" || l.Key != "" || len(p.layersInFile(l)) > 0:
-		return nil, argument.Invalid("mirror must name a location of a whole bucket without layers", "")
+		return nil, argument.Invalid("mirror and overlay must name a location of a whole bucket without layers", "")
 	}
 	return InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
 		return storage.Open(ctx, p.addressToOpen(l), p.openOptions(p.layers)...)
@@ -80,8 +80,9 @@ func (p *Program) hasLayers(l location.Location) string {
 // Layers returns the layers of an account, from the store outwards. Close of the buckets closes
 // them.
 func (p *Program) Layers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
-	if slices.ContainsFunc(p.layersInFile(l), func(c config.Layer) bool { return c.Mirror != "" }) {
-		return nil, argument.Invalid("a location with the layer mirror must be one bucket", "buckets of an account would share the second store")
+	layers := p.layersInFile(l)
+	if i := slices.IndexFunc(layers, func(c config.Layer) bool { return c.Other() != "" }); i >= 0 {
+		return nil, argument.Invalid("a location with the layer "+layers[i].Name()+" must be one bucket", "buckets of an account would share the other store")
 	}
 	p.Buckets.mu.Lock()
 	defer p.Buckets.mu.Unlock()
@@ -108,7 +109,7 @@ func (p *Program) madeLayers(ctx context.Context, l location.Location) ([]driver
 	}
 	var layers []driver.Layer
 	for _, c := range p.configuredLayers(l) {
-		layer, closer, err := c.New(p.Around.Lookup, func(name string) (storage.Bucket, error) { return p.openSecond(ctx, name) })
+		layer, closer, err := c.New(p.Around.Lookup, func(name string) (storage.Bucket, error) { return p.openOther(ctx, name) })
 		if err != nil {
 			return nil, err
 		}

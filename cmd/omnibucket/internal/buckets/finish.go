@@ -1,0 +1,70 @@
+package buckets
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// Finish returns the command finish.
+func Finish(p *program.Program) *cobra.Command {
+	var c overlay.FinishConfig
+	command := &cobra.Command{
+		Use:   "finish [flags] LOCATION",
+		Short: "Copy what only the old store of a location has",
+		Long: `Copies every object that only the old store of a location with the layer overlay has,
+while others read and write. It may be interrupted and repeated, and run on several
+machines. If it succeeds, remove the layer from the location: only the new store is
+needed. With --dry-run, only counts the objects.`,
+		Example: `  omnibucket finish photos:
+  omnibucket finish --dry-run --json photos:
+  omnibucket finish --remove-tombstones photos:`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return finish(command.Context(), p, args[0], c)
+		},
+	}
+	command.Flags().BoolVar(&c.RemoveTombstones, "remove-tombstones", false, "also remove those of keep_old, when no program uses the layer any more")
+	return command
+}
+
+func finish(ctx context.Context, p *program.Program, text string, c overlay.FinishConfig) error {
+	bucket, err := openWhole(ctx, p, text)
+	if err != nil {
+		return err
+	}
+	if p.Global.DryRun {
+		left, err := overlay.Left(ctx, bucket)
+		if err == nil {
+			err = print(p, map[string]int64{"left": left}, "%d objects left\n", left)
+		}
+		return err
+	}
+	report, err := copyRest(ctx, p, bucket, c)
+	if err != nil && report == (overlay.Report{}) {
+		return program.InLines(err)
+	}
+	if failed := print(p, map[string]int64{
+		"copied": report.Copied, "bytes": report.Bytes, "left": report.Left, "markers": report.Markers, "tombstones": report.Tombstones,
+	}, "%d copied, %d bytes, %d left, %d markers, %d tombstones\n", report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones); err == nil {
+		err = failed
+	}
+	return program.InLines(err)
+}
+
+// copyRest copies with the concurrency of the global flags, and shows the progress.
+func copyRest(ctx context.Context, p *program.Program, bucket storage.Bucket, c overlay.FinishConfig) (overlay.Report, error) {
+	c.Concurrency = p.Global.Concurrency
+	bar := p.StartProgress()
+	if bar != nil {
+		c.Progress = func(r overlay.Report) { bar.Update(transfer.Progress{Files: r.Copied, Bytes: r.Bytes}) }
+	}
+	report, err := overlay.Finish(ctx, bucket, c)
+	p.EndProgress(bar)
+	return report, err
+}
