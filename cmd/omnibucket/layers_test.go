@@ -200,20 +200,18 @@ func TestServingWithAllLayers(t *testing.T) {
 }
 
 func TestAGatewayWithAllLayers(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	dir, cache := filepath.ToSlash(t.TempDir()), filepath.Join(t.TempDir(), "cache")
 	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
 	s.env["BOX_KEYS"] = identity.String()
-	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
+	parameters := s.atGateway("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
 	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
 	require.DirExists(t, cache)
 
-	reading := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--read-only", "box:")
+	reading := s.atGateway("--read-only", "box:")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+reading))
 	for _, args := range [][]string{{"rm", "s3://year/a" + reading}, {"mb", "s3://other/" + reading}} {
 		_, stderr := s.exits(1, args...)
@@ -226,7 +224,7 @@ func TestAGatewayWithAllLayers(t *testing.T) {
 func TestAMirroredLocation(t *testing.T) {
 	first, second := directory(t), directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
-		"  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n")
+		"  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "second:a"))
 	s.put("first:b", "past the layer")
@@ -240,7 +238,7 @@ func TestAMirroredLocation(t *testing.T) {
 	require.Contains(t, stderr, "opened with the layer")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
-	_, stderr = s.exits(2, "serve", "--s3", "box:")
+	_, stderr = s.exits(2, "serve", "--s3", "account:")
 	require.Contains(t, stderr, "must be one bucket")
 }
 
@@ -259,15 +257,55 @@ func TestAMovingLocation(t *testing.T) {
 	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones\n", s.ok("finish", "--remove-tombstones", "box:"))
 	require.Equal(t, "a\nb\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
+	_, stderr := s.exits(2, "finish", "after:")
+	require.Contains(t, stderr, "opened with the layer")
+}
+
+// atGateway starts serve --s3, and returns the parameters of an address of its buckets.
+func (s *shell) atGateway(args ...string) string {
+	s.t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
+	s.t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+	return "?path_style=true&region=us-east-1&endpoint=" + s.servingS3(args...)
+}
+
+func TestAGatewayInFrontOfTwoStores(t *testing.T) {
+	root := filepath.ToSlash(t.TempDir())
+	old, moving := "file://"+root+"/old?create=true", "file://"+root+"/photos?create=true"
+	s, _ := configured(t, "locations:\n  old: "+old+"\n  photos:\n    address: "+moving+"\n    layers: [{overlay: {old: old}}]\n")
+	s.put("old:a", "old")
+	s.put("photos:b", "new")
+	parameters := s.atGateway("photos:")
+	require.Equal(t, "a\nb\n", s.ok("ls", "s3://photos/"+parameters))
+	require.Equal(t, "old", s.ok("cat", "s3://photos/a"+parameters))
+	s.ok("rm", "s3://photos/a"+parameters)
+	s.put("s3://photos/c"+parameters, "by a client of S3")
+	require.Equal(t, "b\nc\n", s.ok("ls", "photos:"))
+	require.Empty(t, s.ok("ls", "old:"))
+}
+
+func TestAGatewayInFrontOfOneBucket(t *testing.T) {
+	stores := newShell(t).atGateway("--create", "year", "--create", "other")
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	s, _ := configured(t, "locations:\n  plain: s3://year"+stores+"\n  box:\n    address: s3://year"+stores+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
+	s.env["BOX_KEYS"] = identity.String()
+	parameters := s.atGateway("box:")
+	s.put("s3://year/a"+parameters, "secret")
+	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
+	require.Equal(t, "secret", s.ok("cat", "box:a"))
+	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
+	require.Equal(t, "year\n", s.ok("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
 	for _, row := range []struct {
 		name, says string
+		code       int
 		args       []string
 	}{
-		{"finish without the layer", "opened with the layer", []string{"finish", "after:"}},
-		{"an account", "layer overlay must be one bucket", []string{"serve", "--s3", "box:"}},
+		{"another bucket of the account", "bucket not found", 3, []string{"ls", "s3://other/" + parameters}},
+		{"a new bucket", "permission denied", 1, []string{"mb", "s3://new-bucket/" + parameters}},
+		{"the removal of another bucket", "bucket not found", 3, []string{"rb", "s3://other/" + parameters}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, stderr := s.exits(2, row.args...)
+			_, stderr := s.exits(row.code, row.args...)
 			require.Contains(t, stderr, row.says)
 		})
 	}

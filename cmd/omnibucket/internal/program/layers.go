@@ -77,12 +77,16 @@ func (p *Program) hasLayers(l location.Location) string {
 	return location.VariableOf(l.Name)
 }
 
-// Layers returns the layers of an account, from the store outwards. Close of the buckets closes
-// them.
+// HasTwoStores reports whether a location has a layer that makes one bucket of two stores.
+func (p *Program) HasTwoStores(l location.Location) bool {
+	return slices.ContainsFunc(p.layersInFile(l), func(c config.Layer) bool { return c.Other() != "" })
+}
+
+// Layers returns the layers of an account or of one bucket, from the store outwards. Close of the
+// buckets closes them.
 func (p *Program) Layers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
-	layers := p.layersInFile(l)
-	if i := slices.IndexFunc(layers, func(c config.Layer) bool { return c.Other() != "" }); i >= 0 {
-		return nil, argument.Invalid("a location with the layer "+layers[i].Name()+" must be one bucket", "buckets of an account would share the other store")
+	if l.Kind == location.Account && p.HasTwoStores(l) {
+		return nil, argument.Invalid("a location with the layer mirror or overlay must be one bucket", "buckets of an account would share the other store")
 	}
 	p.Buckets.mu.Lock()
 	defer p.Buckets.mu.Unlock()

@@ -38,8 +38,8 @@ buckets, signed URLs are served under /.signed, or under the path of signing_bas
 in the bucket's address. Only signed URLs can write.
 
 With --s3 it is an S3 server for tests and development. It keeps everything in memory, in a
-directory (LOCATION is a path), or in another store (LOCATION is an account, such as
-gs://?project=…). Its URL is printed when it accepts requests. Clients must sign with the credentials in the environment:
+directory (LOCATION is a path), in another store (LOCATION is an account, such as
+gs://?project=…), or in one bucket. Its URL is printed when it accepts requests. Clients must sign with the credentials in the environment:
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or MINIO_ROOT_USER and MINIO_ROOT_PASSWORD,
 which come first. Without any, it generates credentials and prints them to standard error.
 Unsigned requests for /healthz are answered while it runs.

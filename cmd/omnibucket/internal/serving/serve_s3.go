@@ -80,26 +80,16 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	return f.server.Serve(ctx, s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: func(url string) { printURL(p, url) }}, service)
 }
 
-// serviceDriver opens the account of a location. A path is that of a directory whose
-// subdirectories are buckets; it is created.
+// serviceDriver opens the account of a location or, if that is one bucket, an account that has only
+// this one. A path is that of a directory whose subdirectories are buckets; it is created.
 func serviceDriver(ctx context.Context, p *program.Program, text string) (driver.ServiceDriver, error) {
 	l, err := p.Locate(text)
 	if err != nil {
 		return nil, err
 	}
-	address := ""
-	switch {
-	case l.Kind == location.LocalPath:
-		path, err := filepath.Abs(l.Path)
-		if err != nil {
-			return nil, err
-		}
-		directory := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true"}
-		address = directory.String()
-	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":
-		return nil, argument.Invalid("location must be a directory or an account, such as ./data, file:///srv or s3://?region=…", "")
-	default:
-		address = l.Address()
+	address, bucket, err := served(p, l)
+	if err != nil {
+		return nil, err
 	}
 	layers, err := p.Layers(ctx, l)
 	if err != nil {
@@ -109,9 +99,31 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	if err != nil {
 		return nil, err
 	}
+	if bucket != "" {
+		service = oneBucketService{service, bucket}
+	}
 	service = driver.ServiceWithLayers(service, layers...)
 	if p.IsReadOnly(l) {
 		service = readOnly(service)
 	}
 	return service, nil
+}
+
+// served returns the address of the account of a location and, if only one bucket of it is served, its
+// name. A directory holds buckets, but it is one itself with a layer of two stores.
+func served(p *program.Program, l location.Location) (address, bucket string, err error) {
+	switch {
+	case l.Kind == location.LocalPath:
+		path, err := filepath.Abs(l.Path)
+		if err != nil {
+			return "", "", err
+		}
+		directory := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true"}
+		return directory.String(), "", nil
+	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":
+		return "", "", argument.Invalid("location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…", "")
+	case l.Kind == location.Account, l.Scheme == "file" && !p.HasTwoStores(l):
+		return l.Address(), "", nil
+	}
+	return l.SplitAccount()
 }

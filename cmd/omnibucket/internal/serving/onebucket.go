@@ -1,0 +1,62 @@
+package serving
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// A oneBucketService is an account in which only one bucket is seen. It hides [driver.PrivateDriver]:
+// layers of two stores would look for the records of one store among the objects of the other.
+type oneBucketService struct {
+	driver.ServiceDriver
+	name string
+}
+
+func (s oneBucketService) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
+	if r.Name != s.name {
+		return nil, &storage.Error{Code: storage.PermissionDenied, Err: errors.New("the server has one bucket, that of its location")}
+	}
+	return s.ServiceDriver.CreateBucket(ctx, r)
+}
+
+func (s oneBucketService) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	if name != s.name {
+		return nil, storage.BucketNotFound
+	}
+	return s.ServiceDriver.BucketInfo(ctx, name)
+}
+
+func (s oneBucketService) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
+	if r.Name != s.name {
+		return nil, storage.BucketNotFound
+	}
+	return s.ServiceDriver.UpdateBucket(ctx, r)
+}
+
+func (s oneBucketService) DeleteBucket(ctx context.Context, name string) error {
+	if name != s.name {
+		return storage.BucketNotFound
+	}
+	return s.ServiceDriver.DeleteBucket(ctx, name)
+}
+
+func (s oneBucketService) ListBuckets(ctx context.Context, _ string) ([]storage.BucketInfo, string, error) {
+	info, err := s.ServiceDriver.BucketInfo(ctx, s.name)
+	switch storage.CodeOf(err) {
+	case "":
+		return []storage.BucketInfo{*info}, "", nil
+	case storage.BucketNotFound:
+		return nil, "", nil
+	}
+	return nil, "", err
+}
+
+func (s oneBucketService) Driver(name string) (driver.Driver, error) {
+	if name != s.name {
+		return nil, storage.BucketNotFound
+	}
+	return s.ServiceDriver.Driver(name)
+}
