@@ -45,7 +45,7 @@ SEEDS ?= 1 2 3
 STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARetentionPolicy)
 
 # Suites of make gateways: docs/s3api.md.
-GATEWAY_SUITES ?= boto3,javascript
+GATEWAY_SUITES ?= boto3,javascript,restic,kopia
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 

@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 )
 
+// bucket returns the name of a bucket on this server: two gateways may have the same store, where one
+// cannot read what the other one has encrypted.
+func (t task) bucket(name string) string { return name + "-" + t.server }
+
 // runRestic runs the tests of restic's backend for S3. restic makes the bucket.
 func runRestic(ctx context.Context, t task) ([]result, error) {
 	source, err := restic.download(ctx)
@@ -15,7 +19,7 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 	}
 	var out bytes.Buffer
 	env := []string{
-		"RESTIC_TEST_S3_REPOSITORY=s3:" + t.on.url + "/restic/repository",
+		"RESTIC_TEST_S3_REPOSITORY=s3:" + t.on.url + "/" + t.bucket("restic") + "/repository",
 		"RESTIC_TEST_S3_KEY=" + t.on.main.key, "RESTIC_TEST_S3_SECRET=" + t.on.main.secret,
 	}
 	dir := filepath.Join(source, "internal", "backend", "s3")
@@ -26,12 +30,13 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 }
 
 // kopiaBuckets makes the buckets that kopia's tests expect to be there.
-const kopiaBuckets = `import boto3
+const kopiaBuckets = `import boto3, os
+suffix = "-" + os.environ["SERVER"]
 s3 = boto3.client("s3")
 for name in "kopia", "kopia-versions":
-    s3.create_bucket(Bucket=name)
-s3.put_bucket_versioning(Bucket="kopia-versions", VersioningConfiguration={"Status": "Enabled"})
-s3.create_bucket(Bucket="kopia-locks", ObjectLockEnabledForBucket=True)
+    s3.create_bucket(Bucket=name + suffix)
+s3.put_bucket_versioning(Bucket="kopia-versions" + suffix, VersioningConfiguration={"Status": "Enabled"})
+s3.create_bucket(Bucket="kopia-locks" + suffix, ObjectLockEnabledForBucket=True)
 `
 
 // runKopia runs kopia's tests of a bucket and of one with versions.
@@ -44,7 +49,7 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 		return string(text)
 	}
 	const tests = "^Test(S3StorageProviders|GetBlob.*|GetDifferent.*|GetVersion.*|SingleBlob.*|ListMultiple.*)$/^S3(-Versioned)?$"
-	return t.kopia(ctx, tests, "KOPIA_S3_CREDS="+options("kopia"), "KOPIA_S3_VERSIONED_CREDS="+options("kopia-versions"))
+	return t.kopia(ctx, tests, "KOPIA_S3_CREDS="+options(t.bucket("kopia")), "KOPIA_S3_VERSIONED_CREDS="+options(t.bucket("kopia-versions")))
 }
 
 // runKopiaLocks runs kopia's tests of a bucket with locks and of one without, which need TLS.
@@ -52,7 +57,7 @@ func runKopiaLocks(ctx context.Context, t task) ([]result, error) {
 	return t.kopia(ctx, "^Test(S3StorageAWS|S3StorageRetention.*|NeedMD5AWS)$", "KOPIA_PROVIDER_TEST=1",
 		"KOPIA_S3_TEST_ENDPOINT="+t.on.host(), "KOPIA_S3_TEST_REGION=us-east-1",
 		"KOPIA_S3_TEST_ACCESS_KEY_ID="+t.on.main.key, "KOPIA_S3_TEST_SECRET_ACCESS_KEY="+t.on.main.secret,
-		"KOPIA_S3_TEST_BUCKET=kopia", "KOPIA_S3_TEST_LOCKED_BUCKET=kopia-locks")
+		"KOPIA_S3_TEST_BUCKET="+t.bucket("kopia"), "KOPIA_S3_TEST_LOCKED_BUCKET="+t.bucket("kopia-locks"))
 }
 
 // kopia makes the buckets and runs the tests that match a pattern.
@@ -61,7 +66,7 @@ func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result,
 	if err != nil {
 		return nil, err
 	}
-	if err := t.command(ctx, t.dir, []string{"PYTHONPATH=" + packages}, nil, "python3", "-c", kopiaBuckets); err != nil {
+	if err := t.command(ctx, t.dir, []string{"PYTHONPATH=" + packages, "SERVER=" + t.server}, nil, "python3", "-c", kopiaBuckets); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer

@@ -130,7 +130,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, dir string)
 	}
 	defer func() { _ = log.Close() }()
 	begun := time.Now()
-	results, err := s.run(ctx, task{prepared: prepared, on: running, dir: dir, log: log})
+	results, err := s.run(ctx, task{prepared: prepared, on: running, server: on.name, dir: dir, log: log})
 	if err != nil {
 		return nil, fmt.Errorf("%w; see %s", err, log.Name())
 	}

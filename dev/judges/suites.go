@@ -37,6 +37,7 @@ func (s suite) title() string { return s.name }
 type task struct {
 	prepared string // as prepare returned it
 	on       running
+	server   string   // its name
 	dir      string   // for files of the run
 	log      *os.File // for the suite's output
 }
