@@ -42,7 +42,6 @@ package mirror
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"time"
 
@@ -74,7 +73,8 @@ type Config struct {
 // A second store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata] is Unsupported: every call fails.
 //
-// InvalidArgument: second is nil or not a bucket of this library, a duration is negative.
+// InvalidArgument: second is nil or not a bucket of this library, a duration is negative. If second is known to
+// be the bucket of the primary, every call fails with it.
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	switch {
 	case second == nil || serving.Reach(second) == nil: // a write id names what was copied
@@ -85,7 +85,10 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	c.Stall, c.Probe = cmp.Or(c.Stall, 5*time.Second), cmp.Or(c.Probe, 10*time.Second)
 	return func(d driver.Driver) driver.Driver {
 		if !storage.Supports(second, needed) {
-			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds() })
+			return otherstore.Refuse(d, errNeeds())
+		}
+		if otherstore.IsOwn(d, second) {
+			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
 		}
 		return &objectDriver{d, &stores{
 			driver: d, second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,

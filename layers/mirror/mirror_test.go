@@ -88,3 +88,16 @@ func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 		return newLayer(t, second, mirror.Config{})(memstore.NewDriver(memstore.Config{}))
 	})
 }
+
+func TestTheStoresOfAMirrorAreTwo(t *testing.T) {
+	dir := t.TempDir()
+	open := func() driver.Driver {
+		d, err := local.NewDriver(dir, local.Config{NoSync: true})
+		require.NoError(t, err)
+		return d
+	}
+	b := engine.New(open(), driver.WithLayer(newLayer(t, engine.New(open()), mirror.Config{})))
+	_, err := b.Attrs(t.Context(), "key")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "must not be the same bucket")
+}

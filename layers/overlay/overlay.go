@@ -31,7 +31,6 @@
 package overlay
 
 import (
-	"context"
 	"errors"
 
 	"github.com/omnibucket/storage"
@@ -56,7 +55,7 @@ type Config struct {
 // A new store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata] is Unsupported: every call fails.
 //
-// InvalidArgument: old is nil.
+// InvalidArgument: old is nil. If old is known to be the bucket of the new store, every call fails with it.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil")}
@@ -64,7 +63,10 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	return func(d driver.Driver) driver.Driver {
 		desc := d.Describe()
 		if desc.Features&needed != needed {
-			return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return errNeeds })
+			return otherstore.Refuse(d, errNeeds)
+		}
+		if otherstore.IsOwn(d, old) {
+			return otherstore.Refuse(d, errOneStore)
 		}
 		return &objectDriver{d, &stores{
 			driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, config: c, desc: desc,
@@ -77,6 +79,10 @@ const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.M
 var errNeeds = &storage.Error{
 	Code: storage.Unsupported, Err: errors.New("the new store of an overlay needs IfAbsent, IfRevision and metadata"),
 	Hint: "choose a store that has them: docs/support.md",
+}
+
+var errOneStore = &storage.Error{
+	Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket"),
 }
 
 // withheld are the features that need both stores to act as one.

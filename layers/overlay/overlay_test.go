@@ -1,6 +1,8 @@
 package overlay_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -84,5 +86,37 @@ func TestFeaturesThatBothStoresMustHave(t *testing.T) {
 		require.False(t, storage.Supports(b, feature))
 		b = memstore.New(driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 		require.True(t, storage.Supports(b, feature))
+	}
+}
+
+func TestTheOldStoreIsNotTheNewOne(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
+	open := func(dir string) driver.Driver {
+		d, err := local.NewDriver(dir, local.Config{NoSync: true})
+		require.NoError(t, err)
+		return d
+	}
+	for _, test := range []struct {
+		name string
+		old  storage.Bucket
+		code storage.Code
+	}{
+		{"the same directory", engine.New(open(dir)), storage.InvalidArgument},
+		{"a folder of it", engine.New(open(filepath.Join(dir, "folder"))), ""},
+		{"another directory", engine.New(open(t.TempDir())), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			layer, err := overlay.New(test.old, overlay.Config{})
+			require.NoError(t, err)
+			b := engine.New(open(dir), driver.WithLayer(layer))
+			_, err = b.Upload(t.Context(), "key", strings.NewReader("text"))
+			if test.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, test.code)
+			require.ErrorContains(t, err, "must not be the same bucket")
+		})
 	}
 }

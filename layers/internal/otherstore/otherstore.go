@@ -8,7 +8,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
@@ -17,6 +19,18 @@ type Store struct {
 	Bucket storage.Bucket
 	Tag    string             // begins the revisions of its objects
 	Own    driver.Description // of the layer's own store
+}
+
+// Refuse returns a driver whose every call fails with err.
+func Refuse(d driver.Driver, err error) driver.Driver {
+	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
+}
+
+// IsOwn reports whether the other bucket is known to be that of the layer's own store. Then there is one store
+// only: a removal from one of them takes the object of both.
+func IsOwn(d driver.Driver, other storage.Bucket) bool {
+	prefix, inside := serving.Below(other, engine.New(d))
+	return inside && prefix == ""
 }
 
 // Describe returns the description of the own store without the withheld features, which one store cannot
