@@ -151,6 +151,14 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
+// IsTemporary reports whether the same call may succeed later, because the store was busy, out of reach, or had a
+// failure of its own. The library has repeated the call already, as [RetryPolicy] says: wait for minutes, not for
+// milliseconds. It judges the first *Error of several that were joined.
+func IsTemporary(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Retryable
+}
+
 func findCode(err error) (Code, bool) {
 	switch e := err.(type) {
 	case *Error:

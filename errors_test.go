@@ -205,3 +205,21 @@ func TestAFailedIfAbsentSaysThatTheKeyExists(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.NotContains(t, err.Error(), "exists")
 }
+
+func TestIsTemporary(t *testing.T) {
+	busy := &storage.Error{Code: storage.RateLimited, Retryable: true}
+	for _, test := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"no error", nil, false},
+		{"an error that may pass", busy, true},
+		{"the same with context", fmt.Errorf("backup: %w", busy), true},
+		{"the same among others", errors.Join(errors.New("other"), busy), true},
+		{"an error that stays", &storage.Error{Code: storage.PermissionDenied}, false},
+		{"an error of another package", io.ErrUnexpectedEOF, false},
+	} {
+		t.Run(test.name, func(t *testing.T) { require.Equal(t, test.want, storage.IsTemporary(test.err)) })
+	}
+}

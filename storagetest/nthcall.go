@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -91,7 +90,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	b, checked, given := prepare()
 	before := t.snapshot(checked)
 	want, err := op.do(t.Context(), t, b, given)
-	for failed := 0; failed < maxCalls && isPassing(err); failed++ { // the store failed by itself, as one that throttles does
+	for failed := 0; failed < maxCalls && storage.IsTemporary(err); failed++ { // the store failed by itself, as one that throttles does
 		b, checked, given = prepare()
 		want, err = op.do(t.Context(), t, b, given)
 	}
@@ -111,7 +110,7 @@ func (op operation) withFaults(t *T, retried bool) {
 			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
 				err: err, got: got, want: want, now: t.snapshot(checked), before: before, after: after, retried: retried,
 			})
-			if !hit && !isPassing(err) {
+			if !hit && !storage.IsTemporary(err) {
 				break
 			}
 			if hit {
@@ -121,12 +120,6 @@ func (op operation) withFaults(t *T, retried bool) {
 			}
 		}
 	}
-}
-
-// isPassing reports whether a store failed for a reason that passes.
-func isPassing(err error) bool {
-	var failure *storage.Error
-	return errors.As(err, &failure) && failure.Retryable
 }
 
 // A verdict is the result of one run.

@@ -258,7 +258,7 @@ func TestAMovingLocation(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
 	_, stderr := s.exits(2, "finish", "after:")
-	require.Contains(t, stderr, "opened with the layer")
+	require.Contains(t, stderr, "must have the layer overlay")
 }
 
 // atGateway starts serve --s3, and returns the parameters of an address of its buckets.
@@ -266,6 +266,24 @@ func (s *shell) atGateway(args ...string) string {
 	s.t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	s.t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	return "?path_style=true&region=us-east-1&endpoint=" + s.servingS3(args...)
+}
+
+func TestFinishNeedsAnOverlay(t *testing.T) {
+	before := directory(t)
+	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n")
+	for _, row := range []struct {
+		name, location, says string
+	}{
+		{"without layers", "before:", "the location must have the layer overlay"},
+		{"of one store", "same:", "must not be the same bucket"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, args := range [][]string{{"finish", row.location}, {"finish", "--dry-run", row.location}} {
+				_, stderr := s.exits(2, args...)
+				require.Contains(t, stderr, row.says)
+			}
+		})
+	}
 }
 
 func TestAGatewayInFrontOfTwoStores(t *testing.T) {

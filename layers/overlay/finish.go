@@ -194,10 +194,12 @@ func (f *finisher) end(ctx context.Context, l leftover) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	again := errors.Is(err, errAgain) || isRetryable(err) && f.round < 4
+	again := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
 	switch {
 	case again && len(f.later) < mostLater && ctx.Err() == nil:
 		f.later = append(f.later, l)
+		return
+	case err != nil && ctx.Err() != nil: // the job ends with that
 		return
 	case err != nil:
 		f.report.Left++

@@ -158,6 +158,24 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 
 // Whatever call a process is killed at, the object is there or gone, and never an older one; and a
 // later Finish makes the new store complete.
+func TestAnInterruptedFinishSaysSoOnce(t *testing.T) {
+	old := memstore.New()
+	for n := range 100 {
+		put(t, old, fmt.Sprint(n), "old")
+	}
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: func(overlay.Report) { cancel(errors.New("interrupted")) }})
+	require.EqualError(t, err, "interrupted")
+	require.Zero(t, report.Left, "an object that waits for the next call has not failed")
+	require.Less(t, report.Copied, int64(100))
+
+	report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+	require.NoError(t, err)
+	require.Zero(t, report.Left)
+	require.Equal(t, content(t, old), content(t, b))
+}
+
 func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	for _, row := range []struct {

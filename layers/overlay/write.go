@@ -194,12 +194,7 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	case storage.PermissionDenied, storage.Unauthenticated, storage.Locked, storage.Unsupported, storage.InvalidArgument:
 		return errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: isRetryable(err), Err: err}
-}
-
-func isRetryable(err error) bool {
-	var e *storage.Error
-	return errors.As(err, &e) && e.Retryable
+	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
 // DeleteBatch removes one object after the other.

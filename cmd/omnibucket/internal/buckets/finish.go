@@ -2,10 +2,12 @@ package buckets
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/transfer"
@@ -40,14 +42,14 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}
 	if p.Global.DryRun {
 		left, err := overlay.Left(ctx, bucket)
-		if err == nil {
-			err = print(p, map[string]int64{"left": left}, "%d objects left\n", left)
+		if err != nil {
+			return withoutOverlay(ctx, bucket, err)
 		}
-		return err
+		return print(p, map[string]int64{"left": left}, "%d objects left\n", left)
 	}
 	report, err := copyRest(ctx, p, bucket, c)
 	if err != nil && report == (overlay.Report{}) {
-		return program.InLines(err)
+		return program.InLines(withoutOverlay(ctx, bucket, err))
 	}
 	if failed := print(p, map[string]int64{
 		"copied": report.Copied, "bytes": report.Bytes, "left": report.Left, "markers": report.Markers, "tombstones": report.Tombstones,
@@ -55,6 +57,18 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		err = failed
 	}
 	return program.InLines(err)
+}
+
+// withoutOverlay returns the error of a bucket that has no layer overlay in the words of the command, or why its
+// layers refuse each call.
+func withoutOverlay(ctx context.Context, bucket storage.Bucket, err error) error {
+	if !errors.Is(err, storage.InvalidArgument) {
+		return err
+	}
+	if _, err := bucket.Exists(ctx, "k"); errors.Is(err, storage.InvalidArgument) {
+		return err
+	}
+	return argument.Invalid("the location must have the layer overlay", `add "layers: [{overlay: {old: NAME}}]" to it in the configuration`)
 }
 
 // copyRest copies with the concurrency of the global flags, and shows the progress.
