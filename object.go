@@ -27,6 +27,7 @@ type Attrs struct {
 	Retention         Retention // in force or passed; on S3 zero too if the credentials may not read it
 	LegalHold         bool      // see SetLegalHold; false too in what a Download from Google returns
 	Encryption        Encryption
+	Archived          bool         // a read of the content fails with Archived, until Restore has made a copy that is still there
 	Restore           RestoreState // of an archived object
 	ReplicationStatus string       // the provider's word, such as S3's COMPLETED or Azure's complete; "" if not replicated
 	Native            any          // the provider's own answer, of a read WithNativeAttrs: see AttrsAs

@@ -56,6 +56,7 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 	if r := o.keeps().restored; r != (restored{}) {
 		attrs.Restore = r.state(d.account.time())
 	}
+	attrs.Archived = d.account.archives(o) && attrs.Restore.Until.IsZero()
 	return o, attrs, nil
 }
 

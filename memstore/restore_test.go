@@ -37,6 +37,7 @@ func TestAnArchivedObjectIsReadAfterItWasRestored(t *testing.T) {
 		require.ErrorIs(t, err, storage.Archived)
 		attrs, err := b.Attrs(t.Context(), "cold")
 		require.NoError(t, err)
+		require.True(t, attrs.Archived)
 		require.Equal(t, state, attrs.Restore)
 		require.Equal(t, 1, attrs.TagCount)
 	}
@@ -53,6 +54,7 @@ func TestAnArchivedObjectIsReadAfterItWasRestored(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "text", string(text))
 	require.Equal(t, storage.RestoreState{Until: now.AddDate(0, 0, 2)}, attrs.Restore)
+	require.False(t, attrs.Archived)
 	_, err = storage.Copy(t.Context(), b, "copy", b, "cold", storage.WithStorageClass("HOT"))
 	require.NoError(t, err)
 	_, _, err = storage.ReadAll(t.Context(), b, "copy")

@@ -275,6 +275,7 @@ var restoreCases = []Case{
 			b := t.open()
 			t.put(b, "a", "x")
 			before := t.attrs(b, "a")
+			require.False(t, before.Archived)
 			require.NoError(t, storage.Restore(t.Context(), b, "a"))
 			require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithRestoreDays(2)))
 			require.Equal(t, before, t.attrs(b, "a"))

@@ -63,6 +63,7 @@ func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 		Retention:         retentionOf(p),
 		LegalHold:         p.LegalHold != nil && *p.LegalHold,
 		Encryption:        encryption(p.IsServerEncrypted, p.EncryptionScope, p.EncryptionKeySHA256),
+		Archived:          deref(p.AccessTier) == string(blob.AccessTierArchive),
 		Restore:           storage.RestoreState{InProgress: strings.HasPrefix(deref(p.ArchiveStatus), pendingPrefix)},
 		ReplicationStatus: replicationStatus(p.ObjectReplicationRules),
 	}

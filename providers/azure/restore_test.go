@@ -50,6 +50,9 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 	attrs, err := b.Upload(ctx, "a", strings.NewReader("text"), WithAccessTier(blob.AccessTierArchive))
 	require.NoError(t, err)
 	require.Equal(t, "Archive", attrs.StorageClass)
+	attrs, err = b.Attrs(ctx, "a")
+	require.NoError(t, err)
+	require.True(t, attrs.Archived)
 	_, _, err = storage.ReadAll(ctx, b, "a")
 	require.ErrorIs(t, err, storage.Archived)
 	for range 2 {
@@ -60,6 +63,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 		attrs, err = b.Attrs(ctx, "a")
 		require.NoError(t, err)
 		require.Equal(t, "Cool", attrs.StorageClass)
+		require.False(t, attrs.Archived)
 	}
 	require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
 }

@@ -76,6 +76,7 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 		TagCount: int(aws.ToInt32(out.TagCount)),
 
 		Retention: retentionOf(out),
+		Archived:  p.isArchived(out),
 		Restore:   restoreState(out.Restore),
 		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 

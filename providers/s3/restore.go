@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
 const restoreHint = "the object is archived: restore it with storage.Restore first"
@@ -46,6 +47,14 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return nil
 	}
 	return err
+}
+
+// isArchived reports whether GetObject fails with InvalidObjectState: the class is one of the two that need
+// RestoreObject, or the object is in an archive tier of Intelligent-Tiering, and no restored copy is there.
+// Source: the user guide of Amazon S3, "Working with archived objects".
+func (p *Profile) isArchived(out *awss3.GetObjectOutput) bool {
+	archived := rawclient.IsInArchiveTier(out) || out.StorageClass == types.StorageClassGlacier || out.StorageClass == types.StorageClassDeepArchive
+	return archived && p.Restore && restoreState(out.Restore).Until.IsZero()
 }
 
 // restoreState reads x-amz-restore, such as

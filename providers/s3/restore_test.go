@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -15,11 +16,14 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// headOf returns a response to HeadObject.
+func headOf(header map[string]string) reply {
+	header = maps.Clone(header)
+	header["ETag"] = etag
+	return reply{Header: header}
+}
+
 func TestRestoreRequest(t *testing.T) {
-	head := func(header map[string]string) reply {
-		header["ETag"] = etag
-		return reply{Header: header}
-	}
 	archived := map[string]string{"X-Amz-Storage-Class": "GLACIER"}
 	for name, row := range map[string]struct {
 		head     map[string]string
@@ -39,7 +43,7 @@ func TestRestoreRequest(t *testing.T) {
 		"removed meanwhile":       {archived, "", failing(404, "NoSuchKey", ""), nil, storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, head(row.head), row.response)
+			w := newStandIn(t, headOf(row.head), row.response)
 			err := w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: row.tier})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.server.Lines())
@@ -51,7 +55,7 @@ func TestRestoreRequest(t *testing.T) {
 		})
 	}
 	t.Run("in progress", func(t *testing.T) {
-		w := newStandIn(t, head(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
+		w := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
 		require.NoError(t, w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
 		require.Len(t, w.server.Lines(), 1)
 	})
@@ -73,6 +77,29 @@ func TestRestoreState(t *testing.T) {
 		require.Equal(t, want, restoreState(aws.String(value)), value)
 	}
 	require.Zero(t, restoreState(nil))
+}
+
+func TestArchived(t *testing.T) {
+	for name, row := range map[string]struct {
+		header map[string]string
+		want   bool
+	}{
+		"no class":                       {map[string]string{}, false},
+		"a class that is read at once":   {map[string]string{"X-Amz-Storage-Class": "GLACIER_IR"}, false},
+		"a class that is restored first": {map[string]string{"X-Amz-Storage-Class": "DEEP_ARCHIVE"}, true},
+		"while it is restored":           {map[string]string{"X-Amz-Storage-Class": "GLACIER", "X-Amz-Restore": `ongoing-request="true"`}, true},
+		"with a restored copy":           {map[string]string{"X-Amz-Storage-Class": "GLACIER", "X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`}, false},
+		"intelligent tiering":            {map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING"}, false},
+		"an archive tier of it":          {map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING", "X-Amz-Archive-Status": "ARCHIVE_ACCESS"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, native := range []bool{false, true} {
+				attrs, err := newStandIn(t, headOf(row.header)).on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
+				require.NoError(t, err)
+				require.Equal(t, row.want, attrs.Archived, "native: %t", native)
+			}
+		})
+	}
 }
 
 func TestAnArchivedObjectIsRestored(t *testing.T) {
@@ -113,6 +140,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 		attrs, err := b.Attrs(ctx, "a")
 		require.NoError(t, err)
 		require.Equal(t, storage.RestoreState{InProgress: true}, attrs.Restore)
+		require.True(t, attrs.Archived)
 		require.NoError(t, storage.Restore(ctx, b, "a"))
 		pass(50 * time.Second)
 		_, _, err = storage.ReadAll(ctx, b, "a")
@@ -125,6 +153,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 		attrs, err = b.Attrs(ctx, "a")
 		require.NoError(t, err)
 		require.False(t, attrs.Restore.InProgress)
+		require.False(t, attrs.Archived)
 		require.WithinDuration(t, clock().AddDate(0, 0, 2), attrs.Restore.Until, 30*time.Second)
 		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(5)))
 		attrs, err = b.Attrs(ctx, "a")

@@ -82,7 +82,7 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs), MD5: hex.EncodeToString(attrs.MD5),
 			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until, LegalHold: attrs.LegalHold,
 			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID, Replication: attrs.ReplicationStatus,
-			Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
+			Archived: attrs.Archived, Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
 		})
 	}
 	rows := [][2]string{
@@ -105,6 +105,9 @@ func controlRows(attrs *storage.Attrs) [][2]string {
 	rows := [][2]string{
 		{"encryption", attrs.Encryption.Algorithm}, {"encryption key", attrs.Encryption.KeyID},
 		{"replication", attrs.ReplicationStatus}, {"restored until", program.FormatTimeIfSet(attrs.Restore.Until)},
+	}
+	if attrs.Archived {
+		rows = append(rows, [2]string{"archived", "yes"})
 	}
 	if attrs.TagCount > 0 {
 		rows = append(rows, [2]string{"tags", strconv.Itoa(attrs.TagCount)})
@@ -145,6 +148,7 @@ type AttrsLine struct {
 	Encryption         string            `json:"encryption,omitempty"`
 	EncryptionKey      string            `json:"encryptionKey,omitempty"`
 	Replication        string            `json:"replication,omitempty"`
+	Archived           bool              `json:"archived,omitempty"`
 	Restoring          bool              `json:"restoring,omitempty"`
 	RestoredUntil      time.Time         `json:"restoredUntil,omitzero"`
 }

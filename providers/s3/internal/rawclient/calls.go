@@ -150,6 +150,7 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	}
 	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(h)
 	out.ReplicationStatus = types.ReplicationStatus(h.Get(replicationHeader))
+	setArchived(out, h.Get("X-Amz-Archive-Status"))
 	if response.ContentLength >= 0 {
 		out.ContentLength = &response.ContentLength
 	}
@@ -176,7 +177,7 @@ func contentTypeOrDefault(contentType *string) string {
 
 // HeadOutput returns the output of a HeadObject in the form of GetObject.
 func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
-	return &awss3.GetObjectOutput{
+	object := &awss3.GetObjectOutput{
 		CacheControl: out.CacheControl, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumType: out.ChecksumType,
 		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding, ContentLanguage: out.ContentLanguage,
 		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
@@ -186,4 +187,19 @@ func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
 		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5, ReplicationStatus: out.ReplicationStatus,
 	}
+	setArchived(object, string(out.ArchiveStatus))
+	return object
 }
+
+type archivedKey struct{}
+
+// setArchived keeps the archive tier of an object of Intelligent-Tiering, for which the output of GetObject has no
+// field.
+func setArchived(out *awss3.GetObjectOutput, tier string) {
+	if tier != "" {
+		out.ResultMetadata.Set(archivedKey{}, true)
+	}
+}
+
+// IsInArchiveTier reports whether a response says that the object is in an archive tier of Intelligent-Tiering.
+func IsInArchiveTier(out *awss3.GetObjectOutput) bool { return out.ResultMetadata.Has(archivedKey{}) }
