@@ -72,7 +72,10 @@ func writeJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
 // A childOrder is what a contender reads from its standard input. Profile is
 // the file for its CPU profile, or "".
-type childOrder struct{ Case, Contender, URL, Profile string }
+type childOrder struct {
+	Case, Contender, URL, Profile string
+	ListedKeys                    int
+}
 
 // profiles is the directory for the profiles of children, or "".
 var profiles string
@@ -101,6 +104,7 @@ func runContender(in io.Reader, out io.Writer) (err error) {
 	if err := readJSON(in, &order); err != nil {
 		return err
 	}
+	listedKeys = order.ListedKeys
 	c, contender, err := order.find()
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type client struct {
 	sign   func(ctx context.Context, key string) error
 	random func(ctx context.Context, key string) (randomAccess, error)
 	ranges func(ctx context.Context, key string, ranges []storage.Range) error // into memory
+	bucket storage.Bucket                                                      // of this library, for its jobs
 }
 
 // A randomAccess is an object that is read at offsets.
@@ -137,7 +138,8 @@ func (t tuning) client(b storage.Bucket) client {
 			_, err := storage.DownloadFile(ctx, b, key, name, download...)
 			return err
 		},
-		list: s.list,
+		list:   s.list,
+		bucket: b,
 		sign: func(ctx context.Context, key string) error {
 			_, err := b.SignedDownloadURL(ctx, key, storage.WithTTL(time.Hour))
 			return err
@@ -208,7 +210,7 @@ func (c clientCase) setup(e *env, contender contender) (func(int) error, error) 
 	}
 	if c.amount > 0 {
 		return func(int) error {
-			return e.runInChild(childOrder{c.fullName(), contender.name, url, profilePath(c.fullName(), contender.name)})
+			return e.runInChild(childOrder{c.fullName(), contender.name, url, profilePath(c.fullName(), contender.name), listedKeys})
 		}, nil
 	}
 	opened, err := contender.open(e, url)

@@ -48,7 +48,7 @@ var (
 )
 
 func clientCases() []clientCase {
-	return slices.Concat(smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases(), growthTransfers())
+	return slices.Concat(smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases(), growthTransfers(), growthJobs())
 }
 
 func smallCases() []clientCase {

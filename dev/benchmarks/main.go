@@ -38,7 +38,7 @@ func main() {
 	pattern := flag.String("run", "", "run the cases that match this `regexp`")
 	rounds := flag.Int("rounds", 5, "rounds of each case")
 	per := flag.Duration("per", 150*time.Millisecond, "approximate time of one contender in a round")
-	files := flag.Int("files", 100_000, "keys and files in listings; goals are for 100,000")
+	flag.IntVar(&listedKeys, "files", listedKeys, "keys and files in listings; goals are for 100,000")
 	flag.Int64Var(&commandLineLarge, "large", commandLineLarge, "`MiB` of the large file in the cases of the command line")
 	names := flag.Bool("list", false, "only print the names of the cases")
 	flag.StringVar(&profiles, "profile", "", "write CPU profiles of the transfers to and from servers into this `directory`")
@@ -52,7 +52,7 @@ func main() {
 	all, err := readRecord(*recorded)
 	exitOn(err)
 	missed := 0
-	for _, c := range cases(*files) {
+	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {
 			continue
 		}

@@ -6,14 +6,15 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/omnibucket/storage/dev/benchmarks/nullserver"
 )
 
 const mostKeys = 1000
 
-// serveList generates a page with as many objects as the prefix says. It ignores
-// delimiters.
+// serveList generates a page with as many objects as the prefix says. Those of a prefix that ends with
+// "/copies/" are a day younger. It ignores delimiters.
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
 	keys, most := nullserver.Size(prefix), nullserver.PageSize(query.Get("max-keys"), mostKeys)
@@ -30,10 +31,14 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	if end < keys {
 		fmt.Fprintf(&page, "<NextContinuationToken>%d</NextContinuationToken>", end)
 	}
+	day := 2
+	if strings.HasSuffix(prefix, "/copies/") {
+		day = 3
+	}
 	for i := from; i < end; i++ {
-		fmt.Fprintf(&page, "<Contents><Key>%s</Key><LastModified>2026-01-02T15:04:05.000Z</LastModified>"+
+		fmt.Fprintf(&page, "<Contents><Key>%s</Key><LastModified>2026-01-%02dT15:04:05.000Z</LastModified>"+
 			"<ETag>&quot;%032x&quot;</ETag><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"+
-			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", nullserver.Name(prefix, i), i, 1000+i)
+			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", nullserver.Name(prefix, i), day, i, 1000+i)
 	}
 	page.WriteString("</ListBucketResult>")
 	w.Header().Set("Content-Type", "application/xml")

@@ -84,7 +84,10 @@ func PageSize(asked string, limit int64) int64 {
 	return limit
 }
 
-// Name returns the i-th key with a prefix.
+// Name returns the i-th key with a prefix. Keys are in byte order.
 func Name(prefix string, i int64) string {
+	if Size(prefix) > 1_000_000 {
+		return fmt.Sprintf("%sfolder-%06d/%09d.txt", prefix, i/1000, i)
+	}
 	return fmt.Sprintf("%sfolder-%03d/%06d.txt", prefix, i/1000, i)
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// listedKeys is the number of keys and files in the largest listings.
+var listedKeys = 100_000
+
+// growthJobs run jobs of which every key needs a look and no request of its own, over more and more keys.
+func growthJobs() []clientCase {
+	jobs := []struct {
+		name, title string
+		do          work
+	}{
+		{"growth-du", "add up the sizes of all objects", sumSizes},
+		{"growth-expire", "expire, with nothing that is old enough", expireNothing},
+		{"growth-sync", "sync of two prefixes that are equal", syncNothing},
+	}
+	var all []clientCase
+	for _, job := range jobs {
+		for _, n := range []int{listedKeys / 100, listedKeys / 10, listedKeys} {
+			g := growth{job.name, job.title + ", over plain http on one machine", n, keyCount}
+			all = append(all, clientCase{
+				provider: amazon, name: g.caseName(), title: g.caseTitle(), grows: &g,
+				server: nearPlain, do: job.do, amount: n,
+				contenders: []contender{s3Ours.onlyOnce()}, goals: []goal{memoryAtMost(ours, 128*mebibyte)},
+			})
+		}
+	}
+	return all
+}
+
+func sumSizes(ctx context.Context, c client, n int) error {
+	var objects, bytes int64
+	for entry, err := range c.bucket.List(ctx, storage.WithPrefix(fmt.Sprintf("%d/", n))) {
+		if err != nil {
+			return err
+		}
+		objects, bytes = objects+1, bytes+entry.Size
+	}
+	return expectKeys(objects, n)
+}
+
+func expireNothing(ctx context.Context, c client, n int) error {
+	report, err := transfer.Expire(ctx, storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n)), []transfer.ExpireRule{{Age: 100 * 365 * 24 * time.Hour}})
+	if err != nil {
+		return err
+	}
+	if report.Deleted != 0 {
+		return errors.New("objects have expired")
+	}
+	return nil
+}
+
+// syncNothing compares objects with copies that are a day younger.
+func syncNothing(ctx context.Context, c client, n int) error {
+	from, to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n)), storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
+	report, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from))
+	if err != nil {
+		return err
+	}
+	return expectKeys(report.Skipped, n)
+}
+
+func expectKeys(seen int64, n int) error {
+	if seen != int64(n) {
+		return fmt.Errorf("%d keys of %d", seen, n)
+	}
+	return nil
+}
