@@ -56,6 +56,7 @@ const maxSuffix = 1 << 50 // bytes; more than any object has, and a number that 
 
 // attrsOf returns the attributes in an output.
 func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
+	restore := restoreState(out.Restore)
 	return &storage.Attrs{
 		Key:  key,
 		Size: aws.ToInt64(out.ContentLength),
@@ -76,8 +77,8 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 		TagCount: int(aws.ToInt32(out.TagCount)),
 
 		Retention: retentionOf(out),
-		Archived:  p.isArchived(out),
-		Restore:   restoreState(out.Restore),
+		Archived:  restore.Until.IsZero() && p.isArchivedClass(out),
+		Restore:   restore,
 		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 
 		Encryption:        encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),

@@ -49,12 +49,11 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return err
 }
 
-// isArchived reports whether GetObject fails with InvalidObjectState: the class is one of the two that need
-// RestoreObject, or the object is in an archive tier of Intelligent-Tiering, and no restored copy is there.
+// isArchivedClass reports whether GetObject fails with InvalidObjectState if there is no restored copy: the class is
+// one of the two that need RestoreObject, or the object is in an archive tier of Intelligent-Tiering.
 // Source: the user guide of Amazon S3, "Working with archived objects".
-func (p *Profile) isArchived(out *awss3.GetObjectOutput) bool {
-	archived := rawclient.IsInArchiveTier(out) || out.StorageClass == types.StorageClassGlacier || out.StorageClass == types.StorageClassDeepArchive
-	return archived && p.Restore && restoreState(out.Restore).Until.IsZero()
+func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
+	return p.Restore && (out.StorageClass == types.StorageClassGlacier || out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
 }
 
 // restoreState reads x-amz-restore, such as

@@ -60,12 +60,12 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 }
 
 // withoutOverlay returns the error of a bucket that has no layer overlay in the words of the command, or why its
-// layers refuse each call.
+// layers or its store refuse each call.
 func withoutOverlay(ctx context.Context, bucket storage.Bucket, err error) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
 	}
-	if _, err := bucket.Exists(ctx, "k"); errors.Is(err, storage.InvalidArgument) {
+	if _, err := bucket.Exists(ctx, "k"); err != nil {
 		return err
 	}
 	return argument.Invalid("the location must have the layer overlay", `add "layers: [{overlay: {old: NAME}}]" to it in the configuration`)
