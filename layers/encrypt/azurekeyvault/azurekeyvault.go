@@ -24,6 +24,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -74,7 +75,7 @@ func New(c Config) (encrypt.Keys, error) {
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{rewinding{}},
+		Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
 	}}
 	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
 	if err != nil {
@@ -85,15 +86,26 @@ func New(c Config) (encrypt.Keys, error) {
 	return &kms.Key{Type: "github.com/omnibucket/azurekeyvault", Name: unique, Bucket: c.Bucket, Service: k}, nil
 }
 
-// A rewinding policy sends the whole body with each request. The SDK sends a request again if the vault refuses its
-// token, and has read the body then.
-type rewinding struct{}
+// A wholeBody policy gives each request a reader of its own. If the vault refuses a token before it has read the
+// body, the SDK sends the body again while the transport may still read it for the refused request: one reader for
+// both lost bytes.
+type wholeBody struct{}
 
 // Do implements [policy.Policy].
-func (rewinding) Do(r *policy.Request) (*http.Response, error) {
+func (wholeBody) Do(r *policy.Request) (*http.Response, error) {
+	if r.Body() == nil {
+		return r.Next()
+	}
 	if err := r.RewindBody(); err != nil {
 		return nil, err
 	}
+	body, err := io.ReadAll(r.Body())
+	if err != nil {
+		return nil, err
+	}
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Raw().GetBody = open
+	r.Raw().Body, _ = open()
 	return r.Next()
 }
 
