@@ -11,16 +11,18 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags='-s -w' -o /s3server ./cmd/s3server
-RUN mkdir /empty
+RUN mkdir /empty /names && ln -s /s3server /names/curl && ln -s /s3server /names/mc
 
 FROM scratch
 COPY --from=build /s3server /s3server
+# for the health checks of compose files for MinIO: "curl -f URL" and "mc ready local"
+COPY --from=build /names /usr/bin
 # for --webhook with an https URL
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 # /tmp is for --tls, and /data for the objects
 COPY --from=build --chown=65532:65532 /empty /tmp
 COPY --from=build --chown=65532:65532 /empty /data
 USER 65532:65532
-EXPOSE 9000
+EXPOSE 9000 9001
 ENTRYPOINT ["/s3server", "--listen", ":9000"]
 HEALTHCHECK --interval=2s --timeout=5s --start-period=5s CMD ["/s3server", "--health", "http://127.0.0.1:9000"]

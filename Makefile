@@ -15,18 +15,18 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 # Cases of one package to run at the same time: many wait for a server or a timer.
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
-LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./files ./providers/s3/s3probe
+LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
 # with its layers, and the drivers and jobs that run most of its goroutines. There the tests named TestFurther
 # run without it, and so do those that need all SDKs. "make race" tests all.
-RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./internal/... ./providers/internal/... ./cmd/internal/...
+RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/... ./cmd/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
 UNRACED := ./providers/internal/testing/permissions ./internal/apilist ./internal/proselint ./internal/importrules ./internal/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/supporttable
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
-SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite layers/encrypt
+SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite adapters/certmagic adapters/distribution adapters/rclone adapters/temporal layers/encrypt
 MODULES := $(SERVED) analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C dev/testservers . --
@@ -48,11 +48,14 @@ STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARe
 GATEWAY_SUITES ?= boto3,javascript,restic,kopia
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
+# Suites and servers of make clients, and the directory of its results: docs/s3api.md.
+CLIENTS ?= aws,aws-debian,s3cmd,s3fs,restic-debian,rclone-debian,duplicity,boto3,javascript,restic,kopia,kopia-locks,distribution,litestream,objstore,minio-go,rclone,s5cmd
+CLIENT_SERVERS ?= ours,directory,gateway-minio,minio,versitygw
+CLIENT_RESULTS ?= dist-clients
 
-.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api gateways statuses browsers man install-check api workflows release-check tusd objstore pictures spelling accounts layers vulnerabilities
+.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test race: export GO := $(GO)
-test race: export CGO_ENABLED := 1
 test race: export TOGETHER := $(TOGETHER)
 test race: export PARALLEL := $(PARALLEL)
 test race: export LONGEST := $(LONGEST)
@@ -167,8 +170,16 @@ support: ## writes docs/support.md from the results of the suite
 s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $OMNIBUCKET_S3TESTS
 	@scripts/programs curl nodejs npm python3 awscli
 	$(GO) run -C dev/testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
-	OMNIBUCKET_S3SERVER_STORES=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
+	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
+
+clients: ## released clients, of last year and newest, judge our S3 server over http and TLS beside MinIO and versitygw; draws the table of docs/s3api.md
+	@scripts/programs curl nodejs npm python3 awscli s3cmd s3fs rclone restic duplicity
+	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(CLIENTS) -servers $(CLIENT_SERVERS) \
+		-schemes http,https -out $(abspath $(CLIENT_RESULTS)) -page $(abspath docs/s3api.md)
+
+durability: ## 50 kills of the S3 server over a directory: under eight writers, of two servers at once, with 64 descriptors; a full disk as root on Linux
+	OMNIBUCKET_KILLS=50 $(GO) test -count 1 -timeout 60m -run '^(TestNothingAcknowledgedIsLostByAKill|TestNoAnswerHasAPath|TestABucketThatFindsTheDiskFullIsNotThere|TestRecordsOfKilledUploadsAreRemovedByTheNextServer)$$' ./s3server
 
 gateways: ## the suites of S3's clients judge the gateway with diskcache and encrypt, beside the same without layers
 	@scripts/programs curl nodejs npm python3 awscli
@@ -183,9 +194,10 @@ accounts: ## the whole suite on stand-ins of the clouds and each kind of account
 			$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run '$(STANDINS)' ./providers/s3 ./providers/gcs ./providers/azure || exit 1; \
 	done
 
-layers: ## the whole suite over the layers of two stores and the encryption, on MinIO and Azurite
+layers: ## the whole suite over the layers of two stores and the encryption, on MinIO and Azurite, and over s3server on each store
 	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio,azurite,versitygw -- sh -ec ' \
 		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurtherConformance" ./layers/overlay ./layers/mirror; \
+		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurther(ConformanceOfAServerOverAnotherStore|StoresPassTheTestsOfThisPackage)" ./providers/s3 ./s3server; \
 		cd layers/encrypt; $(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^(TestConformanceOverAzurite|TestConformanceWithKeysOfServices|TestAServerOfS3OverEncryptedStores)$$" .'
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
@@ -196,6 +208,13 @@ browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and
 tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapters/tus
 	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C dev/testservers . -only minio,gcs,azurite -- \
 		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
+
+adapters: ## restic's and kopia's suites over ports in dev/examples, the registry's with its large files, adapters/rclone on OpenSSH and Apache
+	@scripts/programs openssh-server apache2-bin
+	OMNIBUCKET_PORTS=1 OMNIBUCKET_LARGE_FILES=1 OMNIBUCKET_REAL_SERVERS=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio -- sh -ec ' \
+		$(GO) test -C dev -count 1 -timeout 60m -v ./examples/ports; \
+		$(GO) test -C adapters/distribution -count 1 -timeout 60m -v -run TestRegistrysSuite .; \
+		$(GO) test -C adapters/rclone -count 1 -timeout 60m -v -run "TestRealServers|TestServerOfRclone" .'
 
 objstore: ## the conditional uploads of adapters/objstore, with objstore's main branch or OBJSTORE=version
 	GO="$(GO)" $(GO) run -C dev/testservers . -only minio -- scripts/objstore $(OBJSTORE)

@@ -27,7 +27,7 @@ type remoteStore struct {
 }
 
 func (s *remoteStore) Describe() driver.Description {
-	return driver.Description{Provider: "remote", Bucket: "photos", Features: driver.OrderedListing}
+	return driver.Description{Provider: "remote", Bucket: "photos", Features: storage.OrderedListing}
 }
 
 func (s *remoteStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -165,7 +165,7 @@ type loopingTree struct {
 
 func (s *loopingTree) Describe() driver.Description {
 	desc := s.store.Describe()
-	desc.Features &^= driver.OrderedListing
+	desc.Features &^= storage.OrderedListing
 	desc.FolderOrder = true
 	return desc
 }

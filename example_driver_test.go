@@ -44,7 +44,7 @@ func (d *mapDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "map", Bucket: "example",
 		Local: true, // no connection can break
-		Features: driver.StreamingPut | driver.OrderedListing | storage.UniqueRevisions |
+		Features: driver.StreamingPut | storage.OrderedListing | storage.UniqueRevisions |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes,

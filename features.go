@@ -38,17 +38,18 @@ const (
 	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
 	ServerMove                               // Move is one request, in one step
 	SoftDelete                               // WithSoftDeleted; of use if the bucket keeps what is removed
+	OrderedListing                           // listings are in byte order; without it, List needs WithAnyOrder
 )
 
 // A FeatureReporter is a bucket that tells its features ([Supports]).
 type FeatureReporter interface{ Supports(Features) bool }
 
 // ordinary are the features that only unusual stores lack.
-const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments
+const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
 // Supports reports whether b, a [Bucket] or a permission of one, has all of features. If a
 // type of your own cannot tell ([FeatureReporter]), it has [Metadata], [ContentProperties],
-// [KeysBesideFolders] and [LongSegments] only.
+// [KeysBesideFolders], [LongSegments] and [OrderedListing] only.
 func Supports(b any, features Features) bool {
 	if r, ok := find[FeatureReporter](b); ok {
 		return r.Supports(features)

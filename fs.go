@@ -71,7 +71,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return false, nil // and with a slash it would be
 	}
 	// Without a delimiter, a store that lists folder by folder is asked for each one below.
-	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1)) {
+	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
 		if err != nil {
 			return false, err
 		}
@@ -152,7 +152,7 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 		prefix += name + "/"
 	}
 	byName := map[string]*fileInfo{}
-	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/")) {
+	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithAnyOrder()) {
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // An unlimited store returns all entries in each page, and its listings must not begin in the middle.
@@ -88,4 +91,29 @@ func TestTheHintOfAListingOutOfOrderFitsTheDriver(t *testing.T) {
 			require.Equal(t, row.want, e.Hint)
 		})
 	}
+}
+
+// A store that lists in any order lists whole folders: a page of a longer prefix must not be filled by ever
+// smaller requests.
+func TestAPageOfAPrefixInAnyOrderTakesFewRequests(t *testing.T) {
+	seen := faults.New()
+	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(seen.Layer()))
+	for i := range 400 {
+		_, err := b.Upload(t.Context(), fmt.Sprintf("folder/%c%d", "xy"[i%2], i), strings.NewReader(""))
+		require.NoError(t, err)
+	}
+	found := map[string]bool{}
+	for token := ""; ; {
+		page, err := storage.ListPage(t.Context(), b, token, storage.WithAnyOrder(), storage.WithPrefix("folder/x"), storage.WithPageSize(50))
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Entries), 50)
+		for _, entry := range page.Entries {
+			found[entry.Key] = true
+		}
+		if token = page.Token; token == "" {
+			break
+		}
+	}
+	require.Len(t, found, 200)
+	require.LessOrEqual(t, seen.Count(faults.List), 8)
 }

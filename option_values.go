@@ -37,6 +37,7 @@ type (
 		Limit                         int // entries; 0: all
 		PageSize                      int // entries in one request; 0: the default
 		SoftDeleted                   bool
+		AnyOrder                      bool
 
 		set unexported.Settings
 	}

@@ -318,6 +318,13 @@ func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListOptions) { r.StartAfter = key })
 }
 
+// WithAnyOrder lets entries come in any order, each once. A bucket that lists in no order, such as a
+// directory bucket of S3, lists only with it, and takes neither WithStartAfter nor a delimiter
+// that its [Features] lack. Other buckets list as without it.
+func WithAnyOrder() ListOption {
+	return listOption(func(r *ListOptions) { r.AnyOrder = true })
+}
+
 // WithLimit ends the listing after n entries, at least 1.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {

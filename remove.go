@@ -56,7 +56,7 @@ func RemoveMatching(ctx context.Context, b interface {
 	var listed error
 	held := serving.HeldIn(ctx, b)
 	removed, err = RemoveAll(ctx, b, func(yield func(string) bool) {
-		for entry, failed := range b.List(ctx, opts...) {
+		for entry, failed := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {
 			if failed != nil {
 				listed = failed
 				return

@@ -55,8 +55,11 @@ type Description struct {
 	// to return everything after key. Else the core lists from the start of the prefix and drops
 	// the entries up to key. If it is nil, List always does.
 	StartsAfter func(prefix, key string) bool
+	// FolderPrefixes declares that List takes only prefixes that are empty or end in "/". The core
+	// lists the folder of any other prefix, and drops the rest.
+	FolderPrefixes bool
 	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
-	// core lists all keys and finds the prefixes itself.
+	// core lists all keys and finds the prefixes itself, or, without OrderedListing, is Unsupported.
 	SlashDelimiter bool
 	// TokenAfterLast declares that a full last page may have a token, which leads to an
 	// empty page. ListPage then requests one entry more than it returns.

@@ -77,7 +77,8 @@ type Driver interface {
 	// List must not sort what the store sends in another order: if an entry comes after a
 	// greater one, the core ends the listing with Unsupported, because entries would be
 	// missed. With Description.FolderOrder the delimiter is always "/", and a folder may be
-	// in the order of its names. List must check ctx if it reads more than one response.
+	// in the order of its names. Without that and OrderedListing, entries come in any order, each
+	// key and prefix once, with Token only. List must check ctx if it reads more than one response.
 	List(ctx context.Context, r *ListRequest) (*storage.Page, error)
 
 	// Delete removes an object or a version. If there is none, it returns nil; if there is

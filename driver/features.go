@@ -7,7 +7,6 @@ import "github.com/omnibucket/storage"
 const (
 	StreamingPut    storage.Features = 1 << (63 - iota) // Put takes a body of unknown size, without buffering it
 	EqualParts                                          // all parts but the last must have one size
-	OrderedListing                                      // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                                     // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
 	LateMetadata                                        // Put reads PutRequest.Metadata after Body, which may add to the map until its end; CompleteParts keeps the metadata of its own request
 )

@@ -89,19 +89,11 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 	if desc.NeedsSigningBase {
 		c.serveAtBase()
 	}
-	c.requireOrder()
+	if c.desc.FolderOrder {
+		c.features |= storage.OrderedListing // by listing folder by folder
+	}
 	c.openVersions(o, serviced)
 	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
-}
-
-// requireOrder refuses a store that lists in no order.
-func (c *core) requireOrder() {
-	if c.desc.FolderOrder {
-		c.features |= driver.OrderedListing // by listing folder by folder
-	}
-	if c.optionError == nil && !c.has(driver.OrderedListing) {
-		c.optionError = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
-	}
 }
 
 // openVersions makes the bucket keep versions and lock objects if the options ask for it and the store

@@ -33,7 +33,8 @@ type listOp struct {
 	last  string // the greatest key or prefix so far
 	// after is the key of WithStartAfter or of a token. Entries up to it are dropped, also if the
 	// driver is not asked to.
-	after string
+	after    string
+	anyOrder bool // the store lists in no order
 	// spare is the memory of the previous page.
 	spare    []storage.ListEntry
 	progress pageProgress
@@ -74,6 +75,22 @@ func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.
 		r.StartAfter = b.scope.Prefix + r.StartAfter
 	}
 	l.after = r.StartAfter
+	if l.anyOrder = op != "Versions" && !b.core.has(storage.OrderedListing); l.anyOrder {
+		return l.checkAnyOrder()
+	}
+	return nil
+}
+
+// checkAnyOrder refuses what only a store that lists in an order can do.
+func (l *listOp) checkAnyOrder() *storage.Error {
+	switch {
+	case !l.given.AnyOrder:
+		return unsupported("this store lists in no order", "list with WithAnyOrder, if entries may come in any order")
+	case l.after != "":
+		return unsupported("this store lists in no order, so that WithStartAfter has no meaning", "list without it, or continue by the token of ListPage")
+	case l.rolls():
+		return unsupported("this store does not support the delimiter "+strconv.Quote(l.req.Delimiter), `use "/"`)
+	}
 	return nil
 }
 
@@ -95,7 +112,7 @@ func (l *listOp) pageSize(standard int) int {
 // limitOf returns how many entries a request asks for if so many remain of WithLimit, below 1 without it:
 // all of a page if the caller did not ask for each of its entries.
 func (l *listOp) limitOf(size, remaining int) int {
-	if remaining < 1 || l.readsFromStart() {
+	if remaining < 1 || l.readsMore() {
 		return size
 	}
 	return min(size, remaining)
@@ -120,8 +137,18 @@ func (l *listOp) startsAfter(key string) bool {
 	return d.FolderOrder || d.StartsAfter == nil || d.StartsAfter(l.req.Prefix, key)
 }
 
-// readsFromStart reports whether pages have entries that the caller did not ask for.
-func (l *listOp) readsFromStart() bool { return l.after != "" && l.req.StartAfter == "" }
+// readsMore reports whether pages have entries that the caller did not ask for.
+func (l *listOp) readsMore() bool {
+	return l.after != "" && l.req.StartAfter == "" || l.prefixOf(&l.req) != l.req.Prefix
+}
+
+// prefixOf returns the prefix of a request to the driver.
+func (l *listOp) prefixOf(r *driver.ListRequest) string {
+	if l.op.core.desc.FolderPrefixes {
+		return r.Prefix[:strings.LastIndex(r.Prefix, folderDelimiter)+1]
+	}
+	return r.Prefix
+}
 
 const folderDelimiter = "/"
 
@@ -149,11 +176,17 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 
 // fetch returns one page as the driver does.
 func (l *listOp) fetch(ctx context.Context, r *driver.ListRequest, progress *pageProgress) (*storage.Page, *storage.Error) {
+	prefix := l.prefixOf(r)
+	if prefix != r.Prefix {
+		folder := *r
+		folder.Prefix = prefix
+		r = &folder
+	}
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) { return l.op.core.driver.List(ctx, r) })
 	if e == nil {
 		last := ""
 		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
-			if key := page.Entries[i].Key; strings.HasPrefix(key, r.Prefix) { // others are dropped
+			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) { // others are dropped
 				last = key
 			}
 		}
@@ -186,7 +219,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 		if !strings.HasPrefix(entry.Key, r.Prefix) || entry.Key == l.last {
 			continue
 		}
-		if entry.Key < l.last {
+		if entry.Key < l.last && !l.anyOrder {
 			return l.op.core.outOfOrder()
 		}
 		l.last = entry.Key

@@ -28,7 +28,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	if l.derives() {
 		return l.pageDerived(ctx, size)
 	}
-	unsure := l.op.core.desc.TokenAfterLast
+	unsure := l.op.core.desc.TokenAfterLast && !l.anyOrder
 	if unsure { // only an entry after the page proves that there is a next page
 		l.req.Limit = min(size+1, l.op.core.maxPage())
 	}
@@ -47,12 +47,12 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			before, unsure, exact = nil, false, true // there is a next page, which only the driver's token begins
 			continue
 		}
-		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
+		if len(page.Entries) > size && !l.anyOrder { // Azure's driver returns more if it has to sort
 			page.Entries = page.Entries[:size]
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, nil
 		}
-		short := len(page.Entries) == 0 || l.readsFromStart() && len(page.Entries) < size
+		short := len(page.Entries) == 0 || l.readsMore() && len(page.Entries) < size && !l.anyOrder // which would ask for the rest one by one
 		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
 			return page, nil
@@ -79,7 +79,7 @@ func (l *listOp) openPage(token string) *storage.Error {
 		case mark == pageMark(l, rest):
 			l.req.Token = rest
 			return nil
-		case mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
+		case !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
 			l.req.StartAfter = l.op.prefix + rest
 			l.after = l.req.StartAfter
 			return nil

@@ -23,7 +23,7 @@ type oneObject struct {
 }
 
 func (*oneObject) Describe() driver.Description {
-	return driver.Description{Provider: "one", Bucket: "b", Features: driver.OrderedListing, Local: true}
+	return driver.Description{Provider: "one", Bucket: "b", Features: storage.OrderedListing, Local: true}
 }
 
 func (d *oneObject) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {

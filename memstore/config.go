@@ -50,6 +50,9 @@ type Config struct {
 	ArchiveClasses []string
 	// RestoreTime is how long Restore takes, by the clock Now.
 	RestoreTime time.Duration
+	// AnyOrder makes List like that of S3's directory buckets: keys come in no order, so that it needs
+	// [storage.WithAnyOrder], and "/" is the only delimiter. A page costs as much as the whole listing.
+	AnyOrder bool
 	// CORS are the rules by which the handler of package serve admits pages of other
 	// origins. For a bucket of a Service, [storage.WithCORS] sets them.
 	CORS []storage.CORSRule
@@ -69,7 +72,7 @@ func NewDriver(c Config) driver.Driver {
 	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime})
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
-	return &objectDriver{account: a, bucket: c.Bucket}
+	return &objectDriver{account: a, bucket: c.Bucket, anyOrder: c.AnyOrder}
 }
 
 // ServiceConfig configures an account.

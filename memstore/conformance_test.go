@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
@@ -25,4 +26,13 @@ func TestConformance(t *testing.T) {
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
 	}))
+}
+
+// TestFurtherRunInAnyOrder has a bucket like S3's directory buckets.
+func TestFurtherRunInAnyOrder(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
+		return memstore.NewDriver(memstore.Config{AnyOrder: true})
+	})
 }

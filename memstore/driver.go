@@ -21,7 +21,7 @@ const (
 const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
-	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
+	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads |
@@ -31,15 +31,16 @@ const features = driver.StreamingPut | storage.MultipartUploads |
 // bucket may be removed, and made again, while the driver is open.
 type objectDriver struct {
 	driver.UnimplementedDriver
-	account *account
-	bucket  string
-	found   atomic.Pointer[bucket] // when it was looked for last
+	account  *account
+	bucket   string
+	anyOrder bool                   // Config.AnyOrder
+	found    atomic.Pointer[bucket] // when it was looked for last
 }
 
 // Describe reports whether the bucket keeps versions now. EnableVersions, EnableSoftDelete
 // and EnableObjectLock of a bucket that is not there does nothing.
 func (d *objectDriver) Describe() driver.Description {
-	return driver.Description{
+	desc := driver.Description{
 		Provider:         provider,
 		Bucket:           d.bucket,
 		Location:         d.account.location, // it ends with this process
@@ -59,6 +60,11 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxBatch:         maxBatch,
 		MaxPage:          maxPage,
 	}
+	if d.anyOrder {
+		desc.Features &^= storage.OrderedListing
+		desc.FolderPrefixes, desc.SlashDelimiter = true, true
+	}
+	return desc
 }
 
 func (d *objectDriver) versioned() bool {

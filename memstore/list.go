@@ -1,7 +1,9 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
+	"hash/crc32"
 	"slices"
 	"strings"
 
@@ -21,6 +23,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer b.mu.RUnlock()
+	if d.anyOrder {
+		return b.listAnyOrder(r, after.key)
+	}
 	return b.list(r, after.key), nil
 }
 
@@ -70,6 +75,30 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 		more = exists && keys.Seek(next)
 	}
 	return page
+}
+
+// listAnyOrder returns the page of entries after the given one in the order of checksums, which is as good as
+// none. Like S3's directory buckets, it takes only folders. The caller holds the lock.
+func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Page, error) {
+	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") || r.Delimiter != "" && r.Delimiter != "/" {
+		return nil, storage.InvalidArgument
+	}
+	whole := *r
+	whole.Limit, whole.Entries = b.live.len(), nil
+	page := b.list(&whole, "")
+	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
+	if after != "" {
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return compareChecksums(e.Key, after) <= 0 })
+	}
+	if len(page.Entries) > r.Limit {
+		page.Entries = page.Entries[:r.Limit]
+		page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
+	}
+	return page, nil
+}
+
+func compareChecksums(a, b string) int {
+	return cmp.Or(cmp.Compare(crc32.ChecksumIEEE([]byte(a)), crc32.ChecksumIEEE([]byte(b))), strings.Compare(a, b))
 }
 
 // commonPrefix returns the common prefix that key is rolled up into: key up to and

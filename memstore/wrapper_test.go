@@ -56,7 +56,7 @@ func TestFurtherConformanceThroughAGuard(t *testing.T) {
 		},
 		"features are not told":                          {"declared features are in force", "a source that is replaced while it is copied stays"},
 		"hooks and errors have the names of the methods": {"hooks run around every operation", "hooks see the source of a copy", "RemoveAll continues after failures", "Close without Commit fails after a write"},
-		"the token of a page is a key":                   {"a page token belongs to its prefix", "a token belongs to its listing", "a token outlives its Bucket value"},
+		"the token of a page is a key":                   {"a page token belongs to its prefix", "a token belongs to its listing", "a token outlives its Bucket value", "a listing in no order is complete"},
 		"no reference to a guard tells its tags":         {"tags through a narrowed reference"},
 	} {
 		for _, name := range cases {

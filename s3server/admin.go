@@ -35,8 +35,9 @@ func administers(h *Handler, r *http.Request) bool {
 	return !website && h.hostBucket(r.Host) == ""
 }
 
-// newAdmin returns the admin API, which Config.AdminToken documents.
-func newAdmin(h *Handler) http.Handler {
+// Admin returns the admin API, which Config.AdminToken documents, without its token: the caller decides
+// whom it serves.
+func (h *Handler) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_admin/faults", h.listFaults)
 	mux.HandleFunc("POST /_admin/faults", h.addFault)
@@ -50,9 +51,16 @@ func newAdmin(h *Handler) http.Handler {
 		h.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	h.handleViews(mux)
 	mux.HandleFunc("/_admin/", func(w http.ResponseWriter, _ *http.Request) {
 		adminError(w, http.StatusNotFound, "there is nothing at this address and method")
 	})
+	return mux
+}
+
+// newAdmin returns the admin API for callers with the token.
+func newAdmin(h *Handler) http.Handler {
+	mux := h.Admin()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if subtle.ConstantTimeCompare([]byte(token), []byte(h.config.AdminToken)) != 1 {

@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -141,4 +145,40 @@ func TestFaultsHaveJSON(t *testing.T) {
 	var read s3server.Fault
 	require.NoError(t, json.Unmarshal(data, &read))
 	require.Equal(t, all, read)
+}
+
+func TestTheAdminAPIShowsUploadsInProgress(t *testing.T) {
+	s := start(t, s3server.Config{AdminToken: adminToken})
+	for i := range 120 {
+		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(fmt.Sprintf("key %03d", i))})
+		require.NoError(t, err)
+		_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: aws.String(bucket), Key: created.Key, UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello")})
+		require.NoError(t, err)
+	}
+	var keys []string
+	for after, pages := "", 1; ; pages++ {
+		status, text := s.administer(t, "GET", "uploads?"+url.Values{"bucket": {bucket}, "after": {after}}.Encode(), "")
+		require.Equal(t, 200, status, text)
+		var page struct {
+			Uploads []struct {
+				Key         string
+				Parts, Size int
+			}
+			Next string
+		}
+		require.NoError(t, json.Unmarshal([]byte(text), &page))
+		for _, u := range page.Uploads {
+			require.Equal(t, 1, u.Parts)
+			require.Equal(t, 5, u.Size)
+			keys = append(keys, u.Key)
+		}
+		if after = page.Next; after == "" {
+			require.Equal(t, 2, pages)
+			break
+		}
+	}
+	require.Len(t, keys, 120)
+	require.True(t, slices.IsSorted(keys))
+	status, _ := s.administer(t, "GET", "uploads?bucket=none", "")
+	require.Equal(t, 400, status)
 }

@@ -44,7 +44,7 @@ func (d *bucketDriver) Describe() driver.Description {
 	if d.handler.config.folderOrder {
 		description.FolderOrder = true
 	} else {
-		features |= driver.OrderedListing
+		features |= storage.OrderedListing
 	}
 	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""

@@ -3,11 +3,16 @@ package s3server_test
 import (
 	"bufio"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,11 +26,26 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-const killedVariable = "OMNIBUCKET_S3SERVER_KILLED"
+const (
+	killedVariable = "OMNIBUCKET_S3SERVER_KILLED"
+	// descriptorsVariable has the number of descriptors that the child process may have.
+	descriptorsVariable = "OMNIBUCKET_S3SERVER_DESCRIPTORS"
+	// killsVariable has the number of kills of each row, by default 4. "make durability" sets 50.
+	killsVariable = "OMNIBUCKET_KILLS"
+)
+
+// limitDescriptors limits the descriptors of this process. It is nil if that has not been written for the
+// operating system.
+var limitDescriptors func(most uint64) error
 
 // serveUntilKilled is the child process of TestNothingAcknowledgedIsLostByAKill: a server over the
 // directory in the environment.
 func serveUntilKilled(path string) error {
+	if most, err := strconv.ParseUint(os.Getenv(descriptorsVariable), 10, 64); err == nil && limitDescriptors != nil {
+		if err := limitDescriptors(most); err != nil {
+			return err
+		}
+	}
 	service, err := local.NewServiceDriver(path, local.Config{})
 	if err != nil {
 		return err
@@ -42,12 +62,13 @@ func serveUntilKilled(path string) error {
 type killable struct {
 	*s3.Client
 	command *exec.Cmd
+	killed  atomic.Bool
 }
 
-func startKillable(t *testing.T, path string) *killable {
+func startKillable(t *testing.T, path string, env ...string) *killable {
 	t.Helper()
 	k := &killable{command: exec.Command(os.Args[0])}
-	k.command.Env = append(os.Environ(), killedVariable+"="+path)
+	k.command.Env = append(append(os.Environ(), killedVariable+"="+path), env...)
 	k.command.Stderr = os.Stderr
 	out, err := k.command.StdoutPipe()
 	require.NoError(t, err)
@@ -63,6 +84,7 @@ func startKillable(t *testing.T, path string) *killable {
 }
 
 func (k *killable) kill() {
+	k.killed.Store(true)
 	_ = k.command.Process.Kill()
 	_ = k.command.Wait()
 }
@@ -78,15 +100,18 @@ type killWriter struct {
 	key              string
 	equal            bool // the parts have one size
 	acked, attempted int
+	failed           int
 	upload           string
 	parts            []types.CompletedPart // acknowledged
 }
 
+// run writes until the server is killed. Without a descriptor, the server may fail a request.
 func (w *killWriter) run(t *testing.T, k *killable) {
-	for {
+	for !k.killed.Load() {
 		w.attempted++
 		if _, err := k.PutObject(t.Context(), putInput(w.key, numbered(w.key, w.attempted))); err != nil {
-			return
+			w.failed++
+			continue
 		}
 		w.acked = w.attempted
 		number := int32(len(w.parts) + 1)
@@ -94,7 +119,8 @@ func (w *killWriter) run(t *testing.T, k *killable) {
 			Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload, PartNumber: &number, Body: strings.NewReader(w.part(int(number))),
 		})
 		if err != nil {
-			return
+			w.failed++
+			continue
 		}
 		w.parts = append(w.parts, types.CompletedPart{PartNumber: &number, ETag: part.ETag})
 	}
@@ -122,7 +148,8 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 			content, n := read(t, out.Body), 0
 			_, err = fmt.Sscanf(content, w.key+" %d\n", &n)
 			require.NoError(t, err)
-			require.Contains(t, []int{w.acked, w.attempted}, n, "an acknowledged write was lost")
+			require.GreaterOrEqual(t, n, w.acked, "an acknowledged write was lost")
+			require.LessOrEqual(t, n, w.attempted)
 			require.Equal(t, numbered(w.key, n), content, "a torn object")
 			w.acked = n // an attempt of an earlier kill may have taken effect
 		}
@@ -147,25 +174,99 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 }
 
 func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
-	path := t.TempDir()
-	writers := make([]*killWriter, 8)
-	for i := range writers {
-		writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), equal: i%2 == 0}
+	kills := 4
+	if text := os.Getenv(killsVariable); text != "" {
+		var err error
+		kills, err = strconv.Atoi(text)
+		require.NoError(t, err)
 	}
-	for range 4 {
-		k := startKillable(t, path)
-		var group sync.WaitGroup
-		for _, w := range writers {
-			w.begin(t, k)
-			group.Go(func() { w.run(t, k) })
-		}
-		time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond) // the kill must come at any moment
-		k.kill()
-		group.Wait()
-		k = startKillable(t, path)
-		for _, w := range writers {
-			w.check(t, k)
-		}
-		k.kill()
+	for _, row := range []struct {
+		name             string
+		servers, writers int
+		env              []string
+	}{
+		{"one server", 1, 8, nil},
+		{"two servers", 2, 8, nil},
+		{"a server with 64 descriptors", 1, 64, []string{descriptorsVariable + "=64"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if row.env != nil && limitDescriptors == nil {
+				t.Skip("descriptors are limited on Linux")
+			}
+			path := t.TempDir()
+			writers := make([]*killWriter, row.writers)
+			for i := range writers {
+				writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), equal: i%2 == 0}
+			}
+			acked := 0
+			for range kills {
+				servers := make([]*killable, row.servers)
+				for i := range servers {
+					servers[i] = startKillable(t, path, row.env...)
+				}
+				var group sync.WaitGroup
+				for _, w := range writers {
+					w.begin(t, servers[0])
+				}
+				for i, w := range writers {
+					group.Go(func() { w.run(t, servers[i%len(servers)]) })
+				}
+				time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond) // the kill must come at any moment
+				for _, k := range servers {
+					k.kill()
+				}
+				group.Wait()
+				k := startKillable(t, path)
+				for _, w := range writers {
+					acked += w.acked
+					w.check(t, k)
+				}
+				k.kill()
+			}
+			require.Positive(t, acked)
+			requireNothingLeft(t, path)
+		})
 	}
+}
+
+// requireNothingLeft removes what clients see, and requires that the next server removes the rest when it
+// writes.
+func requireNothingLeft(t *testing.T, path string) {
+	t.Helper()
+	d := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
+	for more := true; more; {
+		uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+		require.NoError(t, err)
+		for _, u := range uploads.Uploads {
+			d.store.abort(t, *u.Key, *u.UploadId)
+		}
+		more = *uploads.IsTruncated
+	}
+	objects, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	for _, o := range objects.Contents {
+		d.store.remove(t, *o.Key, "")
+	}
+	d.store.server.Close()
+
+	d = inDirectory(t, path, s3server.Config{})
+	d.store.abort(t, "last", d.store.begin(t, "last"))
+	d.store.put(t, "last", "content")
+	d.store.remove(t, "last", "")
+	left := func() (files []string) {
+		_ = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error { // files may vanish
+			if err == nil && !entry.IsDir() && !slices.Contains([]string{"bucket.json", "format.json", "lock"}, entry.Name()) && !strings.HasSuffix(file, ".lock") {
+				files = append(files, strings.TrimPrefix(file, path))
+			}
+			return nil
+		})
+		return files
+	}
+	require.Eventually(t, func() bool { return len(left()) == 0 }, time.Minute, 10*time.Millisecond, "files are left")
+}
+
+func (s *store) abort(t *testing.T, key, upload string) {
+	t.Helper()
+	_, err := s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: &key, UploadId: &upload})
+	require.NoError(t, err)
 }

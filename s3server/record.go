@@ -111,8 +111,8 @@ func (h *Handler) Reset() {
 	h.recorder.latest, h.recorder.oldest, h.recorder.counts, h.recorder.total = nil, 0, nil, 0
 }
 
-// An Entry describes a request and its response, for logs and metrics. It has no secret:
-// no signature, no header with a key, and no query.
+// An Entry describes a request and its response, for logs, metrics and consoles. It has no secret:
+// no signature, no token, no header with a key.
 type Entry struct {
 	Time        time.Time // of the request
 	Duration    time.Duration
@@ -121,12 +121,18 @@ type Entry struct {
 	AccessKeyID string // of a valid signature
 	Operation   string // AWS's name; "Unknown" if there is none
 	Method      string
+	Path        string     // as it was sent
+	Query       url.Values // without signatures, tokens and keys
 	Bucket, Key string
 	Status      int    // 0: the connection was closed without a response
 	Error       string // S3's code
-	Received    int64  // bytes of the request's body
-	Sent        int64  // bytes of the response's body
-	UserAgent   string
+	Message     string // S3's, of the error
+	// CanonicalRequest is what the server compared the signature of a SignatureDoesNotMatch with. Only
+	// those headers have their values that have no secret.
+	CanonicalRequest string
+	Received         int64 // bytes of the request's body
+	Sent             int64 // bytes of the response's body
+	UserAgent        string
 }
 
 // A loggedBody counts what is read of a request's body.
@@ -152,10 +158,12 @@ func (r *request) logged() (end func(*responseWriter)) {
 	r.in = r.in.WithContext(r.in.Context()) // a copy, because a handler must not change the original
 	r.in.Body = received
 	return func(w *responseWriter) {
+		code, message, canonical := explain(r.failure)
 		log(Entry{
 			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.in.RemoteAddr, AccessKeyID: r.caller.accessKey,
 			Operation: r.operation, Method: r.in.Method, Bucket: r.target.bucket, Key: r.target.key,
-			Status: w.status, Error: r.failure, Received: received.n.Load(), Sent: w.sent, UserAgent: r.in.UserAgent(),
+			Path: r.in.URL.EscapedPath(), Query: withoutSecrets(r.query), Message: message, CanonicalRequest: canonical,
+			Status: w.status, Error: code, Received: received.n.Load(), Sent: w.sent, UserAgent: r.in.UserAgent(),
 		})
 	}
 }

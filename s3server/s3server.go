@@ -44,7 +44,7 @@
 // time of a file decides whether it was written while versioning was suspended, and so is a null
 // version.
 //
-// Any other service makes the server a gateway. ETags of objects are then those of S3, or no MD5.
+// Any other service makes the server a gateway, which is a preview: fewer suites of clients pass. ETags of objects are then those of S3, or no MD5.
 // The server keeps records of its own under a prefix that clients cannot name. It passes bodies
 // through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]):
 // on Google, and on Azure unless the service was made of a client of the SDK. Nobody but a client
@@ -165,7 +165,13 @@ type Config struct {
 	//	DELETE /_admin/faults/1     removes one; without a number, all
 	//	GET    /_admin/requests     {"total":3,"counts":{"PutObject":3},"requests":[{"operation":"PutObject",…}]}
 	//	DELETE /_admin/requests     begins the record and the counts again
+	//	GET    /_admin/buckets      {"buckets":[{"name":"photos","created":"…","versioning":"Enabled"}],"next":""}
+	//	GET    /_admin/objects?bucket=photos&prefix=a/&after=    {"entries":[{"key":"a/b","size":5,…}],"next":""}
+	//	GET    /_admin/versions?bucket=photos&prefix=a/&after=   the same, with versions and delete markers
+	//	GET    /_admin/uploads?bucket=photos&after=              {"uploads":[{"key":"k","id":"…","begun":"…","parts":2}],"next":""}
 	//
+	// Lists have 100 entries; next is the after of the next ones, and "" at the end. Keys that have a
+	// slash after the prefix are one entry with "folder":true. The parts of an upload are at most 1,000.
 	// The requests are those of Record, without signatures, tokens and keys. "" turns it off.
 	AdminToken string
 	// Addr is where [Start] listens, as "127.0.0.1:9000" or ":9000". "" means a free port of

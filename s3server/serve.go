@@ -27,8 +27,8 @@ type request struct {
 	caller    caller
 	fault     *Fault // nil if none applies
 	body      *impatientBody
-	events    []Event // of what the request has done
-	failure   string  // the code of the error in the response, or ""
+	events    []Event        // of what the request has done
+	failure   *s3error.Error // of the response, or nil
 
 	slot  chan struct{} // of a large document, which leaveDocument frees; nil without one
 	lists bool          // is one of the listings that are being made, until leaveListing
@@ -75,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	if err != nil {
 		r.corsHeaders()
 		failure := asAPIError(err)
-		r.failure = failure.Code
+		r.failure = failure
 		r.writeError(failure)
 	}
 	response.finish()

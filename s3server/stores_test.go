@@ -61,7 +61,10 @@ func TestADirectoryPassesTheTestsOfThisPackage(t *testing.T) {
 
 func TestFurtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 	testserver.Further(t)
-	t.Run("service", func(t *testing.T) { runOnStore(t, "service", ".", ofDirectories, noOrderOfIDs) })
+	t.Run("service", func(t *testing.T) {
+		testserver.Nightly(t, "make layers")
+		runOnStore(t, "service", ".", ofDirectories, noOrderOfIDs)
+	})
 	t.Run("gateway", func(t *testing.T) { runOnStore(t, "gateway", onGateways, ofDirectories, "ListingsShowRestored") })
 }
 

@@ -238,7 +238,7 @@ func writeHTML(r *request, e, second *s3error.Error) error {
 		b.WriteString("</ul>\n")
 	}
 	b.WriteString("<hr/>\n</body>\n</html>\n")
-	r.failure = e.Code
+	r.failure = e
 	header := r.w.Header()
 	header.Set("X-Amz-Error-Code", e.Code)
 	header.Set("X-Amz-Error-Message", e.Message)

@@ -83,7 +83,7 @@ func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	if f.options.listing == nil {
 		return f.exists(r, key+"/"+indexPage)
 	}
-	for _, err := range f.options.listing.List(r.Context(), storage.WithPrefix(key+"/"), storage.WithLimit(1)) {
+	for _, err := range f.options.listing.List(r.Context(), storage.WithPrefix(key+"/"), storage.WithLimit(1), storage.WithAnyOrder()) {
 		return err == nil, err
 	}
 	return false, nil

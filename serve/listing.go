@@ -21,7 +21,7 @@ const (
 // there are none, except for the root, which may be empty. If it returns an error, it
 // has written nothing.
 func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (listed bool, _ error) {
-	for entry, err := range f.options.listing.List(r.Context(), storage.WithPrefix(prefix), storage.WithDelimiter("/")) {
+	for entry, err := range f.options.listing.List(r.Context(), storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()) {
 		if err != nil && !listed {
 			return false, err
 		}

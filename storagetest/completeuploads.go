@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/history"
 	"github.com/omnibucket/storage/storagetest/faults"
-	"github.com/omnibucket/storage/storagetest/internal/history"
 )
 
 var completeUploadCases = []Case{

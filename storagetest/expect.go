@@ -139,9 +139,25 @@ func (t *T) requireNothingDone(err error, code storage.Code) *storage.Error {
 func (t *T) keys(b storage.Lister, opts ...storage.ListOption) []string {
 	t.Helper()
 	keys := []string{}
-	for entry, err := range b.List(t.Context(), opts...) {
+	for entry, err := range b.List(t.Context(), t.anyOrder(opts...)...) {
 		require.NoError(t, err)
 		keys = append(keys, mark(entry))
+	}
+	return t.sorted(keys)
+}
+
+// anyOrder adds WithAnyOrder to the options of a listing, if the store lists in no order.
+func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
+	if t.has(storage.OrderedListing) {
+		return opts
+	}
+	return append(slices.Clip(opts), storage.WithAnyOrder())
+}
+
+// sorted sorts keys, marked as those of keys, if the store lists them in no order.
+func (t *T) sorted(keys []string) []string {
+	if !t.has(storage.OrderedListing) {
+		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">")) })
 	}
 	return keys
 }
@@ -156,15 +172,15 @@ func mark(e storage.ListEntry) string {
 // snapshot describes everything in a bucket: keys, contents, types and metadata.
 func (t *T) snapshot(b storage.ReadWriter) string {
 	t.Helper()
-	var text strings.Builder
-	for entry, err := range b.List(t.Context()) {
+	var lines []string
+	for entry, err := range b.List(t.Context(), t.anyOrder()...) {
 		require.NoError(t, err)
 		data, attrs, err := storage.ReadAll(t.Context(), b, entry.Key)
 		require.NoError(t, err)
 		require.Equal(t, entry.Size, int64(len(data)), "size of %q in the listing", entry.Key)
-		fmt.Fprintf(&text, "%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata)
+		lines = append(lines, fmt.Sprintf("%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata))
 	}
-	return text.String()
+	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }
 
 // body returns n bytes that differ from place to place and from seed to seed. All

@@ -8,8 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // badKeys each break rule K1 in one way.
@@ -212,7 +210,9 @@ func roundTrip(t *T, key string) {
 	require.Equal(t, key, t.put(b, key, "content").Key)
 	require.Equal(t, []string{key}, t.keys(b))
 	require.Equal(t, []string{key}, t.keys(b, storage.WithPrefix(key)))
-	require.Empty(t, t.keys(b, storage.WithStartAfter(key)))
+	if t.has(storage.OrderedListing) {
+		require.Empty(t, t.keys(b, storage.WithStartAfter(key)))
+	}
 	require.Equal(t, key, t.attrs(b, key).Key)
 	t.requireExists(b, key)
 	t.requireContent(b, key, "content")
@@ -236,7 +236,7 @@ var orderCases = []Case{
 	{
 		Name: "keys are in byte order", Rule: "K4",
 		Explanation: "a-b < a/b < a0: keys are ordered by the bytes of their UTF-8, not by path segments, code units or letters",
-		Needs:       storage.KeysBesideFolders,
+		Needs:       storage.KeysBesideFolders | storage.OrderedListing,
 		run: func(t *T) {
 			b := t.open()
 			want := []string{"B", "a", "a-b", "a/b", "a/b/c", "a0", "b", "\u00e9", "\u4e16", "\uffee", "\U0001F600"}
@@ -251,7 +251,7 @@ var orderCases = []Case{
 	{
 		Name: "common prefixes are listed among the keys", Rule: "K4",
 		Explanation: "a common prefix is listed at its place, on every page",
-		Needs:       storage.KeysBesideFolders,
+		Needs:       storage.KeysBesideFolders | storage.OrderedListing,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "a-b", "a/b", "a/c/d", "a0", "b/x", "c")
@@ -259,20 +259,6 @@ var orderCases = []Case{
 			for _, size := range []int{1, 2, 3, 100} {
 				require.Equal(t, want, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(size)), "pages of %d", size)
 			}
-		},
-	},
-	{
-		Name: "a store without an order is refused", Rule: "K4",
-		Explanation: "without OrderedListing every operation is Unsupported, with a hint: sorting each page does not sort the listing",
-		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.OrderedListing})
-			t.requireNoRequests(func() {
-				for _, err := range b.List(t.Context()) {
-					require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
-				}
-				_, err := b.Upload(t.Context(), "a", stream("x"))
-				t.requireCode(err, storage.Unsupported)
-			})
 		},
 	},
 }
@@ -318,7 +304,7 @@ func leadingSlashCalls(t *T, b storage.Bucket) map[string]error {
 	_, errs["Compose"] = storage.Compose(t.Context(), b, "new", []string{"/key"})
 	errs["Remove"] = b.Remove(t.Context(), "/key")
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"/key"}))
-	for _, err := range b.List(t.Context(), storage.WithPrefix("/")) {
+	for _, err := range b.List(t.Context(), t.anyOrder(storage.WithPrefix("/"))...) {
 		errs["List"] = err
 	}
 	return errs

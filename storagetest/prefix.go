@@ -26,7 +26,9 @@ var prefixedCases = []Case{
 			require.Equal(t, "a/b", t.put(b, "a/b", "inner").Key)
 			require.Equal(t, []string{"a/b", "own"}, t.keys(b))
 			require.Equal(t, []string{">a/", "own"}, t.keys(b, storage.WithDelimiter("/")))
-			require.Equal(t, []string{"own"}, t.keys(b, storage.WithStartAfter("a/b")))
+			if t.has(storage.OrderedListing) {
+				require.Equal(t, []string{"own"}, t.keys(b, storage.WithStartAfter("a/b")))
+			}
 			require.Equal(t, "a/b", t.attrs(b, "a/b").Key)
 			t.requireContent(b, "own", "users/1/own")
 			t.requireContent(whole, "users/1/a/b", "inner")
@@ -148,15 +150,15 @@ var prefixedCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "p/b", "q/a", "q/b")
-			page, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), "", storage.WithPageSize(1))
+			page, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), "", t.anyOrder(storage.WithPageSize(1))...)
 			require.NoError(t, err)
-			require.Equal(t, "a", page.Entries[0].Key)
+			first := page.Entries[0].Key
 			require.NotEmpty(t, page.Token)
-			_, err = storage.ListPage(t.Context(), storage.Prefixed(whole, "q/"), page.Token, storage.WithPageSize(1))
+			_, err = storage.ListPage(t.Context(), storage.Prefixed(whole, "q/"), page.Token, t.anyOrder(storage.WithPageSize(1))...)
 			t.requireCode(err, storage.InvalidArgument)
-			next, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), page.Token, storage.WithPageSize(1))
+			next, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), page.Token, t.anyOrder(storage.WithPageSize(1))...)
 			require.NoError(t, err)
-			require.Equal(t, "b", next.Entries[0].Key)
+			require.ElementsMatch(t, []string{"a", "b"}, []string{first, next.Entries[0].Key})
 		},
 	},
 	{
@@ -193,13 +195,13 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 		_, errs["Attrs"] = b.Attrs(t.Context(), key)
 		_, errs["Exists"] = b.Exists(t.Context(), key)
 		errs["Remove"] = b.Remove(t.Context(), key)
-		for _, err := range b.List(t.Context()) {
+		for _, err := range b.List(t.Context(), t.anyOrder()...) {
 			errs["List"] = err
 		}
 		_, errs["SignedUploadURL"] = b.SignedUploadURL(t.Context(), key)
 		_, errs["SignedDownloadURL"] = b.SignedDownloadURL(t.Context(), key)
 		_, errs["PublicURL"] = b.PublicURL(key)
-		_, errs["ListPage"] = storage.ListPage(t.Context(), b, "")
+		_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 		_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{key}))
 		_, errs["RemoveMatching"] = storage.RemoveMatching(t.Context(), b, nil)
 		_, errs["Copy"] = storage.Copy(t.Context(), b, "to", b, key)

@@ -186,7 +186,7 @@ var overrideCases = []Case{
 			t.puts(b, "a", "hidden")
 			mine := hidingLister{b}
 			require.Equal(t, []string{"a"}, t.keys(mine))
-			page, err := storage.ListPage(t.Context(), mine, "")
+			page, err := storage.ListPage(t.Context(), mine, "", t.anyOrder()...)
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			removed, err := storage.RemoveMatching(t.Context(), mine, nil)

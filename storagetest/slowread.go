@@ -53,11 +53,18 @@ var slowReadCases = []Case{
 					return text[:1] + string(got), err
 				},
 			} {
-				t.faults.Reset()
-				got, err := read()
-				require.NoError(t, err, name)
-				requireSame(t, text, got)
-				if revision := t.attrs(b, "a").Revision; revision == "" {
+				// A reader that is stopped for a while, as on a busy machine, does not wait for its connection.
+				serial := t.attrs(b, "a").Revision == ""
+				for range 5 {
+					t.faults.Reset()
+					got, err := read()
+					require.NoError(t, err, name)
+					requireSame(t, text, got)
+					if serial || t.faults.Count(faults.Get) > 2 {
+						break
+					}
+				}
+				if serial {
 					require.Equal(t, 1, t.faults.Count(faults.Get), "%s: requests", name)
 				} else {
 					require.Greater(t, t.faults.Count(faults.Get), 2, "%s: requests", name)

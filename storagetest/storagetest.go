@@ -128,7 +128,7 @@ func Cases() []Case { return bucketCases() }
 
 func bucketCases() []Case {
 	return slices.Concat(
-		keyCases, roundTripCases(), orderCases, treeCases, prefixedCases,
+		keyCases, roundTripCases(), orderCases, anyOrderCases, treeCases, prefixedCases,
 		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, openUploadCases, completeUploadCases, completeBesideCases, signedPartCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
@@ -237,7 +237,7 @@ func describe(t *testing.T, open Open) driver.Description {
 		return &describeOnce{Driver: next, desc: desc}
 	}))
 	if desc.FolderOrder { // the core sorts
-		desc.Features |= driver.OrderedListing
+		desc.Features |= storage.OrderedListing
 	}
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
 	if desc.NeedsSigningBase && !storage.Supports(b, storage.SignedURLs) {
@@ -277,7 +277,7 @@ var featureNames = []struct {
 	{storage.SignedForms, "SignedForms"},
 	{storage.ObjectACLs, "ObjectACLs"},
 	{storage.StorageClasses, "StorageClasses"},
-	{driver.OrderedListing, "OrderedListing"},
+	{storage.OrderedListing, "OrderedListing"},
 	{driver.SequentialParts, "SequentialParts"},
 	{storage.SignedHead, "SignedHead"},
 	{storage.Metadata, "Metadata"},

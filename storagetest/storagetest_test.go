@@ -41,7 +41,7 @@ func unlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 func TestFurtherRunOnAWeakStore(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
-	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^driver.OrderedListing, MaxPutSize: 8 << 20, MaxBatch: -1})),
+	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^storage.OrderedListing, MaxPutSize: 8 << 20, MaxBatch: -1})),
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 )
 
@@ -41,7 +42,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	t.Setenv(supportDir, dir)
-	r := newReport("bucket", driver.Description{Provider: "some:Store", Features: driver.StreamingPut | driver.OrderedListing}, readOptions(nil))
+	r := newReport("bucket", driver.Description{Provider: "some:Store", Features: driver.StreamingPut | storage.OrderedListing}, readOptions(nil))
 	c := Case{Name: "one", Rule: "K1"}
 	r.pass(c)
 	r.refuse(Case{Name: "z"}, 0)

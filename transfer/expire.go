@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -64,7 +65,7 @@ func daysOf(n int) time.Duration {
 
 // Expire removes objects of b that match a rule, in the provider's batches. It
 // continues after failures. It takes the options [WithDryRun], [WithChanges],
-// [WithProgress], [WithConcurrency], [WithNow], and those of a [Filter]. The [Report] counts
+// [WithProgress], [WithConcurrency], [WithNow], [WithInventory], and those of a [Filter]. The [Report] counts
 // removed objects in Deleted and DeletedBytes. The error is nil only if all of them were
 // removed; otherwise it is like that of [Sync].
 //
@@ -75,16 +76,29 @@ func daysOf(n int) time.Duration {
 // not report stay. An object under retention or a legal hold counts as failed,
 // with Locked.
 //
-// An object that is replaced or tagged between its listing and its removal is removed, too. Do
-// not reuse names under a prefix that expires.
+// An object that is replaced or tagged between its listing and its removal is removed, too, except
+// [WithInventory]. Do not reuse names under a prefix that expires.
 func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
 }, rules []ExpireRule, opts ...Option) (*Report, error) {
-	e := &expiry{settings: readOptions(opts), rules: rules, lister: b, remover: b}
-	e.tags, _ = b.(storage.AttrsReader)
-	e.uploader, _ = b.(storage.Uploader)
-	e.settings.leaveOutHeld(ctx, b)
+	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, lister: b, remover: b}).run(ctx)
+}
+
+// Remove removes the objects of b that the options of a [Filter] select, in the provider's batches,
+// and otherwise does what [Expire] does. Without a filter it removes all objects.
+func Remove(ctx context.Context, b interface {
+	storage.Lister
+	storage.Remover
+}, opts ...Option) (*Report, error) {
+	s := readOptions(opts)
+	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, lister: b, remover: b}).run(ctx)
+}
+
+func (e *expiry) run(ctx context.Context) (*Report, error) {
+	e.tags, _ = e.lister.(storage.AttrsReader)
+	e.uploader, _ = e.lister.(storage.Uploader)
+	e.settings.leaveOutHeld(ctx, e.lister)
 	e.reporter.begin(e.settings)
 	early := e.check()
 	if early == nil {
@@ -92,11 +106,13 @@ func Expire(ctx context.Context, b interface {
 		early = e.execute(ctx)
 		stop()
 	}
-	return e.reporter.end(early)
+	return e.reporter.end(named(e.op, early))
 }
 
-// expiry is one call of [Expire].
+// expiry is one call of [Expire] or [Remove].
 type expiry struct {
+	op       string
+	everyAge bool // the rule is that of Remove
 	settings *settings
 	reporter reporter
 	rules    []ExpireRule
@@ -110,6 +126,9 @@ type expiry struct {
 func (e *expiry) check() error {
 	if e.settings.err != nil {
 		return e.settings.err
+	}
+	if err := e.settings.checkInventory(e.lister); err != nil || e.everyAge {
+		return err
 	}
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
@@ -128,7 +147,7 @@ func (e *expiry) check() error {
 func (e *expiry) execute(ctx context.Context) error {
 	now := e.settings.now()
 	for i, r := range e.rules {
-		if r.Age > 0 {
+		if r.Age > 0 || e.everyAge {
 			if err := e.objects(ctx, i, now); err != nil {
 				return err
 			}
@@ -151,13 +170,13 @@ func (e *expiry) execute(ctx context.Context) error {
 // objects applies one rule's Age.
 func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 	var group []expiring
-	for entry, err := range e.lister.List(ctx, storage.WithPrefix(e.rules[rule].Prefix)) {
+	for entry, err := range e.list(ctx, e.rules[rule].Prefix) {
 		if err != nil {
 			return err
 		}
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
-		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
+		old := func(r ExpireRule) bool { return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
 		if !e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
 			continue
 		}
@@ -177,6 +196,13 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 	return nil
 }
 
+func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
+	if i := e.settings.inventory; i != nil {
+		return i.objects(ctx, prefix)
+	}
+	return e.lister.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
+}
+
 func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool {
 	return !since.IsZero() && now.Sub(since) > age
 }
@@ -191,7 +217,11 @@ func (e *expiry) remove(ctx context.Context, group []expiring) {
 		return
 	}
 	if len(group) > 0 && group[0].version != "" {
-		e.removeVersions(ctx, group)
+		e.removeVersions(ctx, e.oldVersions(ctx, group))
+		return
+	}
+	if e.settings.inventory != nil {
+		e.removeListed(ctx, group)
 		return
 	}
 	sizes := make(map[string]int64, len(group))
@@ -243,7 +273,11 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 func (e *expiry) eachOld(ctx context.Context, prefix string, expire func(v storage.VersionEntry, since time.Time) error) error {
 	var last string
 	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
-	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(prefix)) {
+	versions := storage.Versions(ctx, e.lister, storage.WithPrefix(prefix))
+	if i := e.settings.inventory; i != nil {
+		versions = i.versions(ctx, prefix)
+	}
+	for v, err := range versions {
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package transfer
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -97,7 +95,9 @@ func WithModifiedBefore(t time.Time) Option {
 // not be read, which fail in each job.
 //
 // The shard of a key is stable: the first eight bytes of the SHA-256 of the key relative to
-// its end, as a big-endian number, modulo n. If n is below 1, or i is not from 0 to n-1, the
+// its end, as a big-endian number, modulo n. In [Sync] and [Compare] [WithInventory] it is a range of keys, which
+// a sample of the inventory makes about equal, so that each job lists only its range of the destination.
+// If n is below 1, or i is not from 0 to n-1, the
 // job fails with InvalidArgument.
 func WithShard(i, n int) Option {
 	return option(func(s *settings) {
@@ -129,9 +129,11 @@ func (s *settings) fits(size int64, modified time.Time) bool {
 
 // inShard reports whether a key is in the shard of the job.
 func (s *settings) inShard(key string) bool {
-	if s.shards <= 1 {
+	switch {
+	case s.shards <= 1:
 		return true
+	case s.ranges != nil:
+		return s.ranges.contains(key)
 	}
-	sum := sha256.Sum256([]byte(key))
-	return binary.BigEndian.Uint64(sum[:8])%s.shards == s.shard
+	return keyHash(key)%s.shards == s.shard
 }

@@ -67,12 +67,14 @@ func (j *job) check(dst, src End) error {
 		return invalid("WithMove", "must not be used with WithDelete or WithSizeOnly")
 	case j.settings.move && src.kind == bucketEnd && src.to == nil:
 		return invalid("WithMove", "needs a source from which it can remove")
+	case j.settings.inventory != nil && j.settings.remove && !j.comparing:
+		return invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
 	case j.resumeDirIn(dst) || j.resumeDirIn(src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
 	case j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src):
 		return invalid("WithJournal", "must not keep its object in the source or destination")
 	}
-	return nil
+	return j.settings.checkInventory(src.from)
 }
 
 // open opens both ends.
@@ -91,6 +93,9 @@ func (j *job) open(op string, dst, src End) (err error) {
 	}
 	if j.src, err = openEnd(src); err != nil {
 		return fileError(op, src.path, err)
+	}
+	if from, ok := j.src.(*objects); ok {
+		from.inventory = j.settings.inventory
 	}
 	if j.dst, err = j.openDestination(dst); err != nil {
 		_ = j.src.close()
@@ -218,6 +223,9 @@ func (j *job) execute(ctx context.Context) (early error) {
 		j.extraneous = &overflowFile{}
 		defer j.extraneous.close()
 	}
+	if err := j.settings.splitByInventory(ctx); err != nil {
+		return err
+	}
 	if err := j.transferJournaled(ctx); err != nil {
 		return err
 	}
@@ -306,6 +314,9 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 }
 
 func (j *job) tryTask(ctx context.Context, t task, n *int) error {
+	if changed, err := j.changedSince(ctx, t); changed || err != nil {
+		return err
+	}
 	if t.comparison == unclear {
 		equal, err := j.compare(ctx, t)
 		if err == nil && equal {
@@ -329,6 +340,24 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	}
 	j.reporter.transferred(t.src.key, t.known, t.src.size, 0)
 	return nil
+}
+
+// changedSince reports whether an object is not that of the inventory any more. It is then skipped.
+func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
+	from, ok := j.src.(*objects)
+	if !ok || from.inventory == nil || j.settings.dryRun && t.comparison != unclear {
+		return false, nil
+	}
+	now, err := from.from.Attrs(ctx, t.src.key)
+	switch {
+	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+		return false, err
+	case err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)):
+		return false, nil
+	}
+	j.reporter.changed()
+	j.settings.journal.end(t.step, journalCounts{})
+	return true, nil
 }
 
 // skip counts a file that is the same at both ends.

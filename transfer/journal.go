@@ -106,7 +106,11 @@ type journalStep struct {
 
 // job describes the options that decide which files a job does.
 func (s *settings) job() string {
-	return fmt.Sprintf("prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
+	inventory := ""
+	if s.inventory != nil { // which decides the ranges of shards
+		inventory = " inventory " + s.inventory.Taken.Format(time.RFC3339Nano)
+	}
+	return inventory + fmt.Sprintf("prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
 		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly, s.links, s.move)
 }
 

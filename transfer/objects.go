@@ -14,8 +14,9 @@ var _ openedEnd = (*objects)(nil)
 
 // objects is a bucket. bucket is nil if it is a source that cannot be written.
 type objects struct {
-	from   Source
-	bucket storage.ReadWriter
+	from      Source
+	bucket    storage.ReadWriter
+	inventory *Inventory // in place of a listing; or nil
 }
 
 func (o *objects) close() error { return nil }
@@ -23,13 +24,32 @@ func (o *objects) close() error { return nil }
 // checkWrite returns nil: only writing shows which keys a bucket takes.
 func (o *objects) checkWrite(string, bool) error { return nil }
 
-func (o *objects) startsAnywhere() bool { return true }
+// startsAnywhere returns false for what would be sorted again.
+func (o *objects) startsAnywhere() bool {
+	return o.inventory == nil && storage.Supports(o.from, storage.OrderedListing)
+}
+
+func (o *objects) list(ctx context.Context, s *settings, after string) iter.Seq2[storage.ListEntry, error] {
+	if o.inventory != nil {
+		return o.inventory.sorted(ctx, s.prefix, s.ranges)
+	}
+	if s.ranges != nil {
+		after = max(after, s.ranges.after)
+	}
+	if after == "" || !o.startsAnywhere() {
+		return listInOrder(ctx, o.from, s.prefix)
+	}
+	return o.from.List(ctx, storage.WithPrefix(s.prefix), storage.WithStartAfter(after))
+}
 
 func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		for e, err := range o.from.List(ctx, storage.WithPrefix(s.prefix), storage.WithStartAfter(after)) {
+		for e, err := range o.list(ctx, s, after) {
 			if err != nil {
 				yield(entry{}, err)
+				return
+			}
+			if s.ranges.endsBefore(e.Key) {
 				return
 			}
 			if !s.selects(e.Key) {

@@ -20,7 +20,7 @@ const maxConcurrency = 10_000
 // [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard],
 // [WithLinks], [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
 // [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
-// [WithJournal], [WithProgress], [WithChanges] and [WithNow].
+// [WithJournal], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
@@ -53,6 +53,8 @@ type settings struct {
 	hasMaxSize                    bool
 	modifiedAfter, modifiedBefore time.Time
 	shard, shards                 uint64
+	inventory                     *Inventory // or nil
+	ranges                        *keyRange  // of the shard, with an inventory; or nil
 
 	held []string // the keys of leases under which the job runs, which it leaves out
 }

@@ -21,7 +21,7 @@ func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.
 		return kept
 	}
 	if !storage.Supports(b, storage.Versioning) {
-		kept = byKey(currentOnly(b.List(ctx, storage.WithPrefix(prefix))))
+		kept = byKey(currentOnly(listInOrder(ctx, b, prefix)))
 	}
 	return together(kept, byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
 }

@@ -19,6 +19,7 @@ type Report struct {
 	Failed      int64 // files that could not be read, written or removed, or have an invalid name
 	Deleted     int64 // files removed
 	Aborted     int64 // multipart uploads aborted, by [Expire]
+	Changed     int64 // with [WithInventory]: objects that were replaced or removed since, and skipped
 
 	Bytes        int64 // stored for transferred files
 	DeletedBytes int64 // of removed files
@@ -27,7 +28,9 @@ type Report struct {
 	Started  time.Time
 	Duration time.Duration
 	DryRun   bool
-	Forecast *Forecast // of a dry run of [Sync] and the like; otherwise nil
+	// Inventory is when the inventory of [WithInventory] was taken; zero without one.
+	Inventory time.Time
+	Forecast  *Forecast // of a dry run of [Sync] and the like; otherwise nil
 }
 
 // A Failure is a file that failed.
@@ -55,7 +58,7 @@ func (r *Report) String() string {
 	for _, count := range []struct {
 		n    int64
 		what string
-	}{{r.Deleted, "deleted"}, {r.Aborted, "uploads aborted"}, {r.Ignored, "ignored"}, {r.Failed, "failed"}} {
+	}{{r.Deleted, "deleted"}, {r.Aborted, "uploads aborted"}, {r.Ignored, "ignored"}, {r.Changed, "changed since the inventory"}, {r.Failed, "failed"}} {
 		if count.n > 0 {
 			fmt.Fprintf(&b, ", %d %s", count.n, count.what)
 		}
@@ -63,6 +66,9 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, " in %s", r.Duration.Round(time.Millisecond))
 	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
 		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
+	}
+	if !r.Inventory.IsZero() {
+		fmt.Fprintf(&b, "; the inventory was %s old", r.Started.Sub(r.Inventory).Round(time.Second))
 	}
 	if r.Forecast != nil {
 		if text := r.Forecast.String(); text != "" {

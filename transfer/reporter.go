@@ -18,6 +18,9 @@ type reporter struct {
 func (t *reporter) begin(s *settings) {
 	t.meter.started = time.Now()
 	t.report.Started, t.report.DryRun = t.meter.started, s.dryRun
+	if s.inventory != nil {
+		t.report.Inventory = s.inventory.Taken
+	}
 	t.onChange = s.changes
 }
 
@@ -50,6 +53,12 @@ func (t *reporter) skipped() {
 func (t *reporter) ignored() {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) { r.Ignored++ })
+}
+
+// changed counts an object that is not that of the inventory any more.
+func (t *reporter) changed() {
+	t.meter.files.Add(1)
+	t.count(func(r *Report) { r.Changed++ })
 }
 
 // transferred counts one file. known reports whether it replaces another one. reported is the number of bytes that progress already

@@ -84,6 +84,14 @@ type Config struct {
 	// the client asks again, and the file stays. Otherwise a file for which it fails is removed.
 	// It may set f.URL. Its errors become responses as those of Authorize do.
 	Stored func(ctx context.Context, f *File) error
+	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
+	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};
+	// "" is then "files/content/{id}{ext}". Begin must return no Target. nil: no records.
+	Records Records
+	// Grace is the age, by the store's clock, at which Sweep removes bytes without a record; 0: 24 hours. It
+	// must be longer than the longest upload, because some providers count an object's age from the start
+	// of its upload.
+	Grace time.Duration
 	// OnError receives the errors that 5xx responses hide; nil: they are dropped.
 	OnError func(*http.Request, error)
 	// MaxFiles limits the files in one form; 0: 10.
@@ -120,7 +128,8 @@ type Config struct {
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database
-	// or another bucket ([BucketStates]); nil: the bucket. All processes must use the same one.
+	// or another bucket ([BucketStates]). If it is nil, such a bucket leaves them to Records that are States,
+	// and any other keeps them itself. All processes must use the same one.
 	States States
 	// ProxyParts lets all parts of the S3 routes pass through this handler. Without it, only
 	// those do that the store cannot sign.
@@ -153,14 +162,25 @@ const (
 	minMemory  = 16 << 20
 
 	defaultMaxFiles = 10
+	defaultGrace    = 24 * time.Hour
+
+	// conditions are the features that states and records in a bucket need.
+	conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 )
 
 // setDefaults sets the defaults.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
+	if states, ok := c.Records.(States); ok && c.States == nil && !storage.Supports(bucket, conditions) {
+		c.States = states
+	}
 	if c.States == nil {
 		c.States = bucketStates{bucket}
 	}
+	if c.Records != nil {
+		setDefault(&c.Key, "files/content/{id}{ext}")
+	}
 	setDefault(&c.Key, DefaultKey)
+	setDefault(&c.Grace, defaultGrace)
 	setDefault(&c.LinkTTL, DefaultLinkTTL)
 	setDefault(&c.Prefix, DefaultPrefix)
 	setDefault(&c.TTL, DefaultTTL)
@@ -203,6 +223,8 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.TokenKey", "must have at least 16 bytes"
 	case c.Authorize == nil && c.Begin != nil:
 		return "Config.Authorize", "must not be nil"
+	case c.Grace < 0:
+		return "Config.Grace", "must not be negative"
 	case c.MaxFiles < 1:
 		return "Config.MaxFiles", "must be at least 1"
 	case c.TTL < minSession || c.TTL > maxTTL:
@@ -223,6 +245,9 @@ func (c *Config) problem() (field, rule string) {
 	}
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
+	}
+	if _, here := c.Records.(bucketRecords); here && (strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
+		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
 	}
 	if c.reserves(c.Key) {
 		return "Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`

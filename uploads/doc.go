@@ -31,6 +31,10 @@
 //   - Tickets ([Service.Sign] and [Service.Finish]) are for programs of your own that send a
 //     file straight to the store in one request. They keep no state on the server.
 //
+// With Config.Records, each file has a record, whichever way it came ([BucketRecords], or package sqlrecords).
+// Bytes are written before their record and removed after it: a file with a record has its bytes at every
+// moment, and a crash leaves at worst bytes that Sweep removes. Package filesapi serves such files over HTTP.
+//
 // # Routes
 //
 // Paths are relative to the path at which the service is mounted. For Uppy's AwsS3, that
@@ -182,7 +186,7 @@
 //
 // Run [Service.Sweep] on a schedule. It removes what nobody has finished: the state and the
 // bytes of expired uploads, and files of tickets, which can be finished until a day after
-// Config.UploadTTL. A ticket with Finish leaves an empty object under Config.Prefix, which keeps
+// Config.UploadTTL. It also removes files whose Lifetime has ended, and orphans. A ticket with Finish leaves an empty object under Config.Prefix, which keeps
 // its address from working again. Remove those with a lifecycle rule, which is longer
 // than Config.TTL, or with transfer.Expire; docs/jobs.md has the rule for each store:
 //

@@ -178,10 +178,11 @@ func refuse(field string, code Code, message string) *Error {
 	return e
 }
 
-// about sets the name of the file.
+// about returns a copy with the name of the file: the application may return one error for many files.
 func (e *Error) about(name string) *Error {
-	e.Name = name
-	return e
+	named := *e
+	named.Name = name
+	return &named
 }
 
 // storeFailed returns the error for an error of the bucket.

@@ -76,6 +76,6 @@ func (h *routes) maxBody() int64 {
 
 func (h *routes) discardAll(ctx context.Context, stored []*File) {
 	for _, r := range stored {
-		h.service.discard(ctx, r.Key)
+		h.service.discardFile(ctx, r)
 	}
 }

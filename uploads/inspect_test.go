@@ -1,12 +1,16 @@
 package uploads_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -107,4 +111,27 @@ func TestHostileFilesAreInspectedQuickly(t *testing.T) {
 			require.Less(t, time.Since(begun), 30*time.Second, "on any machine; looking at each byte again for each would take minutes")
 		})
 	}
+}
+
+// An application may return the same error for all files.
+func TestAnErrorOfTheApplicationStaysAsItWas(t *testing.T) {
+	unwanted := &uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}
+	s, err := uploads.New(memstore.New(), uploads.Config{
+		Rules:     rules.Any(1 << 20),
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+		Inspect:   func(context.Context, *uploads.File, *storage.ReaderAt) error { return unwanted },
+	})
+	require.NoError(t, err)
+	var calls sync.WaitGroup
+	for _, name := range []string{"a.pdf", "b.pdf"} {
+		calls.Go(func() {
+			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: name})
+			e, ok := err.(*uploads.Error)
+			require.True(t, ok)
+			require.Equal(t, name, e.Name)
+		})
+		calls.Go(func() { sentForm(t, s, "file-of-"+name) })
+	}
+	calls.Wait()
+	require.Equal(t, uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}, *unwanted)
 }

@@ -93,7 +93,7 @@ func extensionOf(name string) string {
 //
 // If the count or another field differs from the earlier pieces, PutPiece fails with PartsChanged.
 // If the token has made its file already, it reads nothing, and returns that file and the error
-// Completed. After any other error, send the piece again, which continues. If the file is refused,
+// Completed; with Config.Records, no file if it has been removed. After any other error, send the piece again, which continues. If the file is refused,
 // nothing is left of it, and the token may be used again; calls that wait for the same pieces fail
 // with NotFound. An upload that is idle for Config.TTL, by the store's clock, ends with its token.
 // If neither the bucket nor Config.States has conditions, PutPiece fails with StoreFailed, which
@@ -106,13 +106,30 @@ func extensionOf(name string) string {
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
-			Code: storage.Unsupported, Op: "PutPiece", Hint: "set Config.States, or use a bucket that enforces IfAbsent and IfRevision",
+			Code: storage.Unsupported, Op: "PutPiece", Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
 		}}
 	}
 	if e := cmp.Or(p.check(), s.checkValues(p.User.values())); e != nil {
 		return nil, e
 	}
-	return (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
+	var e *Error
+	if p.Target, e = s.checked(p.Target); e != nil {
+		return nil, e
+	}
+	f, err := (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
+	if f == nil || s.config.Records == nil {
+		return f, err
+	}
+	kept, failure := s.made(ctx, f.Key)
+	switch {
+	case failure != nil:
+		return nil, storeFailed(failure)
+	case kept == nil && err == nil: // removed meanwhile
+		return nil, completedToken()
+	case kept != nil:
+		kept.URL = f.URL
+	}
+	return kept, err
 }
 
 func (p *Piece) check() *Error {
@@ -125,8 +142,6 @@ func (p *Piece) check() *Error {
 		return invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
 	case p.Body == nil:
 		return refuseFile(NoFile, "There is no file.")
-	case p.Target != nil && p.Target.Key != "":
-		return invalid("key", "Piece.Target must have no Key.")
 	}
 	return nil
 }
@@ -286,7 +301,7 @@ func (u *putPiece) conflict(name string) error {
 	}
 	return storeFailed(&storage.Error{
 		Code: storage.Unavailable, Key: u.service.config.Prefix + name, Err: fmt.Errorf("the state changed %d times while this call updated it", u.conflicts),
-		Hint: "check with storagetest that the store supports IfRevision, or with recordstest that the database compares revisions",
+		Hint: "check with storagetest that the store supports IfRevision, or with uploadstest that the database compares revisions",
 	})
 }
 

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/omnibucket/storage/internal/pieces"
@@ -15,3 +16,8 @@ func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // SetWait makes calls of PutPiece wait for others by another clock.
 func (s *Service) SetWait(wait pieces.WaitFunc) { s.pieceWait = wait }
+
+// Unrecorded returns the keys of files in pieces that have no record yet.
+func (s *Service) Unrecorded(ctx context.Context) (map[string]bool, error) {
+	return (&sweeper{keeper: s.keeper}).unrecorded(ctx)
+}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 )
@@ -33,7 +32,7 @@ func TestBytesOfWhichTheApplicationDoesNotKnowYet(t *testing.T) {
 			}})
 			_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 			require.ErrorIs(t, err, storage.Unavailable)
-			unrecorded, err := pieces.Of(s).Unrecorded(t.Context())
+			unrecorded, err := s.Unrecorded(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, map[string]bool{key: true}, unrecorded)
 		})
@@ -54,9 +53,9 @@ func TestIdlePiecesWhoseStateIsInAnotherBucket(t *testing.T) {
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "x"))
 			require.NoError(t, err)
 			for _, want := range []int{0, 1} {
-				removed, err := s.Sweep(t.Context())
+				report, err := s.Sweep(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, want, removed)
+				require.Equal(t, want, report.Uploads)
 				now.Advance(61 * time.Minute)
 				statesNow.Advance(61 * time.Minute)
 			}

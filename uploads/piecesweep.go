@@ -78,12 +78,10 @@ func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time)
 	return save()
 }
 
-type inside struct{ service *Service }
-
-// Unrecorded implements [pieces.Inside].
-func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
+// unrecorded returns the keys of uploads whose bytes may exist, and which have no record yet.
+func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
 	var names []string
-	for g, err := range (&sweeper{keeper: i.service.keeper}).sessions(ctx, "") {
+	for g, err := range w.sessions(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +92,7 @@ func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	sessions := make([]*session, len(names))
 	const atOnce = 16
 	errs := parallel.All(len(names), atOnce, func(n int) (err error) {
-		if sessions[n], err = i.service.keeper.read(ctx, names[n]); storage.CodeOf(err) == storage.ObjectNotFound {
+		if sessions[n], err = w.keeper.read(ctx, names[n]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
 		return err
@@ -104,23 +102,21 @@ func (i inside) Unrecorded(ctx context.Context) (map[string]bool, error) {
 	}
 	keys := map[string]bool{}
 	for _, one := range sessions {
-		if one != nil && one.Pieces != nil && (one.Phase == phaseCompleting || one.Phase == phaseStored) {
+		if one != nil && (one.Phase == phaseCompleting || one.Phase == phaseStored) {
 			keys[one.Target.Key] = true
 		}
 	}
 	return keys, nil
 }
 
-// SetWaits implements [pieces.Inside].
-func (i inside) SetWaits(wait, pulse pieces.WaitFunc) {
-	if wait != nil {
-		i.service.pieceWait = wait
-	}
-	if pulse != nil {
-		i.service.keeper.pulse = pulse
-	}
-}
-
 func init() {
-	pieces.Of = func(service any) pieces.Inside { return inside{service.(*Service)} }
+	pieces.SetWaits = func(service any, wait, pulse pieces.WaitFunc) {
+		s := service.(*Service)
+		if wait != nil {
+			s.pieceWait = wait
+		}
+		if pulse != nil {
+			s.keeper.pulse = pulse
+		}
+	}
 }

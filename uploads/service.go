@@ -64,6 +64,15 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if flaw != "" {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
+	if _, ordered := p.Ordered(); c.Records != nil && !ordered {
+		return nil, webapi.Misconfigured(op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set", "as in files/{id}{ext}")
+	}
+	if r, ok := c.Records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket of the records cannot write conditionally"),
+			Hint: "keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
+		}
+	}
 	if c.needsSessions() && !conditional(c.States) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket cannot write conditionally, so two processes could change the state of one upload at once"),
@@ -129,8 +138,14 @@ func (s *Service) link(ctx context.Context, f *File) (err error) {
 	return err
 }
 
-// tell calls Config.Stored.
+// tell creates the record, and calls Config.Stored.
 func (s *Service) tell(ctx context.Context, f *File) error {
+	s.identify(f)
+	if s.config.Records != nil {
+		if err := s.record(ctx, f); err != nil {
+			return storeFailed(err)
+		}
+	}
 	if s.config.Stored == nil {
 		return nil
 	}
@@ -189,6 +204,17 @@ func (s *Service) discard(ctx context.Context, key string) {
 	_ = s.bucket.Remove(ctx, key)
 }
 
+// discardFile discards a file. If that fails, Sweep removes one that has a record.
+func (s *Service) discardFile(ctx context.Context, f *File) {
+	if !f.recorded {
+		s.discard(ctx, f.Key)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	_ = s.removeRecorded(ctx, f)
+}
+
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
 // fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
 // [DefaultKey], does not name an owner, so the caller must look up the owner first.
@@ -200,7 +226,13 @@ func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if !s.pattern.Matches(key, values) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
-	if err := s.bucket.Remove(ctx, key); err != nil {
+	err := error(nil)
+	if s.config.Records == nil {
+		err = s.bucket.Remove(ctx, key)
+	} else {
+		err = s.removeRecorded(ctx, &File{ID: s.pattern.ID(key), Key: key})
+	}
+	if err != nil {
 		e := storeFailed(err)
 		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
 		return e

@@ -72,6 +72,10 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 		case err != nil:
 			return nil, unauthorized(err)
 		case target == nil:
+		case k.config.Records != nil:
+			return nil, errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
+		case target.Lifetime != 0:
+			return nil, errors.New("Config.Begin returned a Target with a Lifetime, which needs Config.Records")
 		case !n.Partial && (target.Key == "" || strings.HasPrefix(target.Key, k.config.Prefix)):
 			return nil, errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
 		default:

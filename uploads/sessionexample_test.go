@@ -36,7 +36,7 @@ func Example() {
 	mux := http.NewServeMux()
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", service))
 
-	removed, err := service.Sweep(context.Background()) // every hour: what nobody completed
-	fmt.Println(removed, err)
+	report, err := service.Sweep(context.Background()) // every hour: what nobody completed
+	fmt.Println(report.Uploads, err)
 	// Output: 0 <nil>
 }

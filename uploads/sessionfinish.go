@@ -174,7 +174,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 		}
 	}
 	linked := u.URL
-	if (k.config.Stored != nil || s.Pieces != nil) && s.Kind != kindPartial {
+	if (k.config.Stored != nil || k.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
 			if s, err = k.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
@@ -405,7 +405,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 func (s *session) file() *File {
 	return &File{
 		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
-		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.location(),
+		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.location(), lifetime: s.Target.Lifetime,
 	}
 }
 

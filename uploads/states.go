@@ -18,7 +18,7 @@ import (
 // Keys are ASCII text of at most 600 bytes, and states are JSON of at most 64 KiB. Errors are
 // a [storage.Code] or a *storage.Error. If a failed write may have taken effect, Unknown of the
 // *storage.Error is set. States must be safe for concurrent use, by several processes too.
-// Package recordstest has the suite, RunStates.
+// Package uploadstest has the suite, RunStates.
 type States interface {
 	// State returns a state and its revision. If there is none, it fails with
 	// [storage.ObjectNotFound].
@@ -54,7 +54,7 @@ type bucketStates struct{ bucket storage.ReadWriter }
 // conditional reports whether states can be swapped.
 func conditional(s States) bool {
 	b, inBucket := s.(bucketStates)
-	return !inBucket || storage.Supports(b.bucket, storage.ConditionalCreate|storage.ConditionalUpdate)
+	return !inBucket || storage.Supports(b.bucket, conditions)
 }
 
 func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, error) {

@@ -62,7 +62,7 @@ func (s *Service) tellOf(ctx context.Context, f *File) *Error {
 		return nil
 	}
 	if !errors.Is(err, storage.OutcomeUnknown) {
-		s.discard(ctx, f.Key)
+		s.discardFile(ctx, f)
 	}
 	return err.(*Error)
 }
@@ -83,10 +83,11 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	name := part.FileName()
 	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
 	if e != nil {
+		e = e.about(CleanName(name))
 		if field := part.FormName(); field != "" && e.Field == fileField {
 			e.Field = CleanName(field)
 		}
-		return nil, e.about(CleanName(name))
+		return nil, e
 	}
 	return r, nil
 }
@@ -95,11 +96,12 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e := s.checkValues(u.User.values()); e != nil {
 		return nil, e
 	}
-	switch {
-	case u.Body == nil:
+	if u.Body == nil {
 		return nil, noFile()
-	case u.Target != nil && u.Target.Key != "":
-		return nil, invalid("key", "Upload.Target must have no Key.")
+	}
+	var e *Error
+	if u.Target, e = s.checked(u.Target); e != nil {
+		return nil, e
 	}
 	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now(), verdict: unjudged}
 	if u.Target != nil {
@@ -124,6 +126,9 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 		return nil, storeFailed(err)
 	}
 	f.ClaimedName, f.ClaimedType, f.Metadata = u.Name, u.ClaimedType, u.Metadata
+	if u.Target != nil {
+		f.lifetime = u.Target.Lifetime
+	}
 	return f, nil
 }
 
@@ -244,6 +249,7 @@ func (s *Service) inspect(ctx context.Context, f *File, key string) error {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
+	s.identify(f)
 	err = s.config.Inspect(ctx, f, reader)
 	if _, refused := errors.AsType[*Error](err); err == nil || refused {
 		return err

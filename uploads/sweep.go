@@ -28,16 +28,49 @@ const listPage = 1000
 // maxFailures ends a Sweep, so that its requests and errors are bounded if the store fails.
 const maxFailures = 100
 
+// A SweepReport counts what [Service.Sweep] removed.
+type SweepReport struct {
+	Uploads int // expired uploads, and leftovers of completed ones
+	Expired int // files whose Expires has come
+	Bytes   int // objects without a record
+	Records int // records without bytes
+}
+
+// A SweepOption changes what [Service.Sweep] does.
+type SweepOption interface{ applySweep(*sweeper) }
+
+type withoutOrphanLimit struct{}
+
+func (withoutOrphanLimit) applySweep(w *sweeper) { w.noOrphanLimit = true }
+
+// WithoutOrphanLimit makes [Service.Sweep] remove orphans however many there are. Use it after Sweep has
+// refused and you have checked bucket and records.
+func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
+
 // Sweep removes what expired uploads left: their state, segments and content, the store's
 // unfinished uploads, and files that tickets were for. Run it on a schedule, such as every hour; several processes
 // may run it at once. It lists Config.Prefix, and reads the state of each upload there. It
 // continues after failures, joins their errors, and ends at the 100th. Each call begins at another
-// place, so that uploads that cannot be removed do not keep the others. removed counts the uploads.
+// place, so that uploads that cannot be removed do not keep the others. The report counts what was removed
+// nevertheless.
+//
+// With Config.Records, it also removes files whose Expires has come, bytes without a record that are older
+// than Config.Grace, and records without bytes, all by the clock of the store. For those it lists all keys
+// and IDs. One run removes at most 10,000 orphans of each kind. A service with the wrong bucket or database
+// seems to consist of orphans. If more than ten files have no record, or more than ten records have no
+// bytes, and these are more than a tenth of all, Sweep removes neither. It then returns the numbers in an error
+// that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A database that
+// was restored from a backup lacks the latest files: restore those before you sweep.
 //
 // An upload that the store began for a request that was killed before its state was
 // written is not known here. A lifecycle rule for incomplete uploads removes it.
-func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
-	w := &sweeper{keeper: s.keeper}
+func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
+	w := &sweeper{keeper: s.keeper, report: &SweepReport{}}
+	for _, o := range opts {
+		if o != nil {
+			o.applySweep(w)
+		}
+	}
 	start := sessionName(rand.Text())
 	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
@@ -48,15 +81,22 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	if w.beside() && len(w.errs) < maxFailures {
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	return w.removed, errors.Join(w.errs...)
+	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
+		w.recorded(ctx)
+	}
+	if err := errors.Join(w.errs...); err != nil {
+		return w.report, &Error{Code: StoreFailed, Message: "Not everything could be removed.", Err: err}
+	}
+	return w.report, nil
 }
 
 // A sweeper is one call of Sweep.
 type sweeper struct {
-	keeper  *keeper
-	now     time.Time // of the bucket, once it is known
-	removed int
-	errs    []error
+	keeper        *keeper
+	noOrphanLimit bool
+	report        *SweepReport
+	now           time.Time // of the bucket, once it is known
+	errs          []error
 }
 
 // each calls f for sessions until there are too many failures.
@@ -67,14 +107,18 @@ func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bo
 			gone, err = f(g)
 		}
 		if gone {
-			w.removed++
+			w.report.Uploads++
 		}
-		if err != nil {
-			w.errs = append(w.errs, err)
-		}
+		w.add(err)
 		if len(w.errs) >= maxFailures {
 			return
 		}
+	}
+}
+
+func (w *sweeper) add(err error) {
+	if err != nil {
+		w.errs = append(w.errs, err)
 	}
 }
 
@@ -88,9 +132,7 @@ func (w *sweeper) clock(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return now, err
 	}
-	if err := w.keeper.bucket.Remove(ctx, key); err != nil {
-		w.errs = append(w.errs, err)
-	}
+	w.add(w.keeper.bucket.Remove(ctx, key))
 	w.now = now
 	return now, nil
 }

@@ -32,9 +32,9 @@ func TestSweepReachesEveryUpload(t *testing.T) {
 	failing.Set(rules...)
 	s.clock.Advance(100 * time.Hour)
 	for range 100 {
-		removed, err := s.handler.Sweep(t.Context())
+		report, err := s.handler.Sweep(t.Context())
 		require.Error(t, err)
-		if removed > 0 {
+		if report.Uploads > 0 {
 			s.missing(last)
 			return
 		}
@@ -55,9 +55,9 @@ func TestSweepOnABucketWhoseValuesCannotBeCompared(t *testing.T) {
 	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
 	s.create("Upload-Length", "3")
 	s.clock.Advance(100 * time.Hour)
-	removed, err := s.handler.Sweep(t.Context())
+	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 1, removed)
+	require.Equal(t, 1, report.Uploads)
 }
 
 // A client may send a part after the completion, at an address that was signed before. Some

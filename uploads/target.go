@@ -68,6 +68,9 @@ type Target struct {
 	Overwrite bool
 	// PublicRead makes the file readable by anyone ([storage.WithPublicRead]).
 	PublicRead bool
+	// Lifetime is how long after it was made [Service.Sweep] removes the file, which needs Config.Records;
+	// 0: never.
+	Lifetime time.Duration `json:",omitzero"`
 }
 
 // options returns the options of an object that is kept.
@@ -116,6 +119,7 @@ func (t *Target) copyOptions() []storage.CopyOption {
 // A File is a stored file.
 type File struct {
 	User User   `json:"-"`
+	ID   string `json:"id,omitempty"` // of its record; "" without Config.Records
 	Key  string `json:"key"`
 	// URL is by Config.Link. Config.Stored may set it.
 	URL         string         `json:"url,omitempty"`
@@ -125,13 +129,18 @@ type File struct {
 	ContentType string         `json:"type"`               // by its content
 	Width       int            `json:"width,omitempty"`    // pixels; 0 if the type has none
 	Height      int            `json:"height,omitempty"`
-	CRC32C      storage.CRC32C `json:"crc32c,omitzero"` // of all bytes; not known if the store keeps none (a signed upload to Azure)
-	Modified    time.Time      `json:"modified"`        // by the store, or by this machine if the store does not say (S3)
+	CRC32C      storage.CRC32C `json:"crc32c,omitzero"`   // of all bytes; not known if the store keeps none (a signed upload to Azure)
+	Purpose     string         `json:"purpose,omitempty"` // a category of the application, in the record: at first Metadata["purpose"], if that is a label of at most 256 characters
+	Expires     time.Time      `json:"expires,omitzero"`  // by Target.Lifetime; the zero time: never
+	Modified    time.Time      `json:"modified"`          // by the store, or by this machine if the store does not say (S3)
 
 	ClaimedName string            `json:"-"` // as the client says
 	ClaimedType string            `json:"-"` // as the client says
 	Metadata    map[string]string `json:"-"` // as the client says
 	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect, and if a restart came before Stored
+
+	lifetime time.Duration // of Target
+	recorded bool          // it has a record
 }
 
 // longestSegment is how many bytes a segment of a key may have without [storage.LongSegments].

@@ -114,7 +114,7 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 		return nil
 	}
 	var found []string
-	for entry, err := range bucket.List(ctx, storage.WithPrefix(l.Key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
+	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
 		if err != nil {
 			break
 		}

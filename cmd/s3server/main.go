@@ -3,6 +3,7 @@
 //
 //	s3server --create photos
 //	s3server --listen :9000 /data
+//	s3server server /data --console-address :9001     # as MinIO
 //
 // This package handles only arguments, output and exit codes.
 package main
@@ -15,6 +16,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/omnibucket/storage"
@@ -25,7 +28,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv))
+	os.Exit(run(ctx, healthCheck(os.Args), os.Stdout, os.Stderr, os.LookupEnv))
 }
 
 // The exit codes, which are those of omnibucket.
@@ -33,6 +36,19 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 )
+
+// healthCheck returns the arguments of the program. In the image it has the names curl and mc, too, because
+// health checks of compose files for MinIO are "curl -f URL" and "mc ready local": they become --health.
+func healthCheck(args []string) []string {
+	last := args[len(args)-1]
+	switch name := filepath.Base(args[0]); {
+	case name == "curl" && strings.HasPrefix(last, "http"):
+		return []string{"--health", last}
+	case name == "mc" && len(args) > 1 && args[1] == "ready":
+		return []string{"--health", "http://" + s3command.DefaultListen}
+	}
+	return args[1:]
+}
 
 func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(string) (string, bool)) int {
 	var f s3command.Flags
@@ -44,13 +60,21 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	}
 	set.StringVar(&f.Listen, "listen", s3command.DefaultListen, "listen on this `address`; port 0 selects a free port")
 	f.Register(set)
-	switch err := set.Parse(args); {
+	err := set.Parse(args)
+	if err == nil {
+		args, err = f.ParseMinIO(set, set.Args())
+	}
+	if err == nil && len(args) == 0 {
+		args, err = s3command.Volumes(lookup)
+	}
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
-	case err != nil:
+	case err != nil && storage.CodeOf(err) != storage.InvalidArgument: // the flags have printed it
 		return exitUsage
+	case err == nil:
+		err = serve(ctx, &f, args, s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(out, url) }})
 	}
-	err := serve(ctx, &f, set.Args(), s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(out, url) }})
 	if err == nil {
 		return 0
 	}

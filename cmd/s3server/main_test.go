@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -12,7 +15,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func unset(string) (string, bool) { return "", false }
 
@@ -43,6 +51,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", 0, "DIRECTORY", []string{"--help"}},
 		{"an unknown flag", exitUsage, "--none", []string{"--none"}},
+		{"two directories of MinIO", exitUsage, "one disk and one node", []string{"server", "/a", "--json", "/b"}},
 		{"two directories", exitUsage, "at most one directory", []string{"a", "b"}},
 		{"a flag after the directory", exitUsage, "at most one directory", []string{"a", "--tls"}},
 		{"flags that contradict each other", exitUsage, "must be used together", []string{"--cert", "c.pem"}},
@@ -52,6 +61,66 @@ func TestExitCodes(t *testing.T) {
 			var errs bytes.Buffer
 			require.Equal(t, row.code, run(t.Context(), row.args, io.Discard, &errs, unset), errs.String())
 			require.Contains(t, strings.ReplaceAll(errs.String(), " -", " --"), row.says)
+		})
+	}
+}
+
+func TestHealthChecksOfComposeFiles(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"the program", []string{"/s3server", "--listen", ":9000"}, []string{"--listen", ":9000"}},
+		{"curl", []string{"curl", "-f", "http://localhost:9000/minio/health/live"}, []string{"--health", "http://localhost:9000/minio/health/live"}},
+		{"mc", []string{"mc", "ready", "local"}, []string{"--health", "http://127.0.0.1:9000"}},
+		{"another command of mc", []string{"/usr/bin/mc", "ls"}, []string{"ls"}},
+	} {
+		t.Run(row.name, func(t *testing.T) { require.Equal(t, row.want, healthCheck(row.args)) })
+	}
+}
+
+// The modules of Testcontainers for MinIO start an image with these arguments and variables, and wait for a
+// line or for /minio/health/live.
+func TestTestcontainersForMinIOStartsTheProgram(t *testing.T) {
+	online := regexp.MustCompile(`(?m)^.*Status:         1 Online, 0 Offline..*$`)
+	for _, row := range []struct{ name, args, user, password string }{
+		{"Go", "server DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+		{"Java", "server --console-address 127.0.0.1:0 DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+		{"Node", "server --console-address 127.0.0.1:0 DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+		{"Python", "server DATA --address 127.0.0.1:0", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"},
+		{"nothing, as a service of GitHub", "", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+		{"a directory in a variable", "server", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			data := t.TempDir()
+			variables := map[string]string{row.user: "user", row.password: "password", "MINIO_DEFAULT_BUCKETS": "photos"}
+			args := strings.Fields(strings.Replace(row.args, "DATA", data, 1))
+			if row.args == "server" {
+				variables["MINIO_VOLUMES"] = data
+			}
+			ctx, interrupt := context.WithCancel(t.Context())
+			out, printed := io.Pipe()
+			var errs bytes.Buffer
+			ended := make(chan int, 1)
+			go func() {
+				ended <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), printed, &errs, func(name string) (string, bool) {
+					value, exists := variables[name]
+					return value, exists
+				})
+				_ = printed.Close()
+			}()
+			url, err := bufio.NewReader(out).ReadString('\n')
+			require.NoError(t, err)
+			require.Zero(t, run(t.Context(), healthCheck([]string{"curl", "-f", strings.TrimSpace(url) + "/minio/health/live"}), io.Discard, io.Discard, unset))
+			interrupt()
+			require.Zero(t, <-ended)
+			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+row.user)
+			require.NotContains(t, errs.String(), "password\n")
+			if row.args != "" {
+				require.Regexp(t, online, errs.String())
+				require.DirExists(t, filepath.Join(data, "photos"))
+			}
 		})
 	}
 }

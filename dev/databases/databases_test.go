@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
-	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/files/sqlrecords"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
 // A database is a kind of database that the records are tested on.
@@ -52,7 +52,7 @@ func (d database) open(t *testing.T, address string) *sql.DB {
 	return db
 }
 
-func (d database) records(t *testing.T) (files.Records, *sql.DB) {
+func (d database) records(t *testing.T) (uploads.Records, *sql.DB) {
 	t.Helper()
 	db := d.open(t, d.create(t))
 	records, err := sqlrecords.New(t.Context(), db, d.dialect)

@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/files/sqlrecords"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
 func Example_recordsInSQLite() {
@@ -29,12 +30,13 @@ func Example_recordsInSQLite() {
 	if err != nil {
 		panic(err)
 	}
-	store, err := files.New(memstore.New(), records, files.Config{})
+	service, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(1 << 20), Records: records})
 	if err != nil {
 		panic(err)
 	}
 	for _, name := range []string{"a.txt", "b.txt", "c.pdf"} {
-		_, err := store.Upload(ctx, strings.NewReader("content"), files.UploadOptions{OriginalFileName: name, UploadedBy: "42"})
+		// A Target gives the file the extension of its name.
+		_, err := service.Store(ctx, uploads.Upload{Body: strings.NewReader("content"), Name: name, User: uploads.User{ID: "42"}, Target: &uploads.Target{}})
 		if err != nil {
 			panic(err)
 		}

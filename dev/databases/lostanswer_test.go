@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
-	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/files/sqlrecords"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
 // A lossyDriver loses the response to a write of one table, and reports it as lib/pq
@@ -56,18 +56,16 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 
 // A file whose record was created has its bytes, and the upload returns the record.
 func TestAnInsertWhoseResponseIsLost(t *testing.T) {
-	whole := func(s *files.Store) (*files.Record, error) {
-		return s.Upload(t.Context(), strings.NewReader("precious"), files.UploadOptions{OriginalFileName: "a"})
+	whole := func(s *uploads.Service) (*uploads.File, error) {
+		return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("precious"), Name: "a"})
 	}
-	inParts := func(s *files.Store) (*files.Record, error) {
-		return s.UploadPart(t.Context(), strings.NewReader("precious"), files.PartOptions{
-			Token: "token-1234", Count: 1, Part: 1, UploadOptions: files.UploadOptions{OriginalFileName: "a"},
-		})
+	inParts := func(s *uploads.Service) (*uploads.File, error) {
+		return s.PutPiece(t.Context(), uploads.Piece{Body: strings.NewReader("precious"), Token: "token-1234", Count: 1, Number: 1, Name: "a"})
 	}
 	for _, row := range []struct {
 		name   string
 		losses int
-		send   func(*files.Store) (*files.Record, error)
+		send   func(*uploads.Service) (*uploads.File, error)
 	}{
 		{"once", 1, whole},
 		{"as often as database/sql tries", 3, whole},
@@ -80,7 +78,7 @@ func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 			require.NoError(t, err)
-			s, err := files.New(memstore.New(), records, files.Config{})
+			s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0), Records: records})
 			require.NoError(t, err)
 
 			record, err := row.send(s)

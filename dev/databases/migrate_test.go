@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files/sqlrecords"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
 func TestConcurrentStartsMigrateOnce(t *testing.T) {
@@ -80,7 +80,7 @@ func startAtOnce(t *testing.T, d database, address string) {
 	}
 	var versions int
 	require.NoError(t, d.open(t, address).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files_migrations").Scan(&versions))
-	require.Equal(t, 2, versions)
+	require.Equal(t, 3, versions)
 }
 
 // These variables are for the processes of TestConcurrentProcessesMigrateOnce.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files/sqlrecords"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
 func TestPoolsOfSQLite(t *testing.T) {

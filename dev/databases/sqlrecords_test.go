@@ -10,15 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/files/recordstest"
-	"github.com/omnibucket/storage/files/sqlrecords"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
+	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
 func TestRecords(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
-		recordstest.Run(t, func(t *testing.T) files.Records {
+		uploadstest.Run(t, func(t *testing.T) uploads.Records {
 			records, _ := d.records(t)
 			return records
 		})
@@ -27,7 +26,7 @@ func TestRecords(t *testing.T) {
 
 func TestPartStates(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
-		recordstest.RunStates(t, func(t *testing.T) uploads.States {
+		uploadstest.RunStates(t, func(t *testing.T) uploads.States {
 			records, _ := d.records(t)
 			return records.(uploads.States)
 		})
@@ -85,10 +84,9 @@ func TestTheTableCanBeQueried(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		sum := uint32(1<<32 - 1)
-		require.NoError(t, records.Create(t.Context(), &files.Record{
-			ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa", FileExt: ".pdf", MIMEType: "application/pdf", OriginalFileName: "Größe ☕.pdf",
-			OriginalLength: 1 << 40, UploadedBy: "42", Purpose: "invoices",
-			Created: time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC), CRC32C: storage.KnownCRC32C(sum),
+		require.NoError(t, records.Create(t.Context(), &uploads.File{
+			ID: uploads.NewID(time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC)), Key: "a.pdf", ContentType: "application/pdf", Name: "Größe ☕.pdf",
+			Size: 1 << 40, User: uploads.User{ID: "42"}, Purpose: "invoices", CRC32C: storage.KnownCRC32C(sum),
 		}))
 		var name string
 		var length, crc32c int64
@@ -102,21 +100,21 @@ func TestTheTableCanBeQueried(t *testing.T) {
 
 func TestErrorsSayWhatHappened(t *testing.T) {
 	id := "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"
-	calls := map[string]func(ctx context.Context, r files.Records) error{
-		"Create": func(ctx context.Context, r files.Records) error {
-			return r.Create(ctx, &files.Record{ID: id, Created: time.Now()})
+	calls := map[string]func(ctx context.Context, r uploads.Records) error{
+		"Create": func(ctx context.Context, r uploads.Records) error {
+			return r.Create(ctx, &uploads.File{ID: id})
 		},
-		"Record": func(ctx context.Context, r files.Records) error {
+		"Record": func(ctx context.Context, r uploads.Records) error {
 			_, err := r.Record(ctx, id)
 			return err
 		},
-		"SetPurpose": func(ctx context.Context, r files.Records) error {
+		"SetPurpose": func(ctx context.Context, r uploads.Records) error {
 			_, err := r.SetPurpose(ctx, id, "x")
 			return err
 		},
-		"Remove": func(ctx context.Context, r files.Records) error { return r.Remove(ctx, id) },
-		"List": func(ctx context.Context, r files.Records) error {
-			_, _, err := r.List(ctx, files.ListFilter{}, "", 1)
+		"Remove": func(ctx context.Context, r uploads.Records) error { return r.Remove(ctx, &uploads.File{ID: id}) },
+		"List": func(ctx context.Context, r uploads.Records) error {
+			_, _, err := r.List(ctx, uploads.Filter{}, "", 1)
 			return err
 		},
 	}
@@ -159,7 +157,7 @@ func TestAWriteThatWaitsEndsWithItsContext(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		one := &files.Record{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa", Created: time.Now()}
+		one := &uploads.File{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"}
 		began := time.Now()
 		err = records.Create(ctx, one)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err), "%v", err)

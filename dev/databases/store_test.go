@@ -11,12 +11,12 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/files/recordstest"
-	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
 func TestStore(t *testing.T) {
@@ -35,11 +35,9 @@ func TestStore(t *testing.T) {
 			}},
 		} {
 			t.Run(place.name, func(t *testing.T) {
-				recordstest.RunStore(t, func(t *testing.T) *files.Store {
+				uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {
 					records, _ := d.records(t)
-					s, err := files.New(place.open(t), records, files.Config{})
-					require.NoError(t, err)
-					return s
+					return place.open(t), records
 				})
 			})
 		}
@@ -53,43 +51,32 @@ func withoutConditions(d driver.Driver) storage.Bucket {
 	})))
 }
 
-// Both sweeps go by the clock of the bucket for the parts, and by that of the database
-// for the states.
-func TestSweepsOfABucketWithoutConditions(t *testing.T) {
-	sweeps := map[string]func(*testing.T, *files.Store){
-		"Sweep": func(t *testing.T, s *files.Store) {
+// A sweep goes by the clock of the bucket for the pieces, and by that of the database for the states.
+func TestASweepOfABucketWithoutConditions(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		records, db := d.records(t)
+		now := time.Now()
+		b := withoutConditions(memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }}))
+		s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: records, TTL: 24 * time.Hour, Unguarded: true})
+		require.NoError(t, err)
+		sweep := func() {
 			_, err := s.Sweep(t.Context())
 			require.NoError(t, err)
-		},
-		"ClearTemp": func(t *testing.T, s *files.Store) {
-			_, err := s.ClearTemp(t.Context(), time.Hour)
+		}
+		_, err = s.PutPiece(t.Context(), uploads.Piece{Token: "token-1234", Count: 2, Number: 1, Body: strings.NewReader("a"), Name: "a.txt"})
+		require.NoError(t, err)
+		require.Equal(t, 1, count(t, db))
+		sweep()
+		require.Equal(t, 1, count(t, db), "it is not idle")
+		age(t, db, d, 25*time.Hour)
+		sweep()
+		require.Equal(t, 1, count(t, db), "its part is young")
+		now = now.Add(25 * time.Hour)
+		sweep()
+		require.Zero(t, count(t, db))
+		for entry, err := range b.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
 			require.NoError(t, err)
-		},
-	}
-	onEach(t, func(t *testing.T, d database) {
-		for name, sweep := range sweeps {
-			t.Run(name, func(t *testing.T) {
-				records, db := d.records(t)
-				now := time.Now()
-				b := withoutConditions(memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }}))
-				s, err := files.New(b, records, files.Config{})
-				require.NoError(t, err)
-				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), filestest.Part(filestest.Token, 2, 1))
-				require.NoError(t, err)
-				require.Equal(t, 1, count(t, db))
-				sweep(t, s)
-				require.Equal(t, 1, count(t, db), "it is not idle")
-				age(t, db, d, 25*time.Hour)
-				sweep(t, s)
-				require.Equal(t, 1, count(t, db), "its part is young")
-				now = now.Add(25 * time.Hour)
-				sweep(t, s)
-				require.Zero(t, count(t, db))
-				for entry, err := range b.List(t.Context(), storage.WithPrefix("files/parts/")) {
-					require.NoError(t, err)
-					require.Fail(t, "left", entry.Key)
-				}
-			})
+			require.Fail(t, "left", entry.Key)
 		}
 	})
 }

@@ -7,13 +7,9 @@ import (
 	"path/filepath"
 )
 
-// bucket returns the name of a bucket on this server: two gateways may have the same store, where one
-// cannot read what the other one has encrypted.
-func (t task) bucket(name string) string { return name + "-" + t.server }
-
 // runRestic runs the tests of restic's backend for S3. restic makes the bucket.
 func runRestic(ctx context.Context, t task) ([]result, error) {
-	source, err := restic.download(ctx)
+	source, err := t.module.download(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -28,16 +24,6 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 	}
 	return readGoTests(out.Bytes()), nil
 }
-
-// kopiaBuckets makes the buckets that kopia's tests expect to be there.
-const kopiaBuckets = `import boto3, os
-suffix = "-" + os.environ["SERVER"]
-s3 = boto3.client("s3")
-for name in "kopia", "kopia-versions":
-    s3.create_bucket(Bucket=name + suffix)
-s3.put_bucket_versioning(Bucket="kopia-versions" + suffix, VersioningConfiguration={"Status": "Enabled"})
-s3.create_bucket(Bucket="kopia-locks" + suffix, ObjectLockEnabledForBucket=True)
-`
 
 // runKopia runs kopia's tests of a bucket and of one with versions.
 func runKopia(ctx context.Context, t task) ([]result, error) {
@@ -62,11 +48,17 @@ func runKopiaLocks(ctx context.Context, t task) ([]result, error) {
 
 // kopia makes the buckets and runs the tests that match a pattern.
 func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
-	packages, err := preparePython(ctx)
+	client, err := t.on.client()
 	if err != nil {
 		return nil, err
 	}
-	if err := t.command(ctx, t.dir, []string{"PYTHONPATH=" + packages, "SERVER=" + t.server}, nil, "python3", "-c", kopiaBuckets); err != nil {
+	versions, locks := t.bucket("kopia-versions"), t.bucket("kopia-locks")
+	for _, bucket := range []string{t.bucket("kopia"), versions, locks} {
+		if err := makeBucket(ctx, client, bucket, bucket == locks); err != nil {
+			return nil, err
+		}
+	}
+	if err := client.EnableVersioning(ctx, versions); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer

@@ -75,7 +75,7 @@ func runS5cmd(ctx context.Context, t task) ([]result, error) {
 // runRclone runs the tests of rclone's backend for S3, with the settings for a server
 // that rclone does not know.
 func runRclone(ctx context.Context, t task) ([]result, error) {
-	source, err := rclone.download(ctx) // the tests read files there
+	source, err := t.module.download(ctx) // the tests read files there
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 		"RCLONE_CONFIG=" + filepath.Join(t.dir, "rclone.conf"),
 		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
 		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.on.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.on.main.secret,
-		"RCLONE_CONFIG_JUDGED_REGION=us-east-1",
+		"RCLONE_CONFIG_JUDGED_REGION=us-east-1", "RCLONE_CA_CERT=" + t.on.certificate, "AWS_CA_BUNDLE=",
 		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true", // the server says whose an existing bucket is
 	}
 	dir := filepath.Join(source, "backend", "s3")

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // A goModule is a suite in a Go module. It is built in the module itself, with the
@@ -17,15 +19,18 @@ type goModule struct {
 	sum           string // as in a go.sum
 	program       string // the name of the built program, "" if the module is needed as a directory
 	args          []string
-	vendor        bool // the suite builds with its dependencies in a vendor directory
+	vendor        bool   // the suite builds with its dependencies in a vendor directory
+	replaced      string // a file in the place of which by is built, "" if none
+	by            []byte
 }
 
-// minioGo are the functional tests of MinIO's client.
+// minioGo are the functional tests of MinIO's client: of last year, and newest.
 var minioGo = goModule{
-	path: "github.com/minio/minio-go/v7", version: "v7.4.1",
-	sum:     "h1:PtU/zIOfQRWZ+QydXAZysc+xZYHdG+BBR4Z6TUvy73w=",
-	program: "functional", args: []string{"build", "functional_tests.go"},
-}
+	path: "github.com/minio/minio-go/v7", program: "functional", args: []string{"build", "functional_tests.go"},
+}.pinned(
+	"v7.0.94", "h1:1ZoksIKPyaSt64AVOyaQvhDOgVC3MfZsWM6mZXRUGtM=",
+	"v7.4.1", "h1:PtU/zIOfQRWZ+QydXAZysc+xZYHdG+BBR4Z6TUvy73w=",
+)
 
 // s5cmd are the end-to-end tests of s5cmd, which build s5cmd themselves.
 var s5cmd = goModule{
@@ -36,23 +41,64 @@ var s5cmd = goModule{
 
 // rclone are the tests of rclone's backend for S3.
 var rclone = goModule{
-	path: "github.com/rclone/rclone", version: "v1.75.1",
-	sum:     "h1:kIxQcoDLj2Gke/gMSHK7OnxhX1Gu1cJBLP1kJZoaFp0=",
-	program: "rclone.test", args: []string{"test", "-c", "./backend/s3"},
-}
+	path: "github.com/rclone/rclone", program: "rclone.test", args: []string{"test", "-c", "./backend/s3"},
+}.pinned(
+	"v1.71.2", "h1:3Jk5xNPFrZhVABRuN/OPvApuZQddpE2tkhYMuEn1Ud4=",
+	"v1.76.0", "h1:Gabl7KmhxyOXyMtFNA/s6wZ3LZ/2x0NP7xZLNEW3Guo=",
+)
 
 // restic are the tests of restic's backend for S3.
 var restic = goModule{
-	path: "github.com/restic/restic", version: "v0.18.1",
-	sum:     "h1:XmTfPA6+cUP2hPKXjUhHTj0GNfoWM1G1uhf+Ssg/j1M=",
-	program: "restic.test", args: []string{"test", "-c", "./internal/backend/s3"},
-}
+	path: "github.com/restic/restic", program: "restic.test", args: []string{"test", "-c", "./internal/backend/s3"},
+}.pinned(
+	"v0.18.1", "h1:XmTfPA6+cUP2hPKXjUhHTj0GNfoWM1G1uhf+Ssg/j1M=",
+	"v0.19.1", "h1:LQKkar5/gYxay1OCokAWPBNiLr1lTpt4fhdM4GWqSlY=",
+)
 
 // kopia are the tests of kopia's storage for S3.
 var kopia = goModule{
-	path: "github.com/kopia/kopia", version: "v0.21.1",
-	sum:     "h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY=",
-	program: "kopia.test", args: []string{"test", "-c", "./repo/blob/s3"},
+	path: "github.com/kopia/kopia", program: "kopia.test", args: []string{"test", "-c", "./repo/blob/s3"},
+}.pinned(
+	"v0.21.1", "h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY=",
+	"v0.22.3", "h1:/eFesjfsv1XEwGSPNrc/Zt7OV9Lb24r9jPglHW1gA84=",
+)
+
+// distribution are the tests of the S3 driver of the container registry. The module has a vendor directory
+// without packages, which -mod=readonly ignores.
+var distribution = goModule{
+	path: "github.com/distribution/distribution/v3", program: "distribution.test", args: []string{"test", "-c", "-mod=readonly", "./registry/storage/driver/s3-aws"},
+}.pinned(
+	"v3.0.0", "h1:q4R8wemdRQDClzoNNStftB2ZAfqOiN6UX90KJc4HjyM=",
+	"v3.1.2", "h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg=",
+)
+
+// litestream are Litestream's tests of its replicas.
+var litestream = goModule{
+	path: "github.com/benbjohnson/litestream", program: "litestream.test", args: []string{"test", "-c", "."},
+}.pinned(
+	"v0.5.3", "h1:8c2fMl2zEqpjabvH6bEZb9Ln9+mdqNzil+ZKu2KnvqY=",
+	"v0.5.18", "h1:kelmbbFQvlgrm8dRrpt9bqvDrJ69OgWQca8hSflNF2U=",
+)
+
+// objstore is the acceptance test of Thanos' buckets. Its own test needs containers and the SDKs of all
+// clouds, so that objstore/acceptance.go is in its place.
+var objstore = goModule{
+	path: "github.com/thanos-io/objstore", program: "objstore.test", args: []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
+	replaced: "providers/s3/s3_e2e_test.go", by: objstoreAcceptance,
+}.pinned(
+	"v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=",
+)
+
+//go:embed objstore/acceptance.go
+var objstoreAcceptance []byte
+
+// pinned returns the module in several versions, each with its sum.
+func (m goModule) pinned(versions ...string) (all []goModule) {
+	for pair := range slices.Chunk(versions, 2) {
+		m.version, m.sum = pair[0], pair[1]
+		all = append(all, m)
+	}
+	return all
 }
 
 // build returns the path of the built program, and builds it if it is missing.
@@ -66,7 +112,15 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:]...)
+	args := []string{m.args[0], "-o", filepath.Join(dir, m.program)}
+	if m.replaced != "" {
+		overlay, err := m.overlay(source, dir)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	args = append(args, m.args[1:]...)
 	if !m.vendor {
 		return goCommand(ctx, source, nil, args...)
 	}
@@ -80,6 +134,20 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 		return err
 	}
 	return goCommand(ctx, dir, nil, args...)
+}
+
+// overlay writes to dir what replaces a file of the source, and returns the file that tells it the go command.
+func (m goModule) overlay(source, dir string) (string, error) {
+	by := filepath.Join(dir, filepath.Base(m.replaced))
+	if err := os.WriteFile(by, m.by, 0o644); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(source, m.replaced): by}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, text, 0o644)
 }
 
 // download returns the module's directory in the module cache. It fails if the module

@@ -2,11 +2,14 @@
 // and, beside it, against others. It prints a table with the numbers of passed, failed
 // and skipped tests.
 //
-//	go run -C dev/judges . [-suites s3-tests,s5cmd] [-servers ours,gofakes3] [-out DIR]
+//	go run -C dev/judges . [-suites s3-tests,s5cmd] [-servers ours,gofakes3] [-schemes http,https] [-out DIR] [-page FILE]
 //	go run -C dev/testservers . -only minio,versitygw -- go run -C dev/judges . -servers ours,minio,versitygw
 //
+// A suite that has several versions is chosen by its name, or one of them by name and version: restic-0.18.1.
+//
 // It fails if a test fails on our server without a reason in exceptions/SUITE.tsv, or if
-// a test with a reason passes. A gateway with layers is judged beside the same gateway
+// a test with a reason passes. exceptions/SUITE-VERSION.tsv has further reasons for one version, and
+// exceptions/SERVER.tsv for one of our servers. A gateway with layers is judged beside the same gateway
 // without them, and exceptions/layers.tsv has the reasons. The other servers are only counted.
 //
 // Each suite is pinned: a module by its version and sum, packages of npm by a lock file,
@@ -24,19 +27,22 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
+	var c chosen
 	chosenSuites := flag.String("suites", strings.Join(names(suites), ","), "run these `suites`, separated by commas")
 	chosenServers := flag.String("servers", "ours", "judge these `servers`, separated by commas: "+strings.Join(names(servers), ", "))
-	out := flag.String("out", "", "write the log and the results of each suite to this `directory`; by default a temporary one")
+	chosenSchemes := flag.String("schemes", "", "run each suite over these `schemes`, http and https; by default over the one that the suite prefers")
+	flag.StringVar(&c.out, "out", "", "write the log and the results of each suite to this `directory`, from which the table is drawn; by default a temporary one")
+	flag.StringVar(&c.page, "page", "", "write the table into this `file` between its marks")
 	flag.Parse()
+	c.suites, c.servers, c.schemes = strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","), strings.Split(*chosenSchemes, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","), *out)
+	err := run(ctx, c)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "judges:", err)
@@ -44,8 +50,17 @@ func main() {
 	}
 }
 
-// named is what flags choose from.
-type named interface{ title() string }
+// A chosen says what to run. A scheme of "" is the one that a suite prefers.
+type chosen struct {
+	suites, servers, schemes []string
+	out, page                string
+}
+
+// named is what flags choose from, by a title or a name that several have.
+type named interface {
+	title() string
+	called() string
+}
 
 func names[T named](all []T) []string {
 	titles := make([]string, len(all))
@@ -58,72 +73,110 @@ func names[T named](all []T) []string {
 func choose[T named](all []T, wanted []string) ([]T, error) {
 	var chosen []T
 	for _, name := range wanted {
-		i := slices.Index(names(all), name)
-		if i < 0 {
+		before := len(chosen)
+		for _, one := range all {
+			if name == one.title() || name == one.called() {
+				chosen = append(chosen, one)
+			}
+		}
+		if len(chosen) == before {
 			return nil, fmt.Errorf("unknown name %q; the names are %s", name, strings.Join(names(all), ", "))
 		}
-		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }
 
 // run runs the suites on the servers, prints the table, and returns what is wrong with
-// our server. Every suite gets a fresh server, except those of the environment.
-func run(ctx context.Context, suiteNames, serverNames []string, out string) error {
-	chosenSuites, err := choose(suites, suiteNames)
+// our server. Every suite gets a fresh server, except those of the environment. A suite that cannot
+// be prepared, or does not end, keeps no other from running.
+func run(ctx context.Context, c chosen) error {
+	chosenSuites, err := choose(suites, c.suites)
 	if err != nil {
 		return err
 	}
-	chosenServers, err := choose(servers, serverNames)
+	chosenServers, err := choose(servers, c.servers)
 	if err != nil {
 		return err
 	}
-	if out == "" {
-		if out, err = os.MkdirTemp("", "omnibucket-judges-*"); err != nil {
+	if c.out == "" {
+		if c.out, err = os.MkdirTemp("", "omnibucket-judges-*"); err != nil {
 			return err
 		}
 	}
-	if out, err = filepath.Abs(out); err != nil {
+	if c.out, err = filepath.Abs(c.out); err != nil {
 		return err
 	}
-	t := newTable(names(chosenServers))
 	var wrong []error
 	for _, suite := range chosenSuites {
 		prepared, err := suite.prepare(ctx)
 		if err != nil {
-			return fmt.Errorf("preparing %s: %w", suite.name, err)
+			wrong = append(wrong, fmt.Errorf("preparing %s: %w", suite.title(), err))
+			continue
 		}
-		judged := map[string][]result{}
-		for _, server := range chosenServers {
-			results, err := judge(ctx, suite, prepared, server, filepath.Join(out, suite.name, server.name))
-			if err != nil {
-				return fmt.Errorf("%s on %s: %w", suite.name, server.name, err)
-			}
-			t.add(suite.name, server.name, results)
-			judged[server.name] = results
-			switch {
-			case server.ours:
-				wrong = append(wrong, compare(suite.name, results))
-			case judged[server.like] != nil:
-				wrong = append(wrong, compareBeside(suite.name, server, judged[server.like], results))
-			}
+		for _, scheme := range c.schemes {
+			wrong = append(wrong, judgeAll(ctx, suite, prepared, chosenServers, scheme, c.out))
 		}
 	}
-	fmt.Print(t)
-	fmt.Println("Results and logs:", out)
+	table, err := drawTable(c.out)
+	if err != nil {
+		return err
+	}
+	fmt.Println("Passed / failed / skipped:\n\n" + table)
+	fmt.Println("Results and logs:", c.out)
+	if c.page != "" {
+		wrong = append(wrong, writeTable(c.page, table))
+	}
 	return errors.Join(wrong...)
 }
 
-// judge runs a suite on a server, and writes its log and its results to dir.
-func judge(ctx context.Context, s suite, prepared string, on server, dir string) ([]result, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+// judgeAll runs a suite on the servers, and returns what is wrong with ours.
+func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, out string) error {
+	var wrong []error
+	judged := map[string][]result{}
+	for _, server := range on {
+		if ctx.Err() != nil {
+			break
+		}
+		results, err := judge(ctx, s, prepared, server, scheme, out)
+		if errors.Is(err, errLacksScheme) {
+			continue
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s on %s: %w", s.title(), server.name, err))
+			continue
+		}
+		judged[server.name] = results
+		switch {
+		case server.ours:
+			wrong = append(wrong, compare(s, server, results))
+		case judged[server.like] != nil:
+			wrong = append(wrong, compareBeside(s.name, server, judged[server.like], results))
+		}
 	}
-	running, err := on.start(s.tls)
+	return errors.Join(wrong...)
+}
+
+// errLacksScheme says that a server has no TLS, or that a suite needs it.
+var errLacksScheme = errors.New("not over this scheme")
+
+// judge runs a suite on a server, and writes its log and its results to a directory in out.
+func judge(ctx context.Context, s suite, prepared string, on server, scheme, out string) ([]result, error) {
+	overTLS, column := s.tls || s.needsTLS, on.name
+	if scheme != "" {
+		overTLS, column = scheme == "https", on.name+" "+scheme
+	}
+	running, err := on.start(overTLS)
 	if err != nil {
 		return nil, err
 	}
 	defer running.stop()
+	if scheme != "" && running.tls() != overTLS || s.needsTLS && !running.tls() {
+		return nil, errLacksScheme
+	}
+	dir := filepath.Join(out, s.title(), column)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err
@@ -138,7 +191,7 @@ func judge(ctx context.Context, s suite, prepared string, on server, dir string)
 		return nil, fmt.Errorf("no test ran; see %s", log.Name())
 	}
 	results = merge(results)
-	logf("%s on %s: %s in %s", s.name, on.name, count(results), time.Since(begun).Round(time.Second))
+	logf("%s on %s: %s in %s", s.title(), column, count(results), time.Since(begun).Round(time.Second))
 	return results, writeResults(filepath.Join(dir, "results.tsv"), results)
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -74,40 +76,62 @@ func oneLine(text string) string {
 	return text
 }
 
-// A table has a row for each suite and a column for each server.
-type table struct {
-	servers []string
-	rows    []string
-	cells   map[[2]string]counts
-}
-
-func newTable(servers []string) *table {
-	return &table{servers: servers, cells: map[[2]string]counts{}}
-}
-
-func (t *table) add(suite, server string, results []result) {
-	if !slices.Contains(t.rows, suite) {
-		t.rows = append(t.rows, suite)
+// drawTable returns the results in a directory as a table in Markdown, with a row for each suite and a
+// column for each server.
+func drawTable(out string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(out, "*", "*", "results.tsv"))
+	if err != nil {
+		return "", err
 	}
-	t.cells[[2]string{suite, server}] = count(results)
-}
-
-// String returns the table in Markdown.
-func (t *table) String() string {
+	cells := map[[2]string]string{}
+	rows, columns := map[string]bool{}, map[string]bool{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		var results []result
+		for line := range strings.Lines(string(content)) {
+			first, _, _ := strings.Cut(line, "\t")
+			results = append(results, result{status: status(first)})
+		}
+		column := filepath.Base(filepath.Dir(file))
+		row := filepath.Base(filepath.Dir(filepath.Dir(file)))
+		rows[row], columns[column] = true, true
+		cells[[2]string{row, column}] = count(results).String()
+	}
+	ordered := func(of map[string]bool, known []string) []string {
+		return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+			name := func(s string) string { before, _, _ := strings.Cut(s, " "); return before }
+			return cmp.Or(cmp.Compare(slices.Index(known, name(a)), slices.Index(known, name(b))), cmp.Compare(a, b))
+		})
+	}
 	var b strings.Builder
-	b.WriteString("Passed / failed / skipped:\n\n| suite |")
-	for _, server := range t.servers {
-		fmt.Fprintf(&b, " %s |", server)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(t.servers)) + "\n")
-	for _, suite := range t.rows {
-		fmt.Fprintf(&b, "| %s |", suite)
-		for _, server := range t.servers {
-			fmt.Fprintf(&b, " %s |", t.cells[[2]string{suite, server}])
+	header := ordered(columns, names(servers))
+	b.WriteString("| suite | " + strings.Join(header, " | ") + " |\n|---|" + strings.Repeat("---|", len(header)) + "\n")
+	for _, row := range ordered(rows, names(suites)) {
+		fmt.Fprintf(&b, "| `%s` |", row)
+		for _, column := range header {
+			fmt.Fprintf(&b, " %s |", cmp.Or(cells[[2]string{row, column}], "–"))
 		}
 		b.WriteString("\n")
 	}
-	return b.String() + "\n"
+	return b.String(), nil
+}
+
+// writeTable replaces the table of a page.
+func writeTable(page, table string) error {
+	const begin, end = "<!-- make clients -->\n", "<!-- end of make clients -->"
+	content, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(content), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		return fmt.Errorf("%s has no place for the table", page)
+	}
+	return os.WriteFile(page, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644)
 }
 
 //go:embed exceptions
@@ -139,20 +163,29 @@ func readExceptions(suite string) (map[string]string, error) {
 	return reasons, nil
 }
 
-// compare returns an error if other tests failed than the exceptions of the suite say.
-func compare(suite string, results []result) error {
-	reasons, err := readExceptions(suite)
+// compare returns an error if other tests failed than the exceptions of the suite, of its version and of
+// our server say. Those of the server have the suite before the test.
+func compare(s suite, on server, results []result) error {
+	reasons, err := readExceptions(s.name)
+	if err != nil {
+		return err
+	}
+	further, err := readExceptions(s.title())
+	if err != nil {
+		return err
+	}
+	ofServer, err := readExceptions(on.name)
 	if err != nil {
 		return err
 	}
 	var wrong []error
 	for _, r := range results {
-		reason, excepted := reasons[r.test]
+		reason := cmp.Or(ofServer[s.name+"/"+r.test], further[r.test], reasons[r.test])
 		switch {
-		case r.status == failed && !excepted:
-			wrong = append(wrong, fmt.Errorf("%s: %s failed: %s", suite, r.test, r.reason))
-		case r.status == passed && excepted && !strings.HasPrefix(reason, "Sometimes"):
-			wrong = append(wrong, fmt.Errorf("%s: %s passed: remove it from exceptions/%s.tsv", suite, r.test, suite))
+		case r.status == failed && reason == "":
+			wrong = append(wrong, fmt.Errorf("%s on %s: %s failed: %s", s.title(), on.name, r.test, r.reason))
+		case r.status == passed && reason != "" && !strings.HasPrefix(reason, "Sometimes"):
+			wrong = append(wrong, fmt.Errorf("%s on %s: %s passed: remove it from exceptions", s.title(), on.name, r.test))
 		}
 	}
 	return errors.Join(wrong...)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,4 +72,40 @@ func TestReadMinioGoTakesNotApplicableAsSkipped(t *testing.T) {
 func TestReadTAP(t *testing.T) {
 	got := readTAP([]byte("TAP version 13\n# Subtest: a\nok 1 - a\n  ---\nnot ok 2 - b\n  ---\n  error: 'no'\nok 3 - c # SKIP\n1..3\n"))
 	require.Equal(t, []result{{"a", passed, ""}, {"b", failed, "'no'"}, {"c", skipped, ""}}, got)
+}
+
+func TestTheTableIsDrawnFromTheResults(t *testing.T) {
+	out := t.TempDir()
+	for place, results := range map[string][]result{
+		"restic-0.19.1/ours https":     {{"a", passed, ""}},
+		"restic-0.18.1/ours http":      {{"a", passed, ""}, {"b", failed, "no"}},
+		"restic-0.18.1/directory http": {{"a", passed, ""}, {"b", skipped, ""}},
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Join(out, place), 0o777))
+		require.NoError(t, writeResults(filepath.Join(out, place, "results.tsv"), results))
+	}
+	table, err := drawTable(out)
+	require.NoError(t, err)
+	want := "| suite | ours http | ours https | directory http |\n|---|---|---|---|\n" +
+		"| `restic-0.18.1` | 1 / 1 / 0 | – | 1 / 0 / 1 |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – |\n"
+	require.Equal(t, want, table)
+
+	page := filepath.Join(out, "page.md")
+	require.NoError(t, os.WriteFile(page, []byte("before\n<!-- make clients -->\nold\n<!-- end of make clients -->\nafter\n"), 0o666))
+	require.NoError(t, writeTable(page, table))
+	content, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, "before\n<!-- make clients -->\n\n"+want+"\n<!-- end of make clients -->\nafter\n", string(content))
+	require.ErrorContains(t, writeTable(filepath.Join(out, "restic-0.19.1", "ours https", "results.tsv"), table), "no place")
+}
+
+func TestAVersionOrItsSuiteIsChosen(t *testing.T) {
+	all, err := choose(suites, []string{"restic"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"restic-0.18.1", "restic-0.19.1"}, names(all))
+	one, err := choose(suites, []string{"restic-0.18.1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"restic-0.18.1"}, names(one))
+	_, err = choose(suites, []string{"rest"})
+	require.ErrorContains(t, err, `unknown name "rest"`)
 }

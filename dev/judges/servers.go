@@ -29,17 +29,18 @@ type server struct {
 
 var servers = []server{
 	{name: "ours", ours: true, start: startOurs},
-	{name: "directory", start: startDirectory},
+	{name: "directory", ours: true, start: startDirectory},
 	{name: "minio", start: fromEnvironment("MINIO")},
 	{name: "versitygw", start: fromEnvironment("VERSITYGW")},
 	{name: "gofakes3", start: startGofakes3},
-	{name: "gateway-minio", start: gateway(minioStore, false)},
+	{name: "gateway-minio", ours: true, start: gateway(minioStore, false)},
 	{name: "layers-minio", start: gateway(minioStore, true), like: "gateway-minio"},
 	{name: "gateway-azurite", start: gateway(azuriteStore, false)},
 	{name: "layers-azurite", start: gateway(azuriteStore, true), like: "gateway-azurite"},
 }
 
-func (s server) title() string { return s.name }
+func (s server) title() string  { return s.name }
+func (s server) called() string { return s.name }
 
 // An account has the credentials of one user.
 type account struct{ key, secret string }
@@ -63,6 +64,7 @@ func (r running) environment() []string {
 		"AWS_ENDPOINT_URL=" + r.url, "AWS_ACCESS_KEY_ID=" + r.main.key, "AWS_SECRET_ACCESS_KEY=" + r.main.secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CA_BUNDLE=", // not that of this machine
 	}
 	if r.certificate != "" {
 		for _, name := range []string{"AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {

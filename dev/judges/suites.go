@@ -6,36 +6,72 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
 )
 
 // A suite is a set of tests of others. To add one, add a row here.
 type suite struct {
-	name string
-	tls  bool // run it over TLS if the server has it
+	name     string
+	version  string // if several are judged
+	tls      bool   // run it over TLS if the server has it
+	needsTLS bool   // and leave it out if the server has none
 	// prepare builds or installs the suite, and returns where it is.
 	prepare func(context.Context) (string, error)
 	run     func(context.Context, task) ([]result, error)
 }
 
-var suites = []suite{
+var suites = slices.Concat([]suite{
 	{name: "s3-tests", tls: true, prepare: prepareS3Tests, run: runS3Tests},
-	{name: "minio-go", tls: true, prepare: minioGo.build, run: runMinioGo},
-	{name: "s5cmd", prepare: s5cmd.build, run: runS5cmd},
-	{name: "rclone", prepare: rclone.build, run: runRclone},
-	{name: "restic", prepare: restic.build, run: runRestic},
-	{name: "kopia", prepare: kopia.build, run: runKopia},
-	{name: "kopia-locks", tls: true, prepare: kopia.build, run: runKopiaLocks},
 	{name: "boto3", prepare: preparePython, run: runBoto3},
-	{name: "aws", prepare: prepareCommand, run: runCommand},
+	released("aws", "aws.sh", "aws"),
+	released("aws-debian", "aws.sh", "/usr/bin/aws"),
+	released("s3cmd", "s3cmd.sh", "s3cmd"),
+	released("s3fs", "s3fs.sh", "s3fs"),
+	released("restic-debian", "restic.sh", "/usr/bin/restic"),
+	released("rclone-debian", "rclone.sh", "/usr/bin/rclone"),
+	released("duplicity", "duplicity.sh", "duplicity"),
 	{name: "javascript", prepare: prepareJavaScript, run: runJavaScript},
+	{name: "s5cmd", prepare: s5cmd.build, run: runS5cmd},
+}, versions(minioGo, suite{name: "minio-go", tls: true, run: runMinioGo}),
+	versions(rclone, suite{name: "rclone", run: runRclone}),
+	versions(restic, suite{name: "restic", run: runRestic}),
+	versions(kopia, suite{name: "kopia", run: runKopia}),
+	versions(kopia, suite{name: "kopia-locks", needsTLS: true, run: runKopiaLocks}),
+	versions(distribution, suite{name: "distribution", run: runDistribution}),
+	versions(litestream, suite{name: "litestream", run: runLitestream}),
+	versions(objstore, suite{name: "objstore", run: runObjstore}),
+)
+
+// versions returns a suite for each version of its module.
+func versions(all []goModule, of suite) []suite {
+	made := make([]suite, len(all))
+	for i, m := range all {
+		made[i] = of
+		made[i].version = strings.TrimPrefix(m.version, "v")
+		made[i].prepare = m.build
+		made[i].run = func(ctx context.Context, t task) ([]result, error) {
+			t.module = m
+			return of.run(ctx, t)
+		}
+	}
+	return made
 }
 
-func (s suite) title() string { return s.name }
+func (s suite) title() string {
+	if s.version == "" {
+		return s.name
+	}
+	return s.name + "-" + s.version
+}
+
+func (s suite) called() string { return s.name }
 
 // A task is one run of a suite.
 type task struct {
-	prepared string // as prepare returned it
+	prepared string   // as prepare returned it
+	module   goModule // whose tests they are
 	on       running
 	server   string   // its name
 	dir      string   // for files of the run

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// checkConsumers builds a program in a module of its own with each adapter, which "go get" gets from
-// a module proxy in a directory. There the adapter is as after the release: it requires a version of
-// the library, and replaces nothing.
+// checkConsumers compiles each adapter in the module of a program, with what "go get" gets from a module
+// proxy in a directory. There the adapter is as after the release: it requires a version of the library,
+// and replaces nothing.
 func checkConsumers(r *repository) error {
 	dirs, err := r.moduleDirs()
 	if err != nil {
@@ -150,23 +150,20 @@ func released(text []byte, version string) ([]byte, error) {
 	return file.Format()
 }
 
-// build builds a program that imports the module.
+// build compiles the module as one that a program requires. Its dependencies are compiled as elsewhere here,
+// so that they are in the cache.
 func (p *proxy) build(dir string) error {
 	own := path.Join(library, dir)
 	program := filepath.Join(p.work, "program", dir)
 	if err := os.MkdirAll(program, 0o755); err != nil {
 		return err
 	}
-	main := fmt.Sprintf("package main\n\nimport _ %q\n\nfunc main() {}\n", own)
-	if err := os.WriteFile(filepath.Join(program, "main.go"), []byte(main), 0o600); err != nil {
-		return err
-	}
 	env, err := p.env()
 	if err != nil {
 		return err
 	}
-	env = append(env, "GOFLAGS=-mod=mod")
-	for _, args := range [][]string{{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", "-o", os.DevNull, "."}} {
+	env = append(env, "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod")
+	for _, args := range [][]string{{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", own}} {
 		cmd := exec.Command(p.r.golang, args...)
 		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)
 		if out, err := cmd.CombinedOutput(); err != nil {

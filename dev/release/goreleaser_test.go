@@ -37,4 +37,11 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 	require.Len(t, project.SBOMs, 1)
 	require.Len(t, project.Signs, 1)
 	require.Equal(t, "checksum", project.Signs[0].Artifacts)
+
+	require.Len(t, project.Casks, 1)
+	cask := project.Casks[0]
+	require.Equal(t, build.Binary, cask.Name)
+	require.True(t, cask.Repository.PullRequest.Draft, "a person merges it after the release")
+	require.Equal(t, "man", project.Archives[0].Files[2].Destination)
+	require.Equal(t, []string{"man/omnibucket.1"}, cask.Manpages)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -23,6 +24,42 @@ func TestWorkflowsUseActionsByCommit(t *testing.T) {
 			if _, action, ok := strings.Cut(line, "uses: "); ok {
 				require.Regexp(t, pinned, strings.TrimSpace(action), file)
 			}
+		}
+	}
+}
+
+// A tag of an image can be moved; a digest cannot.
+func TestImagesAreBuiltOnADigest(t *testing.T) {
+	base := regexp.MustCompile(`(?m)^FROM .*$`)
+	pinned := regexp.MustCompile(`^FROM (scratch|(--platform=\S+ )?\S+:[\d.]+@sha256:[0-9a-f]{64})( AS \w+)?$`)
+	files, err := exec.Command("git", "-C", "../..", "ls-files", "Dockerfile", "*/Dockerfile").Output()
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for name := range strings.FieldsSeq(string(files)) {
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		require.NoError(t, err)
+		lines := base.FindAllString(string(text), -1)
+		require.NotEmpty(t, lines, name)
+		for _, line := range lines {
+			require.Regexp(t, pinned, line, name)
+		}
+	}
+}
+
+func TestWorkflowsSignAndCheckWhatIsReleased(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"release.yml": {
+			"id-token: write",                                                  // the identity that signs
+			"sigstore/cosign-installer@", "anchore/sbom-action/download-syft@", // for .goreleaser.yaml
+			"sbom: true", `cosign sign --yes "$IMAGE@$DIGEST"`, // the container
+			"subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
+		},
+		"vulnerabilities.yml": {"schedule:", "make vulnerabilities"},
+	} {
+		text, err := os.ReadFile(filepath.Join("../../.github/workflows", name))
+		require.NoError(t, err)
+		for _, line := range lines {
+			require.Contains(t, string(text), line, name)
 		}
 	}
 }

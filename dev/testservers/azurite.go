@@ -35,6 +35,7 @@ func launchAzurite(p instance) (launch, error) {
 			"--blobHost", name, "--blobPort", port, "--inMemoryPersistence", "--silent",
 			"--skipApiVersionCheck", // SDKs are newer
 			"--disableTelemetry",
+			"--blobKeepAliveTimeout", "3600", // s, not 5: a client that was slow would send a request to a closed connection
 		},
 		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey + ";" + azuriteSecond + ":" + azuriteKey2},
 

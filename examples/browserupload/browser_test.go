@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/examples/internal/testing/pagetest"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/omnibucket/storage/examples/internal/testing/pagetest"
-	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/files/filesclient"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -65,7 +65,7 @@ func apiOf(t *testing.T, address string) *filesclient.Client {
 
 func TestFilesStayWithTheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "files")
-	var record *files.Record
+	var record *filesapi.Record
 	t.Run("the first run", func(t *testing.T) {
 		var err error
 		record, err = apiOf(t, start(t, dir)).Upload(t.Context(), "a.txt", strings.NewReader("content"), "")
@@ -79,7 +79,7 @@ func TestFilesStayWithTheDirectory(t *testing.T) {
 }
 
 func TestTempFilesAreCleared(t *testing.T) {
-	client := apiOf(t, start(t, "-temp-age", "0s", "-every", "1ms"))
+	client := apiOf(t, start(t, "-temp-age", "1ms", "-every", "1ms"))
 	record, err := client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

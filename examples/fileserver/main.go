@@ -1,12 +1,12 @@
 // Fileserver keeps files over HTTP, in a directory, with a page to try it. Client
-// files have a record each, and temp files are cleared on a schedule.
+// files stay, and temp files are removed by age.
 //
 //	go run ./examples/fileserver                     a temporary directory
 //	go run ./examples/fileserver ~/files             a directory that stays
 //	go run ./examples/fileserver -temp-age 10m       temp files live ten minutes
 //
 // It has no users: anyone who reaches the page may do everything. In a program of
-// yours, files.HandlerConfig.Authorize determines the user.
+// yours, filesapi.Config.Authorize determines the user.
 package main
 
 import (
@@ -23,8 +23,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func main() {
@@ -42,7 +43,7 @@ type settings struct {
 	dir     string
 	addr    string
 	tempAge time.Duration
-	every   time.Duration // between two clearings
+	every   time.Duration // between two sweeps
 }
 
 func readSettings(args []string, stdout io.Writer) (s settings, err error) {
@@ -54,15 +55,15 @@ func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	}
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` at which the page is served")
 	flags.DurationVar(&s.tempAge, "temp-age", time.Hour, "how long temp files are kept")
-	flags.DurationVar(&s.every, "every", time.Minute, "how often temp files are cleared")
+	flags.DurationVar(&s.every, "every", time.Minute, "how often temp files are removed")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
 	switch {
 	case flags.NArg() > 1:
 		return s, errors.New("give one directory")
-	case s.tempAge < 0 || s.every <= 0:
-		return s, errors.New("-temp-age must not be negative, and -every must be longer than nothing")
+	case s.tempAge <= 0 || s.every <= 0:
+		return s, errors.New("-temp-age and -every must be longer than nothing")
 	}
 	s.dir = flags.Arg(0)
 	return s, nil
@@ -85,11 +86,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
-	store, err := files.New(bucket, files.BucketRecords(bucket), files.Config{})
+	service, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
 	if err != nil {
 		return err
 	}
-	handler, err := site(store, s)
+	handler, err := site(service, s)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	_, _ = fmt.Fprintf(stdout, "files in %s\nOpen http://%s/ and stop with Ctrl-C.\n", s.dir, listener.Addr())
 
 	ctx, cancel := context.WithCancel(ctx)
-	cleaning := clean(ctx, store, s.tempAge, s.every)
+	cleaning := clean(ctx, service, s.every)
 	defer func() { // before the bucket is closed
 		cancel()
 		<-cleaning

@@ -7,17 +7,18 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/examples/internal/pages"
-	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
 //go:embed page
 var page embed.FS
 
 // site serves the page, and the API under /api/.
-func site(store *files.Store, s settings) (http.Handler, error) {
-	api, err := files.Handler(store, files.HandlerConfig{
-		Authorize: func(*http.Request) (string, error) { return "visitor", nil },
+func site(service *uploads.Service, s settings) (http.Handler, error) {
+	api, err := filesapi.New(service, filesapi.Config{
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "visitor"}, nil },
+		TempAge:   s.tempAge,
 		OnError: func(r *http.Request, err error) {
 			slog.Error("request failed", "id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.Path, "error", err)
 		},

@@ -47,3 +47,13 @@ func openForJobs(ctx context.Context, address string) (storage.Bucket, error) {
 	}
 	return bucket, nil
 }
+
+// savePage stores a page: a new one, or the next revision of the one that the author has read.
+func savePage(ctx context.Context, bucket storage.Uploader, page, text, revision string) error {
+	var condition storage.UploadOption = storage.IfAbsent()
+	if revision != "" {
+		condition = storage.IfRevision(revision)
+	}
+	_, err := bucket.Upload(ctx, page, strings.NewReader(text), condition)
+	return err
+}

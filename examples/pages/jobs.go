@@ -54,3 +54,14 @@ func cleanUp(ctx context.Context, bucket storage.Bucket, options ...transfer.Eve
 func undo(ctx context.Context, bucket storage.Bucket, at time.Time) (*transfer.Report, error) {
 	return transfer.RestoreAt(ctx, bucket, at, transfer.WithDelete())
 }
+
+// cleanUpListed removes what is older than a year from a bucket of any size. manifest is the key of the
+// manifest of an inventory of photos, in the bucket reports.
+func cleanUpListed(ctx context.Context, photos, reports storage.Bucket, manifest string) (*transfer.Report, error) {
+	inventory, err := transfer.OpenInventory(ctx, photos, reports, manifest, nil)
+	if err != nil {
+		return nil, err
+	}
+	rule := transfer.ExpireRule{Age: 365 * 24 * time.Hour}
+	return transfer.Expire(ctx, photos, []transfer.ExpireRule{rule}, transfer.WithInventory(inventory))
+}

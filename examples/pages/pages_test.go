@@ -57,6 +57,25 @@ func TestADraftIsSavedOverItsOwnRevisionOnly(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
+func TestAPageIsPublishedOnceByEachRevision(t *testing.T) {
+	bucket := memstore.New()
+	require.NoError(t, savePage(t.Context(), bucket, "page", "one", ""))
+	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "two", ""), storage.PreconditionFailed)
+	attrs, err := bucket.Attrs(t.Context(), "page")
+	require.NoError(t, err)
+	require.NoError(t, savePage(t.Context(), bucket, "page", "two", attrs.Revision))
+	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "three", attrs.Revision), storage.PreconditionFailed)
+	var both interface {
+		storage.UploadOption
+		storage.CopyOption
+	} = storage.IfAbsent()
+	_, err = storage.Copy(t.Context(), bucket, "page", bucket, "page", both)
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	both = storage.IfRevision(attrs.Revision)
+	_, err = storage.Copy(t.Context(), bucket, "page", bucket, "page", both)
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+}
+
 func TestSettingsAreReadIfTheyHaveChanged(t *testing.T) {
 	bucket := memstore.New()
 	revision := put(t, bucket, "settings.json", "{}")
@@ -148,6 +167,11 @@ func TestBackUpDaily(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-ended, storage.Canceled)
 	})
+}
+
+func TestAnInventoryHasAManifest(t *testing.T) {
+	_, err := cleanUpListed(t.Context(), memstore.New(), memstore.New(), "inventory/manifest.json")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 func TestCleanUpRunsAtOnce(t *testing.T) {

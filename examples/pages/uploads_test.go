@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 func eva(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
@@ -61,6 +63,30 @@ func TestSharedFilesExpire(t *testing.T) {
 		require.ErrorIs(t, tidy(ctx, bucket, service), context.DeadlineExceeded)
 		require.NotContains(t, keys(t, bucket), "shared/a")
 		require.Contains(t, keys(t, bucket), "users/eva/b")
+	})
+}
+
+func TestAReportGoesAfterADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New()
+		service, err := uploads.New(bucket, uploads.Config{
+			Rules: rules.Rules{Types: []string{"application/pdf"}}, Records: uploads.BucketRecords(bucket),
+		})
+		require.NoError(t, err)
+		id, err := keep(t.Context(), service, uploads.User{ID: "eva"}, strings.NewReader("%PDF-1.7 all is well"))
+		require.NoError(t, err)
+		for after, there := range []bool{true, false} {
+			_, err = service.Sweep(t.Context())
+			require.NoError(t, err)
+			r, f, err := service.Download(t.Context(), id)
+			require.Equal(t, there, err == nil, "after %d days: %v", after, err)
+			if there {
+				require.NoError(t, r.Close())
+				require.Equal(t, "reports", f.Purpose)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		require.Empty(t, keys(t, bucket))
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/omnibucket/storage/examples/internal/testing/pagetest"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
 	"github.com/omnibucket/storage/uploads"
 )
 

@@ -35,7 +35,7 @@ var telemetry = []string{
 	"github.com/go-logr/stdr",
 }
 
-var jobs = []string{"uploads", "lease", "transfer", "files", "serve"}
+var jobs = []string{"uploads", "lease", "commit", "transfer", "serve"}
 
 // crc64nvme is the checksum that S3 has by default, and what its package needs.
 var crc64nvme = []string{"github.com/minio/crc64nvme", "github.com/klauspost/cpuid/v2"}
@@ -146,7 +146,7 @@ var rules = []rule{
 
 // shipped reports whether a package is more than a suite or a tool for tests.
 func shipped(path string) bool {
-	return path != "storagetest" && path != "storagetest/hostile" && path != "files/recordstest" && path != "cmd/certify" && !forTests(path)
+	return path != "storagetest" && path != "storagetest/hostile" && path != "uploads/uploadstest" && path != "cmd/certify" && !forTests(path)
 }
 
 // forTests reports whether a package is in internal/testing, of the module or of a folder.

@@ -44,7 +44,7 @@ func TestRules(t *testing.T) {
 		{"a provider and a package for tests", module + "/providers/s3", module + "/internal/testing/wiretest", "internal/testing is only for tests"},
 		{"a provider and a package for tests of providers", module + "/providers/s3", module + "/providers/internal/testing/killtest", "internal/testing is only for tests"},
 		{"a job and a server for tests", module + "/transfer", module + "/internal/testing/wiretest", "internal/testing is only for tests"},
-		{"a package for tests and another", module + "/internal/testing/wiretest", module + "/internal/testing/filestest", ""},
+		{"a package for tests and another", module + "/internal/testing/wiretest", module + "/internal/testing/testserver", ""},
 		{"a package for tests and testing", module + "/internal/testing/wiretest", "testing", ""},
 		{"a shared package and the root", module + "/internal/sdkerror", module, ""},
 		{"a shared package and a provider", module + "/providers/internal/address", module + "/providers/s3", "imports no provider and no SDK"},

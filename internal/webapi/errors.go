@@ -1,4 +1,4 @@
-// Package webapi has what the HTTP APIs of packages files and uploads share: IDs of requests, JSON
+// Package webapi has what the HTTP APIs of packages uploads and filesapi share: IDs of requests, JSON
 // responses, and errors of what the application gives them.
 package webapi
 

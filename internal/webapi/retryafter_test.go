@@ -15,10 +15,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -37,7 +37,6 @@ func form(t *testing.T) (body io.Reader, contentType string) {
 
 // Every handler passes on how long a store that is busy wants to be left alone.
 func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
-	alice := func(*http.Request) (string, error) { return "alice", nil }
 	user := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
 	for _, row := range []struct {
 		name   string
@@ -53,11 +52,11 @@ func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
 			return s, r
 		}},
 		{"files", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			s, err := files.New(b, files.BucketRecords(b), files.Config{})
+			s, err := uploads.New(b, uploads.Config{Records: uploads.BucketRecords(b)})
 			require.NoError(t, err)
-			h, err := files.Handler(s, files.HandlerConfig{Authorize: alice})
+			h, err := filesapi.New(s, filesapi.Config{Authorize: user})
 			require.NoError(t, err)
-			return h, httptest.NewRequest("GET", "/files/"+files.NewID(time.Now()), nil)
+			return h, httptest.NewRequest("GET", "/files/"+uploads.NewID(time.Now()), nil)
 		}},
 		{"uploads by tus", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
 			h, err := uploads.New(b, uploads.Config{Authorize: user, Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {

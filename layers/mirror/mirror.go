@@ -137,7 +137,7 @@ type stores struct {
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(withheld, storage.ContentProperties)
 	desc.CheckNative, desc.MaxBatch = nil, 0
-	desc.Features |= driver.OrderedListing // List asks a bucket
+	desc.Features |= storage.OrderedListing // List asks a bucket
 	return desc
 }
 

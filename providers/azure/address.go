@@ -10,7 +10,7 @@ import (
 // addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "azblob",
-	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version", "credentials"},
+	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version", "credentials", "hierarchical_namespace"},
 	Bucket:      "container",
 	Account:     "azblob://?account=name",
 	Credentials: "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY",
@@ -33,6 +33,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		}
 		c.EncryptionScope = key
 	}
-	c.Anonymous, err = address.Flag(query, "anonymous", false)
+	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
+		return c, err
+	}
+	c.HierarchicalNamespace, err = address.Flag(query, "hierarchical_namespace", false)
 	return c, err
 }

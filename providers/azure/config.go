@@ -6,10 +6,10 @@
 //
 // The second one is Azurite, the emulator, whose account needs no key.
 //
-// Accounts with a hierarchical namespace (Data Lake) are not supported, because
-// they do not list in the byte order of keys. Listings fail with Unsupported if
-// [Config.HierarchicalNamespace] is set, or when one shows that order. Blobs that
-// are not block blobs can be read, listed, copied and removed. Removing a blob also
+// Accounts with a hierarchical namespace (Data Lake) do not list in the byte order of keys. Set
+// [Config.HierarchicalNamespace], and list with [storage.WithAnyOrder]; without it, a listing that
+// shows another order fails with Unsupported. A directory stays after its last blob, and is listed as a
+// prefix. Blobs that are not block blobs can be read, listed, copied and removed. Removing a blob also
 // removes its snapshots, which this package does not show.
 //
 // Tags are blob index tags, which need a permission of their own: "t" of a shared access signature,
@@ -25,7 +25,7 @@
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //
 // Importing the package registers the scheme azblob, as in azblob://photos, with
-// the parameters account=, endpoint=, anonymous=, credentials=, api_version= and encryption_scope=,
+// the parameters account=, endpoint=, anonymous=, credentials=, api_version=, hierarchical_namespace= and encryption_scope=,
 // which may be named kms_key= as with other providers. The address of an account, for
 // [storage.OpenService], is the same without a container's name. Credentials come
 // from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
@@ -62,8 +62,8 @@ type Config struct {
 	// the path is the account, as in "http://127.0.0.1:10000/devstoreaccount1".
 	// If it is empty, it is that of the account in Azure's public cloud.
 	Endpoint string
-	// HierarchicalNamespace says that the account has one. Listings then fail
-	// with Unsupported at once, and not only when one shows it.
+	// HierarchicalNamespace says that the account has one: it lists in any order, and has no
+	// versions, tags, locks, soft delete and open uploads.
 	HierarchicalNamespace bool
 
 	// EncryptionScope is the encryption scope of every object that is written, whose
@@ -87,6 +87,13 @@ type Config struct {
 	// managed identity. The name is in upper case there, with an underscore for each character
 	// that is no letter or digit. If no variable has it, opening fails with Unauthenticated.
 	Credentials string
+	// CredentialsFor returns the shared access signature for a blob's name or, of a listing, its prefix,
+	// as an Iceberg REST catalog vends them. It is called when the first request needs the signature, and
+	// again half a minute before it expires. Requests at the same time share one call. Its error is that of
+	// the request, with the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. Azure copies
+	// only between blobs with the same signature; else the bytes pass through the process. [storage.As] returns
+	// false. An account has no such credentials.
+	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// Client is a client of the SDK. Its settings and credential are kept, but
 	// each call turns its retries off. If Key or Credential is set too, it signs
@@ -114,9 +121,12 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 }
 
 // NewDriver opens a container as [Open] does, for [engine.New].
-func NewDriver(_ context.Context, c Config) (driver.Driver, error) {
+func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
 		return nil, argument.Invalid("Config.Bucket", "must be a container's name", "")
+	}
+	if c.CredentialsFor != nil {
+		return openVended(ctx, c)
 	}
 	a, err := newAccount(c)
 	if err != nil {

@@ -50,6 +50,8 @@ func checkConfig(c Config) error {
 		}
 	}
 	switch {
+	case c.CredentialsFor != nil:
+		return argument.Invalid("Config.CredentialsFor", "must be of a container: an account has no blobs", "")
 	case !validVersion(c.APIVersion):
 		return argument.Invalid("Config.APIVersion (api_version=)", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:

@@ -64,7 +64,7 @@ func (d *objectDriver) Describe() driver.Description {
 		CountsRequests: d.account.http != nil,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
-			storage.StorageClasses | driver.OrderedListing |
+			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 			storage.Restoring | storage.SoftDelete | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
@@ -84,9 +84,10 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.account.hierarchical {
-		desc.Features &^= driver.OrderedListing | storage.ObjectTags | storage.ObjectLock
+		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
 		desc.Features &^= storage.SoftDelete                                                // it lists and restores by deletion ids
+		desc.Features &^= storage.Versioning | storage.KeysBesideFolders                    // https://learn.microsoft.com/azure/storage/blobs/storage-feature-support-in-storage-accounts
 	}
 	if d.account.isBefore(largeBlocksVersion) {
 		desc.MaxPutSize, desc.MaxPartSize = oldPutSize, oldBlockSize

@@ -71,12 +71,14 @@ func hostileStore(t *testing.T, signed bool) hostile.Store {
 		require.NoError(t, err)
 		_, token, _ = strings.Cut(address, "?")
 	}
+	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64} // Azurite takes long for a new one
+	t.Cleanup(connections.CloseIdleConnections)
 	return hostile.Store{
 		Server: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
 			},
-			Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+			Transport: connections,
 		},
 		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
 			s, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: address + account})

@@ -46,10 +46,15 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		o.StartFrom = httpheader.Optional(startFrom(r))
 	}
 	l := &mergedPage{entries: r.Entries[:0], last: last}
-	if err := d.lister.inByteOrder(ctx, r, o, l); err != nil {
+	if d.account.hierarchical {
+		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // in any order
+	} else {
+		err = d.lister.inByteOrder(ctx, r, o, l)
+		slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	}
+	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
 	if first && r.StartAfter != "" {
 		l.entries = slices.DeleteFunc(l.entries, func(e storage.ListEntry) bool { return e.Key <= r.StartAfter })
 	}
@@ -100,29 +105,30 @@ type mergedPage struct {
 }
 
 // addEntries adds one page of the service. If it is not in order, the account has
-// a hierarchical namespace, and continuing would lose keys.
+// a hierarchical namespace. If Config does not say so, continuing would lose keys.
 func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	items, prefixes, marker, err := ls.page(ctx, delimiter, o)
 	if err != nil {
 		return ls.container.listError(err)
 	}
 	l.marker = marker
+	ordered := !ls.container.account.hierarchical
 	lastItem, lastPrefix := l.last, l.last
 	for _, item := range items {
 		if item.Name == nil || item.Properties == nil {
 			continue
 		}
-		if compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties) {
+		if ordered && (compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties)) {
 			return errHierarchical
 		}
 		lastItem = *item.Name
-		if !isPlaceholder(item) && !isReserved(*item.Name) {
+		if !isDirectory(item.Properties) && !isPlaceholder(item) && !isReserved(*item.Name) {
 			l.entries = append(l.entries, listEntry(item))
 		}
 	}
 	for _, prefix := range prefixes {
 		name := deref(prefix.Name)
-		if compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties) {
+		if ordered && (compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties)) {
 			return errHierarchical
 		}
 		lastPrefix = name
@@ -145,7 +151,7 @@ func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container
 	return nil
 }
 
-var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: hierarchicalHint}
+var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: unorderedHint}
 
 // isDirectory reports whether an entry is a directory, as in accounts with a
 // hierarchical namespace.

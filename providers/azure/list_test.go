@@ -140,11 +140,24 @@ func TestHierarchicalAccountsAreRefused(t *testing.T) {
 			require.Contains(t, e.Hint, "hierarchical namespace")
 		})
 	}
-	s := newScript(t)
-	d := s.driver(t, func(c *Config) { c.HierarchicalNamespace = true })
-	_, err := engine.New(d).Attrs(t.Context(), "a")
-	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// An account that is known to have a hierarchical namespace lists in any order, without its directories.
+func TestAHierarchicalAccountListsInAnyOrder(t *testing.T) {
+	directory := strings.Replace(blobEntry("b"), `</Properties>`, `<ResourceType>directory</ResourceType></Properties>`, 1)
+	s := newScript(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")), listing("", blobEntry("a-b")))
+	b := engine.New(s.driver(t, func(c *Config) { c.HierarchicalNamespace = true }))
+	for _, err := range b.List(t.Context()) {
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.ErrorContains(t, err, "WithAnyOrder")
+	}
 	require.Empty(t, s.server.Requests())
+	var keys []string
+	for e, err := range b.List(t.Context(), storage.WithAnyOrder()) {
+		require.NoError(t, err)
+		keys = append(keys, e.Key)
+	}
+	require.Equal(t, []string{"b/1", "a", "a-b"}, keys)
 }
 
 func TestInvalidPageTokens(t *testing.T) {

@@ -343,7 +343,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
 	for _, f := range []storage.Features{
 		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
-		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, driver.OrderedListing, storage.SignedURLs,
+		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
 	} {
 		require.NotZero(t, desc.Features&f, f)
 	}

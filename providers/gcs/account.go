@@ -70,6 +70,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
+	case c.CredentialsFor != nil:
+		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no objects", "")
 	case c.Credentials != "" && (credentials || c.Anonymous):
 		return argument.Invalid("Config.Credentials", "must not be set with other credentials or Anonymous", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:

@@ -88,6 +88,13 @@ type Config struct {
 	// no letter or digit. If the variable is not set, opening fails with Unauthenticated.
 	Credentials string
 	Anonymous   bool // requests carry no credentials
+	// CredentialsFor returns the access token for an object's name or, of a listing, its prefix, as an
+	// Iceberg REST catalog vends them. It is called when the first request needs the token, and again half
+	// a minute before it expires. Requests at the same time share one call. Its error is that of the
+	// request, with the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. Google copies
+	// only between objects with the same token; else the bytes pass through the process. [storage.As] returns false. An
+	// account has no such credentials.
+	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// UserProject is the project that is billed for the requests, as buckets whose
 	// requester pays need; signed URLs name it too. "" means the quota project of
@@ -141,6 +148,9 @@ func isInvalidInBucket(c rune) bool { return c <= ' ' || c > '~' || strings.Cont
 func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isInvalidInBucket) {
 		return nil, argument.Invalid("Config.Bucket", "must be a bucket's name", "")
+	}
+	if c.CredentialsFor != nil {
+		return openVended(ctx, c)
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

@@ -47,7 +47,7 @@ const (
 // features are those that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
-	storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
+	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 	storage.ObjectTags | storage.ObjectLock | storage.Restoring |

@@ -364,7 +364,7 @@ type captured struct {
 }
 
 func (*captured) Describe() driver.Description {
-	return driver.Description{Provider: provider, Features: driver.OrderedListing, CheckNative: func(any) error { return nil }}
+	return driver.Description{Provider: provider, Features: storage.OrderedListing, CheckNative: func(any) error { return nil }}
 }
 
 func (c *captured) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {

@@ -82,7 +82,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Features: driver.StreamingPut | storage.MultipartUploads |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
-			storage.ObjectACLs | storage.StorageClasses | driver.OrderedListing |
+			storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ObjectTags | storage.ObjectLock | storage.Restoring | driver.LateMetadata |

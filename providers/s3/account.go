@@ -85,6 +85,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 func checkConfig(c Config) error {
 	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
+	case c.CredentialsFor != nil:
+		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no keys", "")
 	case c.Client != nil && c.AWS != nil:
 		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
 	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):

@@ -102,6 +102,13 @@ type Config struct {
 	// in upper case there, with an underscore for each character that is no letter or digit. If
 	// neither has it, opening fails with Unauthenticated.
 	Credentials string
+	// CredentialsFor returns the credentials for a key or, of a listing, its prefix, as an Iceberg REST
+	// catalog vends them. It is called when the first request needs them, and again half a minute before
+	// they expire. Requests at the same time share one call. Its error is that of the request, with the code
+	// Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys
+	// with the same credentials; else the bytes pass through the process. [storage.As] returns false. An account has no such
+	// credentials.
+	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client
 	// and logging are used. With a ClientLogMode, the SDK sends all requests, which is
@@ -132,6 +139,9 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	}
 	if err := checkName(c.Bucket); err != nil {
 		return nil, err
+	}
+	if c.CredentialsFor != nil {
+		return openVended(ctx, c)
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

@@ -1,7 +1,6 @@
 package s3_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,9 +80,10 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} }, storagetest.WithName("s3"))
 }
 
-// The server keeps its buckets in a directory, or in another service.
+// The server keeps its buckets in a directory, or in another service. Package s3server runs its own tests on
+// all of them.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
-	testserver.Further(t)
+	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	for name, service := range map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": func(t *testing.T) driver.ServiceDriver {
@@ -104,9 +104,6 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 		},
 		"memory": func(*testing.T) driver.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
 	} {
-		if name != "directory" && os.Getenv("OMNIBUCKET_S3SERVER_STORES") == "" {
-			continue // make s3api runs them; package s3server runs its own tests on all of them
-		}
 		t.Run(name, func(t *testing.T) {
 			const least = 64 << 10
 			service := service(t)

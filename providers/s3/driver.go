@@ -36,8 +36,18 @@ func newDriver(a *account, name string) *objectDriver {
 	return d
 }
 
-// directorySuffix ends the names of Amazon's directory buckets, which list in no order.
-const directorySuffix = "--x-s3"
+// isDirectory reports whether a bucket is one of Amazon's directory buckets (S3 Express One Zone), or
+// an access point of one: their names have these suffixes.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
+func isDirectory(bucket string) bool {
+	return strings.HasSuffix(bucket, "--x-s3") || strings.HasSuffix(bucket, "--xa-s3")
+}
+
+// directoryLacks has what directory buckets do not have, or have in another form: their uploads are
+// listed by names of another kind.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
+const directoryLacks = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags | storage.ObjectACLs |
+	storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.LeadingSlashes
 
 // Describe returns what the bucket's server can do, by its profile.
 func (d *objectDriver) Describe() driver.Description {
@@ -87,9 +97,10 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.requesterPays || d.account.expectedOwner != "" || isARN(d.bucket.name) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignedForms
 	}
-	if strings.HasSuffix(d.bucket.name, directorySuffix) {
-		desc.Features &^= driver.OrderedListing
-		desc.FolderOrder = false
+	if isDirectory(d.bucket.name) {
+		desc.Features &^= directoryLacks
+		desc.FolderOrder, desc.FolderPrefixes, desc.SlashDelimiter = false, true, true
+		desc.PublicBaseURL = "" // nothing is public
 	}
 	return desc
 }

@@ -185,7 +185,7 @@ func (p *Profile) features() storage.Features {
 		storage.ConditionalCreate: c.Create && c.Complete,
 		storage.ConditionalUpdate: c.Update && c.Complete,
 		storage.ConditionalRemove: c.Remove,
-		driver.OrderedListing:     p.OrderedListing,
+		storage.OrderedListing:    p.OrderedListing,
 		driver.EqualParts:         p.EqualParts,
 		storage.ServerCopy:        p.Copy,
 		storage.ServerCompose:     p.CopyParts && !p.EqualParts,

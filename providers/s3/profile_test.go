@@ -16,7 +16,7 @@ func TestFeatures(t *testing.T) {
 		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead | storage.SignedParts
 		sums, long             = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
 		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
-		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | driver.OrderedListing | storage.ServerCopy | keeps | signs
+		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
 		compose, versions      = storage.ServerCompose, storage.Versioning
 		acls, classes          = storage.ObjectACLs, storage.StorageClasses
 		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
@@ -31,7 +31,7 @@ func TestFeatures(t *testing.T) {
 		"minio":     all&^(long|storage.ListedUploads) | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
 		"ceph":      all | compose | versions | acls | classes | forms | tags | locks,
 		"garage":    all | compose | forms,
-		"seaweedfs": all&^(driver.OrderedListing|long) | compose | versions | forms,
+		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
 		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
 		"unknown":   all&^storage.ListedUploads | compose | versions | forms,
@@ -50,11 +50,6 @@ func TestFeatures(t *testing.T) {
 func TestAConditionMustHoldForPutAndMultipartUploads(t *testing.T) {
 	p := Profile{Conditions: Conditions{Create: true, Update: true}}
 	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate), "parts are written too")
-}
-
-func TestDirectoryBucketIsRefused(t *testing.T) {
-	_, err := storage.Open(t.Context(), "s3://photos--usw2-az1--x-s3?region=us-west-2&anonymous=true")
-	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 func TestLimits(t *testing.T) {

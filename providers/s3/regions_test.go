@@ -17,9 +17,10 @@ import (
 
 // amazonByRegion responds like Amazon with one bucket, "photos" in eu-west-1.
 type amazonByRegion struct {
-	mu     sync.Mutex
-	exists bool
-	asked  []string // region, method, and what of the bucket
+	mu        sync.Mutex
+	exists    bool
+	asked     []string // region, method, and what of the bucket
+	namespace string   // in which the last bucket was created
 }
 
 func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -45,7 +46,7 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	case strings.HasPrefix(r.URL.Host, "s3."):
 		return response(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
 	case r.Method == http.MethodPut && r.URL.Path == "/" && !a.exists:
-		a.exists = true
+		a.exists, a.namespace = true, r.Header.Get("X-Amz-Bucket-Namespace")
 		return response(200, "", "")
 	case !a.exists:
 		return response(404, "", "")
@@ -114,6 +115,26 @@ func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
 			require.Equal(t, s.account.identity, d.(*objectDriver).account.identity, "the server copies between regions")
 		})
+	}
+}
+
+func TestABucketIsCreatedInTheNamespaceThatItsNameSays(t *testing.T) {
+	for name, want := range map[string]string{
+		"photos":                             "",
+		"photos-an":                          "",
+		"photos-111122223333-eu-west-1-an":   "account-regional",
+		"photos-11112222333-eu-west-1-an":    "",
+		"photos-2026-111122223333-eu-west-1": "",
+		"a-111122223333-us-gov-west-1-an":    "account-regional",
+		"111122223333-eu-west-1-an":          "",
+	} {
+		a := &amazonByRegion{}
+		_, err := serviceOver(t, a).CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
+		require.NoError(t, err, name)
+		require.Equal(t, want, a.namespace, name)
+		b, err := storage.Open(t.Context(), "s3://"+name+"?region=eu-west-1&anonymous=true")
+		require.NoError(t, err, name)
+		require.NoError(t, storage.Close(b))
 	}
 }
 

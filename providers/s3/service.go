@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -123,6 +124,11 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
+// accountRegionalName is the form of names that only one account can create, in one region. Amazon takes no
+// other bucket whose name ends so.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
+var accountRegionalName = regexp.MustCompile(`^.+-[0-9]{12}-[a-z0-9-]+-an$`)
+
 // create sends HeadBucket and CreateBucket.
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
@@ -138,6 +144,9 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	}
 	if r.ObjectLock {
 		in.ObjectLockEnabledForBucket = aws.Bool(true)
+	}
+	if s.account.amazon() && accountRegionalName.MatchString(r.Name) {
+		in.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
 	err = sendWrite(ctx, b.account.client.CreateBucket, in)
 	if isCode(err, "OperationAborted") {

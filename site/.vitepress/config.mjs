@@ -17,6 +17,7 @@ const start = [
   ['Cookbook', 'cookbook'],
   ['Conditions', 'conditions'],
   ['Leases', 'lease'],
+  ['Commits', 'commit'],
   ['Layers', 'layers'],
   ['Moving stores', 'moving-stores'],
   ['Encryption', 'encryption'],

@@ -44,7 +44,7 @@ func WithLimits(b Limits) driver.Layer {
 
 func (b Limits) apply(d driver.Description) driver.Description {
 	d.Features &^= b.Disable
-	d.FolderOrder = d.FolderOrder && b.Disable&driver.OrderedListing == 0
+	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedListing == 0
 	if b.EqualParts {
 		d.Features |= driver.EqualParts
 	}

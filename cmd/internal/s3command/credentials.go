@@ -11,11 +11,19 @@ import (
 // decides: MinIO's variables name a server's credentials, and AWS's those of a client.
 var pairs = [][2]string{
 	{"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
+	{"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"}, // before 2021
 	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
 }
 
+// A found credential has the names of its variables, or was generated.
+type found struct {
+	s3server.Credential
+	generated bool
+	variables []string
+}
+
 // findCredential returns the credential in the environment, or generates one.
-func findCredential(lookup func(string) (string, bool)) (c s3server.Credential, generated bool, err error) {
+func findCredential(lookup func(string) (string, bool)) (found, error) {
 	value := func(name string) string {
 		text, _ := lookup(name)
 		return text
@@ -26,14 +34,19 @@ func findCredential(lookup func(string) (string, bool)) (c s3server.Credential, 
 		case c.AccessKeyID == "" && c.SecretKey == "":
 			continue
 		case c.AccessKeyID == "":
-			return s3server.Credential{}, false, argument.Invalid("environment", "must have "+names[0]+" if it has "+names[1], "set both, or none of them")
+			return found{}, argument.Invalid("environment", "must have "+names[0]+" if it has "+names[1], "set both, or none of them")
 		case c.SecretKey == "":
-			return s3server.Credential{}, false, argument.Invalid("environment", "must have "+names[1]+" if it has "+names[0], "set both, or none of them")
+			return found{}, argument.Invalid("environment", "must have "+names[1]+" if it has "+names[0], "set both, or none of them")
 		}
 		if names[0] == "AWS_ACCESS_KEY_ID" {
 			c.SessionToken = value("AWS_SESSION_TOKEN")
 		}
-		return c, false, nil
+		return found{Credential: c, variables: names[:]}, nil
 	}
-	return s3server.Credential{AccessKeyID: "OB" + rand.Text()[:18], SecretKey: (rand.Text() + rand.Text())[:40]}, true, nil
+	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
+		if value(name) != "" { // else the server would have credentials that everybody knows
+			return found{}, argument.Invalid("environment", "must not have "+name+" alone, because this server reads no such file", "set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD")
+		}
+	}
+	return found{Credential: s3server.Credential{AccessKeyID: "OB" + rand.Text()[:18], SecretKey: (rand.Text() + rand.Text())[:40]}, generated: true}, nil
 }

@@ -32,6 +32,10 @@ type Flags struct {
 	metrics   string
 	readyFile string
 	admin     bool
+	manifest  string
+	console   string
+	minio     bool   // the arguments were those of MinIO
+	certsDir  string // of MinIO's flag
 }
 
 // Register adds the flags to a set. In their texts, back quotes mark the name of a value.
@@ -52,6 +56,8 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.BoolVar(&f.admin, "admin", false, "serve the API that makes the server misbehave, under /_admin/, and print its token")
 	set.StringVar(&f.metrics, "metrics", "", "serve metrics for Prometheus at this `address`, under /metrics")
 	set.StringVar(&f.readyFile, "ready-file", "", "write the URL to this `file` when requests are accepted, and remove it at the end")
+	set.StringVar(&f.manifest, "manifest", "", "have the users and buckets of this JSON `file` from the start")
+	set.StringVar(&f.console, "console-address", "", "serve the console at this `address`; off means nowhere; the default is a free port of 127.0.0.1 if the server generates credentials and listens on a loopback address, and else nowhere")
 	set.StringVar(&f.Health, "health", "", "do not serve: exit with 0 if the server at this `URL` is healthy")
 }
 
@@ -77,6 +83,8 @@ func (f *Flags) check() error {
 		return argument.Invalid("--event-target", "must be used with --webhook", "")
 	case f.day < 0:
 		return argument.Invalid("--lifecycle-day", "must not be negative", "")
+	case f.tls && f.console != "" && f.console != consoleOff && !isLoopback(f.console):
+		return argument.Invalid("--console-address", "must be a loopback address with --tls", "use --cert and --key, with which the console has TLS, too")
 	case f.caFile != "" && !f.tls:
 		return argument.Invalid("--ca-file", "must be used with --tls", "")
 	}

@@ -14,12 +14,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/cmd/internal/httpserver"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/s3server/console"
 )
 
 // grace is how long requests may take to finish after the end was asked for. Docker kills a
@@ -42,11 +44,10 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 	if err := f.check(); err != nil {
 		return err
 	}
-	pair, generated, err := findCredential(env.Lookup)
-	if err != nil {
+	c := &command{flags: f, env: env}
+	if err := c.read(); err != nil {
 		return err
 	}
-	c := &command{flags: f, env: env, pair: pair, generated: generated}
 	defer func() { result = errors.Join(result, c.close()) }()
 	if f.admin {
 		c.setAdminToken()
@@ -64,16 +65,43 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 type command struct {
 	flags      *Flags
 	env        Environment
-	pair       s3server.Credential
-	generated  bool
-	adminToken string // "": no admin API
-	newToken   bool   // generated
+	found      found
+	users      []s3server.Credential  // beside found
+	buckets    []s3server.BucketSetup // to set up before the first request
+	ofMinIO    []string               // variables in use
+	adminToken string                 // "": no admin API
+	newToken   bool                   // generated
 
 	server    *s3server.Server
 	accessLog *accessLog
 	metrics   *metrics
 	atMetrics net.Listener
-	announced bool // the ready file is there
+	requests  console.Record
+	atConsole net.Listener // nil without a console
+	announced bool         // the ready file is there
+}
+
+// read reads the environment and the manifest.
+func (c *command) read() (err error) {
+	if c.found, err = findCredential(c.env.Lookup); err != nil {
+		return err
+	}
+	if c.found.generated && c.flags.minio {
+		c.found.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
+	}
+	ofEnvironment, used, err := c.flags.takeMinIO(c.env.Lookup)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(c.found.variables, used) {
+		if strings.HasPrefix(name, "MINIO_") {
+			c.ofMinIO = append(c.ofMinIO, name)
+		}
+	}
+	c.flags.takeCertificates()
+	c.users, c.buckets, err = readManifest(c.flags.manifest)
+	c.buckets = append(c.buckets, ofEnvironment...)
+	return err
 }
 
 // adminVariable is the environment variable with the token of the admin API.
@@ -110,14 +138,29 @@ func (c *command) start(ctx context.Context, service driver.ServiceDriver) error
 	if err != nil {
 		return err
 	}
-	c.server, err = s3server.Start(config)
-	return err
+	if err := c.listenForConsole(ctx, config.TLS); err != nil {
+		return err
+	}
+	var refused error
+	config.Middleware = func(s3 http.Handler) http.Handler { // it runs before the first request
+		for _, b := range c.buckets {
+			refused = errors.Join(refused, s3.(*s3server.Handler).SetUpBucket(ctx, b))
+		}
+		return withHealth(c.domains(), s3)
+	}
+	if c.server, err = s3server.Start(config); err != nil {
+		return err
+	}
+	return refused
 }
+
+// domains returns the hosts whose subdomains are buckets.
+func (c *command) domains() []string { return append([]string{"localhost"}, c.flags.domains...) }
 
 func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
-		Service: service, Credentials: []s3server.Credential{c.pair}, AdminToken: c.adminToken,
+		Service: service, Credentials: append([]s3server.Credential{c.found.Credential}, c.users...), AdminToken: c.adminToken,
 		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
 		EventARNs: f.targets, LifecycleDay: f.day,
 		Log: c.log(),
@@ -125,12 +168,8 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 	if f.admin {
 		config.Record = adminRecord
 	}
-	domains := append([]string{"localhost"}, f.domains...)
 	if len(f.domains) > 0 {
-		config.Domains = domains
-	}
-	config.Middleware = func(s3 http.Handler) http.Handler {
-		return withHealth(domains, s3)
+		config.Domains = c.domains()
 	}
 	switch {
 	case f.certFile != "":
@@ -147,18 +186,24 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 
 // log returns what is called for each request, or nil.
 func (c *command) log() func(s3server.Entry) {
-	switch {
-	case c.accessLog != nil && c.metrics != nil:
-		return func(e s3server.Entry) {
-			c.accessLog.add(e)
-			c.metrics.add(e)
-		}
-	case c.accessLog != nil:
-		return c.accessLog.add
-	case c.metrics != nil:
-		return c.metrics.add
+	var all []func(s3server.Entry)
+	if c.accessLog != nil {
+		all = append(all, c.accessLog.add)
 	}
-	return nil
+	if c.metrics != nil {
+		all = append(all, c.metrics.add)
+	}
+	if c.consoleAddress() != "" {
+		all = append(all, c.requests.Add)
+	}
+	if all == nil {
+		return nil
+	}
+	return func(e s3server.Entry) {
+		for _, add := range all {
+			add(e)
+		}
+	}
 }
 
 // announce prints what clients need to know.
@@ -168,8 +213,18 @@ func (c *command) announce() error {
 			return err
 		}
 	}
-	if c.generated {
-		c.printLine("# The environment has no credentials. These are valid until this server ends:")
+	if len(c.ofMinIO) > 0 {
+		c.printLine("# Settings of MinIO in use: " + strings.Join(c.ofMinIO, ", "))
+	}
+	if c.flags.minio { // testcontainers-java waits for such a line, and others for one with API:
+		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
+	}
+	if c.found.generated {
+		if c.flags.minio {
+			c.printLine("# The environment has no credentials. These are those of MinIO, which everybody knows:")
+		} else {
+			c.printLine("# The environment has no credentials. These are valid until this server ends:")
+		}
 		for _, variable := range c.server.Env() {
 			name, value, _ := strings.Cut(variable, "=")
 			if name == "AWS_CA_BUNDLE" && c.flags.caFile != "" {
@@ -182,6 +237,9 @@ func (c *command) announce() error {
 	if c.newToken {
 		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
 		c.printLine("export " + adminVariable + "=" + c.adminToken)
+	}
+	if c.atConsole != nil {
+		c.printLine("# The console is at " + c.consoleURL() + " with the access key as user name and the secret as password.")
 	}
 	if name := c.flags.readyFile; name != "" {
 		if err := os.WriteFile(name+".new", []byte(c.server.URL+"\n"), 0o644); err != nil {
@@ -209,18 +267,34 @@ func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) 
 
 // wait serves until ctx is done, and then lets requests finish.
 func (c *command) wait(ctx context.Context) error {
-	var err error
-	if c.metrics == nil {
-		<-ctx.Done()
-	} else {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var beside []chan error
+	serve := func(l net.Listener, h http.Handler) {
+		ended := make(chan error, 1)
+		beside = append(beside, ended)
+		go func() {
+			ended <- httpserver.Serve(ctx, l, h)
+			cancel()
+		}()
+	}
+	if c.metrics != nil {
 		c.metrics.inFlight = c.server.Busy
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", c.metrics)
-		err = httpserver.Serve(ctx, c.atMetrics, mux)
+		serve(c.atMetrics, mux)
 	}
-	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
+	if c.atConsole != nil {
+		serve(c.atConsole, console.Handler(c.server.Handler, &c.requests, c.consoleHosts()...))
+	}
+	<-ctx.Done()
+	finishing, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer stop()
 	_ = c.server.Shutdown(finishing) // requests that take longer are cut
+	var err error
+	for _, ended := range beside {
+		err = errors.Join(err, <-ended)
+	}
 	return err
 }
 
@@ -234,6 +308,9 @@ func (c *command) close() error {
 	}
 	if c.atMetrics != nil {
 		_ = c.atMetrics.Close() // again, if it was served
+	}
+	if c.atConsole != nil {
+		_ = c.atConsole.Close()
 	}
 	if c.accessLog == nil {
 		return nil

@@ -62,10 +62,10 @@ func TestConfigurationsForMinIOReachTheWebhook(t *testing.T) {
 }
 
 func TestGeneratedCredentialsDiffer(t *testing.T) {
-	one, generated, err := findCredential(environment())
+	one, err := findCredential(environment())
 	require.NoError(t, err)
-	require.True(t, generated)
-	other, _, err := findCredential(environment())
+	require.True(t, one.generated)
+	other, err := findCredential(environment())
 	require.NoError(t, err)
 	require.NotEqual(t, one.AccessKeyID, other.AccessKeyID)
 	require.NotEqual(t, one.SecretKey, other.SecretKey)
@@ -81,6 +81,7 @@ func TestCredentialsOfTheEnvironment(t *testing.T) {
 		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
 		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"}, ""},
 		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, ""},
+		{"MinIO before 2021", environment("MINIO_ACCESS_KEY", "u", "MINIO_SECRET_KEY", "p"), s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, ""},
 		{
 			"both", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
 			s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, "",
@@ -90,15 +91,15 @@ func TestCredentialsOfTheEnvironment(t *testing.T) {
 		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), s3server.Credential{}, "MINIO_ROOT_USER"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, generated, err := findCredential(row.lookup)
+			got, err := findCredential(row.lookup)
 			if row.invalid != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, row.invalid)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.want, got)
-			require.False(t, generated)
+			require.Equal(t, row.want, got.Credential)
+			require.False(t, got.generated)
 		})
 	}
 }

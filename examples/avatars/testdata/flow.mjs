@@ -1,8 +1,8 @@
 // The page in a real browser. The Go test beside it has the fields of its input.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { named } from '../../internal/testing/pagetest/checks.mjs';
-import { start, walk } from '../../internal/testing/pagetest/browser.mjs';
+import { named } from '../../../internal/testing/pagetest/checks.mjs';
+import { start, walk } from '../../../internal/testing/pagetest/browser.mjs';
 
 const test = JSON.parse(process.argv[2]);
 const session = await start(test);

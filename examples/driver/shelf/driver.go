@@ -48,7 +48,7 @@ func newDriver(host string) *objectDriver {
 func (d *objectDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf", Bucket: "shelf", Location: "http://" + d.host,
-		Features: driver.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
+		Features: storage.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.MultipartUploads,

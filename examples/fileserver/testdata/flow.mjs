@@ -7,8 +7,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import * as check from '../../internal/testing/pagetest/checks.mjs';
-import { photograph, start, walk } from '../../internal/testing/pagetest/browser.mjs';
+import * as check from '../../../internal/testing/pagetest/checks.mjs';
+import { photograph, start, walk } from '../../../internal/testing/pagetest/browser.mjs';
 
 const test = JSON.parse(process.argv[2]);
 const session = await start(test);

@@ -17,7 +17,7 @@ import (
 
 // shared has the subjects that several drivers have, each in the file of its name.
 var shared = strings.Fields(`
-	driver config account address credentials endpoint
+	driver config account address credentials vended endpoint
 	errors errorcodes evidence
 	put get list delete copy copyparts compose parts openuploads versions tags lock restore softdelete
 	attrs body headers metadata

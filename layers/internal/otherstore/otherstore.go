@@ -45,7 +45,7 @@ func (s Store) Describe(withheld storage.Features, also ...storage.Features) dri
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs = false, false
 	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
-	desc.StartsAfter, desc.FolderOrder = nil, false
+	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
 	desc.TokenAfterLast = true
 	return desc
 }

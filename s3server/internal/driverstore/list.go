@@ -25,7 +25,11 @@ type driverNames struct{ bucket *driverBucket }
 
 // eachName calls f with the entries of a driver's listing until f returns false.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
-	limit := pageOf(n.bucket.description())
+	d := n.bucket.description()
+	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) { // clients continue after the last key
+		return ErrorOf(storage.Unsupported, n.bucket.name)
+	}
+	limit := pageOf(d)
 	if r.Limit == 0 || r.Limit > limit {
 		r.Limit = limit
 	}

@@ -191,6 +191,21 @@ func (p *Pattern) Key(values map[string]string, at time.Time, random Random, ext
 	return b.String()
 }
 
+// Ordered reports whether the keys are in the order of their IDs: the pattern is fixed text, {id} and perhaps
+// {ext}. It returns the text.
+func (p *Pattern) Ordered() (before string, ordered bool) {
+	before, after, found := strings.Cut(p.Text, "{id}")
+	return before, found && !strings.Contains(before, "{") && (after == "" || after == "{ext}")
+}
+
+// ID returns the ID in a key that a pattern whose keys are in the order of IDs could have made, or "".
+func (p *Pattern) ID(key string) string {
+	if before, ordered := p.Ordered(); ordered && p.Matches(key, nil) {
+		return key[len(before) : len(before)+timeid.Length]
+	}
+	return ""
+}
+
 // Matches reports whether the pattern could have made key from these values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
 	for _, pl := range p.places {

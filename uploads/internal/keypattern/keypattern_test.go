@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
@@ -99,6 +100,38 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 		"users/4/2026/" + random + ".longerthananyextension", "x" + key, key + "/x",
 	} {
 		require.False(t, p.Matches(other, v), "%q", other)
+	}
+}
+
+func TestIDsOfOrderedKeys(t *testing.T) {
+	for _, row := range []struct {
+		text    string
+		ordered bool
+	}{
+		{"files/{id}{ext}", true},
+		{"{id}", true},
+		{"files/{id}/{ext}", false},
+		{"files/{yyyy}/{id}{ext}", false},
+		{"users/{user}/{id}{ext}", false},
+		{"files/{random}{ext}", false},
+	} {
+		t.Run(row.text, func(t *testing.T) {
+			p, rule := keypattern.Parse(row.text)
+			if rule != "" {
+				return
+			}
+			before, ordered := p.Ordered()
+			require.Equal(t, row.ordered, ordered)
+			at := time.Unix(1e9, 0)
+			key := p.Key(map[string]string{"user": "4"}, at, keypattern.Random{1}, ".png")
+			require.Empty(t, p.ID("x"+key))
+			if !ordered {
+				require.Empty(t, p.ID(key))
+				return
+			}
+			require.Equal(t, timeid.New(at, keypattern.Random{1}), p.ID(key))
+			require.True(t, strings.HasPrefix(key, before+p.ID(key)))
+		})
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
@@ -107,12 +106,12 @@ func sign(t *testing.T, b storage.Bucket) (func() error, error) {
 
 // store keeps a file with its record.
 func store(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := files.New(b, files.BucketRecords(b), files.Config{})
+	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Unguarded: true})
 	if err != nil {
 		return nil, err
 	}
 	return func() error {
-		_, err := s.Upload(t.Context(), strings.NewReader("abc"), files.UploadOptions{OriginalFileName: "a.txt", MIMEType: "text/plain"})
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("abc"), Name: "a.txt", Target: &uploads.Target{ContentType: "text/plain"}})
 		return err
 	}, nil
 }
@@ -168,14 +167,14 @@ func present(t *testing.T, b storage.Bucket) (func() error, error) {
 
 // uploadPart uploads a file in parts, with its record elsewhere.
 func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := files.New(b, files.BucketRecords(memstore.New()), files.Config{})
+	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(memstore.New()), Unguarded: true})
 	if err != nil {
 		return nil, err
 	}
 	part := func(number int) error {
-		_, err := s.UploadPart(t.Context(), strings.NewReader("abc"), files.PartOptions{
-			Token: "0123456789abcdef", Part: number, Count: 2,
-			UploadOptions: files.UploadOptions{OriginalFileName: "a.txt", MIMEType: "text/plain"},
+		_, err := s.PutPiece(t.Context(), uploads.Piece{
+			Body: strings.NewReader("abc"), Token: "0123456789abcdef", Number: number, Count: 2, Name: "a.txt",
+			Target: &uploads.Target{ContentType: "text/plain"},
 		})
 		return err
 	}
@@ -285,8 +284,8 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 		{"uploads.New with PublicRead", upload(uploads.Config{Unguarded: true, PublicRead: true})},
 		{"uploads.New with Tags", upload(uploads.Config{Unguarded: true, Tags: map[string]string{"a": "b"}})},
 		{"uploads.Service.Sign", sign},
-		{"files.New with BucketRecords", store},
-		{"files.Store.UploadPart", uploadPart},
+		{"uploads.New with BucketRecords", store},
+		{"uploads.Service.PutPiece with records", uploadPart},
 		{"transfer.Upload, Copy and Download", copies},
 		{"transfer.Sync", syncs},
 		{"transfer.Undelete", undelete},

@@ -75,7 +75,7 @@ func emptying(ctx context.Context, s storage.Service, bucket string) []func(cont
 // mustBeEmpty fails if a bucket has objects or versions, as removing it would.
 func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
 	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
-	for _, err := range b.List(ctx, storage.WithLimit(1)) {
+	for _, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
 		if err == nil {
 			err = notEmpty
 		}

@@ -18,6 +18,7 @@ type compareFlags struct {
 	filter                       program.FilterFlags
 	size, times, checksum, links bool
 	oneWay                       bool
+	inventory                    string
 }
 
 const differenceHelp = `
@@ -74,6 +75,7 @@ func (f *compareFlags) register(c *cobra.Command) {
 	c.Flags().BoolVar(&f.size, "size", false, "compare only sizes")
 	c.Flags().BoolVar(&f.links, "links", false, "follow symbolic links that stay in a directory")
 	c.Flags().BoolVar(&f.oneWay, "one-way", false, "ignore files that only the second tree has")
+	program.InventoryFlag(c.Flags(), &f.inventory)
 	f.filter.Register(c)
 }
 
@@ -108,6 +110,17 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	ends, err := compareEnds(ctx, p, [2]string{first, second})
 	if err != nil {
 		return err
+	}
+	if f.inventory != "" {
+		l, err := p.Locate(first)
+		if err != nil {
+			return err
+		}
+		listed, err := listedBy(ctx, p, f.inventory, l)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, listed...)
 	}
 	if p.Global.Concurrency > 0 {
 		opts = append(opts, transfer.WithConcurrency(p.Global.Concurrency))

@@ -28,7 +28,7 @@ func (o oneObject) List(ctx context.Context, opts ...storage.ListOption) iter.Se
 			yield(storage.ListEntry{}, failed)
 			return
 		}
-		for entry, err := range o.Bucket.List(ctx, storage.WithPrefix(o.key), storage.WithLimit(1)) {
+		for entry, err := range o.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(o.key), storage.WithLimit(1)) {
 			if err == nil && (entry.Key != o.key || r.StartAfter >= o.name) {
 				return
 			}

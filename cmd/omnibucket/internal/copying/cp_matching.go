@@ -118,7 +118,7 @@ func anyBelow(ctx context.Context, p *program.Program, from location.Location, f
 	if err != nil {
 		return false, err
 	}
-	for entry, err := range bucket.List(ctx, storage.WithPrefix(folder)) {
+	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(folder)) {
 		if err != nil || matches(entry.Key) {
 			return err == nil, err
 		}

@@ -105,7 +105,7 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 	if err != nil {
 		return false, err
 	}
-	for _, err := range bucket.List(ctx, storage.WithLimit(1)) {
+	for _, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
 		return err == nil, err
 	}
 	return false, nil

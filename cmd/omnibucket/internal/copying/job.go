@@ -117,7 +117,7 @@ func readJobs(ctx context.Context, state storage.Bucket, jobs map[string]*jobSta
 // eachObject reads the small objects whose names begin with a prefix. One that is removed meanwhile is
 // left out.
 func eachObject(ctx context.Context, b storage.Bucket, prefix string, do func(name string, text []byte) error) error {
-	for entry, err := range b.List(ctx, storage.WithPrefix(prefix)) {
+	for entry, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix)) {
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package copying
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +20,9 @@ type syncFlags struct {
 	emptySource, sizeOnly, missing  bool
 	filter                          program.FilterFlags
 	shard, journal                  string
-	resume, backup                  string
+	resume, backup, inventory       string
 	maxDelete                       int64
-	limited                         bool // --max-delete was given
+	limited, watch                  bool // limited: --max-delete was given
 }
 
 // Sync returns the command sync.
@@ -39,6 +40,9 @@ Patterns are those of a .gitignore file. A pattern without a slash, or with one 
 its end, matches at any depth: '*.jpg', 'node_modules/'. Any other pattern matches from
 the top: '2026/*.jpg', '/*.jpg'. ** matches any number of folders. A slash at the end
 matches everything in a folder. Files that --exclude skips are not removed either.
+
+With --watch, the command then waits for changes of the source, a directory, and syncs the folder with all
+changes as soon as nothing has changed for a second, or after ten seconds. After a failure it tries again.
 
 With --shard I/N, N commands with I from 0 to N-1 share the work, on several machines: each
 does its part of the keys, and the reports add up. With --shard auto, or auto/N, a scheduler
@@ -74,10 +78,12 @@ to another location before they are replaced or removed.`,
 	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
 	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1; auto or auto/N asks the scheduler")
 	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
+	program.InventoryFlag(flags, &f.inventory)
 	f.filter.Register(c)
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
 	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
+	flags.BoolVar(&f.watch, "watch", false, "continue with each change of the source, a directory, until interrupted")
 	return c
 }
 
@@ -135,9 +141,40 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		}
 		opts = append(opts, transfer.WithBackup(end))
 	}
-	report, err := syncTrees(ctx, p, dst, src, opts)
-	p.Summarize(report, err)
+	listed, err := listedBy(ctx, p, f.inventory, src)
+	if err != nil {
+		return err
+	}
+	opts = append(opts, listed...)
+	once := func(more ...transfer.Option) (*transfer.Report, error) {
+		report, err := syncTrees(ctx, p, dst, src, append(slices.Clone(opts), more...))
+		p.Summarize(report, err)
+		return report, err
+	}
+	if f.watch {
+		w, err := watchOf(f, src, opts)
+		if err != nil {
+			return err
+		}
+		return w.run(ctx, p, once)
+	}
+	report, err := once()
 	return errors.Join(err, m.end(ctx, report, err))
+}
+
+// listedBy returns the option for the inventory of a source.
+func listedBy(ctx context.Context, p *program.Program, inventory string, src location.Location) ([]transfer.Option, error) {
+	if inventory == "" {
+		return nil, nil
+	}
+	if src.Kind != location.InBucket {
+		return nil, argument.Invalid("--inventory must be used with a bucket as the source", "")
+	}
+	bucket, err := p.OpenFolder(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return p.InventoryOption(ctx, inventory, bucket)
 }
 
 const emptySourceHint = "check the source, or use --empty-source to delete everything"

@@ -46,7 +46,7 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	}
 	rest := segments[1:]
 	onlyFolders := len(rest) == 1 && rest[0] == ""
-	for entry, err := range e.bucket.List(e.ctx, storage.WithPrefix(folder+start), storage.WithDelimiter("/")) {
+	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/")) {
 		if err != nil {
 			e.yield(entry, err)
 			return false
@@ -71,7 +71,7 @@ func (e *expansion) walk(folder string, segments []string) bool {
 
 // everything matches a pattern that begins with ** with all keys in a folder.
 func (e *expansion) everything(folder, pattern string) bool {
-	for entry, err := range e.bucket.List(e.ctx, storage.WithPrefix(folder)) {
+	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder)) {
 		if err != nil {
 			e.yield(entry, err)
 			return false

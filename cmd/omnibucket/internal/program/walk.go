@@ -71,7 +71,7 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 		return folder, nil
 	}
 	found := false
-	for entry, err := range bucket.List(ctx, storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
+	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
 		switch {
 		case err != nil:
 			return entry, err
@@ -109,7 +109,7 @@ func (w *Walk) Files(ctx context.Context, r Root) iter.Seq2[storage.ListEntry, e
 			}
 			return
 		}
-		for entry, err := range r.Bucket.List(ctx, storage.WithPrefix(r.Name())) {
+		for entry, err := range r.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(r.Name())) {
 			if err != nil {
 				yield(entry, err)
 				return
@@ -160,7 +160,7 @@ var ErrEnough = errors.New("enough")
 
 // HasAny reports whether a bucket is known to have a key with a prefix.
 func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
-	for _, err := range bucket.List(ctx, storage.WithPrefix(prefix), storage.WithLimit(1)) {
+	for _, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix), storage.WithLimit(1)) {
 		return err == nil
 	}
 	return false

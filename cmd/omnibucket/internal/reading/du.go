@@ -16,6 +16,7 @@ type duFlags struct {
 	filter         program.FilterFlags
 	literal, human bool
 	depth          int
+	inventory      string
 }
 
 // Du returns the command du.
@@ -35,6 +36,7 @@ func Du(p *program.Program) *cobra.Command {
 	}
 	c.Flags().IntVar(&f.depth, "depth", 0, "also print folders of up to this `number` of levels below the address")
 	program.HumanFlag(c, &f.human, "print sizes in KiB, MiB and so on")
+	program.InventoryFlag(c.Flags(), &f.inventory)
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
 	return c
@@ -51,12 +53,20 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 	if f.depth < 0 {
 		return argument.Invalid("--depth must not be negative", "")
 	}
+	if f.inventory != "" && len(args) > 1 {
+		return argument.Invalid("--inventory must be used with one address", "")
+	}
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
 	return program.Each(ctx, p, args, func(text string) error {
-		return p.EachRoot(ctx, text, w, func(r program.Root) error { return duRoot(ctx, p, f, w, r) })
+		return p.EachRoot(ctx, text, w, func(r program.Root) (err error) {
+			if r.Bucket, err = p.Inventoried(ctx, f.inventory, r.Bucket); err != nil {
+				return err
+			}
+			return duRoot(ctx, p, f, w, r)
+		})
 	})
 }
 

@@ -158,7 +158,7 @@ func lsMatching(ctx context.Context, p *program.Program, f *lsFlags, w *program.
 // lsFolder lists a folder. An empty folder does not exist, unless it is the whole
 // bucket.
 func lsFolder(ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string) error {
-	opts := []storage.ListOption{storage.WithPrefix(location.AsFolder(key))}
+	opts := []storage.ListOption{storage.WithPrefix(location.AsFolder(key)), storage.WithAnyOrder()}
 	if !f.filter.Given() {
 		opts = append(opts, f.limit...)
 	}

@@ -69,7 +69,7 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 // follows.
 func branches(ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder, indent string, level int) error {
 	var last storage.ListEntry
-	for entry, err := range r.Bucket.List(ctx, storage.WithPrefix(folder), storage.WithDelimiter("/")) {
+	for entry, err := range r.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(folder), storage.WithDelimiter("/")) {
 		if err != nil {
 			return err
 		}

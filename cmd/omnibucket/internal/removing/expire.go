@@ -19,6 +19,7 @@ type expireFlags struct {
 	age, oldVersions string
 	tags             []string
 	lifecycle, all   bool
+	inventory        string
 }
 
 // Expire returns the command expire.
@@ -45,6 +46,7 @@ stores that do not apply them.`,
 	flags.StringArrayVar(&f.tags, "tag", nil, "remove only objects with the tag `key=value`; may be repeated")
 	flags.BoolVar(&f.lifecycle, "lifecycle", false, "apply the lifecycle rules of the bucket")
 	flags.BoolVar(&f.all, "all", false, "allow a whole bucket")
+	program.InventoryFlag(flags, &f.inventory)
 	f.filter.Register(c)
 	return c
 }
@@ -78,6 +80,11 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if err != nil {
 		return err
 	}
+	listed, err := p.InventoryOption(ctx, f.inventory, bucket)
+	if err != nil {
+		return err
+	}
+	opts = append(opts, listed...)
 	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Expire(ctx, bucket, rules, append(more, opts...)...)
 	})

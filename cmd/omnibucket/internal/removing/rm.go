@@ -18,6 +18,7 @@ import (
 // rmFlags are the flags of rm.
 type rmFlags struct {
 	recursive, all, literal bool
+	inventory               string
 	filter                  program.FilterFlags
 	options                 []storage.RemoveOption
 	attrsOptions            []storage.AttrsOption // the same, for Exists
@@ -56,6 +57,7 @@ With -r or wildcards, flags such as --older select what is removed.
 	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
 	flags.StringVar(&version, "version", "", "permanently remove this `version`")
 	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
+	program.InventoryFlag(flags, &f.inventory)
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
 	return c
@@ -64,6 +66,9 @@ With -r or wildcards, flags such as --older select what is removed.
 func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) error {
 	if f.recursive && len(f.options) > 0 {
 		return argument.Invalid("--version and --if-revision must not be used with -r", "")
+	}
+	if f.inventory != "" && (!f.recursive || len(args) > 1) {
+		return argument.Invalid("--inventory must be used with -r and one address", "")
 	}
 	filter, err := f.filter.Filter()
 	if err != nil {
@@ -96,6 +101,8 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 		return done(rmMatching(ctx, p, f, filter, bucket, l))
 	case f.recursive && l.Key == "" && !f.all:
 		return done(argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"))
+	case f.inventory != "":
+		return done(rmListed(ctx, p, f, l))
 	case f.recursive:
 		return done(rmFolder(ctx, p, filter, bucket, location.AsFolder(l.Key), location.AsFolder(l.Key)))
 	case f.filter.Given():
@@ -104,6 +111,28 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 		return done(argument.Invalid("key must not be that of a folder", "use -r to remove everything in the folder"))
 	}
 	return rmOne(ctx, p, f, bucket, l.Key)
+}
+
+// rmListed removes the objects of a folder that an inventory has.
+func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Location) error {
+	opts, err := f.filter.Options()
+	if err != nil {
+		return err
+	}
+	bucket, err := p.OpenFolder(ctx, l)
+	if err != nil {
+		return err
+	}
+	listed, err := p.InventoryOption(ctx, f.inventory, bucket)
+	if err != nil {
+		return err
+	}
+	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Remove(ctx, bucket, append(append(more, opts...), listed...)...)
+	})
+	err = program.InLines(err)
+	p.Summarize(report, err)
+	return err
 }
 
 // rmOne removes one object, and returns what reports that. If the object did not exist, it says
@@ -155,7 +184,7 @@ func emitRemoved(p *program.Program, key string, size int64) {
 func rmFolder(ctx context.Context, p *program.Program, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
 	found := false
 	selected := func(yield func(storage.ListEntry, error) bool) {
-		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
+		for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix)) {
 			if err == nil && !program.SelectsBelow(filter, top, entry) {
 				continue
 			}

@@ -38,8 +38,8 @@ buckets, signed URLs are served under /.signed, or under the path of signing_bas
 in the bucket's address. Only signed URLs can write.
 
 With --s3 it is an S3 server for tests and development. It keeps everything in memory, in a
-directory (LOCATION is a path), in another store (LOCATION is an account, such as
-gs://?project=…), or in one bucket. Its URL is printed when it accepts requests. Clients must sign with the credentials in the environment:
+directory (LOCATION is a path), or, as a preview, in another store (LOCATION is an account, such as
+gs://?project=…, or one bucket). Its URL is printed when it accepts requests. Clients must sign with the credentials in the environment:
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or MINIO_ROOT_USER and MINIO_ROOT_PASSWORD,
 which come first. Without any, it generates credentials and prints them to standard error.
 Unsigned requests for /healthz are answered while it runs.
@@ -143,7 +143,7 @@ func handler(ctx context.Context, p *program.Program, l location.Location, base 
 	if err != nil {
 		return nil, err
 	}
-	for _, err := range files.List(ctx, storage.WithLimit(1)) {
+	for _, err := range files.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
 		if errors.Is(err, storage.BucketNotFound) { // without permission to list, objects may still be readable
 			return nil, err
 		}

@@ -1,0 +1,121 @@
+package certmagic
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/stretchr/testify/require"
+)
+
+// result is what a call returned, without times.
+type result struct {
+	value   string
+	keys    []string
+	found   bool
+	missing bool // the error is fs.ErrNotExist
+}
+
+// calls are the calls of a storage. Their results are equal for the same sequence of calls.
+var calls = map[string]func(t *testing.T, s certmagic.Storage, key string, number int) result{
+	"Store": func(t *testing.T, s certmagic.Storage, key string, number int) result {
+		require.NoError(t, s.Store(t.Context(), path.Join(key, "file"), fmt.Append(nil, number)))
+		return result{}
+	},
+	"Load": func(t *testing.T, s certmagic.Storage, key string, _ int) result {
+		value, err := s.Load(t.Context(), path.Join(key, "file"))
+		return result{value: string(value), missing: errors.Is(err, fs.ErrNotExist)}
+	},
+	"Delete": func(t *testing.T, s certmagic.Storage, key string, _ int) result {
+		require.NoError(t, s.Delete(t.Context(), key))
+		return result{}
+	},
+	"Exists": func(t *testing.T, s certmagic.Storage, key string, _ int) result {
+		return result{found: s.Exists(t.Context(), key)}
+	},
+	"List": func(t *testing.T, s certmagic.Storage, key string, _ int) result {
+		keys, err := s.List(t.Context(), key, false)
+		slices.Sort(keys)
+		return result{keys: keys, missing: errors.Is(err, fs.ErrNotExist)}
+	},
+	"List all": func(t *testing.T, s certmagic.Storage, key string, _ int) result {
+		keys, err := s.List(t.Context(), key, true)
+		slices.Sort(keys)
+		return result{keys: keys, missing: errors.Is(err, fs.ErrNotExist)}
+	},
+	"Stat": func(t *testing.T, s certmagic.Storage, key string, _ int) result {
+		info, err := s.Stat(t.Context(), key)
+		if !info.IsTerminal {
+			info.Size = 0 // a directory of a disk has one
+		}
+		return result{value: fmt.Sprint(info.Key, info.Size, info.IsTerminal), missing: errors.Is(err, fs.ErrNotExist)}
+	},
+}
+
+// The same random calls have the same results as those of FileStorage, whose empty folders are removed.
+func TestFileStorageDoesTheSame(t *testing.T) {
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range calls {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	for store, open := range stores {
+		t.Run(store, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, 2))
+			ours, theirs := newStorage(t, open(t)), &certmagic.FileStorage{Path: t.TempDir()}
+			missing := 0
+			for number := range 600 {
+				name := names[random.IntN(len(names))]
+				key := []string{"a", "a-b", "a/c", "a/c/e", "d", "d.x"}[random.IntN(6)]
+				if file := random.IntN(3) == 0; file && name != "Store" && name != "Load" {
+					key += "/file"
+				}
+				want := calls[name](t, theirs, key, number)
+				removeEmpty(t, theirs.Path)
+				require.Equal(t, want, calls[name](t, ours, key, number), "%d: %s(%q)", number, name, key)
+				if want.missing {
+					missing++
+				}
+			}
+			require.Greater(t, missing, 20)
+		})
+	}
+}
+
+// removeEmpty removes the folders of a directory in which there is no file.
+func removeEmpty(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			below := filepath.Join(dir, entry.Name())
+			removeEmpty(t, below)
+			_ = os.Remove(below) // fails if it is not empty
+		}
+	}
+}
+
+func TestTheRoot(t *testing.T) {
+	s := newStorage(t, stores["memory"](t))
+	keys, err := s.List(t.Context(), "", true)
+	require.NoError(t, err)
+	require.Empty(t, keys)
+	require.NoError(t, s.Store(t.Context(), "acme/users/a.json", nil))
+	for recursive, want := range map[bool][]string{false: {"acme"}, true: {"acme", "acme/users", "acme/users/a.json"}} {
+		keys, err = s.List(t.Context(), "", recursive)
+		require.NoError(t, err)
+		require.Equal(t, want, keys)
+	}
+	require.ErrorIs(t, s.Delete(t.Context(), ""), fs.ErrInvalid, "it would remove everything")
+	require.True(t, s.Exists(t.Context(), "acme"))
+}

@@ -1,0 +1,120 @@
+package distribution
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	registry "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/omnibucket/storage"
+)
+
+func fileInfo(path string, size int64, a *storage.Attrs) registry.FileInfo {
+	info := registry.FileInfoFields{Path: path, Size: size, IsDir: a == nil}
+	if a != nil {
+		info.ModTime = a.Modified
+	}
+	return registry.FileInfoInternal{FileInfoFields: info}
+}
+
+func (d *driver) Stat(ctx context.Context, path string) (registry.FileInfo, error) {
+	if path == "/" {
+		return fileInfo(path, 0, nil), nil
+	}
+	a, err := d.bucket.Attrs(ctx, keyOf(path))
+	if err == nil {
+		return fileInfo(path, a.Size, a), nil
+	}
+	if storage.CodeOf(err) != storage.ObjectNotFound {
+		return nil, err
+	}
+	for _, listErr := range d.bucket.List(ctx, storage.WithPrefix(below(path)), storage.WithLimit(1)) {
+		if listErr != nil {
+			return nil, listErr
+		}
+		return fileInfo(path, 0, nil), nil
+	}
+	return nil, told(path, err)
+}
+
+func (d *driver) List(ctx context.Context, path string) ([]string, error) {
+	children, err := d.children(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(children))
+	for i, child := range children {
+		paths[i] = child.Path()
+	}
+	return paths, nil
+}
+
+// children returns the files and folders in a folder by their names. Only the root may be empty.
+func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
+	var children []registry.FileInfo
+	found := path == "/"
+	for entry, err := range d.bucket.List(ctx, storage.WithPrefix(below(path)), storage.WithDelimiter("/")) {
+		if err != nil {
+			return nil, err
+		}
+		found = true
+		if folder, ok := strings.CutSuffix(entry.Key, "/"); ok {
+			children = append(children, fileInfo(pathOf(folder), 0, nil))
+		} else if !strings.HasSuffix(entry.Key, stateSuffix) {
+			children = append(children, fileInfo(pathOf(entry.Key), entry.Size, &storage.Attrs{Modified: entry.Modified}))
+		}
+	}
+	if !found {
+		return nil, registry.PathNotFoundError{Path: path}
+	}
+	slices.SortFunc(children, func(a, b registry.FileInfo) int { return strings.Compare(a.Path(), b.Path()) })
+	return children, nil
+}
+
+// Walk calls f for everything below a folder, in the order of the registry: a folder, what is in it,
+// then the next name. It begins after the hint.
+func (d *driver) Walk(ctx context.Context, path string, f registry.WalkFn, options ...func(*registry.WalkOptions)) error {
+	var o registry.WalkOptions
+	for _, option := range options {
+		option(&o)
+	}
+	err := d.walk(ctx, path, ordered(o.StartAfterHint), f)
+	if errors.Is(err, registry.ErrFilledBuffer) {
+		return nil
+	}
+	return err
+}
+
+// ordered returns a text whose order is that of a walk.
+func ordered(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
+
+func (d *driver) walk(ctx context.Context, path, after string, f registry.WalkFn) error {
+	children, err := d.children(ctx, path)
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		at := ordered(child.Path())
+		around := strings.HasPrefix(after+"\x00", at+"\x00") // the hint is this child, or below it
+		if at <= after && !around {
+			continue
+		}
+		if !around {
+			if err := f(child); errors.Is(err, registry.ErrSkipDir) {
+				continue
+			} else if err != nil {
+				return err
+			}
+		}
+		if !child.IsDir() {
+			continue
+		}
+		err := d.walk(ctx, child.Path(), after, f)
+		if _, removed := errors.AsType[registry.PathNotFoundError](err); err != nil && !removed {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package distribution
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path"
+	"testing"
+
+	registry "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+)
+
+// seen returns what a walk calls. It leaves out some folders, and ends early.
+func seen(t *testing.T, d registry.StorageDriver, from, hint string, most int) (paths []string) {
+	t.Helper()
+	err := d.Walk(t.Context(), from, func(info registry.FileInfo) error {
+		paths = append(paths, fmt.Sprint(info.Path(), info.IsDir(), info.Size()*(1-map[bool]int64{true: 1}[info.IsDir()])))
+		switch {
+		case len(paths) == most:
+			return registry.ErrFilledBuffer
+		case info.IsDir() && path.Base(info.Path()) == "skipped":
+			return registry.ErrSkipDir
+		}
+		return nil
+	}, registry.WithStartAfterHint(hint))
+	if _, missing := errors.AsType[registry.PathNotFoundError](err); !missing { // of the folder to begin in
+		require.NoError(t, err)
+	}
+	return paths
+}
+
+// Random trees with names that bytes and folders order differently, beside the registry's driver of a directory.
+func TestAWalkIsThatOfTheRegistry(t *testing.T) {
+	names := []string{"a", "a-b", "a.b", "a.", "a0", "b", "skipped"}
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		anyPath := func() string {
+			p := ""
+			for range 1 + random.IntN(4) {
+				p += "/" + names[random.IntN(len(names))]
+			}
+			return p
+		}
+		ours, err := New(memstore.New())
+		require.NoError(t, err)
+		theirs := filesystem.New(filesystem.DriverParameters{RootDirectory: t.TempDir(), MaxThreads: 25})
+		for range 25 {
+			p := anyPath() + "/data" // a file and a folder have different names
+			require.NoError(t, ours.PutContent(t.Context(), p, []byte("text")))
+			require.NoError(t, theirs.PutContent(t.Context(), p, []byte("text")))
+		}
+		for range 40 {
+			from, hint, most := "/", "", 1+random.IntN(60)
+			if random.IntN(2) == 0 {
+				from = anyPath()
+			}
+			if random.IntN(3) > 0 {
+				hint = anyPath()
+			}
+			want := seen(t, theirs, from, hint, most)
+			want = want[:min(len(want), most)] // after a hint, theirs does not end with the first folder
+			require.Equal(t, want, seen(t, ours, from, hint, most), "seed %d: from %s after %q", seed, from, hint)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package rclone
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/rclone/rclone/fs"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// List returns one folder in the order of its names. The token is the last name, with "/" if it is a folder.
+func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	folder, name := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1], r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
+	page := &storage.Page{}
+	dir := strings.TrimSuffix(folder, "/")
+	if dir != "" && !mayBe(dir) {
+		return page, nil
+	}
+	found, err := d.remote.List(ctx, dir)
+	if err = told(err); storage.CodeOf(err) == storage.ObjectNotFound || err != nil && d.isObject(ctx, dir) {
+		return page, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, entry := range found {
+		if strings.HasPrefix(entry.Remote(), folder+name) && entry.Remote() != partials {
+			page.Entries = appendEntry(ctx, page.Entries, entry)
+		}
+	}
+	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return compare(a.Key, b.Key) })
+	if r.Token != "" {
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return compare(e.Key, folder+r.Token) <= 0 })
+	}
+	if len(page.Entries) > r.Limit {
+		page.Entries = page.Entries[:r.Limit]
+		page.Token = strings.TrimPrefix(page.Entries[r.Limit-1].Key, folder)
+	}
+	return page, ctx.Err()
+}
+
+// compare orders keys of one folder by their names, and an object before the folder of its name.
+func compare(a, b string) int {
+	return cmp.Or(strings.Compare(strings.TrimSuffix(a, "/"), strings.TrimSuffix(b, "/")), cmp.Compare(len(a), len(b)))
+}
+
+// isObject reports whether a folder, or one around it, is an object: a backend then has an error of its own.
+func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
+	return dir != "" && d.underObject(ctx, dir+"/x")
+}
+
+// appendEntry appends what is a folder or an object.
+func appendEntry(ctx context.Context, entries []storage.ListEntry, found fs.DirEntry) []storage.ListEntry {
+	switch found := found.(type) {
+	case fs.Directory:
+		return append(entries, storage.ListEntry{Key: found.Remote() + "/", IsPrefix: true})
+	case fs.Object:
+		if found.Size() >= 0 && found.Storable() {
+			a := attrsOf(ctx, found.Remote(), found)
+			return append(entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
+		}
+	}
+	return entries
+}

@@ -1,0 +1,95 @@
+package rclone
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	_ "github.com/rclone/rclone/backend/local"
+	_ "github.com/rclone/rclone/backend/memory"
+	_ "github.com/rclone/rclone/backend/sftp"
+	_ "github.com/rclone/rclone/backend/webdav"
+	_ "github.com/rclone/rclone/cmd/serve/sftp"
+	"github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/config/obscure"
+	"github.com/rclone/rclone/fs/rc"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+var count atomic.Int64
+
+// A backend returns the remote that rclone calls so, at a root.
+type backend func(t *testing.T) (remote func(root string) string)
+
+var backends = map[string]backend{
+	"local": func(t *testing.T) func(string) string {
+		dir := t.TempDir()
+		return func(root string) string { return filepath.Join(dir, root) }
+	},
+	"memory": func(t *testing.T) func(string) string { return func(root string) string { return ":memory:" + root } },
+}
+
+// ofRclone is SFTP by a server of rclone.
+func ofRclone(t *testing.T) func(root string) string {
+	host, port := serve(t, "sftp")
+	return func(root string) string {
+		return fmt.Sprintf(":sftp,host=%s,port=%s,user=user,pass=%s:%s", host, port, obscure.MustObscure("secret"), root)
+	}
+}
+
+// serve runs a server of rclone for a directory, until the test ends.
+func serve(t *testing.T, kind string) (host, port string) {
+	t.Helper()
+	call := func(path string, in rc.Params) rc.Params {
+		c := rc.Calls.Get(path)
+		require.NotNil(t, c, path)
+		out, err := c.Fn(t.Context(), in)
+		require.NoError(t, err)
+		return out
+	}
+	host, port = "127.0.0.1", freePort(t)
+	out := call("serve/start", rc.Params{"type": kind, "fs": t.TempDir(), "addr": host + ":" + port, "user": "user", "pass": "secret"})
+	t.Cleanup(func() {
+		_, _ = rc.Calls.Get("serve/stop").Fn(t.Context(), rc.Params{"id": out["id"]})
+	})
+	return host, port
+}
+
+// The suite of this library's drivers judges each backend.
+func TestConformance(t *testing.T) {
+	for name, open := range backends {
+		t.Run(name, func(t *testing.T) { conforms(t, open(t)) })
+	}
+}
+
+// "make adapters" runs it, too, on a server of rclone.
+func TestServerOfRclone(t *testing.T) {
+	if os.Getenv("OMNIBUCKET_REAL_SERVERS") == "" {
+		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too")
+	}
+	conforms(t, ofRclone(t), idle, lazy)
+}
+
+// idle leaves out the case that counts goroutines.
+var idle = storagetest.Skip("nothing is left running", "rclone keeps connections of closed remotes for a minute, and its servers are in this process")
+
+// lazy leaves out the case in which a file is replaced while it is opened. OpenSSH has it.
+var lazy = storagetest.Skip("readers see whole objects while a writer overwrites", "rclone's server opens a file with the first read of it")
+
+// conforms runs the suite on fresh roots.
+func conforms(t *testing.T, remote func(root string) string, opts ...storagetest.Option) {
+	t.Helper()
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		f, err := fs.NewFs(t.Context(), remote(fmt.Sprint("bucket", count.Add(1))))
+		require.NoError(t, err)
+		d, err := NewDriver(f)
+		require.NoError(t, err)
+		return d
+	}, opts...)
+}

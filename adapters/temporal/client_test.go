@@ -1,0 +1,69 @@
+package temporal
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/grpc"
+)
+
+// A service is what a client of Temporal calls: it keeps the input of a workflow, and a query has it as its
+// result.
+type service struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	input *common.Payloads
+}
+
+func (*service) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
+}
+
+func (s *service) StartWorkflowExecution(_ context.Context, r *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+	s.input = r.Input
+	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run"}, nil
+}
+
+func (s *service) QueryWorkflow(context.Context, *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
+	return &workflowservice.QueryWorkflowResponse{QueryResult: s.input}, nil
+}
+
+// The SDK's own client stores the input of a workflow, and resolves it.
+func TestAClientOfTemporal(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			b := open(t)
+			s := &service{}
+			server := grpc.NewServer()
+			workflowservice.RegisterWorkflowServiceServer(server, s)
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			go func() { _ = server.Serve(listener) }()
+			defer server.Stop()
+			c, err := client.DialContext(t.Context(), client.Options{
+				HostPort: listener.Addr().String(),
+				ExternalStorage: converter.ExternalStorage{
+					Drivers: []converter.StorageDriver{newDriver(t, b)}, PayloadSizeThreshold: 1 << 10,
+				},
+			})
+			require.NoError(t, err)
+			defer c.Close()
+
+			large := strings.Repeat("large ", 1<<10)
+			_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "a", TaskQueue: "q"}, "workflow", large, "small")
+			require.NoError(t, err)
+			require.Less(t, len(s.input.String()), 1<<10, "the service has a reference")
+			value, err := c.QueryWorkflow(t.Context(), "a", "", "input")
+			require.NoError(t, err)
+			var got string
+			require.NoError(t, value.Get(&got))
+			require.Equal(t, large, got)
+		})
+	}
+}

@@ -1,0 +1,162 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// stores open a bucket.
+var stores = map[string]func(t *testing.T, opts ...storage.OpenOption) storage.Bucket{
+	"memory": func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
+	"local": func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, opts...)
+		require.NoError(t, err)
+		return b
+	},
+	"minio": func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := s3.Open(t.Context(), minioserver.NewBucket(t), opts...)
+		require.NoError(t, err)
+		return b
+	},
+}
+
+func newDriver(t *testing.T, b storage.ReadWriter) converter.StorageDriver {
+	t.Helper()
+	d, err := New(b, Config{})
+	require.NoError(t, err)
+	return d
+}
+
+func payload(text string) *common.Payload {
+	return &common.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain"), "a": []byte("b")}, Data: []byte(text)}
+}
+
+func store(t *testing.T, d converter.StorageDriver, payloads ...*common.Payload) []converter.StorageDriverClaim {
+	t.Helper()
+	claims, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context()}, payloads)
+	require.NoError(t, err)
+	return claims
+}
+
+func retrieve(t *testing.T, d converter.StorageDriver, claims ...converter.StorageDriverClaim) ([]*common.Payload, error) {
+	t.Helper()
+	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
+}
+
+func TestPayloadsComeBack(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			b := open(t, storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+				return nil, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
+			}))
+			want := []*common.Payload{payload("one"), payload(strings.Repeat("two", 1<<20)), {}, payload("one")}
+			claims := store(t, newDriver(t, b), want...)
+			require.EqualValues(t, len(want), requests.Swap(0), "one request for each, without a look")
+			require.Equal(t, claims[0], claims[3])
+			require.Equal(t, claims, store(t, newDriver(t, b), want...), "a task that is tried again")
+			require.EqualValues(t, len(want), requests.Load())
+
+			got, err := retrieve(t, newDriver(t, b), claims...)
+			require.NoError(t, err)
+			require.Len(t, got, len(want))
+			for i := range want {
+				require.True(t, proto.Equal(want[i], got[i]))
+			}
+			count := 0
+			for entry, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				require.True(t, strings.HasPrefix(entry.Key, "v0/d/sha256/"), entry.Key)
+				count++
+			}
+			require.Equal(t, 3, count, "equal payloads are one object")
+		})
+	}
+}
+
+func TestClaimsThatCannotBeRetrieved(t *testing.T) {
+	b := memstore.New()
+	d := newDriver(t, b)
+	good := store(t, d, payload("text"))[0]
+	damaged := store(t, d, payload("damaged"))[0]
+	_, err := b.Upload(t.Context(), damaged.ClaimData["key"], strings.NewReader("other"))
+	require.NoError(t, err)
+	for name, row := range map[string]struct {
+		claim map[string]string
+		code  storage.Code
+	}{
+		"other bytes":     {damaged.ClaimData, storage.ChecksumMismatch},
+		"no object":       {map[string]string{"key": "v0/none", "hash_algorithm": "sha256"}, storage.ObjectNotFound},
+		"another hash":    {map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "md5"}, storage.InvalidArgument},
+		"an empty claim":  {nil, storage.InvalidArgument},
+		"no key":          {map[string]string{"hash_algorithm": "sha256"}, storage.InvalidArgument},
+		"no hash to find": {map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"}, storage.ChecksumMismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := retrieve(t, d, good, converter.StorageDriverClaim{ClaimData: row.claim})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
+
+// A limiter refuses all operations but the first.
+type limiter[T any] struct{ permitted atomic.Int64 }
+
+var errLimited = errors.New("no permit")
+
+func (l *limiter[T]) Permit(_ context.Context, _ T, f func() error) error {
+	if l.permitted.Add(1) > 1 {
+		return errLimited
+	}
+	return f()
+}
+
+func TestTheLimiterOfTheSDKIsAsked(t *testing.T) {
+	d := newDriver(t, memstore.New())
+	two := []*common.Payload{payload("one"), payload("two")}
+	_, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context(), Limiter: &limiter[*common.Payload]{}}, two)
+	require.ErrorIs(t, err, errLimited)
+	claims := store(t, d, two...)
+	_, err = d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context(), Limiter: &limiter[converter.StorageDriverClaim]{}}, claims)
+	require.ErrorIs(t, err, errLimited)
+}
+
+func TestNames(t *testing.T) {
+	for want, c := range map[string]Config{"omnibucket": {}, "aws.s3driver": {Name: "aws.s3driver"}} {
+		d, err := New(memstore.New(), c)
+		require.NoError(t, err)
+		require.Equal(t, want, d.Name())
+		require.Equal(t, "omnibucket", d.Type())
+	}
+	_, err := New(nil, Config{})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func ExampleNew() {
+	bucket := memstore.New() // production: storage.Open(ctx, "s3://…")
+	d, err := New(bucket, Config{})
+	if err != nil {
+		panic(err)
+	}
+	// options := client.Options{ExternalStorage: external}
+	external := converter.ExternalStorage{Drivers: []converter.StorageDriver{d}, PayloadSizeThreshold: 64 << 10}
+	fmt.Println(external.Drivers[0].Name())
+	// Output:
+	// omnibucket
+}

@@ -1,0 +1,142 @@
+package s3command
+
+import (
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestArgumentsOfMinIO(t *testing.T) {
+	for _, row := range []struct {
+		name, args, listen, console string
+		rest                        []string
+		minio                       bool
+	}{
+		{"ours", "/data", "127.0.0.1:9000", "", []string{"/data"}, false},
+		{"none", "", "127.0.0.1:9000", "", nil, false},
+		{"a compose file", "server /data --console-address :9001", "127.0.0.1:9000", ":9001", []string{"/data"}, true},
+		{"the program's name", "minio server /data", "127.0.0.1:9000", "", []string{"/data"}, true},
+		{"flags first", "server --address :9005 --quiet /data", ":9005", "", []string{"/data"}, true},
+		{"an equals sign", "server --address=:9005 /data --console-address=:9006", ":9005", ":9006", []string{"/data"}, true},
+		{"our flags", "server /data --strict", "127.0.0.1:9000", "", []string{"/data"}, true},
+		{"no directory", "server", "127.0.0.1:9000", "", nil, true},
+		{"a directory minio", "minio", "127.0.0.1:9000", "", []string{"minio"}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := &Flags{}
+			set := flag.NewFlagSet("", flag.ContinueOnError)
+			set.SetOutput(io.Discard)
+			set.StringVar(&f.Listen, "listen", DefaultListen, "")
+			f.Register(set)
+			require.NoError(t, set.Parse(strings.Fields(row.args)))
+			rest, err := f.ParseMinIO(set, set.Args())
+			require.NoError(t, err)
+			if len(row.rest) > 0 || len(rest) > 0 {
+				require.Equal(t, row.rest, rest)
+			}
+			require.Equal(t, row.listen, f.Listen)
+			require.Equal(t, row.console, f.console)
+			require.Equal(t, row.minio, f.minio)
+		})
+	}
+}
+
+func TestVariablesOfMinIOWorkAndAreNamedOnce(t *testing.T) {
+	server := start(t, environment("MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password", "MINIO_DOMAIN", "s3.test,other.test",
+		"MINIO_SITE_REGION", "eu-west-1", "MINIO_DEFAULT_BUCKETS", "photos:download, private"))
+	text := server.errs.String()
+	require.Equal(t, "# Settings of MinIO in use: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, MINIO_SITE_REGION, MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", text)
+
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "a-password", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": server.url} {
+		t.Setenv(name, value)
+	}
+	put(t, client(t), "photos", "a", "hello")
+	put(t, client(t), "private", "a", "hello")
+	status, body := ask(t, http.MethodGet, server.url+"/photos/a")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "hello", body, "everybody may read it")
+	status, _ = ask(t, http.MethodPut, server.url+"/photos/b")
+	require.Equal(t, http.StatusForbidden, status)
+	status, _ = ask(t, http.MethodGet, server.url+"/private/a")
+	require.Equal(t, http.StatusForbidden, status)
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/a", nil)
+	require.NoError(t, err)
+	r.Host = "photos.s3.test"
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode, "the bucket is in the host")
+
+	t.Setenv("AWS_REGION", "us-east-1")
+	_, err = client(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("photos")})
+	require.ErrorContains(t, err, "eu-west-1")
+}
+
+func TestFlagsCountMoreThanVariablesOfMinIO(t *testing.T) {
+	f := parse(t, "--region", "eu-west-1", "--domain", "mine.test")
+	_, _, err := f.takeMinIO(environment("MINIO_REGION", "us-west-2", "MINIO_DOMAIN", "other.test"))
+	require.NoError(t, err)
+	require.Equal(t, "eu-west-1", f.region)
+	require.Equal(t, names{"mine.test"}, f.domains)
+}
+
+func TestAnUnknownPermissionOfADefaultBucketIsRefused(t *testing.T) {
+	err := parse(t).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment("MINIO_DEFAULT_BUCKETS", "photos:write")}, nil)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, `none, download, upload or public, but is "write"`)
+}
+
+func TestMinIOsOwnCredentialsAreTheDefaultOfItsArguments(t *testing.T) {
+	c := &command{flags: &Flags{minio: true, Listen: ":9000"}, env: Environment{Lookup: environment()}}
+	require.NoError(t, c.read())
+	require.Equal(t, "minioadmin", c.found.AccessKeyID)
+	require.Equal(t, "minioadmin", c.found.SecretKey)
+	require.Empty(t, c.consoleAddress(), "everybody knows them")
+}
+
+func TestCertificatesOfMinIO(t *testing.T) {
+	dir := t.TempDir()
+	f := &Flags{certsDir: dir}
+	f.takeCertificates()
+	require.Empty(t, f.certFile, "MinIO serves HTTP without them")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "public.crt"), nil, 0o600))
+	f.takeCertificates()
+	require.Equal(t, filepath.Join(dir, "public.crt"), f.certFile)
+	require.Equal(t, filepath.Join(dir, "private.key"), f.keyFile)
+}
+
+func TestVolumes(t *testing.T) {
+	volumes, err := Volumes(environment())
+	require.NoError(t, err)
+	require.Empty(t, volumes)
+	volumes, err = Volumes(environment("MINIO_VOLUMES", " /data "))
+	require.NoError(t, err)
+	require.Equal(t, []string{"/data"}, volumes)
+	for _, text := range []string{"/a /b", "/data{1...4}", "http://minio{1...4}/data", "https://one/data"} {
+		_, err := Volumes(environment("MINIO_VOLUMES", text))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "one directory")
+	}
+}
+
+// A server whose credentials are in files must not take those that everybody knows.
+func TestFilesWithCredentialsAreRefused(t *testing.T) {
+	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
+		_, err := findCredential(environment(name, "secret"))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, name)
+		_, err = findCredential(environment(name, "secret", "MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password"))
+		require.NoError(t, err)
+	}
+}

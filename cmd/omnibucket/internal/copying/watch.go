@@ -1,0 +1,246 @@
+package copying
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/transfer"
+)
+
+const (
+	// quiet is how long a tree must not change before it is synced: a program mostly writes several files.
+	quiet = time.Second
+	// longest is how long a tree that always changes waits.
+	longest = 10 * time.Second
+	// firstRetry and lastRetry bound the wait after a sync that failed.
+	firstRetry, lastRetry = 2 * time.Second, 5 * time.Minute
+)
+
+// A watch tells which folders of a directory have changed. It follows no links, as sync does not.
+type watch struct {
+	root    string
+	filter  *transfer.Filter
+	watcher *fsnotify.Watcher
+	folders map[string]bool // that watcher watches: paths
+
+	changed   bool
+	scope     string    // the folder with all changes, "" or ending in "/"; only if changed
+	due       time.Time // of the next sync; never after latest
+	latest    time.Time
+	notBefore time.Time // of the next sync, after one that failed
+	moved     bool      // a folder has another name, and watcher may have lost it
+}
+
+// watchOf checks the flags of --watch, and begins to watch the source.
+func watchOf(f *syncFlags, src location.Location, opts []transfer.Option) (*watch, error) {
+	switch {
+	case src.Kind != location.LocalPath:
+		return nil, argument.Invalid("--watch must have a directory of this machine as its source", location.PathHint)
+	case f.links || f.filter.Flags.Changed("shard") || f.filter.Flags.Changed("journal"):
+		return nil, argument.Invalid("--watch must not be used with --links, --shard or --journal", "")
+	}
+	filter, err := transfer.NewFilter(opts...)
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{root: filepath.Clean(src.Path), filter: filter}
+	return w, w.begin()
+}
+
+// begin watches the whole tree, with a new watcher.
+func (w *watch) begin() error {
+	w.close()
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return watchError(w.root, err)
+	}
+	w.watcher, w.folders, w.moved = watcher, map[string]bool{}, false
+	if err := w.add(w.root); err != nil {
+		w.close()
+		return err
+	}
+	return nil
+}
+
+func (w *watch) close() {
+	if w.watcher != nil {
+		_ = w.watcher.Close()
+	}
+}
+
+// add watches a folder of the tree and those in it. One that is removed meanwhile is left out, because the
+// folder around it reports that.
+func (w *watch) add(folder string) error {
+	return filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && name != w.root { // the root may be a link
+			if !entry.IsDir() {
+				return nil
+			}
+			if !w.selects(name) {
+				return fs.SkipDir
+			}
+		}
+		if err == nil {
+			w.folders[name] = true
+			err = w.watcher.Add(name)
+		}
+		if name != w.root && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+			return fs.SkipDir // the sync reports what it may not read
+		}
+		return watchError(name, err)
+	})
+}
+
+// selects reports whether a folder may have files that are synced.
+func (w *watch) selects(folder string) bool {
+	return w.filter.Selects(storage.ListEntry{Key: w.key(folder) + "/", IsPrefix: true})
+}
+
+// key returns the key of a path in the tree; "" for the tree itself.
+func (w *watch) key(name string) string {
+	relative, err := filepath.Rel(w.root, name)
+	if err != nil || relative == "." {
+		return ""
+	}
+	return filepath.ToSlash(relative)
+}
+
+func watchError(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &storage.Error{Code: storage.Internal, Op: "Watch", Key: name, Err: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Code = storage.ObjectNotFound
+	case errors.Is(err, fs.ErrPermission):
+		e.Code = storage.PermissionDenied
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE): // inotify says so of its own limits
+		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
+	}
+	return e
+}
+
+// next waits until a sync is due, and returns the folder with all changes.
+func (w *watch) next(ctx context.Context) (string, error) {
+	for {
+		var due <-chan time.Time
+		if w.changed {
+			at := w.due
+			if w.notBefore.After(at) {
+				at = w.notBefore
+			}
+			due = time.After(time.Until(at))
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-due:
+			if w.changed = false; !w.moved {
+				return w.scope, nil
+			}
+			return "", w.begin()
+		case event := <-w.watcher.Events:
+			if err := w.take(event); err != nil {
+				return "", err
+			}
+		case err := <-w.watcher.Errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return "", watchError(w.root, err)
+			}
+			w.moved = true // what is not known may be that
+			w.note("")
+		}
+	}
+}
+
+// take notes a change.
+func (w *watch) take(event fsnotify.Event) error {
+	removed := event.Has(fsnotify.Remove | fsnotify.Rename)
+	switch {
+	case event.Op == fsnotify.Chmod:
+		return nil // permissions are not synced
+	case event.Name == w.root && removed:
+		return watchError(w.root, fs.ErrNotExist)
+	case removed && w.folders[event.Name]:
+		w.moved = w.moved || event.Has(fsnotify.Rename)
+		delete(w.folders, event.Name)
+	case event.Has(fsnotify.Create):
+		if info, err := os.Lstat(event.Name); err == nil && info.IsDir() {
+			if err := w.add(event.Name); err != nil {
+				return err
+			}
+		}
+	}
+	folder := w.key(filepath.Dir(event.Name))
+	if folder != "" {
+		folder += "/"
+	}
+	w.note(folder)
+	return nil
+}
+
+// note makes a sync of a folder due.
+func (w *watch) note(folder string) {
+	now := time.Now()
+	if !w.changed {
+		w.changed, w.scope, w.latest = true, folder, now.Add(longest)
+	}
+	w.scope = commonFolder(w.scope, folder)
+	if w.due = now.Add(quiet); w.due.After(w.latest) {
+		w.due = w.latest
+	}
+}
+
+// commonFolder returns the deepest folder that has both.
+func commonFolder(a, b string) string {
+	for !strings.HasPrefix(b, a) {
+		a = a[:strings.LastIndex(strings.TrimSuffix(a, "/"), "/")+1]
+	}
+	return a
+}
+
+// run syncs the tree, and then the folders that change, until ctx is done. If the first sync can do
+// nothing, run fails; after any other failure it waits, longer each time, and syncs the same folder again.
+func (w *watch) run(ctx context.Context, p *program.Program, sync func(opts ...transfer.Option) (*transfer.Report, error)) error {
+	defer w.close()
+	report, err := sync()
+	if err != nil && (report == nil || program.IsEmpty(report)) {
+		return err
+	}
+	for folder, retry := "", firstRetry; ; {
+		switch {
+		case ctx.Err() != nil:
+			return cmp.Or(err, ctx.Err())
+		case err != nil:
+			p.PrintError(err)
+			p.Note("omnibucket: the next attempt is in %s", retry)
+			w.notBefore = time.Now().Add(retry)
+			w.note(folder)
+			retry = min(2*retry, lastRetry)
+		default:
+			retry = firstRetry
+		}
+		p.Out.Flush() // a reader of the output waits, too
+		if folder, err = w.next(ctx); err != nil {
+			return err
+		}
+		if _, err = sync(transfer.WithPrefix(folder)); folder != "" && errors.Is(err, storage.ObjectNotFound) {
+			folder = "" // the folder has no files left, which is no failure if others have
+			_, err = sync()
+		}
+	}
+}

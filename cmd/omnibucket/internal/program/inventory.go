@@ -1,0 +1,65 @@
+package program
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// InventoryFlag adds --inventory.
+func InventoryFlag(flags *pflag.FlagSet, text *string) {
+	flags.StringVar(text, "inventory", "", "read the objects of the bucket from the inventory with this `manifest` in place of listing them")
+}
+
+// OpenInventory opens the inventory of a bucket whose manifest is at a location, or returns nil for "".
+func (p *Program) OpenInventory(ctx context.Context, text string, of storage.ReadWriter) (*transfer.Inventory, error) {
+	if text == "" {
+		return nil, nil
+	}
+	l, err := p.LocateInBucket(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case l.Key == "" || l.IsFolder():
+		return nil, argument.Invalid("--inventory must be the location of a manifest", "such as s3://reports/photos/daily/2026-01-02T00-00Z/manifest.json")
+	}
+	reports, err := p.Open(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return transfer.OpenInventory(ctx, of, reports, l.Key, nil)
+}
+
+// InventoryOption returns the inventory as options of a job.
+func (p *Program) InventoryOption(ctx context.Context, text string, of storage.ReadWriter) ([]transfer.Option, error) {
+	i, err := p.OpenInventory(ctx, text, of)
+	if i == nil {
+		return nil, err
+	}
+	return []transfer.Option{transfer.WithInventory(i)}, nil
+}
+
+// Inventoried returns a bucket that lists its inventory, and says how old that is.
+func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
+	i, err := p.OpenInventory(ctx, text, b)
+	if i == nil {
+		return b, err
+	}
+	p.Note("the inventory is %s old", time.Since(i.Taken).Round(time.Second))
+	return inventoried{b, i}, nil
+}
+
+type inventoried struct {
+	storage.Bucket
+	inventory *transfer.Inventory
+}
+
+func (i inventoried) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return i.inventory.List(ctx, opts...)
+}

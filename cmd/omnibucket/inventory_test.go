@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// inventoryOfBox writes an inventory of the bucket of s3Box into a directory. It returns the location of
+// the manifest.
+func inventoryOfBox(t *testing.T, s *shell) string {
+	t.Helper()
+	dir := t.TempDir()
+	var rows bytes.Buffer
+	for _, line := range splitLines(s.ok("ls", "-r", "--json", "box:")) {
+		var e struct {
+			Key, ETag string
+			Size      int64
+			Modified  time.Time
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &e), line)
+		fmt.Fprintf(&rows, "photos,%s,%d,%s\n", e.Key, e.Size, e.Modified.Format(time.RFC3339Nano))
+	}
+	sum := func(content []byte) string {
+		sum := md5.Sum(content)
+		return hex.EncodeToString(sum[:])
+	}
+	manifest, err := json.Marshal(map[string]any{
+		"sourceBucket": "photos", "creationTimestamp": fmt.Sprint(time.Now().Add(-3 * time.Hour).UnixMilli()), "fileFormat": "CSV",
+		"fileSchema": "Bucket, Key, Size, LastModifiedDate",
+		"files":      []any{map[string]any{"key": "rows.csv", "size": rows.Len(), "MD5checksum": sum(rows.Bytes())}},
+	})
+	require.NoError(t, err)
+	for name, content := range map[string][]byte{"rows.csv": rows.Bytes(), "manifest.json": manifest, "manifest.checksum": []byte(sum(manifest))} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o666))
+	}
+	s.env["OMNIBUCKET_REPORTS"] = "file://" + filepath.ToSlash(dir)
+	return "reports:manifest.json"
+}
+
+func TestCommandsTakeAnInventory(t *testing.T) {
+	s := newShell(t)
+	s3Box(t, s, s3server.Config{})
+	for _, key := range []string{"2026/a", "2026/b", "2025/c"} {
+		s.put("box:"+key, key)
+	}
+	manifest := inventoryOfBox(t, s)
+	s.put("box:2026/later", "later")
+
+	out, note := s.exits(0, "du", "--inventory", manifest, "box:2026")
+	require.Equal(t, []string{"12", "2", "2026/"}, strings.Fields(out))
+	require.Contains(t, note, "the inventory is 3h0m")
+
+	dir := t.TempDir()
+	_, note = s.exits(0, "sync", "--inventory", manifest, "box:2026", dir)
+	require.Contains(t, note, "2 transferred")
+	require.Contains(t, note, "the inventory was 3h0m")
+	out, _ = s.exits(0, "diff", "--inventory", manifest, "--size", "box:2026", dir)
+	require.Empty(t, out)
+
+	_, note = s.exits(0, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
+	require.Contains(t, note, "0 transferred")
+	_, note = s.exits(0, "rm", "-r", "--inventory", manifest, "box:2026")
+	require.Contains(t, note, "2 deleted")
+	require.Equal(t, "2025/c\n2026/later\n", s.ok("ls", "-r", "box:"))
+}
+
+func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
+	s := newShell(t)
+	s3Box(t, s, s3server.Config{})
+	s.put("box:a", "a")
+	manifest := inventoryOfBox(t, s)
+	for _, row := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"du", "--inventory", "reports:", "box:"}, "--inventory must be the location of a manifest"},
+		{[]string{"du", "--inventory", manifest, "box:", "box:"}, "--inventory must be used with one address"},
+		{[]string{"rm", "--inventory", manifest, "box:a"}, "--inventory must be used with -r"},
+		{[]string{"sync", "--inventory", manifest, t.TempDir(), "box:"}, "--inventory must be used with a bucket"},
+		{[]string{"sync", "--delete", "--inventory", manifest, "box:", t.TempDir()}, "--delete must not be used with --inventory"},
+	} {
+		_, stderr := s.exits(2, row.args...)
+		require.Contains(t, stderr, row.says)
+	}
+}

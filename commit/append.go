@@ -1,0 +1,166 @@
+package commit
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+const (
+	// idName is the metadata that tells which call of Append wrote an entry.
+	idName = "commit"
+	// maxConflicts is how often Append starts over because another writer was faster: for about ten minutes.
+	maxConflicts = 1000
+	// fresh is how long Append relies on the entry that it knows: others may trim the log twice beyond it.
+	fresh = time.Minute
+	// decideTimeout bounds requests that continue after the end of a ctx.
+	decideTimeout = 10 * time.Second
+)
+
+// Append appends what next returns, and returns its number. next gets the number of the last entry, or 0,
+// and what it returns follows that entry or is not stored. If another writer was faster, Append calls
+// next again, until ctx is done or 1,000 were faster: then it is Unavailable. If next fails, Append
+// returns its error, and stores nothing. To refuse what conflicts with the entries of others, next reads
+// them:
+//
+//	number, err := log.Append(ctx, func(last int64) ([]byte, error) {
+//		if err := table.catchUp(ctx, log, last); err != nil {
+//			return nil, err
+//		}
+//		return table.commit() // or an error, because a row is gone
+//	})
+//
+// It takes two requests if nobody else has appended since the last call, or two more after a minute. Data of more than [MaxEntry]
+// bytes is TooLarge. If the response to the write is lost, Append finds out whether the entry is stored.
+// If it cannot within ten seconds, errors.Is(err, [storage.OutcomeUnknown]): the entries from then on
+// tell. The error is the same if others have trimmed the log twice beyond the entry while it was written, or
+// since this Log has last been used, up to a minute ago.
+func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
+	last, err := l.known.Load(), error(nil)
+	if last == 0 || time.Since(*l.learned.Load()) > fresh {
+		last, err = l.Last(ctx)
+	}
+	for conflicts := 0; err == nil; conflicts++ {
+		data, failed := next(last)
+		switch {
+		case failed != nil:
+			return 0, failed
+		case len(data) > MaxEntry:
+			return 0, l.failed("Append", storage.TooLarge, fmt.Sprintf("entry must have at most %d bytes", MaxEntry))
+		}
+		switch won, err := l.put(ctx, last+1, data); {
+		case err != nil:
+			return 0, err
+		case won:
+			return last + 1, nil
+		}
+		if conflicts == maxConflicts {
+			e := l.failed("Append", storage.Unavailable, "other writers were faster each time")
+			e.Hint = "too many writers append to this log: let one process append for several, or use several logs"
+			return 0, e
+		}
+		if err := ctxtime.Sleep(ctx, mathrand.N(backoff.FirstDelay<<min(conflicts, 5))); err != nil {
+			return 0, l.interrupted("Append", err)
+		}
+		last, err = l.Last(ctx)
+	}
+	return 0, err
+}
+
+// put stores an entry, unless the number is taken. All attempts have the same id and bytes: however
+// late a lost one arrives, the entry is the same.
+func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
+	id, policy, tries := rand.Text(), backoff.New(0, 0, 0), backoff.Tries{}
+	for unsure := false; ; {
+		_, err := l.bucket.Upload(ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(), storage.WithMetadata(map[string]string{idName: id}))
+		taken := storage.CodeOf(err) == storage.PreconditionFailed
+		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
+		switch {
+		case err == nil:
+			return true, l.confirm(ctx, number)
+		case taken && !unsure:
+			return false, nil
+		case !unsure:
+			return false, err
+		}
+		stored, by, unread := l.writer(ctx, number)
+		switch {
+		case unread != nil:
+			return false, l.unknown(number, errors.Join(err, unread))
+		case stored && by == id:
+			return true, l.confirm(ctx, number)
+		case stored:
+			return false, nil
+		}
+		delay, again := policy.Allow(&tries, false, 0)
+		if !again || ctxtime.Sleep(ctx, delay) != nil {
+			return false, l.unknown(number, err)
+		}
+	}
+}
+
+// unknown returns the error of an entry that may have been stored, or may be yet.
+func (l *Log) unknown(number int64, cause error) error {
+	return &storage.Error{
+		Code: storage.OutcomeUnknown, Op: "Append", Key: l.key(number), Unknown: true, Err: cause,
+		Hint: "read the log from this entry on, to see whether it was appended",
+	}
+}
+
+// writer returns which call wrote an entry.
+func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
+	var attrs *storage.Attrs
+	err = persist(ctx, func(ctx context.Context) (err error) {
+		attrs, err = l.bucket.Attrs(ctx, l.key(number))
+		return err
+	})
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return false, "", nil
+	case err != nil:
+		return false, "", err
+	}
+	return true, attrs.Metadata[idName], nil
+}
+
+// confirm fails unless an entry that was just stored is the first of its number. If an entry of the number
+// may have been removed, another writer may have had it: this one was paused while others trimmed twice.
+func (l *Log) confirm(ctx context.Context, number int64) error {
+	var trimmed int64
+	err := persist(ctx, func(ctx context.Context) (err error) {
+		trimmed, err = l.Trimmed(ctx)
+		return err
+	})
+	if err == nil && number <= trimmed {
+		err = errors.New("the log was trimmed beyond this entry while it was written")
+	}
+	if err != nil {
+		return l.unknown(number, err)
+	}
+	l.learn(number)
+	return nil
+}
+
+// persist calls do until it succeeds, or fails for a reason that lasts: for ten seconds, also if ctx has ended.
+func persist(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
+	defer cancel()
+	policy, tries := backoff.New(0, 0, 0), backoff.Tries{}
+	for {
+		err := do(ctx)
+		if err == nil || !storage.IsTemporary(err) {
+			return err
+		}
+		if delay, again := policy.Allow(&tries, false, 0); !again || ctxtime.Sleep(ctx, delay) != nil {
+			return err
+		}
+	}
+}

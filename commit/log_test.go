@@ -1,0 +1,609 @@
+package commit_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/history"
+	"github.com/omnibucket/storage/memstore"
+	_ "github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A store returns the address of an empty bucket.
+type store struct {
+	name    string
+	address func(t *testing.T) string
+}
+
+var stores = []store{
+	{"memory", func(t *testing.T) string { return "mem://" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-") }},
+	{"directory", func(t *testing.T) string {
+		return "file://" + filepath.Join(t.TempDir(), "bucket") + "?create=true&sync=false"
+	}},
+}
+
+// once makes one attempt of each request, so that the log itself has to find out what was stored.
+var once = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+
+func open(t *testing.T, address string, opts ...storage.OpenOption) (*commit.Log, storage.Bucket) {
+	t.Helper()
+	b, err := storage.Open(t.Context(), address, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = storage.Close(b) })
+	log, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	return log, b
+}
+
+func inMemory(t *testing.T) (*commit.Log, storage.Bucket) {
+	b := memstore.New()
+	log, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	return log, b
+}
+
+func appendText(t *testing.T, log *commit.Log, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
+		require.NoError(t, err)
+	}
+}
+
+// texts returns the entries from a number on, and the error that ends them.
+func texts(ctx context.Context, log *commit.Log, from int64) (got []string, err error) {
+	for entry, failed := range log.From(ctx, from) {
+		if failed != nil {
+			return got, failed
+		}
+		if want := from + int64(len(got)); entry.Number != want {
+			return got, fmt.Errorf("number %d in place of %d", entry.Number, want)
+		}
+		got = append(got, string(entry.Data))
+	}
+	return got, nil
+}
+
+func TestEntriesAreReadInOrder(t *testing.T) {
+	log, b := inMemory(t)
+	last, err := log.Last(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, last)
+	var want []string
+	for n := range 37 {
+		want = append(want, strconv.Itoa(n))
+	}
+	appendText(t, log, want...)
+	for from := range int64(38) {
+		got, err := texts(t.Context(), log, from+1)
+		require.NoError(t, err)
+		require.Equal(t, want[from:], append([]string{}, got...))
+	}
+	other, err := commit.New(b, "log/") // knows no number
+	require.NoError(t, err)
+	last, err = other.Last(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 37, last)
+	entry, err := other.Read(t.Context(), 37)
+	require.NoError(t, err)
+	require.Equal(t, "36", string(entry.Data))
+	require.False(t, entry.Modified.IsZero())
+	_, err = other.Read(t.Context(), 38)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	exists, err := b.Exists(t.Context(), "log/00000000000000000037")
+	require.NoError(t, err)
+	require.True(t, exists)
+}
+
+func TestTheLastEntryIsFoundWithoutAListing(t *testing.T) {
+	counting := faults.New()
+	b := memstore.New(driver.WithLayer(counting.Layer()))
+	log, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	for n := range 1000 {
+		appendText(t, log, strconv.Itoa(n))
+	}
+	require.LessOrEqual(t, counting.Count(faults.Any), 2*1000+10, "an append is a write and a look at the mark")
+	counting.Reset()
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	last, err := other.Last(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1000, last)
+	require.LessOrEqual(t, counting.Count(faults.Any), 21)
+	require.Zero(t, counting.Count(faults.List))
+}
+
+// A writer that was beaten sees what won, and appends after it.
+func TestALoserSeesWhatWon(t *testing.T) {
+	log, b := inMemory(t)
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	appendText(t, log, "a")
+	var seen []int64
+	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
+		if seen = append(seen, last); len(seen) == 1 {
+			appendText(t, other, "b", "c")
+		}
+		return fmt.Appendf(nil, "after %d", last), nil
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, number)
+	require.Equal(t, []int64{1, 3}, seen)
+	got, err := texts(t.Context(), log, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c", "after 3"}, got)
+}
+
+func TestNothingIsAppended(t *testing.T) {
+	conflict := errors.New("conflict")
+	for name, row := range map[string]struct {
+		next func(int64) ([]byte, error)
+		want error
+	}{
+		"if next fails":           {func(int64) ([]byte, error) { return nil, conflict }, conflict},
+		"if the entry is too big": {func(int64) ([]byte, error) { return make([]byte, commit.MaxEntry+1), nil }, storage.TooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log, _ := inMemory(t)
+			_, err := log.Append(t.Context(), row.next)
+			require.ErrorIs(t, err, row.want)
+			last, err := log.Last(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, last)
+		})
+	}
+}
+
+func TestArgumentsAreChecked(t *testing.T) {
+	log, b := inMemory(t)
+	appendText(t, log, "a")
+	without := func(f storage.Features) storage.Bucket {
+		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
+	}
+	_, noFolder := commit.New(b, "log")
+	_, noBucket := commit.New(nil, "log/")
+	_, noConditions := commit.New(without(storage.ConditionalCreate), "log/")
+	_, noMetadata := commit.New(without(storage.Metadata), "log/")
+	_, zero := log.Read(t.Context(), 0)
+	_, from := texts(t.Context(), log, -1)
+	var follow error
+	for _, follow = range log.Follow(t.Context(), 1, 0) {
+	}
+	for name, row := range map[string]struct {
+		err  error
+		want storage.Code
+	}{
+		"a prefix that is no folder":  {noFolder, storage.InvalidArgument},
+		"no bucket":                   {noBucket, storage.InvalidArgument},
+		"a store without IfAbsent":    {noConditions, storage.Unsupported},
+		"a store without metadata":    {noMetadata, storage.Unsupported},
+		"number 0":                    {zero, storage.InvalidArgument},
+		"a number below 0":            {from, storage.InvalidArgument},
+		"no interval":                 {follow, storage.InvalidArgument},
+		"what nobody appended, trims": {log.Trim(t.Context(), 2), storage.InvalidArgument},
+		"nothing to trim":             {log.Trim(t.Context(), 0), storage.InvalidArgument},
+	} {
+		require.Equal(t, row.want, storage.CodeOf(row.err), name)
+	}
+}
+
+func TestTrimmedEntriesAreNotInTheLog(t *testing.T) {
+	log, b := inMemory(t)
+	_, err := b.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))
+	require.NoError(t, err)
+	appendText(t, log, "a", "b", "c")
+	require.NoError(t, log.Trim(t.Context(), 2))
+	got, err := texts(t.Context(), log, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c"}, got, "they stay until the next call")
+	require.NoError(t, log.Trim(t.Context(), 3))
+	require.NoError(t, log.Trim(t.Context(), 1), "less than before changes nothing")
+	trimmed, err := log.Trimmed(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, trimmed)
+	_, err = log.Read(t.Context(), 2)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.ErrorContains(t, err, "its first entry is 3")
+	_, err = texts(t.Context(), log, 1)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	got, err = texts(t.Context(), log, 3)
+	require.NoError(t, err)
+	require.Equal(t, []string{"c"}, got)
+	appendText(t, log, "d")
+	require.NoError(t, log.Trim(t.Context(), 4))
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	last, err := other.Last(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 4, last)
+	var left []string
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		left = append(left, entry.Key)
+	}
+	require.Equal(t, []string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, left)
+}
+
+// A writer is paused before its write. Meanwhile others append, and trim what it would have collided with.
+func TestAPausedWriterFindsNoFreeNumber(t *testing.T) {
+	paused, b := inMemory(t)
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	appendText(t, paused, "a")
+	var seen []int64
+	number, err := paused.Append(t.Context(), func(last int64) ([]byte, error) {
+		if seen = append(seen, last); len(seen) == 1 {
+			appendText(t, other, "b", "c", "d")
+			require.NoError(t, other.Trim(t.Context(), 3))
+		}
+		return []byte("late"), nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []int64{1, 4}, seen)
+	require.EqualValues(t, 5, number)
+	got, err := texts(t.Context(), other, 4)
+	require.NoError(t, err)
+	require.Equal(t, []string{"d", "late"}, got)
+}
+
+// If the log is trimmed twice meanwhile, the writer cannot know whether its number was free. No reader sees
+// what it wrote.
+func TestAWriterThatWasPausedForLongGetsOutcomeUnknown(t *testing.T) {
+	paused, b := inMemory(t)
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	appendText(t, paused, "a")
+	_, err = paused.Append(t.Context(), func(int64) ([]byte, error) {
+		appendText(t, other, "b", "c", "d")
+		require.NoError(t, other.Trim(t.Context(), 3))
+		require.NoError(t, other.Trim(t.Context(), 4))
+		return []byte("late"), nil
+	})
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	_, err = other.Read(t.Context(), 2)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	appendText(t, other, "e")
+	got, err := texts(t.Context(), other, 4)
+	require.NoError(t, err)
+	require.Equal(t, []string{"d", "e"}, got)
+	require.NoError(t, other.Trim(t.Context(), 5))
+	stray, err := b.Exists(t.Context(), "log/00000000000000000002")
+	require.NoError(t, err)
+	require.False(t, stray)
+}
+
+func TestAWriterThatWasIdleAppendsAfterTheLastEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		idle, b := inMemory(t)
+		other, err := commit.New(b, "log/")
+		require.NoError(t, err)
+		appendText(t, idle, "a")
+		appendText(t, other, "b", "c", "d")
+		require.NoError(t, other.Trim(t.Context(), 3))
+		require.NoError(t, other.Trim(t.Context(), 4))
+		time.Sleep(time.Hour)
+		number, err := idle.Append(t.Context(), func(last int64) ([]byte, error) {
+			require.EqualValues(t, 4, last)
+			return []byte("e"), nil
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, 5, number)
+	})
+}
+
+func TestTrimRemovesFromABucketThatListsInAnyOrder(t *testing.T) {
+	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	log, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	appendText(t, log, "a", "b", "c", "d")
+	require.NoError(t, log.Trim(t.Context(), 3))
+	require.NoError(t, log.Trim(t.Context(), 4))
+	var left []string
+	for entry, err := range b.List(t.Context(), storage.WithAnyOrder()) {
+		require.NoError(t, err)
+		left = append(left, entry.Key)
+	}
+	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, left)
+}
+
+func TestAReaderFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, _ := inMemory(t)
+		appendText(t, log, "a", "b")
+		entries, ended := make(chan string, 8), make(chan error, 1)
+		go func() {
+			for entry, err := range log.Follow(t.Context(), 1, time.Second) {
+				if err != nil {
+					ended <- err
+					return
+				}
+				entries <- string(entry.Data)
+			}
+		}()
+		synctest.Wait()
+		require.Equal(t, "a", <-entries)
+		require.Equal(t, "b", <-entries)
+		appendText(t, log, "c")
+		synctest.Wait()
+		require.Empty(t, entries, "the interval has not passed")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, "c", <-entries)
+		appendText(t, log, "d", "e")
+		require.NoError(t, log.Trim(t.Context(), 4))
+		require.NoError(t, log.Trim(t.Context(), 5))
+		require.ErrorIs(t, <-ended, storage.ObjectNotFound, "it has missed an entry")
+		require.Empty(t, entries)
+	})
+}
+
+func TestFollowEndsWithItsContext(t *testing.T) {
+	log, _ := inMemory(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var ended error
+	for _, ended = range log.Follow(ctx, 1, time.Second) {
+	}
+	require.Equal(t, storage.Canceled, storage.CodeOf(ended))
+}
+
+// A process dies at a call of the driver: from then on none has an effect.
+type process struct {
+	mu    sync.Mutex
+	calls int
+	dieAt int
+	after bool // the call in which it dies has its effect
+	lost  bool // it does not die: only the response of that call is lost
+}
+
+var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
+
+func (p *process) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		p.mu.Lock()
+		p.calls++
+		now, dead := p.calls == p.dieAt, p.calls > p.dieAt && !p.lost
+		p.mu.Unlock()
+		if dead || now && !p.after {
+			return errDead
+		}
+		if err := next(ctx); err != nil || !now {
+			return err
+		}
+		return errDead
+	})
+}
+
+// A process is killed at each of its calls, before or after it took effect, or only the response is lost.
+// Each entry of which it was told is stored, all entries are there once, and others can continue.
+func TestKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores) }
+
+func killedAtEveryCall(t *testing.T, stores []store) {
+	for _, store := range stores {
+		for _, row := range []struct {
+			name        string
+			after, lost bool
+		}{{"before", false, false}, {"after", true, false}, {"response lost", true, true}} {
+			t.Run(store.name+"/"+row.name, func(t *testing.T) {
+				ended := false
+				for dieAt := 1; !ended; dieAt++ {
+					require.Less(t, dieAt, 40)
+					address := store.address(t)
+					whole, _ := open(t, address)
+					base, err := whole.Last(t.Context())
+					require.NoError(t, err)
+					p := &process{dieAt: dieAt, after: row.after, lost: row.lost}
+					log, _ := open(t, address, once, driver.WithLayer(p.layer))
+					var told []string
+					unknown := map[string]bool{}
+					for _, text := range []string{"a", "b", "c"} {
+						number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
+						switch {
+						case err == nil:
+							told = append(told, fmt.Sprint(number-base, text))
+						case errors.Is(err, storage.OutcomeUnknown):
+							unknown[text] = true
+						}
+						if row.lost {
+							require.NotErrorIs(t, err, storage.OutcomeUnknown, "call %d", dieAt)
+						}
+						if text == "b" {
+							_ = log.Trim(t.Context(), base+1)
+						}
+					}
+					p.mu.Lock()
+					ended = p.calls < dieAt
+					p.mu.Unlock()
+					judgeRest(t, whole, base, told, unknown)
+				}
+			})
+		}
+	}
+}
+
+// judgeRest requires that the entries after base are those that were told, beside some that are unknown.
+func judgeRest(t *testing.T, log *commit.Log, base int64, told []string, unknown map[string]bool) {
+	t.Helper()
+	appendText(t, log, "next")
+	trimmed, err := log.Trimmed(t.Context())
+	require.NoError(t, err)
+	require.LessOrEqual(t, trimmed, base)
+	got, err := texts(t.Context(), log, base+1)
+	require.NoError(t, err)
+	require.Equal(t, "next", got[len(got)-1])
+	found := map[string]bool{}
+	for i, text := range got[:len(got)-1] {
+		found[fmt.Sprint(int64(i)+1, text)] = true
+		require.True(t, unknown[text] || contains(told, text), "%q is stored, and nobody was told: %v", text, got)
+	}
+	for _, entry := range told {
+		require.True(t, found[entry], "%s is lost: %v", entry, got)
+	}
+	require.NoError(t, log.Trim(t.Context(), base+int64(len(got))))
+}
+
+func contains(told []string, text string) bool {
+	for _, entry := range told {
+		if strings.HasSuffix(entry, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// Several processes append, read and trim at once, and responses are lost: some order of all calls explains
+// what each of them has seen.
+func TestAllCallsAreLinearizable(t *testing.T) { linearizable(t, stores, 6) }
+
+func linearizable(t *testing.T, stores []store, rounds uint64) {
+	for _, store := range stores {
+		for seed := range rounds {
+			t.Run(fmt.Sprint(store.name, seed), func(t *testing.T) {
+				address := store.address(t)
+				past := &history.History{}
+				var all sync.WaitGroup
+				for n := range uint64(4) {
+					injector := faults.New(
+						faults.DropResponse(faults.Writes).Chance(0.3, 10*seed+n),
+						faults.Fail(faults.Any).Chance(0.1, 10*seed+n),
+					)
+					log, _ := open(t, address, once, driver.WithLayer(injector.Layer()))
+					random := rand.New(rand.NewPCG(seed, n))
+					all.Go(func() {
+						for i := range 5 {
+							past.Do(anyCall(t, log, random, fmt.Sprintf("%d.%d", n, i)))
+						}
+					})
+				}
+				all.Wait()
+				require.True(t, past.Explained(tale{}.state()), past)
+			})
+		}
+	}
+}
+
+// A tale is a state of the log.
+type tale struct {
+	Removed, Next int64
+	Entries       []string
+}
+
+func read(s history.KeyState) (told tale) {
+	if err := json.Unmarshal([]byte(s.Content), &told); err != nil {
+		panic(err)
+	}
+	return told
+}
+
+func (told tale) state() history.KeyState {
+	text, err := json.Marshal(told)
+	if err != nil {
+		panic(err)
+	}
+	return history.KeyState{Content: string(text)}
+}
+
+// only is the step of a call that changes nothing and that fits a state of the log.
+func only(fits func(tale) bool) history.Step {
+	return func(s history.KeyState) []history.KeyState {
+		if fits(read(s)) {
+			return []history.KeyState{s}
+		}
+		return nil
+	}
+}
+
+func anything(tale) bool { return true }
+
+func anyCall(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
+	switch random.IntN(6) {
+	case 0:
+		return func() (string, history.Step) { return recordLast(t, log) }
+	case 1:
+		return func() (string, history.Step) { return recordTrim(t, log) }
+	case 2:
+		return func() (string, history.Step) { return recordRead(t, log, 1+random.Int64N(8)) }
+	}
+	return func() (string, history.Step) { return recordAppend(t, log, id) }
+}
+
+func recordAppend(t *testing.T, log *commit.Log, id string) (string, history.Step) {
+	number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(id), nil })
+	name := fmt.Sprintf("append %s: %d %v", id, number, err)
+	appended := func(s history.KeyState) history.KeyState {
+		told := read(s)
+		told.Entries = append(told.Entries, id)
+		return told.state()
+	}
+	switch {
+	case err == nil:
+		return name, func(s history.KeyState) []history.KeyState {
+			if int64(len(read(s).Entries)) != number-1 {
+				return nil
+			}
+			return []history.KeyState{appended(s)}
+		}
+	case errors.Is(err, storage.OutcomeUnknown):
+		return name, func(s history.KeyState) []history.KeyState { return []history.KeyState{s, appended(s)} }
+	}
+	return name, only(anything)
+}
+
+func recordLast(t *testing.T, log *commit.Log) (string, history.Step) {
+	last, err := log.Last(t.Context())
+	return fmt.Sprintf("last: %d %v", last, err), only(func(told tale) bool {
+		return err != nil || last == int64(len(told.Entries))
+	})
+}
+
+func recordRead(t *testing.T, log *commit.Log, number int64) (string, history.Step) {
+	entry, err := log.Read(t.Context(), number)
+	return fmt.Sprintf("read %d: %s %v", number, entry.Data, err), only(func(told tale) bool {
+		last := int64(len(told.Entries))
+		switch {
+		case err == nil:
+			return number > told.Removed && number <= last && told.Entries[number-1] == string(entry.Data)
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			return number <= told.Removed || number > last
+		}
+		return true
+	})
+}
+
+// recordTrim trims what this process believes to be the entries before the last one.
+func recordTrim(t *testing.T, log *commit.Log) (string, history.Step) {
+	last, err := log.Last(t.Context())
+	if err != nil || last < 2 {
+		return "no trim", only(anything)
+	}
+	err = log.Trim(t.Context(), last-1)
+	return fmt.Sprintf("trim %d: %v", last-1, err), func(s history.KeyState) []history.KeyState {
+		told := read(s)
+		if last-1 > told.Next {
+			told.Removed, told.Next = told.Next, last-1
+		}
+		after := []history.KeyState{told.state()}
+		if err != nil {
+			after = append(after, s)
+		}
+		return after
+	}
+}

@@ -1,0 +1,124 @@
+package commit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// together is how many entries are read at once.
+const together = 8
+
+// Read returns one entry. If it is not there yet, or was trimmed, it fails with ObjectNotFound.
+func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
+	entries, err := l.batch(ctx, "Read", number, 1)
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case len(entries) == 0:
+		return Entry{}, l.failed("Read", storage.ObjectNotFound, fmt.Sprintf("entry %d has not been appended", number))
+	}
+	return entries[0], nil
+}
+
+// From yields the entries from a number on, in order, up to the last one. At most one error is yielded,
+// last. If the first entry was trimmed, that is ObjectNotFound: begin with what [Log.Trim] was called
+// for, after the number that [Log.Trimmed] returns. It reads up to 8 entries at once, into memory.
+func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
+}
+
+// Follow is From that never ends by itself: after the last entry it looks for the next one, which takes
+// two requests, each time that interval has passed. It ends with the error if ctx is done.
+func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if interval <= 0 {
+			yield(Entry{}, l.failed("Follow", storage.InvalidArgument, "interval must be positive"))
+			return
+		}
+		for next, more := number, true; ; {
+			if next, more = l.yield(ctx, "Follow", next, yield); !more {
+				return
+			}
+			if err := ctxtime.Sleep(ctx, interval); err != nil {
+				yield(Entry{}, l.interrupted("Follow", err))
+				return
+			}
+		}
+	}
+}
+
+// yield yields the entries from next up to the last one, and returns the number after it. It returns
+// more as false after an error, or if yield wants no more.
+func (l *Log) yield(ctx context.Context, op string, next int64, yield func(Entry, error) bool) (after int64, more bool) {
+	for size := 1; ; size = min(2*size, together) {
+		entries, err := l.batch(ctx, op, next, size)
+		for _, entry := range entries {
+			if !yield(entry, nil) {
+				return next, false
+			}
+			next++
+		}
+		if err != nil {
+			yield(Entry{}, err)
+			return next, false
+		}
+		if len(entries) < size {
+			return next, true
+		}
+	}
+}
+
+// batch reads up to size entries from first on: those before the first that is not there yet. Beside an
+// error there are those before it.
+func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
+	if first < 1 {
+		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
+	}
+	entries := make([]Entry, size)
+	errs := parallel.All(size, size, func(i int) (err error) {
+		entries[i], err = l.get(ctx, first+int64(i))
+		return err
+	})
+	n, err := 0, error(nil)
+	for n < size && errs[n] == nil {
+		n++
+	}
+	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
+		err = errs[n]
+	}
+	trimmed, unread := l.Trimmed(ctx) // after the entries: one that is not removed now was the first of its number
+	switch {
+	case unread != nil:
+		return nil, unread
+	case first <= trimmed:
+		e := l.failed(op, storage.ObjectNotFound, fmt.Sprintf("entry %d was trimmed", first))
+		e.Hint = fmt.Sprintf("begin with what was stored when the log was trimmed: its first entry is %d", trimmed+1)
+		return nil, e
+	}
+	if n > 0 {
+		l.learn(first + int64(n) - 1)
+	}
+	return entries[:n], err
+}
+
+// get reads the object of an entry.
+func (l *Log) get(ctx context.Context, number int64) (Entry, error) {
+	r, err := l.bucket.Download(ctx, l.key(number))
+	if err != nil {
+		return Entry{}, err
+	}
+	defer func() { _ = r.Close() }() // always nil
+	attrs := r.Attrs()
+	if attrs.Size > MaxEntry {
+		return Entry{}, l.failed("Read", storage.TooLarge, fmt.Sprintf("entry %d has %d bytes", number, attrs.Size))
+	}
+	data, err := io.ReadAll(r)
+	return Entry{Number: number, Data: data, Modified: attrs.Modified}, err
+}

@@ -1,0 +1,41 @@
+//go:build !race || omnibucket_sdks
+
+// To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
+// race" does that, and scripts/tests runs these tests without it.
+
+package commit_test
+
+import (
+	"net/url"
+	"os"
+	"testing"
+
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	_ "github.com/omnibucket/storage/providers/azure"
+	_ "github.com/omnibucket/storage/providers/gcs"
+	_ "github.com/omnibucket/storage/providers/s3"
+)
+
+var servers = []store{
+	{"minio", func(t *testing.T) string {
+		const variable = "OMNIBUCKET_TEST_MINIO"
+		endpoint := testserver.Need(t, variable)
+		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
+		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
+		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
+	}},
+	{"gcs", func(t *testing.T) string {
+		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+	}},
+	{"azurite", func(t *testing.T) string {
+		endpoint, account := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"), os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+		t.Setenv("AZURE_STORAGE_ACCOUNT", account)
+		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+		return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
+	}},
+}
+
+func TestKilledAtEveryCallOnServers(t *testing.T) { killedAtEveryCall(t, servers) }
+
+func TestAllCallsAreLinearizableOnServers(t *testing.T) { linearizable(t, servers, 2) }

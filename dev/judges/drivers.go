@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// runDistribution runs the tests of the container registry's S3 driver, except one of a file of 5 GiB,
+// which a server in memory would keep.
+func runDistribution(ctx context.Context, t task) ([]result, error) {
+	return t.onBucket(ctx, "distribution", func(bucket string) []string {
+		return []string{
+			"AWS_ACCESS_KEY=" + t.on.main.key, "AWS_SECRET_KEY=" + t.on.main.secret, "S3_BUCKET=" + bucket, "S3_ENCRYPT=false",
+			"REGION_ENDPOINT=" + t.on.url, "S3_SECURE=" + strconv.FormatBool(t.on.tls()), "AWS_S3_FORCE_PATH_STYLE=true", "S3_ACCELERATE=false",
+		}
+	}, "-test.skip", "^TestS3DriverSuite$/^TestWriteReadLargeStreams$")
+}
+
+// runLitestream runs Litestream's tests of replicas in S3. Without a configuration, the tests of other stores are
+// skipped.
+func runLitestream(ctx context.Context, t task) ([]result, error) {
+	env := func(bucket string) []string {
+		return []string{
+			"LITESTREAM_S3_ACCESS_KEY_ID=" + t.on.main.key, "LITESTREAM_S3_SECRET_ACCESS_KEY=" + t.on.main.secret, "LITESTREAM_S3_REGION=us-east-1",
+			"LITESTREAM_S3_BUCKET=" + bucket, "LITESTREAM_S3_ENDPOINT=" + t.on.url, "LITESTREAM_S3_FORCE_PATH_STYLE=true",
+		}
+	}
+	return t.onBucket(ctx, "litestream", env, "-integration", "-replica-clients", "s3", "-test.run", "^TestReplicaClient_")
+}
+
+// runObjstore runs the acceptance test of Thanos' buckets, which makes its own bucket.
+func runObjstore(ctx context.Context, t task) ([]result, error) {
+	return t.onBucket(ctx, "objstore", func(string) []string {
+		return []string{
+			"S3_ENDPOINT=" + t.on.host(), "S3_ACCESS_KEY=" + t.on.main.key, "S3_SECRET_KEY=" + t.on.main.secret, "S3_INSECURE=" + strconv.FormatBool(!t.on.tls()),
+		}
+	}, "-test.run", "^TestAcceptance")
+}
+
+// onBucket makes a bucket, and runs the built Go test with the variables that name it. These clients give the
+// AWS SDK an HTTP client of their own, which refuses AWS_CA_BUNDLE. They trust SSL_CERT_FILE.
+func (t task) onBucket(ctx context.Context, name string, env func(bucket string) []string, args ...string) ([]result, error) {
+	client, err := t.on.client()
+	if err != nil {
+		return nil, err
+	}
+	bucket := fmt.Sprintf("%s-%s", t.bucket(name), strings.ReplaceAll(strings.TrimPrefix(t.module.version, "v"), ".", "-"))
+	if err := makeBucket(ctx, client, bucket, false); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	args = append([]string{"-test.v", "-test.timeout", testTimeout}, args...)
+	if err := t.command(ctx, t.dir, append(env(bucket), "AWS_CA_BUNDLE="), &out, t.prepared, args...); err != nil {
+		return nil, err
+	}
+	return readGoTests(out.Bytes()), nil
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// programScripts are short tests of our own with released programs.
+//
+//go:embed programs
+var programScripts embed.FS
+
+// released returns the suite of a program: the first that is there of the paths or names.
+func released(name, script string, paths ...string) suite {
+	return suite{
+		name: name,
+		prepare: func(context.Context) (path string, err error) {
+			for _, candidate := range paths {
+				if path, err = exec.LookPath(candidate); err == nil {
+					return path, nil
+				}
+			}
+			return "", fmt.Errorf("install the package of Debian: %w", err)
+		},
+		run: func(ctx context.Context, t task) ([]result, error) { return t.script(ctx, script) },
+	}
+}
+
+// script runs a script of programs, which prints its results in the Test Anything Protocol.
+func (t task) script(ctx context.Context, name string) ([]result, error) {
+	for _, file := range []string{name, "tap.sh"} {
+		content, err := programScripts.ReadFile("programs/" + file)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(t.dir, file), content, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	var out bytes.Buffer
+	if err := t.command(ctx, t.dir, []string{"AWS_PAGER=", "PROGRAM=" + t.prepared}, &out, "bash", name); err != nil {
+		return nil, err
+	}
+	return readTAP(out.Bytes()), nil
+}

@@ -1,0 +1,68 @@
+// Table keeps the balances of accounts in a bucket. Several processes change them at once, without a database:
+// package commit puts all changes into one order.
+//
+//	go run ./examples/table                                            in memory
+//	go run ./examples/table -bucket 'file:///tmp/table?create=true'    again and again, or several at once
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+)
+
+func main() {
+	address := flag.String("bucket", "mem://table", "`address` of the bucket")
+	flag.Parse()
+	if err := run(context.Background(), *address, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "table:", err)
+		os.Exit(1)
+	}
+}
+
+// run lets four writers, each with a table of its own, move money at once.
+func run(ctx context.Context, address string, out io.Writer) (result error) {
+	bucket, err := storage.Open(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	t, err := openTable(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	if err := t.transfer(ctx, "bank", "alice", 100); err != nil {
+		return err
+	}
+	errs := make([]error, 4)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { errs[i] = pay(ctx, bucket) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := t.snapshot(ctx); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "version %d: alice has %d, bob has %d\n", t.version, t.balances["alice"], t.balances["bob"])
+	return err
+}
+
+// pay lets alice pay bob ten times.
+func pay(ctx context.Context, bucket storage.Bucket) error {
+	t, err := openTable(ctx, bucket)
+	for n := 0; err == nil && n < 10; n++ {
+		err = t.transfer(ctx, "alice", "bob", 2)
+	}
+	return err
+}

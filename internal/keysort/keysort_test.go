@@ -1,0 +1,226 @@
+package keysort
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// list returns the records as texts.
+func list(t *testing.T, s *Sorter) []string {
+	t.Helper()
+	var all []string
+	for r, err := range s.Sorted(t.Context()) {
+		require.NoError(t, err)
+		all = append(all, string(r.Key)+"="+string(r.Value))
+	}
+	return all
+}
+
+func TestRecordsAreSortedByKeyThenValue(t *testing.T) {
+	rows := []struct {
+		name    string
+		records [][2]string
+		want    []string
+	}{
+		{"no records", nil, nil},
+		{"by bytes", [][2]string{{"b", ""}, {"\xff", ""}, {"a/b", ""}, {"a", ""}, {"ä", ""}, {"B", ""}}, []string{"B=", "a=", "a/b=", "b=", "ä=", "\xff="}},
+		{"equal keys by value", [][2]string{{"a", "2"}, {"b", "1"}, {"a", "10"}, {"a", "1"}}, []string{"a=1", "a=10", "a=2", "b=1"}},
+		{"equal records are kept", [][2]string{{"a", "1"}, {"a", "1"}}, []string{"a=1", "a=1"}},
+		{"empty keys and zero bytes", [][2]string{{"\x00", "x"}, {"", "\x00"}, {"\x00\x00", ""}}, []string{"=\x00", "\x00=x", "\x00\x00="}},
+		{"a key that begins with another", [][2]string{{"aa", "b"}, {"a", "ab"}}, []string{"a=ab", "aa=b"}},
+	}
+	for _, row := range rows {
+		for _, memory := range []int{1, 100, 1 << 20} {
+			t.Run(fmt.Sprintf("%s in %d bytes", row.name, memory), func(t *testing.T) {
+				s := New(memory)
+				defer func() { require.NoError(t, s.Close()) }()
+				for _, r := range row.records {
+					require.NoError(t, s.Add(t.Context(), []byte(r[0]), []byte(r[1])))
+				}
+				require.Equal(t, row.want, list(t, s))
+				require.EqualValues(t, len(row.want), s.Count())
+			})
+		}
+	}
+}
+
+func TestManyRunsAreMerged(t *testing.T) {
+	for _, memory := range []int{1 << 10, 100 << 10, 1 << 20} {
+		t.Run(fmt.Sprint(memory), func(t *testing.T) {
+			s := New(memory)
+			defer func() { require.NoError(t, s.Close()) }()
+			random := rand.New(rand.NewPCG(1, 2))
+			var want []string
+			for i := range 20_000 {
+				key := fmt.Sprintf("folder-%d/%d", random.IntN(100), random.IntN(10_000))
+				value := strings.Repeat("v", i%30)
+				want = append(want, key+"="+value)
+				require.NoError(t, s.Add(t.Context(), []byte(key), []byte(value)))
+			}
+			slices.SortFunc(want, func(a, b string) int {
+				ka, va, _ := strings.Cut(a, "=")
+				kb, vb, _ := strings.Cut(b, "=")
+				return compare(Record{[]byte(ka), []byte(va)}, Record{[]byte(kb), []byte(vb)})
+			})
+			require.Equal(t, want, list(t, s))
+			require.Equal(t, want, list(t, s), "a second listing")
+		})
+	}
+}
+
+func TestListingsMayOverlap(t *testing.T) {
+	s := New(100)
+	defer func() { require.NoError(t, s.Close()) }()
+	for _, key := range []string{"c", "a", "b", "d"} {
+		require.NoError(t, s.Add(t.Context(), []byte(key), make([]byte, 30)))
+	}
+	var seen strings.Builder
+	for r, err := range s.Sorted(t.Context()) {
+		require.NoError(t, err)
+		for inner, err := range s.Sorted(t.Context()) {
+			require.NoError(t, err)
+			seen.Write(inner.Key)
+			break
+		}
+		seen.Write(r.Key)
+	}
+	require.Equal(t, "aaabacad", seen.String())
+}
+
+func TestRecordsMayBeLargerThanTheMemory(t *testing.T) {
+	s := New(10)
+	defer func() { require.NoError(t, s.Close()) }()
+	large := strings.Repeat("x", 3*blockBytes)
+	require.NoError(t, s.Add(t.Context(), []byte("b"), []byte(large)))
+	require.NoError(t, s.Add(t.Context(), []byte("a"), []byte(large)))
+	require.Equal(t, []string{"a=" + large, "b=" + large}, list(t, s))
+}
+
+func TestMemoryStaysBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sorts many records")
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	const records = 250_000 // 10 MB
+	s := New(256 << 10)
+	defer func() { require.NoError(t, s.Close()) }()
+	key, value := make([]byte, 20), make([]byte, 20)
+	random := rand.New(rand.NewPCG(1, 2))
+	var most uint64
+	measure := func(i int) {
+		if i%25_000 == 0 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapAlloc)
+		}
+	}
+	measure(0)
+	before := most
+	for i := range records {
+		binary.BigEndian.PutUint64(key, random.Uint64())
+		require.NoError(t, s.Add(t.Context(), key, value))
+		measure(i)
+	}
+	n := 0
+	for r, err := range s.Sorted(t.Context()) {
+		require.NoError(t, err)
+		require.Len(t, r.Key, 20)
+		n++
+		measure(n)
+	}
+	require.Equal(t, records, n)
+	require.Less(t, most-before, uint64(1<<20))
+}
+
+func TestCloseLeavesNoFile(t *testing.T) {
+	rows := []struct {
+		name string
+		use  func(t *testing.T, s *Sorter)
+	}{
+		{"after runs", func(*testing.T, *Sorter) {}},
+		{"after a whole listing", func(t *testing.T, s *Sorter) { list(t, s) }},
+		{"after a part of a listing", func(t *testing.T, s *Sorter) {
+			for _, err := range s.Sorted(t.Context()) {
+				require.NoError(t, err)
+				return
+			}
+		}},
+		{"after cancellation", func(t *testing.T, s *Sorter) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			for _, err := range s.Sorted(ctx) {
+				require.ErrorIs(t, err, context.Canceled)
+			}
+			require.Error(t, s.Add(ctx, nil, nil))
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Setenv("TMPDIR", dir)
+			t.Setenv("TMP", dir) // Windows
+			s := New(1 << 10)
+			for i := range 1000 {
+				require.NoError(t, s.Add(t.Context(), fmt.Append(nil, i), make([]byte, 20)))
+			}
+			row.use(t, s)
+			require.NoError(t, s.Close())
+			require.NoError(t, s.Close(), "Close is idempotent")
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
+}
+
+func TestAddFailsWhenContextIsDone(t *testing.T) {
+	s := New(1)
+	defer func() { require.NoError(t, s.Close()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(t, s.Add(ctx, []byte("a"), nil))
+	cancel()
+	require.ErrorIs(t, s.Add(ctx, []byte("b"), nil), context.Canceled)
+}
+
+func TestFailuresOfTheDiskAreReported(t *testing.T) {
+	t.Setenv("TMPDIR", "/does-not-exist")
+	t.Setenv("TMP", "/does-not-exist") // Windows
+	s := New(1)
+	require.NoError(t, s.Add(t.Context(), []byte("a"), nil))
+	require.ErrorIs(t, s.Add(t.Context(), []byte("b"), nil), os.ErrNotExist)
+	require.NoError(t, s.Close())
+}
+
+func TestAddAfterSortedFails(t *testing.T) {
+	s := New(1)
+	require.Empty(t, list(t, s))
+	require.Error(t, s.Add(t.Context(), []byte("a"), nil))
+	require.NoError(t, s.Close())
+}
+
+func BenchmarkSort(b *testing.B) {
+	s := New(64 << 20)
+	defer func() { _ = s.Close() }()
+	random := rand.New(rand.NewPCG(1, 2))
+	for b.Loop() {
+		key := fmt.Appendf(nil, "folder/%016x", random.Uint64())
+		if err := s.Add(b.Context(), key, key[:16]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, err := range s.Sorted(b.Context()) {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package keysort
+
+import (
+	"bufio"
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"iter"
+	"os"
+)
+
+// runs are sorted runs of records, one after the other in a temporary file. A record shares the
+// beginning of its key with the one before it, as the keys of a bucket mostly do.
+type runs struct {
+	file *os.File // nil: there is no run
+	size int64
+	all  []span
+}
+
+// A span is the part of the file that a run has.
+type span struct{ from, to int64 }
+
+// create creates the file. It loses its name immediately if the system permits that, so that a killed
+// process leaves no file.
+func (f *runs) create() error {
+	if f.file != nil {
+		return nil
+	}
+	file, err := os.CreateTemp("", "omnibucket-sort-*")
+	if err != nil {
+		return err
+	}
+	_ = os.Remove(file.Name()) // close removes it otherwise
+	f.file = file
+	return nil
+}
+
+// add appends a run.
+func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error {
+	if err := f.create(); err != nil {
+		return err
+	}
+	const buffer = 64 << 10
+	to := bufio.NewWriterSize(f.file, buffer)
+	from := f.size
+	var last, head []byte
+	for r, err := range records {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		shared := sharedPrefix(last, r.Key)
+		head = binary.AppendUvarint(head[:0], uint64(shared))
+		head = binary.AppendUvarint(head, uint64(len(r.Key)-shared))
+		head = binary.AppendUvarint(head, uint64(len(r.Value)))
+		for _, part := range [][]byte{head, r.Key[shared:], r.Value} {
+			if _, err := to.Write(part); err != nil {
+				return err
+			}
+			f.size += int64(len(part))
+		}
+		last = append(last[:0], r.Key...)
+	}
+	if err := to.Flush(); err != nil {
+		return err
+	}
+	f.all = append(f.all, span{from, f.size})
+	return nil
+}
+
+func sharedPrefix(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// merged yields the records of all levels in order. Its buffers have about the memory of s.
+func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		open, err := s.open(levels)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		heap.Init(&open)
+		for len(open) > 0 {
+			if err := ctx.Err(); err != nil {
+				yield(Record{}, err)
+				return
+			}
+			if !yield(open[0].record, nil) {
+				return
+			}
+			switch more, err := open[0].step(); {
+			case err != nil:
+				yield(Record{}, err)
+				return
+			case more:
+				heap.Fix(&open, 0)
+			default:
+				heap.Pop(&open)
+			}
+		}
+	}
+}
+
+// open returns the runs of all levels, each at its first record.
+func (s *Sorter) open(levels []*runs) (cursors, error) {
+	const smallest, largest = 4 << 10, 1 << 20
+	total := 0
+	for _, level := range levels {
+		total += len(level.all)
+	}
+	buffer := min(max(s.memory/max(total, 1), smallest), largest)
+	var open cursors
+	for _, level := range levels {
+		for _, run := range level.all {
+			c := &cursor{from: bufio.NewReaderSize(io.NewSectionReader(level.file, run.from, run.to-run.from), buffer)}
+			switch more, err := c.step(); {
+			case err != nil:
+				return nil, err
+			case more:
+				open = append(open, c)
+			}
+		}
+	}
+	return open, nil
+}
+
+// close removes the file and its runs.
+func (f *runs) close() error {
+	if f.file == nil {
+		return nil
+	}
+	err := f.file.Close()
+	_ = os.Remove(f.file.Name()) // it may have no name any more
+	*f = runs{}
+	return err
+}
+
+// A cursor reads one run.
+type cursor struct {
+	from   *bufio.Reader
+	record Record
+}
+
+// step reads the next record. It returns false at the end of the run.
+func (c *cursor) step() (bool, error) {
+	shared, err := binary.ReadUvarint(c.from)
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	rest, err := binary.ReadUvarint(c.from)
+	if err != nil {
+		return false, err
+	}
+	value, err := binary.ReadUvarint(c.from)
+	if err != nil {
+		return false, err
+	}
+	if c.record.Key, err = c.fill(c.record.Key[:shared], int(rest)); err != nil {
+		return false, err
+	}
+	c.record.Value, err = c.fill(c.record.Value[:0], int(value))
+	return true, err
+}
+
+// fill appends the next n bytes to b.
+func (c *cursor) fill(b []byte, n int) ([]byte, error) {
+	start := len(b)
+	if cap(b) < start+n {
+		b = append(make([]byte, 0, start+2*n), b...)
+	}
+	b = b[:start+n]
+	_, err := io.ReadFull(c.from, b[start:])
+	return b, err
+}
+
+// cursors is a heap with the least record first.
+type cursors []*cursor
+
+func (c cursors) Len() int           { return len(c) }
+func (c cursors) Less(i, j int) bool { return compare(c[i].record, c[j].record) < 0 }
+func (c cursors) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+func (c *cursors) Push(x any)        { *c = append(*c, x.(*cursor)) }
+
+func (c *cursors) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
+	return last
+}

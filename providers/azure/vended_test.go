@@ -1,0 +1,82 @@
+package azure_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+)
+
+// signatureOf returns a shared access signature of a container. Without a hierarchical namespace none is bound to a
+// prefix, so the permissions show which one a request has.
+func signatureOf(t *testing.T, container string, permissions sas.ContainerPermissions) string {
+	t.Helper()
+	key, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
+	require.NoError(t, err)
+	signed, err := sas.BlobSignatureValues{
+		Protocol: sas.ProtocolHTTPSandHTTP, ExpiryTime: time.Now().UTC().Add(time.Hour), ContainerName: container, Permissions: permissions.String(),
+	}.SignWithSharedKey(key)
+	require.NoError(t, err)
+	return signed.Encode()
+}
+
+func TestCredentialsThatHoldForAPrefix(t *testing.T) {
+	emulator := needAzurite(t)
+	container := emulator.container(t)
+	all := signatureOf(t, container, sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true})
+	readOnly := signatureOf(t, container, sas.ContainerPermissions{Read: true})
+	var asked []string
+	b, err := azure.Open(t.Context(), azure.Config{
+		Bucket: container, Endpoint: emulator.endpoint, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		CredentialsFor: func(_ context.Context, key string) (azure.PrefixCredentials, error) {
+			asked = append(asked, key)
+			switch {
+			case strings.HasPrefix(key, "own/"):
+				return azure.PrefixCredentials{Prefix: "own/", SASToken: all, Expires: time.Now().Add(time.Hour)}, nil
+			case strings.HasPrefix(key, "read/"):
+				return azure.PrefixCredentials{Prefix: "read/", SASToken: "?" + readOnly}, nil
+			}
+			return azure.PrefixCredentials{}, errors.New("the catalog has no such table")
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	put := func(key string) error {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		return err
+	}
+	_, err = emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1").UploadBuffer(t.Context(), []byte("read/1"), nil)
+	require.NoError(t, err)
+	require.NoError(t, put("own/1"))
+	require.NoError(t, put("own/2"))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(put("read/2")))
+	_, err = storage.Copy(t.Context(), b, "own/3", b, "read/1")
+	require.NoError(t, err)
+	text, _, err := storage.ReadAll(t.Context(), b, "own/3")
+	require.NoError(t, err)
+	require.Equal(t, "read/1", string(text))
+	require.Equal(t, []string{"own/1", "read/2"}, asked)
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(put("other/1")))
+}
+
+func TestCredentialsForExcludesOthers(t *testing.T) {
+	ask := func(context.Context, string) (azure.PrefixCredentials, error) { return azure.PrefixCredentials{}, nil }
+	_, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Account: "acme", Anonymous: true, CredentialsFor: ask})
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	_, err = azure.NewService(t.Context(), azure.Config{Account: "acme", CredentialsFor: ask})
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Account: "acme", CredentialsFor: ask})
+	require.NoError(t, err)
+	_, err = b.Attrs(t.Context(), "a")
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "no signature")
+	require.NoError(t, storage.Close(b))
+}

@@ -1,0 +1,134 @@
+package s3server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// viewPage is the number of entries in a page of the admin API.
+const viewPage = 100
+
+type bucketView struct {
+	Name       string    `json:"name"`
+	Created    time.Time `json:"created"`
+	Versioning string    `json:"versioning,omitempty"`
+	Policy     bool      `json:"policy,omitempty"`
+}
+
+type entryView struct {
+	Key      string    `json:"key"`
+	Folder   bool      `json:"folder,omitempty"`
+	Size     int64     `json:"size"`
+	ETag     string    `json:"etag,omitempty"`
+	Modified time.Time `json:"modified,omitzero"`
+	Version  string    `json:"version,omitempty"`
+	Current  bool      `json:"current,omitempty"`
+	Marker   bool      `json:"marker,omitempty"`
+}
+
+type uploadView struct {
+	Key   string    `json:"key"`
+	ID    string    `json:"id"`
+	Begun time.Time `json:"begun"`
+	Parts int       `json:"parts"`
+	Size  int64     `json:"size"`
+}
+
+// handleViews adds what shows the content of the server.
+func (h *Handler) handleViews(mux *http.ServeMux) {
+	for path, view := range map[string]func(*http.Request) (name string, entries any, next string, err error){
+		"buckets": h.viewBuckets, "objects": h.viewObjects, "versions": h.viewVersions, "uploads": h.viewUploads,
+	} {
+		mux.HandleFunc("GET /_admin/"+path, func(w http.ResponseWriter, r *http.Request) {
+			name, entries, next, err := view(r)
+			if err != nil {
+				adminError(w, http.StatusBadRequest, err.Error())
+				return
+			}
+			adminResponse(w, http.StatusOK, map[string]any{name: entries, "next": next})
+		})
+	}
+}
+
+func (h *Handler) viewBuckets(r *http.Request) (string, any, string, error) {
+	page, after, next := []bucketView{}, r.URL.Query().Get("after"), ""
+	err := h.store.ListBuckets(r.Context(), after, func(b *state.Bucket) bool {
+		switch {
+		case b.Name == after:
+			return true
+		case len(page) == viewPage:
+			next = page[viewPage-1].Name
+			return false
+		}
+		page = append(page, bucketView{b.Name, b.Created, b.Versioning, b.Policy != nil})
+		return true
+	})
+	return "buckets", page, next, err
+}
+
+// viewRequest returns what the query asks of a listing.
+func viewRequest(r *http.Request) *driver.ListRequest {
+	return &driver.ListRequest{Prefix: r.URL.Query().Get("prefix"), Delimiter: "/", Token: r.URL.Query().Get("after"), Limit: viewPage}
+}
+
+func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
+	in := viewRequest(r)
+	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).List(r.Context(), in)
+	if err != nil {
+		return "", nil, "", err
+	}
+	views := []entryView{}
+	for _, e := range page.Entries {
+		views = append(views, viewOf(e))
+	}
+	return "entries", views, page.Token, nil
+}
+
+func (h *Handler) viewVersions(r *http.Request) (string, any, string, error) {
+	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).ListVersions(r.Context(), viewRequest(r))
+	if err != nil {
+		return "", nil, "", err
+	}
+	views := []entryView{}
+	for _, e := range page.Entries {
+		view := viewOf(e.ListEntry)
+		view.Version, view.Current, view.Marker = e.Version, e.Current, e.IsDeleteMarker
+		views = append(views, view)
+	}
+	return "entries", views, page.Token, nil
+}
+
+func viewOf(e storage.ListEntry) entryView {
+	return entryView{Key: e.Key, Folder: e.IsPrefix, Size: e.Size, ETag: e.ETag, Modified: e.Modified}
+}
+
+func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
+	bucket, views, next := r.URL.Query().Get("bucket"), []uploadView{}, ""
+	var after state.UploadPosition
+	after.ID, after.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // an id has no space
+	var found []*state.Upload
+	more, err := h.store.ListUploads(r.Context(), bucket, state.Listing{Max: viewPage}, after, func(u *state.Upload, _ string) { found = append(found, u) })
+	for _, u := range found {
+		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
+		parts, _, err := h.store.Parts(r.Context(), u, 0, 1000)
+		if code(err) == "NoSuchUpload" { // it has just ended
+			continue
+		} else if err != nil {
+			return "", nil, "", err
+		}
+		for _, p := range parts {
+			view.Parts, view.Size = view.Parts+1, view.Size+p.Size
+		}
+		views = append(views, view)
+	}
+	if more && len(found) > 0 {
+		last := found[len(found)-1]
+		next = last.ID + " " + last.Key
+	}
+	return "uploads", views, next, err
+}

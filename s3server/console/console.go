@@ -1,0 +1,168 @@
+// Package console serves a page that shows an S3 server of package s3server: its buckets, objects, versions
+// and uploads, and its latest requests with the reasons of failures. The page adds and removes faults, too.
+//
+//	var requests console.Record
+//	server, err := s3server.Start(s3server.Config{Log: requests.Add})
+//	http.Serve(listener, console.Handler(server.Handler, &requests))
+//
+// Serve it at a port of its own: in the origin of S3, a browser runs the scripts that objects have.
+package console
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"embed"
+	"encoding/json"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+)
+
+//go:embed page
+var files embed.FS
+
+// policy lets a page use only its own files, and no text become HTML.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
+	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// header must be in every request of the page's script. A form or script of another site cannot send it
+// without a permission, which nobody gives.
+const header = "X-Console"
+
+// Handler serves the console at its root to callers who know the server's first credential, by HTTP's Basic
+// authentication: its access key is the user, its secret the password. If the credential is read-only,
+// faults cannot be changed. hosts are the names by which browsers call it beside IP addresses and localhost;
+// a request for any other name is refused, because it may come from a page of another site. requests has
+// what the page shows of requests.
+func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.Handler {
+	c := &console{server: server, requests: requests, hosts: hosts}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", c.file("page/index.html"))
+	mux.HandleFunc("GET /console.css", c.file("page/console.css"))
+	mux.HandleFunc("GET /console.js", c.file("page/console.js"))
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /object", c.download)
+	mux.HandleFunc("GET /api/requests", c.listRequests)
+	mux.HandleFunc("DELETE /api/requests", c.clearRequests)
+	admin := server.Admin()
+	for _, view := range []string{"GET /api/buckets", "GET /api/objects", "GET /api/versions", "GET /api/uploads", "/api/faults", "/api/faults/{id}"} {
+		mux.HandleFunc(view, func(w http.ResponseWriter, r *http.Request) {
+			r = r.Clone(r.Context())
+			r.URL.Path = "/_admin/" + strings.TrimPrefix(r.URL.Path, "/api/")
+			r.URL.RawPath = ""
+			admin.ServeHTTP(w, r)
+		})
+	}
+	return c.guard(mux)
+}
+
+type console struct {
+	server   *s3server.Handler
+	requests *Record
+	hosts    []string
+}
+
+// guard lets pass what comes from the page of a caller with the credential.
+func (c *console) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case !c.knows(r.Host):
+			http.Error(w, "the console does not know the name in the header Host: call it by its IP address or localhost", http.StatusMisdirectedRequest)
+		case !c.authentic(r):
+			h.Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)
+			http.Error(w, "the access key and the secret of the server are needed", http.StatusUnauthorized)
+		case (!reads || strings.HasPrefix(r.URL.Path, "/api/")) && r.Header.Get(header) == "":
+			http.Error(w, "the header "+header+" is needed", http.StatusForbidden)
+		case !reads && c.server.Credentials().ReadOnly:
+			http.Error(w, "the credential is read-only", http.StatusForbidden)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// knows reports whether browsers may call the console by a host. A site that binds its own name to this address
+// (DNS rebinding) has another one.
+func (c *console) knows(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	_, err := netip.ParseAddr(host)
+	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(c.hosts, func(known string) bool { return strings.EqualFold(known, host) })
+}
+
+// authentic compares hashes, which take the same time whatever was sent.
+func (c *console) authentic(r *http.Request) bool {
+	want := c.server.Credentials()
+	user, password, _ := r.BasicAuth()
+	if want.AccessKeyID == "" || want.SecretKey == "" {
+		return false
+	}
+	equal := func(a, b string) int {
+		x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+		return subtle.ConstantTimeCompare(x[:], y[:])
+	}
+	return equal(user, want.AccessKeyID)&equal(password, want.SecretKey) == 1
+}
+
+func (c *console) file(name string) http.HandlerFunc {
+	content, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
+	kind := map[string]string{".html": "text/html", ".css": "text/css", ".js": "text/javascript"}[path.Ext(name)]
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind+"; charset=utf-8")
+		_, _ = w.Write(content) // a client that is gone needs no response
+	}
+}
+
+// download sends an object as a file: the browser neither shows nor runs it.
+func (c *console) download(w http.ResponseWriter, r *http.Request) {
+	key := r.URL.Query().Get("key")
+	var opts []storage.DownloadOption
+	if version := r.URL.Query().Get("version"); version != "" {
+		opts = append(opts, storage.WithVersion(version))
+	}
+	reader, err := c.server.Bucket(r.URL.Query().Get("bucket")).Download(r.Context(), key, opts...)
+	if err != nil {
+		status := http.StatusBadRequest
+		if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.BucketNotFound {
+			status = http.StatusNotFound
+		}
+		http.Error(w, "the object cannot be read: "+storage.CodeOf(err).Error(), status)
+		return
+	}
+	defer func() { _ = reader.Close() }()
+	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(key)}))
+	_, _ = reader.WriteTo(w)
+}
+
+func (c *console) listRequests(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"requests": c.requests.latest()})
+}
+
+func (c *console) clearRequests(w http.ResponseWriter, _ *http.Request) {
+	c.requests.clear()
+	w.WriteHeader(http.StatusNoContent)
+}

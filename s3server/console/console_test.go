@@ -1,0 +1,329 @@
+package console_test
+
+import (
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/s3server/console"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const secret = "the-secret-of-the-server"
+
+// A fixture is a server with a console.
+type fixture struct {
+	server   *s3server.Handler
+	requests *console.Record
+	console  http.Handler
+}
+
+func start(t *testing.T, c s3server.Config) *fixture {
+	t.Helper()
+	f := &fixture{requests: &console.Record{}}
+	if c.Credentials == nil {
+		c.Credentials = []s3server.Credential{{AccessKeyID: "root", SecretKey: secret}, {AccessKeyID: "other", SecretKey: "other-secret"}}
+	}
+	c.Log, c.Buckets = f.requests.Add, []string{"photos"}
+	f.server = s3server.New(c)
+	t.Cleanup(f.server.Close)
+	f.console = console.Handler(f.server, f.requests, "devbox")
+	return f
+}
+
+// ask sends a request as the page does, changed by change.
+func (f *fixture) ask(method, target, body string, change func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://127.0.0.1:9001"+target, strings.NewReader(body))
+	r.SetBasicAuth("root", secret)
+	r.Header.Set("X-Console", "1")
+	if change != nil {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	f.console.ServeHTTP(w, r)
+	return w
+}
+
+func (f *fixture) get(t *testing.T, target string, into any) {
+	t.Helper()
+	w := f.ask("GET", target, "", nil)
+	require.Equal(t, 200, w.Code, w.Body)
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), into))
+}
+
+func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
+	const fault = `{"error":"SlowDown"}`
+	readOnly := []s3server.Credential{{AccessKeyID: "root", SecretKey: secret, ReadOnly: true}}
+	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	without := func(r *http.Request) { r.Header.Del("X-Console") }
+	for _, row := range []struct {
+		name           string
+		credentials    []s3server.Credential
+		method, target string
+		change         func(*http.Request)
+		status         int
+	}{
+		{"the page", nil, "GET", "/", nil, 200},
+		{"the page without the header of scripts", nil, "GET", "/", without, 200},
+		{"no credentials", nil, "GET", "/", func(r *http.Request) { r.Header.Del("Authorization") }, 401},
+		{"a script without credentials", nil, "GET", "/console.js", func(r *http.Request) { r.Header.Del("Authorization") }, 401},
+		{"another secret", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("root", "x") }, 401},
+		{"another key", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("x", secret) }, 401},
+		{"a key that is not the first", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("other", "other-secret") }, 401},
+		{"empty ones, and a server without secret", []s3server.Credential{{AccessKeyID: "root"}}, "GET", "/", func(r *http.Request) { r.SetBasicAuth("root", "") }, 401},
+		{"requests", nil, "GET", "/api/requests", nil, 200},
+		{"requests without the header", nil, "GET", "/api/requests", without, 403},
+		{"a fault", nil, "POST", "/api/faults", nil, 201},
+		{"a fault of a form on another site", nil, "POST", "/api/faults", without, 403},
+		{"removal without the header", nil, "DELETE", "/api/requests", without, 403},
+		{"a fault with a read-only credential", readOnly, "POST", "/api/faults", nil, 403},
+		{"a listing with a read-only credential", readOnly, "GET", "/api/buckets", nil, 200},
+		{"another method", nil, "PUT", "/api/faults", nil, 404},
+		{"an IPv6 address", nil, "GET", "/", host("[::1]:9001"), 200},
+		{"localhost", nil, "GET", "/", host("localhost:9001"), 200},
+		{"a subdomain of localhost", nil, "GET", "/", host("s3.localhost"), 200},
+		{"a name that it was given", nil, "GET", "/", host("DevBox:9001"), 200},
+		{"the name of another site, bound to this address", nil, "GET", "/", host("evil.example:9001"), 421},
+		{"no name", nil, "GET", "/", host(""), 421},
+		{"another path", nil, "GET", "/photos/a", nil, 404},
+		{"the admin API", nil, "GET", "/_admin/faults", nil, 404},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := start(t, s3server.Config{Credentials: row.credentials}).ask(row.method, row.target, fault, row.change)
+			require.Equal(t, row.status, w.Code, w.Body)
+			require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
+			require.Equal(t, row.status == 401, w.Header().Get("WWW-Authenticate") != "")
+		})
+	}
+}
+
+func TestTheViewsShowWhatTheServerHas(t *testing.T) {
+	f := start(t, s3server.Config{})
+	b := f.server.Bucket("photos")
+	for _, key := range []string{"a/1", "a/2", "b", "<img src=x onerror=alert(1)>"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader("hello"))
+		require.NoError(t, err)
+	}
+	var buckets struct{ Buckets []struct{ Name string } }
+	f.get(t, "/api/buckets", &buckets)
+	require.Equal(t, "photos", buckets.Buckets[0].Name)
+
+	var list struct {
+		Entries []struct {
+			Key, Version    string
+			Folder, Current bool
+			Size            int
+		}
+		Next string
+	}
+	f.get(t, "/api/objects?bucket=photos", &list)
+	require.Len(t, list.Entries, 3)
+	require.Equal(t, "<img src=x onerror=alert(1)>", list.Entries[0].Key, "JSON, which the page shows as text")
+	require.True(t, list.Entries[1].Folder)
+	f.get(t, "/api/versions?bucket=photos&prefix=a/", &list)
+	require.Len(t, list.Entries, 2)
+	require.True(t, list.Entries[0].Current)
+
+	require.NotEqual(t, 200, f.ask("GET", "/api/objects?bucket=none", "", nil).Code)
+	require.Zero(t, f.server.Count(""), "looking is no request")
+}
+
+func TestListingsArePaged(t *testing.T) {
+	f := start(t, s3server.Config{})
+	b := f.server.Bucket("photos")
+	for i := range 250 {
+		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(1000+i), strings.NewReader(""))
+		require.NoError(t, err)
+	}
+	for _, view := range []string{"objects", "versions"} {
+		seen, after, pages := map[string]bool{}, "", 0
+		for {
+			var list struct {
+				Entries []struct{ Key string }
+				Next    string
+			}
+			f.get(t, "/api/"+view+"?"+url.Values{"bucket": {"photos"}, "after": {after}}.Encode(), &list)
+			pages++
+			for _, e := range list.Entries {
+				seen[e.Key] = true
+			}
+			if after = list.Next; after == "" {
+				break
+			}
+		}
+		require.Len(t, seen, 250, view)
+		require.Equal(t, 3, pages, view)
+	}
+}
+
+func TestAnObjectIsAFileThatRunsNowhere(t *testing.T) {
+	f := start(t, s3server.Config{})
+	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"))
+	require.NoError(t, err)
+	w := f.ask("GET", "/object?"+url.Values{"bucket": {"photos"}, "key": {"a/page \".html"}}.Encode(), "", nil)
+	require.Equal(t, 200, w.Code)
+	require.Equal(t, "<script>alert(1)</script>", w.Body.String())
+	require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
+	require.Equal(t, `attachment; filename="page \".html"`, w.Header().Get("Content-Disposition"))
+	require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
+	require.Equal(t, 404, f.ask("GET", "/object?bucket=photos&key=none", "", nil).Code)
+	require.Equal(t, 404, f.ask("GET", "/object?bucket=none&key=none", "", nil).Code)
+}
+
+// shownRequests returns the latest requests that the page gets.
+func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string) {
+	t.Helper()
+	w := f.ask("GET", "/api/requests", "", nil)
+	var list struct{ Requests []map[string]any }
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
+	return list.Requests, w.Body.String()
+}
+
+func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
+	f := start(t, s3server.Config{})
+	sent := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
+	date := time.Now().UTC().Format("20060102T150405Z")
+	sent.Header.Set("X-Amz-Date", date)
+	sent.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	sent.Header.Set("X-Amz-Server-Side-Encryption-Customer-Key", "hidden-2")
+	sent.Header.Set("X-Amz-Meta-Note", "hidden-3")
+	sent.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=root/"+date[:8]+"/us-east-1/s3/aws4_request, "+
+		"SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-note;x-amz-server-side-encryption-customer-key, Signature=hidden-4")
+	f.server.ServeHTTP(httptest.NewRecorder(), sent)
+
+	all, text := f.shownRequests(t)
+	require.Len(t, all, 1)
+	require.Equal(t, "SignatureDoesNotMatch", all[0]["error"])
+	require.Equal(t, "/photos/a", all[0]["path"])
+	require.Equal(t, "versionId=v", all[0]["query"])
+	require.Contains(t, all[0]["message"], "does not match")
+	require.Contains(t, all[0]["canonical"], "host:example.com\n")
+	require.Contains(t, all[0]["canonical"], "x-amz-server-side-encryption-customer-key:(hidden)\n")
+	require.Contains(t, all[0]["canonical"], "X-Amz-Security-Token=(hidden)")
+	require.NotContains(t, text, "hidden-")
+
+	sent.Header.Set("X-Amz-Unsigned", "x")
+	f.server.ServeHTTP(httptest.NewRecorder(), sent)
+	all, text = f.shownRequests(t)
+	require.Contains(t, all[0]["message"], "x-amz-unsigned", "the latest is first, and names what was not signed")
+	require.NotContains(t, text, "hidden-")
+
+	require.Equal(t, 204, f.ask("DELETE", "/api/requests", "", nil).Code)
+	all, _ = f.shownRequests(t)
+	require.Empty(t, all)
+}
+
+// A policy of a form has the token of temporary credentials, and S3's message has the condition.
+func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
+	f := start(t, s3server.Config{})
+	for _, condition := range []string{
+		`{"x-amz-security-token":"hidden-1"}`, `["eq","$X-Amz-Security-Token","hidden-2"]`,
+		`{"x-amz-server-side-encryption-customer-key":"hidden-3"}`, `["is","$x-amz-security-token","hidden-4"]`,
+	} {
+		out, err := s3.NewPresignClient(s3.New(s3.Options{
+			Region: "us-east-1", BaseEndpoint: aws.String("http://example.com"), UsePathStyle: true,
+			Credentials: credentials.NewStaticCredentialsProvider("root", secret, ""),
+		})).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}, func(o *s3.PresignPostOptions) {
+			o.Conditions = []any{json.RawMessage(condition)}
+		})
+		require.NoError(t, err)
+		var body strings.Builder
+		form := multipart.NewWriter(&body)
+		for name, value := range out.Values {
+			require.NoError(t, form.WriteField(name, value))
+		}
+		_, err = form.CreateFormFile("file", "a")
+		require.NoError(t, err)
+		require.NoError(t, form.Close())
+		sent := httptest.NewRequest("POST", out.URL, strings.NewReader(body.String()))
+		sent.Header.Set("Content-Type", form.FormDataContentType())
+		answer := httptest.NewRecorder()
+		f.server.ServeHTTP(answer, sent)
+		require.Contains(t, answer.Body.String(), "Condition", "S3's response")
+		all, text := f.shownRequests(t)
+		require.Contains(t, all[0]["message"], "Condition")
+		require.NotContains(t, text, "hidden-")
+	}
+}
+
+// The path and the method of a request are parts of its first line, which may be long.
+func TestTheRecordKeepsNoLineOfARequest(t *testing.T) {
+	line := "GET /photos/a?" + strings.Repeat("x", 1<<20)
+	var requests console.Record
+	freed := make(chan struct{})
+	func() {
+		copied := strings.Clone(line)
+		runtime.AddCleanup(unsafe.StringData(copied), func(done chan struct{}) { close(done) }, freed)
+		requests.Add(s3server.Entry{Method: copied[:3], Path: copied[4:13]})
+	}()
+	runtime.GC()
+	select {
+	case <-freed:
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the line is kept")
+	}
+	runtime.KeepAlive(&requests)
+}
+
+// A form of a GET could fill memory and disk.
+func TestLookingReadsNoBody(t *testing.T) {
+	f := start(t, s3server.Config{})
+	for _, target := range []string{"/api/buckets", "/api/objects?bucket=photos", "/api/versions?bucket=photos", "/api/uploads?bucket=photos", "/object?bucket=photos&key=a"} {
+		f.ask("GET", target, "", func(r *http.Request) {
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+			r.Body = unread{t, target}
+		})
+	}
+}
+
+type unread struct {
+	t      *testing.T
+	target string
+}
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Errorf("%s reads a body", u.target)
+	return 0, io.EOF
+}
+
+func (unread) Close() error { return nil }
+
+func TestTheRecordIsBounded(t *testing.T) {
+	f := start(t, s3server.Config{})
+	for i := range 150 {
+		f.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+strings.Repeat("ä", 5000), nil))
+	}
+	all, text := f.shownRequests(t)
+	require.Len(t, all, 100)
+	require.Equal(t, "/photos/149", all[0]["path"])
+	require.Less(t, len(text), 100*2500)
+}
+
+func TestFaultsAreAddedAndRemoved(t *testing.T) {
+	f := start(t, s3server.Config{})
+	w := f.ask("POST", "/api/faults", `{"operation":"GetObject","error":"SlowDown"}`, nil)
+	require.Equal(t, 201, w.Code)
+	require.JSONEq(t, `{"id":1}`, w.Body.String())
+	require.Contains(t, f.ask("GET", "/api/faults", "", nil).Body.String(), "SlowDown")
+	require.Equal(t, 400, f.ask("POST", "/api/faults", `{"eror":"SlowDown"}`, nil).Code)
+	require.Equal(t, 204, f.ask("DELETE", "/api/faults/1", "", nil).Code)
+	require.JSONEq(t, `{"faults":[]}`, f.ask("GET", "/api/faults", "", nil).Body.String())
+}

@@ -1,0 +1,87 @@
+package console
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// These bound what a Record keeps: requests, and the bytes of each text of one.
+const (
+	maxRequests  = 100
+	maxText      = 1 << 10
+	maxCanonical = 8 << 10
+)
+
+// A Record keeps the latest 100 requests, without secrets and with at most 1 KiB of each text. Its zero value
+// is empty. It may be used by several goroutines.
+type Record struct {
+	mu       sync.Mutex
+	last     int
+	requests []request // the oldest first
+}
+
+// A request is what the page shows of one.
+type request struct {
+	ID        int       `json:"id"`
+	Time      time.Time `json:"time"`
+	Seconds   float64   `json:"seconds"`
+	RequestID string    `json:"requestId"`
+	Client    string    `json:"client"`
+	AccessKey string    `json:"accessKey"`
+	Operation string    `json:"operation"`
+	Method    string    `json:"method"`
+	Path      string    `json:"path"`
+	Query     string    `json:"query"`
+	Status    int       `json:"status"`
+	Error     string    `json:"error"`
+	Message   string    `json:"message"`
+	Canonical string    `json:"canonical"`
+	Received  int64     `json:"received"`
+	Sent      int64     `json:"sent"`
+	Agent     string    `json:"agent"`
+}
+
+// Add is for [s3server.Config].Log.
+func (r *Record) Add(e s3server.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last++
+	if len(r.requests) == maxRequests {
+		r.requests = slices.Delete(r.requests, 0, 1)
+	}
+	r.requests = append(r.requests, request{
+		ID: r.last, Time: e.Time, Seconds: e.Duration.Seconds(), RequestID: e.RequestID, Client: e.RemoteAddr, AccessKey: clip(e.AccessKeyID, maxText),
+		Operation: e.Operation, Method: clip(e.Method, maxText), Path: clip(e.Path, maxText), Query: clip(e.Query.Encode(), maxText), Status: e.Status,
+		Error: e.Error, Message: clip(e.Message, maxText), Canonical: clip(e.CanonicalRequest, maxCanonical), Received: e.Received, Sent: e.Sent,
+		Agent: clip(e.UserAgent, maxText),
+	})
+}
+
+// clip returns a copy of the beginning of a text, so that nothing longer is kept.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return strings.Clone(text)
+	}
+	return strings.ToValidUTF8(strings.Clone(text[:most]), "") + "…"
+}
+
+// latest returns the requests, the newest first.
+func (r *Record) latest() []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]request, 0, len(r.requests))
+	for _, one := range slices.Backward(r.requests) {
+		all = append(all, one)
+	}
+	return all
+}
+
+func (r *Record) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = nil
+}

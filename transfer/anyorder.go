@@ -1,0 +1,140 @@
+package transfer
+
+import (
+	"context"
+	"encoding/binary"
+	"iter"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keysort"
+)
+
+// sortMemory is how many bytes of a listing or an inventory are sorted in memory; the rest is on disk.
+const sortMemory = 32 << 20
+
+// listInOrder lists in the order of keys. It sorts the listing of a store that lists in no order.
+func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
+	if storage.Supports(from, storage.OrderedListing) {
+		return from.List(ctx, storage.WithPrefix(prefix))
+	}
+	return sorted(ctx, from.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
+}
+
+// sorted yields entries in the order of their keys, each key once, within so many bytes of memory.
+func sorted(ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int) iter.Seq2[storage.ListEntry, error] {
+	return eachKeyOnce(inKeyOrder(ctx, func(yield func(storage.VersionEntry, error) bool) {
+		for e, err := range list {
+			if !yield(storage.VersionEntry{ListEntry: e}, err) {
+				return
+			}
+		}
+	}, memory))
+}
+
+// eachKeyOnce yields the first entry of each key of a sorted listing.
+func eachKeyOnce(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		last := ""
+		for v, err := range list {
+			if err == nil && v.Key == last {
+				continue
+			}
+			last = v.Key
+			if !yield(v.ListEntry, err) {
+				return
+			}
+		}
+	}
+}
+
+// inKeyOrder sorts rows by their keys within so many bytes of memory: of one key the current one, then the
+// newest first.
+func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
+		s := keysort.New(memory)
+		defer func() { _ = s.Close() }() // its files are temporary
+		var value []byte
+		for v, err := range rows {
+			if err == nil {
+				value = encodeVersion(value[:0], &v)
+				err = sortError(s.Add(ctx, []byte(v.Key), value))
+			}
+			if err != nil {
+				yield(storage.VersionEntry{}, err)
+				return
+			}
+		}
+		for r, err := range s.Sorted(ctx) {
+			if err != nil {
+				yield(storage.VersionEntry{}, sortError(err))
+				return
+			}
+			if !yield(decodeVersion(r), nil) {
+				return
+			}
+		}
+	}
+}
+
+func sortError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fileError("sort", "", err)
+}
+
+// The kinds of rows, in the order in which they come at the same time.
+const (
+	currentVersion byte = iota
+	deleteMarker
+	oldVersion
+)
+
+// encodeVersion appends all of an entry except its key, so that newer ones are less.
+func encodeVersion(to []byte, v *storage.VersionEntry) []byte {
+	kind := oldVersion
+	switch {
+	case v.Current:
+		kind = currentVersion
+	case v.IsDeleteMarker:
+		kind = deleteMarker
+	}
+	to = append(binary.BigEndian.AppendUint64(to, ^uint64(nanoseconds(v.Modified))), kind)
+	to = binary.AppendUvarint(binary.AppendVarint(to, nanoseconds(v.NoncurrentSince)), uint64(v.Size))
+	for _, text := range []string{v.ETag, v.Revision, v.Version} {
+		to = append(binary.AppendUvarint(to, uint64(len(text))), text...)
+	}
+	return to
+}
+
+func decodeVersion(r keysort.Record) storage.VersionEntry {
+	v := storage.VersionEntry{ListEntry: storage.ListEntry{Key: string(r.Key)}}
+	v.Modified = timeOf(int64(^binary.BigEndian.Uint64(r.Value)))
+	v.Current, v.IsDeleteMarker = r.Value[8] == currentVersion, r.Value[8] == deleteMarker
+	rest := r.Value[9:]
+	since, n := binary.Varint(rest)
+	v.NoncurrentSince, rest = timeOf(since), rest[n:]
+	size, n := binary.Uvarint(rest)
+	v.Size, rest = int64(size), rest[n:]
+	for _, text := range []*string{&v.ETag, &v.Revision, &v.Version} {
+		length, n := binary.Uvarint(rest)
+		*text, rest = string(rest[n:n+int(length)]), rest[n+int(length):]
+	}
+	return v
+}
+
+// nanoseconds returns a time as a number, which is 0 if the time is not known.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func timeOf(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds).UTC()
+}

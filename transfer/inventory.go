@@ -1,0 +1,195 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+// An Inventory is the list of the objects of a bucket that a provider writes at times: S3 Inventory,
+// inventory reports of Google's Storage Insights, and Azure's blob inventory. Jobs read it in place of
+// listing the bucket ([WithInventory]).
+type Inventory struct {
+	Bucket string    // the name of the bucket, in the provider's words
+	Taken  time.Time // what was written or removed since may be missing, or still be listed
+
+	of       any    // the bucket
+	prefix   string // of the keys of the bucket, if it is a part of one
+	reports  storage.Downloader
+	manifest *manifest
+	parquet  TableReader
+}
+
+// A TableReader yields the rows of a file of size bytes that is a table, such as a Parquet file, and at
+// most one error, last. Each row has the values of columns, in their order: "" for no value, and
+// [time.RFC3339Nano] for a time. A column is one that has the same letters and digits, whatever their case: a
+// column that the file lacks has no values. A row is valid until the next one.
+type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
+
+// OpenInventory opens the inventory of b whose manifest is an object of reports: manifest.json of S3,
+// RULE-manifest.json of Azure, and ID_TIME_manifest.json of Google. reports must be the bucket to which
+// the provider has written the inventory, or have its objects with their keys. The keys of the inventory
+// are those of b, which may be a part of a bucket ([storage.Prefixed]).
+//
+// Files may be CSV, also compressed, or Parquet, if parquet is not nil and reads that. ORC is Unsupported.
+// OpenInventory verifies the checksum of the manifest. A job verifies each file before it uses a row: on S3
+// its size and checksum, on Azure its size. Google writes neither, but the number of all rows, which is
+// compared after the last one. The error is
+//
+//   - ObjectNotFound, if the manifest, its checksum or a file is missing: S3 and Azure write the checksum
+//     when the inventory is complete,
+//   - ChecksumMismatch, if one of them is damaged or truncated,
+//   - InvalidArgument, if the inventory is that of another bucket, or not one of these formats.
+func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader) (*Inventory, error) {
+	m, err := readManifest(ctx, reports, manifest)
+	if err != nil {
+		return nil, err
+	}
+	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
+	own, ok := serving.Reach(b).(interface {
+		Place() (provider, bucket string)
+		Scope() *scope.Scope
+	})
+	if !ok {
+		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
+	}
+	i.prefix = own.Scope().Prefix
+	switch provider, name := own.Place(); {
+	case m.provider != provider:
+		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider))
+	case m.provider == "azure": // the inventory of an account names the container of each blob
+		i.Bucket = name
+	case name != m.bucket:
+		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket))
+	}
+	if m.format == "PARQUET" && parquet == nil {
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Op: "OpenInventory", Key: manifest, Err: errors.New("the files are Parquet"),
+			Hint: "pass a TableReader for Parquet",
+		}
+	}
+	return i, nil
+}
+
+// inventoryError returns InvalidArgument about an object of an inventory.
+func inventoryError(key, rule string) *storage.Error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(rule)}
+}
+
+// WithInventory reads an inventory in place of listing a bucket: the source of [Sync] and the like, the
+// first end of [Compare], and the bucket of [Expire] and [Remove]. It must be that of this bucket.
+// [Report].Inventory is its time.
+//
+// An object that was written since is not seen. One that was replaced since is skipped, and one that was
+// removed is, too: Report.Changed counts them. To notice that, a job removes each object under a condition
+// if the bucket has [storage.ConditionalRemove]. It asks for its attributes before if the bucket lacks that or
+// [storage.UniqueRevisions], as it does before each transfer. Batches are therefore only used for versions. [WithDelete] fails with InvalidArgument,
+// because it would remove copies of objects that are newer than the inventory.
+//
+// [Sync], [Compare], and an OldVersionsAge need the rows in the order of keys. They sort them in temporary
+// files ([os.TempDir]), which need about 100 bytes for each object. Other jobs use the rows as they come.
+func WithInventory(i *Inventory) Option {
+	return option(func(s *settings) {
+		if i == nil {
+			s.fail("WithInventory", "must not be nil")
+		}
+		s.inventory = i
+	})
+}
+
+// checkInventory returns InvalidArgument if the inventory is not that of a bucket.
+func (s *settings) checkInventory(b any) error {
+	if s.inventory == nil {
+		return nil
+	}
+	if prefix, ok := serving.Below(b, s.inventory.of); !ok || prefix != "" {
+		return invalid("WithInventory", "must be the inventory of the bucket of the job")
+	}
+	if _, ok := b.(storage.ReadWriter); !ok {
+		return invalid("WithInventory", "needs a bucket that can be read and from which it can remove")
+	}
+	return nil
+}
+
+// List implements [storage.Lister], with the current objects in the order of keys. It takes
+// [storage.WithPrefix], [storage.WithStartAfter] and [storage.WithLimit]; others are Unsupported.
+func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		var r storage.ListOptions
+		err := r.Apply(opts...)
+		if err == nil && r.Delimiter != "" {
+			err = &storage.Error{Code: storage.Unsupported, Op: "List", Err: errors.New("an inventory has no common prefixes")}
+		}
+		if err != nil {
+			yield(storage.ListEntry{}, err)
+			return
+		}
+		n := 0
+		for e, err := range i.sorted(ctx, r.Prefix, nil) {
+			if err == nil && e.Key <= r.StartAfter && r.StartAfter != "" {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+			if n++; n == r.Limit {
+				return
+			}
+		}
+	}
+}
+
+// objects yields the current objects in the order of the files, in which an object may be twice.
+func (i *Inventory) objects(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for v, err := range i.rows(ctx, prefix) {
+			if err == nil && !v.Current {
+				continue
+			}
+			if !yield(v.ListEntry, err) {
+				return
+			}
+		}
+	}
+}
+
+// rows yields all rows of a bucket with a prefix, in the order of the files.
+func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
+		var all int64
+		for _, file := range i.manifest.files {
+			for row, err := range i.fileRows(ctx, file) {
+				if err != nil {
+					yield(storage.VersionEntry{}, err)
+					return
+				}
+				all++
+				v, skip, err := i.entry(row)
+				if err != nil {
+					yield(storage.VersionEntry{}, inventoryError(file.key, fmt.Sprintf("row %d of the file %v", all, err)))
+					return
+				}
+				key, below := strings.CutPrefix(v.Key, i.prefix)
+				if v.Key = key; skip || !below || key == "" || !strings.HasPrefix(key, prefix) {
+					continue
+				}
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+		if want := i.manifest.rows; want >= 0 && all != want {
+			yield(storage.VersionEntry{}, &storage.Error{
+				Code: storage.ChecksumMismatch, Op: "OpenInventory", Err: fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want),
+			})
+		}
+	}
+}

@@ -1,0 +1,587 @@
+package transfer_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/md5"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/transfer"
+)
+
+const manifestKey = "inventory/photos/daily/2026-01-02T00-00Z/manifest.json"
+
+var taken = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+
+func sumOf(content []byte) string {
+	sum := md5.Sum(content)
+	return hex.EncodeToString(sum[:])
+}
+
+func compressed(content []byte) []byte {
+	var to bytes.Buffer
+	w := gzip.NewWriter(&to)
+	_, _ = w.Write(content) // never fails
+	_ = w.Close()
+	return to.Bytes()
+}
+
+// table returns rows as CSV.
+func table(rows [][]string) []byte {
+	var to bytes.Buffer
+	w := csv.NewWriter(&to)
+	_ = w.WriteAll(rows) // never fails
+	return to.Bytes()
+}
+
+// A report is an inventory of S3 that a test changes before it is written.
+type report struct {
+	schema   string
+	rows     [][]string
+	files    [][]byte // instead of rows
+	manifest map[string]any
+	checksum string
+}
+
+// write stores the inventory, with one file for each file or two for the rows.
+func (r *report) write(t *testing.T, to storage.Uploader) {
+	t.Helper()
+	if r.files == nil {
+		half := len(r.rows) / 2
+		r.files = [][]byte{compressed(table(r.rows[:half])), compressed(table(r.rows[half:]))}
+	}
+	var files []map[string]any
+	for i, content := range r.files {
+		key := fmt.Sprintf("inventory/photos/daily/data/%d.csv.gz", i)
+		put(t, to, key, string(content))
+		files = append(files, map[string]any{"key": key, "size": len(content), "MD5checksum": sumOf(content)})
+	}
+	manifest := map[string]any{
+		"sourceBucket": "photos", "destinationBucket": "arn:aws:s3:::reports", "version": "2016-11-30",
+		"creationTimestamp": fmt.Sprint(taken.UnixMilli()), "fileFormat": "CSV", "fileSchema": r.schema, "files": files,
+	}
+	for name, value := range r.manifest {
+		manifest[name] = value
+	}
+	text, err := json.Marshal(manifest)
+	require.NoError(t, err)
+	put(t, to, manifestKey, string(text))
+	if r.checksum == "" {
+		r.checksum = sumOf(text)
+	}
+	put(t, to, strings.TrimSuffix(manifestKey, "json")+"checksum", r.checksum)
+}
+
+const schema = "Bucket, Key, Size, LastModifiedDate, ETag, StorageClass"
+
+// reportOf returns the inventory of a bucket, in the opposite order of keys.
+func reportOf(t *testing.T, b storage.Lister) *report {
+	t.Helper()
+	r := &report{schema: schema}
+	for e, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		r.rows = append([][]string{{"photos", url.QueryEscape(e.Key), fmt.Sprint(e.Size), e.Modified.Format(time.RFC3339Nano), strings.Trim(e.ETag, `"`), "STANDARD"}}, r.rows...)
+	}
+	return r
+}
+
+// reportOfVersions returns the inventory of all versions of a bucket.
+func reportOfVersions(t *testing.T, b storage.Lister) *report {
+	t.Helper()
+	r := &report{schema: "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"}
+	last := ""
+	for v, err := range storage.Versions(t.Context(), b) {
+		require.NoError(t, err)
+		size := fmt.Sprint(v.Size)
+		if v.IsDeleteMarker {
+			size = ""
+		}
+		r.rows = append(r.rows, []string{"photos", url.QueryEscape(v.Key), v.Version, fmt.Sprint(v.Key != last), fmt.Sprint(v.IsDeleteMarker), size, v.Modified.Format(time.RFC3339Nano), strings.Trim(v.ETag, `"`)})
+		last = v.Key
+	}
+	for i, j := 0, len(r.rows)-1; i < j; i, j = i+1, j-1 {
+		r.rows[i], r.rows[j] = r.rows[j], r.rows[i]
+	}
+	return r
+}
+
+// inventoried returns a bucket of S3 with keys, whose content is their name, and its inventory.
+func inventoried(t *testing.T, keys ...string) (storage.Bucket, *transfer.Inventory) {
+	t.Helper()
+	b := onServer(t, s3server.Config{}, "aws")
+	for _, key := range keys {
+		put(t, b, key, key)
+	}
+	reports := memstore.New()
+	reportOf(t, b).write(t, reports)
+	return b, inventoryOf(t, b, reports)
+}
+
+func inventoryOf(t *testing.T, b storage.Bucket, reports storage.Downloader) *transfer.Inventory {
+	t.Helper()
+	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+	require.NoError(t, err)
+	return i
+}
+
+func entries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.ListEntry {
+	t.Helper()
+	var all []storage.ListEntry
+	for e, err := range list {
+		require.NoError(t, err)
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestAnInventoryListsWhatTheBucketDoes(t *testing.T) {
+	b, i := inventoried(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
+	require.Equal(t, taken, i.Taken)
+	require.Equal(t, "photos", i.Bucket)
+	require.Equal(t, entries(t, b.List(t.Context())), entries(t, i.List(t.Context())))
+	require.Equal(t, entries(t, b.List(t.Context(), storage.WithPrefix("2026/"))), entries(t, i.List(t.Context(), storage.WithPrefix("2026/"))))
+	require.Equal(t, entries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), entries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
+}
+
+func TestAnInventoryOfAPartOfABucketHasItsKeys(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	put(t, b, "2026/1.jpg", "")
+	put(t, b, "2025/1.jpg", "")
+	reports := memstore.New()
+	reportOf(t, b).write(t, reports)
+	part := storage.Prefixed(b, "2026/")
+	require.Equal(t, entries(t, part.List(t.Context())), entries(t, inventoryOf(t, part, reports).List(t.Context())))
+}
+
+func TestSyncFromAnInventory(t *testing.T) {
+	b, i := inventoried(t, "same", "changed", "gone", "new/1", "new/2")
+	to := memstore.New()
+	put(t, to, "same", "same")
+	put(t, b, "changed", "Changed")
+	require.NoError(t, b.Remove(t.Context(), "gone"))
+	put(t, b, "later", "later")
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(b), transfer.WithInventory(i), transfer.WithSizeOnly())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Transferred)
+	require.EqualValues(t, 1, report.Skipped)
+	require.EqualValues(t, 2, report.Changed)
+	require.Equal(t, taken, report.Inventory)
+	require.Contains(t, report.String(), "2 changed since the inventory")
+	require.Contains(t, report.String(), "; the inventory was ")
+	require.ElementsMatch(t, []string{"same", "new/1", "new/2"}, keysOf(contents(t, to)))
+}
+
+func TestCompareWithAnInventory(t *testing.T) {
+	b, i := inventoried(t, "a", "b", "c")
+	to := memstore.New()
+	put(t, to, "a", "a")
+	put(t, to, "b", "other")
+	put(t, to, "d", "")
+	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(to), nil, transfer.WithInventory(i), transfer.WithSizeOnly())
+	require.NoError(t, err)
+	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
+}
+
+func TestRemovalsByAnInventoryLeaveWhatChangedSince(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		profile string // one without conditions asks for the attributes before
+		job     func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error)
+	}{
+		{"remove", "aws", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+			return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
+		}},
+		{"remove without conditions", "ceph", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+			return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
+		}},
+		{"expire", "aws", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+			later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+			return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}}, append(opts, later)...)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var offset atomic.Int64
+			b := onServer(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }}, row.profile)
+			for _, key := range []string{"old/1", "old/2", "old/again", "old/changed", "old/gone", "new"} {
+				put(t, b, key, key)
+			}
+			reports := memstore.New()
+			reportOf(t, b).write(t, reports)
+			i := inventoryOf(t, b, reports)
+			offset.Store(int64(time.Minute))
+			put(t, b, "old/changed", "old/Changed")
+			put(t, b, "old/again", "old/again") // whose revision is the same
+			require.NoError(t, b.Remove(t.Context(), "old/gone"))
+			put(t, b, "old/later", "")
+
+			report, err := row.job(t.Context(), b, transfer.WithInventory(i), transfer.WithDryRun())
+			require.NoError(t, err)
+			require.EqualValues(t, 5, report.Deleted)
+
+			report, err = row.job(t.Context(), b, transfer.WithInventory(i))
+			require.NoError(t, err)
+			require.EqualValues(t, 3, report.Deleted, "the missing object counts as removed, as it does without an inventory")
+			require.EqualValues(t, 2, report.Changed)
+			require.ElementsMatch(t, []string{"old/again", "old/changed", "old/later", "new"}, keysOf(contents(t, b)))
+		})
+	}
+}
+
+func TestRemoveWithoutAnInventoryRemovesWhatIsSelected(t *testing.T) {
+	b := filled(t, []string{"a.tmp", "b", "c/d.tmp"})
+	report, err := transfer.Remove(t.Context(), b, transfer.WithInclude("*.tmp"))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Deleted)
+	require.Zero(t, report.Inventory)
+	require.ElementsMatch(t, []string{"b"}, keysOf(contents(t, b)))
+}
+
+// versioned returns a bucket with versions, and the report of all of them.
+func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
+	t.Helper()
+	server, err := s3server.Start(s3server.Config{})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	p, _ := s3.NamedProfile("aws")
+	c := s3.Config{
+		Endpoint: server.URL, Profile: &p, PathStyle: new(true), Region: s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	}
+	account, err := s3.NewService(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, account.Close()) })
+	_, err = account.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
+	require.NoError(t, err)
+	c.Bucket = "photos"
+	b, err := s3.Open(t.Context(), c, storage.WithVersions())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	for _, content := range []string{"1", "2", "3"} {
+		put(t, b, "a", content)
+		put(t, b, "b", content)
+	}
+	require.NoError(t, b.Remove(t.Context(), "b"))
+	reports := memstore.New()
+	reportOfVersions(t, b).write(t, reports)
+	return b, inventoryOf(t, b, reports)
+}
+
+func TestOldVersionsOfAnInventoryExpire(t *testing.T) {
+	b, i := versioned(t)
+	require.Equal(t, entries(t, b.List(t.Context())), entries(t, i.List(t.Context())))
+	// "b" is brought back: its newest version is current again
+	_, err := transfer.Undelete(t.Context(), b)
+	require.NoError(t, err)
+	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, later, transfer.WithInventory(i))
+	require.NoError(t, err)
+	require.EqualValues(t, 4, report.Deleted)
+	require.EqualValues(t, 1, report.Changed)
+	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, b))
+}
+
+func TestJobsRefuseAnInventoryThatDoesNotFit(t *testing.T) {
+	b, i := inventoried(t, "a")
+	other := memstore.New()
+	for _, row := range []struct {
+		name string
+		run  func() error
+	}{
+		{"another source", func() error {
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other), transfer.WithInventory(i))
+			return err
+		}},
+		{"a directory", func() error {
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()), transfer.WithInventory(i))
+			return err
+		}},
+		{"a part of its bucket", func() error {
+			_, err := transfer.Remove(t.Context(), storage.Prefixed(b, "a/"), transfer.WithInventory(i))
+			return err
+		}},
+		{"WithDelete", func() error {
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(b), transfer.WithInventory(i), transfer.WithDelete())
+			return err
+		}},
+		{"nil", func() error {
+			_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(nil))
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.ErrorIs(t, row.run(), storage.InvalidArgument)
+			require.Equal(t, map[string]string{"a": "a"}, contents(t, b))
+		})
+	}
+}
+
+func TestHostileInventories(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	put(t, b, "a", "a")
+	put(t, b, "b", "b")
+	for _, row := range []struct {
+		name   string
+		change func(r *report)
+		code   storage.Code
+		says   string
+		open   bool // OpenInventory reports it
+	}{
+		{"ORC", func(r *report) { r.manifest = map[string]any{"fileFormat": "ORC"} }, storage.Unsupported, "ORC", true},
+		{"Parquet without its module", func(r *report) { r.manifest = map[string]any{"fileFormat": "Parquet"} }, storage.Unsupported, "TableReader", true},
+		{"another format", func(r *report) { r.manifest = map[string]any{"fileFormat": "XML"} }, storage.InvalidArgument, `"XML"`, true},
+		{"another bucket", func(r *report) { r.manifest = map[string]any{"sourceBucket": "videos"} }, storage.InvalidArgument, `that of bucket "photos", and is that of "videos"`, true},
+		{"no provider's manifest", func(r *report) { r.manifest = map[string]any{"sourceBucket": ""} }, storage.InvalidArgument, "manifest must be that of S3 Inventory", true},
+		{"manifest of another type", func(r *report) { r.manifest = map[string]any{"files": 5} }, storage.InvalidArgument, "manifest must be JSON", true},
+		{"no time", func(r *report) { r.manifest = map[string]any{"creationTimestamp": ""} }, storage.InvalidArgument, "creationTimestamp", true},
+		{"a changed manifest", func(r *report) { r.checksum = sumOf(nil) }, storage.ChecksumMismatch, "the manifest does not have its checksum", true},
+		{"no column of sizes", func(r *report) { r.schema = "Bucket, Key, LastModifiedDate" }, storage.InvalidArgument, "column Size", true},
+		{"a file without a checksum", func(r *report) {
+			r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
+		}, storage.InvalidArgument, "MD5checksum of each file", true},
+		{"a missing file", func(r *report) {
+			r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5, "MD5checksum": "x"}}}
+		}, storage.ObjectNotFound, `"x"`, false},
+		{"a truncated file", func(r *report) {
+			r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5_000, "MD5checksum": "x"}}}
+		}, storage.ChecksumMismatch, "and 5000 by the manifest", false},
+		{"a damaged file", func(r *report) {
+			r.files = [][]byte{compressed(table(r.rows))}
+			r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": len(r.files[0]), "MD5checksum": sumOf(nil)}}}
+		}, storage.ChecksumMismatch, "checksum of the manifest", false},
+		{"gzip that ends early", func(r *report) { r.files = [][]byte{compressed(table(r.rows))[:60]} }, storage.InvalidArgument, "complete table", false},
+		{"a row of another bucket", func(r *report) { r.rows[1][0] = "videos" }, storage.InvalidArgument, `must be of bucket "photos", and is of "videos"`, false},
+		{"a row with too few columns", func(r *report) { r.rows[1] = r.rows[1][:3] }, storage.InvalidArgument, "wrong number of fields", false},
+		{"a size that is none", func(r *report) { r.rows[1][2] = "-1" }, storage.InvalidArgument, "must have a size", false},
+		{"a time that is none", func(r *report) { r.rows[1][3] = "yesterday" }, storage.InvalidArgument, "must have a time", false},
+		{"a key that is not encoded", func(r *report) { r.rows[1][1] = "%zz" }, storage.InvalidArgument, "URL-encoded key", false},
+		{"no key", func(r *report) { r.rows[1][1] = "" }, storage.InvalidArgument, "must have a key", false},
+		{"a bomb", func(r *report) {
+			r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
+		}, storage.InvalidArgument, "a row has more than 256 KiB", false},
+		{"a quotation mark that is not closed", func(r *report) { r.files = [][]byte{compressed([]byte(`"photos,a`))} }, storage.InvalidArgument, "complete table", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Setenv("TMPDIR", dir)
+			reports := memstore.New()
+			r := reportOf(t, b)
+			row.change(r)
+			r.write(t, reports)
+			i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+			if !row.open {
+				require.NoError(t, err)
+				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithInventory(i))
+			}
+			require.ErrorIs(t, err, row.code)
+			require.ErrorContains(t, err, row.says)
+			left, failed := os.ReadDir(dir)
+			require.NoError(t, failed)
+			require.Empty(t, left)
+		})
+	}
+}
+
+// A metered driver counts the bytes that were read.
+type metered struct {
+	driver.Driver
+	read int
+}
+
+func (m *metered) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := m.Driver.Get(ctx, r)
+	return attrs, meteredBody{body, m}, err
+}
+
+type meteredBody struct {
+	io.ReadCloser
+	to *metered
+}
+
+func (b meteredBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.to.read += n
+	return n, err
+}
+
+func TestAFileLargerThanItsManifestSaysDoesNotFillTheDisk(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	disk := &metered{Driver: memstore.NewDriver(memstore.Config{})}
+	reports := engine.New(disk)
+	r := &report{schema: schema, files: [][]byte{make([]byte, 8<<20)}}
+	r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5, "MD5checksum": "x"}}}
+	r.write(t, reports)
+	i := inventoryOf(t, b, reports)
+	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(i))
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+	require.Less(t, disk.read, 2<<20)
+}
+
+func TestAnInventoryOfAnotherProviderIsRefused(t *testing.T) {
+	reports := memstore.New()
+	(&report{schema: schema}).write(t, reports)
+	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
+	require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
+	_, err = transfer.OpenInventory(t.Context(), struct{ storage.Bucket }{inCloud("s3")}, reports, manifestKey, nil)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestAnInventoryWithoutAChecksumIsNotComplete(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	reports := memstore.New()
+	reportOf(t, b).write(t, reports)
+	require.NoError(t, reports.Remove(t.Context(), strings.TrimSuffix(manifestKey, "json")+"checksum"))
+	_, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	_, err = transfer.OpenInventory(t.Context(), b, memstore.New(), manifestKey, nil)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
+
+// A cloud is memory with the name of another provider's bucket.
+type cloud struct {
+	driver.Driver
+	provider string
+}
+
+func (c cloud) Describe() driver.Description {
+	d := c.Driver.Describe()
+	d.Provider, d.Bucket, d.TaggedRevisions = c.provider, "photos", false
+	return d
+}
+
+func inCloud(provider string) storage.Bucket {
+	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return cloud{d, provider} }))
+}
+
+func TestInventoryOfGoogle(t *testing.T) {
+	const at = "projects/reports/4bd1_2026-01-02T00:00_manifest.json"
+	b := inCloud("gcs")
+	for _, key := range []string{"a,\"b\"", "c", "d+e"} {
+		put(t, b, key, key)
+	}
+	rows := [][]string{{"bucket", "name", "size", "timeCreated", "generation", "timeDeleted"}}
+	for _, e := range entries(t, b.List(t.Context())) {
+		_, generation, _ := strings.Cut(e.Revision, ":")
+		rows = append(rows, []string{"photos", e.Key, fmt.Sprint(e.Size), e.Modified.UTC().Format(time.RFC3339Nano), generation, ""})
+	}
+	rows = append(rows, []string{"photos", "old", "1", "2026-01-01T00:00:00Z", "1", "2026-01-02T00:00:00Z"})
+	write := func(t *testing.T, csv string, records int, rows [][]string) storage.Bucket {
+		reports := memstore.New()
+		put(t, reports, "projects/reports/4bd1_2026-01-02T00:00_0.csv", string(table(rows)))
+		put(t, reports, at, fmt.Sprintf(`{"report_config": {"csv_options": %s, "object_metadata_report_options": {"metadata_fields": ["bucket","name","size","timeCreated","generation","timeDeleted"], "storage_filters": {"bucket": "photos"}}},
+			"records_processed": %d, "snapshot_time": "2026-01-02T00:00:00Z", "shard_count": 1, "report_shards_file_names": ["4bd1_2026-01-02T00:00_0.csv"]}`, csv, records))
+		return reports
+	}
+	for name, reports := range map[string]storage.Bucket{
+		"with a header":    write(t, `{"delimiter": ",", "header_required": true}`, 4, rows),
+		"without a header": write(t, `{"delimiter": ",", "header_required": false}`, 4, rows[1:]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			i, err := transfer.OpenInventory(t.Context(), b, reports, at, nil)
+			require.NoError(t, err)
+			require.Equal(t, taken, i.Taken)
+			var keys, revisions []string
+			for _, e := range entries(t, i.List(t.Context())) {
+				keys, revisions = append(keys, e.Key), append(revisions, e.Revision)
+			}
+			require.Equal(t, []string{"a,\"b\"", "c", "d+e"}, keys)
+			for n, e := range entries(t, b.List(t.Context())) {
+				require.Equal(t, e.Revision, revisions[n])
+			}
+		})
+	}
+	t.Run("rows are missing", func(t *testing.T) {
+		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 5, rows), at, nil)
+		require.NoError(t, err)
+		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithInventory(i))
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+	})
+	t.Run("jobs use the generation", func(t *testing.T) {
+		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 4, rows), at, nil)
+		require.NoError(t, err)
+		put(t, b, "c", "C")
+		report, err := transfer.Remove(t.Context(), b, transfer.WithInventory(i))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, report.Deleted)
+		require.EqualValues(t, 1, report.Changed)
+		require.Equal(t, map[string]string{"c": "C"}, contents(t, b))
+	})
+}
+
+func TestInventoryOfAzure(t *testing.T) {
+	const at = "2026/01/02/00-00-00/rule/rule-manifest.json"
+	b := inCloud("azure")
+	content := table([][]string{
+		{"Name", "Creation-Time", "Content-Length", "Last-Modified", "Etag", "Snapshot", "Deleted", "hdi_isfolder"},
+		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "", ""},
+		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
+		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
+		{"photos/a", "", "0", "2026-01-01T00:00:00Z", "0x8D3", "", "", "true"},
+		{"photos/s", "", "1", "2026-01-01T00:00:00Z", "0x8D4", "2026-01-01T00:00:00Z", "", ""},
+		{"photos/d", "", "1", "2026-01-01T00:00:00Z", "0x8D5", "", "true", ""},
+		{"videos/x", "", "1", "2026-01-01T00:00:00Z", "0x8D6", "", "", ""},
+	})
+	write := func(t *testing.T, status, object string) storage.Bucket {
+		reports := memstore.New()
+		put(t, reports, "2026/01/02/00-00-00/rule/rule_0.csv", string(content))
+		text := fmt.Appendf(nil, `{"destinationContainer": "reports", "endpoint": "https://x.blob.core.windows.net", "files": [{"blob": "2026/01/02/00-00-00/rule/rule_0.csv", "size": %d}],
+			"inventoryCompletionTime": "2026-01-02T00:10:00Z", "inventoryStartTime": "2026-01-02T00:00:00Z", "ruleDefinition": {"format": "csv", "objectType": %q, "schemaFields": ["Name"]}, "ruleName": "rule", "status": %q, "version": "1.0"}`, len(content), object, status)
+		put(t, reports, at, string(text))
+		put(t, reports, strings.TrimSuffix(at, "json")+"checksum", sumOf(text))
+		return reports
+	}
+	i, err := transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "blob"), at, nil)
+	require.NoError(t, err)
+	require.Equal(t, taken, i.Taken)
+	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	require.Equal(t, []storage.ListEntry{
+		{Key: "a/c", Size: 1, ETag: `"0x8D2"`, Revision: `azure:"0x8D2"`, Modified: when},
+		{Key: "b", Size: 2, ETag: `"0x8D1"`, Revision: `azure:"0x8D1"`, Modified: when},
+	}, entries(t, i.List(t.Context())))
+	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Pending", "blob"), at, nil)
+	require.ErrorContains(t, err, `"Pending"`)
+	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "container"), at, nil)
+	require.ErrorContains(t, err, "must be that of blobs")
+}
+
+func TestATableReaderReadsOtherFormats(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	put(t, b, "a+b", "a")
+	r := reportOf(t, b)
+	r.files, r.manifest = [][]byte{[]byte("columns")}, map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
+	reports := memstore.New()
+	r.write(t, reports)
+	reader := func(_ context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error] {
+		content, err := io.ReadAll(io.NewSectionReader(file, 0, size))
+		require.NoError(t, err)
+		require.Equal(t, "columns", string(content))
+		require.Equal(t, []string{"Bucket", "Key", "Size", "LastModifiedDate", "ETag"}, columns[:5])
+		return func(yield func([]string, error) bool) {
+			row := make([]string, len(columns))
+			copy(row, []string{"photos", "a+b", "1", "2026-01-01T00:00:00Z", "x"})
+			yield(row, nil)
+		}
+	}
+	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, reader)
+	require.NoError(t, err)
+	require.Equal(t, "a+b", entries(t, i.List(t.Context()))[0].Key, "only CSV has encoded keys")
+}

@@ -1,0 +1,191 @@
+package transfer
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"crypto/md5"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+// fileRows yields the rows of a file, with the columns of wanted. A row is valid until the next one. It
+// first stores the whole file in a temporary file, so that no row of a damaged one is used.
+func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		f, size, err := i.fetch(ctx, file)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer func() {
+			_ = f.Close()
+			_ = os.Remove(f.Name()) // it may have no name any more
+		}()
+		names := wanted[i.manifest.provider]
+		rows := i.csvRows(ctx, f, file.key)
+		if i.manifest.format == "PARQUET" {
+			rows = i.parquet(ctx, f, size, names[:])
+		}
+		for row, err := range rows {
+			if err != nil {
+				yield(nil, tableError(file.key, err))
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// tableError returns the error of a file whose rows cannot be read.
+func tableError(key string, err error) error {
+	if own, ok := errors.AsType[*storage.Error](err); ok {
+		return own
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return ctxError(err)
+	}
+	return inventoryError(key, "file must be a complete table: "+err.Error())
+}
+
+// fetch stores a file in a temporary file, and verifies it.
+func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, int64, error) {
+	r, err := i.reports.Download(ctx, file.key)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = r.Close() }() // always nil
+	f, err := os.CreateTemp("", "omnibucket-inventory-*")
+	if err != nil {
+		return nil, 0, fileError("OpenInventory", file.key, err)
+	}
+	_ = os.Remove(f.Name()) // where the system permits it, so that a killed process leaves no file
+	sum := md5.New()
+	most := int64(math.MaxInt64)
+	if file.size >= 0 {
+		most = file.size + 1 // a larger file is refused before it fills the disk
+	}
+	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, most))
+	switch {
+	case err != nil:
+		err = fileError("OpenInventory", file.key, err)
+	case file.size >= 0 && size != file.size:
+		err = damaged(file.key, fmt.Errorf("the file has %d bytes, and %d by the manifest", r.Attrs().Size, file.size))
+	case file.md5 != "" && !equalMD5(sum.Sum(nil), file.md5):
+		err = damaged(file.key, errors.New("the file does not have the checksum of the manifest"))
+	default:
+		if _, err = f.Seek(0, io.SeekStart); err == nil {
+			return f, size, nil
+		}
+	}
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+	return nil, 0, err
+}
+
+func damaged(key string, err error) error {
+	return &storage.Error{Code: storage.ChecksumMismatch, Op: "OpenInventory", Key: key, Err: err}
+}
+
+// maxRow bounds a row of CSV. A key has at most 3 KiB if it is encoded, and the other columns are short,
+// except for metadata, of which no store keeps more than 64 KiB.
+const maxRow = 256 << 10
+
+// A rowLimit fails a read if a row is longer than maxRow. Without it, one quotation mark in a small
+// compressed file could fill the memory.
+type rowLimit struct {
+	from io.Reader
+	read int // since the last row
+}
+
+func (l *rowLimit) Read(p []byte) (int, error) {
+	if l.read > maxRow {
+		return 0, errors.New("a row has more than 256 KiB")
+	}
+	n, err := l.from.Read(p)
+	l.read += n
+	return n, err
+}
+
+// csvRows yields the rows of a CSV file.
+func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		plain, err := uncompressed(f)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		limit := &rowLimit{from: plain}
+		from := csv.NewReader(limit)
+		from.Comma, from.ReuseRecord = i.manifest.delimiter, true
+		columns := i.manifest.columns
+		from.FieldsPerRecord = len(columns) // 0: that of the first row
+		var at []int
+		row := make([]string, numColumns)
+		for first := true; ; first = false {
+			limit.read = 0
+			cells, err := from.Read()
+			switch {
+			case errors.Is(err, io.EOF) && (!first || !i.manifest.header):
+				return
+			case err == nil:
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if first {
+				if i.manifest.header {
+					columns = slices.Clone(cells)
+				}
+				if rule := i.manifest.checkColumns(columns); rule != "" {
+					yield(nil, inventoryError(key, rule))
+					return
+				}
+				if at = i.positions(columns); i.manifest.header {
+					continue
+				}
+			}
+			for c, position := range at {
+				if row[c] = ""; position >= 0 {
+					row[c] = cells[position]
+				}
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// positions returns where the columns of wanted are in a row; -1 if it has none.
+func (i *Inventory) positions(columns []string) []int {
+	at := make([]int, numColumns)
+	for c, name := range wanted[i.manifest.provider] {
+		at[c] = -1
+		if name != "" {
+			at[c] = slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
+		}
+	}
+	return at
+}
+
+// uncompressed decompresses a file if it is compressed by gzip.
+func uncompressed(f io.Reader) (io.Reader, error) {
+	from := bufio.NewReaderSize(f, 1<<20)
+	if head, err := from.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
+		return gzip.NewReader(from)
+	}
+	return from, nil
+}

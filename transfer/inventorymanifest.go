@@ -1,0 +1,231 @@
+package transfer
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/omnibucket/storage"
+)
+
+// A manifest says which files an inventory has, and what is in them.
+type manifest struct {
+	provider  string // as revisions have it
+	bucket    string // "" if each row has the container
+	taken     time.Time
+	format    string // "CSV", "PARQUET"
+	columns   []string
+	header    bool // the first row of a CSV file has its columns
+	delimiter rune
+	encoded   bool // the keys are URL-encoded
+	files     []inventoryFile
+	rows      int64 // of all files; -1 if unknown
+}
+
+// An inventoryFile has rows. md5 is "" and size is -1 if they are unknown.
+type inventoryFile struct {
+	key, md5 string
+	size     int64
+}
+
+// maxManifest is larger than that of a hundred billion objects.
+const maxManifest = 64 << 20
+
+// manifestText has the fields of the manifests of all providers.
+//
+//   - https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
+//   - https://learn.microsoft.com/azure/storage/blobs/blob-inventory#inventory-files
+//   - https://cloud.google.com/storage/docs/insights/inventory-reports
+type manifestText struct {
+	// S3
+	SourceBucket, CreationTimestamp, FileFormat, FileSchema string
+	Files                                                   []struct {
+		Key, MD5checksum string
+		Blob             string // of Azure
+		Size             int64
+	}
+	// Azure
+	InventoryStartTime time.Time
+	Status             string
+	RuleDefinition     *struct {
+		Format, ObjectType string
+	}
+	// Google
+	Config *struct {
+		CSV *struct {
+			Delimiter string `json:"delimiter"`
+			Header    *bool  `json:"header_required"`
+		} `json:"csv_options"`
+		Report struct {
+			Fields []string `json:"metadata_fields"`
+			Filter struct {
+				Bucket string `json:"bucket"`
+			} `json:"storage_filters"`
+		} `json:"object_metadata_report_options"`
+	} `json:"report_config"`
+	Shards   []string   `json:"report_shards_file_names"`
+	Snapshot *time.Time `json:"snapshot_time"`
+	Target   *time.Time `json:"target_datetime"`
+	Records  *int64     `json:"records_processed"`
+}
+
+// readManifest reads the manifest of any provider, and verifies it.
+func readManifest(ctx context.Context, reports storage.Downloader, key string) (*manifest, error) {
+	text, err := readSmall(ctx, reports, key)
+	if err != nil {
+		return nil, err
+	}
+	var t manifestText
+	if err := json.Unmarshal(text, &t); err != nil {
+		return nil, inventoryError(key, "manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error())
+	}
+	if t.Shards == nil {
+		want, err := readSmall(ctx, reports, strings.TrimSuffix(key, ".json")+".checksum")
+		if err != nil {
+			return nil, err
+		}
+		if sum := md5.Sum(text); !equalMD5(sum[:], string(want)) {
+			return nil, &storage.Error{Code: storage.ChecksumMismatch, Op: "OpenInventory", Key: key, Err: errors.New("the manifest does not have its checksum")}
+		}
+	}
+	m, rule := &manifest{delimiter: ',', rows: -1}, ""
+	switch {
+	case t.Shards != nil:
+		rule = m.google(&t, key)
+	case t.RuleDefinition != nil:
+		rule = m.azure(&t)
+	case t.SourceBucket != "":
+		rule = m.amazon(&t)
+	default:
+		rule = "must be that of S3 Inventory, Storage Insights or Azure's blob inventory"
+	}
+	switch {
+	case rule != "":
+		return nil, inventoryError(key, "manifest "+rule)
+	case m.format == "ORC":
+		return nil, &storage.Error{Code: storage.Unsupported, Op: "OpenInventory", Key: key, Err: errors.New("the files are ORC"), Hint: "configure the inventory as CSV or Parquet"}
+	case m.format != "CSV" && m.format != "PARQUET":
+		return nil, inventoryError(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
+	case len(m.columns) > 0:
+		if rule := m.checkColumns(m.columns); rule != "" {
+			return nil, inventoryError(key, rule)
+		}
+	}
+	return m, nil
+}
+
+func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
+	r, err := reports.Download(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }() // always nil
+	text, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	if err == nil && len(text) > maxManifest {
+		err = inventoryError(key, "manifest must have at most 64 MiB")
+	}
+	return text, err
+}
+
+// equalMD5 compares a checksum with its text: S3 writes hexadecimal digits. Azure does not document what it
+// writes; its APIs have base64.
+func equalMD5(sum []byte, text string) bool {
+	text = strings.Trim(strings.TrimSpace(text), `"`)
+	return strings.EqualFold(text, hex.EncodeToString(sum)) || text == base64.StdEncoding.EncodeToString(sum)
+}
+
+func (m *manifest) amazon(t *manifestText) (rule string) {
+	m.provider, m.bucket, m.format, m.encoded = "s3", t.SourceBucket, strings.ToUpper(t.FileFormat), true
+	ms, err := strconv.ParseInt(t.CreationTimestamp, 10, 64)
+	if err != nil {
+		return "must have creationTimestamp"
+	}
+	m.taken = time.UnixMilli(ms).UTC()
+	if m.format == "CSV" {
+		for name := range strings.SplitSeq(t.FileSchema, ",") {
+			m.columns = append(m.columns, strings.TrimSpace(name))
+		}
+	}
+	for _, f := range t.Files {
+		if f.Key == "" || f.MD5checksum == "" || f.Size < 0 {
+			return "must have key, size and MD5checksum of each file"
+		}
+		m.files = append(m.files, inventoryFile{f.Key, f.MD5checksum, f.Size})
+	}
+	return ""
+}
+
+func (m *manifest) azure(t *manifestText) (rule string) {
+	m.provider, m.format, m.header, m.taken = "azure", strings.ToUpper(t.RuleDefinition.Format), true, t.InventoryStartTime
+	switch {
+	case t.Status != "Succeeded":
+		return fmt.Sprintf("must have the status Succeeded, and not %q", t.Status)
+	case !strings.EqualFold(t.RuleDefinition.ObjectType, "blob"):
+		return "must be that of blobs, and not of containers"
+	case m.taken.IsZero():
+		return "must have inventoryStartTime"
+	}
+	for _, f := range t.Files {
+		if f.Blob == "" || f.Size < 0 {
+			return "must have blob and size of each file"
+		}
+		m.files = append(m.files, inventoryFile{f.Blob, "", f.Size})
+	}
+	return ""
+}
+
+// google reads a manifest whose files are beside it.
+func (m *manifest) google(t *manifestText, key string) (rule string) {
+	m.provider, m.format, m.header = "gcs", "PARQUET", true
+	switch {
+	case t.Snapshot != nil:
+		m.taken = *t.Snapshot
+	case t.Target != nil:
+		m.taken = *t.Target
+	default:
+		return "must have snapshot_time"
+	}
+	if t.Records == nil {
+		return "must have records_processed"
+	}
+	m.rows = *t.Records
+	if t.Config == nil || t.Config.Report.Filter.Bucket == "" {
+		return "must have the bucket in report_config"
+	}
+	m.bucket = path.Base(t.Config.Report.Filter.Bucket)
+	if csv := t.Config.CSV; csv != nil {
+		m.format = "CSV"
+		if d := []rune(csv.Delimiter); len(d) == 1 {
+			m.delimiter = d[0]
+		}
+		if csv.Header != nil && !*csv.Header {
+			m.header, m.columns = false, t.Config.Report.Fields
+		}
+	}
+	folder, _ := path.Split(key)
+	for _, name := range t.Shards {
+		m.files = append(m.files, inventoryFile{folder + path.Base(name), "", -1})
+	}
+	return ""
+}
+
+// columnName returns the letters and digits of the name of a column: the providers' files of one format
+// write it otherwise than those of another, such as LastModifiedDate and last_modified_date.
+func columnName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}

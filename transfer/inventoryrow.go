@@ -1,0 +1,123 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// The columns of a row, in the order in which fileRows yields them.
+const (
+	bucketColumn = iota
+	keyColumn
+	sizeColumn
+	timeColumn
+	etagColumn
+	versionColumn
+	latestColumn
+	markerColumn
+	removedColumn
+	folderColumn
+	snapshotColumn
+	numColumns
+)
+
+// wanted are the names of the columns of each provider; "" if it has none.
+var wanted = map[string][numColumns]string{
+	"s3":    {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
+	"gcs":   {"bucket", "name", "size", "timeCreated", "etag", "generation", "", "", "timeDeleted", "", ""},
+	"azure": {"", "Name", "Content-Length", "Last-Modified", "Etag", "VersionId", "IsCurrentVersion", "", "Deleted", "hdi_isfolder", "Snapshot"},
+}
+
+// checkColumns returns a rule if the columns of a file lack one that each row needs.
+func (m *manifest) checkColumns(columns []string) (rule string) {
+	names := wanted[m.provider]
+	needed := []int{keyColumn, sizeColumn, timeColumn}
+	if names[bucketColumn] != "" {
+		needed = append(needed, bucketColumn)
+	}
+	for _, c := range needed {
+		if !slices.ContainsFunc(columns, func(name string) bool { return columnName(name) == columnName(names[c]) }) {
+			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", names[c])
+		}
+	}
+	return ""
+}
+
+// entry returns the entry of a row. It skips rows of snapshots and folders, and on Azure those of
+// other containers.
+func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err error) {
+	key := row[keyColumn]
+	if i.manifest.provider == "azure" {
+		container, rest, _ := strings.Cut(key, "/")
+		if container != i.Bucket || row[snapshotColumn] != "" || isTrue(row[removedColumn]) || isTrue(row[folderColumn]) {
+			return v, true, nil
+		}
+		key = rest
+	} else if row[bucketColumn] != i.Bucket {
+		return v, false, fmt.Errorf("must be of bucket %q, and is of %q", i.Bucket, row[bucketColumn])
+	}
+	if i.manifest.encoded && i.manifest.format == "CSV" {
+		if key, err = url.QueryUnescape(key); err != nil {
+			return v, false, errors.New("must have a URL-encoded key")
+		}
+	}
+	switch {
+	case key == "":
+		return v, false, errors.New("must have a key")
+	case i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")):
+		return v, true, nil // parts of uploads, which listings leave out, too
+	}
+	v.Key, v.Version = key, row[versionColumn]
+	v.IsDeleteMarker = isTrue(row[markerColumn])
+	v.Current = !v.IsDeleteMarker && (row[latestColumn] == "" || isTrue(row[latestColumn])) && row[removedColumn] == ""
+	if v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64); (err != nil || v.Size < 0) && !v.IsDeleteMarker {
+		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])
+	}
+	if v.Modified, err = parseInventoryTime(row[timeColumn]); err != nil {
+		return v, false, err
+	}
+	if i.manifest.provider == "gcs" && row[removedColumn] != "" {
+		if v.NoncurrentSince, err = parseInventoryTime(row[removedColumn]); err != nil {
+			return v, false, err
+		}
+	}
+	i.setRevision(&v, row)
+	return v, false, nil
+}
+
+// setRevision sets ETag, Revision and Version as a listing of the provider has them.
+func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
+	if tag := strings.Trim(row[etagColumn], `"`); tag != "" {
+		v.ETag = `"` + tag + `"`
+	}
+	native := v.ETag
+	switch i.manifest.provider {
+	case "gcs":
+		native = row[versionColumn]
+	case "s3":
+		if v.Version == "" && row[latestColumn] != "" {
+			v.Version = "null" // written before the bucket had versions
+		}
+	}
+	if native != "" && !v.IsDeleteMarker {
+		v.Revision = i.manifest.provider + ":" + native
+	}
+}
+
+func isTrue(text string) bool { return strings.EqualFold(text, "true") }
+
+func parseInventoryTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999 MST"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("must have a time, and not %q", text)
+}

@@ -1,0 +1,84 @@
+package transfer_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// generated returns a bucket without objects, and an inventory that says that it has n of them: three
+// quarters are in one folder.
+func generated(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
+	t.Helper()
+	r := &report{schema: "Bucket, Key, Size, LastModifiedDate"}
+	for k := range n {
+		key := fmt.Sprintf("%07d", k*7919%n)
+		if k%4 > 0 {
+			key = "folder/" + key
+		}
+		r.rows = append(r.rows, []string{"photos", key, "1", "2026-01-01T00:00:00Z"})
+	}
+	b := inCloud("s3")
+	reports := memstore.New()
+	r.write(t, reports)
+	return b, inventoryOf(t, b, reports)
+}
+
+func TestShardsByInventoryAreRangesOfNearlyEqualSize(t *testing.T) {
+	const n, shards = 60_000, 6
+	b, i := generated(t, n)
+	var all []string
+	for shard := range shards {
+		var keys []string
+		_, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()), func(d transfer.Difference) {
+			keys = append(keys, d.Key)
+		}, transfer.WithInventory(i), transfer.WithShard(shard, shards))
+		require.NoError(t, err)
+		slices.Sort(keys)
+		require.InDelta(t, n/shards, len(keys), n/shards/10, "within 10 %")
+		if len(all) > 0 {
+			require.Greater(t, keys[0], all[len(all)-1], "ranges follow one another")
+		}
+		all = append(all, keys...)
+	}
+	require.Len(t, all, n)
+}
+
+func TestMoreShardsThanObjects(t *testing.T) {
+	for n := range 4 {
+		b, i := generated(t, n)
+		var all int64
+		for shard := range 5 {
+			c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()), nil, transfer.WithInventory(i), transfer.WithShard(shard, 5))
+			require.NoError(t, err)
+			all += c.OnlyFirst
+		}
+		require.EqualValues(t, n, all)
+	}
+}
+
+// The hash of a key needs all keys of the destination in each shard.
+func TestShardsByInventoryListOnlyTheirRangeOfTheDestination(t *testing.T) {
+	b, i := generated(t, 8000)
+	pages, whole := 0, 0
+	for shard := range 4 {
+		var seen calls
+		to := memstore.New(seen.layer())
+		for _, e := range entries(t, i.List(t.Context())) {
+			put(t, to, e.Key, "x")
+		}
+		entries(t, to.List(t.Context()))
+		whole = seen.count("List")
+		c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(to), nil, transfer.WithInventory(i), transfer.WithShard(shard, 4), transfer.WithSizeOnly())
+		require.NoError(t, err)
+		require.True(t, c.Equal())
+		pages += seen.count("List") - whole
+	}
+	require.LessOrEqual(t, pages, whole+2*4, "pages are not aligned to ranges, and the next one is prefetched")
+}

@@ -1,0 +1,214 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+)
+
+// calls are all operations of a client, on a file with this ID.
+var calls = map[string]func(ctx context.Context, c *filesclient.Client, id string) error{
+	"Upload": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.Upload(ctx, "a.txt", strings.NewReader("precious"), "")
+		return err
+	},
+	"UploadTemp": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.UploadTemp(ctx, "a.txt", strings.NewReader("precious"))
+		return err
+	},
+	"UploadPart": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.UploadPart(ctx, onePart, strings.NewReader("precious"))
+		return err
+	},
+	"UploadTempPart": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.UploadTempPart(ctx, onePart, strings.NewReader("precious"))
+		return err
+	},
+	"UploadLarge": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.UploadLarge(ctx, filesclient.LargeFile{Name: "a.txt", Body: strings.NewReader("precious"), Size: 8})
+		return err
+	},
+	"Details": func(ctx context.Context, c *filesclient.Client, id string) error {
+		_, err := c.Details(ctx, id)
+		return err
+	},
+	"Delete": func(ctx context.Context, c *filesclient.Client, id string) error { return c.Delete(ctx, id) },
+	"DeleteMany": func(ctx context.Context, c *filesclient.Client, id string) error {
+		_, err := c.DeleteMany(ctx, []string{id})
+		return err
+	},
+	"SetPurpose": func(ctx context.Context, c *filesclient.Client, id string) error {
+		_, err := c.SetPurpose(ctx, id, "new")
+		return err
+	},
+	"List": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.List(ctx, uploads.Filter{}, "", 0)
+		return err
+	},
+	"Download": func(ctx context.Context, c *filesclient.Client, id string) error {
+		return closed(c.Download(ctx, id, ""))
+	},
+	"Download of a range": func(ctx context.Context, c *filesclient.Client, id string) error {
+		return closed(c.Download(ctx, id, "bytes=0-1"))
+	},
+	"Head": func(ctx context.Context, c *filesclient.Client, id string) error {
+		return closed(c.Head(ctx, id))
+	},
+	"OpenAPI": func(ctx context.Context, c *filesclient.Client, _ string) error {
+		_, err := c.OpenAPI(ctx)
+		return err
+	},
+}
+
+var onePart = filesclient.Part{Token: "token-1234", Count: 2, Part: 1, OriginalFileName: "a.txt"}
+
+func closed(c *filesclient.Content, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// clientOf returns a client of a handler that is not the file API.
+func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	c, err := filesclient.New(server.URL, server.Client())
+	require.NoError(t, err)
+	return c
+}
+
+// Only the API's own response is success, whoever responds.
+func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
+	for _, row := range []struct {
+		name, contentType, body string
+		status                  int
+	}{
+		{"a page to sign in at", "text/html", "<html>Sign in", http.StatusOK},
+		{"another server's document", "application/json", `{"error": "no"}`, http.StatusOK},
+		{"another server's document, created", "application/json", `{"error": "no"}`, http.StatusCreated},
+		{"another server's document, accepted", "application/json", `{"error": "no"}`, http.StatusAccepted},
+		{"null", "application/json", `null`, http.StatusOK},
+		{"nothing", "", "", http.StatusOK},
+		{"part of a page", "text/html", "<h", http.StatusPartialContent},
+	} {
+		client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", row.contentType)
+			w.WriteHeader(row.status)
+			_, _ = w.Write([]byte(row.body))
+		})
+		for name, call := range calls {
+			t.Run(name+": "+row.name, func(t *testing.T) {
+				err := call(t.Context(), client, "1")
+				var e *filesclient.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, row.status, e.Status)
+				require.Equal(t, uploads.Internal, e.Err.Code)
+			})
+		}
+	}
+}
+
+func TestADeletionHasItsOwnStatus(t *testing.T) {
+	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	require.Error(t, client.Delete(t.Context(), "1"))
+}
+
+func TestTheResponseToAPartMatchesThatPart(t *testing.T) {
+	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"part": 2, "count": 2}`))
+	})
+	_, err := client.UploadPart(t.Context(), onePart, strings.NewReader("x"))
+	require.Error(t, err)
+}
+
+// If the address has moved, reads follow the redirect, and changes do not become a
+// GET that does nothing.
+func TestRedirectsKeepTheMethod(t *testing.T) {
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
+		s := newServer(t, nil)
+		record, err := s.client.Upload(t.Context(), "a.txt", bytes.NewReader([]byte("precious")), "")
+		require.NoError(t, err)
+		moved := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, s.url+r.URL.RequestURI(), status)
+		})
+		for name, call := range calls {
+			t.Run(http.StatusText(status)+": "+name, func(t *testing.T) {
+				err := call(t.Context(), moved, record.ID)
+				if name == "Details" || name == "List" || name == "Head" || name == "OpenAPI" || strings.HasPrefix(name, "Download") {
+					require.NoError(t, err)
+					return
+				}
+				var e *filesclient.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, status, e.Status)
+				s.holds(t, record, "a.txt", []byte("precious"))
+			})
+		}
+	}
+}
+
+func TestRedirectsAlsoObeyTheCallersClient(t *testing.T) {
+	s := newServer(t, nil)
+	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, s.url+r.URL.RequestURI(), http.StatusFound)
+	}))
+	t.Cleanup(moved.Close)
+	no := errors.New("no redirects here")
+	own := &http.Client{Transport: moved.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return no }}
+	client, err := filesclient.New(moved.URL, own)
+	require.NoError(t, err)
+	_, err = client.List(t.Context(), uploads.Filter{}, "", 0)
+	require.ErrorIs(t, err, no)
+
+	none := *moved.Client()
+	_, err = filesclient.New(moved.URL, &none)
+	require.NoError(t, err)
+	require.Nil(t, none.CheckRedirect, "the caller's client stays as it is")
+}
+
+func TestRedirectsAreLimited(t *testing.T) {
+	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) })
+	_, err := client.List(t.Context(), uploads.Filter{}, "", 0)
+	require.ErrorContains(t, err, "10 redirects")
+}
+
+func TestAnUploadOfNothingIsRefused(t *testing.T) {
+	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false })
+	for name, upload := range map[string]func(body io.Reader) error{
+		"Upload": func(body io.Reader) error {
+			_, err := s.client.Upload(t.Context(), "a", body, "")
+			return err
+		},
+		"UploadTemp": func(body io.Reader) error {
+			_, err := s.client.UploadTemp(t.Context(), "a", body)
+			return err
+		},
+		"UploadPart": func(body io.Reader) error {
+			_, err := s.client.UploadPart(t.Context(), onePart, body)
+			return err
+		},
+		"UploadTempPart": func(body io.Reader) error {
+			_, err := s.client.UploadTempPart(t.Context(), onePart, body)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorIs(t, upload(nil), storage.InvalidArgument)
+		})
+	}
+	require.Zero(t, s.number, "nothing was asked")
+}

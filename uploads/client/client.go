@@ -1,0 +1,202 @@
+// Package client is a client of [filesapi.New]. Each operation of its OpenAPI
+// description is a method. [Client.UploadLarge] sends a file of any size in parts,
+// several at once, and repeats failed ones.
+//
+//	client, err := client.New("https://example.com/api", httpClient)
+//	record, err := client.Upload(ctx, "invoice.pdf", body, "invoices")
+//
+// The http.Client authenticates the user, with a transport that adds a token or with
+// a cookie jar.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// A Client sends requests to one handler. It is safe for concurrent use.
+type Client struct {
+	base   *url.URL
+	client *http.Client
+	wait   func(ctx context.Context, d time.Duration) error
+	jitter func(max time.Duration) time.Duration
+}
+
+// New returns a client of the handler that is mounted at baseURL; nil stands for
+// [http.DefaultClient]. It makes no request. The client follows redirects like
+// client, except those that would change the method, such as from an upload to a GET.
+// If baseURL is not an http or https URL, New fails with storage.InvalidArgument.
+func New(baseURL string, client *http.Client) (*Client, error) {
+	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "client.New",
+			Hint: "give a base address such as https://example.com/api, without a query",
+		}
+	}
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return &Client{base: base, client: withoutMethodChange(client), wait: ctxtime.Sleep, jitter: rand.N[time.Duration]}, nil
+}
+
+// maxRedirects is the limit of net/http.
+const maxRedirects = 10
+
+// withoutMethodChange returns a client that follows only redirects that keep the
+// method. 301, 302 and 303 would turn an upload or a deletion into a GET, which
+// succeeds and does nothing. The caller's client is not changed.
+func withoutMethodChange(client *http.Client) *http.Client {
+	own := *client
+	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+		switch {
+		case next.Method != before[0].Method:
+			return http.ErrUseLastResponse // which is not a response of the API
+		case client.CheckRedirect != nil:
+			return client.CheckRedirect(next, before)
+		case len(before) >= maxRedirects:
+			return errors.New("stopped after " + strconv.Itoa(maxRedirects) + " redirects")
+		}
+		return nil
+	}
+	return &own
+}
+
+// A request is one request to the handler. path is relative to the base, and escaped.
+type request struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         io.Reader
+	length       int64 // of body; -1: not known
+	success      []int // the statuses of success
+}
+
+// do returns a response with a status of success. The caller must close its body.
+func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	address := *c.base
+	address.RawQuery = r.query.Encode()
+	made, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)
+	if err != nil {
+		return nil, err
+	}
+	if r.body != nil {
+		made.ContentLength = r.length
+	}
+	for name, values := range r.header {
+		made.Header[name] = values
+	}
+	response, err := c.client.Do(made)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(r.success, response.StatusCode) {
+		defer func() { _ = response.Body.Close() }()
+		return nil, readError(response)
+	}
+	return response, nil
+}
+
+// maxDocument limits a JSON response. A page of records with the longest names is
+// shorter.
+const maxDocument = 32 << 20
+
+// A document reports whether it is a response of the operation. A 200 may be a page
+// to sign in, or come from another server.
+type document interface{ ours() bool }
+
+// ask reads the JSON response into to, if to is not nil.
+func (c *Client) ask(ctx context.Context, r request, to document) error {
+	response, err := c.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if to == nil {
+		return nil
+	}
+	return read(response, to)
+}
+
+func read(response *http.Response, to document) error {
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(document, to) != nil || !to.ours() {
+		return foreignResponse(response)
+	}
+	return nil
+}
+
+// An Error is an error response. uploads.CodeOf and errors.As find its [*uploads.Error],
+// with the code, the field and the message for a person. errors.Is finds its [storage.Code], such as
+// storage.ObjectNotFound for a missing file.
+type Error struct {
+	Status     int // the HTTP status
+	RequestID  string
+	RetryAfter time.Duration // how long the server asks to wait; 0: not known
+	Err        *uploads.Error
+	Record     *filesapi.Record // of uploads.Completed; nil if the file was deleted
+}
+
+// Error returns a text for logs.
+func (e *Error) Error() string {
+	text := "uploads/client: " + http.StatusText(e.Status) + ": " + e.Err.Error()
+	if e.RequestID != "" {
+		text += " (request " + e.RequestID + ")"
+	}
+	return text
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// foreignResponse returns the error of a response that the handler cannot have sent,
+// such as a proxy's.
+func foreignResponse(response *http.Response) *Error {
+	return errorOf(response, &uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API."})
+}
+
+const maxProblem = 64 << 10
+
+func readError(response *http.Response) *Error {
+	var p struct {
+		Code    uploads.Code     `json:"code"`
+		Field   string           `json:"field"`
+		Message string           `json:"message"`
+		Record  *filesapi.Record `json:"record"`
+	}
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
+		return foreignResponse(response)
+	}
+	e := errorOf(response, &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message})
+	e.Record = p.Record
+	return e
+}
+
+func errorOf(response *http.Response, told *uploads.Error) *Error {
+	if told.Err == nil {
+		told.Err = told.Code.Storage()
+	}
+	e := &Error{Status: response.StatusCode, RequestID: response.Header.Get("X-Request-Id"), Err: told}
+	if wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s"); err == nil {
+		e.RetryAfter = max(0, wait)
+	}
+	return e
+}

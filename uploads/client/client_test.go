@@ -1,0 +1,73 @@
+package client_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+)
+
+func TestNewRefusesInvalidBaseAddresses(t *testing.T) {
+	for _, address := range []string{"", "files.example/api", "ftp://files.example", "http://", "http://files.example/?a=b", "http://files.example/#a", "http://a b"} {
+		_, err := filesclient.New(address, nil)
+		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	}
+	for _, address := range []string{"http://files.example", "https://files.example/api/"} {
+		_, err := filesclient.New(address, nil)
+		require.NoError(t, err, address)
+	}
+}
+
+func TestErrorsHaveTheServersResponse(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		status int
+		body   string
+		want   uploads.Error
+	}{
+		{"of the handler", http.StatusBadRequest, `{"code": "invalid_value", "field": "count", "message": "No."}`, uploads.Error{Code: uploads.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument}},
+		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
+		{"an address that has moved", http.StatusMultipleChoices, ``, uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+				w.Header().Set("X-Request-Id", "r-1")
+				w.Header().Set("Retry-After", "2")
+				w.WriteHeader(row.status)
+				_, _ = w.Write([]byte(row.body))
+				return true
+			})
+			_, err := s.client.Details(t.Context(), "1")
+			var e *filesclient.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, &filesclient.Error{Status: row.status, RequestID: "r-1", RetryAfter: 2 * time.Second, Err: &row.want}, e)
+			require.ErrorContains(t, err, "r-1")
+		})
+	}
+}
+
+func TestIDsAreEscaped(t *testing.T) {
+	var path string
+	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		path = r.URL.EscapedPath()
+		return false
+	})
+	_, err := s.client.Details(t.Context(), "../temp-files?x=1#y")
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
+}
+
+func TestUploadOfUnknownLength(t *testing.T) {
+	s := newServer(t, nil)
+	b := content(100_000)
+	record, err := s.client.Upload(t.Context(), "a.bin", struct{ io.Reader }{bytes.NewReader(b)}, "")
+	require.NoError(t, err)
+	s.holds(t, record, "a.bin", b)
+}

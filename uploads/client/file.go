@@ -1,0 +1,163 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// ok is the status of success of most operations.
+var ok = []int{http.StatusOK}
+
+// Details returns the record of a client file.
+func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, error) {
+	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok})
+}
+
+// Delete removes a client file. If there is none, it returns nil.
+func (c *Client) Delete(ctx context.Context, id string) error {
+	return c.ask(ctx, request{
+		method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent},
+	}, nil)
+}
+
+// A Deletion is the result for one file of [Client.DeleteMany].
+type Deletion struct {
+	ID      string
+	Deleted bool
+	Err     *uploads.Error // nil if it was deleted
+}
+
+// deletions is the response to DeleteMany.
+type deletions struct {
+	requested int
+	Items     []struct {
+		ID      string
+		Deleted bool
+		Error   *struct {
+			Code    uploads.Code `json:"code"`
+			Field   string       `json:"field"`
+			Message string       `json:"message"`
+		}
+	}
+}
+
+func (d *deletions) ours() bool { return len(d.Items) == d.requested }
+
+// DeleteMany removes client files, and continues after failures. It returns one
+// result for each ID, in order.
+func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
+	r, err := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
+	if err != nil {
+		return nil, err
+	}
+	response := deletions{requested: len(ids)}
+	if err := c.ask(ctx, r, &response); err != nil {
+		return nil, err
+	}
+	results := make([]Deletion, len(response.Items))
+	for i, item := range response.Items {
+		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
+		if e := item.Error; e != nil {
+			results[i].Err = &uploads.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
+		}
+	}
+	return results, nil
+}
+
+// SetPurpose changes a client file's purpose; "" removes it.
+func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
+	r, err := jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose})
+	if err != nil {
+		return nil, err
+	}
+	return c.record(ctx, r)
+}
+
+// page is the response to List.
+type page struct {
+	Items         []*filesapi.Record
+	NextPageToken string
+}
+
+func (p *page) ours() bool { return p.Items != nil } // "[]" if there are none
+
+// A Page is one page of [Client.List].
+type Page struct {
+	Records []*filesapi.Record
+	Token   string // for the next page; "" on the last
+}
+
+// List returns one page of the client files that match f, oldest first. The page
+// starts at token and has at most size files; 0 is the server's default.
+func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size int) (*Page, error) {
+	query := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	set("purpose", f.Purpose)
+	set("uploadedBy", f.User)
+	set("from", timeText(f.From))
+	set("to", timeText(f.To))
+	set("pageToken", token)
+	if size != 0 {
+		set("pageSize", strconv.Itoa(size))
+	}
+	var found page
+	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &found); err != nil {
+		return nil, err
+	}
+	return &Page{Records: found.Items, Token: found.NextPageToken}, nil
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// OpenAPI returns the handler's description, in YAML.
+func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
+	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: ok})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.Header.Get("Content-Type") != "application/yaml" {
+		return nil, foreignResponse(response)
+	}
+	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
+}
+
+// A recordResponse is a response with a record.
+type recordResponse struct{ filesapi.Record }
+
+func (r *recordResponse) ours() bool { return r.ID != "" }
+
+func (c *Client) record(ctx context.Context, r request) (*filesapi.Record, error) {
+	var found recordResponse
+	if err := c.ask(ctx, r, &found); err != nil {
+		return nil, err
+	}
+	return &found.Record, nil
+}
+
+func jsonRequest(method, path string, value any) (request, error) {
+	document, err := json.Marshal(value)
+	return request{
+		method: method, path: path, success: ok,
+		header: http.Header{"Content-Type": {"application/json"}},
+		body:   bytes.NewReader(document), length: int64(len(document)),
+	}, err
+}

@@ -1,0 +1,244 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+const (
+	defaultPartSize    = 10 << 20
+	defaultConcurrency = 4
+	defaultAttempts    = 5
+	maxParts           = 10_000
+)
+
+// A LargeFile is a file to send in parts.
+type LargeFile struct {
+	Name    string
+	Body    io.ReaderAt // read at several offsets at once
+	Size    int64       // bytes
+	Purpose string      // of a client file; "": none
+	Temp    bool        // a temp file
+
+	// Token names the upload; "" draws one. To resume a failed upload, set it again,
+	// with the same PartSize. [Incomplete] has both.
+	Token string
+	// PartSize is in bytes; 0: 10 MiB, or more if there would be more than 10,000
+	// parts. If the file is larger than 1,000,000 MiB, parts exceed the server's
+	// default of 100 MiB: it then needs a larger HandlerConfig.MaxUploadSize.
+	PartSize    int64
+	Concurrency int // parts in progress at once; 0: 4
+	Attempts    int // of one part, including the first; 0: 5
+	// Only are the parts to send; nil: all. Parts that have arrived already are
+	// replaced by the same bytes.
+	Only []int
+}
+
+// Incomplete is the error of [Client.UploadLarge] if some parts did not arrive. To
+// resume the upload, set Token, PartSize and Only of [LargeFile] to its values.
+type Incomplete struct {
+	Token    string
+	PartSize int64
+	Missing  []int // the parts that may not have arrived
+	Err      error // of the part that failed first
+}
+
+// Error returns the text of Err and the missing parts.
+func (e *Incomplete) Error() string {
+	return fmt.Sprintf("uploads/client: %d parts are missing: %v", len(e.Missing), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *Incomplete) Unwrap() error { return e.Err }
+
+// UploadLarge sends a file in parts, several at once. It repeats a part if the server
+// or the connection failed. When it returns, the file is complete. After an
+// [*Incomplete], the upload can be resumed, in another process too. If f is invalid,
+// it fails with storage.InvalidArgument.
+func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record, error) {
+	if err := f.complete(); err != nil {
+		return nil, err
+	}
+	count := f.count()
+	u := &largeUpload{client: c, file: f, count: count, left: slices.Clone(f.Only)}
+	if f.Only == nil {
+		for part := range count {
+			u.left = append(u.left, part+1)
+		}
+	}
+	u.missing = slices.Clone(u.left)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group panics.Group
+	for range min(f.Concurrency, len(u.left)) {
+		group.Go(func() { u.work(ctx, cancel) }, cancel)
+	}
+	group.Wait()
+	return u.result()
+}
+
+// complete sets the defaults.
+func (f *LargeFile) complete() error {
+	wrong := func(rule string) error {
+		return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}
+	}
+	switch {
+	case f.Body == nil:
+		return wrong("Body must not be nil")
+	case f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0:
+		return wrong("Size, PartSize, Concurrency and Attempts must not be negative")
+	case f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts:
+		return wrong("PartSize must be larger: at most 10,000 parts are allowed")
+	}
+	if f.Token == "" {
+		f.Token = rand.Text()
+	}
+	if f.PartSize == 0 {
+		f.PartSize = max(defaultPartSize, (f.Size+maxParts-1)/maxParts)
+	}
+	f.Concurrency = cmp.Or(f.Concurrency, defaultConcurrency)
+	f.Attempts = cmp.Or(f.Attempts, defaultAttempts)
+	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {
+		return wrong("Only must have numbers of parts, beginning with 1")
+	}
+	return nil
+}
+
+// count returns the number of parts; an empty file has one.
+func (f *LargeFile) count() int {
+	return max(1, int((f.Size+f.PartSize-1)/f.PartSize))
+}
+
+type largeUpload struct {
+	client *Client
+	file   LargeFile
+	count  int
+
+	mu      sync.Mutex
+	left    []int // parts that no worker has taken yet
+	missing []int // parts that have not arrived
+	record  *filesapi.Record
+	err     error
+}
+
+// work sends parts until none is left, or one has failed finally.
+func (u *largeUpload) work(ctx context.Context, cancel context.CancelFunc) {
+	for {
+		part, found := u.next()
+		if !found || ctx.Err() != nil && u.fail(ctx.Err()) {
+			return
+		}
+		record, err := u.send(ctx, part)
+		if err != nil {
+			u.fail(err)
+			cancel()
+			return
+		}
+		u.arrived(part, record)
+	}
+}
+
+func (u *largeUpload) next() (part int, found bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.left) == 0 || u.err != nil {
+		return 0, false
+	}
+	part, u.left = u.left[0], u.left[1:]
+	return part, true
+}
+
+// fail keeps the first error.
+func (u *largeUpload) fail(err error) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.err == nil {
+		u.err = err
+	}
+	return true
+}
+
+func (u *largeUpload) arrived(part int, record *filesapi.Record) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.missing = slices.DeleteFunc(u.missing, func(p int) bool { return p == part })
+	if record != nil {
+		u.record = record
+	}
+}
+
+var errPartsLost = errors.New("every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out")
+
+func (u *largeUpload) result() (*filesapi.Record, error) {
+	if u.record != nil {
+		return u.record, nil
+	}
+	if u.err == nil {
+		u.err, u.missing = errPartsLost, nil
+		for part := range u.count {
+			u.missing = append(u.missing, part+1)
+		}
+	}
+	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Missing: u.missing, Err: u.err}
+}
+
+const (
+	firstWait   = 200 * time.Millisecond
+	longestWait = 10 * time.Second
+)
+
+// send sends one part, and repeats it if that may help.
+func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, error) {
+	for attempt := 1; ; attempt++ {
+		record, err := u.attempt(ctx, part)
+		if err == nil || attempt == u.file.Attempts || ctx.Err() != nil || !isRetryable(err) {
+			return record, err
+		}
+		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, 10)))
+		if e, ok := errors.AsType[*Error](err); ok {
+			wait = max(wait, e.RetryAfter)
+		}
+		if u.client.wait(ctx, wait) != nil {
+			return nil, err
+		}
+	}
+}
+
+func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, error) {
+	f := &u.file
+	from := int64(part-1) * f.PartSize
+	body := io.NewSectionReader(f.Body, from, min(f.PartSize, f.Size-from))
+	path := "files/parts"
+	if f.Temp {
+		path = "temp-files/parts"
+	}
+	record, err := u.client.uploadPart(ctx, path, Part{
+		Token: f.Token, Count: u.count, Part: part, OriginalFileName: f.Name, Purpose: f.Purpose,
+	}, body)
+	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
+		return e.Record, nil // the response with the record was lost
+	}
+	return record, err
+}
+
+// isRetryable reports whether another attempt may succeed.
+func isRetryable(err error) bool {
+	e, responded := errors.AsType[*Error](err)
+	if !responded {
+		return true // the connection failed
+	}
+	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests || e.Err.Code == uploads.Interrupted
+}

@@ -1,0 +1,262 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+)
+
+// content returns n bytes without a pattern.
+func content(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
+
+func large(b []byte) filesclient.LargeFile {
+	return filesclient.LargeFile{Name: "large.bin", Body: bytes.NewReader(b), Size: int64(len(b)), PartSize: 1000}
+}
+
+// These responses come from handlers that the request does not reach.
+func unavailable(w http.ResponseWriter) bool {
+	w.Header().Set("Retry-After", "7")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	return true
+}
+
+func hangUp() bool { panic(http.ErrAbortHandler) }
+
+func TestUploadLargeSendsAllParts(t *testing.T) {
+	for _, size := range []int{0, 1, 999, 1000, 1001, 20_500} {
+		s := newServer(t, nil)
+		b := content(size)
+		record, err := s.client.UploadLarge(t.Context(), large(b))
+		require.NoError(t, err)
+		s.holds(t, record, "large.bin", b)
+	}
+}
+
+func TestUploadLargeSendsTempFiles(t *testing.T) {
+	s := newServer(t, nil)
+	b := content(5000)
+	f := large(b)
+	f.Temp = true
+	record, err := s.client.UploadLarge(t.Context(), f)
+	require.NoError(t, err)
+	c, err := s.client.DownloadTemp(t.Context(), record.ID, "")
+	require.NoError(t, err)
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, b, got)
+}
+
+func TestUploadLargeSendsAPartAgain(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		meddle func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool
+		least  time.Duration // of one wait
+	}{
+		{"the server is busy", func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+			return n%3 == 0 && unavailable(w)
+		}, 7 * time.Second},
+		{"the connection drops", func(n int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+			_, _ = io.CopyN(io.Discard, r.Body, 500)
+			return n%3 == 0 && hangUp()
+		}, time.Millisecond},
+		{"every third answer is lost", func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
+			if n%3 != 0 {
+				return false
+			}
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			return hangUp()
+		}, time.Millisecond},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
+				return n%3 == 0 && row.meddle(n, w, r, next)
+			})
+			b := content(10_500)
+			f := large(b)
+			f.Attempts = 50 // parts are sent in parallel, and one may be every third request for long
+			record, err := s.client.UploadLarge(t.Context(), f)
+			require.NoError(t, err)
+			s.holds(t, record, "large.bin", b)
+			require.NotEmpty(t, s.waited)
+			require.GreaterOrEqual(t, slices.Min(s.waited), row.least)
+		})
+	}
+}
+
+func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
+	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
+		if n != 3 {
+			return false
+		}
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		require.Equal(t, http.StatusCreated, answer.Code)
+		return hangUp()
+	})
+	b := content(2500)
+	f := large(b)
+	f.Concurrency = 1
+	record, err := s.client.UploadLarge(t.Context(), f)
+	require.NoError(t, err)
+	s.holds(t, record, "large.bin", b)
+	require.Equal(t, 4, s.number)
+}
+
+func TestUploadLargeIsResumed(t *testing.T) {
+	down := true
+	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		return down && n > 3 && unavailable(w)
+	})
+	b := content(10_000)
+	f := large(b)
+	f.Concurrency, f.Attempts = 1, 2
+	_, err := s.client.UploadLarge(t.Context(), f)
+	var left *filesclient.Incomplete
+	require.ErrorAs(t, err, &left)
+	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, left.Missing)
+	require.EqualValues(t, 1000, left.PartSize)
+	var answer *filesclient.Error
+	require.ErrorAs(t, err, &answer)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
+	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
+
+	down = false
+	f.Token, f.PartSize, f.Only = left.Token, left.PartSize, left.Missing
+	record, err := s.client.UploadLarge(t.Context(), f)
+	require.NoError(t, err)
+	s.holds(t, record, "large.bin", b)
+	require.Equal(t, 5+7, s.number, "what had arrived is not sent again")
+}
+
+func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
+	s := newServer(t, nil)
+	f := large(content(3000))
+	f.Name, f.Concurrency = "a/b", 1
+	_, err := s.client.UploadLarge(t.Context(), f)
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+	var left *filesclient.Incomplete
+	require.ErrorAs(t, err, &left)
+	require.Equal(t, []int{1, 2, 3}, left.Missing)
+	require.Empty(t, s.waited)
+}
+
+func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
+	s := newServer(t, nil)
+	f := large(content(3000))
+	f.Only = []int{1, 3}
+	_, err := s.client.UploadLarge(t.Context(), f)
+	var left *filesclient.Incomplete
+	require.ErrorAs(t, err, &left)
+	require.Equal(t, []int{1, 2, 3}, left.Missing)
+}
+
+func TestUploadLargeEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newServer(t, func(n int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		if n == 2 {
+			cancel()
+		}
+		return false
+	})
+	f := large(content(10_000))
+	f.Concurrency = 1
+	_, err := s.client.UploadLarge(ctx, f)
+	require.ErrorIs(t, err, context.Canceled)
+	var left *filesclient.Incomplete
+	require.ErrorAs(t, err, &left)
+	require.Contains(t, left.Missing, 10)
+}
+
+func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
+	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool {
+		t.Error("a request was made")
+		return false
+	})
+	body := strings.NewReader("x")
+	for _, row := range []struct {
+		name string
+		file filesclient.LargeFile
+	}{
+		{"no body", filesclient.LargeFile{Name: "a", Size: 1}},
+		{"a negative size", filesclient.LargeFile{Name: "a", Body: body, Size: -1}},
+		{"a negative part size", filesclient.LargeFile{Name: "a", Body: body, PartSize: -1}},
+		{"negative concurrency", filesclient.LargeFile{Name: "a", Body: body, Concurrency: -1}},
+		{"negative attempts", filesclient.LargeFile{Name: "a", Body: body, Attempts: -1}},
+		{"more than 10,000 parts", filesclient.LargeFile{Name: "a", Body: body, Size: 10_001, PartSize: 1}},
+		{"a part that is none", filesclient.LargeFile{Name: "a", Body: body, Size: 1, Only: []int{2}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := s.client.UploadLarge(t.Context(), row.file)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+// nothing is a file of zeros of any size.
+type nothing struct{}
+
+func (nothing) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
+
+func TestPartsGrowWithTheFile(t *testing.T) {
+	for _, row := range []struct {
+		size  int64
+		count string
+	}{
+		{100 << 20, "10"},
+		{10_000 * 10 << 20, "10000"},
+		{10_000*10<<20 + 1, "10000"},
+		{5 << 40, "10000"},
+	} {
+		var count string
+		seen := asked(func(r *http.Request) {
+			form, err := r.MultipartReader()
+			require.NoError(t, err)
+			for {
+				part, err := form.NextPart()
+				require.NoError(t, err)
+				if part.FormName() == "file" {
+					return
+				}
+				text, err := io.ReadAll(part)
+				require.NoError(t, err)
+				if part.FormName() == "count" {
+					count = string(text)
+				}
+			}
+		})
+		client, err := filesclient.New("http://files.example", &http.Client{Transport: seen})
+		require.NoError(t, err)
+		_, err = client.UploadLarge(t.Context(), filesclient.LargeFile{Name: "a", Body: nothing{}, Size: row.size, Only: []int{1}})
+		require.NoError(t, err)
+		require.Equal(t, row.count, count)
+	}
+}
+
+// asked responds to every request with a record.
+type asked func(r *http.Request)
+
+func (f asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	f(r)
+	return &http.Response{
+		StatusCode: http.StatusCreated, Header: http.Header{}, Request: r,
+		Body: io.NopCloser(strings.NewReader(`{"ID": "1"}`)),
+	}, r.Body.Close()
+}

@@ -1,0 +1,143 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// Upload stores body as a client file with one request; purpose may be "". Use
+// [Client.UploadLarge] for files that are too large for one request. If body is nil,
+// every upload fails with storage.InvalidArgument.
+func (c *Client) Upload(ctx context.Context, name string, body io.Reader, purpose string) (*filesapi.Record, error) {
+	var fields []field
+	if purpose != "" {
+		fields = append(fields, field{"Purpose", purpose})
+	}
+	return c.upload(ctx, "files", name, body, fields)
+}
+
+// UploadTemp stores body as a temp file with one request.
+func (c *Client) UploadTemp(ctx context.Context, name string, body io.Reader) (*filesapi.Record, error) {
+	return c.upload(ctx, "temp-files", name, body, nil)
+}
+
+func (c *Client) upload(ctx context.Context, path, name string, body io.Reader, fields []field) (*filesapi.Record, error) {
+	r, err := formRequest(path, name, body, fields)
+	if err != nil {
+		return nil, err
+	}
+	return c.record(ctx, r)
+}
+
+// A Part describes one part of a file.
+type Part struct {
+	Token            string // names the upload; the same for every part
+	Count            int    // the number of parts
+	Part             int    // the number of this part, from 1
+	OriginalFileName string
+	Purpose          string // of a client file; "": none
+}
+
+// UploadPart stores one part of a client file. The record is nil while other parts
+// are missing.
+func (c *Client) UploadPart(ctx context.Context, p Part, body io.Reader) (*filesapi.Record, error) {
+	return c.uploadPart(ctx, "files/parts", p, body)
+}
+
+// UploadTempPart stores one part of a temp file, like [Client.UploadPart].
+func (c *Client) UploadTempPart(ctx context.Context, p Part, body io.Reader) (*filesapi.Record, error) {
+	return c.uploadPart(ctx, "temp-files/parts", p, body)
+}
+
+func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Reader) (*filesapi.Record, error) {
+	fields := []field{
+		{"originalFileName", p.OriginalFileName},
+		{"token", p.Token},
+		{"count", strconv.Itoa(p.Count)},
+		{"part", strconv.Itoa(p.Part)},
+	}
+	if p.Purpose != "" {
+		fields = append(fields, field{"Purpose", p.Purpose})
+	}
+	r, err := formRequest(path, p.OriginalFileName, body, fields)
+	if err != nil {
+		return nil, err
+	}
+	r.success = []int{http.StatusCreated, http.StatusAccepted}
+	response, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusAccepted {
+		return nil, read(response, &storedPart{of: p})
+	}
+	var made recordResponse
+	if err := read(response, &made); err != nil {
+		return nil, err
+	}
+	return &made.Record, nil
+}
+
+// storedPart is the response while other parts are missing.
+type storedPart struct {
+	of          Part
+	Part, Count int
+}
+
+func (s *storedPart) ours() bool { return s.Part == s.of.Part && s.Count == s.of.Count }
+
+type field struct{ name, value string }
+
+// formRequest returns a form with the file last. It reads nothing of body before the
+// request is sent.
+func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
+	if body == nil {
+		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil"}
+	}
+	var frame bytes.Buffer
+	form := multipart.NewWriter(&frame)
+	for _, f := range fields {
+		if err := form.WriteField(f.name, f.value); err != nil {
+			return request{}, err
+		}
+	}
+	if _, err := form.CreateFormFile("file", name); err != nil {
+		return request{}, err
+	}
+	before := frame.Len()
+	if err := form.Close(); err != nil {
+		return request{}, err
+	}
+	head, tail := frame.Bytes()[:before], frame.Bytes()[before:]
+	r := request{
+		method: http.MethodPost, path: path, length: -1, success: []int{http.StatusCreated},
+		header: http.Header{"Content-Type": {form.FormDataContentType()}},
+		body:   io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
+	}
+	if size := sizeOf(body); size >= 0 {
+		r.length = int64(frame.Len()) + size
+	}
+	return r, nil
+}
+
+// sizeOf returns how many bytes are left to read, or -1 if that is not known.
+func sizeOf(body io.Reader) int64 {
+	if size, known := bodylimit.Length(body); known {
+		return size
+	}
+	if b, ok := body.(*io.SectionReader); ok {
+		if at, err := b.Seek(0, io.SeekCurrent); err == nil {
+			return b.Size() - at
+		}
+	}
+	return -1
+}

@@ -1,0 +1,25 @@
+package filesapi_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A backend is a place for records that the store is tested with; b is the bucket of
+// the bytes. The module sqlrecords/databases tests databases.
+type backend struct {
+	name string
+	open func(t *testing.T, b storage.Bucket) uploads.Records
+}
+
+func backends() []backend {
+	return []backend{
+		{"the bucket", func(_ *testing.T, b storage.Bucket) uploads.Records { return uploads.BucketRecords(b) }},
+		{"another bucket", func(*testing.T, storage.Bucket) uploads.Records { return uploads.BucketRecords(memstore.New()) }},
+		{"a database", func(*testing.T, storage.Bucket) uploads.Records { return newDatabase(time.Now) }},
+	}
+}

@@ -1,0 +1,304 @@
+package filesapi_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// A piece is one part of a form, with its header verbatim.
+type piece struct{ disposition, content string }
+
+func value(name, content string) piece {
+	return piece{fmt.Sprintf(`form-data; name="%s"`, name), content}
+}
+
+func attached(name, fileName, content string) piece {
+	return piece{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, fileName), content}
+}
+
+// formOf returns a form and its content type.
+func formOf(t *testing.T, pieces []piece) (io.Reader, string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range pieces {
+		part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {p.disposition}})
+		require.NoError(t, err)
+		_, err = io.WriteString(part, p.content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return &b, w.FormDataContentType()
+}
+
+// A badForm is a form that must be refused.
+type badForm struct {
+	name   string
+	pieces []piece
+	status int
+	field  string
+	code   uploads.Code
+}
+
+func (a *api) refuses(t *testing.T, path string, forms []badForm) {
+	t.Helper()
+	for _, row := range forms {
+		t.Run(row.name, func(t *testing.T) {
+			body, contentType := formOf(t, row.pieces)
+			a.ask(t, "POST", path, contentType, body).problem(t, row.status, row.field, row.code)
+			require.Empty(t, under(t, a.fixture.bucket, "files/client/"))
+			require.Empty(t, under(t, a.fixture.bucket, "files/expiry/"))
+			require.Empty(t, under(t, a.fixture.bucket, "files/records/"))
+		})
+	}
+	require.Empty(t, a.hidden, "none of it is the server's fault")
+}
+
+const bad = http.StatusBadRequest
+
+var theFile = attached("file", "a.txt", "content")
+
+func withName(name string) []piece { return []piece{attached("file", name, "content")} }
+
+// badNames are file names as they are sent in a form.
+var badNames = map[string]string{
+	"a path":                         "a/b.txt",
+	"a path upwards":                 "../../etc/passwd",
+	"a path of Windows":              `C:\Windows\system.ini`,
+	"a directory":                    "..",
+	"spaces":                         "   ",
+	"nothing":                        "",
+	"a NUL":                          "a\x00b.txt",
+	"an escape":                      "a\x1b[31mb.txt",
+	"DEL":                            "a\x7fb.txt",
+	"a C1 control":                   "a\u0085b.txt",
+	"a right-to-left override":       "a\u202egpj.exe",
+	"a right-to-left isolate":        "a\u2067b.txt",
+	"bytes that are not text":        "a\xff\xfeb.txt",
+	"1,001 characters":               strings.Repeat("é", 1001),
+	"10,000 characters":              strings.Repeat("x", 10_000),
+	"10,000 characters of other ink": strings.Repeat("日", 10_000),
+}
+
+func TestHandlerRefusesUploads(t *testing.T) {
+	rows := []badForm{
+		{"no fields", nil, bad, "file", uploads.InvalidValue},
+		{"no file", []piece{value("Purpose", "x")}, bad, "file", uploads.InvalidValue},
+		{"a file that is text", []piece{value("file", "x")}, bad, "file", uploads.InvalidValue},
+		{"a line end in its header", []piece{{"form-data; name=\"a\rb\"", "x"}, theFile}, bad, "Content-Disposition", uploads.InvalidRequest},
+		{"two files", []piece{theFile, theFile}, bad, "file", uploads.InvalidRequest},
+		{"a field that is none after the file", []piece{theFile, value("Porpoise", "x")}, bad, "Porpoise", uploads.InvalidRequest},
+		{"a purpose before the file and one after", []piece{value("Purpose", "x"), theFile, value("Purpose", "x")}, bad, "Purpose", uploads.InvalidRequest},
+		{"two purposes after the file", []piece{theFile, value("Purpose", "x"), value("Purpose", "x")}, bad, "Purpose", uploads.InvalidRequest},
+		{"a purpose with a control character after the file", []piece{theFile, value("Purpose", "a\x00b")}, bad, "Purpose", uploads.InvalidValue},
+		{"a purpose of 10,000 characters after the file", []piece{theFile, value("Purpose", strings.Repeat("x", 10_000))}, bad, "Purpose", uploads.InvalidValue},
+		{"a purpose of 1 MiB after the file", []piece{theFile, value("Purpose", strings.Repeat("x", 1<<20))}, http.StatusRequestEntityTooLarge, "Purpose", uploads.TooLarge},
+		{"a field that is none", []piece{value("Porpoise", "x"), theFile}, bad, "Porpoise", uploads.InvalidRequest},
+		{"a field of another case", []piece{value("purpose", "x"), theFile}, bad, "purpose", uploads.InvalidRequest},
+		{"a field without a name", []piece{{"form-data", "x"}, theFile}, bad, "Content-Disposition", uploads.InvalidRequest},
+		{"a field without a disposition", []piece{{"", "x"}, theFile}, bad, "Content-Disposition", uploads.InvalidRequest},
+		{"two purposes", []piece{value("Purpose", "x"), value("Purpose", "x"), theFile}, bad, "Purpose", uploads.InvalidRequest},
+		{"a purpose that is a file", []piece{attached("Purpose", "a.txt", "x"), theFile}, bad, "Purpose", uploads.InvalidValue},
+		{"a purpose with a control character", []piece{value("Purpose", "a\x00b"), theFile}, bad, "Purpose", uploads.InvalidValue},
+		{"a purpose that is not text", []piece{value("Purpose", "\xff"), theFile}, bad, "Purpose", uploads.InvalidValue},
+		{"a purpose of 10,000 characters", []piece{value("Purpose", strings.Repeat("x", 10_000)), theFile}, bad, "Purpose", uploads.InvalidValue},
+		{"a purpose of 1 MiB", []piece{value("Purpose", strings.Repeat("x", 1<<20)), theFile}, http.StatusRequestEntityTooLarge, "Purpose", uploads.TooLarge},
+		{"a file that is too large", withContent(1<<20 + 1), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
+		{"a name of 1 MiB", withName(strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
+		{"a name of 20,000 emoji", withName(strings.Repeat("🦄", 20_000)), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
+	}
+	for name, given := range badNames {
+		rows = append(rows, badForm{"a name of " + name, withName(given), bad, "file", uploads.InvalidValue})
+	}
+	for _, path := range []string{"/files", "/temp-files"} {
+		t.Run(path, func(t *testing.T) {
+			of := rows
+			if path == "/temp-files" {
+				of = []badForm{{"no fields", nil, bad, "file", uploads.InvalidValue}, {"a purpose", []piece{value("Purpose", "x"), theFile}, bad, "Purpose", uploads.InvalidRequest}, {"a purpose after the file", []piece{theFile, value("Purpose", "x")}, bad, "Purpose", uploads.InvalidRequest}}
+				for _, row := range rows {
+					if row.field == "file" && !strings.HasPrefix(row.name, "no ") {
+						of = append(of, row)
+					}
+				}
+			}
+			newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, of)
+		})
+	}
+}
+
+func withContent(size int) []piece {
+	return []piece{attached("file", "a.txt", strings.Repeat("x", size))}
+}
+
+// partForm returns the form of a part, with one change.
+func partForm(spoil func(fields map[string]string)) []piece {
+	fields := map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "3", "part": "1"}
+	spoil(fields)
+	var pieces []piece
+	for name, content := range fields {
+		pieces = append(pieces, value(name, content))
+	}
+	return append(pieces, theFile)
+}
+
+func partWith(name, content string) []piece {
+	return partForm(func(fields map[string]string) { fields[name] = content })
+}
+
+func partWithout(name string) []piece {
+	return partForm(func(fields map[string]string) { delete(fields, name) })
+}
+
+func TestHandlerRefusesParts(t *testing.T) {
+	var rows []badForm
+	add := func(name string, pieces []piece, field string, code uploads.Code) {
+		rows = append(rows, badForm{name, pieces, bad, field, code})
+	}
+	for _, field := range []string{"originalFileName", "token", "count", "part"} {
+		add("no "+field, partWithout(field), field, uploads.InvalidValue)
+		add("an empty "+field, partWith(field, ""), field, uploads.InvalidValue)
+		add("two of "+field, append([]piece{value(field, "1")}, partForm(func(map[string]string) {})...), field, uploads.InvalidRequest)
+		add(field+" as a file", append([]piece{attached(field, "a.txt", "1")}, partWithout(field)...), field, uploads.InvalidValue)
+		add(field+" after the file", append(partWithout(field), value(field, "1")), field, uploads.InvalidValue)
+		rows = append(rows, badForm{field + " of 1 MiB", append([]piece{value(field, strings.Repeat("1", 1<<20))}, partWithout(field)...),
+			http.StatusRequestEntityTooLarge, field, uploads.TooLarge})
+	}
+	for _, field := range []string{"count", "part"} {
+		for _, number := range []string{"0", "-1", "+1", "1.0", "1e3", "0x1", " 1", "one", "null", "true", "10001", "2147483648", "18446744073709551617", strings.Repeat("9", 10_000), "１"} {
+			add(field+" as "+number[:min(20, len(number))], partWith(field, number), field, uploads.InvalidValue)
+		}
+	}
+	add("a part after the last", partWith("part", "4"), "part", uploads.InvalidValue)
+	for _, token := range []string{"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé"} {
+		add(fmt.Sprintf("token %.20q", token), partWith("token", token), "token", uploads.InvalidValue)
+	}
+	for name, given := range badNames {
+		add("a name of "+name, partWith("originalFileName", given), "originalFileName", uploads.InvalidValue)
+	}
+	add("a field after the file", append(partForm(func(map[string]string) {}), value("Purpose", "x")), "Purpose", uploads.InvalidRequest)
+	add("a field that is none", partWith("size", "1"), "size", uploads.InvalidRequest)
+	add("no file", partForm(func(map[string]string) {})[:4], "file", uploads.InvalidValue)
+	emoji := strings.Repeat("🦄", 10_000)
+	rows = append(rows, badForm{"a name of 10,000 emoji, twice", append(partWith("originalFileName", emoji)[:4], attached("file", emoji, "x")),
+		http.StatusRequestEntityTooLarge, "originalFileName", uploads.TooLarge})
+	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
+		t.Run(path, func(t *testing.T) {
+			newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, rows)
+		})
+	}
+}
+
+func TestHandlerRefusesBodiesOfAnotherKind(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	for _, contentType := range []string{"", "application/json", "multipart/form-data", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded", "a; b; c"} {
+		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {
+			a.ask(t, "POST", path, contentType, strings.NewReader("file=x")).problem(t, bad, "Content-Type", uploads.InvalidRequest)
+		}
+	}
+	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", strings.NewReader("no form at all")).problem(t, bad, "", uploads.Interrupted)
+	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", nil).problem(t, bad, "", uploads.Interrupted)
+}
+
+func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	whole, contentType := formOf(t, withContent(100_000))
+	text, err := io.ReadAll(whole)
+	require.NoError(t, err)
+	for _, missing := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
+		answer := a.ask(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-missing]))
+		require.Equal(t, bad, answer.status, "without its last %d bytes: %s", missing, answer.body)
+		require.Empty(t, under(t, a.fixture.bucket, "files/"))
+	}
+}
+
+func TestHandlerRefusesDocuments(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: 3})
+	id := f.upload(t, "x").ID
+	for _, row := range []struct {
+		name, method, path, body string
+		status                   int
+		field                    string
+		code                     uploads.Code
+	}{
+		{"no IDs", "POST", "/files/delete", `{}`, bad, "Items", uploads.InvalidValue},
+		{"an empty list", "POST", "/files/delete", `{"Items": []}`, bad, "Items", uploads.InvalidValue},
+		{"null", "POST", "/files/delete", `{"Items": null}`, bad, "Items", uploads.InvalidValue},
+		{"a text", "POST", "/files/delete", `{"Items": "x"}`, bad, "Items", uploads.InvalidValue},
+		{"a number among them", "POST", "/files/delete", `{"Items": [7]}`, bad, "Items", uploads.InvalidValue},
+		{"too many", "POST", "/files/delete", `{"Items": ["` + strings.Repeat(id+`","`, 3) + id + `"]}`, bad, "Items", uploads.InvalidValue},
+		{"twice", "POST", "/files/delete", `{"Items": ["` + id + `"], "Items": ["` + id + `"]}`, bad, "Items", uploads.InvalidRequest},
+		{"another field", "POST", "/files/delete", `{"Items": ["` + id + `"], "Force": true}`, bad, "Force", uploads.InvalidRequest},
+		{"another case", "POST", "/files/delete", `{"items": ["` + id + `"]}`, bad, "items", uploads.InvalidRequest},
+		{"no object", "POST", "/files/delete", `["` + id + `"]`, bad, "Items", uploads.InvalidRequest},
+		{"two objects", "POST", "/files/delete", `{"Items": ["` + id + `"]}{}`, bad, "Items", uploads.InvalidRequest},
+		{"half an object", "POST", "/files/delete", `{"Items": ["` + id, bad, "Items", uploads.InvalidRequest},
+		{"bytes that are not text", "POST", "/files/delete", "{\"Items\": [\"\xff\"]}", bad, "Items", uploads.InvalidRequest},
+		{"nothing", "POST", "/files/delete", ``, bad, "Items", uploads.InvalidRequest},
+		{"1 MiB", "POST", "/files/delete", `{"Items": ["` + strings.Repeat("x", 1<<20) + `"]}`, http.StatusRequestEntityTooLarge, "Items", uploads.TooLarge},
+
+		{"no purpose", "PUT", "/files/" + id + "/purpose", `{}`, bad, "Purpose", uploads.InvalidValue},
+		{"a null purpose", "PUT", "/files/" + id + "/purpose", `{"Purpose": null}`, bad, "Purpose", uploads.InvalidValue},
+		{"a number", "PUT", "/files/" + id + "/purpose", `{"Purpose": 7}`, bad, "Purpose", uploads.InvalidValue},
+		{"a list", "PUT", "/files/" + id + "/purpose", `{"Purpose": ["a"]}`, bad, "Purpose", uploads.InvalidValue},
+		{"two purposes", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a", "Purpose": "b"}`, bad, "Purpose", uploads.InvalidRequest},
+		{"a control character", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a\u0000b"}`, bad, "Purpose", uploads.InvalidValue},
+		{"an override", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a\u202eb"}`, bad, "Purpose", uploads.InvalidValue},
+		{"10,000 characters", "PUT", "/files/" + id + "/purpose", `{"Purpose": "` + strings.Repeat("x", 10_000) + `"}`, bad, "Purpose", uploads.InvalidValue},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a.ask(t, row.method, row.path, "application/json", strings.NewReader(row.body)).problem(t, row.status, row.field, row.code)
+		})
+	}
+	a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`)).problem(t, bad, "Content-Type", uploads.InvalidRequest)
+	require.Empty(t, a.hidden)
+	record, err := f.store.Details(t.Context(), id)
+	require.NoError(t, err, "nothing was deleted")
+	require.Empty(t, record.Purpose)
+}
+
+func TestHandlerRefusesQueries(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	for _, row := range []struct {
+		query, field string
+		code         uploads.Code
+	}{
+		{"pageSize=0", "pageSize", uploads.InvalidValue},
+		{"pageSize=-1", "pageSize", uploads.InvalidValue},
+		{"pageSize=many", "pageSize", uploads.InvalidValue},
+		{"pageSize=", "pageSize", uploads.InvalidValue},
+		{"pageSize=99999999999999999999", "pageSize", uploads.InvalidValue},
+		{"pageSize=1&pageSize=2", "pageSize", uploads.InvalidRequest},
+		{"pageToken=nonsense", "pageToken", uploads.InvalidValue},
+		{"pageToken=" + strings.Repeat("x", 10_000), "pageToken", uploads.InvalidValue},
+		{"purpose=", "purpose", uploads.InvalidValue},
+		{"uploadedBy=", "uploadedBy", uploads.InvalidValue},
+		{"from=", "from", uploads.InvalidValue},
+		{"to=0001-01-01T00:00:00Z", "to", uploads.InvalidValue},
+		{"from=0001-01-01T01:00:00%2B01:00", "from", uploads.InvalidValue},
+		{"from=yesterday", "from", uploads.InvalidValue},
+		{"to=2026-11-20", "to", uploads.InvalidValue},
+		{"from=2026-11-21T00:00:00Z&to=2026-11-20T00:00:00Z", "from", uploads.InvalidValue},
+		{"purpose=a&purpose=b", "purpose", uploads.InvalidRequest},
+		{"purpose=%00", "purpose", uploads.InvalidValue},
+		{"uploadedBy=%ff", "uploadedBy", uploads.InvalidValue},
+		{"uploadedBy=" + strings.Repeat("x", 10_000), "uploadedBy", uploads.InvalidValue},
+		{"porpoise=x", "porpoise", uploads.InvalidRequest},
+		{"purpose=%zz", "", uploads.InvalidRequest},
+	} {
+		t.Run(row.query[:min(40, len(row.query))], func(t *testing.T) {
+			a.ask(t, "GET", "/files?"+row.query, "", nil).problem(t, bad, row.field, row.code)
+		})
+	}
+}

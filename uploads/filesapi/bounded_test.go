@@ -1,0 +1,155 @@
+package filesapi_test
+
+import (
+	"io"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// bodies returns a text as a reader of known length, and as one that hides its
+// length.
+var bodies = map[string]func(text string) io.Reader{
+	"a length that is known":     func(text string) io.Reader { return strings.NewReader(text) },
+	"a length that is not known": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
+}
+
+func TestTheLargestPossibleSize(t *testing.T) {
+	for name, body := range bodies {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{MaxSize: math.MaxInt64})
+			r, err := f.store.Upload(t.Context(), body("content"), named("a.txt"))
+			require.NoError(t, err)
+			require.Equal(t, "content", content(t, f.store, r.ID))
+			r, err = f.store.UploadPart(t.Context(), body("content"), part(token, 1, 1))
+			require.NoError(t, err)
+			require.Equal(t, "content", content(t, f.store, r.ID))
+		})
+	}
+}
+
+func TestAFileInPartsEnforcesMaxSize(t *testing.T) {
+	for name, body := range bodies {
+		for _, row := range []struct {
+			name   string
+			before map[int]string
+			part   int
+			body   string
+			fits   bool
+		}{
+			{"a part that is too large", nil, 1, "0123456789x", false},
+			{"a part that is the whole file", nil, 1, "0123456789", true},
+			{"a part that is more than its share", map[int]string{1: "01"}, 2, "01234567", true},
+			{"a part too many bytes", map[int]string{1: "012345"}, 2, "01234", false},
+			{"a part after a missing one", map[int]string{3: "0123456789"}, 1, "x", true},
+			{"a part in place of a larger one", map[int]string{1: "0123456789"}, 1, "0123456", true},
+			{"a part in place of a smaller one", map[int]string{1: "01", 2: "0123456"}, 1, "0123", false},
+		} {
+			t.Run(row.name+", "+name, func(t *testing.T) {
+				f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+				for number, text := range row.before {
+					f.send(t, text, part(token, 4, number))
+				}
+				before := stored(t, f.bucket)
+				_, err := f.store.UploadPart(t.Context(), body(row.body), part(token, 4, row.part))
+				if row.fits {
+					require.NoError(t, err)
+					return
+				}
+				refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+				require.Equal(t, before, stored(t, f.bucket), "nothing is kept of it, and what was there stays")
+			})
+		}
+	}
+}
+
+// stored returns the sizes of all parts, by key.
+func stored(t *testing.T, b storage.Lister) map[string]int64 {
+	t.Helper()
+	sizes := map[string]int64{}
+	for entry, err := range b.List(t.Context(), storage.WithPrefix("files/parts/")) {
+		require.NoError(t, err)
+		if !strings.HasSuffix(entry.Key, "/state.json") {
+			sizes[entry.Key] = entry.Size
+		}
+	}
+	return sizes
+}
+
+// A set that is too large does not end its token.
+func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	unbounded := f.beside(t)
+	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
+	calls := faults.New()
+	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
+	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
+	require.Equal(t, "5678901234", content(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
+}
+
+// Parts that arrive at once do not see each other. Their file is not made, and one of
+// them can be sent again.
+func TestPartsWhoseSumIsTooLarge(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
+	var late sync.WaitGroup
+	var err error
+	late.Go(func() { _, err = f.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+	<-inside
+	f.send(t, "56789", part(token, 2, 2))
+	close(slow.open)
+	late.Wait()
+	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
+}
+
+// A part is replaced by a larger one while all of them are joined.
+func TestPartsThatGrowDuringJoining(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	f.send(t, "01234", part(token, 2, 1))
+	grows := f.beside(t)
+	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, before("Compose", 1, func() {
+		for _, key := range under(t, f.bucket, "files/parts/") {
+			if strings.HasSuffix(key, "/00001") {
+				_, err := grows.bucket.Upload(t.Context(), key, strings.NewReader("0123456789"))
+				require.NoError(t, err)
+			}
+		}
+	}))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), part(token, 2, 2))
+	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
+	whole(t, f.bucket, f.records)
+}
+
+// A part within its share does not fail because of the others.
+func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
+	calls := faults.New()
+	f := inMemory(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
+	for number := 1; number < 10; number++ {
+		f.send(t, strings.Repeat("x", 100), part(token, 10, number))
+	}
+	require.Zero(t, calls.Count(faults.List))
+}
+
+// The sizes of the others cannot be read, so the client must try again.
+func TestASizeThatCannotBeCompared(t *testing.T) {
+	for name, body := range bodies {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
+			refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+		})
+	}
+}

@@ -1,0 +1,52 @@
+package filesapi_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// A refusing store has broken conditions: no revision is ever the current one.
+type refusing struct{ driver.Driver }
+
+func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if r.Condition.Revision != "" {
+		return nil, storage.PreconditionFailed
+	}
+	return d.Driver.Put(ctx, r)
+}
+
+func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
+
+func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	for _, row := range []struct {
+		name string
+		call func(f *fixture) error
+	}{
+		{"a purpose", func(f *fixture) error {
+			_, err := f.store.SetPurpose(ctx, f.upload(t, "x").ID, "new")
+			return err
+		}},
+		{"the last part", func(f *fixture) error {
+			require.Nil(t, f.send(t, "x", part(token, 2, 1)))
+			_, err := f.store.UploadPart(ctx, strings.NewReader("y"), part(token, 2, 2))
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(refuseRevisions))
+			err := row.call(f)
+			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+			require.NoError(t, ctx.Err())
+		})
+	}
+}

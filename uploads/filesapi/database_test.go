@@ -1,0 +1,92 @@
+package filesapi_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/uploadstest"
+)
+
+// A database keeps records and states of parts in this process, by a clock that tests
+// move. The module sqlrecords/databases tests real ones.
+type database struct {
+	uploads.Records
+	now    func() time.Time
+	mu     sync.Mutex
+	states map[string]storedState
+}
+
+type storedState struct {
+	text, revision string
+	stored         time.Time
+}
+
+var _ uploads.States = (*database)(nil)
+
+func newDatabase(now func() time.Time) *database {
+	return &database{Records: uploads.BucketRecords(memstore.New()), now: now, states: map[string]storedState{}}
+}
+
+func TestTheDatabaseOfTheTests(t *testing.T) {
+	uploadstest.RunStates(t, func(*testing.T) uploads.States { return newDatabase(time.Now) })
+}
+
+func (d *database) State(ctx context.Context, key string) ([]byte, string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	state, there := d.states[key]
+	switch {
+	case ctx.Err() != nil:
+		return nil, "", ctx.Err()
+	case !there:
+		return nil, "", storage.ObjectNotFound
+	}
+	return []byte(state.text), state.revision, nil
+}
+
+func (d *database) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case d.states[key].revision != revision:
+		return "", storage.PreconditionFailed
+	}
+	written := rand.Text()
+	d.states[key] = storedState{string(state), written, d.now()}
+	return written, nil
+}
+
+func (d *database) RemoveState(ctx context.Context, key, revision string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ctx.Err() == nil && d.states[key].revision == revision {
+		delete(d.states, key)
+	}
+	return ctx.Err()
+}
+
+func (d *database) ListStates(ctx context.Context, after string, limit int) (found []uploads.ListedState, next string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, state := range d.states {
+		if key > after {
+			found = append(found, uploads.ListedState{Key: key, Idle: d.now().Sub(state.stored)})
+		}
+	}
+	slices.SortFunc(found, func(a, b uploads.ListedState) int { return cmp.Compare(a.Key, b.Key) })
+	if len(found) > limit {
+		found = found[:limit]
+		next = found[limit-1].Key
+	}
+	return found, next, ctx.Err()
+}

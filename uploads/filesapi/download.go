@@ -1,0 +1,54 @@
+package filesapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/serve"
+)
+
+func (h *handler) download(temp bool) func(*call) error {
+	return func(c *call) error {
+		header := c.w.Header()
+		// An HTML file must not become a page of this host, however it is opened.
+		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+		header.Set("Cache-Control", "private, no-cache")
+		serve.Object(c.w, c.Request, &recordDownloader{header, h.store, temp}, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
+		return nil
+	}
+}
+
+// downloadFailed responds if a download cannot start.
+func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
+	w.Header().Del("Content-Security-Policy")
+	w.Header().Set("Cache-Control", "no-store")
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		e := invalid("Range", "The range is past the end of the file.")
+		e.Status = status
+		err = e
+	}
+	h.fail(&call{Request: r, w: w}, err)
+}
+
+// A recordDownloader opens a file and sets the response headers from its record.
+// serve.Object keeps headers that are set when the object is opened.
+type recordDownloader struct {
+	header http.Header
+	store  store
+	temp   bool
+}
+
+var _ storage.Downloader = (*recordDownloader)(nil)
+
+func (o *recordDownloader) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	reader, record, err := o.store.download(ctx, id, o.temp, opts)
+	if err != nil {
+		return nil, err
+	}
+	asked := driver.SignRequest{ResponseName: record.OriginalFileName}
+	o.header.Set("Content-Disposition", asked.ResponseDisposition())
+	o.header.Set("Content-Type", record.MIMEType)
+	return reader, nil
+}

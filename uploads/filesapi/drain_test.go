@@ -1,0 +1,52 @@
+package filesapi_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+func TestARefusalReachesAClientThatIsStillSending(t *testing.T) {
+	const size = 8 << 20 // bytes
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	address, err := url.Parse(a.url)
+	require.NoError(t, err)
+	for range 10 {
+		connection, err := net.Dial("tcp", address.Host)
+		require.NoError(t, err)
+		_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+
+			"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8388608\r\n\r\n"+strings.Repeat("x", size))
+		require.NoError(t, err, "the whole body can be sent")
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+		_, err = io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.NoError(t, connection.Close())
+	}
+}
+
+func TestARefusedClientThatWaitsIsNotAskedForItsBody(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	address, err := url.Parse(a.url)
+	require.NoError(t, err)
+	connection, err := net.Dial("tcp", address.Host)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, connection.Close()) }()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+	_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 8388608\r\n\r\n")
+	require.NoError(t, err)
+	status, err := bufio.NewReader(connection).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, status, "401")
+}

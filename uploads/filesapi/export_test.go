@@ -1,0 +1,183 @@
+package filesapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/pieces"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A Store is what the handler asks of a service, in Go.
+type Store struct{ store store }
+
+// A StoreConfig configures a Store, as its user configures the service and the handler.
+type StoreConfig struct {
+	MaxSize         int64
+	Grace, PartsTTL time.Duration
+	TempAge         time.Duration
+	Inspect         func(ctx context.Context, r *Record, content *storage.ReaderAt) error
+	Now             func() time.Time
+}
+
+// NewStore returns a store.
+func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*Store, error) {
+	if c.PartsTTL == 0 {
+		c.PartsTTL = 24 * time.Hour
+	}
+	if c.TempAge == 0 {
+		c.TempAge = 24 * time.Hour
+	}
+	config := uploads.Config{
+		Rules: rules.Any(c.MaxSize), Key: "files/client/{id}{ext}", Prefix: "files/parts/", Records: records, Grace: c.Grace, TTL: c.PartsTTL,
+		Unguarded: true, Now: c.Now,
+	}
+	if c.Inspect != nil {
+		config.Inspect = func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
+			r := recordOf(f)
+			r.CRC32C = content.Attrs().CRC32C
+			err := c.Inspect(ctx, r, content)
+			if own, refused := errors.AsType[*uploads.Error](err); refused {
+				return &uploads.Error{Field: own.Field, Code: uploads.Refused, Message: own.Message, Err: own}
+			}
+			return err
+		}
+	}
+	s, err := uploads.New(bucket, config)
+	if err != nil {
+		return nil, err
+	}
+	authorize := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
+	if _, err := New(s, Config{Authorize: authorize, TempAge: c.TempAge}); err != nil {
+		return nil, err
+	}
+	return &Store{store{s, c.TempAge}}, nil
+}
+
+// UploadOptions describe a file.
+type UploadOptions struct{ OriginalFileName, UploadedBy, Purpose string }
+
+func (o UploadOptions) file(temp bool) fileOptions {
+	return fileOptions{o.OriginalFileName, o.UploadedBy, o.Purpose, temp}
+}
+
+// PartOptions describe one part of a file.
+type PartOptions struct {
+	Token       string
+	Count, Part int
+	UploadOptions
+}
+
+// Upload stores a client file.
+func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
+	f := o.file(false)
+	return s.store.upload(ctx, body, f, f.metadata())
+}
+
+// UploadTemp stores a temp file.
+func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
+	f := o.file(true)
+	return s.store.upload(ctx, body, f, f.metadata())
+}
+
+// UploadPart stores a part of a client file.
+func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
+	return s.store.uploadPart(ctx, body, partOptions{o.file(false), o.Token, o.Count, o.Part})
+}
+
+// UploadTempPart stores a part of a temp file.
+func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
+	return s.store.uploadPart(ctx, body, partOptions{o.file(true), o.Token, o.Count, o.Part})
+}
+
+// Details returns the record of a client file.
+func (s *Store) Details(ctx context.Context, id string) (*Record, error) {
+	return s.store.details(ctx, id)
+}
+
+// Download opens a client file.
+func (s *Store) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *Record, error) {
+	return s.store.download(ctx, id, false, opts)
+}
+
+// DownloadTemp opens a temp file.
+func (s *Store) DownloadTemp(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *Record, error) {
+	return s.store.download(ctx, id, true, opts)
+}
+
+// Delete removes a client file.
+func (s *Store) Delete(ctx context.Context, id string) error { return s.store.delete(ctx, id) }
+
+// SetPurpose changes a purpose.
+func (s *Store) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
+	return s.store.setPurpose(ctx, id, purpose)
+}
+
+// A Page is a page of List.
+type Page struct {
+	Records []*Record
+	Token   string
+}
+
+// List returns a page.
+func (s *Store) List(ctx context.Context, f uploads.Filter, token string, size int) (*Page, error) {
+	p, err := s.store.list(ctx, f, token, size)
+	if err != nil {
+		return nil, err
+	}
+	return &Page{p.Items, p.NextPageToken}, nil
+}
+
+// Sweep sweeps.
+func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*uploads.SweepReport, error) {
+	report, err := s.store.service.Sweep(ctx, opts...)
+	return report, told(err)
+}
+
+// SetWait makes a store wait for other calls by another clock.
+func (s *Store) SetWait(wait pieces.WaitFunc) { pieces.SetWaits(s.store.service, wait, nil) }
+
+// SetPulse makes a call that joins parts send heartbeats by another clock.
+func (s *Store) SetPulse(wait pieces.WaitFunc) { pieces.SetWaits(s.store.service, nil, wait) }
+
+// A HandlerConfig is a Config of users who are texts.
+type HandlerConfig struct {
+	Authorize     func(*http.Request) (user string, err error)
+	AuthorizeFile func(r *http.Request, user, id string) error
+	MaxUploadSize int64
+	MaxDelete     int
+	OnError       func(*http.Request, error)
+}
+
+// Handler returns the handler of a store; nil: of none.
+func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
+	own := Config{MaxUploadSize: c.MaxUploadSize, MaxDelete: c.MaxDelete, OnError: c.OnError}
+	if c.Authorize != nil {
+		own.Authorize = func(r *http.Request) (uploads.User, error) {
+			user, err := c.Authorize(r)
+			return uploads.User{ID: user}, err
+		}
+	}
+	if c.AuthorizeFile != nil {
+		own.AuthorizeFile = func(r *http.Request, user uploads.User, id string) error { return c.AuthorizeFile(r, user.ID, id) }
+	}
+	if s == nil {
+		return New(nil, own)
+	}
+	own.TempAge = s.store.tempAge
+	return New(s.store.service, own)
+}
+
+// Routes returns the operations that require authorization: "GET /files/{id}".
+func Routes(*Store) []string {
+	var all []string
+	for _, r := range (&handler{}).routes() {
+		all = append(all, r.method+" "+r.path)
+	}
+	return all
+}

@@ -1,0 +1,155 @@
+package filesapi_test
+
+import (
+	"context"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// failingRecords is a database whose n-th call fails: before it was executed, or with
+// its response lost, as when a connection drops at a COMMIT.
+type failingRecords struct {
+	uploads.Records
+	n    int
+	lost bool
+	// death, if it is not nil, makes the calls part of a process that is killed.
+	death *death
+
+	mu    sync.Mutex
+	calls int
+}
+
+func (r *failingRecords) hit() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls >= r.n
+}
+
+// call makes one call, or fails.
+func (r *failingRecords) call(next func() error, writes bool) error {
+	if r.death != nil {
+		return r.death.call("", next)
+	}
+	r.mu.Lock()
+	r.calls++
+	fails := r.calls == r.n
+	r.mu.Unlock()
+	if fails && !r.lost {
+		return &storage.Error{Code: storage.Unavailable}
+	}
+	if err := next(); err != nil || !fails {
+		return err
+	}
+	return &storage.Error{Code: storage.Unavailable, Unknown: writes}
+}
+
+func (r *failingRecords) Create(ctx context.Context, one *uploads.File) error {
+	return r.call(func() error { return r.Records.Create(ctx, one) }, true)
+}
+
+func (r *failingRecords) Record(ctx context.Context, id string) (one *uploads.File, err error) {
+	err = r.call(func() (err error) {
+		one, err = r.Records.Record(ctx, id)
+		return err
+	}, false)
+	return one, err
+}
+
+func (r *failingRecords) SetPurpose(ctx context.Context, id, purpose string) (one *uploads.File, err error) {
+	err = r.call(func() (err error) {
+		one, err = r.Records.SetPurpose(ctx, id, purpose)
+		return err
+	}, true)
+	return one, err
+}
+
+func (r *failingRecords) Remove(ctx context.Context, one *uploads.File) error {
+	return r.call(func() error { return r.Records.Remove(ctx, one) }, true)
+}
+
+func (r *failingRecords) IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error) {
+	err = r.call(func() (err error) {
+		ids, next, err = r.Records.IDs(ctx, after, limit)
+		return err
+	}, false)
+	return ids, next, err
+}
+
+// failingDatabase is such a database with states of parts.
+type failingDatabase struct {
+	uploads.Records
+	calls  *failingRecords
+	states uploads.States
+}
+
+var _ uploads.States = (*failingDatabase)(nil)
+
+func (d *failingDatabase) hit() bool { return d.calls.hit() }
+
+// failing returns f's records, whose n-th call fails.
+func (f *fixture) failing(n int, lost bool) uploads.Records {
+	if f.database == nil {
+		return &failingRecords{Records: f.records, n: n, lost: lost}
+	}
+	r := &failingRecords{Records: f.records, n: n, lost: lost}
+	return &failingDatabase{r, r, f.database}
+}
+
+// instead returns records that a test put in place of f's, with f's states.
+func (f *fixture) instead(records uploads.Records) uploads.Records {
+	if f.database == nil {
+		return records
+	}
+	return struct {
+		uploads.Records
+		uploads.States
+	}{records, f.database}
+}
+
+func (d *failingDatabase) State(ctx context.Context, key string) (state []byte, revision string, err error) {
+	err = d.calls.call(func() (err error) {
+		state, revision, err = d.states.State(ctx, key)
+		return err
+	}, false)
+	return state, revision, err
+}
+
+func (d *failingDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
+	err = d.calls.call(func() (err error) {
+		written, err = d.states.SetState(ctx, key, state, revision)
+		return err
+	}, true)
+	return written, err
+}
+
+func (d *failingDatabase) RemoveState(ctx context.Context, key, revision string) error {
+	return d.calls.call(func() error { return d.states.RemoveState(ctx, key, revision) }, true)
+}
+
+func (d *failingDatabase) ListStates(ctx context.Context, after string, limit int) (found []uploads.ListedState, next string, err error) {
+	err = d.calls.call(func() (err error) {
+		found, next, err = d.states.ListStates(ctx, after, limit)
+		return err
+	}, false)
+	return found, next, err
+}
+
+// blindRecords cannot be read, so that the outcome of a lost call stays unknown.
+type blindRecords struct{ uploads.Records }
+
+func (r *blindRecords) Record(context.Context, string) (*uploads.File, error) {
+	return nil, &storage.Error{Code: storage.Unavailable}
+}
+
+// repeatedRecords is a database whose driver loses the response to a Create and makes
+// database/sql repeat it.
+type repeatedRecords struct{ uploads.Records }
+
+func (r repeatedRecords) Create(ctx context.Context, one *uploads.File) error {
+	if err := r.Records.Create(ctx, one); err != nil {
+		return err
+	}
+	return r.Records.Create(ctx, one)
+}

@@ -1,0 +1,361 @@
+package filesapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"mime"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// everywhere runs a test on each kind of bucket and of records.
+func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
+	t.Helper()
+	for _, place := range places() {
+		for _, backend := range backends() {
+			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {
+				bucket, clock := place.open(t), newClock()
+				f := &fixture{bucket: bucket, records: backend.open(t, bucket), clock: clock}
+				var err error
+				f.store, err = filesapi.NewStore(bucket, f.records, filesapi.StoreConfig{Now: clock.Now})
+				require.NoError(t, err)
+				test(t, newAPI(t, f, filesapi.HandlerConfig{}))
+			})
+		}
+	}
+}
+
+func TestAClientFileOverHTTP(t *testing.T) { everywhere(t, clientFile) }
+
+func clientFile(t *testing.T, a *api) {
+	const name = `Größe "x" & Form ☕.PDF`
+	record, err := a.client.Upload(t.Context(), name, strings.NewReader("0123456789"), "invoices")
+	require.NoError(t, err)
+	sum := crc32.Checksum([]byte("0123456789"), crc32.MakeTable(crc32.Castagnoli))
+	require.Equal(t, &filesapi.Record{
+		ID: record.ID, FileExt: ".pdf", MIMEType: "application/pdf", OriginalFileName: name, OriginalLength: 10,
+		UploadedBy: "user-1", Purpose: "invoices", Created: newClock().Now(), CRC32C: storage.KnownCRC32C(sum),
+	}, record)
+
+	details, err := a.client.Details(t.Context(), record.ID)
+	require.NoError(t, err)
+	require.Equal(t, record, details)
+
+	c, err := a.client.Download(t.Context(), record.ID, "")
+	require.NoError(t, err)
+	body, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, "0123456789", string(body))
+	require.Equal(t, name, c.FileName)
+	require.Equal(t, "application/pdf", c.ContentType)
+
+	c, err = a.client.Head(t.Context(), record.ID)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.EqualValues(t, 10, c.Length)
+
+	changed, err := a.client.SetPurpose(t.Context(), record.ID, "")
+	require.NoError(t, err)
+	require.Empty(t, changed.Purpose)
+
+	require.NoError(t, a.client.Delete(t.Context(), record.ID))
+	_, err = a.client.Details(t.Context(), record.ID)
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+	require.NoError(t, a.client.Delete(t.Context(), record.ID), "a retry is safe")
+}
+
+func TestATempFileOverHTTP(t *testing.T) { everywhere(t, tempFile) }
+
+func tempFile(t *testing.T, a *api) {
+	record, err := a.client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
+	require.NoError(t, err)
+	c, err := a.client.DownloadTemp(t.Context(), record.ID, "bytes=1-2")
+	require.NoError(t, err)
+	body, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, "on", string(body))
+	require.Equal(t, "bytes 1-2/7", c.Range)
+	_, err = a.client.Details(t.Context(), record.ID)
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "there are no details of temp files")
+	_, err = a.client.Download(t.Context(), record.ID, "")
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+	require.NoError(t, a.client.Delete(t.Context(), record.ID))
+	c, err = a.client.HeadTemp(t.Context(), record.ID)
+	require.NoError(t, err, "a temp file is not deleted as a client file")
+	require.NoError(t, c.Close())
+}
+
+func TestPartsOverHTTP(t *testing.T) { everywhere(t, parts) }
+
+func parts(t *testing.T, a *api) {
+	for _, kind := range []string{"client", "temp"} {
+		t.Run(kind, func(t *testing.T) {
+			upload, download := a.client.UploadPart, a.client.Download
+			if kind == "temp" {
+				upload, download = a.client.UploadTempPart, a.client.DownloadTemp
+			}
+			send := func(part int, content string) (*filesapi.Record, error) {
+				return upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 3, Part: part, OriginalFileName: "a.txt"}, strings.NewReader(content))
+			}
+			for _, p := range []struct {
+				part    int
+				content string
+			}{{3, "three"}, {1, "wrong"}, {1, "one"}} {
+				record, err := send(p.part, p.content)
+				require.NoError(t, err)
+				require.Nil(t, record, "parts are missing")
+			}
+			_, err := upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 4, Part: 2, OriginalFileName: "a.txt"}, strings.NewReader("x"))
+			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
+			record, err := send(2, "two")
+			require.NoError(t, err)
+			require.NotNil(t, record)
+			require.EqualValues(t, len("onetwothree"), record.OriginalLength)
+			c, err := download(t.Context(), record.ID, "")
+			require.NoError(t, err)
+			body, err := io.ReadAll(c)
+			require.NoError(t, err)
+			require.NoError(t, c.Close())
+			require.Equal(t, "onetwothree", string(body))
+
+			_, err = send(2, "two")
+			var refusal *filesclient.Error
+			require.ErrorAs(t, err, &refusal)
+			require.Equal(t, http.StatusConflict, refusal.Status)
+			require.Equal(t, uploads.Completed, refusal.Err.Code)
+			require.Equal(t, "token", refusal.Err.Field)
+			require.Equal(t, record, refusal.Record)
+		})
+	}
+}
+
+func TestListOverHTTP(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	empty := a.ask(t, "GET", "/files", "", nil)
+	require.JSONEq(t, `{"Items": []}`, empty.body)
+	var ids []string
+	for i := range 5 {
+		record, err := a.client.Upload(t.Context(), fmt.Sprintf("%d.txt", i), strings.NewReader("x"), []string{"even", "odd"}[i%2])
+		require.NoError(t, err)
+		ids = append(ids, record.ID)
+		f.clock.Advance(time.Second)
+	}
+	list := func(filter uploads.Filter, size int) (listed []string, pages int) {
+		for token := ""; ; {
+			page, err := a.client.List(t.Context(), filter, token, size)
+			require.NoError(t, err)
+			pages++
+			for _, r := range page.Records {
+				listed = append(listed, r.ID)
+			}
+			if token = page.Token; token == "" {
+				return listed, pages
+			}
+		}
+	}
+	all, pages := list(uploads.Filter{}, 2)
+	require.Equal(t, ids, all)
+	require.Equal(t, 3, pages)
+	odd, _ := list(uploads.Filter{Purpose: "odd"}, 1)
+	require.Equal(t, []string{ids[1], ids[3]}, odd)
+	some, _ := list(uploads.Filter{From: newClock().Now().Add(time.Second), To: newClock().Now().Add(3 * time.Second), User: "user-1"}, 0)
+	require.Equal(t, ids[1:3], some)
+	none, _ := list(uploads.Filter{User: "user-2"}, 0)
+	require.Empty(t, none)
+}
+
+func TestDeleteManyOverHTTP(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	one, two, kept := f.upload(t, "1"), f.upload(t, "2"), f.upload(t, "3")
+	missing := uploads.NewID(f.clock.Now())
+	deletions, err := a.client.DeleteMany(t.Context(), []string{two.ID, missing, one.ID, two.ID})
+	require.NoError(t, err)
+	require.Equal(t, []filesclient.Deletion{{ID: two.ID, Deleted: true}, {ID: missing, Deleted: true}, {ID: one.ID, Deleted: true}, {ID: two.ID, Deleted: true}}, deletions)
+	all, err := f.store.List(t.Context(), uploads.Filter{}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, all.Records, 1)
+	require.Equal(t, kept.ID, all.Records[0].ID)
+}
+
+func TestAMalformedIDHasItsOwnResult(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	one := f.upload(t, "1")
+	deletions, err := a.client.DeleteMany(t.Context(), []string{"nonsense", one.ID, ""})
+	require.NoError(t, err)
+	require.Len(t, deletions, 3)
+	require.Equal(t, filesclient.Deletion{ID: one.ID, Deleted: true}, deletions[1])
+	for i, id := range []string{0: "nonsense", 2: ""} {
+		if i == 1 {
+			continue
+		}
+		require.Equal(t, id, deletions[i].ID)
+		require.False(t, deletions[i].Deleted)
+		refused(t, deletions[i].Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+	}
+	all, err := f.store.List(t.Context(), uploads.Filter{}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, all.Records)
+}
+
+func TestAnErrorOverHTTPHasTheStoresCode(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	_, err := a.client.Details(t.Context(), uploads.NewID(f.clock.Now()))
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
+	_, err = a.client.Details(t.Context(), "nonsense")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
+	for name, most := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{})
+			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: most})
+			ids := []string{f.upload(t, "x").ID}
+			for len(ids) < 2000 {
+				ids = append(ids, uploads.NewID(f.clock.Now()))
+			}
+			document, err := json.MarshalIndent(map[string]any{"Items": ids}, "", "    ")
+			require.NoError(t, err)
+			answer := a.ask(t, "POST", "/files/delete", "application/json", bytes.NewReader(document))
+			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
+			require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
+		})
+	}
+}
+
+// A client may send the purpose after the file.
+func TestThePurposeMayFollowTheFile(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		pieces []piece
+		want   string
+	}{
+		{"before", []piece{value("Purpose", "invoices"), theFile}, "invoices"},
+		{"after", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
+		{"an empty one after", []piece{theFile, value("Purpose", "")}, ""},
+		{"none", []piece{theFile}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{})
+			a := newAPI(t, f, filesapi.HandlerConfig{})
+			body, contentType := formOf(t, row.pieces)
+			answer := a.ask(t, "POST", "/files", contentType, body)
+			require.Equal(t, http.StatusCreated, answer.status, "%s", answer.body)
+			var record filesapi.Record
+			require.NoError(t, json.Unmarshal([]byte(answer.body), &record))
+			require.Equal(t, row.want, record.Purpose)
+			stored, err := f.store.Details(t.Context(), record.ID)
+			require.NoError(t, err)
+			require.Equal(t, row.want, stored.Purpose)
+			require.Equal(t, "content", content(t, f.store, record.ID))
+		})
+	}
+}
+
+func TestDownloadsAreSafeToOpen(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	for name, content := range map[string]string{
+		"page.html":      "<script>alert(1)</script>",
+		"picture.svg":    "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+		`a";b=c.txt`:     "x",
+		"ünïcödé ☕.txt":  "x",
+		"semi;colon.txt": "x",
+	} {
+		record, err := f.store.Upload(t.Context(), strings.NewReader(content), named(name))
+		require.NoError(t, err)
+		for _, method := range []string{"GET", "HEAD"} {
+			answer := a.ask(t, method, "/files/"+record.ID+"/content", "", nil)
+			require.Equal(t, http.StatusOK, answer.status)
+			disposition, params, err := mime.ParseMediaType(answer.header.Get("Content-Disposition"))
+			require.NoError(t, err)
+			require.Equal(t, "attachment", disposition)
+			require.Equal(t, name, params["filename"])
+			require.Equal(t, record.MIMEType, answer.header.Get("Content-Type"))
+			require.Equal(t, "nosniff", answer.header.Get("X-Content-Type-Options"))
+			require.Contains(t, answer.header.Get("Content-Security-Policy"), "sandbox")
+			require.Equal(t, "private, no-cache", answer.header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestDownloadsKeepToTheirConditions(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	path := "/files/" + f.upload(t, "0123456789").ID + "/content"
+	etag := a.ask(t, "GET", path, "", nil).header.Get("Etag")
+	require.NotEmpty(t, etag)
+	for _, row := range []struct {
+		name   string
+		header []string
+		status int
+		body   string
+	}{
+		{"a range", []string{"Range", "bytes=2-4"}, http.StatusPartialContent, "234"},
+		{"the last bytes", []string{"Range", "bytes=-2"}, http.StatusPartialContent, "89"},
+		{"what the client has", []string{"If-None-Match", etag}, http.StatusNotModified, ""},
+		{"what the client has not", []string{"If-None-Match", `"other"`}, http.StatusOK, "0123456789"},
+		{"a range of another file", []string{"Range", "bytes=2-4", "If-Range", `"other"`}, http.StatusOK, "0123456789"},
+		{"another file", []string{"If-Match", `"other"`}, http.StatusPreconditionFailed, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			answer := a.ask(t, "GET", path, "", nil, row.header...)
+			require.Equal(t, row.status, answer.status)
+			require.Equal(t, row.body, answer.body)
+		})
+	}
+	answer := a.ask(t, "GET", path, "", nil, "Range", "bytes=10-")
+	answer.problem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
+	require.Equal(t, "bytes */10", answer.header.Get("Content-Range"))
+	require.Empty(t, answer.header.Get("Content-Disposition"))
+}
+
+func TestErrorsOfTheStoreAreHidden(t *testing.T) {
+	clock := newClock()
+	injector := faults.New()
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock.Now}), driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	f := newFixture(t, filesapi.StoreConfig{}, clock, bucket)
+	a := newAPI(t, f, filesapi.HandlerConfig{})
+	record := f.upload(t, "x")
+	injector.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}))
+	form, contentType := formOf(t, []piece{theFile})
+	for _, answer := range []told{
+		a.ask(t, "POST", "/files", contentType, form),
+		a.ask(t, "GET", "/files", "", nil),
+		a.ask(t, "GET", "/files/"+record.ID, "", nil),
+		a.ask(t, "GET", "/files/"+record.ID+"/content", "", nil),
+		a.ask(t, "DELETE", "/files/"+record.ID, "", nil),
+	} {
+		answer.problem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
+		require.NotContains(t, answer.body, "secret")
+		require.NotContains(t, answer.body, "files/")
+	}
+	require.Len(t, a.hidden, 5, "the application gets each")
+	for _, err := range a.hidden {
+		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
+	}
+}

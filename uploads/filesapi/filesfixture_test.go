@@ -1,0 +1,112 @@
+package filesapi_test
+
+import (
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// listed returns the IDs of all client files that match f, read in pages of size.
+func listed(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []string {
+	t.Helper()
+	var ids []string
+	for at := ""; ; {
+		page, err := s.List(t.Context(), f, at, size)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Records), size)
+		for _, r := range page.Records {
+			ids = append(ids, r.ID)
+		}
+		if at = page.Token; at == "" {
+			return ids
+		}
+	}
+}
+
+// sendLastPart sends the last of five parts in n calls at once, and returns their
+// records.
+func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
+	t.Helper()
+	for number := 1; number < 5; number++ {
+		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
+		require.NoError(t, err)
+		require.Nil(t, r)
+	}
+	records, errs := make([]*filesapi.Record, n), make([]error, n)
+	start := make(chan struct{})
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			<-start
+			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
+		})
+	}
+	close(start)
+	group.Wait()
+	for _, err := range errs {
+		if err != nil { // it began after the file was made
+			refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		}
+	}
+	return records
+}
+
+// fileOfFiveParts returns the bytes of the file that sendLastPart makes.
+func fileOfFiveParts() string {
+	want := ""
+	for number := 1; number <= 5; number++ {
+		want += text(5000, uint64(number))
+	}
+	return want
+}
+
+// named returns options for a file of user-1.
+func named(name string) filesapi.UploadOptions {
+	return filesapi.UploadOptions{OriginalFileName: name, UploadedBy: "user-1"}
+}
+
+// part returns options for one part of a file that is called note.txt.
+func part(token string, count, number int) filesapi.PartOptions {
+	return filesapi.PartOptions{Token: token, Count: count, Part: number, UploadOptions: named("note.txt")}
+}
+
+// content returns the bytes of a client file.
+func content(t *testing.T, s *filesapi.Store, id string) string {
+	t.Helper()
+	r, _, err := s.Download(t.Context(), id)
+	require.NoError(t, err)
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	return string(b)
+}
+
+// refused checks the field, the code and the storage.Code of an error.
+func refused(t *testing.T, err error, field string, code uploads.Code, beneath storage.Code) *uploads.Error {
+	t.Helper()
+	var e *uploads.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, field, e.Field, "field of: %v", err)
+	require.Equal(t, code, e.Code, "code of: %v", err)
+	require.ErrorIs(t, err, beneath)
+	require.NotEmpty(t, e.Message)
+	return e
+}
+
+// text returns n letters, different for each seed.
+func text(n int, seed uint64) string {
+	letters := make([]byte, n)
+	r := rand.New(rand.NewPCG(seed, 1))
+	for i := range letters {
+		letters[i] = byte('a' + r.IntN(26))
+	}
+	return string(letters)
+}

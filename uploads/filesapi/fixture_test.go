@@ -1,0 +1,259 @@
+package filesapi_test
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// token names the upload in parts of most tests.
+const token = "token-1234"
+
+// A clock is the clock of the store and the bucket. Tests move it.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(by)
+}
+
+// A fixture is a store with its parts.
+type fixture struct {
+	store   *filesapi.Store
+	driver  driver.Driver // nil if the test has only the bucket
+	bucket  storage.Bucket
+	records uploads.Records
+	// database has the records and states of a bucket without conditions; nil: they
+	// are in the bucket.
+	database *database
+	clock    *clock
+	inspect  func(context.Context, *filesapi.Record, *storage.ReaderAt) error // of the stores beside, too
+}
+
+// inMemory returns a store on a new bucket with a clock that the test controls.
+func inMemory(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	clock := newClock()
+	return on(t, memstore.NewDriver(memstore.Config{Now: clock.Now}), clock, c, opts...)
+}
+
+// inADirectory returns such a store on a local directory.
+func inADirectory(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	clock := newClock()
+	d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true, Now: clock.Now})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return on(t, d, clock, c, opts...)
+}
+
+// withDatabase returns such a store on a bucket without conditions. Records and states
+// are in a database.
+func withDatabase(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	f := &fixture{clock: newClock()}
+	f.driver = faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})(
+		memstore.NewDriver(memstore.Config{Now: f.clock.Now}))
+	f.database = newDatabase(f.clock.Now)
+	return f.withLayers(t, c, opts...)
+}
+
+// An opener opens a store for a test. openers has one for each place of the states.
+type opener struct {
+	name string
+	open func(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture
+}
+
+func openers() []opener {
+	return []opener{{"states in the bucket", inMemory}, {"states in a database", withDatabase}}
+}
+
+// onEach runs a test with the states in each place.
+func onEach(t *testing.T, test func(t *testing.T, o opener)) {
+	t.Helper()
+	for _, o := range openers() {
+		t.Run(o.name, func(t *testing.T) { test(t, o) })
+	}
+}
+
+func on(t *testing.T, d driver.Driver, clock *clock, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	f := &fixture{driver: d, clock: clock}
+	return f.withLayers(t, c, opts...)
+}
+
+func newFixture(t *testing.T, c filesapi.StoreConfig, clock *clock, b storage.Bucket) *fixture {
+	t.Helper()
+	return (&fixture{clock: clock}).opened(t, c, b)
+}
+
+// opened returns a store of f's on a bucket.
+func (f *fixture) opened(t *testing.T, c filesapi.StoreConfig, b storage.Bucket) *fixture {
+	t.Helper()
+	s := *f
+	f = &s
+	f.bucket, f.records = b, uploads.BucketRecords(b)
+	if f.database != nil {
+		f.records = f.database
+	}
+	c.Now = f.clock.Now
+	if c.Inspect != nil {
+		f.inspect = c.Inspect
+	}
+	c.Inspect = f.inspect
+	var err error
+	f.store, err = filesapi.NewStore(b, f.records, c)
+	require.NoError(t, err)
+	f.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	return f
+}
+
+// beside returns another store on the same objects, like that of another process.
+func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	return f.withLayers(t, filesapi.StoreConfig{}, opts...)
+}
+
+// withLayers returns another store of f's, configured as c.
+func (f *fixture) withLayers(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	return f.opened(t, c, engine.New(f.driver, opts...))
+}
+
+var errDead = errors.New("the process was killed")
+
+// A death kills a process: before its call number "before", or after its first call
+// "after". None of its later calls is executed.
+type death struct {
+	before int
+	after  string
+	mu     sync.Mutex
+	calls  int
+	dead   bool
+}
+
+func (d *death) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return d.call(call, func() error { return next(ctx) })
+	})
+}
+
+// call makes one call of a process, or none if it is dead.
+func (d *death) call(name string, next func() error) error {
+	d.mu.Lock()
+	d.calls++
+	if d.dead = d.dead || d.calls == d.before; d.dead {
+		d.mu.Unlock()
+		return &storage.Error{Code: storage.Internal, Err: errDead}
+	}
+	d.dead = name == d.after && name != ""
+	lost := d.dead
+	d.mu.Unlock()
+	if err := next(); err != nil || !lost {
+		return err
+	}
+	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
+}
+
+// mortal returns a store beside f whose process is killed.
+func (f *fixture) mortal(t *testing.T, d *death) *fixture {
+	t.Helper()
+	s := f.beside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	if f.database == nil {
+		return s
+	}
+	r := &failingRecords{Records: f.database, death: d}
+	database := &failingDatabase{r, r, f.database}
+	var err error
+	s.store, err = filesapi.NewStore(s.bucket, database, filesapi.StoreConfig{Now: f.clock.Now, Inspect: f.inspect})
+	require.NoError(t, err)
+	s.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	return s
+}
+
+func (f *fixture) upload(t *testing.T, content string) *filesapi.Record {
+	t.Helper()
+	r, err := f.store.Upload(t.Context(), strings.NewReader(content), named("note.txt"))
+	require.NoError(t, err)
+	return r
+}
+
+// under returns the keys with a prefix.
+func under(t *testing.T, b storage.Lister, prefix string) []string {
+	t.Helper()
+	keys := []string{}
+	for entry, err := range b.List(t.Context(), storage.WithPrefix(prefix)) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+// whole checks the invariant for client files and temp files. There is a record if
+// and only if the bytes exist, with the length and checksum of the record.
+func whole(t *testing.T, b storage.Bucket, records uploads.Records) {
+	t.Helper()
+	var want []string
+	ids, next, err := records.IDs(t.Context(), "", 1000)
+	require.NoError(t, err)
+	require.Empty(t, next)
+	for _, id := range ids {
+		r, err := records.Record(t.Context(), id)
+		require.NoError(t, err)
+		want = append(want, r.Key)
+		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
+		require.NoError(t, err, "a record without bytes")
+		require.Equal(t, r.Size, int64(len(data)))
+		require.Equal(t, r.ContentType, attrs.ContentType)
+		if r.CRC32C.Known {
+			require.Equal(t, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), r.CRC32C.Sum)
+		}
+	}
+	require.ElementsMatch(t, want, under(t, b, "files/client/"), "bytes without a record, or a record without bytes")
+}
+
+// wholeOnceSwept removes what a call joined for nothing on a bucket without IfAbsent,
+// and checks the invariant.
+func wholeOnceSwept(t *testing.T, f *fixture) {
+	t.Helper()
+	if f.database != nil {
+		f.clock.Advance(25 * time.Hour)
+		f.sweep(t)
+	}
+	whole(t, f.bucket, f.records)
+}
+
+// statesInBucket returns how many objects the state of one upload in parts is.
+func (f *fixture) statesInBucket() int {
+	if f.database != nil {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,192 @@
+package filesapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// maxFormFields limits the bytes of a form besides its file, including names and
+// boundaries.
+const maxFormFields = 64 << 10
+
+// A form is a multipart/form-data body that has been read up to its file.
+type form struct {
+	fields map[string]string
+	// fileName is as the client sent it. multipart.Part.FileName would remove
+	// everything before its last slash.
+	fileName string
+	file     *formFile
+}
+
+// readForm reads the fields of a form before the file. known lists the fields that
+// are allowed besides it.
+func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
+		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
+	}
+	body := &fieldsLimit{from: r.Body, left: maxFormFields}
+	f := &formReader{
+		parts: multipart.NewReader(body, params["boundary"]), body: body, known: known,
+		form: &form{fields: map[string]string{}},
+	}
+	for f.form.file == nil {
+		err := f.next(maxFile)
+		if err == io.EOF {
+			return nil, invalid(fieldFile, "There is no file.")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f.form, nil
+}
+
+type formReader struct {
+	parts *multipart.Reader
+	body  *fieldsLimit
+	known []string
+	form  *form
+}
+
+// next reads one field, or stops at the file. It returns io.EOF at the end of the
+// form.
+func (f *formReader) next(maxFile int64) error {
+	part, err := f.parts.NextRawPart()
+	if err == io.EOF {
+		return err
+	}
+	if err != nil {
+		return f.failure("", err)
+	}
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	name := params["name"]
+	fileName, isFile := params["filename"]
+	switch {
+	case name == "" && err != nil && strings.Contains(part.Header.Get("Content-Disposition"), `"`+fieldFile+`"`):
+		return invalid(fieldFile, "The file's name is not understood.")
+	case err != nil || name == "":
+		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
+	case name == fieldFile && f.form.file != nil:
+		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
+	case name == fieldFile && !isFile:
+		return invalid(fieldFile, "This must be a file.")
+	case name == fieldFile:
+		f.body.lifted = true
+		f.form.fileName = fileName
+		f.form.file = &formFile{part: part, form: f, left: maxFile, limit: maxFile}
+		return nil
+	case !slices.Contains(f.known, name):
+		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
+	case isFile:
+		return invalid(name, "This must be text, not a file.")
+	}
+	if _, given := f.form.fields[name]; given {
+		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
+	}
+	value, err := io.ReadAll(part)
+	if err != nil {
+		return f.failure(name, err)
+	}
+	f.form.fields[name] = string(value)
+	return nil
+}
+
+// failure converts an error of reading the form.
+func (f *formReader) failure(field string, err error) *uploads.Error {
+	if own, ok := errors.AsType[*uploads.Error](err); ok {
+		return own
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
+		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
+	}
+	if f.body.exhausted() {
+		if field == "" {
+			field = f.longestField()
+		}
+		return refuse(field, uploads.TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.")
+	}
+	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
+		// The text has the line. Only a file's name has such characters.
+		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
+			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
+		}
+		return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
+	}
+	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
+	}
+	// The cause is not wrapped, because a truncated form fails with a wrapped io.EOF,
+	// which must not be taken for the end of the file.
+	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
+}
+
+// longestField returns the field that made the form too long, if it was not a value
+// that is being read. If no other field is long, it is the header of the file, with
+// its name.
+func (f *formReader) longestField() string {
+	for name, value := range f.form.fields {
+		if len(value) > maxFormFields/2 {
+			return name
+		}
+	}
+	return fieldFile
+}
+
+// required returns a field that must not be missing or empty.
+func (f *form) required(name string) (string, error) {
+	value, given := f.fields[name]
+	switch {
+	case !given:
+		return "", invalid(name, "This field is missing. It must come before the file.")
+	case value == "":
+		return "", invalid(name, "This field is empty.")
+	}
+	return value, nil
+}
+
+// number returns a field that must be a number, without a sign or a point.
+func (f *form) number(name string) (int, error) {
+	text, err := f.required(name)
+	if err != nil {
+		return 0, err
+	}
+	const digits = 9
+	if len(text) > digits || strings.Trim(text, "0123456789") != "" {
+		return 0, invalid(name, "This must be a number of at least 1.")
+	}
+	return strconv.Atoi(text)
+}
+
+// A fieldsLimit limits what is read of a form besides the file's own bytes.
+type fieldsLimit struct {
+	from   io.Reader
+	left   int64
+	lifted bool
+}
+
+var errFieldsTooLong = errors.New("the fields of the form are too long")
+
+func (l *fieldsLimit) exhausted() bool { return !l.lifted && l.left <= 0 }
+
+func (l *fieldsLimit) Read(p []byte) (int, error) {
+	if l.lifted {
+		return l.from.Read(p)
+	}
+	if l.left <= 0 {
+		return 0, errFieldsTooLong
+	}
+	n, err := l.from.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	return n, err
+}

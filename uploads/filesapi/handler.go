@@ -1,0 +1,174 @@
+// Package filesapi offers a [uploads.Service] with records as an HTTP API of client files and temp files. A
+// client file stays; a temp file is removed by age. The names of its JSON are in no other package.
+package filesapi
+
+import (
+	"cmp"
+	_ "embed"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// OpenAPI describes the API of [New] as OpenAPI 3.1, in YAML. The handler serves it
+// at /openapi.yaml to anyone.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte
+
+// Config says who may do what over HTTP, and how much at once.
+type Config struct {
+	// Authorize determines the user from the request's session or token. The user's ID becomes
+	// Record.UploadedBy. Request.Pattern is the
+	// operation ("DELETE /files/{id}"), and Request.PathValue("id") the file.
+	// [storage.Unauthenticated] becomes 401, [storage.PermissionDenied] 403, and an
+	// *uploads.Error its own response. Any other error becomes 500 and is not shown.
+	// Authorize must not read the body.
+	Authorize func(*http.Request) (uploads.User, error)
+	// AuthorizeFile is called after Authorize for each file that a request names,
+	// including each of several files to delete. Its errors become responses in the
+	// same way. It is not called for the files of a list: if users may not see all of
+	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil: an
+	// authorized user may do anything with a file whose ID is known.
+	AuthorizeFile func(r *http.Request, user uploads.User, id string) error
+	// MaxUploadSize is the largest file, or part of a file, in one request, in bytes;
+	// 0: 100 MiB.
+	MaxUploadSize int64
+	// MaxDelete is how many files one request may delete; 0: 1,000.
+	MaxDelete int
+	// TempAge is how long a temp file is kept after it was made; 0: 24 hours. Then
+	// [uploads.Service.Sweep] removes it.
+	TempAge time.Duration
+	// OnError receives the errors that 5xx responses hide; nil: they are dropped. The
+	// request's header X-Request-Id is the one that the client received.
+	OnError func(*http.Request, error)
+}
+
+const (
+	defaultMaxUploadSize = 100 << 20
+	defaultMaxDelete     = 1000
+	defaultTempAge       = 24 * time.Hour
+)
+
+// New returns a handler that offers the files of s, under the path at which it is mounted:
+//
+//	GET    /files                     a page of records: purpose, uploadedBy, from, to, pageToken, pageSize
+//	POST   /files                     form: Purpose, file → 201 and the record
+//	POST   /files/parts               form: originalFileName, token, count, part, Purpose, file
+//	                                  → 202, and to the last 201 and the record
+//	POST   /files/delete              {"Items": [ID, …]} → the result for each
+//	GET    /files/{id}                the record
+//	DELETE /files/{id}                → 204
+//	PUT    /files/{id}/purpose        {"Purpose": "…"} → the record
+//	GET    /files/{id}/content        the bytes
+//	POST   /temp-files                as with files
+//	POST   /temp-files/parts
+//	GET    /temp-files/{id}/content
+//	GET    /openapi.yaml              OpenAPI
+//
+//	mux.Handle("/api/", http.StripPrefix("/api", handler))
+//
+// The fields of a form may come in any order. In the form of a part, "file" must be
+// last, because its bytes go to the store as they arrive. In the form of a whole
+// file, Purpose may follow the file. The MIME type is detected from name and content,
+// not taken from the form; [uploads.Config.Rules] and Inspect judge the content. Downloads are attachments with the original name. They
+// support ranges, ETag and conditions, and never run as a page of this host.
+//
+// Errors are JSON: code and field of the [uploads.Error], a message for a person, and the
+// request's ID. Every response has that ID as X-Request-Id:
+//
+//	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
+//
+// A browser sends a form of another site with the user's cookies. If Authorize uses
+// cookies, wrap the handler in [http.CrossOriginProtection], or check a token of your
+// own in Authorize. The handler limits the length of a body, but not its duration.
+// Set http.Server.ReadTimeout, or a deadline with [http.ResponseController].
+//
+// If c is invalid, or s has no [uploads.Config.Records], New fails with storage.InvalidArgument.
+func New(s *uploads.Service, c Config) (http.Handler, error) {
+	const op = "filesapi.New"
+	switch {
+	case s == nil || s.Records() == nil:
+		return nil, webapi.Misconfigured(op, "the service", "must have records", "set uploads.Config.Records")
+	case c.Authorize == nil:
+		return nil, webapi.Misconfigured(op, "Config.Authorize", "must not be nil", "")
+	case c.MaxUploadSize < 0 || c.MaxDelete < 0 || c.TempAge < 0:
+		return nil, webapi.Misconfigured(op, "Config", "has a negative limit", "")
+	}
+	c.MaxUploadSize = cmp.Or(c.MaxUploadSize, defaultMaxUploadSize)
+	c.MaxDelete = cmp.Or(c.MaxDelete, defaultMaxDelete)
+	h := &handler{store{s, cmp.Or(c.TempAge, defaultTempAge)}, c}
+	return h.mux(), nil
+}
+
+type handler struct {
+	store  store
+	config Config
+}
+
+// A route is an operation of OpenAPI.
+type route struct {
+	method, path string
+	serve        func(*call) error
+}
+
+func (h *handler) routes() []route {
+	return []route{
+		{http.MethodGet, "/files", h.list},
+		{http.MethodPost, "/files", h.upload(false, fieldPurpose)},
+		{http.MethodPost, "/files/parts", h.uploadPart(false, fieldPurpose)},
+		{http.MethodPost, "/files/delete", h.deleteMany},
+		{http.MethodGet, "/files/{id}", h.details},
+		{http.MethodDelete, "/files/{id}", h.delete},
+		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
+		{http.MethodGet, "/files/{id}/content", h.download(false)},
+		{http.MethodPost, "/temp-files", h.upload(true)},
+		{http.MethodPost, "/temp-files/parts", h.uploadPart(true)},
+		{http.MethodGet, "/temp-files/{id}/content", h.download(true)},
+	}
+}
+
+// mux adds JSON responses for unknown paths and methods.
+func (h *handler) mux() *http.ServeMux {
+	mux, paths := http.NewServeMux(), http.NewServeMux()
+	allowed := map[string][]string{}
+	handle := func(method, path string, serve http.HandlerFunc) {
+		mux.HandleFunc(method+" "+path, serve)
+		if allowed[path] == nil {
+			paths.HandleFunc(path, http.NotFound) // only to find the path; never called
+		}
+		allowed[path] = append(allowed[path], method)
+		if method == http.MethodGet { // and HEAD, by the rules of ServeMux
+			allowed[path] = append(allowed[path], http.MethodHead)
+		}
+	}
+	handle(http.MethodGet, "/openapi.yaml", h.respond(serveOpenAPI))
+	for _, r := range h.routes() {
+		handle(r.method, r.path, h.respond(h.authorized(r.serve)))
+	}
+	mux.HandleFunc("/", h.respond(func(c *call) error {
+		_, path := paths.Handler(c.Request)
+		if methods := allowed[path]; methods != nil {
+			return wrongMethod(c, methods)
+		}
+		return refuse("", uploads.NotFound, "There is nothing here.")
+	}))
+	return mux
+}
+
+func serveOpenAPI(c *call) error {
+	c.w.Header().Set("Content-Type", "application/yaml")
+	_, _ = c.w.Write(OpenAPI)
+	return nil
+}
+
+func wrongMethod(c *call, allowed []string) error {
+	c.w.Header().Set("Allow", strings.Join(slices.Sorted(slices.Values(allowed)), ", "))
+	e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
+	e.Status = http.StatusMethodNotAllowed
+	return e
+}

@@ -1,0 +1,272 @@
+package filesapi_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// An api is a store with a handler, and a client of it.
+type api struct {
+	fixture *fixture
+	url     string
+	http    *http.Client
+	client  *filesclient.Client
+
+	mu     sync.Mutex
+	hidden []error // the errors that OnError received
+}
+
+// whoAsks is the header with the user of a request.
+const whoAsks = "X-User"
+
+func authorizeByHeader(r *http.Request) (string, error) {
+	if user := r.Header.Get(whoAsks); user != "" {
+		return user, nil
+	}
+	return "", storage.Unauthenticated
+}
+
+func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
+	t.Helper()
+	a := &api{fixture: f}
+	if c.Authorize == nil {
+		c.Authorize = authorizeByHeader
+	}
+	c.OnError = func(_ *http.Request, err error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.hidden = append(a.hidden, err)
+	}
+	handler, err := filesapi.Handler(f.store, c)
+	require.NoError(t, err)
+	server := httptest.NewServer(http.StripPrefix("/api", handler))
+	t.Cleanup(server.Close)
+	a.url = server.URL + "/api"
+	a.http = &http.Client{Transport: as{"user-1", server.Client().Transport}}
+	a.client, err = filesclient.New(a.url, a.http)
+	require.NoError(t, err)
+	return a
+}
+
+// as sends requests of this user.
+type as struct {
+	user string
+	next http.RoundTripper
+}
+
+func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, given := r.Header[whoAsks]; !given {
+		r = r.Clone(r.Context())
+		r.Header.Set(whoAsks, a.user)
+	}
+	return a.next.RoundTrip(r)
+}
+
+// A told is a response.
+type told struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader, header ...string) told {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, a.url+path, body)
+	require.NoError(t, err)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header[http.CanonicalHeaderKey(header[i])] = []string{header[i+1]}
+	}
+	response, err := a.http.Do(r)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return told{response.StatusCode, response.Header, string(text)}
+}
+
+// A problem is the JSON of an error response.
+type problem struct {
+	Code      uploads.Code     `json:"code"`
+	Field     string           `json:"field"`
+	Message   string           `json:"message"`
+	RequestID string           `json:"requestId"`
+	Record    *filesapi.Record `json:"record"`
+}
+
+// problem checks the status, field and code of a response.
+func (a told) problem(t *testing.T, status int, field string, code uploads.Code) problem {
+	t.Helper()
+	require.Equal(t, status, a.status, "%s", a.body)
+	require.Equal(t, "application/json", a.header.Get("Content-Type"))
+	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+	var p problem
+	require.NoError(t, json.Unmarshal([]byte(a.body), &p), "%s", a.body)
+	require.Equal(t, field, p.Field, "%s", a.body)
+	require.Equal(t, code, p.Code, "%s", a.body)
+	require.NotEmpty(t, p.Message)
+	require.Equal(t, a.header.Get("X-Request-Id"), p.RequestID)
+	require.NotEmpty(t, p.RequestID)
+	return p
+}
+
+func TestHandlerRefusesItsConfiguration(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	for _, row := range []struct {
+		name   string
+		store  *filesapi.Store
+		config filesapi.HandlerConfig
+	}{
+		{"no store", nil, filesapi.HandlerConfig{Authorize: authorizeByHeader}},
+		{"no Authorize", f.store, filesapi.HandlerConfig{}},
+		{"a negative size", f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1}},
+		{"a negative number of files", f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := filesapi.Handler(row.store, row.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+func TestHandlerAuthorizesTheUser(t *testing.T) {
+	secret := errors.New("the password of the session store is hunter2")
+	for _, row := range []struct {
+		name   string
+		err    error
+		status int
+		code   uploads.Code
+		hidden bool
+	}{
+		{"not known", storage.Unauthenticated, http.StatusUnauthorized, uploads.Unauthenticated, false},
+		{"not allowed", &storage.Error{Code: storage.PermissionDenied, Err: secret}, http.StatusForbidden, uploads.NotAllowed, false},
+		{"an error of its own", &uploads.Error{Code: "quota_exceeded", Message: "Your plan is full."}, http.StatusForbidden, "quota_exceeded", false},
+		{"its own failure", secret, http.StatusInternalServerError, uploads.Internal, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{})
+			record := f.upload(t, "x")
+			a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", row.err }})
+			for _, r := range [][2]string{
+				{"GET", "/files"}, {"POST", "/files"}, {"POST", "/files/parts"}, {"POST", "/files/delete"},
+				{"GET", "/files/" + record.ID}, {"DELETE", "/files/" + record.ID}, {"PUT", "/files/" + record.ID + "/purpose"},
+				{"GET", "/files/" + record.ID + "/content"}, {"POST", "/temp-files"}, {"POST", "/temp-files/parts"},
+				{"GET", "/temp-files/" + record.ID + "/content"}, {"GET", "/files/malformed"},
+			} {
+				answer := a.ask(t, r[0], r[1], "", nil)
+				answer.problem(t, row.status, "", row.code)
+				require.NotContains(t, answer.body, "hunter2")
+			}
+			require.Equal(t, row.hidden, len(a.hidden) > 0)
+			require.Equal(t, "x", content(t, f.store, record.ID))
+		})
+	}
+}
+
+func TestHandlerAuthorizesEachFile(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	mine, theirs := f.upload(t, "mine"), f.upload(t, "theirs")
+	a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
+		if user != "user-1" || id == theirs.ID {
+			return storage.PermissionDenied
+		}
+		return nil
+	}})
+	t.Run("of one", func(t *testing.T) {
+		for _, r := range [][2]string{
+			{"GET", ""}, {"DELETE", ""}, {"PUT", "/purpose"}, {"GET", "/content"},
+		} {
+			a.ask(t, r[0], "/files/"+theirs.ID+r[1], "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
+		}
+		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
+		require.Equal(t, http.StatusOK, a.ask(t, "GET", "/files/"+mine.ID, "", nil).status)
+	})
+	t.Run("of several that are to be deleted", func(t *testing.T) {
+		deletions, err := a.client.DeleteMany(t.Context(), []string{theirs.ID, mine.ID})
+		require.NoError(t, err)
+		require.Len(t, deletions, 2)
+		require.Equal(t, theirs.ID, deletions[0].ID)
+		require.False(t, deletions[0].Deleted)
+		require.Equal(t, uploads.NotAllowed, deletions[0].Err.Code)
+		require.Equal(t, filesclient.Deletion{ID: mine.ID, Deleted: true}, deletions[1])
+		require.Equal(t, "theirs", content(t, f.store, theirs.ID))
+	})
+}
+
+func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	record := f.upload(t, "x")
+	var pattern, id string
+	a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(r *http.Request) (string, error) {
+		pattern, id = r.Pattern, r.PathValue("id")
+		return "user-1", nil
+	}})
+	require.NoError(t, a.client.Delete(t.Context(), record.ID))
+	require.Equal(t, "DELETE /files/{id}", pattern)
+	require.Equal(t, record.ID, id)
+}
+
+func TestHandlerGivesEveryRequestAnID(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	for _, row := range []struct {
+		name  string
+		given string
+		kept  bool
+	}{
+		{"one of the client's", "6f1f-A.b_c", true},
+		{"none", "", false},
+		{"one with spaces", "a b", false},
+		{"one that would begin a line of a log", "a;level=error", false},
+		{"one that is too long", strings.Repeat("x", 129), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := a.ask(t, "GET", "/files", "", nil, "X-Request-Id", row.given).header.Get("X-Request-Id")
+			require.NotEmpty(t, got)
+			require.Equal(t, row.kept, got == row.given)
+		})
+	}
+}
+
+func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	id := uploads.NewID(newClock().Now())
+	for _, row := range []struct {
+		name, method, path string
+		status             int
+		field              string
+		code               uploads.Code
+	}{
+		{"a path that is none", "GET", "/else", http.StatusNotFound, "", uploads.NotFound},
+		{"a longer path", "GET", "/files/" + id + "/content/x", http.StatusNotFound, "", uploads.NotFound},
+		{"a method that is none", "PATCH", "/files", http.StatusMethodNotAllowed, "", uploads.InvalidRequest},
+		{"details of a temp file", "GET", "/temp-files/" + id, http.StatusNotFound, "", uploads.NotFound},
+		{"details of no file", "GET", "/files/" + id, http.StatusNotFound, "ID", uploads.NotFound},
+		{"a download of no file", "GET", "/files/" + id + "/content", http.StatusNotFound, "ID", uploads.NotFound},
+		{"a download of no temp file", "GET", "/temp-files/" + id + "/content", http.StatusNotFound, "ID", uploads.NotFound},
+		{"an ID that is none", "GET", "/files/7", http.StatusBadRequest, "ID", uploads.InvalidValue},
+		{"an ID that is a path", "GET", "/files/..%2F..%2Fetc%2Fpasswd", http.StatusBadRequest, "ID", uploads.InvalidValue},
+		{"an ID of 10,000 characters", "DELETE", "/files/" + strings.Repeat("a", 10_000), http.StatusBadRequest, "ID", uploads.InvalidValue},
+		{"an ID that is not text", "GET", "/files/%ff%00/content", http.StatusBadRequest, "ID", uploads.InvalidValue},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a.ask(t, row.method, row.path, "", nil).problem(t, row.status, row.field, row.code)
+		})
+	}
+	require.Equal(t, "GET, HEAD, POST", a.ask(t, "PATCH", "/files", "", nil).header.Get("Allow"))
+	require.Empty(t, a.hidden)
+}

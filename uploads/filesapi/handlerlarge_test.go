@@ -1,0 +1,69 @@
+package filesapi_test
+
+import (
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// readerAt is a pattern that can be read at several offsets at once.
+type readerAt struct{ size int64 }
+
+func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := io.ReadFull(&pattern{offset: min(offset, r.size), end: r.size}, b)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// TestALargeFileOverHTTP has client and server in one process, so the limit is for
+// both.
+func TestALargeFileOverHTTP(t *testing.T) {
+	size := int64(largeMiB) << 20
+	if text := os.Getenv(largeVariable); text != "" {
+		mib, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		size = int64(mib) << 20
+	}
+	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(storage.NewBufferLimit(32<<20)))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	a := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), b), filesapi.HandlerConfig{})
+
+	heap := watchHeap()
+	count := int((size + largePart - 1) / largePart)
+	parts := rand.New(rand.NewPCG(1, 2)).Perm(count)
+	for i := range parts {
+		parts[i]++
+	}
+	record, err := a.client.UploadLarge(t.Context(), filesclient.LargeFile{
+		Name: "large.bin", Body: readerAt{size}, Size: size, PartSize: largePart, Only: parts,
+	})
+	require.NoError(t, err)
+	require.Equal(t, size, record.OriginalLength)
+
+	want, got := crc32.New(crc32.MakeTable(crc32.Castagnoli)), crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	_, err = io.Copy(want, &pattern{end: size})
+	require.NoError(t, err)
+	c, err := a.client.Download(t.Context(), record.ID, "")
+	require.NoError(t, err)
+	n, err := io.Copy(got, c)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, size, n)
+	require.Equal(t, want.Sum32(), got.Sum32())
+	peak := heap()
+	t.Logf("%d MiB in %d parts: the heap grew by %.1f MiB at most", size>>20, count, float64(peak)/(1<<20))
+	require.Less(t, peak, uint64(largeHeap))
+}

@@ -1,0 +1,126 @@
+package filesapi_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// A long join has a Compose that blocks, and sends a heartbeat whenever the test
+// says.
+type longJoin struct {
+	fixture *fixture
+	compose *composeGate
+	beats   chan time.Duration // a heartbeat is due for each receive
+	calls   sync.WaitGroup
+	record  *filesapi.Record
+	err     error
+}
+
+func startLongJoin(t *testing.T, f *fixture) *longJoin {
+	t.Helper()
+	f.send(t, "a", part(token, 2, 1))
+	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
+	j.fixture = f.beside(t, driver.WithLayer(j.compose.layer))
+	j.fixture.store.SetPulse(func(ctx context.Context, d time.Duration) error {
+		select {
+		case j.beats <- d:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	j.calls.Go(func() {
+		j.record, j.err = j.fixture.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	})
+	<-j.compose.inside
+	return j
+}
+
+func (j *longJoin) end(t *testing.T) *filesapi.Record {
+	t.Helper()
+	close(j.compose.open)
+	j.calls.Wait()
+	require.NoError(t, j.err)
+	return j.record
+}
+
+// Other calls wait as long as it takes, and join nothing themselves.
+func TestOtherCallsWaitForALongJoin(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		j := startLongJoin(t, f)
+		const long = 10 * time.Minute
+		var waited, beaten time.Duration
+		calls := faults.New()
+		other := f.beside(t, driver.WithLayer(calls.Layer()))
+		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
+			if waited += d; waited >= long {
+				if j.record == nil {
+					j.end(t)
+				}
+				return ctx.Err()
+			}
+			for beaten < waited {
+				every := <-j.beats
+				require.LessOrEqual(t, every, 20*time.Second)
+				beaten += every
+			}
+			return nil
+		})
+		r := other.send(t, "b", part(token, 2, 2))
+		require.GreaterOrEqual(t, waited, long)
+		require.Zero(t, calls.Count(faults.Compose))
+		require.Equal(t, j.record, r)
+		require.Equal(t, "ab", content(t, f.store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
+}
+
+// If a call that was presumed dead has joined the parts after all, no call joins them
+// again.
+func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	calls := faults.New()
+	s := f.beside(t, driver.WithLayer(calls.Layer()))
+	require.Equal(t, "ab", content(t, f.store, s.send(t, "b", part(token, 2, 2)).ID))
+	require.Zero(t, calls.Count(faults.Compose))
+	whole(t, f.bucket, f.records)
+}
+
+// Two calls that join at once make one file, and the first to finish does not wait
+// for the other.
+func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	first := startLongJoin(t, f)
+	second := newComposeGate()
+	taker := f.beside(t, driver.WithLayer(second.layer))
+	var takers sync.WaitGroup
+	var taken *filesapi.Record
+	var err error
+	takers.Go(func() { taken, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	<-second.inside // it has waited for a minute
+	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
+		t.Error("it waits")
+		return context.Canceled
+	})
+	r := first.end(t)
+	close(second.open)
+	takers.Wait()
+	require.NoError(t, err)
+	require.Equal(t, r, taken)
+	require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
+	whole(t, f.bucket, f.records)
+}

@@ -1,0 +1,229 @@
+package filesapi_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// uploadInputs are invalid options of an upload, and the field of the error.
+var uploadInputs = []struct {
+	name  string
+	spoil func(o *filesapi.UploadOptions)
+	field string
+}{
+	{"no name", func(o *filesapi.UploadOptions) { o.OriginalFileName = "" }, "originalFileName"},
+	{"a name of spaces", func(o *filesapi.UploadOptions) { o.OriginalFileName = " \u00a0\t" }, "originalFileName"},
+	{"a name of 1,001 characters", func(o *filesapi.UploadOptions) { o.OriginalFileName = strings.Repeat("é", 1001) }, "originalFileName"},
+	{"a name of 10,000 characters", func(o *filesapi.UploadOptions) { o.OriginalFileName = strings.Repeat("x", 10_000) }, "originalFileName"},
+	{"a name that is not text", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\xff.txt" }, "originalFileName"},
+	{"a path", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a/b.txt" }, "originalFileName"},
+	{"a path upwards", func(o *filesapi.UploadOptions) { o.OriginalFileName = "../../etc/passwd" }, "originalFileName"},
+	{"a path of Windows", func(o *filesapi.UploadOptions) { o.OriginalFileName = `C:\a.txt` }, "originalFileName"},
+	{"a directory", func(o *filesapi.UploadOptions) { o.OriginalFileName = ".." }, "originalFileName"},
+	{"a NUL", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a.txt\x00.exe" }, "originalFileName"},
+	{"a line end", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a.txt\r\nX-Evil: 1" }, "originalFileName"},
+	{"an escape", func(o *filesapi.UploadOptions) { o.OriginalFileName = "\x1b[31ma.txt" }, "originalFileName"},
+	{"DEL", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\x7f.txt" }, "originalFileName"},
+	{"a C1 control", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u0085.txt" }, "originalFileName"},
+	{"a line separator", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u2028.txt" }, "originalFileName"},
+	{"a right-to-left override", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u202egpj.exe" }, "originalFileName"},
+	{"a left-to-right embedding", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u202a.txt" }, "originalFileName"},
+	{"a right-to-left isolate", func(o *filesapi.UploadOptions) { o.OriginalFileName = "a\u2067.txt" }, "originalFileName"},
+
+	{"a purpose of 257 characters", func(o *filesapi.UploadOptions) { o.Purpose = strings.Repeat("é", 257) }, "Purpose"},
+	{"a purpose with a control character", func(o *filesapi.UploadOptions) { o.Purpose = "a\nb" }, "Purpose"},
+	{"a purpose that is not text", func(o *filesapi.UploadOptions) { o.Purpose = "\xff" }, "Purpose"},
+	{"a user's ID of 257 characters", func(o *filesapi.UploadOptions) { o.UploadedBy = strings.Repeat("x", 257) }, "UploadedByUser.ID"},
+	{"a user's ID with a NUL", func(o *filesapi.UploadOptions) { o.UploadedBy = "a\x00b" }, "UploadedByUser.ID"},
+}
+
+// partInputs are invalid options of a part.
+var partInputs = []struct {
+	name  string
+	spoil func(o *filesapi.PartOptions)
+	field string
+}{
+	{"no token", func(o *filesapi.PartOptions) { o.Token = "" }, "token"},
+	{"a token of 7 characters", func(o *filesapi.PartOptions) { o.Token = "1234567" }, "token"},
+	{"a token of 129 characters", func(o *filesapi.PartOptions) { o.Token = strings.Repeat("x", 129) }, "token"},
+	{"a token of 10,000 characters", func(o *filesapi.PartOptions) { o.Token = strings.Repeat("x", 10_000) }, "token"},
+	{"a token that is a path", func(o *filesapi.PartOptions) { o.Token = "../../../secret" }, "token"},
+	{"a token with a NUL", func(o *filesapi.PartOptions) { o.Token = "12345678\x00" }, "token"},
+	{"a token of other letters", func(o *filesapi.PartOptions) { o.Token = "ééééééééé" }, "token"},
+	{"no count", func(o *filesapi.PartOptions) { o.Count = 0 }, "count"},
+	{"a negative count", func(o *filesapi.PartOptions) { o.Count = -1 }, "count"},
+	{"a count of 10,001", func(o *filesapi.PartOptions) { o.Count = 10_001 }, "count"},
+	{"a huge count", func(o *filesapi.PartOptions) { o.Count = math.MaxInt }, "count"},
+	{"no part", func(o *filesapi.PartOptions) { o.Part = 0 }, "part"},
+	{"a negative part", func(o *filesapi.PartOptions) { o.Part = -1 }, "part"},
+	{"a part after the last", func(o *filesapi.PartOptions) { o.Part = 3 }, "part"},
+	{"a huge part", func(o *filesapi.PartOptions) { o.Part = math.MaxInt }, "part"},
+}
+
+func TestUploadRefusesInput(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	for _, c := range uploadInputs {
+		t.Run(c.name, func(t *testing.T) {
+			o := named("a.txt")
+			c.spoil(&o)
+			_, err := f.store.Upload(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			_, err = f.store.UploadTemp(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), filesapi.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: o})
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			require.Empty(t, under(t, f.bucket, ""))
+		})
+	}
+}
+
+func TestUploadPartRefusesInput(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	for _, c := range partInputs {
+		t.Run(c.name, func(t *testing.T) {
+			o := part("token-1234", 2, 1)
+			c.spoil(&o)
+			_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			_, err = f.store.UploadTempPart(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			require.Empty(t, under(t, f.bucket, ""))
+		})
+	}
+}
+
+func TestNamesThatAreKept(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	for name, extension := range map[string]string{
+		"a.txt":                           ".txt",
+		"A.JPG":                           ".jpg",
+		"archive.tar.GZ":                  ".gz",
+		"README":                          "",
+		"ends with a point.":              "",
+		".bashrc":                         ".bashrc",
+		"a.b c":                           "",
+		"a.txté":                          "",
+		"a.abcdefghijklmno":               ".abcdefghijklmno",
+		"a.abcdefghijklmnop":              "",
+		"تقرير\u200f.pdf":                 ".pdf",
+		"क्\u200dष.png":                   ".png",
+		"👩\u200d👩\u200d👧.png":             ".png",
+		`<img src=x onerror="alert(1)">.`: "",
+		"..a":                             ".a",
+		" a .txt":                         ".txt",
+		strings.Repeat("🦄", 996) + ".txt": ".txt",
+	} {
+		r, err := f.store.Upload(t.Context(), strings.NewReader("x"), named(name))
+		require.NoError(t, err, "%q", name)
+		require.Equal(t, extension, r.FileExt, "%q", name)
+		got, err := f.store.Details(t.Context(), r.ID)
+		require.NoError(t, err)
+		require.Equal(t, name, got.OriginalFileName)
+		require.Equal(t, "x", content(t, f.store, r.ID))
+	}
+}
+
+func TestIDsThatAreRefused(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	good := f.upload(t, "x").ID
+	for name, id := range map[string]string{
+		"none":              "",
+		"too short":         good[1:],
+		"too long":          good + "0",
+		"in upper case":     strings.ToUpper(good),
+		"a path":            "../../records/client/" + good[:15],
+		"a NUL":             good[:35] + "\x00",
+		"of other letters":  good[:34] + "é",
+		"impossible bits":   good[:35] + "1",
+		"10,000 characters": strings.Repeat("0", 10_000),
+	} {
+		if name == "in upper case" {
+			require.NotEqual(t, good, id)
+		}
+		calls := map[string]func() error{
+			"Details":      func() error { _, err := f.store.Details(t.Context(), id); return err },
+			"Download":     func() error { _, _, err := f.store.Download(t.Context(), id); return err },
+			"DownloadTemp": func() error { _, _, err := f.store.DownloadTemp(t.Context(), id); return err },
+			"Delete":       func() error { return f.store.Delete(t.Context(), id) },
+			"SetPurpose":   func() error { _, err := f.store.SetPurpose(t.Context(), id, "x"); return err },
+		}
+		for call, do := range calls {
+			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
+				refused(t, do(), "ID", uploads.InvalidValue, storage.InvalidArgument)
+			})
+		}
+	}
+	require.Equal(t, "x", content(t, f.store, good))
+}
+
+func TestInvalidPurposes(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	id := f.upload(t, "x").ID
+	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
+		_, err := f.store.SetPurpose(t.Context(), id, purpose)
+		refused(t, err, "Purpose", uploads.InvalidValue, storage.InvalidArgument)
+	}
+}
+
+func TestListRefusesInput(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	for range 3 {
+		f.upload(t, "x")
+	}
+	now := f.clock.Now()
+	first, err := f.store.List(t.Context(), uploads.Filter{}, "", 1)
+	require.NoError(t, err)
+	require.NotEmpty(t, first.Token)
+	other := "A"
+	if first.Token[0] == 'A' {
+		other = "B"
+	}
+	for name, c := range map[string]struct {
+		filter uploads.Filter
+		token  string
+		size   int
+		field  string
+	}{
+		"a page of none":               {size: 0, field: "pageSize"},
+		"a negative page":              {size: -1, field: "pageSize"},
+		"a token that is none":         {size: 1, token: "nonsense", field: "pageToken"},
+		"a token of 10,000 characters": {size: 1, token: strings.Repeat("A", 10_000), field: "pageToken"},
+		"a token that was changed":     {size: 1, token: other + first.Token[1:], field: "pageToken"},
+		"another filter's token":       {size: 1, filter: uploads.Filter{Purpose: "x"}, token: first.Token, field: "pageToken"},
+		"time that runs back":          {size: 1, filter: uploads.Filter{From: now, To: now.Add(-time.Hour)}, field: "from"},
+		"no time at all":               {size: 1, filter: uploads.Filter{From: now, To: now}, field: "from"},
+		"a purpose that is too long":   {size: 1, filter: uploads.Filter{Purpose: strings.Repeat("x", 257)}, field: "Purpose"},
+		"a user's ID with a NUL":       {size: 1, filter: uploads.Filter{User: "\x00"}, field: "UploadedByUser.ID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.store.List(t.Context(), c.filter, c.token, c.size)
+			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+		})
+	}
+	huge, err := f.store.List(t.Context(), uploads.Filter{}, "", math.MaxInt)
+	require.NoError(t, err, "a page that is too large is clamped")
+	require.Len(t, huge.Records, 3)
+}
+
+func TestTheJSONOfRecords(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	r, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})
+	require.NoError(t, err)
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(text, &fields))
+	require.Equal(t, map[string]any{
+		"ID": r.ID, "FileExt": ".txt", "MIMEType": "text/plain; charset=utf-8", "OriginalFileName": "A.TXT", "OriginalLength": 1.0,
+		"UploadedByUser.ID": "", "Created": "2026-11-20T12:00:00Z", "CRC32C": float64(r.CRC32C.Sum),
+	}, fields, "Purpose is left out if there is none")
+}

@@ -1,0 +1,87 @@
+package filesapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads"
+)
+
+const (
+	// maxJSON limits a JSON document, in bytes. A document with more IDs than fit may
+	// have idJSON bytes for each, including white space.
+	maxJSON = 64 << 10
+	idJSON  = 64
+)
+
+// maxIDs returns the limit for a document with n IDs, in bytes.
+func maxIDs(n int) int64 {
+	const most = 1 << 40 // avoids overflow
+	return max(maxJSON, idJSON*min(int64(n), most))
+}
+
+// readField reads a JSON object with one field. encoding/json would accept the last
+// of two, a name in any case, and null.
+func readField(r *http.Request, name string, limit int64, to any) error {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return refuse("Content-Type", uploads.InvalidRequest, "The body must be application/json.")
+	}
+	document, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	switch {
+	case err != nil:
+		return refuse("", uploads.Interrupted, "The request did not arrive completely. Try again.")
+	case int64(len(document)) > limit:
+		return refuse(name, uploads.TooLarge, "The document is too long: at most "+words.Bytes(limit)+".")
+	case !utf8.Valid(document):
+		return refuse(name, uploads.InvalidRequest, "The document is not valid UTF-8.")
+	}
+	value, err := onlyField(document, name)
+	if err != nil {
+		return err
+	}
+	if string(value) == "null" || json.Unmarshal(value, to) != nil {
+		return invalid(name, "This has the wrong type.")
+	}
+	return nil
+}
+
+// onlyField returns the value of an object's only field.
+func onlyField(document []byte, name string) (value json.RawMessage, err error) {
+	malformed := refuse(name, uploads.InvalidRequest, "The body must be one JSON object.")
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return nil, malformed
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		field, isText := token.(string)
+		switch {
+		case err != nil || !isText:
+			return nil, malformed
+		case field != name:
+			return nil, refuse(field, uploads.InvalidRequest, "This is not a field of the document.")
+		case value != nil:
+			return nil, refuse(field, uploads.InvalidRequest, "This field is given twice.")
+		}
+		if err := decoder.Decode(&value); err != nil {
+			return nil, malformed
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, malformed
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed
+	}
+	if value == nil {
+		return nil, invalid(name, "This field is missing.")
+	}
+	return value, nil
+}

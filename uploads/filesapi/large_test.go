@@ -1,0 +1,154 @@
+package filesapi_test
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+const (
+	// largeVariable names the size of the large file in MiB.
+	largeVariable = "OMNIBUCKET_FILES_TEST_LARGE_MIB"
+	largeMiB      = 200
+	largePart     = 10 << 20
+	// largeHeap limits the heap that the store may use.
+	largeHeap = 64 << 20
+)
+
+func TestALargeFileInPartsOutOfOrder(t *testing.T) {
+	size := int64(largeMiB) << 20
+	if text := os.Getenv(largeVariable); text != "" {
+		mib, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		size = int64(mib) << 20
+	}
+	for name, without := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
+		t.Run(name, func(t *testing.T) {
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			s, err := filesapi.NewStore(b, uploads.BucketRecords(b), filesapi.StoreConfig{})
+			require.NoError(t, err)
+			large(t, s, size)
+		})
+	}
+}
+
+// large stores a file of size bytes with four senders at once, and reads it back.
+func large(t *testing.T, s *filesapi.Store, size int64) {
+	count := int((size + largePart - 1) / largePart)
+	heap := watchHeap()
+	numbers := rand.New(rand.NewPCG(1, 2)).Perm(count)
+	work := make(chan int)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var made *filesapi.Record
+	var failure error
+	for range 4 {
+		group.Go(func() {
+			for i := range work {
+				body := &pattern{offset: int64(i) * largePart, end: min(int64(i+1)*largePart, size)}
+				r, err := s.UploadPart(t.Context(), body, part(token, count, i+1))
+				mu.Lock()
+				if r != nil {
+					made = r
+				}
+				if err != nil {
+					failure = fmt.Errorf("part %d: %w", i+1, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, i := range numbers {
+		work <- i
+	}
+	close(work)
+	group.Wait()
+	require.NoError(t, failure)
+	require.NotNil(t, made)
+	require.Equal(t, size, made.OriginalLength)
+
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	_, err := io.Copy(sum, &pattern{end: size})
+	require.NoError(t, err)
+	require.True(t, made.CRC32C.Known)
+	require.Equal(t, sum.Sum32(), made.CRC32C.Sum)
+	r, _, err := s.Download(t.Context(), made.ID)
+	require.NoError(t, err)
+	n, err := io.Copy(io.Discard, r) // which compares the checksum
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, size, n)
+	peak := heap()
+	t.Logf("%d MiB in %d parts: the heap grew by %.1f MiB at most", size>>20, count, float64(peak)/(1<<20))
+	require.Less(t, peak, uint64(largeHeap))
+}
+
+// watchHeap samples the heap until it is asked for the largest growth.
+func watchHeap() func() uint64 {
+	debug.FreeOSMemory()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	stop, done := make(chan struct{}), make(chan struct{})
+	var peak uint64
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+				runtime.ReadMemStats(&now)
+				peak = max(peak, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		<-done
+		return peak
+	}
+}
+
+// A pattern is the bytes of a large file between two offsets. Each MiB begins at
+// another offset of the noise.
+type pattern struct{ offset, end int64 }
+
+const (
+	noiseBytes = 2 << 20
+	noiseStep  = 7919 // of one MiB to the next
+)
+
+var noise = text(noiseBytes, 7)
+
+func (p *pattern) Read(b []byte) (int, error) {
+	if p.offset == p.end {
+		return 0, io.EOF
+	}
+	const mib = 1 << 20
+	within := p.offset % mib
+	start := p.offset/mib*noiseStep%mib + within
+	n := copy(b, noise[start:start+min(mib-within, p.end-p.offset)])
+	p.offset += int64(n)
+	return n, nil
+}

@@ -1,0 +1,169 @@
+package filesapi_test
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// A description has the parts of OpenAPI that these tests read.
+type description struct {
+	OpenAPI    string                          `yaml:"openapi"`
+	Paths      map[string]map[string]yaml.Node `yaml:"paths"`
+	Components struct {
+		Schemas map[string]struct {
+			Required   []string             `yaml:"required"`
+			Properties map[string]yaml.Node `yaml:"properties"`
+		} `yaml:"schemas"`
+	} `yaml:"components"`
+}
+
+func readDescription(t *testing.T) description {
+	t.Helper()
+	var d description
+	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &d))
+	require.Equal(t, "3.1.0", d.OpenAPI)
+	return d
+}
+
+// operations are written like "GET /files/{id}".
+func (d description) operations() []string {
+	var all []string
+	for path, item := range d.Paths {
+		for method := range item {
+			if method != "parameters" {
+				all = append(all, strings.ToUpper(method)+" "+path)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestOpenAPIDescribesEveryRoute(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	routes := filesapi.Routes(f.store)
+	for _, route := range routes {
+		if method, path, _ := strings.Cut(route, " "); method == "GET" && strings.HasSuffix(path, "/content") {
+			routes = append(routes, "HEAD "+path)
+		}
+	}
+	routes = append(routes, "GET /openapi.yaml")
+	require.ElementsMatch(t, readDescription(t).operations(), routes)
+}
+
+func TestOpenAPIReferencesResolve(t *testing.T) {
+	var whole yaml.Node
+	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &whole))
+	var document map[string]any
+	require.NoError(t, whole.Decode(&document))
+	references := regexp.MustCompile(`"#/([^"]+)"`).FindAllSubmatch(filesapi.OpenAPI, -1)
+	require.NotEmpty(t, references)
+	for _, reference := range references {
+		var at any = document
+		for name := range strings.SplitSeq(string(reference[1]), "/") {
+			there, ok := at.(map[string]any)
+			require.True(t, ok, "%s", reference[0])
+			at = there[name]
+			require.NotNil(t, at, "%s", reference[0])
+		}
+	}
+}
+
+func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
+	schema := readDescription(t).Components.Schemas["Record"]
+	var fields, required []string
+	for field := range reflect.TypeFor[filesapi.Record]().Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields = append(fields, name)
+		if options == "" {
+			required = append(required, name)
+		}
+	}
+	require.ElementsMatch(t, fields, slices.Collect(maps.Keys(schema.Properties)))
+	require.ElementsMatch(t, required, schema.Required)
+}
+
+// TestTheClientUsesEveryOperation checks that the client covers the description.
+func TestTheClientUsesEveryOperation(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader})
+	require.NoError(t, err)
+	used := newUses(handler)
+	server := httptest.NewServer(used)
+	defer server.Close()
+	client, err := filesclient.New(server.URL, &http.Client{Transport: as{"user-1", server.Client().Transport}})
+	require.NoError(t, err)
+
+	record, err := client.Upload(t.Context(), "a.txt", strings.NewReader("content"), "")
+	require.NoError(t, err)
+	temp, err := client.UploadTemp(t.Context(), "b.txt", strings.NewReader("content"))
+	require.NoError(t, err)
+	p := filesclient.Part{Token: "token-1234", Count: 1, Part: 1, OriginalFileName: "c.txt"}
+	_, err = client.UploadPart(t.Context(), p, strings.NewReader("content"))
+	require.NoError(t, err)
+	_, err = client.UploadTempPart(t.Context(), p, strings.NewReader("content"))
+	require.NoError(t, err)
+	_, err = client.Details(t.Context(), record.ID)
+	require.NoError(t, err)
+	_, err = client.List(t.Context(), uploads.Filter{}, "", 0)
+	require.NoError(t, err)
+	_, err = client.SetPurpose(t.Context(), record.ID, "p")
+	require.NoError(t, err)
+	for _, open := range []func() (*filesclient.Content, error){
+		func() (*filesclient.Content, error) { return client.Download(t.Context(), record.ID, "") },
+		func() (*filesclient.Content, error) { return client.Head(t.Context(), record.ID) },
+		func() (*filesclient.Content, error) { return client.DownloadTemp(t.Context(), temp.ID, "") },
+		func() (*filesclient.Content, error) { return client.HeadTemp(t.Context(), temp.ID) },
+	} {
+		c, err := open()
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	_, err = client.DeleteMany(t.Context(), []string{record.ID})
+	require.NoError(t, err)
+	require.NoError(t, client.Delete(t.Context(), record.ID))
+	described, err := client.OpenAPI(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, filesapi.OpenAPI, described)
+
+	require.Equal(t, readDescription(t).operations(), used.all())
+}
+
+// uses are the operations that were requested.
+type uses struct {
+	next http.Handler
+
+	mu    sync.Mutex
+	asked map[string]bool
+}
+
+func newUses(next http.Handler) *uses { return &uses{next: next, asked: map[string]bool{}} }
+
+var idInPath = regexp.MustCompile(`[0-9a-v]{36}`)
+
+func (u *uses) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	u.mu.Lock()
+	u.asked[r.Method+" "+idInPath.ReplaceAllString(r.URL.Path, "{id}")] = true
+	u.mu.Unlock()
+	u.next.ServeHTTP(w, r)
+}
+
+func (u *uses) all() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Sorted(maps.Keys(u.asked))
+}

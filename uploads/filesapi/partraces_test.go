@@ -1,0 +1,150 @@
+package filesapi_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	f.send(t, "a", part(token, 3, 1))
+	f.send(t, "b", part(token, 3, 2))
+	slow, inside := newGate("B, sent again")
+	done := make(chan struct{})
+	var late *filesapi.Record
+	var err error
+	go func() {
+		defer close(done)
+		late, err = f.store.UploadPart(t.Context(), slow, part(token, 3, 2))
+	}()
+	<-inside
+	r := f.send(t, "c", part(token, 3, 3))
+	close(slow.open)
+	<-done
+	require.NoError(t, err)
+	require.Equal(t, r, late, "no call waits for a file that is made")
+	require.Equal(t, "abc", content(t, f.store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+// A gate is a body that blocks until it is opened.
+type gate struct {
+	io.Reader
+	open, inside chan struct{}
+	once         sync.Once
+}
+
+func newGate(body string) (*gate, <-chan struct{}) {
+	g := &gate{Reader: strings.NewReader(body), open: make(chan struct{}), inside: make(chan struct{})}
+	return g, g.inside
+}
+
+func (g *gate) Read(p []byte) (int, error) {
+	g.once.Do(func() { close(g.inside) })
+	<-g.open
+	return g.Reader.Read(p)
+}
+
+func TestManyRaceTheLastPart(t *testing.T) {
+	for _, p := range places() {
+		for _, backend := range backends() {
+			t.Run(p.name+" with records in "+backend.name, func(t *testing.T) {
+				b := p.open(t)
+				records := backend.open(t, b)
+				s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
+				require.NoError(t, err)
+				got := sendLastPart(t, s, 32)
+				for _, r := range got {
+					require.NotNil(t, r, "every call answers with the record")
+					require.Equal(t, got[0], r)
+				}
+				require.Equal(t, []string{got[0].ID}, listed(t, s, uploads.Filter{}, 10), "there is one record")
+				require.Equal(t, fileOfFiveParts(), content(t, s, got[0].ID))
+				whole(t, b, records)
+			})
+		}
+	}
+}
+
+func TestManySendAllPartsAtOnce(t *testing.T) {
+	const count = 32
+	f := inMemory(t, filesapi.StoreConfig{})
+	records, errs := make([]*filesapi.Record, count), make([]error, count)
+	var group sync.WaitGroup
+	for i := range count {
+		group.Go(func() {
+			records[i], errs[i] = f.store.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), part(token, count, i+1))
+		})
+	}
+	group.Wait()
+	want := ""
+	var made *filesapi.Record
+	for i := range count {
+		require.NoError(t, errs[i])
+		want += fmt.Sprintf("%03d ", i)
+		if records[i] == nil {
+			continue
+		}
+		if made != nil {
+			require.Equal(t, made, records[i])
+		}
+		made = records[i]
+	}
+	require.NotNil(t, made, "one call at least has completed the set")
+	require.Equal(t, want, content(t, f.store, made.ID))
+	require.Equal(t, []string{made.ID}, listed(t, f.store, uploads.Filter{}, 10))
+}
+
+// A meeting makes each of n calls wait for the others.
+type meeting struct {
+	driver.Driver
+	group *sync.WaitGroup // of the calls that have not arrived
+	once  *sync.Once      // this driver's
+}
+
+func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if strings.HasSuffix(r.Key, "/state.json") {
+		m.once.Do(func() {
+			m.group.Done()
+			m.group.Wait()
+		})
+	}
+	return m.Driver.Put(ctx, r)
+}
+
+func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
+	const n = 4
+	f := inMemory(t, filesapi.StoreConfig{})
+	f.send(t, "a", part(token, 2, 1))
+	var missing, senders sync.WaitGroup
+	missing.Add(n)
+	records, errs := make([]*filesapi.Record, n), make([]error, n)
+	for i := range n {
+		// The parts stay, so that no call stops because they are missing.
+		s := f.beside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
+			driver.WithLayer(func(d driver.Driver) driver.Driver { return meeting{d, &missing, new(sync.Once)} }),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		senders.Go(func() {
+			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		})
+	}
+	senders.Wait()
+	for i := range n {
+		require.NoError(t, errs[i])
+		require.Equal(t, records[0], records[i])
+	}
+	require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
+	whole(t, f.bucket, f.records)
+}

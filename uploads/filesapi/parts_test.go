@@ -1,0 +1,203 @@
+package filesapi_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// send stores a part, which must succeed.
+func (f *fixture) send(t *testing.T, body string, o filesapi.PartOptions) *filesapi.Record {
+	t.Helper()
+	r, err := f.store.UploadPart(t.Context(), strings.NewReader(body), o)
+	require.NoError(t, err)
+	return r
+}
+
+func TestAPartSentAgainReplacesTheEarlierOne(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
+		require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
+		r := f.send(t, "end", part(token, 2, 2))
+		require.Equal(t, "right end", content(t, f.store, r.ID))
+		require.EqualValues(t, 9, r.OriginalLength)
+	})
+}
+
+func TestAFileOfOnePart(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		r := f.send(t, "all", part(token, 1, 1))
+		require.Equal(t, "all", content(t, f.store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
+}
+
+func TestEmptyParts(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		f.send(t, "", part(token, 3, 1))
+		f.send(t, "", part(token, 3, 3))
+		r := f.send(t, "x", part(token, 3, 2))
+		require.Equal(t, "x", content(t, f.store, r.ID))
+		r = f.send(t, "", part("token-5678", 1, 1))
+		require.Empty(t, content(t, f.store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
+}
+
+func TestTheTypeOfAFileInParts(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
+		for name, c := range map[string]struct {
+			fileName, want string
+		}{
+			"by its name":          {"a.txt", "text/plain; charset=utf-8"},
+			"by its first bytes":   {"a", "image/png"},
+			"by the bytes, beside": {"a.unheardof", "image/png"},
+		} {
+			f := o.open(t, filesapi.StoreConfig{})
+			o := part(token, 2, 2)
+			o.OriginalFileName = c.fileName
+			f.send(t, "<html>not the first part", o)
+			o.Part = 1
+			r := f.send(t, png, o)
+			require.Equal(t, c.want, r.MIMEType, name)
+			whole(t, f.bucket, f.records)
+		}
+	})
+}
+
+func TestPartsMustMatch(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		require.Nil(t, f.send(t, "x", part(token, 3, 1)))
+		for name, c := range map[string]struct {
+			change func(o *filesapi.PartOptions)
+			field  string
+		}{
+			"more parts":      {func(o *filesapi.PartOptions) { o.Count = 4 }, "count"},
+			"fewer parts":     {func(o *filesapi.PartOptions) { o.Count = 2 }, "count"},
+			"another name":    {func(o *filesapi.PartOptions) { o.OriginalFileName = "b.txt" }, "originalFileName"},
+			"another purpose": {func(o *filesapi.PartOptions) { o.Purpose = "x" }, "Purpose"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				o := part(token, 3, 2)
+				c.change(&o)
+				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
+				refused(t, err, c.field, uploads.PartsChanged, storage.PreconditionFailed)
+			})
+		}
+		f.send(t, "y", part(token, 3, 2))
+		r := f.send(t, "z", part(token, 3, 3))
+		require.Equal(t, "xyz", content(t, f.store, r.ID), "what was refused has changed nothing")
+	})
+}
+
+func TestUploadsThatShareAToken(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		mine, theirs := part(token, 2, 1), part(token, 3, 1)
+		theirs.UploadedBy = "user-2"
+		f.send(t, "mine ", mine)
+		f.send(t, "theirs", theirs)
+		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
+		require.NoError(t, err)
+		mine.Part = 2
+		require.Equal(t, "mine too", content(t, f.store, f.send(t, "too", mine).ID))
+	})
+}
+
+func TestATokenIsUsedOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		f.send(t, "a", part(token, 2, 1))
+		r := f.send(t, "b", part(token, 2, 2))
+		for number := 1; number <= 2; number++ {
+			again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+			refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+			require.Equal(t, r, again, "for a client that lost the answer")
+		}
+		_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
+		refused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
+
+		require.NoError(t, f.store.Delete(t.Context(), r.ID))
+		again, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		require.Nil(t, again)
+		require.Empty(t, listed(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
+	})
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func TestNoPartIsLeftOfAFile(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		for number := 1; number <= 12; number++ {
+			f.send(t, "x", part(token, 12, number))
+		}
+		left := under(t, f.bucket, "files/parts/")
+		require.Len(t, left, f.statesInBucket(), "but for what tells that the token was used: %v", left)
+	})
+}
+
+func TestAPartThatIsCutOff(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		f.send(t, "a", part(token, 2, 1))
+		cause := errors.New("the sender went away")
+		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
+		refused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
+		require.ErrorIs(t, err, cause)
+		require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
+	})
+}
+
+func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
+	for name, c := range map[string]struct {
+		without  storage.Features
+		composed int
+	}{
+		"by the store":   {0, 1},
+		"through a pipe": {storage.ServerCompose, 0},
+	} {
+		calls := faults.New()
+		f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: c.without})))
+		f.send(t, "a", part(token, 2, 1))
+		r := f.send(t, "b", part(token, 2, 2))
+		require.Equal(t, c.composed, calls.Count(faults.Compose), name)
+		require.Equal(t, "ab", content(t, f.store, r.ID), name)
+	}
+}
+
+// A part of a long upload costs the same number of requests, however many parts there
+// are.
+func TestAPartCostsTheSameHoweverManyThereAre(t *testing.T) {
+	calls := faults.New()
+	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
+	f.send(t, "x", part(token, 200, 1))
+	for number := 2; number < 200; number++ {
+		calls.Reset()
+		f.send(t, "x", part(token, 200, number))
+		require.LessOrEqual(t, calls.Count(faults.Any), 4, "part %d", number)
+		require.Zero(t, calls.Count(faults.List), "part %d", number)
+	}
+	require.NotNil(t, f.send(t, "x", part(token, 200, 200)))
+}

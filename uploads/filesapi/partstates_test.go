@@ -1,0 +1,239 @@
+package filesapi_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+	"github.com/omnibucket/storage/uploads/uploadstest"
+)
+
+// A bucket without IfAbsent has no object that decides anything.
+func TestStatesInADatabaseAreNotInTheBucket(t *testing.T) {
+	f := withDatabase(t, filesapi.StoreConfig{})
+	f.send(t, "a", part(token, 2, 1))
+	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "the part")
+	r := f.send(t, "b", part(token, 2, 2))
+	require.Equal(t, "ab", content(t, f.store, r.ID))
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	require.Len(t, f.database.states, 1, "what tells that the token was used")
+	whole(t, f.bucket, f.records)
+}
+
+// A bucket that enforces conditions keeps the states of its uploads, whatever the
+// records can do.
+func TestABucketWithConditionsKeepsTheStates(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	d := newDatabase(f.clock.Now)
+	s, err := filesapi.NewStore(f.bucket, d, filesapi.StoreConfig{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	require.NoError(t, err)
+	require.Empty(t, d.states)
+	require.Len(t, under(t, f.bucket, "files/parts/"), 2)
+}
+
+// An upload of a state and no part, one of parts and no state, and a state in the
+// bucket, which is from a time when the bucket had conditions.
+func TestSweepRemovesWhatOnlyOnePlaceHas(t *testing.T) {
+	for name, sweep := range map[string]func(*fixture) error{
+		"Sweep": func(f *fixture) error {
+			_, err := f.store.Sweep(t.Context())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := withDatabase(t, filesapi.StoreConfig{})
+			send := func(token string) {
+				_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), part(token, 2, 1))
+				require.NoError(t, err)
+			}
+			send("state-and-part")
+			both := under(t, f.bucket, "files/parts/")
+			send("only-a-state")
+			for _, key := range under(t, f.bucket, "files/parts/") {
+				if key != both[0] {
+					require.NoError(t, f.bucket.Remove(t.Context(), key))
+				}
+			}
+			const first, last = "0000000000000000000000000000000000000000", "ffffffffffffffffffffffffffffffffffffffff"
+			for _, hash := range []string{first, last} {
+				f.put(t, "files/parts/"+hash+"/state.json")
+				f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
+			}
+			require.NoError(t, sweep(f))
+			require.Len(t, f.database.states, 2)
+			require.Len(t, under(t, f.bucket, "files/parts/"), 5, "none is idle")
+			f.clock.Advance(25 * time.Hour)
+			require.NoError(t, sweep(f))
+			require.Empty(t, f.database.states)
+			require.Empty(t, under(t, f.bucket, "files/parts/"))
+		})
+	}
+}
+
+// A state that cannot be listed ends the sweep of uploads, because an upload whose
+// state is not known may be in use.
+func TestSweepWithoutAListOfStates(t *testing.T) {
+	f := withDatabase(t, filesapi.StoreConfig{})
+	f.send(t, "a", part(token, 2, 1))
+	f.clock.Advance(25 * time.Hour)
+	s, err := filesapi.NewStore(f.bucket, f.failing(1, false), filesapi.StoreConfig{Now: f.clock.Now})
+	require.NoError(t, err)
+	report, err := s.Sweep(t.Context())
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Zero(t, report.Uploads)
+	require.Len(t, f.database.states, 1)
+}
+
+// A sender that comes back while Sweep removes its upload loses no part that was
+// reported as stored.
+func TestSweepOfStatesDuringAPart(t *testing.T) {
+	for n := 1; ; n++ {
+		require.LessOrEqual(t, n, maxCalls, "calls without end")
+		f := withDatabase(t, filesapi.StoreConfig{})
+		f.send(t, "a", part(token, 3, 1))
+		f.clock.Advance(25 * time.Hour)
+		sent := false
+		resume := &pausedDatabase{f.records, f.database, n, func() {
+			sent = true
+			f.clock.Advance(time.Second)
+			require.Nil(t, f.send(t, "b", part(token, 3, 2)))
+		}}
+		s, err := filesapi.NewStore(f.bucket, resume, filesapi.StoreConfig{Now: f.clock.Now})
+		require.NoError(t, err)
+		report, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		if !sent {
+			require.Greater(t, n, 4)
+			return
+		}
+		if report.Uploads > 0 { // the part before has expired
+			require.Nil(t, f.send(t, "a", part(token, 3, 1)))
+		}
+		require.Equal(t, "abc", content(t, f.store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
+		whole(t, f.bucket, f.records)
+	}
+}
+
+// A pausedDatabase calls happens before its n-th call for a state.
+type pausedDatabase struct {
+	uploads.Records
+	states  uploads.States
+	n       int
+	happens func()
+}
+
+func (d *pausedDatabase) pause() {
+	if d.n--; d.n == 0 {
+		d.happens()
+	}
+}
+
+func (d *pausedDatabase) State(ctx context.Context, key string) ([]byte, string, error) {
+	d.pause()
+	return d.states.State(ctx, key)
+}
+
+func (d *pausedDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	d.pause()
+	return d.states.SetState(ctx, key, state, revision)
+}
+
+func (d *pausedDatabase) RemoveState(ctx context.Context, key, revision string) error {
+	d.pause()
+	return d.states.RemoveState(ctx, key, revision)
+}
+
+func (d *pausedDatabase) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
+	d.pause()
+	return d.states.ListStates(ctx, after, limit)
+}
+
+// A call that fails to join and one that died leave bytes that no record is made for.
+func TestSweepRemovesWhatWasJoinedForNothing(t *testing.T) {
+	f := withDatabase(t, filesapi.StoreConfig{})
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	r := f.send(t, "b", part(token, 2, 2))
+	require.Len(t, under(t, f.bucket, "files/client/"), 2)
+	f.clock.Advance(25 * time.Hour)
+	require.Equal(t, &uploads.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
+	require.Equal(t, "ab", content(t, f.store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+func TestADatabaseThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
+	f := withDatabase(t, filesapi.StoreConfig{})
+	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+}
+
+type refusingStates struct {
+	uploads.Records
+	uploads.States
+}
+
+func (refusingStates) SetState(context.Context, string, []byte, string) (string, error) {
+	return "", storage.PreconditionFailed
+}
+
+// Without conditions and without a place for states, the error says what to do.
+func TestPartsWithoutAPlaceForStates(t *testing.T) {
+	for name, without := range map[string]storage.Features{
+		"no creation": storage.ConditionalCreate, "no update": storage.ConditionalUpdate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{})
+			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			s, err := filesapi.NewStore(b, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
+			require.NoError(t, err)
+			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))
+			refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
+			own, ok := errors.AsType[*storage.Error](err)
+			require.True(t, ok)
+			require.Contains(t, own.Hint, "sqlrecords")
+
+			s, err = filesapi.NewStore(b, newDatabase(f.clock.Now), filesapi.StoreConfig{})
+			require.NoError(t, err)
+			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), part(token, 1, 1))
+			require.NoError(t, err)
+			require.Equal(t, "all", content(t, s, r.ID))
+		})
+	}
+}
+
+// The suite on Backblaze's features: S3 without conditional writes.
+func TestStoreOnS3WithoutConditions(t *testing.T) {
+	uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {
+		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
+		require.NoError(t, err)
+		t.Cleanup(server.Close)
+		profile, known := s3.NamedProfile("b2")
+		require.True(t, known)
+		b, err := s3.Open(t.Context(), s3.Config{
+			Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
+			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		require.False(t, storage.Supports(b, storage.ConditionalCreate))
+		return b, newDatabase(time.Now)
+	})
+}

@@ -1,0 +1,82 @@
+package filesapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// A place is a kind of bucket that the store is tested on.
+type place struct {
+	name string
+	// open creates an empty bucket, which t removes.
+	open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
+	// now is the clock of Attrs.Modified, if a test can control it.
+	clocked func(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket
+}
+
+func places() []place {
+	return []place{
+		{name: "memory", open: func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
+			clocked: func(_ *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
+				return engine.New(memstore.NewDriver(memstore.Config{Now: now}), opts...)
+			}},
+		{name: "local", open: func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return inDirectory(t, nil, opts...) },
+			clocked: inDirectory},
+		{name: "minio", open: onMinIO},
+	}
+}
+
+func inDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
+	b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// minioVariable names the address of a MinIO that "make test" starts.
+const minioVariable = "OMNIBUCKET_TEST_MINIO"
+
+var bucketNumber atomic.Int64
+
+func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	endpoint := testserver.Need(t, minioVariable)
+	profile, known := s3.NamedProfile("minio")
+	require.True(t, known)
+	account, err := s3.NewService(t.Context(), s3.Config{
+		Endpoint: endpoint, Region: "us-east-1", Profile: &profile,
+		AccessKeyID: os.Getenv(minioVariable + "_KEY"), SecretKey: os.Getenv(minioVariable + "_SECRET"),
+		// goleak would find an idle connection as a goroutine.
+		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	})
+	require.NoError(t, err)
+	name := fmt.Sprintf("omnibucket-files-%d-%d", os.Getpid(), bucketNumber.Add(1))
+	_, err = account.CreateBucket(t.Context(), name)
+	require.NoError(t, err)
+	b, err := account.Bucket(name, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		plain, err := account.Bucket(name)
+		require.NoError(t, err)
+		_, err = storage.RemoveMatching(ctx, plain, nil)
+		require.NoError(t, err)
+		require.NoError(t, account.DeleteBucket(ctx, name))
+		require.NoError(t, account.Close())
+	})
+	return b
+}

@@ -1,0 +1,31 @@
+package filesapi_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// The record has the type, so a bucket that keeps none is enough.
+func TestABucketWithoutContentTypesStoresFiles(t *testing.T) {
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
+	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})
+	require.NoError(t, err)
+	options := named("a.html")
+	r, err := s.Upload(t.Context(), strings.NewReader("text"), options)
+	require.NoError(t, err)
+	require.Equal(t, "text/html; charset=utf-8", r.MIMEType)
+	_, err = s.UploadTemp(t.Context(), strings.NewReader("temp"), options)
+	require.NoError(t, err)
+	_, err = s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "text", content(t, s, r.ID))
+}

@@ -1,0 +1,70 @@
+package filesapi
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A problem is the JSON of an error. It reveals nothing of the store.
+type problem struct {
+	Code      uploads.Code `json:"code"`
+	Field     string       `json:"field,omitempty"`
+	Message   string       `json:"message"` // for a person
+	RequestID string       `json:"requestId,omitempty"`
+	Record    *Record      `json:"record,omitempty"` // of Completed
+}
+
+// A completedError is the error Completed with the record that the token made.
+type completedError struct {
+	record *Record
+	err    error
+}
+
+func (e *completedError) Error() string { return e.err.Error() }
+func (e *completedError) Unwrap() error { return e.err }
+
+// problemOf returns the status and the problem of err.
+func problemOf(err error) (status int, p problem) {
+	e, own := errors.AsType[*uploads.Error](err)
+	if !own {
+		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
+	}
+	p = problem{Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], Message: e.Message}
+	if completed, ok := err.(*completedError); ok {
+		p.Record = completed.record
+	}
+	return e.HTTPStatus(), p
+}
+
+// renameField returns err with the name that the field has in this request.
+func renameField(err error, field, here string) error {
+	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == field {
+		told := *e
+		told.Field = here
+		return &told
+	}
+	return err
+}
+
+// maxField limits how much of a field name chosen by the client is repeated.
+const maxField = 64
+
+// fail responds with err.
+func (h *handler) fail(c *call, err error) {
+	status, p := problemOf(err)
+	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
+	if status >= http.StatusInternalServerError {
+		if h.config.OnError != nil {
+			h.config.OnError(c.Request, err)
+		}
+		webapi.SetRetryAfter(c.w.Header(), err, 0)
+	}
+	writeJSON(c.w, status, p)
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	webapi.WriteJSON(w, status, "application/json", value)
+}

@@ -1,0 +1,126 @@
+package filesapi_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+// These tests start the test binary again, because the processes must share only a
+// directory.
+const roleVariable = "OMNIBUCKET_FILES_TEST_ROOT" // the directory
+
+// processes is how many processes race.
+const processes = 32
+
+// play is the other process. It reports that it is ready, waits until its input ends,
+// and sends the last of five parts. It prints the file's ID.
+func play() int {
+	fmt.Println("ready")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	id, err := sendLast(os.Getenv(roleVariable))
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	fmt.Println(id)
+	return 0
+}
+
+func sendLast(root string) (id string, err error) {
+	b, err := local.Open(root, local.Config{NoSync: true})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, storage.Close(b)) }()
+	s, err := filesapi.NewStore(b, uploads.BucketRecords(b), filesapi.StoreConfig{})
+	if err != nil {
+		return "", err
+	}
+	r, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
+	if uploads.CodeOf(err) == uploads.Completed {
+		err = nil // it started after the file was made
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case r == nil:
+		return "", errors.New("the set is complete, and there is no record")
+	}
+	return r.ID, nil
+}
+
+func TestProcessesRaceTheLastPart(t *testing.T) {
+	root := t.TempDir()
+	b, err := local.Open(root, local.Config{NoSync: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	records := uploads.BucketRecords(b)
+	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
+	require.NoError(t, err)
+	for number := 1; number < 5; number++ {
+		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
+		require.NoError(t, err)
+	}
+
+	var racers []*racer
+	for range processes {
+		racers = append(racers, startRacer(t, root))
+	}
+	for _, r := range racers {
+		require.Equal(t, "ready", r.line(t))
+	}
+	for _, r := range racers {
+		require.NoError(t, r.input.Close())
+	}
+	ids := map[string]int{}
+	for _, r := range racers {
+		ids[r.line(t)]++
+		require.NoError(t, r.Wait())
+	}
+	require.Len(t, ids, 1, "all answer with one record")
+	made := listed(t, s, uploads.Filter{}, 10)
+	require.Len(t, made, 1)
+	require.Contains(t, ids, made[0])
+	require.Equal(t, fileOfFiveParts(), content(t, s, made[0]))
+	whole(t, b, records)
+}
+
+// A racer is a process that runs play.
+type racer struct {
+	*exec.Cmd
+	input  io.Closer
+	output *bufio.Scanner
+}
+
+func startRacer(t *testing.T, root string) *racer {
+	t.Helper()
+	r := &racer{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
+	r.Env = append(os.Environ(), roleVariable+"="+root)
+	input, err := r.StdinPipe()
+	require.NoError(t, err)
+	output, err := r.StdoutPipe()
+	require.NoError(t, err)
+	r.input, r.output = input, bufio.NewScanner(output)
+	require.NoError(t, r.Start())
+	return r
+}
+
+func (r *racer) line(t *testing.T) string {
+	t.Helper()
+	require.True(t, r.output.Scan(), "the process has ended")
+	return r.output.Text()
+}

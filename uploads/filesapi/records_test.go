@@ -1,0 +1,16 @@
+package filesapi_test
+
+import (
+	"testing"
+
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/uploadstest"
+)
+
+func TestBucketRecords(t *testing.T) {
+	for _, place := range places() {
+		t.Run(place.name, func(t *testing.T) {
+			uploadstest.Run(t, func(t *testing.T) uploads.Records { return uploads.BucketRecords(place.open(t)) })
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package filesapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A store does with the service what requests ask for.
+type store struct {
+	service *uploads.Service
+	tempAge time.Duration
+}
+
+// These are the fields of errors.
+const (
+	fieldID      = "ID"
+	fieldName    = "originalFileName"
+	fieldPurpose = "Purpose"
+	fieldUser    = "UploadedByUser.ID"
+	fieldToken   = "token"
+	fieldCount   = "count"
+	fieldPart    = "part"
+	fieldFile    = "file"
+)
+
+// fields are the names that fields of a service have here.
+var fields = map[string]string{"id": fieldID, "name": fieldName, "metadata": fieldPurpose}
+
+// told returns an error of the service as the client sees it.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	own, ok := errors.AsType[*uploads.Error](err)
+	if !ok {
+		own = &uploads.Error{Code: uploads.StoreFailed, Err: err}
+	}
+	e := *own
+	switch {
+	case e.Code == uploads.Internal, e.Code == uploads.StoreFailed && e.Status == 0:
+		e.Code, e.Field, e.Message = uploads.StoreFailed, "", "The files cannot be reached. Try again in a moment."
+	case e.Code == uploads.PartsChanged:
+		e.Status = http.StatusConflict
+	case e.Code == uploads.Interrupted:
+		e.Status = 0
+	}
+	if here, ok := fields[e.Field]; ok {
+		e.Field = here
+	}
+	return &e
+}
+
+// upload stores a file. The metadata may change until body has ended.
+func (s *store) upload(ctx context.Context, body io.Reader, o fileOptions, metadata map[string]string) (*Record, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	f, err := s.service.Store(ctx, uploads.Upload{
+		Body: body, Name: o.name, User: uploads.User{ID: o.user}, Metadata: metadata, Target: s.target(o),
+	})
+	if err != nil {
+		return nil, told(err)
+	}
+	return recordOf(f), nil
+}
+
+// uploadPart stores a part of a file. After the error Completed, it returns the record too, unless the file
+// was deleted.
+func (s *store) uploadPart(ctx context.Context, body io.Reader, o partOptions) (*Record, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	token := o.token
+	if o.file.temp {
+		token = fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))) // it may be that of a client file too
+	}
+	f, err := s.service.PutPiece(ctx, uploads.Piece{
+		Token: token, Count: o.count, Number: o.part, Body: body, User: uploads.User{ID: o.file.user},
+		Name: o.file.name, Metadata: o.file.metadata(), Target: s.target(o.file),
+	})
+	if f == nil {
+		return nil, told(err)
+	}
+	return recordOf(f), told(err)
+}
+
+// target says how a file is stored.
+func (s *store) target(o fileOptions) *uploads.Target {
+	t := &uploads.Target{ContentType: mediatype.ByExtension(strings.ToLower(path.Ext(o.name)))}
+	if o.temp {
+		t.Lifetime = s.tempAge
+	}
+	return t
+}
+
+func notFound() *uploads.Error { return refuse(fieldID, uploads.NotFound, "There is no such file.") }
+
+// find returns a client file or a temp file.
+func (s *store) find(ctx context.Context, id string, temp bool) (*uploads.File, error) {
+	if err := validateID(id); err != nil {
+		return nil, err
+	}
+	f, err := s.service.Records().Record(ctx, id)
+	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && f.Expires.IsZero() == temp {
+		return nil, notFound()
+	}
+	return f, told(err)
+}
+
+func (s *store) details(ctx context.Context, id string) (*Record, error) {
+	f, err := s.find(ctx, id, false)
+	if err != nil {
+		return nil, err
+	}
+	return recordOf(f), nil
+}
+
+func (s *store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
+	if err := validateID(id); err != nil {
+		return nil, nil, err
+	}
+	r, f, err := s.service.Download(ctx, id, opts...)
+	if err != nil {
+		return nil, nil, told(err)
+	}
+	if f.Expires.IsZero() == temp {
+		_ = r.Close()
+		return nil, nil, notFound()
+	}
+	return r, recordOf(f), nil
+}
+
+func (s *store) setPurpose(ctx context.Context, id, purpose string) (*Record, error) {
+	if err := validateID(id); err != nil {
+		return nil, err
+	}
+	if err := validateLabel(fieldPurpose, purpose); err != nil {
+		return nil, err
+	}
+	f, err := s.service.Records().SetPurpose(ctx, id, purpose)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return nil, notFound()
+	case err != nil:
+		return nil, told(err)
+	}
+	return recordOf(f), nil
+}
+
+// delete removes a client file. If there is none, it removes the bytes that an earlier call may have left.
+func (s *store) delete(ctx context.Context, id string) error {
+	if err := validateID(id); err != nil {
+		return err
+	}
+	f, err := s.service.Records().Record(ctx, id)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		f = &uploads.File{ID: id}
+	case err != nil:
+		return told(err)
+	case !f.Expires.IsZero():
+		return nil
+	}
+	return told(s.service.Remove(ctx, f))
+}

@@ -1,0 +1,205 @@
+package filesapi_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+	"github.com/omnibucket/storage/uploads/uploadstest"
+)
+
+func TestStore(t *testing.T) {
+	for _, p := range places() {
+		for _, backend := range backends() {
+			t.Run(p.name+" with records in "+backend.name, func(t *testing.T) {
+				uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {
+					b := p.open(t)
+					return b, backend.open(t, b)
+				})
+			})
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	b := memstore.New()
+	without := func(f storage.Features) storage.Bucket {
+		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
+	}
+	noCreate, noSwap := without(storage.ConditionalCreate), without(storage.ConditionalUpdate)
+	for name, c := range map[string]struct {
+		bucket  storage.Bucket
+		records uploads.Records
+		config  filesapi.StoreConfig
+		code    storage.Code
+	}{
+		"no bucket":                              {nil, uploads.BucketRecords(b), filesapi.StoreConfig{}, storage.InvalidArgument},
+		"no records":                             {b, nil, filesapi.StoreConfig{}, storage.InvalidArgument},
+		"a negative size":                        {b, uploads.BucketRecords(b), filesapi.StoreConfig{MaxSize: -1}, storage.InvalidArgument},
+		"a negative grace":                       {b, uploads.BucketRecords(b), filesapi.StoreConfig{Grace: -1}, storage.InvalidArgument},
+		"a negative TTL":                         {b, uploads.BucketRecords(b), filesapi.StoreConfig{PartsTTL: -1}, storage.InvalidArgument},
+		"a bucket that cannot refuse to replace": {noCreate, uploads.BucketRecords(noCreate), filesapi.StoreConfig{}, storage.Unsupported},
+		"a bucket that cannot compare and swap":  {noSwap, uploads.BucketRecords(noSwap), filesapi.StoreConfig{}, storage.Unsupported},
+	} {
+		s, err := filesapi.NewStore(c.bucket, c.records, c.config)
+		require.ErrorIs(t, err, c.code, name)
+		require.Nil(t, s, name)
+	}
+}
+
+// A bucket without conditions can store whole files if the records are in a database.
+func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
+	// The records have a type of their own, as those of a database have.
+	records := struct{ uploads.Records }{uploads.BucketRecords(memstore.New())}
+	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
+	require.NoError(t, err)
+	r, err := s.Upload(t.Context(), strings.NewReader("text"), named("a.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "text", content(t, s, r.ID))
+	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+	require.NoError(t, err)
+	reader, _, err := s.DownloadTemp(t.Context(), temp.ID)
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	for _, upload := range []func() (*filesapi.Record, error){
+		func() (*filesapi.Record, error) {
+			return s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+		},
+		func() (*filesapi.Record, error) {
+			return s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+		},
+	} {
+		_, err = upload()
+		refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
+	}
+	_, err = s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "text", content(t, s, r.ID))
+	require.NoError(t, s.Delete(t.Context(), r.ID))
+}
+
+func TestUploadOfABodyThatFails(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	cause := errors.New("the sender went away")
+	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
+	refused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
+	require.ErrorIs(t, err, cause)
+	require.Empty(t, under(t, f.bucket, "files/"))
+}
+
+func TestUploadWhoseRecordIsRefused(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	for name, c := range map[string]struct {
+		lost bool
+		left int
+	}{
+		"for certain: its bytes are removed":         {false, 0},
+		"perhaps not: its record is there, or Sweep": {true, 1},
+	} {
+		s, err := filesapi.NewStore(f.bucket, &blindRecords{&failingRecords{Records: f.records, n: 1, lost: c.lost}}, filesapi.StoreConfig{})
+		require.NoError(t, err)
+		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+		require.Equal(t, c.lost, errors.Is(err, storage.OutcomeUnknown), name)
+		require.Len(t, under(t, f.bucket, "files/client/"), c.left, name)
+		whole(t, f.bucket, f.records)
+		for _, id := range listed(t, f.store, uploads.Filter{}, 10) {
+			require.NoError(t, f.store.Delete(t.Context(), id))
+		}
+	}
+}
+
+// An attempt whose response was lost has created the record. The repeated attempt
+// fails because the ID exists.
+func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
+	t.Run("the record can be read", func(t *testing.T) {
+		f := inMemory(t, filesapi.StoreConfig{})
+		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
+		require.NoError(t, err)
+		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		require.NoError(t, err)
+		require.Equal(t, "x", content(t, f.store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
+	t.Run("it cannot: the bytes are left", func(t *testing.T) {
+		f := inMemory(t, filesapi.StoreConfig{})
+		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
+		require.NoError(t, err)
+		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		refused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
+		require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
+		whole(t, f.bucket, f.records)
+	})
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+func TestUploadEnforcesMaxSize(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	for name, body := range map[string]func(text string) io.Reader{
+		"in place":         func(text string) io.Reader { return strings.NewReader(text) },
+		"a stream":         func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) },
+		"a byte at a time": func(text string) io.Reader { return bytewise(text) },
+	} {
+		r, err := f.store.Upload(t.Context(), body("0123456789"), named("a.txt"))
+		require.NoError(t, err, name)
+		require.Equal(t, "0123456789", content(t, f.store, r.ID))
+		require.NoError(t, f.store.Delete(t.Context(), r.ID))
+		_, err = f.store.Upload(t.Context(), body("0123456789x"), named("a.txt"))
+		refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+		require.Empty(t, under(t, f.bucket, "files/"), name)
+	}
+}
+
+// bytewise returns a reader of single bytes.
+func bytewise(text string) io.Reader { return &single{text} }
+
+type single struct{ left string }
+
+func (s *single) Read(p []byte) (int, error) {
+	if s.left == "" {
+		return 0, io.EOF
+	}
+	n := copy(p[:1], s.left)
+	s.left = s.left[n:]
+	return n, nil
+}
+
+func TestIDsAreInTheOrderOfTime(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	var want []string
+	for range 20 {
+		want = append(want, f.upload(t, "x").ID)
+		f.clock.Advance(time.Millisecond)
+	}
+	require.Equal(t, want, listed(t, f.store, uploads.Filter{}, 7))
+	from := f.clock.Now().Add(-10 * time.Millisecond)
+	require.Equal(t, want[10:], listed(t, f.store, uploads.Filter{From: from}, 7))
+	require.Equal(t, want[:10], listed(t, f.store, uploads.Filter{To: from}, 7))
+}
+
+func TestStoreInAPrefixedBucket(t *testing.T) {
+	b := memstore.New()
+	for _, place := range []string{"a/", "b/"} {
+		view := storage.Prefixed(b, place)
+		s, err := filesapi.NewStore(view, uploads.BucketRecords(view), filesapi.StoreConfig{})
+		require.NoError(t, err)
+		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		require.NoError(t, err)
+		require.Equal(t, []string{r.ID}, listed(t, s, uploads.Filter{}, 10))
+		require.Len(t, under(t, b, place), 2)
+	}
+}

@@ -1,0 +1,267 @@
+package filesapi_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+func (f *fixture) put(t *testing.T, key string) {
+	t.Helper()
+	_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("x"))
+	require.NoError(t, err)
+}
+
+func (f *fixture) sweep(t *testing.T, opts ...uploads.SweepOption) *uploads.SweepReport {
+	t.Helper()
+	report, err := f.store.Sweep(t.Context(), opts...)
+	require.NoError(t, err)
+	return report
+}
+
+func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
+	for name, key := range map[string]string{"of a file": "files/client/"} {
+		f := inMemory(t, filesapi.StoreConfig{Grace: 2 * time.Hour})
+		f.upload(t, "stays")
+		f.put(t, key+uploads.NewID(f.clock.Now())+".txt")
+		f.clock.Advance(2*time.Hour - time.Second)
+		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "%s: an upload may be in progress", name)
+		f.clock.Advance(time.Second)
+		require.Equal(t, &uploads.SweepReport{Bytes: 1}, f.sweep(t), name)
+		whole(t, f.bucket, f.records)
+	}
+}
+
+// The store's clock decides, not that of Record.Created.
+func TestSweepAsksTheStoreForTheTime(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	wrong, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})
+	require.NoError(t, err)
+	f.upload(t, "stays")
+	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
+	report, err := wrong.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, report.Bytes)
+}
+
+func TestSweepIgnoresANilOption(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	require.Equal(t, &uploads.SweepReport{}, f.sweep(t, nil, uploads.WithoutOrphanLimit()))
+}
+
+func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	lost, stays := f.upload(t, "lost"), f.upload(t, "stays")
+	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+lost.ID+".txt"))
+	require.Equal(t, &uploads.SweepReport{Records: 1}, f.sweep(t))
+	require.Equal(t, []string{stays.ID}, listed(t, f.store, uploads.Filter{}, 10))
+	whole(t, f.bucket, f.records)
+}
+
+func TestSweepAmongMany(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	var want []string
+	for i := range 60 {
+		r := f.upload(t, "x")
+		switch i % 3 {
+		case 0:
+			require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+r.ID+".txt"))
+		case 1:
+			require.NoError(t, f.records.Remove(t.Context(), &uploads.File{ID: r.ID}))
+		default:
+			want = append(want, r.ID)
+		}
+		f.clock.Advance(time.Millisecond)
+	}
+	f.clock.Advance(24 * time.Hour)
+	require.Equal(t, &uploads.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, uploads.WithoutOrphanLimit()))
+	require.Equal(t, want, listed(t, f.store, uploads.Filter{}, 7))
+	whole(t, f.bucket, f.records)
+}
+
+// staleRecords return IDs from a while ago; between is what happened since.
+type staleRecords struct {
+	uploads.Records
+	hide    string
+	between func()
+}
+
+func (r *staleRecords) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
+	if after != "" && r.between != nil {
+		r.between()
+		r.between = nil
+	}
+	ids, next, err := r.Records.IDs(ctx, after, limit)
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == r.hide })
+	if after == "" && limit > 100 && len(ids) > 0 {
+		return ids[:1], ids[0], err
+	}
+	return ids, next, err
+}
+
+func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	first := f.upload(t, "first")
+	f.clock.Advance(time.Second)
+	recorded := f.upload(t, "its record was made a moment ago")
+	f.clock.Advance(25 * time.Hour)
+	var uploaded *filesapi.Record
+	stale := &staleRecords{Records: f.records, hide: recorded.ID, between: func() {
+		uploaded = f.upload(t, "its bytes came when they had been listed")
+	}}
+	s, err := filesapi.NewStore(f.bucket, stale, filesapi.StoreConfig{})
+	require.NoError(t, err)
+	report, err := s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, &uploads.SweepReport{}, report)
+	require.NotNil(t, uploaded)
+	require.ElementsMatch(t, []string{first.ID, recorded.ID, uploaded.ID}, listed(t, f.store, uploads.Filter{}, 10))
+	whole(t, f.bucket, f.records)
+}
+
+// lateRecords are created after their bytes were swept, because the upload's process
+// was suspended.
+type lateRecords struct {
+	uploads.Records
+	before func()
+}
+
+func (r lateRecords) Create(ctx context.Context, one *uploads.File) error {
+	r.before()
+	return r.Records.Create(ctx, one)
+}
+
+func TestAnUploadThatOutlivesItsGrace(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{Grace: time.Nanosecond})
+	late := lateRecords{f.records, func() {
+		f.clock.Advance(time.Second)
+		require.Equal(t, 1, f.sweep(t).Bytes)
+	}}
+	s, err := filesapi.NewStore(f.bucket, late, filesapi.StoreConfig{Grace: time.Nanosecond})
+	require.NoError(t, err)
+	_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+	refused(t, err, "file", uploads.StoreFailed, storage.Unavailable)
+	require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
+	whole(t, f.bucket, f.records)
+}
+
+func TestSweepDuringOtherOperations(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	done := make(chan struct{})
+	var sweeps, senders sync.WaitGroup
+	for range 2 {
+		sweeps.Go(func() {
+			for {
+				report, err := f.store.Sweep(t.Context())
+				if !assert.NoError(t, err) || !assert.Equal(t, &uploads.SweepReport{}, report) {
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range 4 {
+		senders.Go(func() {
+			for round := range 25 {
+				r, err := f.store.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+				if !assert.NoError(t, err) {
+					return
+				}
+				o := part(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
+				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
+				assert.NoError(t, err)
+				if round%2 == 0 {
+					assert.NoError(t, f.store.Delete(t.Context(), r.ID))
+				}
+				o.Part = 2
+				r, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), o)
+				assert.NoError(t, err)
+				assert.NotNil(t, r)
+			}
+		})
+	}
+	senders.Wait()
+	close(done)
+	sweeps.Wait()
+	require.Len(t, listed(t, f.store, uploads.Filter{}, 1000), 4*(25+12))
+	whole(t, f.bucket, f.records)
+}
+
+func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	f.upload(t, "x")
+	strangers := []string{"files/client/logo.png", "files/client/" + strings.Repeat("z", 36), "files/parts/notes.txt", "files/records/client/a.json", "other/x"}
+	for _, key := range strangers {
+		f.put(t, key)
+	}
+	f.clock.Advance(100 * time.Hour)
+	require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
+	require.Subset(t, under(t, f.bucket, ""), strangers)
+	require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
+}
+
+func TestSweepRemovesTempFilesByAge(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
+	stays := f.upload(t, "a client file stays")
+	temp := func() string {
+		r, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+		require.NoError(t, err)
+		return r.ID
+	}
+	old := temp()
+	f.clock.Advance(time.Hour)
+	young := temp()
+	f.clock.Advance(time.Hour)
+
+	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
+	_, _, err := f.store.DownloadTemp(t.Context(), old)
+	refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
+	r, _, err := f.store.DownloadTemp(t.Context(), young)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+
+	f.clock.Advance(time.Hour)
+	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
+	require.Len(t, under(t, f.bucket, "files/client/"), 1)
+	require.Empty(t, under(t, f.bucket, "files/expiry/"))
+	require.Equal(t, "a client file stays", content(t, f.store, stays.ID))
+	whole(t, f.bucket, f.records)
+}
+
+func TestSweepOfManyTempFiles(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{TempAge: time.Minute})
+	for range 250 {
+		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+		require.NoError(t, err)
+	}
+	f.clock.Advance(time.Minute)
+	require.Equal(t, &uploads.SweepReport{Expired: 250}, f.sweep(t))
+	require.Empty(t, under(t, f.bucket, ""))
+}
+
+func TestSweepOfPartsOfTempFiles(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{TempAge: time.Minute})
+	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	require.NoError(t, err)
+	f.clock.Advance(time.Hour)
+	f.sweep(t)
+	require.Len(t, under(t, f.bucket, "files/parts/"), 2, "an upload may be in progress")
+	f.clock.Advance(24 * time.Hour)
+	f.sweep(t)
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+}

@@ -1,0 +1,271 @@
+package filesapi_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+)
+
+func TestPartsExpire(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
+		f.send(t, "a", part(token, 3, 1))
+		f.clock.Advance(3 * time.Hour)
+		f.send(t, "b", part(token, 3, 2))
+		f.clock.Advance(3 * time.Hour)
+		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "somebody has continued it")
+		f.clock.Advance(2 * time.Hour)
+		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
+		require.Empty(t, under(t, f.bucket, "files/parts/"))
+		require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
+	})
+}
+
+// A store without conditional removal removes idle uploads too.
+func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
+	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
+	f.send(t, "a", part(token, 2, 1))
+	f.clock.Advance(25 * time.Hour)
+	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+}
+
+func TestATokenIsRememberedForPartsTTL(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
+		r := f.send(t, "a", part(token, 1, 1))
+		f.clock.Advance(4 * time.Hour)
+		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		f.clock.Advance(time.Hour)
+		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
+		require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
+		require.Equal(t, "a", content(t, f.store, r.ID))
+	})
+}
+
+// before runs f before the n-th call of a kind reaches the bucket.
+func before(kind string, n int, happens func()) storage.OpenOption {
+	return driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == kind {
+				if n--; n == 0 {
+					happens()
+				}
+			}
+			return next(ctx)
+		})
+	})
+}
+
+// refusingRecords is a database that fails its next calls of Create.
+type refusingRecords struct {
+	uploads.Records
+	n int
+}
+
+func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
+	if r.n--; r.n >= 0 {
+		return &storage.Error{Code: storage.Unavailable}
+	}
+	return r.Records.Create(ctx, one)
+}
+
+// A file whose bytes are joined and whose record cannot be created is not lost,
+// however long that lasts and however often Sweep runs.
+func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		for _, row := range []struct {
+			name   string
+			config filesapi.StoreConfig
+			tries  int
+			every  time.Duration
+		}{
+			{"somebody tries every 13 hours", filesapi.StoreConfig{}, 3, 13 * time.Hour},
+			{"uploads are kept longer than bytes", filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour}, 1, 25 * time.Hour},
+			{"bytes are young only for a moment", filesapi.StoreConfig{Grace: time.Nanosecond}, 2, time.Hour},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				f := o.open(t, row.config)
+				row.config.Now = f.clock.Now
+				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, row.tries}), row.config)
+				require.NoError(t, err)
+				f.send(t, "a", part(token, 2, 1))
+				for range row.tries {
+					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+					refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+					f.clock.Advance(row.every)
+					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
+				}
+				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+				require.NoError(t, err)
+				require.Equal(t, "ab", content(t, f.store, r.ID))
+				whole(t, f.bucket, f.records)
+			})
+		}
+	})
+}
+
+// The remains of a claim are removed together with its upload.
+func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, filesapi.StoreConfig{})
+		f.send(t, "a", part(token, 2, 1))
+		_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		require.ErrorIs(t, err, errDead)
+		f.clock.Advance(25 * time.Hour)
+		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
+		require.Empty(t, under(t, f.bucket, "files/client/"))
+		require.Empty(t, under(t, f.bucket, "files/parts/"))
+	})
+}
+
+// A client continues, during a Sweep, with a file whose bytes are old.
+func TestSweepDuringACallThatContinues(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
+	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	f.clock.Advance(25 * time.Hour)
+	var r *filesapi.Record
+	d := f.beside(t, before("Delete", 1, func() { r = f.send(t, "b", part(token, 2, 2)) }))
+	s, err := filesapi.NewStore(d.bucket, f.records, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
+	require.NoError(t, err)
+	report, err := s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, &uploads.SweepReport{Bytes: 1}, report, "only what is not in use")
+	require.NotNil(t, r)
+	require.Equal(t, "ab", content(t, f.store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+// A part that is sent while Sweep removes the upload is either kept, or not reported
+// as stored.
+func TestSweepDuringAPart(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		call    string
+		n       int
+		without storage.Features
+		kept    bool
+	}{
+		{"before it has the time", "Put", 1, 0, true},
+		{"before it asks whether the upload is in use", "Put", 2, 0, true},
+		{"before it gives the upload up", "Put", 3, 0, true},
+		{"before it looks for the parts", "List", 3, 0, false},
+		{"before it removes the parts", "DeleteBatch", 1, 0, false},
+		{"before it removes the state", "Delete", 1, 0, false},
+		{"before it looks for the parts, and the store removes on no condition", "List", 3, storage.ConditionalRemove, false},
+		{"before it removes the parts, and the store removes on no condition", "DeleteBatch", 1, storage.ConditionalRemove, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, filesapi.StoreConfig{})
+			f.send(t, "a", part(token, 3, 1))
+			f.clock.Advance(25 * time.Hour)
+			sent := 0
+			s := f.beside(t, before(row.call, row.n, func() {
+				sent++
+				f.clock.Advance(time.Second)
+				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
+			}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
+			report, err := s.store.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 1, sent)
+			if row.kept {
+				require.Equal(t, &uploads.SweepReport{}, report)
+			} else {
+				require.Nil(t, f.send(t, "a", part(token, 3, 1)), "the part before has expired: it is sent again")
+			}
+			require.Equal(t, "abc", content(t, f.store, f.send(t, "c", part(token, 3, 3)).ID))
+			whole(t, f.bucket, f.records)
+		})
+	}
+}
+
+// A part whose upload expires while it is sent was not stored.
+func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		swept := func(t *testing.T, f *fixture) { require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t)) }
+		half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
+			failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
+			_, err := failing.store.Sweep(t.Context())
+			require.Error(t, err)
+		}
+		for _, row := range []struct {
+			name    string
+			late    int // the part, of 2
+			expires func(t *testing.T, f *fixture)
+		}{
+			{"the last is missing", 1, swept},
+			{"it is the last", 2, swept},
+			{"the last is missing, and the sweep has died", 1, half},
+			{"it is the last, and the sweep has died", 2, half},
+			{"another upload has begun", 2, func(t *testing.T, f *fixture) {
+				half(t, f)
+				f.send(t, "another's", part(token, 2, 1))
+			}},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				f := o.open(t, filesapi.StoreConfig{})
+				f.send(t, "a", part(token, 2, 1))
+				slow, inside := newGate("late")
+				done := make(chan error, 1)
+				go func() {
+					_, err := f.store.UploadPart(t.Context(), slow, part(token, 2, row.late))
+					done <- err
+				}()
+				<-inside
+				f.clock.Advance(25 * time.Hour)
+				row.expires(t, f)
+				close(slow.open)
+				refused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
+				require.Empty(t, under(t, f.bucket, "files/client/"))
+				for range 2 {
+					f.clock.Advance(25 * time.Hour)
+					f.sweep(t)
+				}
+				require.Empty(t, under(t, f.bucket, "files/parts/"), "a late part is not left for ever")
+			})
+		}
+	})
+}
+
+// Wherever a Sweep stops, the token makes a file: from the parts that were there, or
+// from those that are sent again.
+func TestATokenWhoseSweepDied(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		for n, died := 1, true; died; n++ {
+			f := o.open(t, filesapi.StoreConfig{})
+			f.send(t, "a", part(token, 2, 1))
+			failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
+			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
+			refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+			f.clock.Advance(25 * time.Hour)
+
+			d := &death{before: n}
+			_, err = f.mortal(t, d).store.Sweep(t.Context())
+			died = d.dead
+			require.Equal(t, died, err != nil)
+			var made *filesapi.Record
+			for number := 1; number <= 2 && made == nil; number++ {
+				made, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
+				require.NoError(t, err, "the sweep died before call %d", n)
+			}
+			require.NotNil(t, made)
+			require.Contains(t, []string{"aa", "bb"}, content(t, f.store, made.ID))
+			whole(t, f.bucket, f.records)
+		}
+	})
+}

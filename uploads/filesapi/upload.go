@@ -1,0 +1,79 @@
+package filesapi
+
+import "net/http"
+
+// upload stores a whole file. fields are the fields that its form may have, before or
+// after the file.
+func (h *handler) upload(temp bool, fields ...string) func(*call) error {
+	return func(c *call) error {
+		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
+		if err != nil {
+			return err
+		}
+		o := fileOptions{name: f.fileName, user: c.user.ID, purpose: f.fields[fieldPurpose], temp: temp}
+		metadata := o.metadata()
+		f.file.after = func() error {
+			metadata[purposeName] = f.fields[fieldPurpose]
+			return validateLabel(fieldPurpose, metadata[purposeName])
+		}
+		record, err := h.store.upload(c.Context(), f.file, o, metadata)
+		if err != nil {
+			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
+		}
+		writeJSON(c.w, http.StatusCreated, record)
+		return nil
+	}
+}
+
+// partFields are the fields in the form of every part.
+var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
+
+// uploadPart stores a part of a file. fields are the fields that its form may have
+// besides partFields.
+func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
+	fields = append(fields, partFields...)
+	return func(c *call) error {
+		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
+		if err != nil {
+			return err
+		}
+		o, err := f.part()
+		if err != nil {
+			return err
+		}
+		o.file.user, o.file.temp = c.user.ID, temp
+		record, err := h.store.uploadPart(c.Context(), f.file, o)
+		switch {
+		case err != nil && record != nil:
+			return &completedError{record, err}
+		case err != nil:
+			return f.file.failure(err)
+		case record == nil:
+			writeJSON(c.w, http.StatusAccepted, storedPart{o.part, o.count})
+		default:
+			writeJSON(c.w, http.StatusCreated, record)
+		}
+		return nil
+	}
+}
+
+// storedPart is the response while other parts are missing.
+type storedPart struct {
+	Part  int `json:"part"`
+	Count int `json:"count"`
+}
+
+func (f *form) part() (o partOptions, err error) {
+	if o.file.name, err = f.required(fieldName); err != nil {
+		return o, err
+	}
+	if o.token, err = f.required(fieldToken); err != nil {
+		return o, err
+	}
+	if o.count, err = f.number(fieldCount); err != nil {
+		return o, err
+	}
+	o.part, err = f.number(fieldPart)
+	o.file.purpose = f.fields[fieldPurpose]
+	return o, err
+}

@@ -1,0 +1,50 @@
+// Package filename has the rules for texts of clients that are kept and shown as they are. A text that
+// breaks one is refused rather than cleaned, so that what is kept is what the client sent.
+package filename
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxName  = 1000 // characters
+	maxLabel = 256  // characters of a purpose or a user's ID
+)
+
+// Flaw returns why a name cannot be shown and saved anywhere, or "".
+func Flaw(name string) string {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return "The file needs a name."
+	case !utf8.ValidString(name):
+		return "The file's name is not valid text."
+	case utf8.RuneCountInString(name) > maxName:
+		return "The file's name is too long: at most 1,000 characters."
+	case strings.ContainsAny(name, `/\`) || name == "." || name == "..":
+		return "The file's name is a path."
+	case strings.ContainsFunc(name, isConfusable):
+		return "The file's name has characters that cannot be shown."
+	}
+	return ""
+}
+
+// LabelFlaw returns why a text cannot be a label, such as a purpose, or "".
+func LabelFlaw(text string) string {
+	switch {
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable):
+		return "This is not valid text, or has characters that cannot be shown."
+	case utf8.RuneCountInString(text) > maxLabel:
+		return "This is too long: at most 256 characters."
+	}
+	return ""
+}
+
+// isConfusable reports whether r is a control character, a line end, or changes the
+// direction of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks
+// that scripts need (ZWJ, ZWNJ, RLM) are fine.
+func isConfusable(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
+		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}

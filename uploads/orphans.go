@@ -1,0 +1,231 @@
+package uploads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// A sweep refuses to run if more than maxOrphans, and more than one in orphanShare,
+// are orphans: it was probably given another store's bucket or records.
+const (
+	maxOrphans  = 10
+	orphanShare = 10 // a tenth
+	// maxRemembered limits the orphans that one pass remembers.
+	maxRemembered = 10_000
+)
+
+// A tally counts bytes or records.
+type tally[T any] struct {
+	total, orphaned int
+	found           []T // the orphans, at most maxRemembered
+}
+
+func (s *tally[T]) add(one T) {
+	if s.orphaned++; len(s.found) < maxRemembered {
+		s.found = append(s.found, one)
+	}
+}
+
+func (s *tally[T]) withinLimit() bool {
+	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
+}
+
+// An orphan is an object with bytes and without a record.
+type orphan struct{ id, key string }
+
+// orphans has the tallies of bytes and of records.
+type orphans struct {
+	bytes   tally[orphan]
+	records tally[string]
+}
+
+// recorded removes files that have expired, and then bytes without a record and records without bytes.
+func (w *sweeper) recorded(ctx context.Context) {
+	now, err := w.clock(ctx)
+	if err == nil {
+		err = w.expired(ctx, now)
+	}
+	if err == nil {
+		err = w.orphans(ctx, now)
+	}
+	w.add(err)
+}
+
+const (
+	expiredAtOnce     = 100
+	removeConcurrency = 8
+)
+
+// expired stops after a page that had a failure, because the next one would begin with the same files.
+func (w *sweeper) expired(ctx context.Context, now time.Time) error {
+	service := w.keeper.service
+	for {
+		found, err := w.keeper.config.Records.Expired(ctx, now, expiredAtOnce)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		errs := parallel.All(len(found), removeConcurrency, func(i int) error { return service.removeRecorded(ctx, found[i]) })
+		for _, err := range errs {
+			if err == nil {
+				w.report.Expired++
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+}
+
+// orphans checks each orphan again before it removes it, because keys and IDs were not listed at the same
+// moment.
+func (w *sweeper) orphans(ctx context.Context, now time.Time) error {
+	found, err := w.findOrphans(ctx, now)
+	if err == nil {
+		err = w.checkLimit(found)
+	}
+	if err != nil {
+		return err
+	}
+	for _, one := range found.bytes.found {
+		if len(w.errs) < maxFailures {
+			w.add(w.removeOrphanBytes(ctx, one))
+		}
+	}
+	for _, id := range found.records.found {
+		if len(w.errs) < maxFailures {
+			w.add(w.removeOrphanRecord(ctx, id))
+		}
+	}
+	return nil
+}
+
+func (w *sweeper) removeOrphanBytes(ctx context.Context, one orphan) error {
+	switch _, err := w.keeper.config.Records.Record(ctx, one.id); {
+	case err == nil:
+		return nil
+	case storage.CodeOf(err) != storage.ObjectNotFound:
+		return err
+	}
+	if err := w.keeper.bucket.Remove(ctx, one.key); err != nil {
+		return err
+	}
+	w.report.Bytes++
+	return nil
+}
+
+func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
+	f, err := w.keeper.config.Records.Record(ctx, id)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if there, err := w.keeper.bucket.Exists(ctx, f.Key); err != nil || there {
+		return err
+	}
+	if err := w.keeper.config.Records.Remove(ctx, f); err != nil {
+		return err
+	}
+	w.report.Records++
+	return nil
+}
+
+// findOrphans walks keys and IDs together, because both are sorted. Young bytes are
+// not orphans, because their record may not be created yet, as that of a claim.
+func (w *sweeper) findOrphans(ctx context.Context, now time.Time) (*orphans, error) {
+	found := &orphans{}
+	ids := &idWalk{records: w.keeper.config.Records}
+	pattern := w.keeper.service.pattern
+	before, _ := pattern.Ordered()
+	id, more := ids.next(ctx)
+	next := func() {
+		found.records.total++
+		id, more = ids.next(ctx)
+	}
+	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(before)) {
+		if err != nil {
+			return nil, err
+		}
+		of := pattern.ID(entry.Key)
+		if of == "" {
+			continue
+		}
+		found.bytes.total++
+		for ; more && id < of; next() {
+			found.records.add(id)
+		}
+		switch {
+		case ids.err != nil:
+			return nil, ids.err // it is not known what else has a record
+		case more && id == of:
+			next()
+		case now.Sub(entry.Modified) >= w.keeper.config.Grace:
+			found.bytes.add(orphan{of, entry.Key})
+		}
+	}
+	for ; more; next() {
+		found.records.add(id)
+	}
+	if ids.err != nil {
+		return nil, ids.err
+	}
+	return found, w.dropClaimed(ctx, &found.bytes)
+}
+
+// dropClaimed drops bytes whose record will be created.
+func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
+	if bytes.orphaned == 0 {
+		return nil
+	}
+	// The bytes of an upload in parts may exist without a record.
+	claimed, err := w.unrecorded(ctx)
+	if err != nil {
+		return err
+	}
+	before := len(bytes.found)
+	bytes.found = slices.DeleteFunc(bytes.found, func(one orphan) bool { return claimed[one.key] })
+	bytes.orphaned -= before - len(bytes.found)
+	return nil
+}
+
+// checkLimit refuses a bucket and records that do not belong together.
+func (w *sweeper) checkLimit(found *orphans) error {
+	if w.noOrphanLimit || found.bytes.withinLimit() && found.records.withinLimit() {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.keeper.config.Key,
+		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
+			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
+		Hint: "check that the service has its own bucket and its own records; if so, call Sweep with WithoutOrphanLimit",
+	}
+}
+
+// An idWalk returns the IDs of all records, one by one, and reads them in pages.
+type idWalk struct {
+	records Records
+	page    []string
+	after   string
+	last    bool  // there are no more pages
+	err     error // why it stopped before the end
+}
+
+func (w *idWalk) next(ctx context.Context) (string, bool) {
+	for len(w.page) == 0 {
+		if w.last {
+			return "", false
+		}
+		w.page, w.after, w.err = w.records.IDs(ctx, w.after, listPage)
+		w.last = w.err != nil || w.after == ""
+	}
+	id := w.page[0]
+	w.page = w.page[1:]
+	return id, true
+}

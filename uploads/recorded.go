@@ -1,0 +1,175 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads/internal/filename"
+)
+
+// purposeName has the purpose of a file among its metadata.
+const purposeName = "purpose"
+
+// Records returns Config.Records.
+func (s *Service) Records() Records { return s.config.Records }
+
+// Download opens a file that has a record, or a range of it with [storage.WithRange]. The caller must close
+// the Reader. If there is no such file, Download fails with NotFound. If the options ask for something that
+// the file cannot give, it fails with InvalidValue, which wraps RangeNotSatisfiable, NotModified or
+// PreconditionFailed.
+func (s *Service) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *File, error) {
+	if !timeid.Valid(id) || s.config.Records == nil {
+		return nil, nil, invalid("id", "This is not the ID of a file.")
+	}
+	f, err := s.config.Records.Record(ctx, id)
+	var r *storage.Reader
+	if err == nil {
+		r, err = s.bucket.Download(ctx, f.Key, opts...)
+	}
+	switch storage.CodeOf(err) {
+	case "":
+		return r, f, nil
+	case storage.ObjectNotFound:
+		return nil, nil, refuse("id", NotFound, "There is no such file.")
+	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
+		return nil, nil, &Error{Field: fileField, Code: InvalidValue, Message: "The file cannot be read in this way.", Err: err}
+	}
+	return nil, nil, storeFailed(err)
+}
+
+// Remove removes a file that has a record, its record first. If f has no Key, as after a call that removed
+// only the record, Remove looks for the bytes. If there is no such file, it returns nil.
+func (s *Service) Remove(ctx context.Context, f *File) error {
+	if !timeid.Valid(f.ID) || s.config.Records == nil {
+		return invalid("id", "This is not the ID of a file.")
+	}
+	if err := s.removeRecorded(ctx, f); err != nil {
+		return storeFailed(err)
+	}
+	return nil
+}
+
+func (s *Service) removeRecorded(ctx context.Context, f *File) error {
+	err := s.config.Records.Remove(ctx, f)
+	switch before, _ := s.pattern.Ordered(); {
+	case err != nil:
+		return err
+	case f.Key != "":
+		return s.bucket.Remove(ctx, f.Key)
+	default:
+		_, err = storage.RemoveMatching(ctx, s.bucket, nil, storage.WithPrefix(before+f.ID))
+		return err
+	}
+}
+
+// identify sets what a record has of a file. Its name is as the client says if that is safe to show.
+func (s *Service) identify(f *File) {
+	if s.config.Records == nil {
+		return
+	}
+	f.ID, f.Purpose = s.pattern.ID(f.Key), f.Metadata[purposeName]
+	if f.lifetime > 0 {
+		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
+	}
+	if filename.LabelFlaw(f.Purpose) != "" {
+		f.Purpose = ""
+	}
+	if filename.Flaw(f.ClaimedName) == "" {
+		f.Name = f.ClaimedName
+	}
+}
+
+// record creates the record of a file. If the response was lost, or database/sql has repeated an attempt
+// whose response was, record looks whether there is one.
+func (s *Service) record(ctx context.Context, f *File) error {
+	if f.Attrs == nil { // made by an earlier call, and perhaps removed since
+		attrs, err := s.bucket.Attrs(ctx, f.Key)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f.Attrs = attrs
+	}
+	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
+	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" && !storage.Supports(s.bucket, storage.ContentProperties) {
+		f.ContentType = kind
+	}
+	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
+	records := s.config.Records
+	err := records.Create(ctx, f)
+	there := storage.CodeOf(err) == storage.PreconditionFailed
+	if there || errors.Is(err, storage.OutcomeUnknown) {
+		switch _, look := records.Record(ctx, f.ID); {
+		case look == nil, there && storage.CodeOf(look) == storage.ObjectNotFound: // removed since
+			err = nil
+		case there:
+			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
+		}
+	}
+	if err != nil {
+		f.recorded = errors.Is(err, storage.OutcomeUnknown) // what discards the bytes removes a record first
+		return err
+	}
+	f.recorded = true
+	if s.config.Now().Sub(timeid.Time(f.ID)) < s.config.Grace/2 {
+		return nil
+	}
+	// Sweep may have removed the bytes as orphans.
+	there, err = s.bucket.Exists(ctx, f.Key)
+	if err != nil || there {
+		return err
+	}
+	if err := records.Remove(ctx, f); err != nil {
+		return err
+	}
+	return &Error{
+		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable, Message: "The upload took too long. Try again.",
+		Err: &storage.Error{Code: storage.Unavailable, Key: f.Key, Hint: "make Config.Grace longer than the longest upload"},
+	}
+}
+
+// made returns the record of a file that was made of pieces, or nil if it was removed since. A call that
+// was slow may have created the record again: made removes it then.
+func (s *Service) made(ctx context.Context, key string) (*File, error) {
+	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	there, err := s.bucket.Exists(ctx, f.Key)
+	if err != nil || there {
+		return f, err
+	}
+	return nil, s.config.Records.Remove(ctx, f)
+}
+
+// checked returns the Target that the application gives with a file as the bucket can keep it; nil if it
+// gives none.
+func (s *Service) checked(asked *Target) (*Target, *Error) {
+	if asked == nil {
+		return nil, nil
+	}
+	t := *asked
+	switch {
+	case t.Key != "":
+		return nil, invalid("key", "The Target must have no Key.")
+	case t.Lifetime < 0, t.Lifetime > 0 && s.config.Records == nil:
+		return nil, invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
+	}
+	t.Overwrite = t.Overwrite || !s.guarded
+	if s.config.Records != nil && !storage.Supports(s.bucket, storage.ContentProperties) {
+		t.ContentType = "" // the record has a type
+	}
+	return &t, nil
+}

@@ -1,0 +1,278 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+const pdf = "%PDF-1.7 all is well"
+
+// A recordedWay sends a.pdf of eva to a service.
+type recordedWay struct {
+	name string
+	// drops: the file goes if Stored refuses it. Other ways keep it, and tell again.
+	drops bool
+	send  func(t *testing.T, s *uploads.Service) (failed bool)
+}
+
+var recordedWays = []recordedWay{
+	{"Store", true, func(t *testing.T, s *uploads.Service) bool {
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf", User: uploads.User{ID: "eva"}})
+		return err != nil
+	}},
+	{"a form", true, func(t *testing.T, s *uploads.Service) bool {
+		return sentForm(t, s, "file") >= 400
+	}},
+	{"tus", false, func(t *testing.T, s *uploads.Service) bool {
+		w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "20", "Upload-Metadata", "filename YS5wZGY=")
+		require.Equal(t, http.StatusCreated, w.Code, w.Body)
+		return sent(s, "PATCH", w.Header().Get("Location"), pdf, "Tus-Resumable", "1.0.0", "Upload-Offset", "0",
+			"Content-Type", "application/offset+octet-stream").Code >= 400
+	}},
+	{"pieces", false, func(t *testing.T, s *uploads.Service) bool {
+		_, err := s.PutPiece(t.Context(), uploads.Piece{
+			Token: "token", Count: 1, Number: 1, Body: strings.NewReader(pdf), Name: "a.pdf", User: uploads.User{ID: "eva"},
+		})
+		return err != nil
+	}},
+}
+
+func sent(s *uploads.Service, method, target, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// onEachRecordedWay runs a test with rules that look at the content, and with those that do not.
+func onEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay)) {
+	c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
+	for name, r := range map[string]rules.Rules{"judged": {Types: []string{"application/pdf"}}, "any": rules.Any(1 << 20)} {
+		for _, way := range recordedWays {
+			t.Run(way.name+", "+name, func(t *testing.T) {
+				b := memstore.New()
+				c.Rules, c.Records = r, uploads.BucketRecords(b)
+				s, err := uploads.New(b, c)
+				require.NoError(t, err)
+				test(t, s, b, way)
+			})
+		}
+	}
+}
+
+func TestAFileHasARecordWhicheverWayItCame(t *testing.T) {
+	var told *uploads.File
+	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error { told = f; return nil }}
+	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
+		require.False(t, way.send(t, s))
+		files, next, err := s.Records().List(t.Context(), uploads.Filter{User: "eva"}, "", 10)
+		require.NoError(t, err)
+		require.Empty(t, next)
+		require.Len(t, files, 1)
+		f := files[0]
+		require.Equal(t, told.ID, f.ID, "Stored gets the record")
+		require.Equal(t, "a.pdf", f.Name)
+		require.EqualValues(t, len(pdf), f.Size)
+		require.NotEmpty(t, f.ContentType)
+		text, _, err := storage.ReadAll(t.Context(), b, f.Key)
+		require.NoError(t, err)
+		require.Equal(t, pdf, string(text))
+		report, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, &uploads.SweepReport{}, report)
+
+		require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{ID: "eva"}))
+		_, err = s.Records().Record(t.Context(), f.ID)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		_, err = b.Attrs(t.Context(), f.Key)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
+}
+
+func TestAFileThatStoredRefusesHasNoRecord(t *testing.T) {
+	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
+	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
+		require.True(t, way.send(t, s))
+		ids, _, err := s.Records().IDs(t.Context(), "", 10)
+		require.NoError(t, err)
+		require.Equal(t, way.drops, len(ids) == 0)
+		if !way.drops {
+			return
+		}
+		for entry, err := range b.List(t.Context()) {
+			require.NoError(t, err)
+			require.Fail(t, "left", entry.Key)
+		}
+	})
+}
+
+func TestRecordsNeedKeysInTheirOrder(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{uploads.DefaultKey, "users/{user}/{id}{ext}", "files/{yyyy}/{id}"} {
+		_, err := uploads.New(b, uploads.Config{Key: key, Records: uploads.BucketRecords(b)})
+		require.ErrorIs(t, err, storage.InvalidArgument, key)
+	}
+}
+
+func TestALifetimeNeedsRecords(t *testing.T) {
+	s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0)})
+	require.NoError(t, err)
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a", Target: &uploads.Target{Lifetime: time.Hour}})
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+}
+
+// A Target's key would have no ID.
+func TestBeginReturnsNoTargetWithRecords(t *testing.T) {
+	b := memstore.New()
+	var hidden error
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Any(0), Records: uploads.BucketRecords(b),
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
+		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+			return &uploads.Target{Key: "mine"}, nil
+		},
+		OnError: func(_ *http.Request, err error) { hidden = err },
+	})
+	require.NoError(t, err)
+	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.ErrorContains(t, hidden, "Config.Begin")
+}
+
+func sentForm(t *testing.T, s *uploads.Service, field string) int {
+	t.Helper()
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	part, err := w.CreateFormFile(field, "a.pdf")
+	require.NoError(t, err)
+	_, err = io.WriteString(part, pdf)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return sent(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType()).Code
+}
+
+// lostCreate creates records, loses the answer, and cannot be asked for them.
+type lostCreate struct {
+	uploads.Records
+	lost bool
+}
+
+func (r *lostCreate) Create(ctx context.Context, f *uploads.File) error {
+	if err := r.Records.Create(ctx, f); err != nil || !r.lost {
+		return err
+	}
+	return &storage.Error{Code: storage.Unavailable, Unknown: true}
+}
+
+func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, error) {
+	if r.lost {
+		return nil, &storage.Error{Code: storage.Unavailable}
+	}
+	return r.Records.Record(ctx, id)
+}
+
+func TestNoRecordOfAFormStaysWithoutItsBytes(t *testing.T) {
+	b := memstore.New()
+	records := &lostCreate{uploads.BucketRecords(b), true}
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Any(1 << 20), Records: records,
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, sentForm(t, s, "file"))
+	records.lost = false
+	ids, _, err := records.IDs(t.Context(), "", 10)
+	require.NoError(t, err)
+	for _, id := range ids {
+		f, err := records.Record(t.Context(), id)
+		require.NoError(t, err)
+		there, err := b.Exists(t.Context(), f.Key)
+		require.NoError(t, err)
+		require.True(t, there, "the record has bytes")
+	}
+}
+
+// failedCreate cannot create a record.
+type failedCreate struct {
+	uploads.Records
+	failed bool
+}
+
+func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
+	if r.failed {
+		return storage.Unavailable
+	}
+	return r.Records.Create(ctx, f)
+}
+
+// The client of a tus upload may ask again as long as the upload lasts, which is longer than Grace.
+func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
+	now := time.Now()
+	clock := func() time.Time { return now }
+	b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
+	records := &failedCreate{uploads.BucketRecords(b), true}
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Any(1 << 20), Records: records, Now: clock,
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+	})
+	require.NoError(t, err)
+	tus := []string{"Tus-Resumable", "1.0.0"}
+	w := sent(s, "POST", "/tus/", "", append(tus, "Upload-Length", "20")...)
+	require.Equal(t, http.StatusCreated, w.Code, w.Body)
+	at := w.Header().Get("Location")
+	patch := append(tus, "Content-Type", "application/offset+octet-stream", "Upload-Offset")
+	require.Equal(t, http.StatusServiceUnavailable, sent(s, "PATCH", at, pdf, append(patch, "0")...).Code)
+	now = now.Add(25 * time.Hour)
+	_, err = s.Sweep(t.Context())
+	require.NoError(t, err)
+	records.failed = false
+	w = sent(s, "HEAD", at, "", tus...)
+	w = sent(s, "PATCH", at, "", append(patch, w.Header().Get("Upload-Offset"))...)
+	require.Equal(t, http.StatusNoContent, w.Code, w.Body)
+	files, _, err := records.List(t.Context(), uploads.Filter{}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, files, 1, "the client has got 204 for this file")
+}
+
+func TestALifetimeOfATargetOfBeginNeedsRecords(t *testing.T) {
+	var hidden error
+	s, err := uploads.New(memstore.New(), uploads.Config{
+		Rules:     rules.Any(0),
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+			return &uploads.Target{Key: "mine", Lifetime: time.Hour}, nil
+		},
+		OnError: func(_ *http.Request, err error) { hidden = err },
+	})
+	require.NoError(t, err)
+	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.ErrorContains(t, hidden, "Lifetime")
+}
+
+// A file there could be taken for a record, with a key of its sender's choice.
+func TestNoFileIsWhereRecordsAre(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{"files/records/{id}{ext}", "files/expiry/{id}"} {
+		_, err := uploads.New(b, uploads.Config{Key: key, Records: uploads.BucketRecords(b)})
+		require.ErrorIs(t, err, storage.InvalidArgument, key)
+	}
+}

@@ -1,0 +1,109 @@
+package sqlrecords
+
+import (
+	"database/sql"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// bind numbers the question marks of a statement if the dialect requires it. No
+// statement has one in a literal.
+func (d Dialect) bind(statement string) string {
+	if d != PostgreSQL {
+		return statement
+	}
+	var b strings.Builder
+	for number := 1; ; number++ {
+		before, after, found := strings.Cut(statement, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString("$" + strconv.Itoa(number))
+		statement = after
+	}
+}
+
+// sqliteTime has whole milliseconds and a fixed length, so that texts sort by time.
+// SQLite's own functions understand it.
+const sqliteTime = "2006-01-02T15:04:05.000Z"
+
+func (d Dialect) time(t time.Time) any {
+	if d == SQLite {
+		return t.UTC().Format(sqliteTime)
+	}
+	return t.UTC()
+}
+
+// bound rounds t up to whole milliseconds, which stored times have.
+func (d Dialect) bound(t time.Time) any {
+	if whole := t.Truncate(time.Millisecond); whole.Before(t) {
+		t = whole.Add(time.Millisecond)
+	}
+	return d.time(t)
+}
+
+// values returns the values of the columns, in order.
+func (d Dialect) values(f *uploads.File) []any {
+	var crc32c, expires any
+	if f.CRC32C.Known {
+		crc32c = int64(f.CRC32C.Sum)
+	}
+	if !f.Expires.IsZero() {
+		expires = d.time(f.Expires)
+	}
+	return []any{
+		f.ID, f.Key, path.Ext(f.Key), f.ContentType, f.Name, f.Size,
+		f.User.ID, f.Purpose, d.time(timeid.Time(f.ID)), crc32c, expires,
+	}
+}
+
+// A row is a *sql.Row or *sql.Rows.
+type row interface{ Scan(to ...any) error }
+
+func scan(from row) (*uploads.File, error) {
+	var f uploads.File
+	var extension string   // that of the key, for those who read the table
+	var created storedTime // that of the ID
+	var crc32c sql.NullInt64
+	err := from.Scan(
+		&f.ID, &f.Key, &extension, &f.ContentType, &f.Name, &f.Size,
+		&f.User.ID, &f.Purpose, &created, &crc32c, (*storedTime)(&f.Expires),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if crc32c.Valid {
+		f.CRC32C = storage.KnownCRC32C(uint32(crc32c.Int64))
+	}
+	return &f, nil
+}
+
+// storedTime scans the result of time.
+type storedTime time.Time
+
+var _ sql.Scanner = (*storedTime)(nil)
+
+func (t *storedTime) Scan(value any) error {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case time.Time:
+		*t = storedTime(v.UTC())
+		return nil
+	case string:
+		parsed, err := time.Parse(sqliteTime, v)
+		*t = storedTime(parsed)
+		return err
+	case []byte:
+		return t.Scan(string(v))
+	}
+	return fmt.Errorf("a time is stored as %T", value)
+}

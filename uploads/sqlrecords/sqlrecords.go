@@ -1,0 +1,161 @@
+// Package sqlrecords keeps the records of files in a database, SQLite or
+// PostgreSQL, with database/sql. Use it to query records, and to list by purpose or
+// uploader without reading other records.
+//
+//	db, err := sql.Open("pgx", address) // github.com/jackc/pgx/v5/stdlib
+//	records, err := sqlrecords.New(ctx, db, sqlrecords.PostgreSQL)
+//	service, err := uploads.New(bucket, uploads.Config{Records: records})
+//
+// The program chooses the driver. The package understands the errors of
+// github.com/jackc/pgx, github.com/lib/pq and modernc.org/sqlite. With another
+// driver, a failure is Internal. A failed write may then have taken effect
+// ([storage.OutcomeUnknown]), so that a file's bytes are left for Sweep.
+//
+// With SQLite, every connection must wait for others that write, and a write-ahead
+// log is best. With modernc.org/sqlite:
+//
+//	sql.Open("sqlite", "file:files.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+//
+// A pool of one connection, db.SetMaxOpenConns(1), need not wait if no other process
+// writes to the file.
+//
+// Each connection has its own database in memory, such as ":memory:". It needs
+// db.SetMaxOpenConns(1).
+//
+// With PostgreSQL, the first New, and the first New of a version that changes the
+// tables, needs the right to create tables in the schema. Any other New needs SELECT
+// on omnibucket_files_migrations. The rest needs SELECT, INSERT, UPDATE and DELETE on
+// omnibucket_files and omnibucket_files_parts.
+//
+// The table of the records is omnibucket_files. Any program may read it, but only this
+// package may write it. The table omnibucket_files_parts has the states of uploads in
+// parts ([uploads.States]) if the bucket lacks conditional writes.
+package sqlrecords
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A Dialect is the SQL that a database speaks.
+type Dialect int
+
+// The dialects.
+const (
+	SQLite     Dialect = iota + 1 // 3.35 or later
+	PostgreSQL                    // 12 or later
+)
+
+// String returns the dialect's name.
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "sqlite"
+	case PostgreSQL:
+		return "postgresql"
+	}
+	return "unknown"
+}
+
+// records implements [uploads.Records] with a table.
+type records struct {
+	db      *sql.DB
+	dialect Dialect
+}
+
+var _ uploads.Records = (*records)(nil)
+
+// New keeps records in db, which the caller must close. The result is a
+// [uploads.States], too. New first updates the tables;
+// several processes may do so at once. If d is not a [Dialect] of this package, New
+// fails with InvalidArgument. So it does if connections to SQLite do not wait for
+// each other, or have separate databases. If a later version of this package has
+// changed the tables, it fails with Unsupported. Other errors are those of the
+// database.
+func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
+	const op = "sqlrecords.New"
+	switch {
+	case db == nil:
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("db must not be nil")}
+	case d != SQLite && d != PostgreSQL:
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL")}
+	}
+	if err := d.prepare(ctx, db); err != nil {
+		return nil, readError(ctx, op, err)
+	}
+	return &records{db, d}, nil
+}
+
+// prepare updates the tables.
+func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
+	if d != SQLite {
+		return migrate(ctx, db, d)
+	}
+	if err := checkBusyTimeout(ctx, db); err != nil {
+		return err
+	}
+	if err := migrate(ctx, db, d); err != nil {
+		return err
+	}
+	return checkShared(ctx, db)
+}
+
+const columns = "id, object_key, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c, expires"
+
+func (r *records) Create(ctx context.Context, f *uploads.File) error {
+	const statement = "INSERT INTO omnibucket_files (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+	const op = "Create"
+	if err := ctx.Err(); err != nil {
+		return readError(ctx, op, err)
+	}
+	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), r.dialect.values(f)...)
+	if err != nil {
+		return writeError(ctx, op, err)
+	}
+	created, err := done.RowsAffected()
+	if err != nil {
+		return writeError(ctx, op, err)
+	}
+	if created == 0 {
+		return storage.PreconditionFailed
+	}
+	return nil
+}
+
+func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) {
+	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE id = ?"
+	record, err := scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), id))
+	if err != nil {
+		return nil, readError(ctx, "Record", err)
+	}
+	return record, nil
+}
+
+func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.File, error) {
+	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? AND expires IS NULL RETURNING " + columns
+	const op = "SetPurpose"
+	if err := ctx.Err(); err != nil {
+		return nil, readError(ctx, op, err)
+	}
+	record, err := scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
+	if err != nil {
+		return nil, writeError(ctx, op, err)
+	}
+	return record, nil
+}
+
+func (r *records) Remove(ctx context.Context, f *uploads.File) error {
+	const statement = "DELETE FROM omnibucket_files WHERE id = ?"
+	const op = "Remove"
+	if err := ctx.Err(); err != nil {
+		return readError(ctx, op, err)
+	}
+	if _, err := r.db.ExecContext(ctx, r.dialect.bind(statement), f.ID); err != nil {
+		return writeError(ctx, op, err)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package uploadstest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+var expiryCases = []testCase{
+	{"files that expire are not listed, but their IDs are", expiringUnlisted},
+	{"files have expired at their time, and the first to expire are first", expiredInOrder},
+	{"a removed file has not expired", removedUnexpired},
+	{"the purpose of a file that expires is not set", purposeOfExpiring},
+}
+
+// expiring returns a record that expires ms milliseconds after day.
+func expiring(ms int) *uploads.File {
+	one := record(1)
+	one.Expires = day.Add(time.Duration(ms) * time.Millisecond)
+	return one
+}
+
+func expired(t *testing.T, r uploads.Records, ms, limit int) []string {
+	t.Helper()
+	found, err := r.Expired(t.Context(), day.Add(time.Duration(ms)*time.Millisecond), limit)
+	require.NoError(t, err)
+	ids := []string{}
+	for _, one := range found {
+		require.False(t, one.Expires.IsZero())
+		ids = append(ids, one.ID)
+	}
+	return ids
+}
+
+func expiringUnlisted(t *testing.T, r uploads.Records) {
+	stays, goes := record(1), expiring(5)
+	create(t, r, stays, goes)
+	require.Equal(t, []string{stays.ID}, all(t, r, uploads.Filter{}, 10))
+	ids, _, err := r.IDs(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{stays.ID, goes.ID}, ids)
+}
+
+func expiredInOrder(t *testing.T, r uploads.Records) {
+	third, first, second := expiring(30), expiring(10), expiring(20)
+	create(t, r, record(1), third, first, second)
+	require.Empty(t, expired(t, r, 9, 10))
+	require.Equal(t, []string{first.ID}, expired(t, r, 10, 10))
+	require.Equal(t, []string{first.ID, second.ID}, expired(t, r, 29, 10))
+	require.Equal(t, []string{first.ID, second.ID}, expired(t, r, 1000, 2))
+	require.Equal(t, []string{first.ID, second.ID, third.ID}, expired(t, r, 1000, 10))
+}
+
+func removedUnexpired(t *testing.T, r uploads.Records) {
+	stays, goes := expiring(10), expiring(10)
+	create(t, r, stays, goes)
+	found, err := r.Expired(t.Context(), day.Add(time.Second), 10)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	for _, one := range found {
+		if one.ID == goes.ID {
+			require.NoError(t, r.Remove(t.Context(), one))
+		}
+	}
+	require.Equal(t, []string{stays.ID}, expired(t, r, 1000, 10))
+	_, err = r.Record(t.Context(), goes.ID)
+	absent(t, err)
+}
+
+func purposeOfExpiring(t *testing.T, r uploads.Records) {
+	one := expiring(10)
+	create(t, r, one)
+	_, err := r.SetPurpose(t.Context(), one.ID, "archive")
+	absent(t, err)
+	got, err := r.Record(t.Context(), one.ID)
+	require.NoError(t, err)
+	same(t, one, got)
+}

@@ -1,0 +1,151 @@
+package uploadstest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+var listCases = []testCase{
+	{"an empty place lists nothing", emptyList},
+	{"records come in the order of their IDs, whatever the page", orderedList},
+	{"a list starts after an ID, whether or not it exists", listAfter},
+	{"a page has at most the limit", boundedPage},
+	{"a filter returns the records that match all of it", filteredList},
+	{"few among many are found", fewAmongMany},
+	{"IDs are those of all records, in order, in pages", listedIDs},
+}
+
+// stock creates n records, last first, and returns them in order.
+func stock(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads.File)) []*uploads.File {
+	t.Helper()
+	records := make([]*uploads.File, n)
+	for i := range records {
+		records[i] = record(i)
+		change(i, records[i])
+	}
+	for _, one := range slices.Backward(records) {
+		create(t, r, one)
+	}
+	return records
+}
+
+func unchanged(int, *uploads.File) {}
+
+func idsOf(records []*uploads.File, f uploads.Filter) []string {
+	var ids []string
+	for _, one := range records {
+		if f.Matches(one) {
+			ids = append(ids, one.ID)
+		}
+	}
+	return ids
+}
+
+func emptyList(t *testing.T, r uploads.Records) {
+	records, next, err := r.List(t.Context(), uploads.Filter{}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, records)
+	require.Empty(t, next)
+	ids, next, err := r.IDs(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.Empty(t, next)
+}
+
+func orderedList(t *testing.T, r uploads.Records) {
+	records := stock(t, r, 7, unchanged)
+	for limit := 1; limit <= 8; limit++ {
+		require.Equal(t, idsOf(records, uploads.Filter{}), all(t, r, uploads.Filter{}, limit), "pages of %d", limit)
+	}
+	page, _, err := r.List(t.Context(), uploads.Filter{}, "", 1000)
+	require.NoError(t, err)
+	for i, got := range page {
+		same(t, records[i], got)
+	}
+}
+
+func listAfter(t *testing.T, r uploads.Records) {
+	records := stock(t, r, 5, unchanged)
+	after := func(id string) []string {
+		page, next, err := r.List(t.Context(), uploads.Filter{}, id, 1000)
+		require.NoError(t, err)
+		require.Empty(t, next)
+		return idsOf(page, uploads.Filter{})
+	}
+	want := idsOf(records, uploads.Filter{})
+	require.Equal(t, want[3:], after(want[2]))
+	require.NoError(t, r.Remove(t.Context(), &uploads.File{ID: want[2]}))
+	require.Equal(t, want[3:], after(want[2]), "a page continues after a record that was removed meanwhile")
+	require.Empty(t, after(want[4]))
+}
+
+func boundedPage(t *testing.T, r uploads.Records) {
+	stock(t, r, 5, unchanged)
+	page, next, err := r.List(t.Context(), uploads.Filter{}, "", 3)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(page), 3)
+	require.NotEmpty(t, next)
+	ids, next, err := r.IDs(t.Context(), "", 3)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(ids), 3)
+	require.NotEmpty(t, next)
+}
+
+func filteredList(t *testing.T, r uploads.Records) {
+	records := stock(t, r, 24, func(i int, r *uploads.File) {
+		r.Purpose = []string{"", "reports", "Reports", "100%", "100x"}[i%5]
+		r.User.ID = []string{"user-1", "user-2", ""}[i%3]
+	})
+	at := func(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
+	for _, f := range []uploads.Filter{
+		{},
+		{Purpose: "reports"}, {Purpose: "Reports"}, {Purpose: "100%"}, {Purpose: "none"},
+		{User: "user-1"}, {User: "user"},
+		{From: at(5)}, {To: at(5)}, {From: at(5), To: at(6)}, {From: at(5), To: at(20)},
+		{From: at(5).Add(time.Nanosecond)}, {To: at(5).Add(time.Nanosecond)},
+		{From: at(-1000)}, {To: at(-1000)}, {From: at(1000)}, {To: at(1000)},
+		{From: at(5).In(time.FixedZone("elsewhere", -5*3600))},
+		{Purpose: "reports", User: "user-2", From: at(1), To: at(23)},
+	} {
+		for _, limit := range []int{1, 4, 1000} {
+			require.Equal(t, idsOf(records, f), all(t, r, f, limit), "%+v, pages of %d", f, limit)
+		}
+	}
+}
+
+func fewAmongMany(t *testing.T, r uploads.Records) {
+	records := stock(t, r, 120, func(i int, r *uploads.File) {
+		if i%40 == 39 {
+			r.Purpose = "rare"
+		}
+	})
+	f := uploads.Filter{Purpose: "rare"}
+	require.Len(t, idsOf(records, f), 3)
+	for _, limit := range []int{1, 2, 3, 100} {
+		require.Equal(t, idsOf(records, f), all(t, r, f, limit), fmt.Sprint("pages of ", limit))
+	}
+}
+
+func listedIDs(t *testing.T, r uploads.Records) {
+	want := idsOf(stock(t, r, 7, unchanged), uploads.Filter{})
+	for limit := 1; limit <= 8; limit++ {
+		var got []string
+		for after := ""; ; {
+			ids, next, err := r.IDs(t.Context(), after, limit)
+			require.NoError(t, err)
+			got = append(got, ids...)
+			if next == "" {
+				break
+			}
+			require.Greater(t, next, after)
+			after = next
+		}
+		require.Equal(t, want, got, "pages of %d", limit)
+	}
+}

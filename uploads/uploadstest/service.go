@@ -1,0 +1,219 @@
+package uploadstest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// RunService tests an [uploads.Service] with records, on any bucket. open returns an empty bucket and empty
+// records for each case, and is called from parallel cases.
+func RunService(t *testing.T, open func(t *testing.T) (storage.Bucket, uploads.Records)) {
+	t.Helper()
+	t.Run("service", func(t *testing.T) {
+		for _, c := range serviceCases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				bucket, records := open(t)
+				s, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: records, Unguarded: true})
+				require.NoError(t, err)
+				c.run(t, s)
+			})
+		}
+	})
+}
+
+// serviceCases hold for every kind of bucket and records.
+var serviceCases = []struct {
+	name string
+	run  func(t *testing.T, s *uploads.Service)
+}{
+	{"a file is stored, described and read", storedFile},
+	{"a range is read", func(t *testing.T, s *uploads.Service) {
+		f := put(t, s, "0123456789", nil)
+		r, got, err := s.Download(t.Context(), f.ID, storage.WithRange(3, 4))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, r.Close()) }()
+		b, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, "3456", string(b))
+		require.EqualValues(t, 10, got.Size)
+		_, _, err = s.Download(t.Context(), f.ID, storage.WithRange(11, 1))
+		require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+		require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+	}},
+	{"an empty file is a file", func(t *testing.T, s *uploads.Service) {
+		require.Empty(t, content(t, s, put(t, s, "", nil).ID))
+	}},
+	{"a stream is a file", func(t *testing.T, s *uploads.Service) {
+		want := strings.Repeat("text ", 60_000)
+		f, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(want)), Name: "stream", Target: &uploads.Target{}})
+		require.NoError(t, err)
+		require.Equal(t, "text/plain; charset=utf-8", f.ContentType, "by the first bytes")
+		require.Equal(t, want, content(t, s, f.ID))
+	}},
+	{"a file is removed, and removed again", func(t *testing.T, s *uploads.Service) {
+		f := put(t, s, "x", nil)
+		for range 2 {
+			require.NoError(t, s.Remove(t.Context(), f))
+			_, err := s.Records().Record(t.Context(), f.ID)
+			absent(t, err)
+			_, _, err = s.Download(t.Context(), f.ID)
+			require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+		}
+		require.NoError(t, s.Remove(t.Context(), &uploads.File{ID: f.ID}), "without its key")
+	}},
+	{"files are listed in pages, and filtered", func(t *testing.T, s *uploads.Service) {
+		want := map[uploads.Filter][]string{}
+		for i := range 9 {
+			purpose, user := []string{"", "odd"}[i%2], []string{"a", "b", "c"}[i%3]
+			f, err := s.Store(t.Context(), uploads.Upload{
+				Body: strings.NewReader("x"), Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
+			})
+			require.NoError(t, err)
+			for _, q := range []uploads.Filter{{}, {Purpose: purpose, User: user}} {
+				want[q] = append(want[q], f.ID)
+			}
+		}
+		odd := uploads.Filter{Purpose: "odd", User: "b"}
+		require.ElementsMatch(t, want[uploads.Filter{}], all(t, s.Records(), uploads.Filter{}, 4))
+		require.ElementsMatch(t, want[odd], all(t, s.Records(), odd, 1))
+		require.Empty(t, all(t, s.Records(), uploads.Filter{To: time.Now().Add(-time.Hour)}, 10))
+	}},
+	{"a file that expires is read, is not listed, and goes", func(t *testing.T, s *uploads.Service) {
+		stays, goes := put(t, s, "stays", nil), put(t, s, "goes", &uploads.Target{Lifetime: time.Millisecond})
+		later := put(t, s, "later", &uploads.Target{Lifetime: time.Hour})
+		require.Equal(t, "goes", content(t, s, goes.ID))
+		require.Equal(t, []string{stays.ID}, all(t, s.Records(), uploads.Filter{}, 10))
+		require.Eventually(t, func() bool { // by the clock of the store
+			report, err := s.Sweep(t.Context())
+			require.NoError(t, err)
+			return report.Expired == 1
+		}, time.Minute, time.Millisecond)
+		_, _, err := s.Download(t.Context(), goes.ID)
+		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+		require.Equal(t, "stays", content(t, s, stays.ID))
+		require.Equal(t, "later", content(t, s, later.ID))
+	}},
+	{"pieces in any order make a file", func(t *testing.T, s *uploads.Service) {
+		for i, number := range []int{3, 1, 4, 5, 2} {
+			f, err := putPiece(t, s, number)
+			require.NoError(t, err)
+			if i < 4 {
+				require.Nil(t, f)
+				continue
+			}
+			require.True(t, strings.HasSuffix(f.Key, ".txt"))
+			require.Equal(t, wholeOfPieces(), content(t, s, f.ID))
+			got, err := s.Records().Record(t.Context(), f.ID)
+			require.NoError(t, err)
+			require.Equal(t, f, got)
+		}
+	}},
+	{"an upload leaves nothing that Sweep would remove", func(t *testing.T, s *uploads.Service) {
+		f := put(t, s, "x", nil)
+		report, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, &uploads.SweepReport{}, report)
+		require.Equal(t, "x", content(t, s, f.ID))
+	}},
+	{"many race the last piece", func(t *testing.T, s *uploads.Service) {
+		for number := 1; number < pieces; number++ {
+			f, err := putPiece(t, s, number)
+			require.NoError(t, err)
+			require.Nil(t, f)
+		}
+		got := make([]*uploads.File, 32)
+		errs := make([]error, len(got))
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for i := range got {
+			group.Go(func() {
+				<-start
+				got[i], errs[i] = putPiece(t, s, pieces)
+			})
+		}
+		close(start)
+		group.Wait()
+		for i, f := range got {
+			if errs[i] != nil { // it began after the file was made
+				require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
+			}
+			require.NotNil(t, f, "every call returns the file")
+			require.Equal(t, got[0], f)
+		}
+		require.Equal(t, []string{got[0].ID}, all(t, s.Records(), uploads.Filter{}, 10), "there is one record")
+		require.Equal(t, wholeOfPieces(), content(t, s, got[0].ID))
+	}},
+}
+
+func storedFile(t *testing.T, s *uploads.Service) {
+	before := time.Now().UTC().Truncate(time.Millisecond)
+	f, err := s.Store(t.Context(), uploads.Upload{
+		Body: strings.NewReader("%PDF-1.7 all is well"), Name: "Rechnung №7.PDF", User: uploads.User{ID: "user-1"},
+		Metadata: map[string]string{"purpose": "invoices"}, Target: &uploads.Target{ContentType: "application/pdf"},
+	})
+	require.NoError(t, err)
+	require.Len(t, f.ID, 36)
+	require.True(t, strings.HasSuffix(f.Key, f.ID+".pdf"))
+	require.Equal(t, "application/pdf", f.ContentType)
+	require.Equal(t, "Rechnung №7.PDF", f.Name)
+	require.EqualValues(t, 20, f.Size)
+	require.Equal(t, "user-1", f.User.ID)
+	require.Equal(t, "invoices", f.Purpose)
+	require.True(t, uploads.Filter{From: before, To: time.Now().Add(time.Second)}.Matches(f), "the ID has its time")
+	require.True(t, f.CRC32C.Known)
+	got, err := s.Records().Record(t.Context(), f.ID)
+	require.NoError(t, err)
+	want := uploads.File{
+		ID: f.ID, Key: f.Key, Name: f.Name, ContentType: f.ContentType, Size: f.Size, User: f.User, Purpose: f.Purpose, CRC32C: f.CRC32C,
+	}
+	require.Equal(t, want, *got)
+	require.Equal(t, "%PDF-1.7 all is well", content(t, s, f.ID))
+}
+
+// put stores a file of user-1.
+func put(t *testing.T, s *uploads.Service, text string, target *uploads.Target) *uploads.File {
+	t.Helper()
+	f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(text), Name: "a.txt", User: uploads.User{ID: "user-1"}, Target: target})
+	require.NoError(t, err)
+	return f
+}
+
+const pieces = 5
+
+// piece returns a piece of the file of putPiece.
+func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1000*number) }
+
+func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, error) {
+	return s.PutPiece(t.Context(), uploads.Piece{
+		Token: "token-1234", Count: pieces, Number: number, Body: strings.NewReader(piece(number)), Name: "note.txt", User: uploads.User{ID: "user-1"},
+	})
+}
+
+func wholeOfPieces() (text string) {
+	for number := range pieces {
+		text += piece(number + 1)
+	}
+	return text
+}
+
+// content returns the bytes of a file.
+func content(t *testing.T, s *uploads.Service, id string) string {
+	t.Helper()
+	r, _, err := s.Download(t.Context(), id)
+	require.NoError(t, err)
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	return string(b)
+}

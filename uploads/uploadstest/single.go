@@ -1,0 +1,141 @@
+package uploadstest
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+var singleCases = []testCase{
+	{"a created record is returned", givenBack},
+	{"an existing ID is refused, and its record stays", takenID},
+	{"a missing record is not found", notThere},
+	{"a returned record belongs to the caller", callersOwn},
+	{"only the purpose is changed", purposeAlone},
+	{"a purpose is removed", purposeAway},
+	{"a purpose of a missing record creates nothing", purposeOfNothing},
+	{"a removed record is gone, and can be removed again", removed},
+	{"an ID can be used again after its record was removed", freeAgain},
+}
+
+func givenBack(t *testing.T, r uploads.Records) {
+	for name, change := range map[string]func(*uploads.File){
+		"all fields":           func(*uploads.File) {},
+		"nothing optional":     func(r *uploads.File) { r.Key, r.Purpose, r.User.ID, r.CRC32C = "files/"+r.ID, "", "", storage.CRC32C{} },
+		"an empty file":        func(r *uploads.File) { r.Size = 0; r.CRC32C.Sum = 0 },
+		"the greatest numbers": func(r *uploads.File) { r.Size = math.MaxInt64; r.CRC32C.Sum = math.MaxUint32 },
+		"the last millisecond": func(r *uploads.File) { r.ID = uploads.NewID(day.Add(999 * time.Millisecond)) },
+		"an expiry":            func(r *uploads.File) { r.Expires = day.Add(time.Millisecond) },
+		"every kind of text": func(r *uploads.File) {
+			r.Name = "Ünïcode \u05d0\u05d1 日本 🦄 \u200d <b>'\";-- %_$1 ?.pdf"
+			r.Purpose, r.User.ID = "100%_ of 'it'", `a\b "c" $1 ?`
+		},
+		"the longest text": func(r *uploads.File) {
+			r.Name, r.Purpose = strings.Repeat("🦄", 1000), strings.Repeat("é", 256)
+			r.User.ID, r.ContentType = strings.Repeat("日", 256), "text/"+strings.Repeat("x", 250)
+		},
+	} {
+		want := record(1)
+		change(want)
+		create(t, r, want)
+		got, err := r.Record(t.Context(), want.ID)
+		require.NoError(t, err, name)
+		same(t, want, got)
+	}
+}
+
+func takenID(t *testing.T, r uploads.Records) {
+	first := record(1)
+	create(t, r, first)
+	second := record(2)
+	second.ID = first.ID
+	require.ErrorIs(t, r.Create(t.Context(), second), storage.PreconditionFailed)
+	require.ErrorIs(t, r.Create(t.Context(), first), storage.PreconditionFailed, "even if it is equal")
+	got, err := r.Record(t.Context(), first.ID)
+	require.NoError(t, err)
+	same(t, first, got)
+}
+
+func notThere(t *testing.T, r uploads.Records) {
+	create(t, r, record(1))
+	got, err := r.Record(t.Context(), uploads.NewID(day))
+	absent(t, err)
+	require.Nil(t, got)
+}
+
+func callersOwn(t *testing.T, r uploads.Records) {
+	mine, want := record(1), record(1)
+	want.ID, want.Key = mine.ID, mine.Key
+	create(t, r, mine)
+	mine.Purpose, mine.CRC32C.Sum = "another", 77
+	first, err := r.Record(t.Context(), want.ID)
+	require.NoError(t, err)
+	same(t, want, first)
+	first.Purpose, first.CRC32C.Sum = "another", 77
+	second, err := r.Record(t.Context(), want.ID)
+	require.NoError(t, err)
+	same(t, want, second)
+}
+
+func purposeAlone(t *testing.T, r uploads.Records) {
+	want, other := record(1), record(2)
+	create(t, r, want, other)
+	want.Purpose = "'archive' 🦄"
+	for range 2 { // also if it has that purpose already
+		got, err := r.SetPurpose(t.Context(), want.ID, want.Purpose)
+		require.NoError(t, err)
+		same(t, want, got)
+		got, err = r.Record(t.Context(), want.ID)
+		require.NoError(t, err)
+		same(t, want, got)
+	}
+	got, err := r.Record(t.Context(), other.ID)
+	require.NoError(t, err)
+	same(t, other, got)
+}
+
+func purposeAway(t *testing.T, r uploads.Records) {
+	want := record(1)
+	create(t, r, want)
+	want.Purpose = ""
+	got, err := r.SetPurpose(t.Context(), want.ID, "")
+	require.NoError(t, err)
+	same(t, want, got)
+	require.Empty(t, all(t, r, uploads.Filter{Purpose: "reports"}, 10))
+	require.Equal(t, []string{want.ID}, all(t, r, uploads.Filter{}, 10))
+}
+
+func purposeOfNothing(t *testing.T, r uploads.Records) {
+	got, err := r.SetPurpose(t.Context(), uploads.NewID(day), "reports")
+	absent(t, err)
+	require.Nil(t, got)
+	require.Empty(t, all(t, r, uploads.Filter{}, 10))
+}
+
+func removed(t *testing.T, r uploads.Records) {
+	gone, stays := record(1), record(2)
+	create(t, r, gone, stays)
+	require.NoError(t, r.Remove(t.Context(), gone))
+	require.NoError(t, r.Remove(t.Context(), gone), "again")
+	_, err := r.Record(t.Context(), gone.ID)
+	absent(t, err)
+	_, err = r.SetPurpose(t.Context(), gone.ID, "back")
+	absent(t, err)
+	require.Equal(t, []string{stays.ID}, all(t, r, uploads.Filter{}, 10))
+}
+
+func freeAgain(t *testing.T, r uploads.Records) {
+	one := record(1)
+	create(t, r, one)
+	require.NoError(t, r.Remove(t.Context(), one))
+	create(t, r, one)
+	got, err := r.Record(t.Context(), one.ID)
+	require.NoError(t, err)
+	same(t, one, got)
+}

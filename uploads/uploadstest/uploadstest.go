@@ -1,0 +1,94 @@
+// Package uploadstest has the suites for implementations of [uploads.Records] and [uploads.States],
+// whichever database they use.
+//
+//	func TestRecords(t *testing.T) {
+//		uploadstest.Run(t, func(t *testing.T) uploads.Records { return mine.New(…) })
+//		uploadstest.RunStates(t, func(t *testing.T) uploads.States { return mine.New(…) })
+//	}
+package uploadstest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+type testCase struct {
+	name string
+	run  func(t *testing.T, r uploads.Records)
+}
+
+// Run tests everything that [uploads.Records] promises. open returns empty records for each case, and cleans
+// them up at the end of t. It is called from parallel cases. Run returns when all cases are done.
+func Run(t *testing.T, open func(t *testing.T) uploads.Records) {
+	t.Helper()
+	t.Run("records", func(t *testing.T) {
+		for _, c := range slices.Concat(singleCases, listCases, expiryCases, concurrentCases) {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.run(t, open(t))
+			})
+		}
+	})
+}
+
+// day is the earliest creation time of the suite's records.
+var day = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// record returns a record that was created ms milliseconds after day.
+func record(ms int) *uploads.File {
+	id := uploads.NewID(day.Add(time.Duration(ms) * time.Millisecond))
+	return &uploads.File{
+		ID: id, Key: "files/" + id + ".pdf", ContentType: "application/pdf", Name: fmt.Sprintf("report %d.pdf", ms),
+		Size: int64(ms), User: uploads.User{ID: "user-1"}, Purpose: "reports", CRC32C: storage.KnownCRC32C(uint32(ms)),
+	}
+}
+
+func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
+	t.Helper()
+	for _, record := range records {
+		require.NoError(t, r.Create(t.Context(), record))
+	}
+}
+
+// same compares a stored record with the one that came back, whose time is UTC.
+func same(t *testing.T, want, got *uploads.File) {
+	t.Helper()
+	require.NotNil(t, got)
+	require.Equal(t, *want, *got)
+}
+
+// all returns the IDs of List, read in pages.
+func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string {
+	t.Helper()
+	var ids []string
+	after := ""
+	for range 10_000 {
+		page, next, err := r.List(t.Context(), f, after, limit)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page), limit)
+		for _, one := range page {
+			require.True(t, f.Matches(one), "%+v is not meant", one)
+			require.Greater(t, one.ID, after, "in ascending order, after the given ID")
+			ids, after = append(ids, one.ID), one.ID
+		}
+		if next == "" {
+			return ids
+		}
+		require.GreaterOrEqual(t, next, after, "continues after the returned IDs")
+		after = next
+	}
+	require.Fail(t, "the pages have no end")
+	return nil
+}
+
+func absent(t *testing.T, err error) {
+	t.Helper()
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
