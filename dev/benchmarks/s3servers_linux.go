@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -17,39 +18,52 @@ import (
 )
 
 const (
-	// minioProgramVariable has the path of MinIO's program: minio in the cache of testservers.
-	minioProgramVariable = "OMNIBUCKET_MINIO"
+	// These have the paths of programs: minio and versitygw in the cache of testservers.
+	minioProgramVariable     = "OMNIBUCKET_MINIO"
+	versitygwProgramVariable = "OMNIBUCKET_VERSITYGW"
 
 	serverInMemory    = "cmd/s3server, memory"
 	serverOnDirectory = "cmd/s3server, a directory"
 	serverMinIO       = "MinIO"
+	serverVersityGW   = "versitygw"
 
-	serverFiles      = 2000
-	serverFileBytes  = 4 << 10
-	serverLargeBytes = 200 << 20
+	serverFileBytes = 4 << 10
 )
 
-// s3ServerCases compare cmd/s3server with MinIO, as servers of s5cmd. Each row has a server
-// process of its own, and its CPU time and memory are those of the server. Without both
-// programs there are no such cases:
+// serverNames are the servers that are compared: ours, and those whose programs are named.
+func serverNames() []string {
+	names := []string{serverInMemory, serverOnDirectory, serverMinIO}
+	if os.Getenv(versitygwProgramVariable) != "" {
+		names = append(names, serverVersityGW)
+	}
+	return names
+}
+
+// s3ServerCases compare cmd/s3server with MinIO and versitygw, as servers of s5cmd. Each row has a server
+// process of its own, and its CPU time and memory are those of the server. Without s5cmd and
+// MinIO there are no such cases, and -large has the size of the large file:
 //
-//	OMNIBUCKET_S5CMD=~/go/bin/s5cmd OMNIBUCKET_MINIO=… go run . -run s3server
+//	OMNIBUCKET_S5CMD=~/go/bin/s5cmd OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server -files 2000 -large 200
 func s3ServerCases() []benchCase {
 	if os.Getenv(minioProgramVariable) == "" || os.Getenv(s5cmdVariable) == "" {
 		return nil
 	}
-	asFastAsMinIO := []goal{faster(serverInMemory, serverMinIO, 1), faster(serverOnDirectory, serverMinIO, 1)}
-	transfer := func(name, title string, large bool, command serverCommand) benchCase {
-		return benchCase{name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: asFastAsMinIO}
+	var ahead, lighter []goal
+	for _, other := range serverNames()[2:] {
+		ahead = append(ahead, faster(serverInMemory, other, 1), faster(serverOnDirectory, other, 1))
+		lighter = append(lighter, lessMemory(serverOnDirectory, other, 1))
 	}
-	small, large := fmt.Sprintf("%d files of 4 KiB", serverFiles), "a file of 200 MiB"
-	data := float64(serverFiles*serverFileBytes + serverLargeBytes)
+	transfer := func(name, title string, large bool, command serverCommand, memory ...goal) benchCase {
+		return benchCase{name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: append(ahead, memory...)}
+	}
+	small, large := fmt.Sprintf("%d files of 4 KiB", listedKeys), fmt.Sprintf("a file of %d MiB", commandLineLarge)
+	data := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
 	return []benchCase{
-		transfer("up", small+" to a server, by s5cmd with 16 workers", false, uploadTree),
-		transfer("list", "a list of them", false, listTree),
-		transfer("down", "and back", false, downloadTree),
-		transfer("up-large", large+" to a server, by s5cmd", true, uploadTree),
-		transfer("down-large", "and back", true, downloadTree),
+		transfer("up", small+" to a server, by s5cmd with 16 workers", false, uploadTree, lighter...),
+		transfer("list", "a list of them", false, listTree, lighter...),
+		transfer("down", "and back", false, downloadTree, lighter...),
+		transfer("up-large", large+" to a server, by s5cmd", true, uploadTree, lighter...),
+		transfer("down-large", "and back", true, downloadTree, lighter...),
 		{name: "s3server-memory", title: "all of this, with a new server", rows: memoryRows(), goals: []goal{
 			memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
 		}},
@@ -69,7 +83,7 @@ func listTree(_, bucket, _ string) []string { return []string{"ls", bucket + "/*
 func downloadTree(_, bucket, back string) []string { return []string{"cp", bucket + "/*", back + "/"} }
 
 func serverRows(large bool, command serverCommand) (rows []row) {
-	for _, name := range []string{serverInMemory, serverOnDirectory, serverMinIO} {
+	for _, name := range serverNames() {
 		rows = append(rows, row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 			s, err := e.startS3Server(name)
 			if err != nil {
@@ -125,7 +139,7 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 }
 
 func memoryRows() (rows []row) {
-	for _, name := range []string{serverInMemory, serverOnDirectory, serverMinIO} {
+	for _, name := range serverNames() {
 		rows = append(rows, row{name: name, once: true, setup: func(e *env) (func(int) error, error) {
 			return func(int) error {
 				s, err := e.startS3Server(name)
@@ -165,7 +179,7 @@ func (s *s3Process) everything(e *env) error {
 }
 
 func startRows() (rows []row) {
-	for _, name := range []string{serverInMemory, serverOnDirectory, serverMinIO} {
+	for _, name := range serverNames() {
 		rows = append(rows, row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 			return func(int) error {
 				s, err := e.startS3Server(name)
@@ -201,10 +215,13 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	_ = listener.Close() // its port is free again
 	const key, secret = "benchmarks", "benchmarks-secret"
 	var cmd *exec.Cmd
-	if name == serverMinIO {
+	switch name {
+	case serverMinIO:
 		cmd = exec.CommandContext(e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir)
-	} else {
-		program, err := e.built("s3server", "..", "./cmd/s3server")
+	case serverVersityGW:
+		cmd = exec.CommandContext(e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet", "posix", dir)
+	default:
+		program, err := e.built("s3server", "../..", "./cmd/s3server")
 		if err != nil {
 			return nil, err
 		}
@@ -213,7 +230,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 			cmd.Args = append(cmd.Args, dir)
 		}
 	}
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key, "MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off")
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key, "MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -275,19 +292,26 @@ func (e *env) serverTree(large bool) (string, error) {
 		return "", err
 	}
 	e.shared[name] = dir
-	files, size := serverFiles, serverFileBytes
+	files, size := listedKeys, int64(serverFileBytes)
 	if large {
-		files, size = 1, serverLargeBytes
+		files, size = 1, commandLineLarge<<20
 	}
 	seed := rand.NewChaCha8([32]byte{1})
 	for i := range files {
-		data := make([]byte, size)
-		_, _ = seed.Read(data) // never fails
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d", i)), data, 0o644); err != nil {
+		if err := randomFile(filepath.Join(dir, fmt.Sprintf("%06d", i)), seed, size); err != nil {
 			return "", err
 		}
 	}
 	return dir, nil
+}
+
+func randomFile(name string, seed *rand.ChaCha8, size int64) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(file, seed, size)
+	return errors.Join(err, file.Close())
 }
 
 // timeAtMost requires that an operation of a row takes at most this long.
@@ -307,7 +331,7 @@ func serverSize(most int64) goal {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		program := filepath.Join(dir, "s3server")
-		cmd := exec.Command("go", "build", "-C", "..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server")
+		cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return string(said), false

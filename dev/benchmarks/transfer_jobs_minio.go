@@ -57,7 +57,7 @@ func (e *env) jobBucket() (name string, err error) {
 // migrate is our contender: the program of the example, built once.
 func migrate(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		program, err := e.built("migrate", "..", "./examples/migrate")
+		program, err := e.built("migrate", "../..", "./examples/migrate")
 		if err != nil {
 			return nil, err
 		}
