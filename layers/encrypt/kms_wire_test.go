@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -215,4 +216,48 @@ func TestVersionsInAHeaderOfAzure(t *testing.T) {
 		require.ErrorIs(t, err, storage.ChecksumMismatch, "%q", args)
 	}
 	require.Zero(t, s.Count("unwrapkey"))
+}
+
+// A transport may still read the body of a refused request when the SDK sends the body again, with another token.
+func TestARefusedTokenOfAzureLeavesTheBodyWhole(t *testing.T) {
+	s := kmsserver.StartAzure(t)
+	s.AddKey("k")
+	refusing := &lateReader{to: s.VaultClient().Transport}
+	keys, err := azurekeyvault.New(azurekeyvault.Config{
+		Key: kmsserver.Vault + "/keys/k", HTTPClient: &http.Client{Transport: refusing}, Credential: kmsserver.Credential{Value: kmsserver.Token},
+	})
+	require.NoError(t, err)
+	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // learns the tenant
+	require.NoError(t, err)
+	refusing.armed = true
+	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
+	require.NoError(t, err)
+	unwrapped, err := keys.Unwrap(t.Context(), stanzas, ofObject)
+	require.NoError(t, err)
+	require.Equal(t, dataKey, unwrapped)
+	require.False(t, refusing.armed)
+	require.NotEmpty(t, refusing.read)
+}
+
+// A lateReader refuses the token of a request once it is armed, and reads that request's body during the next one.
+type lateReader struct {
+	to    http.RoundTripper
+	armed bool
+	body  io.ReadCloser
+	read  []byte
+}
+
+func (l *lateReader) RoundTrip(r *http.Request) (*http.Response, error) {
+	if l.armed {
+		l.armed, l.body = false, r.Body
+		return &http.Response{
+			StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {kmsserver.Challenge}},
+			Body: http.NoBody, Request: r, ProtoMajor: 1, ProtoMinor: 1,
+		}, nil
+	}
+	if l.body != nil {
+		l.read, _ = io.ReadAll(l.body)
+		l.body = nil
+	}
+	return l.to.RoundTrip(r)
 }
