@@ -1,24 +1,31 @@
-// Package urlpath writes keys as paths of URLs, the same way for every provider.
+// Package urlpath writes keys and values as parts of URLs, the same way for every provider.
 package urlpath
-
-import "strings"
 
 // Escape returns key with every byte escaped but "/" and the unreserved characters of
 // RFC 3986. It also escapes "+", which some servers take for a space.
-func Escape(key string) string {
+func Escape(key string) string { return string(Append(make([]byte, 0, len(key)), key)) }
+
+// EscapeAll returns text with every byte escaped but the unreserved characters, as a value of a query
+// or one segment of a path.
+func EscapeAll(text string) string { return string(AppendAll(make([]byte, 0, len(text)), text)) }
+
+// Append appends what Escape returns.
+func Append(dst []byte, key string) []byte { return appendBut('/', dst, key) }
+
+// AppendAll appends what EscapeAll returns.
+func AppendAll(dst []byte, text string) []byte { return appendBut('~', dst, text) }
+
+// appendBut keeps the unreserved characters and one other.
+func appendBut(kept byte, dst []byte, text string) []byte {
 	const hexadecimal = "0123456789ABCDEF"
-	var b strings.Builder
-	b.Grow(len(key))
-	for _, c := range []byte(key) {
+	for _, c := range []byte(text) {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			c == '-', c == '.', c == '_', c == '~', c == '/':
-			b.WriteByte(c)
+			c == '-', c == '.', c == '_', c == '~', c == kept:
+			dst = append(dst, c)
 		default:
-			b.WriteByte('%')
-			b.WriteByte(hexadecimal[c>>4])
-			b.WriteByte(hexadecimal[c&15])
+			dst = append(dst, '%', hexadecimal[c>>4], hexadecimal[c&15])
 		}
 	}
-	return b.String()
+	return dst
 }

@@ -22,6 +22,7 @@ type account struct {
 	token        azcore.TokenCredential
 	sas          string   // a shared access signature, encoded, without "?"
 	endpoint     *url.URL // of the blob service, without a query and without a slash at its end
+	root         string   // endpoint as text
 	name         string   // of the account
 	anonymous    bool
 	hierarchical bool            // Config.HierarchicalNamespace
@@ -50,6 +51,7 @@ func newAccount(c Config) (*account, error) {
 		token:        s.token,
 		sas:          s.sas,
 		endpoint:     s.endpoint,
+		root:         s.endpoint.String(),
 		name:         s.name,
 		anonymous:    s.anonymous,
 		hierarchical: c.HierarchicalNamespace,
@@ -80,7 +82,7 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "omnibucket"},
 		PerCallPolicies: []policy.Policy{encodingPolicy{}, versionPolicy(a.version)},
 	}}
-	address := a.endpoint.String() + "/"
+	address := a.root + "/"
 	switch {
 	case a.sharedKey != nil:
 		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, o)

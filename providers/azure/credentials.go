@@ -206,7 +206,7 @@ type sharedIdentity struct {
 }
 
 func (a *account) identify(c Config) {
-	shared := sharedIdentity{endpoint: a.endpoint.String()}
+	shared := sharedIdentity{endpoint: a.root}
 	switch _, chain := a.token.(*defaultChain); {
 	case c.Client != nil || c.Credential != nil:
 		a.identity = a

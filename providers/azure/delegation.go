@@ -36,7 +36,7 @@ type userKeyCache struct {
 
 // A userKey is a user delegation key. It is never modified.
 type userKey struct {
-	signingKey  signingKey
+	signingKey  *signingKey
 	since, ends time.Time
 }
 
@@ -171,7 +171,7 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 		return nil, errUserKey
 	}
 	return &userKey{
-		signingKey: signingKey{account: account, secret: secret, delegated: &delegation{
+		signingKey: &signingKey{account: account, secret: secret, delegated: &delegation{
 			objectID: document.SignedOid, tenantID: document.SignedTid,
 			start: document.SignedStart, end: document.SignedExpiry,
 			service: document.SignedService, version: document.SignedVersion,

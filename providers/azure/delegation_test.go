@@ -117,7 +117,7 @@ func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithUserDelegation(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.signingKey.sign(g)))
+			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.signingKey.sign(nil, g)))
 		})
 	}
 }
@@ -270,7 +270,7 @@ func TestInvalidUserKeyResponses(t *testing.T) {
 }
 
 func userKeyOf(now time.Time) *userKey {
-	return &userKey{signingKey: *testUserKey(), since: now, ends: now.Add(userKeyLife - clockSkew)}
+	return &userKey{signingKey: testUserKey(), since: now, ends: now.Add(userKeyLife - clockSkew)}
 }
 
 func TestConcurrentCallersRequestOneUserKey(t *testing.T) {

@@ -68,8 +68,8 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 			storage.Restoring | storage.SoftDelete | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
-		Location:      d.account.endpoint.String(),
-		PublicBaseURL: d.account.endpoint.String() + "/" + url.PathEscape(d.container.name) + "/",
+		Location:      d.account.root,
+		PublicBaseURL: d.account.root + "/" + url.PathEscape(d.container.name) + "/",
 		SigningHint:   d.account.signingHint(),
 		CheckNative:   d.account.checkNative,
 		ASCIIMetadata: true,

@@ -5,9 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"net/url"
+	"hash"
 	"strings"
-	"time"
+	"sync"
+
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -42,6 +44,7 @@ type signingKey struct {
 	secret    []byte
 	version   string      // of the service; "" means sasVersion
 	delegated *delegation // nil for the account's own key
+	macs      sync.Pool   // of hash.Hash, whose making costs more than a signature
 }
 
 // newSigningKey returns nil if key is "". A key that is not in base64 was refused
@@ -66,11 +69,12 @@ type grant struct {
 	container, key string // not escaped
 	version        string // "" means the current one
 	permissions    string
-	starts, ends   time.Time // in whole seconds
-	plainHTTP      bool      // the URL may be used without TLS
-	disposition    string    // Content-Disposition of the response; "" means the object's
-	mediaType      string    // Content-Type of the response; "" means the object's
-	scope          string    // the encryption scope of an upload; "" means the container's
+	start          string // st: when the signature becomes valid
+	expiry         string // se
+	plainHTTP      bool   // the URL may be used without TLS
+	disposition    string // Content-Disposition of the response; "" means the object's
+	mediaType      string // Content-Type of the response; "" means the object's
+	scope          string // the encryption scope of an upload; "" means the container's
 }
 
 func (g *grant) resource() string {
@@ -86,14 +90,6 @@ func (g *grant) protocol() string {
 	}
 	return "https"
 }
-
-// start returns when the signature becomes valid, clockSkew before it is made. An account whose SAS
-// expiration policy blocks refuses a signature without a start.
-// https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
-// https://github.com/microsoft/AzureStorageExplorer/issues/8845
-func (g *grant) start() string { return g.starts.UTC().Format(sasTime) }
-
-func (g *grant) expiry() string { return g.ends.UTC().Format(sasTime) }
 
 // canonical returns the blob's name in the signature. It has the account instead
 // of the host, and is not escaped.
@@ -111,8 +107,8 @@ func (k *signingKey) stringToSign(g *grant) string {
 	}
 	fields := []string{
 		g.permissions,
-		g.start(),
-		g.expiry(),
+		g.start,
+		g.expiry,
 		g.canonical(k.account),
 		"", // signedIdentifier
 		"", // signedIP
@@ -140,8 +136,8 @@ func (k *signingKey) delegatedStringToSign(g *grant) string {
 	d, current := k.delegated, k.serviceVersion() == sasVersion
 	fields := []string{
 		g.permissions,
-		g.start(),
-		g.expiry(),
+		g.start,
+		g.expiry,
 		g.canonical(k.account),
 		d.objectID,
 		d.tenantID,
@@ -183,20 +179,25 @@ func (k *signingKey) delegatedStringToSign(g *grant) string {
 }
 
 func (k *signingKey) signature(g *grant) string {
-	mac := hmac.New(sha256.New, k.secret)
+	mac, _ := k.macs.Get().(hash.Hash)
+	if mac == nil {
+		mac = hmac.New(sha256.New, k.secret)
+	}
+	mac.Reset()
 	mac.Write([]byte(k.stringToSign(g)))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	k.macs.Put(mac)
+	return signature
 }
 
-// sign returns the query of a URL with the grant.
-func (k *signingKey) sign(g *grant) string {
-	var q query
-	q.Grow(512)
+// sign returns the address with the grant as its query.
+func (k *signingKey) sign(address []byte, g *grant) string {
+	q := query{address, '?'}
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
 	q.add("sp", g.permissions)
-	q.add("st", g.start())
-	q.add("se", g.expiry())
+	q.add("st", g.start)
+	q.add("se", g.expiry)
 	q.add("spr", g.protocol())
 	q.add("versionid", g.version)
 	q.add("ses", g.scope)
@@ -211,22 +212,29 @@ func (k *signingKey) sign(g *grant) string {
 		q.add("skv", d.version)
 	}
 	q.add("sig", k.signature(g))
-	return q.String()
+	return string(q.address)
 }
 
-// A query keeps the order in which its parameters are added.
-type query struct{ strings.Builder }
+// A query is an address to which parameters are added.
+type query struct {
+	address   []byte
+	separator byte // before the next parameter
+}
 
-// add adds a parameter. It escapes a space as %20, which every server
-// understands.
+// add adds a parameter, unless its value is "".
 func (q *query) add(name, value string) {
 	if value == "" {
 		return
 	}
-	if q.Len() > 0 {
-		q.WriteByte('&')
+	q.addEscaped(name, "=")
+	q.address = urlpath.AppendAll(q.address, value)
+}
+
+// addEscaped adds parameters as they are.
+func (q *query) addEscaped(texts ...string) {
+	q.address = append(q.address, q.separator)
+	q.separator = '&'
+	for _, text := range texts {
+		q.address = append(q.address, text...)
 	}
-	q.WriteString(name)
-	q.WriteByte('=')
-	q.WriteString(strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
 }

@@ -72,16 +72,15 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 	if err != nil {
 		return nil, err
 	}
-	root := r.BaseURL
-	root = cmp.Or(root, d.account.endpoint.String())
+	root := cmp.Or(r.BaseURL, d.account.root)
 	if newNatives(r.Native).key.secret != nil && inClear(root) {
 		return nil, argument.Invalid("WithCustomerKey", "needs an address with https: the request contains the key", "")
 	}
-	address, err := d.account.signURL(ctx, root, g, r.TTL, now)
+	address, ends, err := d.account.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: g.ends}, nil
+	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: ends}, nil
 }
 
 // grant returns the access that r requests, without its end, and the headers to
@@ -142,13 +141,15 @@ func (k customerKey) addTo(h http.Header) {
 	h.Set("X-Ms-Encryption-Key-Sha256", s.sha256)
 }
 
-// signURL returns the blob's URL below root with the grant, and sets the grant's
-// end. That is at least ttl from now, but not after the end of the key that
-// signs.
-func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
+// signURL returns the blob's URL below root with the grant, and when the grant ends. That is at least ttl from
+// now, but not after the end of the key that signs. The grant begins clockSkew before it is made: an account
+// whose SAS expiration policy blocks refuses a signature without a start.
+// https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
+// https://github.com/microsoft/AzureStorageExplorer/issues/8845
+func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, time.Time, error) {
 	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
-	g.starts = roundedUp(now).Add(-clockSkew) // as the end, so that a policy's limit less clockSkew is a ttl
-	g.ends = earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
+	starts := roundedUp(now).Add(-clockSkew) // as the end, so that a policy's limit less clockSkew is a ttl
+	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer
 	switch {
@@ -156,13 +157,14 @@ func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.D
 	case a.delegates():
 		user, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
 		if err != nil {
-			return "", err
+			return "", time.Time{}, err
 		}
-		key, g.ends = &user.signingKey, earlier(g.ends, user.ends)
+		key, ends = user.signingKey, earlier(ends, user.ends)
 	default:
-		return "", &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
+		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
-	return blobURL(root, g.container, g.key) + "?" + key.sign(g), nil
+	g.start, g.expiry = starts.Format(sasTime), ends.UTC().Format(sasTime)
+	return key.sign(appendBlobURL(make([]byte, 0, 512), root, g.container, g.key), g), ends, nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -172,10 +174,12 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// blobURL returns a blob's URL below the account's root, escaped like a public
+// appendBlobURL appends a blob's URL below the account's root, escaped like a public
 // URL.
-func blobURL(root, container, key string) string {
-	return strings.TrimSuffix(root, "/") + "/" + url.PathEscape(container) + "/" + urlpath.Escape(key)
+func appendBlobURL(dst []byte, root, container, key string) []byte {
+	dst = append(append(dst, strings.TrimSuffix(root, "/")...), '/')
+	dst = append(append(dst, url.PathEscape(container)...), '/')
+	return urlpath.Append(dst, key)
 }
 
 // uploadHeaders returns the headers that the uploader must send. Azure stores
@@ -221,14 +225,13 @@ type copySource struct {
 //
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
 func (a *account) authorizeSource(ctx context.Context, container, key, version string) (copySource, error) {
-	root := a.endpoint.String()
 	if a.signer != nil {
 		g := &grant{container: container, key: key, version: version, permissions: mayRead}
-		address, err := a.signURL(ctx, root, g, sourceTime, time.Now())
+		address, _, err := a.signURL(ctx, a.root, g, sourceTime, time.Now())
 		return copySource{address: address}, err
 	}
-	s := copySource{address: blobURL(root, container, key)}
-	var q query
+	s := copySource{}
+	q := query{appendBlobURL(nil, a.root, container, key), '?'}
 	q.add("versionid", version)
 	switch {
 	case a.token != nil:
@@ -238,14 +241,9 @@ func (a *account) authorizeSource(ctx context.Context, container, key, version s
 		}
 		s.authorization = "Bearer " + token.Token
 	case a.sas != "":
-		if q.Len() > 0 {
-			q.WriteByte('&')
-		}
-		q.WriteString(a.sas)
+		q.addEscaped(a.sas)
 	}
-	if q.Len() > 0 {
-		s.address += "?" + q.String()
-	}
+	s.address = string(q.address)
 	return s, nil
 }
 

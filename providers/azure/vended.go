@@ -50,7 +50,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 // with returns the account with another signature, and with its connections.
 func (a *account) with(given PrefixCredentials) (*account, error) {
 	changed := &account{
-		sas: strings.TrimPrefix(given.SASToken, "?"), endpoint: a.endpoint, name: a.name, hierarchical: a.hierarchical,
+		sas: strings.TrimPrefix(given.SASToken, "?"), endpoint: a.endpoint, root: a.root, name: a.name, hierarchical: a.hierarchical,
 		version: a.version, scope: a.scope, http: a.http, identity: a.identity,
 	}
 	var err error

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"google.golang.org/api/googleapi"
 
@@ -127,7 +126,7 @@ func (b *bucket) resourcePath(key string, query url.Values) string {
 
 // jsonPath returns the path of a named thing of the bucket in the JSON API.
 func (b *bucket) jsonPath(collection, name string) string {
-	return "/storage/v1/b/" + urlpath.Escape(b.name) + "/" + collection + "/" + strings.ReplaceAll(urlpath.Escape(name), "/", "%2F")
+	return "/storage/v1/b/" + urlpath.Escape(b.name) + "/" + collection + "/" + urlpath.EscapeAll(name)
 }
 
 // wantedFields are the fields in the response to an upload. They are escaped once, because they

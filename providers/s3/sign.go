@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -87,11 +88,13 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		request.Length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
 		request.Query = downloadQuery(r)
-		in := &awss3.GetObjectInput{}
-		if err := us.account.customize(in, r.Native); err != nil {
-			return nil, err
+		if len(r.Native) > 0 { // the input of the SDK is a large allocation
+			in := &awss3.GetObjectInput{}
+			if err := us.account.customize(in, r.Native); err != nil {
+				return nil, err
+			}
+			rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 		}
-		rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	default:
 		return nil, storage.Unsupported
 	}
@@ -109,7 +112,7 @@ func (us *urlSigner) signPart(ctx context.Context, r *driver.SignPartRequest, no
 		return nil, err
 	}
 	request := &p.request
-	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + string(signature.AppendEscaped(nil, r.Upload))
+	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + urlpath.EscapeAll(r.Upload)
 	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
 		request.Header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
@@ -134,22 +137,22 @@ type presigning struct {
 }
 
 // newPresigning gets the credentials, and checks what all signed URLs and forms have in common.
-func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (*presigning, error) {
+func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (p presigning, err error) {
 	s, err := us.term(ctx, ttl, now)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	endpoint, err := us.bucket.endpoint(ctx, baseURL)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	if hasFunctions(native) {
-		return nil, errSignedFunction()
+		return p, errSignedFunction()
 	}
 	if slices.ContainsFunc(native, isCustomerKey) && endpoint.url.Scheme != "https" {
-		return nil, errNoTLS()
+		return p, errNoTLS()
 	}
-	return &presigning{account: us.account, term: s, endpoint: endpoint, request: signature.Request{
+	return presigning{account: us.account, term: s, endpoint: endpoint, request: signature.Request{
 		Method: method, Host: endpoint.host, Path: endpoint.path,
 		Header: http.Header{}, SHA256: signature.UnsignedPayload, At: s.From,
 	}}, nil
@@ -162,7 +165,7 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 		if request.Query != "" {
 			request.Query += "&"
 		}
-		request.Query += name + "=" + string(signature.AppendEscaped(nil, value))
+		request.Query += name + "=" + urlpath.EscapeAll(value)
 	}
 	if a.expectedOwner != "" {
 		add(ownerQuery, a.expectedOwner)
@@ -236,7 +239,7 @@ func downloadQuery(r *driver.SignRequest) string {
 			query = append(query, '&')
 		}
 		query = append(append(query, name...), '=')
-		query = signature.AppendEscaped(query, value)
+		query = urlpath.AppendAll(query, value)
 	}
 	add("response-content-disposition", r.ResponseDisposition())
 	add("response-content-type", r.ResponseType)

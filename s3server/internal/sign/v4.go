@@ -98,7 +98,7 @@ func canonicalQuery(query url.Values) string {
 }
 
 // URIEncode escapes all characters but the unreserved ones of RFC 3986.
-func URIEncode(s string) string { return strings.ReplaceAll(urlpath.Escape(s), "/", "%2F") }
+func URIEncode(s string) string { return urlpath.EscapeAll(s) }
 
 // canonicalHeader returns the values of a header with single spaces.
 func canonicalHeader(r *http.Request, name string) string {

@@ -8,6 +8,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -57,7 +58,7 @@ func (c *Client) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ ...f
 // UploadPart does what the SDK's UploadPart does with the middleware for bodies. in.Body may be a [Trailed].
 func (c *Client) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
-	query = append(signature.AppendEscaped(query, *in.UploadId), "&x-id=UploadPart"...)
+	query = append(urlpath.AppendAll(query, *in.UploadId), "&x-id=UploadPart"...)
 	r := &request{method: http.MethodPut, key: *in.Key, query: string(query), header: newHeader(), body: in.Body, size: *in.ContentLength, sha256: signature.UnsignedPayload}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
@@ -165,7 +166,7 @@ func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMod
 	}
 }
 
-func versionQuery(id string) string { return string(signature.AppendEscaped([]byte("versionId="), id)) }
+func versionQuery(id string) string { return "versionId=" + urlpath.EscapeAll(id) }
 
 // contentTypeOrDefault returns the SDK's default content type for nil.
 func contentTypeOrDefault(contentType *string) string {

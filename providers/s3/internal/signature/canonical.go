@@ -113,22 +113,3 @@ func appendTrimmed(dst []byte, value string) []byte {
 	}
 	return dst
 }
-
-// AppendEscaped appends a value of a query, with all but unreserved characters escaped.
-func AppendEscaped(dst []byte, value string) []byte { return appendEscapedBut(dst, value, '~') }
-
-// appendEscapedBut appends a value with all but unreserved characters and one other
-// escaped, which is "/" for a key.
-func appendEscapedBut(dst []byte, value string, kept byte) []byte {
-	const hexadecimal = "0123456789ABCDEF"
-	for _, c := range []byte(value) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			c == '-', c == '.', c == '_', c == '~', c == kept:
-			dst = append(dst, c)
-		default:
-			dst = append(dst, '%', hexadecimal[c>>4], hexadecimal[c&15])
-		}
-	}
-	return dst
-}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // The words of Signature Version 4:
@@ -59,8 +61,8 @@ func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
 		accessKey: c.AccessKeyID, region: region, secret: secret, day: day, date: date,
 		Scope: date + "/" + region + "/" + Service + "/aws4_request",
 	}
-	credential := AppendEscaped(nil, c.AccessKeyID+"/"+key.Scope)
-	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + string(credential) + "&X-Amz-Date="
+	credential := urlpath.EscapeAll(c.AccessKeyID + "/" + key.Scope)
+	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + credential + "&X-Amz-Date="
 	derived := []byte("AWS4" + c.SecretAccessKey)
 	for _, step := range []string{date, region, Service, "aws4_request"} {
 		h := hmac.New(sha256.New, derived)
@@ -155,7 +157,7 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	text := append(s.text[:0], origin...)
 	path := len(text)
 	text = append(append(text, r.Path...), '/')
-	text = appendEscapedBut(text, key, '/')
+	text = urlpath.Append(text, key)
 	text = append(text, '?')
 	query := len(text)
 	text = k.appendTime(append(text, k.query...), r.At)
@@ -163,7 +165,7 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	text = strconv.AppendInt(text, seconds, 10)
 	if token != "" {
 		text = append(text, "&X-Amz-Security-Token="...)
-		text = AppendEscaped(text, token)
+		text = urlpath.AppendAll(text, token)
 	}
 	text = append(text, "&X-Amz-SignedHeaders="...)
 	text = s.appendNames(text, "%3B")
