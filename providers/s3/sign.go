@@ -161,17 +161,9 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 // url returns the signed URL of the request.
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a, s, request := p.account, &p.term, &p.request
-	add := func(name, value string) { // last, because the names are sorted
-		if request.Query != "" {
-			request.Query += "&"
-		}
-		request.Query += name + "=" + urlpath.EscapeAll(value)
-	}
-	if a.expectedOwner != "" {
-		add(ownerQuery, a.expectedOwner)
-	}
+	request.Query = addParameter(request.Query, ownerQuery, a.expectedOwner) // last, because the names are sorted
 	if a.requesterPays {
-		add(payerQuery, requester)
+		request.Query = addParameter(request.Query, payerQuery, requester)
 	}
 	key := a.keys.Get(&s.credentials, a.region, s.From)
 	signedURL := key.Presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
@@ -230,21 +222,20 @@ func errSignedFunction() error {
 
 // downloadQuery returns the query of a signed download, sorted by name.
 func downloadQuery(r *driver.SignRequest) string {
-	var query []byte
-	add := func(name, value string) {
-		if value == "" {
-			return
-		}
-		if len(query) > 0 {
-			query = append(query, '&')
-		}
-		query = append(append(query, name...), '=')
-		query = urlpath.AppendAll(query, value)
+	query := addParameter("", "response-content-disposition", r.ResponseDisposition())
+	query = addParameter(query, "response-content-type", r.ResponseType)
+	return addParameter(query, "versionId", r.Version)
+}
+
+// addParameter returns query with one more parameter, unless value is "".
+func addParameter(query, name, value string) string {
+	if value == "" {
+		return query
 	}
-	add("response-content-disposition", r.ResponseDisposition())
-	add("response-content-type", r.ResponseType)
-	add("versionId", r.Version)
-	return string(query)
+	if query != "" {
+		query += "&"
+	}
+	return query + name + "=" + urlpath.EscapeAll(value)
 }
 
 // A signingTerm has the credentials of a signature and its validity.
