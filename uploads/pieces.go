@@ -113,7 +113,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 		return nil, e
 	}
 	var e *Error
-	if p.Target, e = s.checked(p.Target); e != nil {
+	if p.Target, e = s.checked(p.Target, p.Name); e != nil {
 		return nil, e
 	}
 	f, err := (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)

@@ -154,9 +154,9 @@ func (s *Service) made(ctx context.Context, key string) (*File, error) {
 	return nil, s.config.Records.Remove(ctx, f)
 }
 
-// checked returns the Target that the application gives with a file as the bucket can keep it; nil if it
-// gives none.
-func (s *Service) checked(asked *Target) (*Target, *Error) {
+// checked returns the Target that the application gives with a file of this name as the bucket can keep it;
+// nil if it gives none.
+func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	if asked == nil {
 		return nil, nil
 	}
@@ -168,8 +168,11 @@ func (s *Service) checked(asked *Target) (*Target, *Error) {
 		return nil, invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
 	t.Overwrite = t.Overwrite || !s.guarded
-	if s.config.Records != nil && !storage.Supports(s.bucket, storage.ContentProperties) {
+	switch keeps := storage.Supports(s.bucket, storage.ContentProperties); {
+	case !keeps && s.config.Records != nil:
 		t.ContentType = "" // the record has a type
+	case keeps && t.ContentType == "" && !s.judge.LooksAtContent():
+		t.ContentType = mediatype.ByExtension(extensionOf(name))
 	}
 	return &t, nil
 }

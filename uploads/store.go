@@ -100,7 +100,7 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 		return nil, noFile()
 	}
 	var e *Error
-	if u.Target, e = s.checked(u.Target); e != nil {
+	if u.Target, e = s.checked(u.Target, u.Name); e != nil {
 		return nil, e
 	}
 	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now(), verdict: unjudged}

@@ -54,7 +54,7 @@ type Request struct {
 type Target struct {
 	Key string
 	// ContentType is the media type; "": that of the content, if Rules look at it, else that
-	// of the key's extension, else application/octet-stream. Check what the client says before
+	// of the extension of the key or of the name, else application/octet-stream. Check what the client says before
 	// you use it: a browser runs text/html.
 	ContentType        string
 	CacheControl       string

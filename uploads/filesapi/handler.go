@@ -74,9 +74,9 @@ const (
 //
 // The fields of a form may come in any order. In the form of a part, "file" must be
 // last, because its bytes go to the store as they arrive. In the form of a whole
-// file, Purpose may follow the file. The MIME type is detected from name and content,
-// not taken from the form; [uploads.Config.Rules] and Inspect judge the content. Downloads are attachments with the original name. They
-// support ranges, ETag and conditions, and never run as a page of this host.
+// file, Purpose may follow the file. The MIME type is not taken from the form: it is that of the content if
+// [uploads.Config.Rules] look at it, else by name and first bytes. Downloads are attachments with the original
+// name. They support ranges, ETag and conditions, and never run as a page of this host.
 //
 // Errors are JSON: code and field of the [uploads.Error], a message for a person, and the
 // request's ID. Every response has that ID as X-Request-Id:

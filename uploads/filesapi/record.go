@@ -14,9 +14,9 @@ type Record struct {
 	ID string `json:"ID"` // 36 characters, of which 128 bits are random; in order of Created
 	// FileExt is the extension of OriginalFileName in lower case, with its dot, such
 	// as ".jpg". It is "" if the name has none, or one that is not 1 to 15 ASCII
-	// letters and digits. It is never only ".".
+	// letters and digits. It is never only ".". If uploads.Config.Rules look at the content, it is that of the content.
 	FileExt          string `json:"FileExt"`
-	MIMEType         string `json:"MIMEType"`         // by FileExt; else by the first bytes; never ""
+	MIMEType         string `json:"MIMEType"`         // by Rules that look at the content; else by FileExt; else by the first bytes; never ""
 	OriginalFileName string `json:"OriginalFileName"` // as given: 1 to 1,000 characters, safe to show; escape it in HTML
 	OriginalLength   int64  `json:"OriginalLength"`   // bytes
 	UploadedBy       string `json:"UploadedByUser.ID"`

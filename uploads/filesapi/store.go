@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -97,11 +94,10 @@ func (s *store) uploadPart(ctx context.Context, body io.Reader, o partOptions) (
 
 // target says how a file is stored.
 func (s *store) target(o fileOptions) *uploads.Target {
-	t := &uploads.Target{ContentType: mediatype.ByExtension(strings.ToLower(path.Ext(o.name)))}
 	if o.temp {
-		t.Lifetime = s.tempAge
+		return &uploads.Target{Lifetime: s.tempAge}
 	}
-	return t
+	return &uploads.Target{}
 }
 
 func notFound() *uploads.Error { return refuse(fieldID, uploads.NotFound, "There is no such file.") }

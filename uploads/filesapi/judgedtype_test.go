@@ -1,0 +1,62 @@
+package filesapi_test
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	filesclient "github.com/omnibucket/storage/uploads/client"
+	"github.com/omnibucket/storage/uploads/filesapi"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+func TestAFileThatRulesJudgeHasTheTypeOfItsContent(t *testing.T) {
+	const name = "picture.html" // a browser would run the file if it had the type of its name
+	var picture bytes.Buffer
+	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))
+	for _, row := range []struct {
+		name string
+		send func(*filesclient.Client) (*filesapi.Record, error)
+	}{
+		{"a whole file", func(c *filesclient.Client) (*filesapi.Record, error) {
+			return c.Upload(t.Context(), name, bytes.NewReader(picture.Bytes()), "")
+		}},
+		{"a temp file", func(c *filesclient.Client) (*filesapi.Record, error) {
+			return c.UploadTemp(t.Context(), name, bytes.NewReader(picture.Bytes()))
+		}},
+		{"parts", func(c *filesclient.Client) (*filesapi.Record, error) {
+			p := filesclient.Part{Token: token, Count: 1, Part: 1, OriginalFileName: name}
+			return c.UploadPart(t.Context(), p, bytes.NewReader(picture.Bytes()))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			s, err := uploads.New(b, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(b)})
+			require.NoError(t, err)
+			h, err := filesapi.New(s, filesapi.Config{Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }})
+			require.NoError(t, err)
+			server := httptest.NewServer(h)
+			defer server.Close()
+			client, err := filesclient.New(server.URL, server.Client())
+			require.NoError(t, err)
+			record, err := row.send(client)
+			require.NoError(t, err)
+			require.Equal(t, "image/png", record.MIMEType)
+			require.Equal(t, ".png", record.FileExt)
+			for entry, err := range b.List(t.Context(), storage.WithPrefix("files/content/")) {
+				require.NoError(t, err)
+				attrs, err := b.Attrs(t.Context(), entry.Key)
+				require.NoError(t, err)
+				require.Equal(t, "image/png", attrs.ContentType)
+			}
+		})
+	}
+}
