@@ -12,8 +12,10 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
@@ -26,7 +28,7 @@ type Piece struct {
 	Number int       // this one's number, 1 to Count
 	Body   io.Reader // never closed; it may be empty
 	// User, Name, Type and Metadata are those of the file, and the same in every call. Name and
-	// Type are as the client says.
+	// Type are as the client says. Name, Type and Metadata are valid UTF-8 of at most 8 KiB together.
 	User       User
 	Name, Type string
 	Metadata   map[string]string
@@ -89,7 +91,8 @@ func extensionOf(name string) string {
 // PutPiece stores one piece of a file. Pieces have any size, and arrive in any order, at once, and
 // in several processes. A piece that is sent again replaces the earlier one. The File is nil until
 // all pieces are there. Then each call that finds them complete returns the same file, which is
-// judged, stored under its key, and told to Config.Stored as any other.
+// judged, stored under its key, and told to Config.Stored as any other. The call knows no Attrs, Modified, Width
+// and Height of it, and CRC32C only with Config.Records.
 //
 // If the count or another field differs from the earlier pieces, PutPiece fails with PartsChanged.
 // If the token has made its file already, it reads nothing, and returns that file and the error
@@ -116,23 +119,34 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if p.Target, e = s.checked(p.Target, p.Name); e != nil {
 		return nil, e
 	}
-	f, err := (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
-	if f == nil || s.config.Records == nil {
-		return f, err
+	made, err := (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
+	if made == nil {
+		return nil, err
 	}
-	kept, failure := s.made(ctx, f.Key)
+	f, failure := made.file(), error(nil)
+	if s.config.Records != nil {
+		f, failure = s.made(ctx, f.Key)
+	}
 	switch {
-	case failure != nil:
-		return nil, storeFailed(failure)
-	case kept == nil && err == nil: // removed meanwhile
+	case failure == nil && f == nil: // removed meanwhile
 		return nil, completedToken()
-	case kept != nil:
-		kept.URL = f.URL
+	case failure == nil && made.Location == "":
+		failure = s.link(ctx, f)
+	case failure == nil:
+		f.URL = made.Location
 	}
-	return kept, err
+	if failure != nil {
+		return nil, storeFailed(failure)
+	}
+	return f, err
 }
 
 func (p *Piece) check() *Error {
+	texts := []string{p.Name, p.Type}
+	for name, value := range p.Metadata {
+		texts = append(texts, name, value)
+	}
+	all := strings.Join(texts, "")
 	switch {
 	case p.Token == "" || len(p.Token) > maxPieceToken:
 		return invalid(tokenField, "The token must have 1 to 128 bytes.")
@@ -141,7 +155,9 @@ func (p *Piece) check() *Error {
 	case p.Number < 1 || p.Number > p.Count:
 		return invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
 	case p.Body == nil:
-		return refuseFile(NoFile, "There is no file.")
+		return noFile()
+	case !utf8.ValidString(all) || len(all) > maxMetadataBytes: // the state would have others, or be too large
+		return invalid("metadata", "Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".")
 	}
 	return nil
 }
@@ -157,13 +173,14 @@ type putPiece struct {
 
 func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
 
-func (u *putPiece) do(ctx context.Context) (*File, error) {
+// do returns the session if it has made the file, also with the error Completed.
+func (u *putPiece) do(ctx context.Context) (*session, error) {
 	s, err := u.enter(ctx)
 	switch {
 	case err != nil:
 		return nil, err
 	case s.Phase == phaseDone:
-		return s.file(), completedToken()
+		return s, completedToken()
 	case s.Phase != phaseOpen:
 		return u.finish(ctx, s)
 	}
@@ -339,7 +356,7 @@ func (u *putPiece) stored(ctx context.Context, s *session) (keys []string, err e
 
 // finish makes the file of a complete set, or waits for the call that does. Many calls may come here
 // in many processes, and any of them may stop. They make one file.
-func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
+func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 	var seen string // the revision that it waited for
 	var waited time.Duration
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
@@ -348,7 +365,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
 		case err != nil:
 			return nil, pieceFailed(err)
 		case s.Phase == phaseDone:
-			return s.file(), nil
+			return s, nil
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
@@ -369,7 +386,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*File, error) {
 			return u.join(ctx, s, key)
 		})
 		if err == nil {
-			return done.file(), nil
+			return done, nil
 		}
 		now, failed := u.service.keeper.reload(ctx, s)
 		switch { // another call has taken over, or has finished, or all of them are in each other's way

@@ -134,6 +134,9 @@ func TestPiecesAreRefused(t *testing.T) {
 		{"too many pieces", func(p *uploads.Piece) { p.Count = 10_001 }, "count invalid_value"},
 		{"a piece after the last", func(p *uploads.Piece) { p.Number = 3 }, "part invalid_value"},
 		{"no body", func(p *uploads.Piece) { p.Body = nil }, "file no_file"},
+		{"a name that is no text", func(p *uploads.Piece) { p.Name = "\xff" }, "metadata invalid_value"},
+		{"metadata that is no text", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": "\xff"} }, "metadata invalid_value"},
+		{"too much metadata", func(p *uploads.Piece) { p.Metadata = map[string]string{"a": strings.Repeat("x", 8<<10)} }, "metadata invalid_value"},
 		{"a key", func(p *uploads.Piece) { p.Target = &uploads.Target{Key: "mine"} }, "key invalid_value"},
 		{"no user", func(p *uploads.Piece) { p.User = uploads.User{} }, "user invalid_value"},
 		{"another count", func(p *uploads.Piece) { p.Count = 3 }, "count parts_changed"},
@@ -164,6 +167,39 @@ func TestPiecesAreRefused(t *testing.T) {
 type breaks struct{}
 
 func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
+
+func TestEachCallOfACompleteFileReturnsAnAddressThatWorks(t *testing.T) {
+	own := func(_ context.Context, f *uploads.File) error { f.URL = "https://app.example/" + f.Name; return nil }
+	for _, row := range []struct {
+		name    string
+		records bool
+		stored  func(context.Context, *uploads.File) error
+		want    string
+	}{
+		{"a signed link", false, nil, "http://files.example/"},
+		{"a signed link and a record", true, nil, "http://files.example/"},
+		{"an address of the application", false, own, "https://app.example/note.txt"},
+		{"an address of the application and a record", true, own, "https://app.example/note.txt"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
+			c := uploads.Config{Rules: rules.Any(0), Link: uploads.SignedLink, Stored: row.stored}
+			if row.records {
+				c.Records = uploads.BucketRecords(b)
+			}
+			s, err := uploads.New(b, c)
+			require.NoError(t, err)
+			for range 3 {
+				f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
+				if uploads.CodeOf(err) != uploads.Completed {
+					require.NoError(t, err)
+				}
+				require.Contains(t, f.URL, row.want)
+				require.Equal(t, row.stored == nil, !f.ExpiresAt.IsZero())
+			}
+		})
+	}
+}
 
 func TestPiecesNeedAPlaceForStates(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))

@@ -132,7 +132,7 @@ type File struct {
 	CRC32C      storage.CRC32C `json:"crc32c,omitzero"`   // of all bytes; not known if the store keeps none (a signed upload to Azure)
 	Purpose     string         `json:"purpose,omitempty"` // a category of the application, in the record: at first Metadata["purpose"], if that is a label of at most 256 characters
 	Expires     time.Time      `json:"expires,omitzero"`  // by Target.Lifetime; the zero time: never
-	Modified    time.Time      `json:"modified"`          // by the store, or by this machine if the store does not say (S3)
+	Modified    time.Time      `json:"modified,omitzero"` // by the store, or by this machine if the store does not say (S3)
 
 	ClaimedName string            `json:"-"` // as the client says
 	ClaimedType string            `json:"-"` // as the client says
