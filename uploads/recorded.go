@@ -120,10 +120,14 @@ func (s *Service) record(ctx context.Context, f *File) error {
 		return err
 	}
 	f.recorded = true
-	if s.config.Now().Sub(timeid.Time(f.ID)) < s.config.Grace/2 {
+	late := s.config.Grace / 2
+	if f.lifetime > 0 {
+		late = min(late, f.lifetime/2)
+	}
+	if s.config.Now().Sub(timeid.Time(f.ID)) < late {
 		return nil
 	}
-	// Sweep may have removed the bytes as orphans.
+	// Sweep may have removed the bytes as orphans, or as those of a file that has expired.
 	there, err = s.bucket.Exists(ctx, f.Key)
 	if err != nil || there {
 		return err
@@ -133,7 +137,7 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	}
 	return &Error{
 		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable, Message: "The upload took too long. Try again.",
-		Err: &storage.Error{Code: storage.Unavailable, Key: f.Key, Hint: "make Config.Grace longer than the longest upload"},
+		Err: &storage.Error{Code: storage.Unavailable, Key: f.Key, Hint: "make Config.Grace and Target.Lifetime longer than the longest upload"},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
@@ -250,6 +251,50 @@ func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
 	files, _, err := records.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Len(t, files, 1, "the client has got 204 for this file")
+}
+
+// A late store sweeps before it keeps a record.
+type late struct {
+	driver.Driver
+	sweep func()
+}
+
+func (d *late) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if strings.HasPrefix(r.Key, "files/records/") && d.sweep != nil {
+		d.sweep()
+	}
+	return d.Driver.Put(ctx, r)
+}
+
+// A slow body takes this long.
+type slow func()
+
+func (pass slow) Read([]byte) (int, error) {
+	pass()
+	return 0, io.EOF
+}
+
+func TestAFileThatExpiresWhileItArrivesHasNoRecordWithoutBytes(t *testing.T) {
+	now := time.Now()
+	clock := func() time.Time { return now }
+	d := &late{Driver: memstore.NewDriver(memstore.Config{Now: clock})}
+	b := engine.New(d)
+	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Now: clock})
+	require.NoError(t, err)
+	d.sweep = func() {
+		report, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, report.Expired)
+	}
+	_, err = s.Store(t.Context(), uploads.Upload{
+		Body: io.MultiReader(strings.NewReader("x"), slow(func() { now = now.Add(2 * time.Hour) })), Name: "a",
+		Target: &uploads.Target{Lifetime: time.Hour},
+	})
+	require.ErrorIs(t, err, storage.Unavailable)
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		t.Errorf("%s is left", entry.Key)
+	}
 }
 
 func TestALifetimeOfATargetOfBeginNeedsRecords(t *testing.T) {
