@@ -194,6 +194,8 @@ func storeFailed(err error) *Error {
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed:
 		e.Code, e.Message = Interrupted, "The upload was interrupted."
+	case storage.CodeOf(err) == storage.TooLarge:
+		e.Code, e.Message = TooLarge, "The file is larger than the store allows."
 	case errors.Is(err, context.Canceled): // usually because the server stops; a client repeats a request after 503
 		e.Code, e.Status, e.Message = Interrupted, http.StatusServiceUnavailable, "The server is stopping. Try again in a moment."
 	}

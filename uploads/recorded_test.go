@@ -3,6 +3,7 @@ package uploads_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -251,6 +252,33 @@ func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
 	files, _, err := records.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Len(t, files, 1, "the client has got 204 for this file")
+}
+
+func TestAFileThatTheStoreFindsTooLargeIsRefused(t *testing.T) {
+	full := driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Put" {
+				return &storage.Error{Code: storage.TooLarge, Err: errors.New("5 GiB at most")}
+			}
+			return next(ctx)
+		})
+	})
+	records := uploads.BucketRecords(memstore.New())
+	s, err := uploads.New(memstore.New(full), uploads.Config{Rules: rules.Any(0), Records: records, States: uploads.BucketStates(memstore.New())})
+	require.NoError(t, err)
+	for name, send := range map[string]func() (*uploads.File, error){
+		"Store": func() (*uploads.File, error) {
+			return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
+		},
+		"PutPiece": func() (*uploads.File, error) { return s.PutPiece(t.Context(), piece(1, 1, "x")) },
+	} {
+		_, err := send()
+		e, ok := errors.AsType[*uploads.Error](err)
+		require.True(t, ok, name)
+		require.Equal(t, uploads.TooLarge, e.Code, name)
+		require.Equal(t, http.StatusRequestEntityTooLarge, e.HTTPStatus(), name)
+		require.ErrorContains(t, err, "5 GiB", name)
+	}
 }
 
 // A late store sweeps before it keeps a record.

@@ -104,10 +104,6 @@ var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: cont
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
 	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
-	case code == storage.TooLarge:
-		e := refuse("size", TooLarge, "The file is larger than the store allows.")
-		e.Err = err
-		return nil, e
 	case code == storage.InvalidArgument: // a Target of Config.Begin
 		return nil, err
 	case code == storage.Unsupported:
