@@ -532,7 +532,7 @@ func TestInventoryOfAzure(t *testing.T) {
 	b := inCloud("azure")
 	content := table([][]string{
 		{"Name", "Creation-Time", "Content-Length", "Last-Modified", "Etag", "Snapshot", "Deleted", "hdi_isfolder"},
-		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "", ""},
+		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "false", ""},
 		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
 		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
 		{"photos/a", "", "0", "2026-01-01T00:00:00Z", "0x8D3", "", "", "true"},
