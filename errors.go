@@ -185,7 +185,7 @@ func findCode(err error) (Code, bool) {
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
 	if own, ok := reach(b); ok {
-		e.Provider, e.Bucket = own.Place()
+		e.Provider, _, e.Bucket = own.Place()
 	}
 	return e
 }

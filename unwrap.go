@@ -88,7 +88,7 @@ type engineBucket interface {
 	serving.Bucket
 	Narrow(outer scope.Scope) Bucket // what outer shows of it
 	Scope() *scope.Scope
-	Place() (provider, bucket string)
+	Place() (provider, location, bucket string)
 	Core() unexported.Core
 	BufferLimit() *buffer.Limit
 	Need(f Features, what string) *Error

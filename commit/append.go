@@ -95,10 +95,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
-		case stored && by == id:
-			return true, l.confirm(ctx, number)
-		case stored:
-			return false, nil
+		case stored: // by another one perhaps after this one was trimmed
+			return by == id, l.confirm(ctx, number)
 		}
 		delay, again := policy.Allow(&tries, false, 0)
 		if !again || ctxtime.Sleep(ctx, delay) != nil {

@@ -290,6 +290,36 @@ func TestAWriterThatWasPausedForLongGetsOutcomeUnknown(t *testing.T) {
 	require.False(t, stray)
 }
 
+// The response to a write is lost. Before the writer looks, others trim its entry, and another writer that was paused
+// puts an object into the free place. The entry was in the log, so that it must not be appended again.
+func TestAnEntryThatWasTrimmedIsNotAppendedAgain(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{})
+	b := engine.New(d)
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	lost := false
+	own := engine.New(driver.Intercept(d, func(ctx context.Context, op string, next func(context.Context) error) error {
+		err := next(ctx)
+		if op != "Put" || lost || err != nil {
+			return err
+		}
+		lost = true
+		appendText(t, other, "b", "c")
+		require.NoError(t, other.Trim(ctx, 1))
+		require.NoError(t, other.Trim(ctx, 2))
+		_, err = b.Upload(ctx, "log/00000000000000000001", strings.NewReader("late"), storage.IfAbsent())
+		require.NoError(t, err)
+		return errDead
+	}), once)
+	log, err := commit.New(own, "log/")
+	require.NoError(t, err)
+	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	got, err := texts(t.Context(), other, 2)
+	require.NoError(t, err)
+	require.Equal(t, []string{"b", "c"}, got)
+}
+
 func TestAWriterThatWasIdleAppendsAfterTheLastEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle, b := inMemory(t)

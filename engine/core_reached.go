@@ -19,7 +19,9 @@ func (b *bucket) Narrow(outer scope.Scope) storage.Bucket {
 
 func (b *bucket) Scope() *scope.Scope { return &b.scope }
 
-func (b *bucket) Place() (provider, bucket string) { return b.core.desc.Provider, b.core.desc.Bucket }
+func (b *bucket) Place() (provider, location, bucket string) {
+	return b.core.desc.Provider, b.core.desc.Location, b.core.desc.Bucket
+}
 
 func (b *bucket) Core() unexported.Core { return b.core }
 

@@ -55,18 +55,21 @@ func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Do
 	}
 	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
 	own, ok := serving.Reach(b).(interface {
-		Place() (provider, bucket string)
+		Place() (provider, location, bucket string)
 		Scope() *scope.Scope
 	})
 	if !ok {
 		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
 	}
 	i.prefix = own.Scope().Prefix
-	switch provider, name := own.Place(); {
+	switch provider, location, name := own.Place(); {
 	case m.provider != provider:
 		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider))
 	case m.provider == "azure": // the inventory of an account names the container of each blob
 		i.Bucket = name
+		if account := accountOf(location); account != "" && m.bucket != "" && account != m.bucket {
+			return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket))
+		}
 	case name != m.bucket:
 		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket))
 	}

@@ -465,6 +465,7 @@ type cloud struct {
 func (c cloud) Describe() driver.Description {
 	d := c.Driver.Describe()
 	d.Provider, d.Bucket, d.TaggedRevisions = c.provider, "photos", false
+	d.Location = "https://acme.blob.core.windows.net"
 	return d
 }
 
@@ -532,7 +533,7 @@ func TestInventoryOfAzure(t *testing.T) {
 	b := inCloud("azure")
 	content := table([][]string{
 		{"Name", "Creation-Time", "Content-Length", "Last-Modified", "Etag", "Snapshot", "Deleted", "hdi_isfolder"},
-		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "", ""},
+		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "false", ""},
 		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
 		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
 		{"photos/a", "", "0", "2026-01-01T00:00:00Z", "0x8D3", "", "", "true"},
@@ -540,11 +541,12 @@ func TestInventoryOfAzure(t *testing.T) {
 		{"photos/d", "", "1", "2026-01-01T00:00:00Z", "0x8D5", "", "true", ""},
 		{"videos/x", "", "1", "2026-01-01T00:00:00Z", "0x8D6", "", "", ""},
 	})
+	endpoint := "https://acme.blob.core.windows.net/"
 	write := func(t *testing.T, status, object string) storage.Bucket {
 		reports := memstore.New()
 		put(t, reports, "2026/01/02/00-00-00/rule/rule_0.csv", string(content))
-		text := fmt.Appendf(nil, `{"destinationContainer": "reports", "endpoint": "https://x.blob.core.windows.net", "files": [{"blob": "2026/01/02/00-00-00/rule/rule_0.csv", "size": %d}],
-			"inventoryCompletionTime": "2026-01-02T00:10:00Z", "inventoryStartTime": "2026-01-02T00:00:00Z", "ruleDefinition": {"format": "csv", "objectType": %q, "schemaFields": ["Name"]}, "ruleName": "rule", "status": %q, "version": "1.0"}`, len(content), object, status)
+		text := fmt.Appendf(nil, `{"destinationContainer": "reports", "endpoint": %q, "files": [{"blob": "2026/01/02/00-00-00/rule/rule_0.csv", "size": %d}],
+			"inventoryCompletionTime": "2026-01-02T00:10:00Z", "inventoryStartTime": "2026-01-02T00:00:00Z", "ruleDefinition": {"format": "csv", "objectType": %q, "schemaFields": ["Name"]}, "ruleName": "rule", "status": %q, "version": "1.0"}`, endpoint, len(content), object, status)
 		put(t, reports, at, string(text))
 		put(t, reports, strings.TrimSuffix(at, "json")+"checksum", sumOf(text))
 		return reports
@@ -561,6 +563,21 @@ func TestInventoryOfAzure(t *testing.T) {
 	require.ErrorContains(t, err, `"Pending"`)
 	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "container"), at, nil)
 	require.ErrorContains(t, err, "must be that of blobs")
+	for _, row := range []struct{ endpoint, want string }{
+		{"https://acme-secondary.blob.core.windows.net", ""},
+		{"https://acme.z13.blob.storage.azure.net", ""},
+		{"https://blobs.example.com", ""},
+		{"https://other.blob.core.windows.net", `must be that of account "acme", and is that of "other"`},
+	} {
+		endpoint = row.endpoint
+		_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "blob"), at, nil)
+		if row.want == "" {
+			require.NoError(t, err, row.endpoint)
+			continue
+		}
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, row.want)
+	}
 }
 
 func TestATableReaderReadsOtherFormats(t *testing.T) {

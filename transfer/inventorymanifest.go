@@ -21,7 +21,7 @@ import (
 // A manifest says which files an inventory has, and what is in them.
 type manifest struct {
 	provider  string // as revisions have it
-	bucket    string // "" if each row has the container
+	bucket    string // of Azure, the account, or ""
 	taken     time.Time
 	format    string // "CSV", "PARQUET"
 	columns   []string
@@ -56,7 +56,7 @@ type manifestText struct {
 	}
 	// Azure
 	InventoryStartTime time.Time
-	Status             string
+	Status, Endpoint   string
 	RuleDefinition     *struct {
 		Format, ObjectType string
 	}
@@ -167,6 +167,7 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 
 func (m *manifest) azure(t *manifestText) (rule string) {
 	m.provider, m.format, m.header, m.taken = "azure", strings.ToUpper(t.RuleDefinition.Format), true, t.InventoryStartTime
+	m.bucket = accountOf(t.Endpoint)
 	switch {
 	case t.Status != "Succeeded":
 		return fmt.Sprintf("must have the status Succeeded, and not %q", t.Status)
@@ -182,6 +183,16 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 		m.files = append(m.files, inventoryFile{f.Blob, "", f.Size})
 	}
 	return ""
+}
+
+// accountOf returns the account of an endpoint of Azure; "" if it is in a domain of the user's.
+func accountOf(endpoint string) string {
+	_, host, _ := strings.Cut(endpoint, "://")
+	name, rest, _ := strings.Cut(host, ".")
+	if !strings.Contains("."+rest, ".blob.") {
+		return ""
+	}
+	return strings.TrimSuffix(name, "-secondary")
 }
 
 // google reads a manifest whose files are beside it.

@@ -76,7 +76,6 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	}
 	v.Key, v.Version = key, row[versionColumn]
 	v.IsDeleteMarker = isTrue(row[markerColumn])
-	v.Current = !v.IsDeleteMarker && (row[latestColumn] == "" || isTrue(row[latestColumn])) && row[removedColumn] == ""
 	if v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64); (err != nil || v.Size < 0) && !v.IsDeleteMarker {
 		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])
 	}
@@ -88,6 +87,7 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 			return v, false, err
 		}
 	}
+	v.Current = !v.IsDeleteMarker && (row[latestColumn] == "" || isTrue(row[latestColumn])) && v.NoncurrentSince.IsZero()
 	i.setRevision(&v, row)
 	return v, false, nil
 }
