@@ -20,6 +20,7 @@ const start = [
   ['Commits', 'commit'],
   ['Layers', 'layers'],
   ['Moving stores', 'moving-stores'],
+  ['Two stores', 'two-stores'],
   ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
   ['Files of users', 'files-of-users'],
