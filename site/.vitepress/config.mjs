@@ -42,7 +42,6 @@ const choosing = [
 const trust = [
   ['What each store does', 'support'],
   ['Certified', 'certified'],
-  ['The contract', 'contract'],
   ['Versions and releases', 'versions'],
   ['Writing a driver', 'writing-a-driver'],
 ];
