@@ -3,10 +3,14 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -19,6 +23,35 @@ func TestNamesOfOtherProgramsSuggestACommand(t *testing.T) {
 		_, stderr := s.exits(2, other, "x")
 		require.Contains(t, stderr, "hint: did you mean ", other)
 		require.Regexp(t, "hint: .* "+want+"(\\?| or)", stderr, other)
+	}
+}
+
+func TestFlagsOfOtherProgramsHaveAHint(t *testing.T) {
+	s := newShell(t)
+	for _, row := range []struct{ command, flag, hint string }{
+		{"cp", "--sse", "set kms_key= in the address"},
+		{"cp", "--acl", "use --public"},
+		{"sync", "--acl", ""},
+		{"sync", "--dryrun", "did you mean --dry-run?"},
+		{"sync", "--max-age", "did you mean --newer?"},
+		{"sign", "--max-age", ""},
+		{"ls", "--endpoint-url", "did you mean --endpoint?"},
+		{"sign", "--expires-in", "did you mean --ttl?"},
+		{"ls", "--fast", ""},
+	} {
+		_, stderr := s.exits(2, row.command, row.flag, "x", "y")
+		require.Contains(t, stderr, "unknown flag: "+row.flag, row.command)
+		if row.hint == "" {
+			require.NotContains(t, stderr, "hint:", row)
+			continue
+		}
+		require.Contains(t, stderr, "hint: "+row.hint, row.command)
+	}
+	root := rootCommand(&program.Program{})
+	for name, hint := range otherFlags {
+		if flag, isFlag := strings.CutPrefix(hint, "--"); isFlag {
+			require.True(t, slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flag(flag) != nil }), "%s: %s", name, hint)
+		}
 	}
 }
 

@@ -135,6 +135,7 @@ Exit codes:
 		}
 		return printProgram(p)
 	}
+	root.SetFlagErrorFunc(explainFlag)
 	p.Global.Register(root)
 	if make, known := commands()[name]; known {
 		root.CompletionOptions.DisableDefaultCmd = true

@@ -37,7 +37,7 @@ func TestThePageInABrowser(t *testing.T) {
 }
 
 func TestTheGuideHasThePage(t *testing.T) {
-	guide, err := os.ReadFile("../../docs/getting-started.md")
+	guide, err := os.ReadFile("../../docs/files-of-users.md")
 	require.NoError(t, err)
 	require.Contains(t, string(guide), "```html\n"+string(page)+"```")
 }

@@ -47,6 +47,22 @@ func TestOneWorkerClaimsAJob(t *testing.T) {
 	require.Equal(t, 1, winners)
 }
 
+func TestNobodyTakesWhatAnotherHasTaken(t *testing.T) {
+	bucket := memstore.New()
+	errs := make(chan error)
+	for range 5 {
+		go func() { errs <- take(t.Context(), bucket, 30) }()
+	}
+	refused := 0
+	for range 5 {
+		if err := <-errs; err != nil {
+			require.EqualError(t, err, "only 10 are left")
+			refused++
+		}
+	}
+	require.Equal(t, 2, refused)
+}
+
 func TestADraftIsSavedOverItsOwnRevisionOnly(t *testing.T) {
 	bucket := memstore.New()
 	first := put(t, bucket, "drafts/7.md", "one")

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +36,24 @@ func TestPagesListEverything(t *testing.T) {
 			require.Contains(t, page, "`"+name[1]+test.written, "%s lacks a name of %s", test.page, test.file)
 		}
 	}
+}
+
+// A user reads the pages of the site's menu, and the first one. They have at most 35,000 words; ledgers for
+// maintainers are not in the menu.
+func TestThePagesOfTheMenuAreShort(t *testing.T) {
+	pages := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`).FindAllStringSubmatch(read(t, "site/.vitepress/config.mjs"), -1)
+	require.Greater(t, len(pages), 20)
+	word := regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
+	words := len(word.FindAllString(read(t, "docs/README.md"), -1))
+	for _, page := range pages {
+		name := page[1]
+		if strings.HasSuffix(name, "/") {
+			name += "README"
+		}
+		words += len(word.FindAllString(read(t, "docs/"+name+".md"), -1))
+	}
+	t.Log(words, "words")
+	require.LessOrEqual(t, words, 35_000)
 }
 
 // inParams finds the list of strings after a name.

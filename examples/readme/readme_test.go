@@ -39,13 +39,15 @@ func TestCodeInTheDocsCompiles(t *testing.T) {
 	})
 }
 
-// The blocks of these guides make whole files, so that a reader who copies them has what compiles.
+// The blocks of these guides, or those of one folder, make whole files, so that a reader who copies them has what compiles.
 func TestGuidesShowWholeFiles(t *testing.T) {
-	for _, guide := range []string{"docs/testing-your-backend.md", "docs/getting-started.md"} {
+	for guide, of := range map[string]string{"docs/testing-your-backend.md": "", "docs/getting-started.md": "", "docs/files-of-users.md": "examples/avatars/"} {
 		shown := map[string]string{}
 		for _, found := range block.FindAllStringSubmatch(read(t, guide), -1) {
 			require.NotEmpty(t, found[1], "%s shows code without the name of its file", guide)
-			shown[found[1]] += strings.TrimPrefix(lines(found[2]), "\n")
+			if strings.HasPrefix(found[1], of) {
+				shown[found[1]] += strings.TrimPrefix(lines(found[2]), "\n")
+			}
 		}
 		for file, code := range shown {
 			require.Equal(t, lines(read(t, file)), "\n"+code, "%s shows parts of %s", guide, file)

@@ -20,6 +20,7 @@ const start = [
   ['Commits', 'commit'],
   ['Layers', 'layers'],
   ['Moving stores', 'moving-stores'],
+  ['Two stores', 'two-stores'],
   ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
   ['Files of users', 'files-of-users'],
@@ -41,7 +42,6 @@ const choosing = [
 const trust = [
   ['What each store does', 'support'],
   ['Certified', 'certified'],
-  ['The contract', 'contract'],
   ['Versions and releases', 'versions'],
   ['Writing a driver', 'writing-a-driver'],
 ];

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	encryptedAtRest = "set kms_key= in the address, or the default encryption of the bucket: Amazon encrypts every object"
+	encryptedHere   = "give the location the layer encrypt, so that the store sees only encrypted bytes"
+	trusted         = "set AWS_CA_BUNDLE to the certificate of the server"
+	accessList      = "use --public to let anyone read the object, and a policy of the bucket for anything else"
+)
+
+// otherFlags has what to do in place of flags that other programs have. A value that is a flag is only for
+// commands that have it.
+var otherFlags = map[string]string{
+	"acl": accessList, "grants": accessList, "s3-acl": accessList,
+	"sse": encryptedAtRest, "sse-kms-key-id": encryptedAtRest, "s3-server-side-encryption": encryptedAtRest, "enc-s3": encryptedAtRest, "enc-kms": encryptedAtRest,
+	"sse-c": encryptedHere, "enc-c": encryptedHere,
+	"no-sign-request": "set anonymous=true in the address",
+	"no-verify-ssl":   trusted, "insecure": trusted,
+
+	"dryrun": "--dry-run", "endpoint-url": "--endpoint", "only-show-errors": "--quiet", "human-readable": "--human",
+	"follow-symlinks": "--links", "copy-links": "--links", "no-overwrite": "--ignore-existing", "no-clobber": "--ignore-existing",
+	"numworkers": "--concurrency", "transfers": "--concurrency", "checkers": "--concurrency", "retry-count": "--retries",
+	"max-age": "--newer", "newer-than": "--newer", "min-age": "--older", "older-than": "--older",
+	"expires-in": "--ttl", "expire": "--ttl", "tags": "--tag", "attr": "--metadata", "remove": "--delete",
+	"version-id": "--version", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
+}
+
+// explainFlag gives the error of a flag that another program has a hint.
+func explainFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	hint := otherFlags[unknown.GetSpecifiedName()]
+	if name, isFlag := strings.CutPrefix(hint, "--"); isFlag {
+		if c.Flag(name) == nil {
+			return err
+		}
+		hint = "did you mean " + hint + "?"
+	}
+	if hint == accessList && c.Flag("public") == nil || hint == "" {
+		return err
+	}
+	return &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
+}
