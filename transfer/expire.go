@@ -200,6 +200,9 @@ func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.List
 	if i := e.settings.inventory; i != nil {
 		return i.objects(ctx, prefix)
 	}
+	if r := e.settings.ranges; r != nil && storage.Supports(e.lister, storage.OrderedListing) {
+		return r.list(ctx, e.lister, prefix)
+	}
 	return e.lister.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
 

@@ -11,7 +11,8 @@ import (
 type Filter struct{ s *settings }
 
 // NewFilter returns the filter of [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
-// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore] and [WithShard].
+// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard]
+// and [WithShardBounds].
 // Without one of them it selects everything. It ignores other options. If an option is
 // invalid, it fails with InvalidArgument.
 func NewFilter(opts ...Option) (*Filter, error) {
@@ -95,10 +96,9 @@ func WithModifiedBefore(t time.Time) Option {
 // not be read, which fail in each job.
 //
 // The shard of a key is stable: the first eight bytes of the SHA-256 of the key relative to
-// its end, as a big-endian number, modulo n. In [Sync] and [Compare] [WithInventory] it is a range of keys, which
-// a sample of the inventory makes about equal, so that each job lists only its range of the destination.
-// If n is below 1, or i is not from 0 to n-1, the
-// job fails with InvalidArgument.
+// its end, as a big-endian number, modulo n. With [WithShardBounds], and in [Sync] and [Compare]
+// [WithInventory], it is a range of keys, so that each job lists only its range. A sample of the inventory makes
+// the ranges about equal. If n is below 1, or i is not from 0 to n-1, the job fails with InvalidArgument.
 func WithShard(i, n int) Option {
 	return option(func(s *settings) {
 		if n < 1 || i < 0 || i >= n {

@@ -238,6 +238,9 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if j.unlisted {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed")}
 	}
+	if err := j.lookElsewhere(ctx); err != nil {
+		return err
+	}
 	if !j.sourceHasFiles && !j.settings.emptySource {
 		return &storage.Error{
 			Code: storage.ObjectNotFound, Err: errors.New("nothing was deleted, because the source has no files"),
@@ -248,6 +251,22 @@ func (j *job) execute(ctx context.Context) (early error) {
 		return err
 	}
 	return j.removeExtraneous(ctx)
+}
+
+// lookElsewhere looks whether a source that has no file in the range of the shard has one elsewhere.
+func (j *job) lookElsewhere(ctx context.Context) error {
+	if j.sourceHasFiles || j.settings.ranges == nil {
+		return nil
+	}
+	whole := *j.settings
+	whole.ranges = nil
+	for e, err := range j.src.entries(ctx, &whole, "") {
+		if err != nil || e.kind == regular {
+			j.sourceHasFiles = err == nil
+			return err
+		}
+	}
+	return nil
 }
 
 // transferJournaled transfers from where an earlier job stopped, and notes where this one does.

@@ -110,6 +110,9 @@ func (s *settings) job() string {
 	if s.inventory != nil { // which decides the ranges of shards
 		inventory = " inventory " + s.inventory.Taken.Format(time.RFC3339Nano)
 	}
+	if s.bounded {
+		inventory += fmt.Sprintf(" bounds %q", s.bounds)
+	}
 	return inventory + fmt.Sprintf("prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
 		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly, s.links, s.move)
 }

@@ -17,7 +17,7 @@ const maxConcurrency = 10_000
 
 // An Option is an option of every job. A job ignores options that do not apply to it.
 // The options are [WithConcurrency], [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
-// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard],
+// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithShardBounds],
 // [WithLinks], [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
 // [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
 // [WithJournal], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
@@ -54,7 +54,9 @@ type settings struct {
 	modifiedAfter, modifiedBefore time.Time
 	shard, shards                 uint64
 	inventory                     *Inventory // or nil
-	ranges                        *keyRange  // of the shard, with an inventory; or nil
+	bounds                        []string   // of ranges of keys, that are the shards
+	bounded                       bool       // WithShardBounds was given
+	ranges                        *keyRange  // the shard, if it is a range of keys; or nil
 
 	held []string // the keys of leases under which the job runs, which it leaves out
 }
@@ -79,6 +81,7 @@ func readOptions(opts []Option) *settings {
 		}
 		o.apply(s)
 	}
+	s.checkBounds()
 	return s
 }
 

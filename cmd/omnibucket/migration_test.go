@@ -39,6 +39,39 @@ func TestShardsOfSyncAddUp(t *testing.T) {
 	}
 }
 
+func TestShardsOfSyncMayBeRangesOfKeys(t *testing.T) {
+	s := newShell(t)
+	src, dst := memory(t), memory(t)
+	for i := range 40 {
+		s.put(fmt.Sprintf("%s/in/%02d", src, i), "x")
+	}
+	s.put(dst+"/in/gone", "x")
+	bounds := filepath.Join(t.TempDir(), "bounds.json")
+	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
+	transferred, deleted := 0, 0
+	for i := range 4 {
+		_, report := s.synced("--delete", "--shard", fmt.Sprintf("%d/4", i), "--shard-bounds", bounds, src+"/in/", dst+"/in/")
+		require.InDelta(t, 10, numberBefore(t, report, "transferred"), 1)
+		transferred += numberBefore(t, report, "transferred")
+		deleted += numberBefore(t, report, "deleted")
+	}
+	require.Equal(t, []int{40, 1}, []int{transferred, deleted})
+	require.Equal(t, 40, strings.Count(s.ok("ls", "-r", dst+"/in/"), "\n"))
+
+	for name, args := range map[string][]string{
+		"another number":  {"--shard", "0/5", "--shard-bounds", bounds},
+		"without --shard": {"--shard-bounds", bounds},
+		"another file":    {"--shard", "0/4", "--shard-bounds", os.Args[0]},
+		"no file":         {"--shard", "0/4", "--shard-bounds", ""},
+	} {
+		code := run(t.Context(), append(append([]string{"sync"}, args...), src, dst), s.around(nil, io.Discard, io.Discard))
+		require.Equal(t, 2, code, name)
+	}
+	s.exits(3, "sync", "--shard", "0/4", "--shard-bounds", bounds+"x", src, dst)
+	s.exits(2, "job", "split", "0", src)
+	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", src+"/empty/"))
+}
+
 func TestASchedulerNumbersTheShards(t *testing.T) {
 	for name, row := range map[string]struct {
 		env   map[string]string

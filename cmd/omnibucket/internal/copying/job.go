@@ -21,8 +21,8 @@ import (
 func Job(p *program.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "job COMMAND",
-		Short:   "Show the progress of jobs on several machines",
-		Long:    `Shows the progress of "omnibucket sync" with --journal.`,
+		Short:   "Share jobs among machines, and show their progress",
+		Long:    `Serves "omnibucket sync" with --shard and --journal.`,
 		Example: "  omnibucket job status 's3://migration-state/journals/?region=eu-west-1'\n  omnibucket job status --json ./journals",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -36,6 +36,7 @@ until it is begun again.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return jobStatus(c.Context(), p, args[0]) },
 	})
+	c.AddCommand(splitCommand(p))
 	return c
 }
 

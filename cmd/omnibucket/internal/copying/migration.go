@@ -30,7 +30,7 @@ type migration struct {
 	dryRuns bool
 }
 
-// newMigration reads --shard and --journal.
+// newMigration reads --shard, --shard-bounds and --journal.
 func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location) (*migration, error) {
 	m := &migration{job: jobName(src, dst), part: "all", shards: 1, src: src, dst: dst, dryRuns: p.Global.DryRun}
 	if f.filter.Flags.Changed("shard") { // a variable that is not set must not mean all keys
@@ -40,6 +40,16 @@ func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, ds
 		}
 		m.opts = append(m.opts, transfer.WithShard(i, n))
 		m.part, m.shards = fmt.Sprintf("%d-of-%d", i, n), n
+	}
+	if f.filter.Flags.Changed("shard-bounds") {
+		bounds, err := readBounds(ctx, p, f.shardBounds)
+		if err != nil {
+			return nil, err
+		}
+		if len(bounds)+1 != m.shards {
+			return nil, argument.Invalid("--shard-bounds must be used with --shard and a file for its number of shards", "make the file with \"omnibucket job split\"")
+		}
+		m.opts = append(m.opts, transfer.WithShardBounds(bounds...))
 	}
 	if !f.filter.Flags.Changed("journal") {
 		return m, nil

@@ -19,7 +19,7 @@ type syncFlags struct {
 	remove, checksum, links, noSync bool
 	emptySource, sizeOnly, missing  bool
 	filter                          program.FilterFlags
-	shard, journal                  string
+	shard, shardBounds, journal     string
 	resume, backup, inventory       string
 	maxDelete                       int64
 	limited, watch                  bool // limited: --max-delete was given
@@ -47,7 +47,8 @@ changes as soon as nothing has changed for a second, or after ten seconds. After
 With --shard I/N, N commands with I from 0 to N-1 share the work, on several machines: each
 does its part of the keys, and the reports add up. With --shard auto, or auto/N, a scheduler
 gives the numbers: an array of Slurm or AWS Batch, a job of Cloud Run, or an indexed Job of
-Kubernetes, which needs N. With --journal FOLDER, a directory or a
+Kubernetes, which needs N. With --shard-bounds FILE, the parts are ranges of keys, and each command lists
+only its range of a bucket: "omnibucket job split" writes FILE. With --journal FOLDER, a directory or a
 folder in a bucket outside of source and destination, a repeated command continues after
 the last file that was done, and its report includes what was done before. "omnibucket job
 status FOLDER" shows the progress of all commands.
@@ -77,6 +78,7 @@ to another location before they are replaced or removed.`,
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
 	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
 	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1; auto or auto/N asks the scheduler")
+	flags.StringVar(&f.shardBounds, "shard-bounds", "", "make shards ranges of keys with the bounds in this `file` of \"omnibucket job split\", which may lie in a bucket")
 	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
 	program.InventoryFlag(flags, &f.inventory)
 	f.filter.Register(c)

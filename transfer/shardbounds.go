@@ -1,0 +1,153 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
+	"math"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// sampledKeys is how many keys of each shard are in the sample, so that shards differ by a few percent.
+	sampledKeys = 4096
+	maxSample   = 1 << 18
+)
+
+// WithShardBounds makes the shards of [WithShard] ranges of keys, in place of the hash, so that each job lists
+// only its range of a bucket. Shard 0 has the keys up to the first bound, the last shard those that follow the
+// last bound. [ShardBounds] returns bounds. All jobs need the same ones: a key of other bounds may be in two
+// shards, or in none.
+//
+// Bounds are relative to the ends, as keys are. A directory, an inventory, and a bucket that lists in no order
+// are still read whole. If the bounds are not in their order, or are not one less than the shards, the job fails
+// with InvalidArgument.
+func WithShardBounds(bounds ...string) Option {
+	return option(func(s *settings) {
+		if !slices.IsSorted(bounds) {
+			s.fail("WithShardBounds", "must have keys in their order")
+		}
+		s.bounds, s.bounded = slices.Clone(bounds), true
+	})
+}
+
+// ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal numbers of keys:
+// with up to 64 shards, they differ by a few percent. It reads from once, which may be an [Inventory], and takes
+// [WithPrefix], [WithInclude], [WithExclude] and [WithKeys]. It needs some hundred bytes for each of at most
+// 524,288 keys. If n is below 1, or from is nil, it fails with InvalidArgument.
+func ShardBounds(ctx context.Context, from storage.Lister, n int, opts ...Option) ([]string, error) {
+	s := readOptions(opts)
+	if n < 1 || from == nil {
+		s.fail("ShardBounds", "must have a bucket or an inventory, and at least 1 shard")
+	}
+	if s.err != nil {
+		return nil, named("ShardBounds", s.err)
+	}
+	list := from.List(ctx, storage.WithPrefix(s.prefix), storage.WithAnyOrder())
+	if i, ok := from.(*Inventory); ok {
+		list = i.objects(ctx, s.prefix) // without sorting
+	}
+	return s.shardBounds(list, n)
+}
+
+// shardBounds divides the keys of a listing.
+func (s *settings) shardBounds(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
+	keys, err := s.sample(list, min(n*sampledKeys, maxSample))
+	if err != nil {
+		return nil, err
+	}
+	bounds := make([]string, n-1)
+	for i := range bounds {
+		if len(keys) > 0 { // else the last shard has all keys
+			bounds[i] = keys[len(keys)*(i+1)/n]
+		}
+	}
+	return bounds, nil
+}
+
+// sample returns up to 2n keys in their order. The hashes of keys decide which, so that all shards get the same.
+func (s *settings) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
+	most := uint64(math.MaxUint64)
+	var keys []string
+	for e, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		if keyHash(e.Key) > most || !s.selects(e.Key) {
+			continue
+		}
+		for keys = append(keys, e.Key); len(keys) > 2*n; {
+			most /= 2
+			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > most })
+		}
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// checkBounds makes the shard a range of keys, if there are bounds.
+func (s *settings) checkBounds() {
+	switch {
+	case !s.bounded:
+	case uint64(len(s.bounds))+1 != s.shards:
+		s.fail("WithShardBounds", "must have one key less than WithShard has shards")
+	default:
+		s.useBounds()
+	}
+}
+
+// useBounds makes the shard a range of keys.
+func (s *settings) useBounds() {
+	s.ranges = &keyRange{}
+	if s.shard > 0 {
+		s.ranges.after = s.bounds[s.shard-1]
+	}
+	if s.shard < s.shards-1 {
+		s.ranges.last = &s.bounds[s.shard]
+	}
+}
+
+// splitByInventory makes the shard of the job a range of keys, of which both ends know where it begins.
+func (s *settings) splitByInventory(ctx context.Context) (err error) {
+	if s.inventory == nil || s.shards <= 1 || s.bounded {
+		return nil
+	}
+	everyKey := &settings{} // journals have the ranges of all keys
+	if s.bounds, err = everyKey.shardBounds(s.inventory.objects(ctx, s.prefix), int(s.shards)); err == nil {
+		s.useBounds()
+	}
+	return err
+}
+
+// A keyRange has the keys that follow after, up to last.
+type keyRange struct {
+	after string
+	last  *string // nil: all
+}
+
+func (r *keyRange) contains(key string) bool {
+	return r == nil || key > r.after && !r.endsBefore(key)
+}
+
+// endsBefore reports whether neither key nor any later one is in the range.
+func (r *keyRange) endsBefore(key string) bool { return r != nil && r.last != nil && key > *r.last }
+
+// list lists the range of a bucket that lists in the order of keys.
+func (r *keyRange) list(ctx context.Context, from storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for e, err := range from.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.after)) {
+			if r.endsBefore(e.Key) || !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// keyHash returns the number that also decides the shard of a key.
+func keyHash(key string) uint64 {
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:8])
+}

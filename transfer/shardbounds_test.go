@@ -1,0 +1,220 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// manyKeys lists n objects, of which most are in a few folders.
+type manyKeys int
+
+func (n manyKeys) List(context.Context, ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for i := range int(n) {
+			if !yield(storage.ListEntry{Key: n.key(i), Size: 1}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (n manyKeys) key(i int) string {
+	if i < int(n)/10 {
+		return fmt.Sprintf("a/%d/%07d.jpg", i%7, i)
+	}
+	return fmt.Sprintf("photos/2026/%07d.jpg", i)
+}
+
+// shardOf returns the options of one shard of all that the bounds make.
+func shardOf(i int, bounds []string) []transfer.Option {
+	return []transfer.Option{transfer.WithShard(i, len(bounds)+1), transfer.WithShardBounds(bounds...)}
+}
+
+func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
+	const n = 640_000
+	for _, shards := range []int{7, 64} {
+		bounds, err := transfer.ShardBounds(t.Context(), manyKeys(n), shards)
+		require.NoError(t, err)
+		require.Len(t, bounds, shards-1)
+		require.True(t, slices.IsSorted(bounds))
+		sizes := make([]int, shards)
+		for i := range n {
+			shard, _ := slices.BinarySearch(bounds, manyKeys(n).key(i)) // a bound is the last key of its shard
+			sizes[shard]++
+		}
+		t.Logf("%d shards have %d to %d keys", shards, slices.Min(sizes), slices.Max(sizes))
+		for _, size := range sizes {
+			require.InDelta(t, n/shards, size, float64(n/shards)/10, "within 10 %")
+		}
+	}
+}
+
+// halfCopied returns a bucket with n objects, which counts its calls, and a bucket that has half of them.
+func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
+	t.Helper()
+	seen = &calls{}
+	from, to = memstore.New(seen.layer()), memstore.New()
+	for i := range n {
+		key := manyKeys(n).key(i)
+		put(t, from, key, "x")
+		if i%2 == 0 {
+			put(t, to, key, "x")
+		}
+	}
+	return from, to, seen
+}
+
+func TestShardsOfBoundsDoEachFileOnce(t *testing.T) {
+	from, to, _ := halfCopied(t, 3000)
+	put(t, to, "b/extraneous", "x")
+	bounds, err := transfer.ShardBounds(t.Context(), from, 4)
+	require.NoError(t, err)
+	var copied, deleted int64
+	for i := range 4 {
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(shardOf(i, bounds), transfer.WithDelete(), transfer.WithMissingOnly())...)
+		require.NoError(t, err)
+		copied, deleted = copied+report.Transferred, deleted+report.Deleted
+	}
+	require.EqualValues(t, 1500, copied)
+	require.EqualValues(t, 1, deleted)
+	c, err := transfer.Compare(t.Context(), transfer.Bucket(from), transfer.Bucket(to), nil, transfer.WithSizeOnly())
+	require.NoError(t, err)
+	require.True(t, c.Equal())
+}
+
+// The hash of a key needs all keys in each shard.
+func TestShardsOfBoundsListOnlyTheirRange(t *testing.T) {
+	from, to, seen := halfCopied(t, 8000)
+	listed := func(job func()) int {
+		before := seen.count("List")
+		job()
+		return seen.count("List") - before
+	}
+	whole := listed(func() { entries(t, from.List(t.Context())) })
+	bounds, err := transfer.ShardBounds(t.Context(), from, 4)
+	require.NoError(t, err)
+	for name, job := range map[string]func(opts ...transfer.Option) error{
+		"Sync": func(opts ...transfer.Option) error {
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), opts...)
+			return err
+		},
+		"Compare": func(opts ...transfer.Option) error {
+			_, err := transfer.Compare(t.Context(), transfer.Bucket(from), transfer.Bucket(to), nil, opts...)
+			return err
+		},
+		"Expire": func(opts ...transfer.Option) error {
+			report, err := transfer.Expire(t.Context(), from, []transfer.ExpireRule{{Age: 1000 * time.Hour}}, opts...)
+			require.Zero(t, report.Deleted)
+			return err
+		},
+		"Remove": func(opts ...transfer.Option) error {
+			report, err := transfer.Remove(t.Context(), from, append(opts, transfer.WithDryRun())...)
+			require.InDelta(t, 2000, report.Deleted, 200)
+			return err
+		},
+	} {
+		pages := listed(func() {
+			for i := range 4 {
+				require.NoError(t, job(append(shardOf(i, bounds), transfer.WithSizeOnly())...))
+			}
+		})
+		require.LessOrEqual(t, pages, whole+2*4, "%s: pages are not aligned to ranges, and the next one is prefetched", name)
+	}
+}
+
+// An empty range is not an empty source, whose destination stays.
+func TestAShardWhoseRangeIsEmptyRemovesFromTheDestination(t *testing.T) {
+	from, to := memstore.New(), memstore.New()
+	for _, key := range []string{"a", "b"} {
+		put(t, to, key, "x")
+	}
+	first := append(shardOf(0, []string{"m"}), transfer.WithDelete())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), first...)
+	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "the source is empty: %v", err)
+	put(t, from, "z", "x")
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), first...)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Deleted)
+}
+
+func TestShardsOfBoundsOfStoresThatListInAnyOrder(t *testing.T) {
+	from, to := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true})), engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	for i := range 100 {
+		put(t, from, manyKeys(100).key(i), "x")
+	}
+	bounds, err := transfer.ShardBounds(t.Context(), from, 3)
+	require.NoError(t, err)
+	var copied, removed int64
+	for i := range 3 {
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), shardOf(i, bounds)...)
+		require.NoError(t, err)
+		copied += report.Transferred
+		report, err = transfer.Remove(t.Context(), to, shardOf(i, bounds)...)
+		require.NoError(t, err)
+		removed += report.Deleted
+	}
+	require.EqualValues(t, []int64{100, 100}, []int64{copied, removed})
+}
+
+func TestShardBoundsOfFewKeys(t *testing.T) {
+	for n := range 4 {
+		bounds, err := transfer.ShardBounds(t.Context(), manyKeys(n), 5)
+		require.NoError(t, err)
+		require.Len(t, bounds, 4)
+		seen := 0
+		for i := range 5 {
+			f, err := transfer.NewFilter(shardOf(i, bounds)...)
+			require.NoError(t, err)
+			for e := range manyKeys(n).List(t.Context()) {
+				if f.Selects(e) {
+					seen++
+				}
+			}
+		}
+		require.Equal(t, n, seen)
+	}
+}
+
+func TestShardBoundsThatAreRefused(t *testing.T) {
+	for name, opts := range map[string][]transfer.Option{
+		"not in order":     {transfer.WithShard(0, 3), transfer.WithShardBounds("b", "a")},
+		"too few":          {transfer.WithShard(0, 3), transfer.WithShardBounds("a")},
+		"too many":         {transfer.WithShard(0, 3), transfer.WithShardBounds("a", "b", "c")},
+		"without a number": {transfer.WithShardBounds("a")},
+	} {
+		_, err := transfer.NewFilter(opts...)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
+		require.ErrorContains(t, err, "WithShardBounds", name)
+	}
+	_, err := transfer.ShardBounds(t.Context(), manyKeys(9), 0)
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	_, err = transfer.ShardBounds(t.Context(), nil, 2)
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+}
+
+// A journal is that of one range of keys.
+func TestAJournalOfOtherBounds(t *testing.T) {
+	from, state := memstore.New(), memstore.New()
+	put(t, from, "a", "x")
+	to := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	job := func(bound string) error {
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), append(shardOf(0, []string{bound}), transfer.WithJournal(state, "j"))...)
+		return err
+	}
+	require.Error(t, job("m"), "it leaves its journal")
+	require.ErrorIs(t, job("n"), storage.InvalidArgument, "another job")
+	require.NoError(t, job("m"))
+}
