@@ -109,6 +109,8 @@ func (l *Lease) clear(ctx context.Context) error {
 	case l.removal && storage.Supports(l.bucket, storage.ConditionalRemove):
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	case l.removal && l.left() > 0: // nobody can have taken over
+		ctx, cancel := context.WithTimeout(ctx, l.left()) // a later request might remove the lease of another
+		defer cancel()
 		return remover.Remove(ctx, l.key)
 	}
 	_, err := l.write(ctx, l.state, record{Token: l.state.record.Token, Began: l.state.record.Began})

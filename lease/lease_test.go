@@ -452,6 +452,31 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
+// A request to remove the object must not arrive when another process may hold the lease.
+func TestASlowRemovalRemovesNoLeaseOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
+		p := &process{Bucket: b}
+		l, err := lease.Acquire(t.Context(), p, key, lease.WithRemoval(), lease.WithTTL(4*time.Second))
+		require.NoError(t, err)
+		resume := p.stall()
+		var released error
+		var group sync.WaitGroup
+		group.Go(func() {
+			time.Sleep(2900 * time.Millisecond) // just before it is lost
+			released = l.Release()
+		})
+		next, err := lease.Acquire(t.Context(), b, key, lease.WithRemoval())
+		require.NoError(t, err)
+		resume()
+		group.Wait()
+		left := text(t, b)
+		require.NoError(t, next.Release())
+		require.NotEmpty(t, left)
+		require.ErrorIs(t, released, storage.Changed)
+	})
+}
+
 func TestReleaseLeavesTheCounter(t *testing.T) {
 	b := memstore.New()
 	for want := range int64(3) {

@@ -3,7 +3,6 @@ package uploads
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -89,23 +88,26 @@ func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
 			names = append(names, g.name)
 		}
 	}
-	sessions := make([]*session, len(names))
+	found := make([]string, len(names)) // keys: a state may be large
 	const atOnce = 16
-	errs := parallel.All(len(names), atOnce, func(n int) (err error) {
-		if sessions[n], err = w.keeper.read(ctx, names[n]); storage.CodeOf(err) == storage.ObjectNotFound {
+	errs := parallel.All(len(names), atOnce, func(n int) error {
+		s, err := w.keeper.read(ctx, names[n])
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
 			return nil
+		case err == nil && (s.Phase == phaseCompleting || s.Phase == phaseStored):
+			found[n] = s.Target.Key
 		}
 		return err
 	})
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
 	keys := map[string]bool{}
-	for _, one := range sessions {
-		if one != nil && (one.Phase == phaseCompleting || one.Phase == phaseStored) {
-			keys[one.Target.Key] = true
+	for n, err := range errs {
+		if err != nil {
+			return nil, err
 		}
+		keys[found[n]] = true
 	}
+	delete(keys, "")
 	return keys, nil
 }
 
