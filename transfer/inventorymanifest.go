@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -125,12 +124,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 }
 
 func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
-	r, err := reports.Download(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = r.Close() }() // always nil
-	text, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	text, _, err := storage.ReadAll(ctx, reports, key, storage.WithRange(0, maxManifest+1))
 	if err == nil && len(text) > maxManifest {
 		err = inventoryError(key, "manifest must have at most 64 MiB")
 	}

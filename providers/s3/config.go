@@ -104,7 +104,7 @@ type Config struct {
 	Credentials string
 	// CredentialsFor returns the credentials for a key or, of a listing, its prefix, as an Iceberg REST
 	// catalog vends them. It is called when the first request needs them, and again half a minute before
-	// they expire. Requests at the same time share one call. Its error is that of the request, with the code
+	// they expire. Requests at the same time share one call. Once they have expired, its error is that of the request, with the code
 	// Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys
 	// with the same credentials; else the bytes pass through the process. [storage.As] returns false. An account has no such
 	// credentials.

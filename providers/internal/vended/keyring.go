@@ -3,6 +3,7 @@
 package vended
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	// early is how long before their end credentials are replaced.
+	// early is how long before their end credentials are replaced. Until then they serve if grant fails or is slow.
 	early = 30 * time.Second
 	// maxKept is how many prefixes have credentials at once.
 	maxKept = 1000
@@ -55,19 +56,26 @@ type question struct {
 func (k *keyring) driver(ctx context.Context, key string) (driver.Driver, error) {
 	for {
 		k.mu.Lock()
-		found, topic := k.find(key)
+		found, ending, topic := k.find(key)
+		q, waiting := k.asked[topic]
+		if waiting {
+			found = cmp.Or(found, ending)
+		}
 		if found != nil {
 			k.mu.Unlock()
 			return found, nil
 		}
-		q, waiting := k.asked[topic]
 		if !waiting {
 			q = &question{answered: make(chan struct{})}
 			k.asked[topic] = q
 		}
 		k.mu.Unlock()
 		if !waiting {
-			return k.ask(ctx, key, topic, q)
+			d, err := k.ask(ctx, key, topic, q)
+			if err != nil && ending != nil {
+				return ending, nil
+			}
+			return d, err
 		}
 		select {
 		case <-q.answered:
@@ -86,8 +94,9 @@ func (k *keyring) driver(ctx context.Context, key string) (driver.Driver, error)
 }
 
 // find returns the driver that is kept for a key: that of the longest prefix. If there is none, it returns what
-// its question is about: the longest prefix whose credentials have ended, or the folder of the key.
-func (k *keyring) find(key string) (found driver.Driver, topic string) {
+// its question is about: the longest prefix whose credentials end, or the folder of the key. ending is nil if
+// these have ended.
+func (k *keyring) find(key string) (found, ending driver.Driver, topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // which no prefix is
 	valid, ended := -1, -1
 	for prefix, grant := range k.kept {
@@ -98,10 +107,12 @@ func (k *keyring) find(key string) (found driver.Driver, topic string) {
 				valid, found = len(prefix), grant.Driver
 			}
 		case len(prefix) > ended:
-			ended, topic = len(prefix), prefix
+			if ended, topic, ending = len(prefix), prefix, nil; time.Until(grant.Expires) > 0 {
+				ending = grant.Driver
+			}
 		}
 	}
-	return found, topic
+	return found, ending, topic
 }
 
 // ask calls grant, and answers the question.

@@ -119,6 +119,32 @@ func TestCredentialsAreReplacedBeforeTheyExpire(t *testing.T) {
 	})
 }
 
+// Credentials that have not expired yet serve until there are new ones.
+func TestCredentialsAreUsedToTheirEndIfTheCatalogFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &vendor{lasts: time.Minute}
+		b := v.open()
+		require.NoError(t, put(t.Context(), b, "a/1"))
+		time.Sleep(40 * time.Second)
+		v.answer = func(context.Context, string) error {
+			time.Sleep(5 * time.Second)
+			return errors.New("502")
+		}
+		first := make(chan error, 1)
+		go func() { first <- put(t.Context(), b, "a/1") }()
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, put(t.Context(), b, "a/2"))
+		require.Equal(t, began, time.Now(), "it does not wait")
+		require.NoError(t, <-first)
+		time.Sleep(16 * time.Second)
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")), "they have expired")
+		v.answer = nil
+		require.NoError(t, put(t.Context(), b, "a/1"))
+		require.Len(t, v.calls(), 4)
+	})
+}
+
 func TestARequestWithoutCredentialsFails(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer error
