@@ -29,7 +29,7 @@ func checkConsumers(r *repository) error {
 	if err != nil {
 		return err
 	}
-	p, err := newProxy(r, work)
+	p, err := newProxy(r, work, checkVersion())
 	if err != nil {
 		return err
 	}
@@ -78,9 +78,12 @@ type proxy struct {
 	work, version string
 }
 
-// newProxy returns a proxy in the directory work, with the library.
-func newProxy(r *repository, work string) (*proxy, error) {
-	p := &proxy{r: r, work: work, version: fmt.Sprintf("v0.0.1-check.%d", time.Now().Unix())}
+// checkVersion returns a version that no cache has.
+func checkVersion() string { return fmt.Sprintf("v0.0.1-check.%d", time.Now().Unix()) }
+
+// newProxy returns a proxy in the directory work, with a version of the library.
+func newProxy(r *repository, work, version string) (*proxy, error) {
+	p := &proxy{r: r, work: work, version: version}
 	err := r.command(".", nil, "sh", "-c", `mkdir "$0" && git archive HEAD | tar -x -C "$0"`, p.export())
 	if err == nil {
 		err = p.publish(".")
@@ -104,6 +107,14 @@ func (p *proxy) publish(dir string) error {
 		return err
 	}
 	if text, err = released(text, p.version); err != nil {
+		return err
+	}
+	// The Go command puts the license of a repository into the archive of each module.
+	license, err := os.ReadFile(filepath.Join(p.export(), "LICENSE"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(from, "LICENSE"), license, 0o600); err != nil {
 		return err
 	}
 	info, err := json.Marshal(map[string]any{"Version": p.version, "Time": time.Now().UTC()})

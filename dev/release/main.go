@@ -5,6 +5,10 @@
 //	go run -C dev/release .                      # is the next release in order?
 //	go run -C dev/release . -version v0.1.0      # as the workflow of the tag runs it
 //	go run -C dev/release . -full                # builds the command line for every system, too
+//
+// With -tag it makes the tags of a release instead, of the library and of all modules, and pushes nothing:
+//
+//	go run -C dev/release . -version v0.1.0 -tag
 package main
 
 import (
@@ -44,6 +48,7 @@ func main() {
 	flag.StringVar(&r.golang, "go", "go", "the command `go`")
 	flag.StringVar(&r.version, "version", "", "the `version` of the release, such as v0.1.0")
 	flag.BoolVar(&r.full, "full", false, "build every program for every system")
+	tags := flag.Bool("tag", false, "make the tags of the release")
 	flag.Parse()
 	root, err := filepath.Abs(filepath.Join("..", "..")) // of this directory
 	if err != nil {
@@ -51,6 +56,9 @@ func main() {
 		os.Exit(1)
 	}
 	r.root = root
+	if *tags {
+		checks = []check{{"tags", tagAll}}
+	}
 	failed := false
 	start := time.Now()
 	for _, c := range checks {

@@ -91,7 +91,7 @@ func (r *repository) checkArchive(export, dir string) error {
 func pending(file *modfile.File) string {
 	for _, required := range file.Require {
 		if strings.HasPrefix(required.Mod.Path, library) && required.Mod.Version == "v0.0.0" {
-			return ", must require the tags of our other modules before its own"
+			return ", requires our other modules: make release-tags"
 		}
 	}
 	return ""

@@ -20,7 +20,7 @@ func TestTheFirstProgramOfTheReadmeRuns(t *testing.T) {
 	first := regexp.MustCompile("(?s)```sh\n(.*?)```.*?Save this as `main.go`:.*?```go\n(.*?)```\n\n```sh\n(.*?)```").FindSubmatch(page)
 	require.NotNil(t, first)
 
-	p, err := newProxy(&repository{root: root, golang: "go"}, t.TempDir())
+	p, err := newProxy(&repository{root: root, golang: "go"}, t.TempDir(), checkVersion())
 	require.NoError(t, err)
 	t.Cleanup(p.remove)
 	env, err := p.env()

@@ -56,6 +56,21 @@ func TestThePagesOfTheMenuAreShort(t *testing.T) {
 	require.LessOrEqual(t, words, 35_000)
 }
 
+// Each row of a comparison has one that says how its cells were found.
+func TestEachRowOfAComparisonHasItsSource(t *testing.T) {
+	row := regexp.MustCompile(`(?m)^\| ([^|]+) \|`)
+	sources := read(t, "docs/comparison-sources.md")
+	_, table, _ := strings.Cut(read(t, "README.md"), "## Why another one\n")
+	table, _, _ = strings.Cut(table, "\n[The comparison]")
+	for _, compared := range []string{table, read(t, "docs/cli-beside-others.md")} {
+		rows := row.FindAllStringSubmatch(compared, -1)
+		require.Greater(t, len(rows), 5)
+		for _, found := range rows {
+			require.Contains(t, sources, "\n| "+found[1]+" |")
+		}
+	}
+}
+
 // inParams finds the list of strings after a name.
 func inParams(name string) *regexp.Regexp {
 	return regexp.MustCompile(`(` + name + `) .*\[\]string\{([^}]*)\}`)

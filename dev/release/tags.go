@@ -1,0 +1,157 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// tagAll makes the tags of all modules that get one.
+func tagAll(r *repository) error {
+	dirs, err := r.moduleDirs()
+	if err != nil {
+		return err
+	}
+	return tag(r, slices.DeleteFunc(dirs, func(dir string) bool { return dir == "." || !isPublished(dir) }))
+}
+
+// tag makes the tags of a release in the local repository, and pushes nothing. The library's is the last
+// commit. Those of dirs, the other modules, are one commit after it, which is on no branch: there they
+// require the version and replace nothing. go.sum has what a module proxy will have.
+func tag(r *repository, dirs []string) error {
+	if err := r.readyForTags(dirs); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	p, err := newProxy(r, work, r.version)
+	if err != nil {
+		return err
+	}
+	defer p.remove()
+	index := []string{"GIT_INDEX_FILE=" + filepath.Join(work, "index")}
+	if _, err := r.git(index, "read-tree", "HEAD"); err != nil {
+		return err
+	}
+	if dirs, err = p.inOrder(dirs); err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := p.tidy(dir); err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+		for _, name := range []string{"go.mod", "go.sum"} {
+			blob, err := r.git(nil, "hash-object", "-w", "--no-filters", filepath.Join(p.export(), dir, name))
+			if err == nil {
+				_, err = r.git(index, "update-index", "--add", "--cacheinfo", "100644,"+blob+","+path.Join(dir, name))
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	tree, err := r.git(index, "write-tree")
+	if err != nil {
+		return err
+	}
+	commit, err := r.git(nil, "commit-tree", "-p", "HEAD", "-m", "modules: require "+r.version, tree)
+	if err != nil {
+		return err
+	}
+	names := []string{r.version}
+	_, err = r.git(nil, "tag", r.version, "HEAD")
+	for _, dir := range dirs {
+		name := path.Join(dir, r.version)
+		_, failed := r.git(nil, "tag", name, commit)
+		err, names = errors.Join(err, failed), append(names, name)
+	}
+	// GitHub starts no workflow for more than three tags in one push.
+	fmt.Printf("git push origin %s\ngit push origin %s\n", names[0], strings.Join(names[1:], " "))
+	return err
+}
+
+// readyForTags fails if the release has no entry in the changelog, or the commit is not what was checked, or
+// a tag exists.
+func (r *repository) readyForTags(dirs []string) error {
+	if r.version == "" {
+		return errors.New("-version must name the release")
+	}
+	if err := checkChangelog(r); err != nil {
+		return err
+	}
+	changed, err := r.git(nil, "status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if changed != "" {
+		return fmt.Errorf("commit or remove first:\n%s", changed)
+	}
+	for _, dir := range append([]string{"."}, dirs...) {
+		name := path.Join(dir, r.version)
+		if found, err := r.git(nil, "tag", "--list", name); err != nil || found != "" {
+			return cmp.Or(err, fmt.Errorf("the tag %s exists", name))
+		}
+	}
+	return nil
+}
+
+// inOrder returns the directories in an order in which each module comes after those that it requires.
+func (p *proxy) inOrder(dirs []string) ([]string, error) {
+	required := map[string]int{}
+	for _, dir := range dirs {
+		text, err := os.ReadFile(filepath.Join(p.export(), dir, "go.mod"))
+		if err != nil {
+			return nil, err
+		}
+		required[dir] = strings.Count(string(text), library+"/") // none requires one that requires another
+	}
+	return slices.SortedStableFunc(slices.Values(dirs), func(a, b string) int { return required[a] - required[b] }), nil
+}
+
+// tidy makes go.mod and go.sum of a module as its tag has them, and puts the module into the proxy.
+func (p *proxy) tidy(dir string) error {
+	name := filepath.Join(p.export(), dir, "go.mod")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if text, err = released(text, p.version); err != nil {
+		return err
+	}
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		return err
+	}
+	env, err := p.env()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(p.r.golang, "mod", "tidy")
+	cmd.Dir, cmd.Env = filepath.Dir(name), append(os.Environ(), append(env, "GOFLAGS=")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go mod tidy: %w\n%s", err, out)
+	}
+	return p.publish(dir)
+}
+
+// git runs a command of git in the repository and returns its output.
+func (r *repository) git(env []string, args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = r.root, append(os.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}

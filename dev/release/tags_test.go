@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tags of the command line, and of a module that it requires, in a clone of the repository.
+func TestATagRequiresTheRelease(t *testing.T) {
+	root := t.TempDir()
+	r := &repository{root: root, golang: "go", version: checkVersion()}
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := r.git(nil, args...)
+		require.NoError(t, err)
+		return out
+	}
+	clone, err := exec.CommandContext(t.Context(), "git", "clone", "--quiet", "--shared", filepath.Join("..", ".."), root).CombinedOutput()
+	require.NoError(t, err, "%s", clone)
+	run("config", "user.name", "Release")
+	run("config", "user.email", "release@example.com")
+	dirs := []string{"cmd/omnibucket", "layers/encrypt"}
+	require.ErrorContains(t, tag(r, dirs), "is missing", "the changelog has no entry")
+
+	log := "# Changelog\n\n## [Unreleased]\n\n## [" + r.version[1:] + "] - 2026-12-31\n\n### Added\n- One thing.\n"
+	require.NoError(t, os.WriteFile(filepath.Join(root, "CHANGELOG.md"), []byte(log), 0o600))
+	require.ErrorContains(t, tag(r, dirs), "commit or remove first")
+	run("commit", "--quiet", "--all", "--message", "the release")
+	head := run("rev-parse", "HEAD")
+	require.NoError(t, tag(r, dirs))
+
+	require.Equal(t, head, run("rev-parse", r.version), "the library is the commit that was checked")
+	require.Equal(t, head, run("rev-parse", "HEAD"), "no branch moves")
+	require.Empty(t, run("status", "--porcelain"))
+	for _, dir := range dirs {
+		name := dir + "/" + r.version
+		require.Equal(t, head, run("rev-parse", name+"^"))
+		module := run("show", name+":"+dir+"/go.mod")
+		require.Contains(t, module, "\t"+library+" "+r.version+"\n")
+		require.NotContains(t, module, "replace")
+		require.NotContains(t, module, "v0.0.0\n")
+		require.Contains(t, run("show", name+":"+dir+"/go.sum"), library+" "+r.version+" h1:")
+	}
+	require.Contains(t, run("show", "cmd/omnibucket/"+r.version+":cmd/omnibucket/go.sum"), library+"/layers/encrypt "+r.version+" h1:")
+	require.Equal(t, "cmd/omnibucket/go.mod\ncmd/omnibucket/go.sum\nlayers/encrypt/go.mod\nlayers/encrypt/go.sum", run("diff", "--name-only", "HEAD", "layers/encrypt/"+r.version))
+	require.ErrorContains(t, tag(r, dirs), "exists")
+}
