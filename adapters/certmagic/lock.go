@@ -27,7 +27,8 @@ func (s *Storage) Lock(ctx context.Context, name string) error {
 	return nil
 }
 
-func lockKey(name string) string { return "locks/" + certmagic.StorageKeys.Safe(name) + ".lock" }
+// lockKey returns another key than that of a lock file of FileStorage, which a server that has died leaves.
+func lockKey(name string) string { return "locks/" + certmagic.StorageKeys.Safe(name) + ".lease" }
 
 // Unlock releases a lock of this Storage. If another server has taken it, that one keeps it, and Unlock
 // succeeds. If this Storage does not hold the lock, Unlock fails with InvalidArgument.

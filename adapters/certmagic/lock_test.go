@@ -2,6 +2,7 @@ package certmagic
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,4 +104,14 @@ func newSwitch() (dead, b storage.Bucket, cut func()) {
 		return nil, nil, nil
 	})
 	return engine.New(d, hook), engine.New(d), func() { off.Store(true) }
+}
+
+// A server with FileStorage that has died leaves a lock file, which nothing else removes.
+func TestALockFileOfFileStorageIsNotInTheWay(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "locks/a.lock", strings.NewReader(`{"created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:05Z"}`))
+	require.NoError(t, err)
+	s := newStorage(t, b)
+	require.NoError(t, s.Lock(t.Context(), "a"))
+	require.NoError(t, s.Unlock(t.Context(), "a"))
 }

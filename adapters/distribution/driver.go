@@ -157,14 +157,13 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 		return err
 	}
 	there, err := d.bucket.Exists(ctx, key)
-	if err == nil && !there {
-		if d.abort(ctx, key) {
-			removed++
-			err = d.bucket.Remove(ctx, key+stateSuffix)
-		}
-	} else if err == nil {
+	if err == nil && there {
 		removed++
 		err = d.bucket.Remove(ctx, key)
+	}
+	if err == nil && d.abort(ctx, key) { // also beside a file, if a registry died after it was complete
+		removed++
+		err = d.bucket.Remove(ctx, key+stateSuffix)
 	}
 	if err == nil && removed == 0 {
 		err = registry.PathNotFoundError{Path: path}

@@ -80,7 +80,10 @@ func (d *driver) Walk(ctx context.Context, path string, f registry.WalkFn, optio
 	for _, option := range options {
 		option(&o)
 	}
-	err := d.walk(ctx, path, ordered(o.StartAfterHint), f)
+	children, err := d.children(ctx, path)
+	if err == nil {
+		err = d.walk(ctx, children, ordered(o.StartAfterHint), f)
+	}
 	if errors.Is(err, registry.ErrFilledBuffer) {
 		return nil
 	}
@@ -90,11 +93,7 @@ func (d *driver) Walk(ctx context.Context, path string, f registry.WalkFn, optio
 // ordered returns a text whose order is that of a walk.
 func ordered(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 
-func (d *driver) walk(ctx context.Context, path, after string, f registry.WalkFn) error {
-	children, err := d.children(ctx, path)
-	if err != nil {
-		return err
-	}
+func (d *driver) walk(ctx context.Context, children []registry.FileInfo, after string, f registry.WalkFn) error {
 	for _, child := range children {
 		at := ordered(child.Path())
 		around := strings.HasPrefix(after+"\x00", at+"\x00") // the hint is this child, or below it
@@ -111,8 +110,13 @@ func (d *driver) walk(ctx context.Context, path, after string, f registry.WalkFn
 		if !child.IsDir() {
 			continue
 		}
-		err := d.walk(ctx, child.Path(), after, f)
-		if _, removed := errors.AsType[registry.PathNotFoundError](err); err != nil && !removed {
+		below, err := d.children(ctx, child.Path())
+		if _, removed := errors.AsType[registry.PathNotFoundError](err); removed {
+			continue
+		} else if err == nil {
+			err = d.walk(ctx, below, after, f)
+		}
+		if err != nil {
 			return err
 		}
 	}

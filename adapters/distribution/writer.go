@@ -153,11 +153,12 @@ func (w *writer) Commit(ctx context.Context) error {
 	if w.ended {
 		return errEnded
 	}
-	if err := w.commit(ctx); err != nil {
-		return err
+	err := w.commit(ctx)
+	if err == nil {
+		err = w.driver.bucket.Remove(ctx, w.key+stateSuffix)
 	}
-	w.ended = true
-	return w.driver.bucket.Remove(ctx, w.key+stateSuffix)
+	w.ended = err == nil
+	return err
 }
 
 func (w *writer) commit(ctx context.Context) error {

@@ -46,18 +46,46 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, body.failed(err, false)
 	}
-	made, err := d.features.Move(ctx, partial, r.Key)
-	if err == nil {
-		return attrsOf(ctx, r.Key, made), nil
+	return d.rename(ctx, partial, r.Key)
+}
+
+// renames is how often a whole object is renamed: a removal of another one may drop its folder meanwhile.
+const renames = 10
+
+// rename gives a whole object its key.
+func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
+	var failure error
+	for range renames {
+		made, err := d.features.Move(ctx, partial, key)
+		if err == nil {
+			return attrsOf(ctx, key, made), nil
+		}
+		failure = written(err)
+		if conflict := d.inTheWay(ctx, key, err); conflict != nil {
+			failure = conflict
+			break
+		}
+		if _, lost := d.remote.NewObject(ctx, partial.Remote()); lost != nil { // it may have its key
+			failure = &storage.Error{Code: storage.CodeOf(failure), Err: err, Unknown: true}
+			if there, _, e := d.object(ctx, key); e == nil && there.Size() == partial.Size() && there.ModTime(ctx).Equal(partial.ModTime(ctx)) {
+				return attrsOf(ctx, key, there), nil
+			}
+			break
+		}
+		if storage.CodeOf(failure) != storage.Unavailable {
+			break
+		}
 	}
 	_ = partial.Remove(context.WithoutCancel(ctx)) // fails if the rename took effect
-	if conflict := d.inTheWay(ctx, r.Key, err); conflict != nil {
-		return nil, conflict
+	return nil, failure
+}
+
+// written translates an error of a write. A folder that is missing then was removed meanwhile.
+func written(err error) error {
+	if e := told(err); storage.CodeOf(e) != storage.ObjectNotFound {
+		return e
 	}
-	if there, _, e := d.object(ctx, r.Key); e == nil && there.Size() == partial.Size() && there.ModTime(ctx).Equal(partial.ModTime(ctx)) {
-		return attrsOf(ctx, r.Key, there), nil
-	}
-	return nil, &storage.Error{Code: storage.CodeOf(told(err)), Err: err, Unknown: true}
+	return &storage.Error{Code: storage.Unavailable, Err: err}
 }
 
 // replaced returns the object that a write replaces, or nil.
@@ -199,8 +227,8 @@ func (b *checkedBody) failed(err error, unknown bool) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
 	}
-	if code := storage.CodeOf(told(err)); unknown || code == storage.Unavailable {
-		return &storage.Error{Code: code, Err: err, Unknown: unknown}
+	if unknown {
+		return &storage.Error{Code: storage.CodeOf(written(err)), Err: err, Unknown: true}
 	}
-	return told(err)
+	return written(err)
 }

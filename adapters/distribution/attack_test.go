@@ -1,0 +1,89 @@
+package distribution
+
+import (
+	"context"
+	"testing"
+
+	registry "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// The collection of garbage removes each layer that its walk has not shown. A walk that hides an error loses images.
+func TestAWalkReturnsTheErrorOfItsFunction(t *testing.T) {
+	d := newDriver(t, memstore.New())
+	for _, path := range []string{"/a/b/c", "/a/b/d", "/a/e"} {
+		require.NoError(t, d.PutContent(t.Context(), path, nil))
+	}
+	for _, path := range []string{"/a", "/a/b", "/a/b/c", "/a/e"} {
+		err := d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
+			if info.Path() == path {
+				_, err := d.GetContent(t.Context(), "/removed")
+				return err
+			}
+			return nil
+		})
+		require.Error(t, err, path)
+	}
+}
+
+// A folder that is removed meanwhile is not an error.
+func TestAWalkLeavesOutAFolderThatIsRemoved(t *testing.T) {
+	d := newDriver(t, memstore.New())
+	for _, path := range []string{"/a/b/c", "/a/d"} {
+		require.NoError(t, d.PutContent(t.Context(), path, nil))
+	}
+	var seen []string
+	require.NoError(t, d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
+		seen = append(seen, info.Path())
+		if info.Path() == "/a/b" {
+			return d.Delete(t.Context(), "/a/b")
+		}
+		return nil
+	}))
+	require.Equal(t, []string{"/a", "/a/b", "/a/d"}, seen)
+}
+
+// The state of an upload could not be removed after the file was complete.
+func TestACommitMayBeCalledAgain(t *testing.T) {
+	for name, size := range map[string]int{"without parts": 10, "with parts": partSize + 10} {
+		t.Run(name, func(t *testing.T) {
+			refuse := false
+			b := memstore.New(storage.WithHook(func(_ context.Context, o storage.Operation) (context.Context, func(storage.Outcome), error) {
+				if refuse && o.Name == "Remove" {
+					return nil, nil, &storage.Error{Code: storage.Unavailable}
+				}
+				return nil, nil, nil
+			}))
+			content := make([]byte, size)
+			require.NoError(t, write(t, b, false, content[:5]).Close())
+			w := write(t, b, true, content[5:])
+			refuse = true
+			require.ErrorIs(t, w.Commit(t.Context()), storage.Unavailable)
+			refuse = false
+			require.NoError(t, w.Commit(t.Context()))
+			require.NoError(t, w.Close())
+			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
+			require.NoError(t, err)
+			require.Len(t, got, size)
+			for entry, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				require.Equal(t, "up/data", entry.Key, "no state is left")
+			}
+		})
+	}
+}
+
+// A registry that dies after the last request of Commit leaves a state beside the file.
+func TestDeleteAlsoRemovesTheStateOfACommittedFile(t *testing.T) {
+	b := memstore.New()
+	require.NoError(t, write(t, b, false, []byte("text")).Close())
+	d := newDriver(t, b)
+	require.NoError(t, d.PutContent(t.Context(), "/up/data", []byte("text")))
+	require.NoError(t, d.Delete(t.Context(), "/up/data"))
+	_, err := d.Writer(t.Context(), "/up/data", true)
+	require.ErrorAs(t, err, &registry.PathNotFoundError{})
+	require.ErrorAs(t, d.Delete(t.Context(), "/up/data"), &registry.PathNotFoundError{})
+}
