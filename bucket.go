@@ -17,8 +17,8 @@ import (
 // it and override a method; it reads options by [UploadOptions.Apply] and the like.
 // Functions call only its methods. One that needs more calls the method of its name of an
 // optional interface: [PageLister], [Versioner], [Tagger], [Locker], [Restorer],
-// [MultipartUploader], [FormSigner], [ServerCopier], [Mover], [BatchRemover], [FeatureReporter]
-// or io.Closer. A bucket from engine.New has them all; your type has those that it permits, or
+// [MultipartUploader], [FormSigner], [ServerCopier], [Mover], [BatchRemover],
+// [FeatureReporter] or io.Closer. A bucket from engine.New has them all; yours has some, or
 // is an [Unwrapper].
 type Bucket interface {
 	Uploader
@@ -68,10 +68,9 @@ type Downloader interface {
 // A Lister lists objects.
 type Lister interface {
 	// List yields the matching objects in key order and, with WithDelimiter, the common prefixes
-	// among them. Each range over the result lists again. Always range over both values: in "for
-	// entry := range b.List(ctx)" a failed listing looks like an empty bucket. At most one error is
-	// yielded, last; if ctx is done, it is next. No key is left out silently: a store that does not
-	// list in byte order is Unsupported.
+	// among them. Each range over it lists again. Always range over both values: in "for entry :=
+	// range b.List(ctx)" a failed listing looks like an empty bucket. At most one error is yielded,
+	// last; if ctx is done, it is next. A store that does not list in byte order is Unsupported.
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 
@@ -121,13 +120,10 @@ func Close(b Bucket) error {
 	return closer.Close()
 }
 
-// As returns the provider's own client, for what this package does not cover:
-//
-//	client, ok := storage.As[*s3.Client](bucket)
-//
-// Each driver has one type: *s3.Client of aws-sdk-go-v2, *storage.Client of
-// cloud.google.com/go, *container.Client of azblob, *os.Root for a directory. Otherwise,
-// and for results of [Ref] and [Prefixed], As returns false.
+// As returns the provider's own client, for what this package does not cover: an *s3.Client
+// of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or
+// *os.Root for a directory. For any other T, and for results of [Ref] and [Prefixed], it
+// returns false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := reach(b); ok && own.Scope().Whole() {
 		native, ok := own.Core().Client().(T)

@@ -18,11 +18,11 @@ type Controls struct {
 	Native     []any // values of WithNative, for this provider
 }
 
-// WithTags sets all of the object's tags: a write replaces those that were there. [SetTags]
-// changes them without a new write, and lifecycle rules and access policies can select
-// objects by them. There are at most 10. A key has 1 to 128 characters, a value 1 to 256:
-// letters and digits of ASCII, spaces, and + - . : = _, with a letter or digit first and no
-// space last. No key begins with "aws:" or "goog". URL-encoded, all take at most 4 KiB.
+// WithTags sets all of the object's tags: a write replaces those that were there, and
+// [SetTags] changes them without a new write. There are at most 10. A key has 1 to 128
+// characters, a value 1 to 256: letters and digits of ASCII, spaces, and + - . : = _, with
+// a letter or digit first and no space last. No key begins with "aws:" or "goog".
+// URL-encoded, all take at most 4 KiB.
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
@@ -45,8 +45,8 @@ func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	})
 }
 
-// WithLegalHold keeps the object from being removed or overwritten until [SetLegalHold]
-// ends the hold, in a bucket made [WithObjectLock].
+// WithLegalHold keeps the object from being removed or overwritten, whatever its retention,
+// until [SetLegalHold] ends that; see [WithObjectLock].
 func WithLegalHold() WriteOption {
 	return writeOption(func(w written) {
 		w.controls.LegalHold = true
@@ -118,10 +118,10 @@ type Locker interface {
 	SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error
 }
 
-// SetRetention keeps the object until a time to come; the zero [Retention] ends it. Anybody
-// who may write an object can keep it longer. A change that ends or shortens it, or changes
-// the mode, needs [WithGovernanceBypass] in the mode [Governance], and fails with Locked in
-// the mode [Compliance]. A bucket that was made without [WithObjectLock] is Unsupported.
+// SetRetention keeps the object until a time to come, in a bucket made [WithObjectLock];
+// the zero Retention ends it. Anybody who may write an object can keep it longer. A change
+// that ends or shortens it, or changes the mode, needs [WithGovernanceBypass] under
+// [Governance], and is Locked under [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	l, e := need[Locker](b, "SetRetention", key)
 	if e != nil {
@@ -130,8 +130,7 @@ func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts
 	return l.SetRetention(ctx, key, r, opts...)
 }
 
-// SetLegalHold begins or ends a legal hold, which keeps the object from being removed or
-// overwritten whatever its retention is.
+// SetLegalHold begins or ends a legal hold, as of [WithLegalHold].
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
 	l, e := need[Locker](b, "SetLegalHold", key)
 	if e != nil {
@@ -140,7 +139,7 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 	return l.SetLegalHold(ctx, key, hold, opts...)
 }
 
-// A RestoreOption fits [Restore]: those below, [WithSoftDeleted], [WithVersion], [WithNative].
+// A RestoreOption is one below, [WithSoftDeleted], [WithVersion] or [WithNative].
 type RestoreOption interface{ applyRestore(*ChangeOptions) }
 
 type restoreOption func(*ChangeOptions)
@@ -171,11 +170,10 @@ type Restorer interface {
 // Archived. That takes minutes to hours: see Attrs.Restore. If it can be read already,
 // Restore succeeds. On Azure it moves to the tier "Hot".
 //
-// With [WithSoftDeleted], Restore brings an object back that was removed for good, with its
-// properties and tags, but not public: the newest that the store still has, or the one of
-// [WithVersion]. It is there when Restore returns. If the key has an object, that stays, and
-// Restore fails with PreconditionFailed; if the store has nothing to bring back, with
-// ObjectNotFound.
+// [WithSoftDeleted] brings an object back that was removed for good, with its properties
+// and tags, but not public: the newest that the store has, or that of [WithVersion]. It is
+// there when Restore returns. If the key has an object, Restore fails with
+// PreconditionFailed.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
 	r, e := need[Restorer](b, "Restore", key)
 	if e != nil {

@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// A ServerCopier is a bucket that copies and joins on the server: [Copy] calls CopyFrom of
-// the destination.
+// A ServerCopier is a bucket to which the server copies, and where it joins.
 type ServerCopier interface {
 	CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error)
 	Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error)
@@ -14,8 +13,8 @@ type ServerCopier interface {
 
 // Copy copies an object between any two buckets: on the server if both ends allow it, else
 // by streaming. The source is pinned to one revision: if it changes meanwhile, Copy fails
-// with Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] is the
-// source's. A copy of an object onto itself restores a version, or changes attributes.
+// with Changed. Conditions guard the destination. A copy onto itself restores a version, or
+// changes attributes.
 //
 // Attributes and metadata are copied unless an option replaces them or the destination
 // cannot keep them. A storage class is copied within one provider, and tags if both buckets
@@ -30,9 +29,9 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 }
 
 // Compose joins objects of b, in order: on the server if the provider can, else by
-// streaming. A source may be dstKey itself; if one changes meanwhile, Compose fails with
-// Changed. Options set all attributes. The content type is by default that of dstKey's
-// extension, else that of the first source.
+// streaming. A source may be dstKey itself; none may change meanwhile. Options set all
+// attributes. The content type is by default that of dstKey's extension, else of the first
+// source.
 func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader

@@ -44,7 +44,7 @@ const (
 	OutcomeUnknown      Code = "outcome unknown"                  // the response to a write was lost, and it could not be reconciled; matches any *Error with Unknown too
 	Canceled            Code = "canceled"                         // also context.Canceled
 	DeadlineExceeded    Code = "deadline exceeded"                // also context.DeadlineExceeded
-	Internal            Code = "internal"                         // everything else; Err has the cause
+	Internal            Code = "internal"                         // everything else, such as a file that cannot be written; errors.As reaches the cause
 )
 
 // sentinels are the errors of the standard library with the same meaning.
@@ -68,9 +68,8 @@ func (c Code) Is(target error) bool {
 	return s != nil && s == target
 }
 
-// An Error is what every function of this package fails with; RemoveAll joins several. Test
-// for its Code by errors.Is(err, storage.ObjectNotFound), or switch on [CodeOf].
-// os.IsNotExist knows only the errors of package os.
+// An Error is what every function of this package fails with; [RemoveAll] joins several.
+// Test for its Code by errors.Is, or switch on [CodeOf].
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"
@@ -151,9 +150,9 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-// IsTemporary reports whether the same call may succeed later, because the store was busy, out of reach, or had a
-// failure of its own. The library has repeated the call already, as [RetryPolicy] says: wait for minutes, not for
-// milliseconds. It judges the first *Error of several that were joined.
+// IsTemporary reports whether the same call may succeed later: the store was busy, out of
+// reach, or had a failure of its own. The library has repeated it already ([RetryPolicy]):
+// wait for minutes. Of joined errors, the first counts.
 func IsTemporary(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Retryable

@@ -31,7 +31,7 @@ const (
 	Restoring                                // Restore
 	SignedTags                               // WithTags on a signed upload, enforced: a client can neither leave them out nor change them
 	SignedLocks                              // WithRetention and WithLegalHold on a signed upload, likewise
-	OpenUploads                              // BeginUpload: parts come in any order, again, and from any process (PutRequest.AnyOrder); ListParts
+	OpenUploads                              // BeginUpload: parts come in any order, again, and from any process
 	SignedParts                              // SignPart, with OpenUploads
 	ListedUploads                            // ListUploads
 	SignedPartChecksums                      // WithCRC32C on a signed part, enforced
@@ -47,9 +47,9 @@ type FeatureReporter interface{ Supports(Features) bool }
 // ordinary are the features that only unusual stores lack.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
-// Supports reports whether b, a [Bucket] or a permission of one, has all of features. If a
-// type of your own cannot tell ([FeatureReporter]), it has [Metadata], [ContentProperties],
-// [KeysBesideFolders], [LongSegments] and [OrderedListing] only.
+// Supports reports whether b, a [Bucket] or a permission of one, has all of features. A
+// type of your own without that method has [Metadata], [ContentProperties],
+// [KeysBesideFolders], [LongSegments] and [OrderedListing].
 func Supports(b any, features Features) bool {
 	if r, ok := find[FeatureReporter](b); ok {
 		return r.Supports(features)

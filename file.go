@@ -26,10 +26,9 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // DownloadFile downloads an object to a file, by parallel ranges, none of them in memory.
 // The file appears whole, with the right checksum, or not at all. It replaces a regular
 // file, whose mode is kept, or a symbolic link itself. Any other kind of file is
-// InvalidArgument; so is a missing directory, also fs.ErrNotExist. If writing fails, it is
-// Internal, and errors.As reaches the *fs.PathError. After a power failure there is the old
-// file or the new one: both file and name are on the disk before DownloadFile returns,
-// unless [WithNoSync]. If only that fails, the new file may be there.
+// InvalidArgument; so is a missing directory, also fs.ErrNotExist. After a power failure
+// there is the old file or the new one: both file and name are on the disk before
+// DownloadFile returns, unless [WithNoSync]. If only that fails, the new file may be there.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)

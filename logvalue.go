@@ -7,8 +7,7 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// LogValue returns, for log/slog, what is set of code, op, provider, bucket, key, status,
-// request_id, retryable, unknown, hint and masked cause.
+// LogValue returns, for log/slog, what is set, with the cause masked.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}

@@ -12,41 +12,32 @@ import (
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
-// machines, in any order and again (docs/files-of-users.md). It has no connection and no
-// Close, and is safe for concurrent use. If nobody completes it, its parts stay until
-// Abort, or until the store drops them: after a week on memory and local, by a lifecycle
-// rule on the others. [ListUploads] finds it, and transfer.Expire removes it by age. When
-// it is gone, PutPart and Parts fail with ObjectNotFound.
+// machines, in any order and again (docs/files-of-users.md). It is safe for concurrent use.
+// Its parts stay until Complete or Abort, or until a [LifecycleRule] or transfer.Expire
+// drops them; see [ListUploads]. PutPart and Parts then fail with ObjectNotFound.
 type MultipartUpload interface {
 	// Key returns the key of the object.
 	Key() string
-
 	// String returns the key, and neither the token nor the store's name of the upload.
 	String() string
-
 	// Token returns what another process needs for [ContinueUpload]: some 400 letters, digits, "-"
 	// and "_", and more with metadata. It never changes and has no secret, but a client that has it
 	// and the bucket can write this object: keep it on the server.
 	Token() string
-
 	// Limits returns the bounds of the parts on this store; every store takes parts from 5 MiB on.
 	Limits() PartLimits
-
 	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces
 	// a part that is there; of two at once, one wins. A body is read in place as by Upload, else
 	// whole into memory, no more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
 	// Another size is BodyFailed, another [WithCRC32C] ChecksumMismatch: the part stays as it was.
 	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
-
 	// SignPart returns a request that anyone can make, until it expires ([WithTTL]): PUT, with the
 	// part as its body. It stores this part and nothing else, as often as the holder likes until
 	// Complete. It is signed even if the upload is gone, and needs the permission of
 	// [SignedUploader] too. [WithCRC32C] must be given, but not with [WithUncheckedParts].
 	SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error)
-
 	// Parts returns the parts that the store has, by number.
 	Parts(ctx context.Context) ([]UploadedPart, error)
-
 	// Complete makes the object, whole or not at all, of all parts that the store has, or of those
 	// of [WithParts], numbered 1, 2, 3 and so on. The condition of BeginUpload must hold now. If
 	// parts are missing, have another ETag or are outside of Limits, it fails with InvalidArgument,
@@ -60,7 +51,6 @@ type MultipartUpload interface {
 	// there. If the upload or its object is gone, it fails with ObjectNotFound (on Google and Azure
 	// maybe after ten seconds), as a second call always does without [Metadata].
 	Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error)
-
 	// Abort drops the upload and its parts, if they are there. A completed object stays.
 	Abort(ctx context.Context) error
 }
@@ -92,9 +82,8 @@ type MultipartUploader interface {
 	PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 }
 
-// BeginUpload begins an upload of one object in parts, with its attributes. Complete checks
-// the condition, [WithSize], [WithMaxSize] and [WithCRC32C]. The content type is by default
-// that of the key's extension.
+// BeginUpload begins an upload of one object in parts, with its attributes. The content
+// type is by default that of the key's extension.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "BeginUpload", key)
 	if e != nil {
@@ -116,10 +105,9 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 }
 
 // ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token.
-// Give the condition, [WithSize], [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and
-// native options again. Do so with attributes, tags and locks, except on S3, which has
-// them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if called
-// again with ObjectNotFound.
+// Give the options of BeginUpload again, without attributes, tags and locks on S3, which
+// has them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if
+// called again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
 	m, e := need[MultipartUploader](b, "ContinueListedUpload", entry.Key)
 	if e != nil {
@@ -208,16 +196,14 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 // another CRC32C. A body in one request has no file: on local and memory buckets, each
 // without a part size.
 //
-// The same call has the same key, attributes, condition, size and WithPartSize. Otherwise
-// the upload is abandoned and a new one starts. A new one also starts if the store has
-// dropped the parts: after a week, S3 by a lifecycle rule. [AbandonUpload] drops them. A
-// stream must deliver the same bytes again; if its parts were dropped, one call fails with
+// The call has the same key, attributes, condition, size and WithPartSize. Otherwise, or if
+// the store has dropped the parts ([LifecycleRule]), a new upload starts; [AbandonUpload]
+// drops them. A stream must deliver the same bytes again: without its parts, one call is
 // Unavailable.
 //
-// Each upload needs a file of its own, in a directory that exists; if a call uses it, it is
-// Locked. A file that something else has written stays, and is InvalidArgument. If writing
-// it fails, it is Internal, and errors.As reaches the *fs.PathError. With GCS, a program
-// that can read it can write the object.
+// Each upload needs a file of its own, in a directory that exists; in use by a call, it is
+// Locked. A file that something else has written stays, and is InvalidArgument. With GCS, a
+// program that can read it can write the object.
 func WithResume(path string) ResumeOption {
 	return resumeOption(path)
 }
@@ -234,11 +220,9 @@ func (o resumeOption) apply(s *unexported.Settings) {
 func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
 func (o resumeOption) applyCopy(r *CopyOptions)     { o.apply(&r.set) }
 
-// AbandonUpload removes the parts of the upload that [WithResume] recorded in the file at
-// path, and then the file, if there is one. If WithResume has not written it, or for no key
-// of b, it stays, and AbandonUpload fails with InvalidArgument. If a call uses it, it fails
-// with Locked; if b is neither from engine.New nor unwraps to such a bucket, with
-// Unsupported.
+// AbandonUpload removes the file that [WithResume] has written at path, if it is there, and
+// the parts that it records. Another file, or one for no key of b, is InvalidArgument; one
+// in use is Locked. A b that is not from engine.New, nor unwraps to such, is Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	own, ok := reach(b)
 	if !ok {

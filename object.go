@@ -33,14 +33,9 @@ type Attrs struct {
 	Native            any          // the provider's own answer, of a read WithNativeAttrs: see AttrsAs
 }
 
-// AttrsAs returns the provider's own answer to a read [WithNativeAttrs]:
-//
-//	attrs, err := bucket.Attrs(ctx, key, storage.WithNativeAttrs())
-//	out, ok := storage.AttrsAs[*s3.HeadObjectOutput](attrs)
-//
-// Attrs and Download have, without a body, *s3.HeadObjectOutput and *s3.GetObjectOutput,
-// *storage.ObjectAttrs, blob.GetPropertiesResponse and blob.DownloadStreamResponse.
-// Otherwise AttrsAs returns false.
+// AttrsAs returns the provider's own answer to a read [WithNativeAttrs], without a body: of
+// Attrs and Download *s3.HeadObjectOutput and *s3.GetObjectOutput, *storage.ObjectAttrs, or
+// blob.GetPropertiesResponse and blob.DownloadStreamResponse. Otherwise it returns false.
 func AttrsAs[T any](a *Attrs) (T, bool) {
 	native, ok := a.Native.(T)
 	return native, ok
@@ -82,15 +77,11 @@ type ListEntry struct {
 // A VersionEntry is one kept version of an object.
 type VersionEntry struct {
 	ListEntry
-	Version        string // for WithVersion
-	Current        bool   // a read without a version returns it, so that no delete marker is
-	IsDeleteMarker bool   // a delete marker
-	// NoncurrentSince is when the version was replaced or removed. It is zero for the current
-	// version, and if the store does not report it (Azure, of a blob that was removed).
-	NoncurrentSince time.Time
-	// SoftDeletedUntil is when the store drops a version that was removed for good; zero for one
-	// that was not. Only a listing [WithSoftDeleted] has such entries.
-	SoftDeletedUntil time.Time
+	Version          string    // for WithVersion
+	Current          bool      // a read without a version returns it, so that no delete marker is
+	IsDeleteMarker   bool      // a delete marker
+	NoncurrentSince  time.Time // when it was replaced or removed; zero for the current one, and on Azure for a blob that was removed
+	SoftDeletedUntil time.Time // when the store drops it; zero unless the listing is WithSoftDeleted
 }
 
 // A Page is one page of a listing. The last page has an empty Token.
@@ -138,9 +129,8 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 }
 
 // EncodeMetadataValue returns text, any bytes, as a value that [WithMetadata] accepts and
-// every store keeps, also in a header of a signed upload. It percent-encodes all but
-// printable ASCII, "%", a "?" after "=" and a space at either end: each byte takes three of
-// the 2 KiB of metadata.
+// every store keeps, also on a signed upload. All but printable ASCII, "%", a "?" after "="
+// and a space at either end take three bytes each.
 func EncodeMetadataValue(text string) string {
 	const hexadecimal = "0123456789ABCDEF"
 	var b strings.Builder

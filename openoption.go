@@ -14,9 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// An OpenOption fits engine.New, [Open], engine.NewService, [OpenService] and a provider's
-// constructor, whose Config has other settings: those below, [WithObjectLock],
-// driver.WithLayer. If one is invalid, every operation fails.
+// An OpenOption fits what opens a bucket or account: those below, [WithObjectLock],
+// [WithSoftDelete], driver.WithLayer. If one is invalid, every call fails.
 type OpenOption interface{ applyOpen(*unexported.OpenOptions) }
 
 type openOption func(*unexported.OpenOptions)
@@ -77,9 +76,9 @@ func WithBufferLimit(m *BufferLimit) OpenOption {
 }
 
 // WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most
-// this size is one request, which S3 bills. Parts are larger if the store's number of parts
-// needs it. A body of unknown size is read into memory as far as one part. A store that
-// takes any body at once makes no parts.
+// this size is one request, which S3 bills; a body of unknown size is read into memory so
+// far. Parts are larger if the store's number of parts needs it. A store that takes any
+// body at once makes no parts.
 func WithDefaultPartSize(bytes int64) OpenOption {
 	return openOption(func(o *unexported.OpenOptions) {
 		if bytes < 1 {
@@ -133,10 +132,9 @@ func WithAttemptSpans() OpenOption {
 }
 
 // WithHedgedReads makes a second request if a read waits longer for its first response than
-// 95 percent of the recent ones did, and uses the first response. It shortens the rare long
-// waits of Download, Attrs and Exists, at the cost of at most 5 percent more reads. The
-// first 20 are only measured. No read is hedged while the store throttles the bucket, or on
-// this machine.
+// 95 percent of the recent ones did. It shortens the rare long waits of Download, Attrs and
+// Exists, at the cost of at most 5 percent more reads. The first 20 are only measured. No
+// read is hedged while the store throttles the bucket, or on this machine.
 func WithHedgedReads() OpenOption {
 	return openOption(func(o *unexported.OpenOptions) { o.HedgedReads = true })
 }
@@ -159,14 +157,13 @@ type RetryPolicy struct {
 	Stall time.Duration
 }
 
-// A Hook runs around every operation, to log, meter or deny it. done, which may be nil,
-// runs when the operation ends; for a download, at Close. If err is not nil, the operation
-// fails with err's Code, else PermissionDenied. A nil hookCtx is ctx.
+// A Hook runs around every operation, to log, meter or deny it. done runs when it ends; for
+// a download, at Close. If err is not nil, the operation fails with its Code, else
+// PermissionDenied. done and hookCtx may be nil.
 type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
 
-// An Operation describes a call to a [Hook], with whole keys also if the call came through
-// [Prefixed]. Batches of [RemoveAll] and sources of [Compose] pass the hooks too; the
-// source of [Copy] passes those of its bucket, as a Download.
+// An Operation describes a call to a [Hook]. Batches of [RemoveAll] and sources of
+// [Compose] pass the hooks too, and the source of [Copy] those of its bucket.
 type Operation struct {
 	Name, Provider, Bucket string
 	Key                    string   // or the prefix of a listing
@@ -175,10 +172,7 @@ type Operation struct {
 
 // An Outcome tells how an operation ended.
 type Outcome struct {
-	Err   error
-	Bytes int64
-	// Requests counts HTTP requests, with retries and without those for credentials. It counts
-	// calls of the driver.Driver if the store does not speak HTTP, the driver does not declare
-	// CountsRequests, or the client of Google's or Azure's SDK is the caller's.
-	Requests int
+	Err      error
+	Bytes    int64
+	Requests int // HTTP requests, with retries and without those for credentials; calls of the driver if it cannot count them, or if a GCS or Azure client is the caller's own
 }

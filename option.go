@@ -8,11 +8,10 @@ import (
 // a type that has the options of one operation, such as UploadOptions. An option that does not fit
 // an operation does not compile.
 type (
-	// An UploadOption fits Upload and what builds on it: [WriteOption], [SizeOption] and
-	// [TransferOption], [IfRevision], [WithPartSize], [WithResume], [WithNative].
+	// An UploadOption fits Upload and what builds on it: each [WriteOption], [SizeOption] and
+	// [TransferOption], [IfRevision], [WithPartSize], [WithResume].
 	UploadOption interface{ applyUpload(*UploadOptions) }
-	// A MultipartOption fits [BeginUpload]: those below, each [WriteOption] and [SizeOption],
-	// [IfRevision], [WithNative].
+	// A MultipartOption is one below, a [WriteOption], a [SizeOption] or [IfRevision].
 	MultipartOption interface{ applyMultipart(*UploadOptions) }
 	// A PartOption fits PutPart: [WithSize], [WithCRC32C], [WithProgress].
 	PartOption interface{ applyPart(*PartOptions) }
@@ -20,33 +19,28 @@ type (
 	SignedPartOption interface{ applySignedPart(*PartOptions) }
 	// A CompleteOption fits Complete: [WithParts], [WithSize], [WithCRC32C].
 	CompleteOption interface{ applyComplete(*CompleteOptions) }
-	// A DownloadOption fits Download and functions built on it: those below, each [ReadOption] and
-	// [TransferOption], [WithVersion], [IfRevision], [WithNative].
+	// A DownloadOption is one below, a [ReadOption] or a [TransferOption].
 	DownloadOption interface{ applyDownload(*DownloadOptions) }
-	// An AttrsOption fits Attrs and Exists: each [ReadOption], [WithVersion], [IfRevision],
-	// [WithNative].
+	// An AttrsOption fits Attrs and Exists: each [ReadOption].
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
-	// A ReaderAtOption fits [NewReaderAt]: those below, each [ReadOption], [WithVersion],
-	// [IfRevision], [WithNative].
+	// A ReaderAtOption fits [NewReaderAt]: those below, each [ReadOption].
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List and the functions built on it: those below.
 	ListOption interface{ applyList(*ListOptions) }
 	// A RemoveOption is [WithVersion], [IfRevision], [WithGovernanceBypass], [WithNative].
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
-	// A CopyOption fits [Copy], [Compose] and [Move]: those below, each [WriteOption] and [TransferOption],
-	// [IfRevision], [WithVersion], [WithResume], [WithNative].
+	// A CopyOption fits [Copy], [Compose] and [Move]: those below, each [WriteOption] and
+	// [TransferOption], [IfRevision], [WithVersion], [WithResume].
 	CopyOption interface{ applyCopy(*CopyOptions) }
-	// A SignedUploadOption fits SignedUploadURL and [SignedUploadForm]: each [WriteOption] and
-	// [SizeOption], [WithTTL], [WithNative].
+	// A SignedUploadOption is a [WriteOption], a [SizeOption] or [WithTTL].
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
-	// A SignedDownloadOption fits SignedDownloadURL: those below, [WithTTL], [WithVersion],
-	// [WithNative].
+	// A SignedDownloadOption is one below, [WithTTL], [WithVersion] or [WithNative].
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
 )
 
 // An option for several operations has several option types.
 type (
-	// A WriteOption fits all ways to write: those below.
+	// A WriteOption fits all ways to write: those below, [WithNative].
 	WriteOption interface {
 		UploadOption
 		MultipartOption
@@ -63,7 +57,7 @@ type (
 		ReaderAtOption
 		RemoveOption
 	}
-	// A ReadOption fits every way to read: [IfRevisionNot], [WithNativeAttrs].
+	// A ReadOption is one below, [WithVersion], [IfRevision] or [WithNative].
 	ReadOption interface {
 		DownloadOption
 		AttrsOption

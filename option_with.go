@@ -141,8 +141,7 @@ func (o sourceNativeOption) applyCopy(r *CopyOptions) {
 	r.set.SourceNatives = append(r.set.SourceNatives, unexported.Native(o))
 }
 
-// WithSourceNative is [WithNative] for reading the sources of Copy and Compose, such as the
-// key that a source was encrypted with.
+// WithSourceNative is [WithNative] for reading the sources of Copy and Compose.
 func WithSourceNative(provider string, value any) CopyOption {
 	return sourceNativeOption{Provider: provider, Value: value}
 }
@@ -151,11 +150,10 @@ type withoutAttrsOption struct{}
 
 func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.set.WithoutAttrs = true }
 
-// WithoutAttrs saves one of two requests of a [Copy] inside S3, unless it has a condition
-// or replaces a property: the attributes of the source are not read. The copy has the
-// default storage class. The returned Attrs have only what the store answered, such as ETag
-// and Revision; Size is -1. If no response comes within two minutes, the size is read, and
-// the copy made again.
+// WithoutAttrs saves one of two requests of a Copy inside S3, unless it has a condition or
+// replaces a property: the attributes of the source are not read. The copy has the default
+// storage class. The returned Attrs have only what the store answered; Size is -1. If no
+// response comes within two minutes, the size is read, and the copy repeated.
 func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
 type nativeAttrsOption struct{}
@@ -186,9 +184,8 @@ func WithPartSize(bytes int64) UploadOption {
 
 // WithConcurrency sets how many requests one transfer makes at once from the beginning;
 // uploads and downloads to a file make at most 1,000. The [BufferLimit] bounds the buffers;
-// a download to a file needs 128 KiB for each. Without it a transfer finds the number
-// itself, until more requests no longer move more bytes. A download begins with one; if its
-// reader waits for the network, it makes up to 16. A multipart upload of a body that is
+// a download to a file needs 128 KiB for each. Without it a download begins with one, and
+// makes up to 16 if its reader waits for the network; a multipart upload of a body that is
 // read in place makes 16 to 32. A stream has at most 64 MiB of parts in memory.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *unexported.Settings) {
@@ -247,9 +244,8 @@ type readerAtOption func(*readerAtRequest)
 
 func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 
-// WithBlockSize sets the size in bytes of the blocks that [ReaderAt] fetches: at least 1,
-// by default 64 KiB. Larger blocks suit formats that read on from where they are, smaller
-// ones records that are spread over the object.
+// WithBlockSize sets the size in bytes of the blocks that ReaderAt fetches: at least 1, by
+// default 64 KiB. Small ones suit scattered records.
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		atLeast(&r.get.set, "WithBlockSize", bytes, 1)
@@ -293,9 +289,8 @@ type softDeletedOption struct{}
 func (softDeletedOption) applyList(r *ListOptions)      { r.SoftDeleted = true }
 func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
 
-// WithSoftDeleted makes [Versions] yield what was removed for good and can still be brought
-// back ([VersionEntry].SoftDeletedUntil), and nothing else; no other listing shows it. It makes
-// [Restore] bring it back.
+// WithSoftDeleted makes Versions yield what was removed for good and can be brought back,
+// and nothing else; Restore then brings it back.
 func WithSoftDeleted() SoftDeletedOption { return softDeletedOption{} }
 
 type listOption func(*ListOptions)
@@ -307,8 +302,7 @@ func WithPrefix(prefix string) ListOption {
 	return listOption(func(r *ListOptions) { r.Prefix = prefix })
 }
 
-// WithDelimiter lists all keys that have one common prefix up to a delimiter, usually "/",
-// as one entry, like a folder.
+// WithDelimiter lists keys with one prefix up to it, often "/", as one entry.
 func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListOptions) { r.Delimiter = delimiter })
 }
@@ -318,9 +312,9 @@ func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListOptions) { r.StartAfter = key })
 }
 
-// WithAnyOrder lets entries come in any order, each once. A bucket that lists in no order, such as a
-// directory bucket of S3, lists only with it, and takes neither WithStartAfter nor a delimiter
-// that its [Features] lack. Other buckets list as without it.
+// WithAnyOrder lets entries come in any order, each once. A bucket that lists in no order,
+// such as a directory bucket of S3, lists only with it, and takes neither [WithStartAfter]
+// nor a delimiter that its [Features] lack.
 func WithAnyOrder() ListOption {
 	return listOption(func(r *ListOptions) { r.AnyOrder = true })
 }

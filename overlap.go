@@ -47,9 +47,9 @@ func beside(a, b any) bool {
 
 // Overlap reports, without a request, whether a and b, [Bucket]s or results of [Ref] or
 // [Prefixed], are known to reach the same objects. Prefixes overlap if one begins with the
-// other, directories of this machine if one lies in the other, also by symbolic links. A
-// bucket that is opened twice is recognized by the same credential, a type of your own if
-// it is equal or an [Unwrapper].
+// other, directories if one lies in the other, also by symbolic links. A bucket that is
+// opened twice is recognized by its credential, a type of your own if it is equal or an
+// [Unwrapper].
 func Overlap(a, b any) bool {
 	if _, ok := below(a, b); ok {
 		return true

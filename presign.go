@@ -105,10 +105,9 @@ type FormSigner interface {
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error)
 }
 
-// SignedUploadForm signs a form. The store enforces that the body has from minSize to
-// maxSize bytes and one content type: that of [WithContentType], else of the key's
-// extension, else "application/octet-stream". Azure has no forms, and no form has
-// conditions: they are Unsupported.
+// SignedUploadForm signs a form. The store enforces a size from minSize to maxSize bytes
+// and one content type: that of [WithContentType], else of the key's extension, else
+// "application/octet-stream". A condition does not fit.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
 	f, e := need[FormSigner](b, "SignedUploadForm", key)
 	if e != nil {

@@ -21,8 +21,8 @@ const (
 // needs. If it is changed or removed, reading fails with Changed, except for what is in
 // memory. ctx governs all reads until Close, which must be called. ReadAt keeps blocks
 // ([WithBlockSize], [WithBlockCache]): small reads of a block are one request, also at
-// once. If access is sequential, it reads ahead, up to 2 MiB in a request. A larger ReadAt
-// is one request for what is not in memory, and is not kept.
+// once. Sequential access reads ahead, up to 2 MiB in a request. A larger ReadAt is one
+// request for what is not in memory, and is not kept.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader

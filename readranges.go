@@ -27,12 +27,10 @@ const (
 type Range struct{ Offset, Length int64 }
 
 // ReadRanges reads ranges of one revision into memory, for formats whose parts are found by
-// offset, such as Parquet, Zarr or TIFF. A range is shorter if the object ends earlier. The
-// results, in the order of ranges, share no memory. Ranges that overlap or are near each
-// other ([WithMaxGap]) are one request, of at most 16 MiB and 16 at once, or
-// [WithConcurrency]. If one of several is relative to the end, one more request determines
-// the size. If an Offset is past the end, it fails with RangeNotSatisfiable; if the object
-// is changed or removed meanwhile, with Changed. [WithRange] does not fit.
+// offset, such as Parquet. The results, in the order of ranges, share no memory. Ranges
+// that overlap or are near each other ([WithMaxGap]) are one request, of at most 16 MiB and
+// 16 at once, or [WithConcurrency]. If one of several is relative to the end, one more
+// request finds the size.
 func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption) ([][]byte, *Attrs, error) {
 	r := &rangesRead{from: b, key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {

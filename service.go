@@ -110,7 +110,8 @@ func WithVersioning(on bool) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Versioning = &on })
 }
 
-// An ObjectLockOption fits making and opening a bucket: [WithObjectLock], [WithSoftDelete].
+// An ObjectLockOption fits making and opening a bucket. At the opening the store is not
+// asked; a local or memory bucket becomes such a one.
 type ObjectLockOption interface {
 	BucketOption
 	OpenOption
@@ -122,10 +123,8 @@ func (objectLockOption) applyBucket(r *BucketOptions)        { r.ObjectLock = tr
 func (objectLockOption) applyOpen(o *unexported.OpenOptions) { o.Versions, o.ObjectLock = true, true }
 
 // WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
-// [WithLegalHold]. It keeps versions, and never loses the ability. A provider that cannot
-// give it to a bucket that exists, or has none (Azure's API for blobs), is Unsupported. At
-// the opening of a bucket the store is not asked; a local or memory bucket becomes such a
-// one.
+// [WithLegalHold]. It keeps versions, and never loses the ability. Azure, and a bucket that
+// exists and cannot get it, is Unsupported.
 func WithObjectLock() ObjectLockOption { return objectLockOption{} }
 
 type softDeleteOption time.Duration
@@ -140,11 +139,9 @@ func (o softDeleteOption) applyOpen(to *unexported.OpenOptions) {
 	to.SoftDelete = time.Duration(o)
 }
 
-// WithSoftDelete makes a bucket keep what is removed for good, and what is replaced without
-// versions, for a time: [WithSoftDeleted] finds it. 0 keeps nothing more; what was kept stays. Google takes 7 to 90 days,
-// and 7 is its default. On Azure it belongs to the account: Unsupported. S3 has none:
-// Unsupported. At the opening of a bucket the store is not asked; a local or memory bucket
-// becomes such a one.
+// WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced
+// without versions ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google
+// takes 7 to 90 days, by default 7; S3 and Azure are Unsupported.
 func WithSoftDelete(keep time.Duration) ObjectLockOption { return softDeleteOption(keep) }
 
 // WithDefaultRetention keeps objects without [WithRetention] for 1 to 36,500 days, in a

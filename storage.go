@@ -9,9 +9,8 @@
 //	for entry, err := range bucket.List(ctx, storage.WithPrefix("images/")) { … }
 //
 // A [Bucket] has nine methods. Everything else is a function that uses them: [ReadAll],
-// [UploadFile], [Copy], [Update], [RemoveAll], [FS] and more. To see or refuse whole
-// operations, use a [Hook]. To change requests or responses of the store, see package
-// driver.
+// [Copy], [Update], [FS] and more. To see or refuse whole operations, use a [Hook]; to
+// change requests or responses of the store, see package driver.
 //
 // Every error is an *[Error] with a [Code]: errors.Is(err, storage.ObjectNotFound) holds,
 // and so does errors.Is(err, fs.ErrNotExist). Three rules hold for all functions and

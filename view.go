@@ -207,12 +207,9 @@ var methodPermissions = map[string]scope.Permission{
 	"PublicURL":         scope.PublicURL,
 }
 
-// Ref narrows b to the methods of P, an interface of methods that [Bucket] has; it panics
-// for any other P. The result cannot be widened: by a type assertion, Ref or another
-// function, the rest fails with PermissionDenied.
-//
-//	ref := storage.Ref[storage.Downloader](bucket)
-//	ref := storage.Ref[interface{ storage.Uploader; storage.Lister }](bucket)
+// Ref narrows b to the methods of P, an interface of methods that Bucket has; it panics for
+// any other P. The result cannot be widened: by a type assertion, Ref or another function,
+// the rest fails with PermissionDenied.
 func Ref[P any](b Bucket) P {
 	narrowed := narrow(b, maskOf(reflect.TypeFor[P]()))
 	return narrowed.(P)

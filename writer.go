@@ -11,9 +11,9 @@ import (
 )
 
 // NewWriter is Upload for code that writes. Commit stores the object. Close without Commit
-// discards it and returns an error: in gocloud and Google's SDK Close commits, and code
-// that expects that must not lose objects silently. "defer w.Close()" is always right. ctx
-// governs the writer until then.
+// discards it and returns an error: code that expects Close to commit, as in gocloud, must
+// not lose objects silently. "defer w.Close()" is always right. ctx governs the writer
+// until then.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{done: make(chan struct{}), locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
@@ -114,8 +114,7 @@ func (w *Writer) reason(err error) error {
 	return err
 }
 
-// Commit stores the object, as Upload does, or returns why not: BodyFailed, if a reader
-// failed. A second call returns the same.
+// Commit stores the object, as Upload does. A second call returns the same.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
