@@ -41,12 +41,13 @@ func TestShardsOfSyncAddUp(t *testing.T) {
 
 func TestShardsOfSyncMayBeRangesOfKeys(t *testing.T) {
 	s := newShell(t)
-	src, dst := memory(t), memory(t)
+	src, dst := memory(t)+"/src", memory(t)+"/dst"
 	for i := range 40 {
 		s.put(fmt.Sprintf("%s/in/%02d", src, i), "x")
 	}
 	s.put(dst+"/in/gone", "x")
-	bounds := filepath.Join(t.TempDir(), "bounds.json")
+	bounds, text := filepath.Join(t.TempDir(), "bounds.json"), filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, []byte("x"), 0o600))
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 	transferred, deleted := 0, 0
 	for i := range 4 {
@@ -61,7 +62,7 @@ func TestShardsOfSyncMayBeRangesOfKeys(t *testing.T) {
 	for name, args := range map[string][]string{
 		"another number":  {"--shard", "0/5", "--shard-bounds", bounds},
 		"without --shard": {"--shard-bounds", bounds},
-		"another file":    {"--shard", "0/4", "--shard-bounds", os.Args[0]},
+		"another file":    {"--shard", "0/4", "--shard-bounds", text},
 		"no file":         {"--shard", "0/4", "--shard-bounds", ""},
 	} {
 		code := run(t.Context(), append(append([]string{"sync"}, args...), src, dst), s.around(nil, io.Discard, io.Discard))
