@@ -11,12 +11,14 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags='-s -w' -o /s3server ./cmd/s3server
-RUN mkdir /empty /names && ln -s /s3server /names/curl && ln -s /s3server /names/mc
+RUN mkdir -p /empty /names/bin /names/usr/bin && \
+    ln -s /s3server /names/bin/sh && ln -s /s3server /names/usr/bin/curl && \
+    ln -s /s3server /names/usr/bin/mc && ln -s /s3server /names/usr/bin/minio
 
 FROM scratch
 COPY --from=build /s3server /s3server
-# for the health checks of compose files for MinIO: "curl -f URL" and "mc ready local"
-COPY --from=build /names /usr/bin
+# names for compose files for MinIO: health checks "curl -f URL" and "mc ready local", and the entry point minio
+COPY --from=build /names /
 # for --webhook with an https URL
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 # /tmp is for --tls, and /data for the objects

@@ -155,11 +155,18 @@ func TestTheMakefileOfTheManualIsARule(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "s3server"), []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+binary+"' \"$@\"\n"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\ns3server --health $(cat s3.url) && echo tested\n"), 0o700))
-	rule[1] = strings.Replace(rule[1], "127.0.0.1:9000", "127.0.0.1:0", 1)
-	cmd := exec.CommandContext(t.Context(), "make", "-f", "-")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-	cmd.Stdin = strings.NewReader(rule[1])
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.Contains(t, string(out), "tested")
+	makeAt := func(address string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), "make", "-f", "-")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		cmd.Stdin = strings.NewReader(strings.Replace(rule[1], "127.0.0.1:9000", address, 1))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := makeAt("127.0.0.1:0")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "tested")
+	out, err = makeAt("256.0.0.1:0")
+	require.Error(t, err, "it does not wait for a server that has ended")
+	require.Contains(t, out, "listen")
+	require.NotContains(t, out, "tested")
 }

@@ -75,10 +75,8 @@ func TestTheProgramTakesTheArgumentsOfTheImage(t *testing.T) {
 	require.Equal(t, []string{"/s3server", "--health", "http://127.0.0.1:9000"}, words(t, command))
 
 	run := last(t, "RUN")
-	for _, name := range []string{"curl", "mc"} {
+	for _, name := range []string{"bin/sh", "usr/bin/curl", "usr/bin/mc", "usr/bin/minio"} {
 		require.Contains(t, run, "ln -s /s3server /names/"+name)
-		args := map[string][]string{"curl": {"curl", "-f", "http://127.0.0.1:9000"}, "mc": {"mc", "ready", "local"}}[name]
-		require.Equal(t, []string{"--health", "http://127.0.0.1:9000"}, healthCheck(args))
 	}
 }
 

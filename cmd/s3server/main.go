@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,7 +29,12 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
-	os.Exit(run(ctx, healthCheck(os.Args), os.Stdout, os.Stderr, os.LookupEnv))
+	args, known := arguments(os.Args)
+	if !known {
+		_, _ = fmt.Fprintln(os.Stderr, "s3server: the image has no shell and no mc, and curl only for health checks: write MINIO_DEFAULT_BUCKETS in place of a script that creates buckets")
+		os.Exit(exitUsage)
+	}
+	os.Exit(run(ctx, args, os.Stdout, os.Stderr, os.LookupEnv))
 }
 
 // The exit codes, which are those of omnibucket.
@@ -37,17 +43,36 @@ const (
 	exitUsage   = 2
 )
 
-// healthCheck returns the arguments of the program. In the image it has the names curl and mc, too, because
-// health checks of compose files for MinIO are "curl -f URL" and "mc ready local": they become --health.
-func healthCheck(args []string) []string {
-	last := args[len(args)-1]
-	switch name := filepath.Base(args[0]); {
-	case name == "curl" && strings.HasPrefix(last, "http"):
-		return []string{"--health", last}
-	case name == "mc" && len(args) > 1 && args[1] == "ready":
-		return []string{"--health", "http://" + s3command.DefaultListen}
+// arguments returns the arguments of the program. In the image it has further names, because compose files for
+// MinIO use them. The name minio is an entry point. The names curl, mc and sh are for health checks, such as
+// "curl -f URL || exit 1" and "mc ready local": they become --health, and nothing else is known.
+func arguments(line []string) (args []string, known bool) {
+	isURL := func(word string) bool {
+		return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
 	}
-	return args[1:]
+	switch args := line[1:]; filepath.Base(line[0]) {
+	case "minio":
+		return append([]string{"--listen", ":9000"}, args...), true
+	case "curl":
+		if i := slices.IndexFunc(args, isURL); i >= 0 {
+			return []string{"--health", args[i]}, true
+		}
+		return nil, false
+	case "mc":
+		return []string{"--health", "http://" + s3command.DefaultListen}, len(args) > 0 && args[0] == "ready"
+	case "sh":
+		if len(args) != 2 || args[0] != "-c" {
+			return nil, false
+		}
+		command, _, _ := strings.Cut(args[1], "||")
+		words := strings.Fields(strings.NewReplacer(`"`, "", "'", "").Replace(command))
+		if len(words) == 0 || words[0] != "curl" && words[0] != "mc" || strings.ContainsAny(command, ";&|$`") {
+			return nil, false
+		}
+		return arguments(words)
+	default:
+		return args, true
+	}
 }
 
 func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(string) (string, bool)) int {

@@ -65,18 +65,35 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestHealthChecksOfComposeFiles(t *testing.T) {
+func TestNamesOfTheProgramInTheImage(t *testing.T) {
+	const live = "http://localhost:9000/minio/health/live"
+	health := func(url string) []string { return []string{"--health", url} }
 	for _, row := range []struct {
 		name string
-		args []string
-		want []string
+		line []string
+		want []string // nil: unknown
 	}{
 		{"the program", []string{"/s3server", "--listen", ":9000"}, []string{"--listen", ":9000"}},
-		{"curl", []string{"curl", "-f", "http://localhost:9000/minio/health/live"}, []string{"--health", "http://localhost:9000/minio/health/live"}},
-		{"mc", []string{"mc", "ready", "local"}, []string{"--health", "http://127.0.0.1:9000"}},
-		{"another command of mc", []string{"/usr/bin/mc", "ls"}, []string{"ls"}},
+		{"an entry point of MinIO", []string{"minio", "server", "/data"}, []string{"--listen", ":9000", "server", "/data"}},
+		{"curl", []string{"curl", "-f", live}, health(live)},
+		{"curl with flags after the URL", []string{"/usr/bin/curl", live, "-o", "/dev/null"}, health(live)},
+		{"curl without a URL", []string{"curl", "--version"}, nil},
+		{"mc", []string{"mc", "ready", "local"}, health("http://127.0.0.1:9000")},
+		{"another command of mc", []string{"/usr/bin/mc", "ls"}, nil},
+		{"a health check of a service of GitHub", []string{"/bin/sh", "-c", "curl -f " + live}, health(live)},
+		{"a health check in a shell", []string{"/bin/sh", "-c", `curl -sf "` + live + `" || exit 1`}, health(live)},
+		{"mc in a shell", []string{"/bin/sh", "-c", "mc ready local || exit 1"}, health("http://127.0.0.1:9000")},
+		{"a script that creates a bucket", []string{"sh", "-c", "mkdir -p /data/photos && minio server /data"}, nil},
+		{"a script that only begins with a check", []string{"sh", "-c", "curl -f " + live + "; mc mb local/photos"}, nil},
+		{"a shell", []string{"sh"}, nil},
 	} {
-		t.Run(row.name, func(t *testing.T) { require.Equal(t, row.want, healthCheck(row.args)) })
+		t.Run(row.name, func(t *testing.T) {
+			args, known := arguments(row.line)
+			require.Equal(t, row.want != nil, known)
+			if known {
+				require.Equal(t, row.want, args)
+			}
+		})
 	}
 }
 
@@ -112,7 +129,7 @@ func TestTestcontainersForMinIOStartsTheProgram(t *testing.T) {
 			}()
 			url, err := bufio.NewReader(out).ReadString('\n')
 			require.NoError(t, err)
-			require.Zero(t, run(t.Context(), healthCheck([]string{"curl", "-f", strings.TrimSpace(url) + "/minio/health/live"}), io.Discard, io.Discard, unset))
+			require.Zero(t, run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, unset))
 			interrupt()
 			require.Zero(t, <-ended)
 			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+row.user)

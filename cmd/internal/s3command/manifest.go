@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -52,27 +53,37 @@ func (b *bucketManifest) UnmarshalJSON(data []byte) error {
 	return decodeStrictly(data, "a bucket", (*plain)(b))
 }
 
-// decodeStrictly decodes an object into a struct. It refuses unknown names, and says which are known;
-// package json would take names in any case.
+// decodeStrictly decodes an object into a struct. It refuses names that are unknown or there twice, and says which
+// are known; package json would take names in any case, and the last of two.
 func decodeStrictly(data []byte, what string, into any) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return err
-	}
-	var known []string
+	var known, found []string
 	for field := range reflect.TypeOf(into).Elem().Fields() {
 		known = append(known, field.Tag.Get("json"))
 	}
-	for name := range fields {
-		if !slices.Contains(known, name) {
+	decoder := json.NewDecoder(bytes.NewReader(data)) // without errors, because package json has checked data
+	if start, _ := decoder.Token(); start != json.Delim('{') {
+		return fmt.Errorf("%s must be an object", what)
+	}
+	for decoder.More() {
+		name, _ := decoder.Token()
+		switch name := name.(string); {
+		case !slices.Contains(known, name):
 			return fmt.Errorf("%s has no field %q: it can have %s", what, name, strings.Join(known, ", "))
+		case slices.Contains(found, name):
+			return fmt.Errorf("%s has %q twice", what, name)
+		default:
+			found = append(found, name)
 		}
+		_ = decoder.Decode(new(json.RawMessage))
 	}
 	return json.Unmarshal(data, into)
 }
 
-// readManifest reads a file. "" is no file.
-func readManifest(name string) (credentials []s3server.Credential, buckets []s3server.BucketSetup, err error) {
+// account is the form of an account's id, without which no policy can name it.
+var account = regexp.MustCompile(`^(\d{12})?$`)
+
+// readManifest reads a file. "" is no file. root is the access key of the server.
+func readManifest(name, root string) (credentials []s3server.Credential, buckets []s3server.BucketSetup, err error) {
 	if name == "" {
 		return nil, nil, nil
 	}
@@ -84,18 +95,31 @@ func readManifest(name string) (credentials []s3server.Credential, buckets []s3s
 	if err := json.Unmarshal(bytes.TrimSpace(text), &m); err != nil {
 		return nil, nil, argument.Invalid("--manifest", "must name a JSON file: "+err.Error(), "")
 	}
+	keys, names := []string{root}, []string(nil)
 	for i, u := range m.Users {
-		if u.AccessKeyID == "" || u.SecretKey == "" {
-			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("must have accessKeyId and secretKey for users[%d]", i), "")
+		wrong := ""
+		switch {
+		case u.AccessKeyID == "" || u.SecretKey == "":
+			wrong = "have accessKeyId and secretKey"
+		case slices.Contains(keys, u.AccessKeyID):
+			wrong = fmt.Sprintf("have an accessKeyId of its own, but %q is that of another user or of the server", u.AccessKeyID)
+		case !account.MatchString(u.Account):
+			wrong = fmt.Sprintf("be right: account must have 12 digits, but is %q", u.Account)
 		}
-		credentials = append(credentials, s3server.Credential(u))
+		if wrong != "" {
+			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, wrong), "")
+		}
+		keys, credentials = append(keys, u.AccessKeyID), append(credentials, s3server.Credential(u))
 	}
 	for i := range m.Buckets {
 		b, err := m.Buckets[i].setup()
+		if err == nil && slices.Contains(names, b.Name) {
+			err = fmt.Errorf("%q is there twice", b.Name)
+		}
 		if err != nil {
 			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("must be right for buckets[%d]: %v", i, err), "")
 		}
-		buckets = append(buckets, b)
+		names, buckets = append(names, b.Name), append(buckets, b)
 	}
 	return credentials, buckets, nil
 }

@@ -1,6 +1,7 @@
 package s3command
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -79,7 +80,13 @@ func TestAManifestIsReadStrictly(t *testing.T) {
 		{"another case", `{"Buckets": []}`, `no field "Buckets"`},
 		{"an unknown field of a bucket", `{"buckets": [{"name": "photos", "public": true}]}`, `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`},
 		{"an unknown field of a user", `{"users": [{"accessKey": "a"}]}`, `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`},
-		{"a user without a secret", `{"users": [{"accessKeyId": "a"}]}`, "accessKeyId and secretKey for users[0]"},
+		{"a user without a secret", `{"users": [{"accessKeyId": "a"}]}`, "users[0] must have accessKeyId and secretKey"},
+		{"a user named twice", `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`, `but "a" is that of another user or of the server`},
+		{"the server's own key", `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`, `but "root" is that of another user or of the server`},
+		{"an account that no policy can name", `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`, `account must have 12 digits, but is "other"`},
+		{"a bucket named twice", `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`, `"photos" is there twice`},
+		{"a field that is there twice", `{"users": [], "users": []}`, `the manifest has "users" twice`},
+		{"no object", `{"users": ["a"]}`, "a user must be an object"},
 		{"another type", `{"buckets": "photos"}`, "cannot unmarshal string"},
 		{"text after the end", `{} {}`, "after top-level value"},
 		{"no JSON", `users:`, "--manifest must name a JSON file"},
@@ -89,7 +96,11 @@ func TestAManifestIsReadStrictly(t *testing.T) {
 		{"an invalid policy", `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`, "policy of bucket photos must be valid"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			err := parse(t, "--manifest", manifestFile(t, row.text)).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment(), Ready: func(string) {}}, nil)
+			env := environment("AWS_ACCESS_KEY_ID", "root", "AWS_SECRET_ACCESS_KEY", "root-secret")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ready := func(string) { cancel() } // the manifest is accepted
+			err := parse(t, "--manifest", manifestFile(t, row.text)).Serve(ctx, Environment{Err: io.Discard, Lookup: env, Ready: ready}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, row.says)
 		})

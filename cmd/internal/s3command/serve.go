@@ -99,7 +99,7 @@ func (c *command) read() (err error) {
 		}
 	}
 	c.flags.takeCertificates()
-	c.users, c.buckets, err = readManifest(c.flags.manifest)
+	c.users, c.buckets, err = readManifest(c.flags.manifest, c.found.AccessKeyID)
 	c.buckets = append(c.buckets, ofEnvironment...)
 	return err
 }
