@@ -34,6 +34,9 @@ func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[
 			rows = i.parquet(ctx, f, size, names[:])
 		}
 		for row, err := range rows {
+			if err == nil && len(row) != numColumns {
+				err = errors.New("TableReader must yield a value for each column")
+			}
 			if err != nil {
 				yield(nil, tableError(file.key, err))
 				return
