@@ -58,7 +58,9 @@ func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error]
 		for v, err := range rows {
 			if err == nil {
 				value = encodeVersion(value[:0], &v)
-				err = sortError(s.Add(ctx, []byte(v.Key), value))
+				if err = s.Add(ctx, []byte(v.Key), value); err != nil {
+					err = fileError("sort", "", err)
+				}
 			}
 			if err != nil {
 				yield(storage.VersionEntry{}, err)
@@ -67,7 +69,7 @@ func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error]
 		}
 		for r, err := range s.Sorted(ctx) {
 			if err != nil {
-				yield(storage.VersionEntry{}, sortError(err))
+				yield(storage.VersionEntry{}, fileError("sort", "", err))
 				return
 			}
 			if !yield(decodeVersion(r), nil) {
@@ -75,13 +77,6 @@ func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error]
 			}
 		}
 	}
-}
-
-func sortError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fileError("sort", "", err)
 }
 
 // The kinds of rows, in the order in which they come at the same time.

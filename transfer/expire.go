@@ -119,8 +119,7 @@ type expiry struct {
 	lister   storage.Lister
 	remover  storage.Remover
 	tags     storage.AttrsReader // nil if the bucket cannot be asked for tags
-
-	uploader storage.Uploader // nil if the bucket takes no uploads
+	uploader storage.Uploader    // nil if the bucket takes no uploads
 }
 
 func (e *expiry) check() error {

@@ -601,4 +601,12 @@ func TestATableReaderReadsOtherFormats(t *testing.T) {
 	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, reader)
 	require.NoError(t, err)
 	require.Equal(t, "a+b", entries(t, i.List(t.Context()))[0].Key, "only CSV has encoded keys")
+	short := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
+		return func(yield func([]string, error) bool) { yield([]string{"photos", "a+b"}, nil) }
+	}
+	i, err = transfer.OpenInventory(t.Context(), b, reports, manifestKey, short)
+	require.NoError(t, err)
+	_, err = transfer.Remove(t.Context(), b, transfer.WithInventory(i))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "TableReader must yield a value for each column")
 }

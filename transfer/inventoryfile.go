@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/tempfile"
 )
 
 // fileRows yields the rows of a file, with the columns of wanted. A row is valid until the next one. It
@@ -26,16 +27,16 @@ func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[
 			yield(nil, err)
 			return
 		}
-		defer func() {
-			_ = f.Close()
-			_ = os.Remove(f.Name()) // it may have no name any more
-		}()
+		defer func() { _ = tempfile.Close(f) }() // it was only read
 		names := wanted[i.manifest.provider]
 		rows := i.csvRows(ctx, f, file.key)
 		if i.manifest.format == "PARQUET" {
 			rows = i.parquet(ctx, f, size, names[:])
 		}
 		for row, err := range rows {
+			if err == nil && len(row) != numColumns {
+				err = errors.New("TableReader must yield a value for each column")
+			}
 			if err != nil {
 				yield(nil, tableError(file.key, err))
 				return
@@ -65,11 +66,10 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 		return nil, 0, err
 	}
 	defer func() { _ = r.Close() }() // always nil
-	f, err := os.CreateTemp("", "omnibucket-inventory-*")
+	f, err := tempfile.Create("omnibucket-inventory-*")
 	if err != nil {
 		return nil, 0, fileError("OpenInventory", file.key, err)
 	}
-	_ = os.Remove(f.Name()) // where the system permits it, so that a killed process leaves no file
 	sum := md5.New()
 	most := int64(math.MaxInt64)
 	if file.size >= 0 {
@@ -88,8 +88,7 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 			return f, size, nil
 		}
 	}
-	_ = f.Close()
-	_ = os.Remove(f.Name())
+	_ = tempfile.Close(f)
 	return nil, 0, err
 }
 

@@ -38,12 +38,8 @@ var wanted = map[string][numColumns]string{
 // checkColumns returns a rule if the columns of a file lack one that each row needs.
 func (m *manifest) checkColumns(columns []string) (rule string) {
 	names := wanted[m.provider]
-	needed := []int{keyColumn, sizeColumn, timeColumn}
-	if names[bucketColumn] != "" {
-		needed = append(needed, bucketColumn)
-	}
-	for _, c := range needed {
-		if !slices.ContainsFunc(columns, func(name string) bool { return columnName(name) == columnName(names[c]) }) {
+	for _, c := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
+		if names[c] != "" && !slices.ContainsFunc(columns, func(name string) bool { return columnName(name) == columnName(names[c]) }) {
 			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", names[c])
 		}
 	}

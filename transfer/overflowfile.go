@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"github.com/omnibucket/storage/internal/tempfile"
 )
 
 // An overflowFile keeps any number of keys and sizes in a temporary file. Files to
@@ -18,7 +20,7 @@ type overflowFile struct {
 
 func (s *overflowFile) add(key string, size int64) error {
 	if s.file == nil {
-		f, err := os.CreateTemp("", "omnibucket-delete-*")
+		f, err := tempfile.Create("omnibucket-delete-*")
 		if err != nil {
 			return fileError("", "", err)
 		}
@@ -65,9 +67,7 @@ func (s *overflowFile) each(yield func(key string, size int64) bool) error {
 }
 
 func (s *overflowFile) close() {
-	if s.file == nil {
-		return
+	if s.file != nil {
+		_ = tempfile.Close(s.file)
 	}
-	_ = s.file.Close()
-	_ = os.Remove(s.file.Name())
 }

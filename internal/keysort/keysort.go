@@ -41,16 +41,12 @@ type Sorter struct {
 	held    int      // bytes of records
 	block   []byte   // has room for further records
 	levels  []*runs  // a full level becomes one run of the next
-	count   int64
 	sealed  bool
 }
 
 // New returns a Sorter that holds about this number of bytes in memory. It writes more than that to
 // temporary files, and a record that is larger by itself, too. The files are in [os.TempDir].
 func New(memory int) *Sorter { return &Sorter{memory: max(memory, 1)} }
-
-// Count returns the number of records.
-func (s *Sorter) Count() int64 { return s.count }
 
 // Add adds a record. It keeps neither slice. It fails if the disk does, if ctx is done, and after
 // [Sorter.Sorted].
@@ -72,7 +68,6 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 	record := s.block[start:len(s.block):len(s.block)]
 	s.records = append(s.records, Record{record[:len(key):len(key)], record[len(key):]})
 	s.held += size + recordBytes
-	s.count++
 	return nil
 }
 

@@ -47,7 +47,6 @@ func TestRecordsAreSortedByKeyThenValue(t *testing.T) {
 					require.NoError(t, s.Add(t.Context(), []byte(r[0]), []byte(r[1])))
 				}
 				require.Equal(t, row.want, list(t, s))
-				require.EqualValues(t, len(row.want), s.Count())
 			})
 		}
 	}

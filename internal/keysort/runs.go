@@ -9,6 +9,8 @@ import (
 	"io"
 	"iter"
 	"os"
+
+	"github.com/omnibucket/storage/internal/tempfile"
 )
 
 // runs are sorted runs of records, one after the other in a temporary file. A record shares the
@@ -22,25 +24,14 @@ type runs struct {
 // A span is the part of the file that a run has.
 type span struct{ from, to int64 }
 
-// create creates the file. It loses its name immediately if the system permits that, so that a killed
-// process leaves no file.
-func (f *runs) create() error {
-	if f.file != nil {
-		return nil
-	}
-	file, err := os.CreateTemp("", "omnibucket-sort-*")
-	if err != nil {
-		return err
-	}
-	_ = os.Remove(file.Name()) // close removes it otherwise
-	f.file = file
-	return nil
-}
-
 // add appends a run.
 func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error {
-	if err := f.create(); err != nil {
-		return err
+	if f.file == nil {
+		file, err := tempfile.Create("omnibucket-sort-*")
+		if err != nil {
+			return err
+		}
+		f.file = file
 	}
 	const buffer = 64 << 10
 	to := bufio.NewWriterSize(f.file, buffer)
@@ -138,8 +129,7 @@ func (f *runs) close() error {
 	if f.file == nil {
 		return nil
 	}
-	err := f.file.Close()
-	_ = os.Remove(f.file.Name()) // it may have no name any more
+	err := tempfile.Close(f.file)
 	*f = runs{}
 	return err
 }

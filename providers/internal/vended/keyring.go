@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -80,7 +81,6 @@ func (k *keyring) driver(ctx context.Context, key string) (driver.Driver, error)
 		select {
 		case <-q.answered:
 		case <-ctx.Done():
-			return nil, ctx.Err()
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -142,11 +142,7 @@ func (k *keyring) ask(ctx context.Context, key, topic string, q *question) (driv
 // keep keeps a grant. If there are too many, it drops those that have expired, or else another one.
 func (k *keyring) keep(grant Grant) {
 	if len(k.kept) >= maxKept {
-		for prefix, old := range k.kept {
-			if !old.Expires.IsZero() && time.Until(old.Expires) <= 0 {
-				delete(k.kept, prefix)
-			}
-		}
+		maps.DeleteFunc(k.kept, func(_ string, old Grant) bool { return !old.Expires.IsZero() && time.Until(old.Expires) <= 0 })
 		for prefix := range k.kept {
 			if len(k.kept) < maxKept {
 				break

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/tempfile"
 )
 
 // A summedBody computes the CRC32C of a body, and calls ended at its end.
@@ -52,26 +53,20 @@ type spooled struct {
 
 // spool reads a body to its end. The caller must close the result.
 func spool(from io.Reader) (*spooled, error) {
-	file, err := os.CreateTemp("", "s3server-")
+	file, err := tempfile.Create("s3server-")
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(file.Name()) // fails on Windows, where close removes it
 	body := newSummedBody(from, nil)
 	_, err = io.Copy(file, body)
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		closeSpool(file)
+		_ = tempfile.Close(file)
 		return nil, err
 	}
 	return &spooled{file, body.size, body.crc()}, nil
 }
 
-func (s *spooled) close() { closeSpool(s.File) }
-
-func closeSpool(file *os.File) {
-	_ = file.Close()
-	_ = os.Remove(file.Name())
-}
+func (s *spooled) close() { _ = tempfile.Close(s.File) }
