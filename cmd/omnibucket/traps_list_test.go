@@ -82,7 +82,7 @@ var traps = []trap{
 	{what: "overwriting widens the mode of a file", test: "TestOverwritingKeepsTheModeOfAFile"},
 	{what: "a clock that is ahead hides later edits", test: "TestAnObjectOfTheFutureHidesNoEdit"},
 	{what: "a large age overflows and removes too much", test: "TestAnAgeOfManyYearsRemovesNothing"},
-	{what: "an early refusal of a form is lost", test: "TestAFormIsReadToItsEndIfAFileIsRefused", in: "uploads", why: "no command serves package files"},
+	{what: "an early refusal of a form is lost", test: "TestAFormIsReadToItsEndIfAFileIsRefused", in: "uploads", why: "no command serves package uploads"},
 	{what: "one malformed id refuses a whole deletion", test: "TestAMalformedIDHasItsOwnResult", in: "uploads/filesapi", why: "no command serves package filesapi"},
 	{what: "the client of package files has no codes", test: "TestErrorsHaveTheServersResponse", in: "uploads/client", why: "no command is its client"},
 	{what: "the exit code of a missing source, and units", test: "TestAMissingSourceIsNotFound"},
