@@ -79,9 +79,9 @@ type Config struct {
 	// an object under Prefix until then, which takes longer. A ticket is refused if Inspect is
 	// set, because its sender could replace what was inspected.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
-	// Stored is called when a file exists, whichever way it came. For the S3 routes and tus, it
-	// is called at least once: if it fails or the process is killed, it is called again when
-	// the client asks again, and the file stays. Otherwise a file for which it fails is removed.
+	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a
+	// file for which it fails is removed. For the other ways, it is called at least once: if it fails
+	// or the process is killed, it is called again when the client asks again, and the file stays.
 	// It may set f.URL. Its errors become responses as those of Authorize do.
 	Stored func(ctx context.Context, f *File) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,

@@ -455,11 +455,9 @@ func completedToken() *Error {
 
 // pieceFailed returns the error for a failure after the state was there.
 func pieceFailed(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		if e.Code == NotFound {
-			return refuse(tokenField, NotFound, "The parts have expired. Send all of them again.")
-		}
-		return e
+	e := storeFailed(err)
+	if e.Code == NotFound {
+		return refuse(tokenField, NotFound, "The parts have expired. Send all of them again.")
 	}
-	return storeFailed(err)
+	return e
 }

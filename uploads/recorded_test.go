@@ -225,6 +225,40 @@ func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 	return r.Records.Create(ctx, f)
 }
 
+// A client that lost the response finishes its ticket again, while the application cannot be reached.
+func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
+	b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
+	records, down := &failedCreate{Records: uploads.BucketRecords(b)}, error(nil)
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Rules{Types: []string{"application/pdf"}}, Records: records,
+		Stored: func(context.Context, *uploads.File) error { return down },
+	})
+	require.NoError(t, err)
+	user := uploads.User{ID: "eva"}
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.pdf", Size: int64(len(pdf))}, user)
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(pdf), storage.WithContentType("application/octet-stream"))
+	require.NoError(t, err)
+	made, err := s.Finish(t.Context(), ticket.Token, user)
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name    string
+		records bool
+		down    error
+	}{{"the records are down", true, nil}, {"the application is down", false, errors.New("down")}} {
+		records.failed, down = row.records, row.down
+		_, err = s.Finish(t.Context(), ticket.Token, user)
+		require.Error(t, err, row.name)
+		records.failed, down = false, nil
+		again, err := s.Finish(t.Context(), ticket.Token, user)
+		require.NoError(t, err, row.name)
+		require.Equal(t, made.ID, again.ID)
+		r, _, err := s.Download(t.Context(), made.ID)
+		require.NoError(t, err, row.name)
+		require.NoError(t, r.Close())
+	}
+}
+
 // The client of a tus upload may ask again as long as the upload lasts, which is longer than Grace.
 func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
 	now := time.Now()

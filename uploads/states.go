@@ -15,10 +15,10 @@ import (
 // database, and [BucketStates] in another bucket. A bucket that enforces IfAbsent and
 // IfRevision keeps the states itself.
 //
-// Keys are ASCII text of at most 600 bytes, and states are JSON of at most 64 KiB. Errors are
-// a [storage.Code] or a *storage.Error. If a failed write may have taken effect, Unknown of the
-// *storage.Error is set. States must be safe for concurrent use, by several processes too.
-// Package uploadstest has the suite, RunStates.
+// Keys are ASCII text of at most 600 bytes. States are JSON of some KiB, but while an upload of 10,000 parts
+// completes, up to 1 MiB. Errors are a [storage.Code] or a *storage.Error. If a failed write may have taken
+// effect, Unknown of the *storage.Error is set. States must be safe for concurrent use, by several processes
+// too. Package uploadstest has the suite, RunStates.
 type States interface {
 	// State returns a state and its revision. If there is none, it fails with
 	// [storage.ObjectNotFound].

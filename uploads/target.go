@@ -68,8 +68,8 @@ type Target struct {
 	Overwrite bool
 	// PublicRead makes the file readable by anyone ([storage.WithPublicRead]).
 	PublicRead bool
-	// Lifetime is how long after it was made [Service.Sweep] removes the file, which needs Config.Records;
-	// 0: never.
+	// Lifetime is how long after the time in its ID, which is by Config.Now, [Service.Sweep] removes the file.
+	// It needs Config.Records; 0: never.
 	Lifetime time.Duration `json:",omitzero"`
 }
 

@@ -15,8 +15,8 @@ import (
 //
 // If the file breaks a rule, Finish removes it and returns the reason. If no file has
 // arrived, it fails with NotUploaded. Called again, for example by a client that
-// lost the response, it returns the same file, even if other bytes were sent since. If
-// that file has been removed, it fails with NotFound.
+// lost the response, it returns the same file, even if other bytes were sent since, and tells
+// Config.Stored again. If that file has been removed, it fails with NotFound.
 //
 // The rule for a removed file needs a ticket's Put and a store with
 // [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
@@ -37,7 +37,9 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	f, e := t.finish(ctx)
 	if e == nil {
 		f.User = user
-		e = s.tellOf(ctx, f)
+		if err := s.tell(ctx, f); err != nil { // the file stays: an earlier call may have told of it
+			e = err.(*Error)
+		}
 	}
 	if e != nil {
 		return nil, e.about(t.said.name)

@@ -102,22 +102,16 @@ func (s *store) target(o fileOptions) *uploads.Target {
 
 func notFound() *uploads.Error { return refuse(fieldID, uploads.NotFound, "There is no such file.") }
 
-// find returns a client file or a temp file.
-func (s *store) find(ctx context.Context, id string, temp bool) (*uploads.File, error) {
+func (s *store) details(ctx context.Context, id string) (*Record, error) {
 	if err := validateID(id); err != nil {
 		return nil, err
 	}
 	f, err := s.service.Records().Record(ctx, id)
-	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && f.Expires.IsZero() == temp {
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !f.Expires.IsZero():
 		return nil, notFound()
-	}
-	return f, told(err)
-}
-
-func (s *store) details(ctx context.Context, id string) (*Record, error) {
-	f, err := s.find(ctx, id, false)
-	if err != nil {
-		return nil, err
+	case err != nil:
+		return nil, told(err)
 	}
 	return recordOf(f), nil
 }

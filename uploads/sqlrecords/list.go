@@ -12,22 +12,16 @@ func (r *records) List(ctx context.Context, f uploads.Filter, after string, limi
 	where, values := r.dialect.matching(f)
 	values = append(append([]any{after}, values...), limit+1)
 	found, err := query(ctx, r, "List", selectAfter(columns, where), values, scan)
-	page, last := cut(found, limit)
-	if last == nil {
-		return page, "", err
-	}
-	return page, (*last).ID, err
+	page, next := cut(found, limit, func(f *uploads.File) string { return f.ID })
+	return page, next, err
 }
 
 func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
 	found, err := query(ctx, r, "IDs", selectAfter("id", ""), []any{after, limit + 1}, func(from row) (id string, err error) {
 		return id, from.Scan(&id)
 	})
-	page, last := cut(found, limit)
-	if last == nil {
-		return page, "", err
-	}
-	return page, *last, err
+	page, next := cut(found, limit, func(id string) string { return id })
+	return page, next, err
 }
 
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
@@ -63,13 +57,12 @@ func query[T any](ctx context.Context, r *records, op, statement string, values 
 	return page, nil
 }
 
-// cut removes the extra row. last is where the next page continues; nil: there is no
-// next page.
-func cut[T any](found []T, limit int) (page []T, last *T) {
+// cut removes the extra row. next is the key after which the next page starts; "": there is none.
+func cut[T any](found []T, limit int, key func(T) string) (page []T, next string) {
 	if len(found) <= limit {
-		return found, nil
+		return found, ""
 	}
-	return found[:limit], &found[limit-1]
+	return found[:limit], key(found[limit-1])
 }
 
 // matching returns [uploads.Filter.Matches] in SQL.

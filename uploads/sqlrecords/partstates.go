@@ -40,9 +40,6 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
-	if err := ctx.Err(); err != nil {
-		return "", readError(ctx, op, err)
-	}
 	written := rand.Text()
 	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + r.dialect.now() + " WHERE state_key = ? AND revision = ?"
 	values := []any{string(state), written, key, revision}
@@ -50,13 +47,9 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + r.dialect.now() + ", ?) ON CONFLICT (state_key) DO NOTHING"
 		values = values[:3]
 	}
-	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
+	rows, err := r.exec(ctx, op, statement, values...)
 	if err != nil {
-		return "", writeError(ctx, op, err)
-	}
-	rows, err := done.RowsAffected()
-	if err != nil {
-		return "", writeError(ctx, op, err)
+		return "", err
 	}
 	if rows == 0 {
 		if err := r.checkWritten(ctx, op, key, written); err != nil {
@@ -83,15 +76,8 @@ func (r *records) checkWritten(ctx context.Context, op, key, written string) err
 }
 
 func (r *records) RemoveState(ctx context.Context, key, revision string) error {
-	const statement = "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?"
-	const op = "RemoveState"
-	if err := ctx.Err(); err != nil {
-		return readError(ctx, op, err)
-	}
-	if _, err := r.db.ExecContext(ctx, r.dialect.bind(statement), key, revision); err != nil {
-		return writeError(ctx, op, err)
-	}
-	return nil
+	_, err := r.exec(ctx, "RemoveState", "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?", key, revision)
+	return err
 }
 
 func (r *records) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
@@ -103,9 +89,6 @@ func (r *records) ListStates(ctx context.Context, after string, limit int) ([]up
 		one.Idle = time.Duration(seconds) * time.Second
 		return one, err
 	})
-	page, last := cut(found, limit)
-	if last == nil {
-		return page, "", err
-	}
-	return page, last.Key, err
+	page, next := cut(found, limit, func(one uploads.ListedState) string { return one.Key })
+	return page, next, err
 }

@@ -108,22 +108,11 @@ const columns = "id, object_key, file_ext, mime_type, original_name, original_le
 
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-	const op = "Create"
-	if err := ctx.Err(); err != nil {
-		return readError(ctx, op, err)
-	}
-	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), r.dialect.values(f)...)
-	if err != nil {
-		return writeError(ctx, op, err)
-	}
-	created, err := done.RowsAffected()
-	if err != nil {
-		return writeError(ctx, op, err)
-	}
-	if created == 0 {
+	created, err := r.exec(ctx, "Create", statement, r.dialect.values(f)...)
+	if err == nil && created == 0 {
 		return storage.PreconditionFailed
 	}
-	return nil
+	return err
 }
 
 func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) {
@@ -149,13 +138,21 @@ func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.
 }
 
 func (r *records) Remove(ctx context.Context, f *uploads.File) error {
-	const statement = "DELETE FROM omnibucket_files WHERE id = ?"
-	const op = "Remove"
+	_, err := r.exec(ctx, "Remove", "DELETE FROM omnibucket_files WHERE id = ?", f.ID)
+	return err
+}
+
+// exec executes a statement that writes, and returns how many rows it changed.
+func (r *records) exec(ctx context.Context, op, statement string, values ...any) (rows int64, err error) {
 	if err := ctx.Err(); err != nil {
-		return readError(ctx, op, err)
+		return 0, readError(ctx, op, err)
 	}
-	if _, err := r.db.ExecContext(ctx, r.dialect.bind(statement), f.ID); err != nil {
-		return writeError(ctx, op, err)
+	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
+	if err == nil {
+		rows, err = done.RowsAffected()
 	}
-	return nil
+	if err != nil {
+		return 0, writeError(ctx, op, err)
+	}
+	return rows, nil
 }

@@ -3,6 +3,7 @@ package uploadstest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func stateGivenBack(t *testing.T, s uploads.States) {
 	for range 1000 {
 		name += `\u003c`
 	}
-	for i, state := range []string{`{}`, `{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`, `{"originalFileName":"` + name + `"}`} {
+	for i, state := range []string{`{}`, `{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`, `{"originalFileName":"` + name + `"}`, `{"etags":["` + strings.Repeat("x", 1<<20-14) + `"]}`} {
 		key := fmt.Sprintf("files/parts/client/%d/state.json", i)
 		requireState(t, s, key, state, setState(t, s, key, state, ""))
 	}
