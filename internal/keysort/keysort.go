@@ -80,7 +80,7 @@ func (s *Sorter) spill(ctx context.Context) error {
 	clear(s.records)
 	s.records, s.held, s.block = s.records[:0], 0, nil
 	most := max(leastRuns, s.memory/leastBuffer)
-	for level := 0; len(s.levels[level].all) == most; level++ {
+	for level := 0; len(s.levels[level].all) >= most; level++ {
 		full := s.levels[level]
 		if err := s.addRun(ctx, level+1, s.merged(ctx, full)); err != nil {
 			return err
@@ -110,17 +110,15 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 // Sorted yields the records in order, and at most one error, last. A record is valid until the next
 // one. Sorted may be called several times, also before an earlier listing has ended.
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
-	if !s.sealed {
-		s.sealed = true
-		if len(s.levels) > 0 && len(s.records) > 0 {
-			if err := s.spill(ctx); err != nil {
-				return func(yield func(Record, error) bool) { yield(Record{}, err) }
-			}
-			s.records = nil
+	s.sealed = true
+	if len(s.levels) > 0 && len(s.records) > 0 {
+		if err := s.spill(ctx); err != nil {
+			return func(yield func(Record, error) bool) { yield(Record{}, err) }
 		}
-		slices.SortFunc(s.records, compare)
+		s.records = nil
 	}
 	if len(s.levels) == 0 {
+		slices.SortFunc(s.records, compare) // changes nothing the next time
 		return s.inMemory
 	}
 	return s.merged(ctx, s.levels...)

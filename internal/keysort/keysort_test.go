@@ -191,6 +191,43 @@ func TestAddFailsWhenContextIsDone(t *testing.T) {
 	require.ErrorIs(t, s.Add(ctx, []byte("b"), nil), context.Canceled)
 }
 
+// What was interrupted can be repeated, and no record is lost or damaged.
+func TestRecordsSurviveAnInterruption(t *testing.T) {
+	for _, memory := range []int{1, 300, 100 << 10, 200 << 10} {
+		t.Run(fmt.Sprint(memory), func(t *testing.T) {
+			s := New(memory)
+			defer func() { require.NoError(t, s.Close()) }()
+			var want []string
+			for i := range 5000 {
+				key := fmt.Sprintf("%05d", i*7919%5000)
+				want = append(want, key+"="+key)
+				ctx := &interrupted{Context: t.Context(), after: i % 3000}
+				if err := s.Add(ctx, []byte(key), []byte(key)); err != nil {
+					require.ErrorIs(t, err, context.Canceled)
+					require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
+				}
+			}
+			slices.Sort(want)
+			for range s.Sorted(&interrupted{Context: t.Context()}) {
+			}
+			require.Equal(t, want, list(t, s))
+		})
+	}
+}
+
+// interrupted is done once Err was called so often.
+type interrupted struct {
+	context.Context
+	after int
+}
+
+func (c *interrupted) Err() error {
+	if c.after--; c.after < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
 func TestFailuresOfTheDiskAreReported(t *testing.T) {
 	t.Setenv("TMPDIR", "/does-not-exist")
 	t.Setenv("TMP", "/does-not-exist") // Windows

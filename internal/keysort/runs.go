@@ -34,8 +34,8 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		f.file = file
 	}
 	const buffer = 64 << 10
-	to := bufio.NewWriterSize(f.file, buffer)
-	from := f.size
+	to := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // over what an interrupted call has written
+	end := f.size
 	var last, head []byte
 	for r, err := range records {
 		if err == nil {
@@ -52,14 +52,14 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 			if _, err := to.Write(part); err != nil {
 				return err
 			}
-			f.size += int64(len(part))
+			end += int64(len(part))
 		}
 		last = append(last[:0], r.Key...)
 	}
 	if err := to.Flush(); err != nil {
 		return err
 	}
-	f.all = append(f.all, span{from, f.size})
+	f.all, f.size = append(f.all, span{f.size, end}), end
 	return nil
 }
 
