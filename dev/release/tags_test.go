@@ -3,10 +3,14 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+	"golang.org/x/mod/zip"
 )
 
 // The tags of the command line, and of a module that it requires, in a clone of the repository.
@@ -43,9 +47,22 @@ func TestATagRequiresTheRelease(t *testing.T) {
 		require.Contains(t, module, "\t"+library+" "+r.version+"\n")
 		require.NotContains(t, module, "replace")
 		require.NotContains(t, module, "v0.0.0\n")
-		require.Contains(t, run("show", name+":"+dir+"/go.sum"), library+" "+r.version+" h1:")
 	}
-	require.Contains(t, run("show", "cmd/omnibucket/"+r.version+":cmd/omnibucket/go.sum"), library+"/layers/encrypt "+r.version+" h1:")
+	sums := run("show", "cmd/omnibucket/"+r.version+":cmd/omnibucket/go.sum")
+	require.Contains(t, sums, library+" "+r.version+" "+sumOf(t, root, library, r.version, ""))
+	require.Contains(t, sums, library+"/layers/encrypt "+r.version+" "+sumOf(t, root, library+"/layers/encrypt", r.version, "layers/encrypt"))
 	require.Equal(t, "cmd/omnibucket/go.mod\ncmd/omnibucket/go.sum\nlayers/encrypt/go.mod\nlayers/encrypt/go.sum", run("diff", "--name-only", "HEAD", "layers/encrypt/"+r.version))
 	require.ErrorContains(t, tag(r, dirs), "exists")
+}
+
+// sumOf returns what a module proxy has for a tag: the hash of the archive that it makes of the repository.
+func sumOf(t *testing.T, root, name, version, dir string) string {
+	t.Helper()
+	archive, err := os.Create(filepath.Join(t.TempDir(), "module.zip"))
+	require.NoError(t, err)
+	require.NoError(t, zip.CreateFromVCS(archive, module.Version{Path: name, Version: version}, root, path.Join(dir, version), dir))
+	require.NoError(t, archive.Close())
+	sum, err := dirhash.HashZip(archive.Name(), dirhash.Hash1)
+	require.NoError(t, err)
+	return sum
 }

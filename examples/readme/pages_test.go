@@ -56,6 +56,17 @@ func TestThePagesOfTheMenuAreShort(t *testing.T) {
 	require.LessOrEqual(t, words, 35_000)
 }
 
+// The first page of the site says what the README says first, and what is promised.
+func TestTheFirstPageIsThatOfTheReadme(t *testing.T) {
+	readme := strings.ReplaceAll(read(t, "README.md"), "](docs/", "](")
+	page := read(t, "docs/README.md")
+	for _, part := range [][2]string{{"# omnibucket\n", "## Stores\n"}, {"## What is promised\n", "## In tests\n"}} {
+		begin, end := strings.Index(readme, part[0]), strings.Index(readme, part[1])
+		require.Less(t, begin, end)
+		require.Contains(t, page, readme[begin:end])
+	}
+}
+
 // Each row of a comparison has one that says how its cells were found.
 func TestEachRowOfAComparisonHasItsSource(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^\| ([^|]+) \|`)
