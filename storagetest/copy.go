@@ -85,6 +85,32 @@ var copyCases = []Case{
 		},
 	},
 	{
+		Name: "a copy onto itself may have a condition", Rule: "W5",
+		Explanation: "it changes attributes only of the revision that is named, and keeps all that no option replaces",
+		Needs:       storage.Metadata | storage.ConditionalUpdate,
+		run: func(t *T) {
+			for path, b := range t.copyPaths() {
+				old := t.put(b, "a", "old")
+				now := t.put(b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}))
+				change := storage.WithMetadata(map[string]string{"k": "new"})
+				_, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(old.Revision))
+				t.requireNothingDone(err, storage.PreconditionFailed)
+				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, path)
+				changed, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(now.Revision))
+				require.NoError(t, err, path)
+				t.requireContent(b, "a", "now")
+				attrs := t.attrs(b, "a")
+				require.Equal(t, map[string]string{"k": "new"}, attrs.Metadata, path)
+				require.Equal(t, changed.Revision, attrs.Revision, path)
+				require.Equal(t, t.keptType("text/x-test"), attrs.ContentType, path)
+				if t.has(storage.UniqueRevisions) {
+					_, err = storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(now.Revision))
+					t.requireNothingDone(err, storage.PreconditionFailed)
+				}
+			}
+		},
+	},
+	{
 		Name: "a copy whose Attrs are not needed", Rule: "W4",
 		Explanation: "with WithoutAttrs the copy is the object with its attributes, in fewer requests where the store can, and other options and errors are as without it",
 		run: func(t *T) {

@@ -10,7 +10,7 @@
 //
 // A lock is a lease of package lease, below "locks/". If its holder has died, another server takes the lock
 // 15 seconds after the last renewal that it has seen. No clock of one machine is compared with that
-// of another.
+// of another. Therefore there is no TryLock, in whose place CertMagic calls Lock.
 //
 // # What differs from FileStorage
 //

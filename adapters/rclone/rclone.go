@@ -17,7 +17,8 @@
 //   - A removal also removes the folders that are empty then.
 //   - The revision of an object is its time and size. If the backend sets times, a write gives an object a later time
 //     than the one that it replaces. If it cannot, as with WebDAV, a write that would leave time and size as they
-//     were waits until the clock of the store has moved.
+//     were waits until the clock of the store has moved. If two writers replace an object at once, by as many bytes, both
+//     may give it the same revision where times are coarse: seconds with SFTP.
 //   - A folder is listed by one call of the backend, in memory.
 //
 // Rclone retries some requests itself, within the calls of the bucket.

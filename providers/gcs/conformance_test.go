@@ -41,6 +41,7 @@ var unjudged = map[string]string{
 	"IfRevision guards the destination of a copy":                noConditions,
 	"IfAbsent guards the destination of a move":                  noConditions,
 	"IfRevision guards the destination of a move":                noConditions,
+	"a copy onto itself may have a condition":                    noConditions,
 	"a source that is replaced while it is copied stays":         noConditions,
 	"conditions guard Compose":                                   noConditions,
 	"an open upload replaces one revision":                       noConditions,

@@ -33,6 +33,7 @@ const (
 var undisturbed = map[string]string{
 	"IfRevision guards the destination of a copy":                maybeDone,
 	"IfRevision guards the destination of a move":                maybeDone,
+	"a copy onto itself may have a condition":                    maybeDone,
 	"a source that is replaced while it is copied stays":         maybeDone,
 	"IfRevision replaces only the revision that was read":        maybeDone,
 	"concurrent updates are all counted":                         maybeDone,

@@ -34,6 +34,6 @@ var onWine = []struct{ cases, reason string }{
 	{"254 segments", "walking so many directories takes minutes"},
 	{"in many segments", "walking so many directories takes minutes"},
 	{"a file system with the longest key", "walking so many directories takes minutes"},
-	{"a copy onto itself changes attributes", "an open file cannot be replaced"},
+	{"a copy onto itself", "an open file cannot be replaced"},
 	{"readers see whole objects while a writer overwrites", "an open file cannot be replaced"},
 }
