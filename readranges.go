@@ -113,7 +113,7 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	}
 	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
 	if err := r.fetch(reading); err != nil {
-		return r.failed(ctx, err)
+		return r.object.failure(ctx, err)
 	}
 	return nil
 }
@@ -228,16 +228,6 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 		return err
 	})
-}
-
-// failed returns an error of a run. If ctx has ended, err may be its cause: that belongs to others.
-func (r *rangesRead) failed(ctx context.Context, err error) error {
-	if ended := ctx.Err(); ended != nil {
-		err = ended
-	} else if _, ok := findCode(err); ok {
-		return err
-	}
-	return located(r.from, "ReadRanges", r.key, asError(ctx, err))
 }
 
 // read reads a run into the results, and skips the gaps.
