@@ -33,7 +33,7 @@ func openForeignSource(ctx context.Context, src Downloader, key string, given *C
 	if given.set.Version {
 		opts = append(opts, WithVersion(given.Version))
 	}
-	opts = append(opts, nativeReads(given.set.SourceNatives)...)
+	opts = append(opts, nativeReads(given.set.SourceNatives, false)...)
 	if given.set.Concurrency > 0 {
 		opts = append(opts, WithConcurrency(int(given.set.Concurrency)))
 	}
@@ -56,7 +56,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 	if err := given.ApplyCompose(srcKeys, opts...); err != nil {
 		return nil, located(dst, "Compose", key, ownError(err))
 	}
-	natives := nativeReads(given.set.SourceNatives)
+	natives := nativeReads(given.set.SourceNatives, false)
 	first, err := src.Download(ctx, srcKeys[0], natives...)
 	if err != nil {
 		return nil, err

@@ -71,11 +71,7 @@ func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs
 	case attrs.Revision != "":
 		o.reads = append(o.reads, IfRevision(attrs.Revision))
 	}
-	if r.set.Auxiliary {
-		o.reads = append(o.reads, auxiliaryReads(r.set.Natives)...)
-	} else {
-		o.reads = append(o.reads, nativeReads(r.set.Natives)...)
-	}
+	o.reads = append(o.reads, nativeReads(r.set.Natives, r.set.Auxiliary)...)
 	return o
 }
 

@@ -118,11 +118,6 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	return nil
 }
 
-// relative reports whether a range depends on the object's size.
-func (r *rangesRead) relative() bool {
-	return slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
-}
-
 // open makes the first request, which also determines size and revision.
 func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	one := r.firstRange()
@@ -145,10 +140,10 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 // firstRange returns what the first request reads: the first run, if it does not depend on the
 // object's size, or no bytes.
 func (r *rangesRead) firstRange() Range {
-	if len(r.ranges) == 1 && r.relative() {
+	switch relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 }); {
+	case relative && len(r.ranges) == 1:
 		return r.ranges[0]
-	}
-	if r.relative() {
+	case relative:
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
