@@ -112,13 +112,7 @@ type PublicLinker interface {
 // Close releases what opening b took. Later operations on b, and on results of [Ref] and
 // [Prefixed] of b, fail with InvalidArgument; the provider decides on those in progress.
 // Close of a result of Ref or Prefixed does nothing.
-func Close(b Bucket) error {
-	closer, e := need[io.Closer](b, "Close", "")
-	if e != nil {
-		return e
-	}
-	return closer.Close()
-}
+func Close(b Bucket) error { return change(b, "Close", "", io.Closer.Close) }
 
 // As returns the provider's own client, for what this package does not cover: an *s3.Client
 // of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or

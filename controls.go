@@ -65,21 +65,13 @@ type Tagger interface {
 
 // Tags returns the object's tags; if it has none, an empty map.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
-	t, e := need[Tagger](b, "Tags", key)
-	if e != nil {
-		return nil, e
-	}
-	return t.Tags(ctx, key, opts...)
+	return with(b, "Tags", key, func(t Tagger) (map[string]string, error) { return t.Tags(ctx, key, opts...) })
 }
 
 // SetTags replaces the object's tags, by the rules of [WithTags], or removes them if there
 // are none. The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
-	t, e := need[Tagger](b, "SetTags", key)
-	if e != nil {
-		return e
-	}
-	return t.SetTags(ctx, key, tags, opts...)
+	return change(b, "SetTags", key, func(t Tagger) error { return t.SetTags(ctx, key, tags, opts...) })
 }
 
 // A Retention keeps one object, or one version, until a time; zero is none.
@@ -123,20 +115,12 @@ type Locker interface {
 // that ends or shortens it, or changes the mode, needs [WithGovernanceBypass] under
 // [Governance], and is Locked under [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
-	l, e := need[Locker](b, "SetRetention", key)
-	if e != nil {
-		return e
-	}
-	return l.SetRetention(ctx, key, r, opts...)
+	return change(b, "SetRetention", key, func(l Locker) error { return l.SetRetention(ctx, key, r, opts...) })
 }
 
 // SetLegalHold begins or ends a legal hold, as of [WithLegalHold].
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
-	l, e := need[Locker](b, "SetLegalHold", key)
-	if e != nil {
-		return e
-	}
-	return l.SetLegalHold(ctx, key, hold, opts...)
+	return change(b, "SetLegalHold", key, func(l Locker) error { return l.SetLegalHold(ctx, key, hold, opts...) })
 }
 
 // A RestoreOption is one below, [WithSoftDeleted], [WithVersion] or [WithNative].
@@ -175,9 +159,5 @@ type Restorer interface {
 // there when Restore returns. If the key has an object, Restore fails with
 // PreconditionFailed.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
-	r, e := need[Restorer](b, "Restore", key)
-	if e != nil {
-		return e
-	}
-	return r.Restore(ctx, key, opts...)
+	return change(b, "Restore", key, func(r Restorer) error { return r.Restore(ctx, key, opts...) })
 }

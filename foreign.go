@@ -33,7 +33,7 @@ func openForeignSource(ctx context.Context, src Downloader, key string, given *C
 	if given.set.Version {
 		opts = append(opts, WithVersion(given.Version))
 	}
-	opts = append(opts, nativeReads(given.set.SourceNatives)...)
+	opts = append(opts, nativeReads(given.set.SourceNatives, false)...)
 	if given.set.Concurrency > 0 {
 		opts = append(opts, WithConcurrency(int(given.set.Concurrency)))
 	}
@@ -56,7 +56,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 	if err := given.ApplyCompose(srcKeys, opts...); err != nil {
 		return nil, located(dst, "Compose", key, ownError(err))
 	}
-	natives := nativeReads(given.set.SourceNatives)
+	natives := nativeReads(given.set.SourceNatives, false)
 	first, err := src.Download(ctx, srcKeys[0], natives...)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		kind := first.Attrs().ContentType
 		kept = append(kept, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
 	}
-	body := &sourcebody.Joined{Open: func(i int) (io.ReadCloser, error) {
+	body := &sourcebody.Body{Open: func(i int) (io.ReadCloser, error) {
 		switch i {
 		case 0:
 			return first, nil
@@ -79,7 +79,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 	return uploadToForeign(ctx, dst, "Compose", key, body, append(kept, uploadOptions(opts)...))
 }
 
-func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body sourcebody.Body, opts []UploadOption) (*Attrs, error) {
+func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body *sourcebody.Body, opts []UploadOption) (*Attrs, error) {
 	a, err := dst.Upload(ctx, key, body, opts...)
 	if failed := body.SourceFailure(); failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
 		return nil, located(dst, op, key, sourceFailed(ctx, failed))

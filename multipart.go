@@ -85,11 +85,7 @@ type MultipartUploader interface {
 // BeginUpload begins an upload of one object in parts, with its attributes. The content
 // type is by default that of the key's extension.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "BeginUpload", key)
-	if e != nil {
-		return nil, e
-	}
-	return m.BeginUpload(ctx, key, opts...)
+	return with(b, "BeginUpload", key, func(m MultipartUploader) (MultipartUpload, error) { return m.BeginUpload(ctx, key, opts...) })
 }
 
 // ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes
@@ -97,11 +93,7 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 // one of this bucket, within b's prefix. Give the [WithNative] options of BeginUpload
 // again: the token holds no key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "ContinueUpload", "")
-	if e != nil {
-		return nil, e
-	}
-	return m.ContinueUpload(ctx, token, opts...)
+	return with(b, "ContinueUpload", "", func(m MultipartUploader) (MultipartUpload, error) { return m.ContinueUpload(ctx, token, opts...) })
 }
 
 // ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token.
@@ -109,11 +101,7 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 // has them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if
 // called again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
-	m, e := need[MultipartUploader](b, "ContinueListedUpload", entry.Key)
-	if e != nil {
-		return nil, e
-	}
-	return m.ContinueListedUpload(ctx, entry, opts...)
+	return with(b, "ContinueListedUpload", entry.Key, func(m MultipartUploader) (MultipartUpload, error) { return m.ContinueListedUpload(ctx, entry, opts...) })
 }
 
 // An UploadEntry is an upload in progress, also one that a crash has left.
@@ -136,11 +124,7 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 // AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is
 // none, it succeeds. A call that still sends parts of it fails.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	m, e := need[MultipartUploader](b, "AbortUpload", entry.Key)
-	if e != nil {
-		return e
-	}
-	return m.AbortUpload(ctx, entry)
+	return change(b, "AbortUpload", entry.Key, func(m MultipartUploader) error { return m.AbortUpload(ctx, entry) })
 }
 
 type multipartOption func(*UploadOptions)
@@ -183,11 +167,9 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // PutSignedPart is [MultipartUpload.PutPart] for a handler that has verified a request of
 // SignPart: upload is driver.SignPartRequest.Upload.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	m, e := need[MultipartUploader](b, "PutSignedPart", key)
-	if e != nil {
-		return nil, e
-	}
-	return m.PutSignedPart(ctx, key, upload, number, body, opts...)
+	return with(b, "PutSignedPart", key, func(m MultipartUploader) (*UploadedPart, error) {
+		return m.PutSignedPart(ctx, key, upload, number, body, opts...)
+	})
 }
 
 // WithResume records in the file at path how far a multipart upload has come. The same call

@@ -109,11 +109,9 @@ type FormSigner interface {
 // and one content type: that of [WithContentType], else of the key's extension, else
 // "application/octet-stream". A condition does not fit.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	f, e := need[FormSigner](b, "SignedUploadForm", key)
-	if e != nil {
-		return nil, e
-	}
-	return f.SignedUploadForm(ctx, key, minSize, maxSize, opts...)
+	return with(b, "SignedUploadForm", key, func(f FormSigner) (*SignedForm, error) {
+		return f.SignedUploadForm(ctx, key, minSize, maxSize, opts...)
+	})
 }
 
 // A SignedURL is a request that its holder can make without credentials. Its JSON is for a

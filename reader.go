@@ -71,11 +71,7 @@ func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs
 	case attrs.Revision != "":
 		o.reads = append(o.reads, IfRevision(attrs.Revision))
 	}
-	if r.set.Auxiliary {
-		o.reads = append(o.reads, auxiliaryReads(r.set.Natives)...)
-	} else {
-		o.reads = append(o.reads, nativeReads(r.set.Natives)...)
-	}
+	o.reads = append(o.reads, nativeReads(r.set.Natives, r.set.Auxiliary)...)
 	return o
 }
 
@@ -140,6 +136,17 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 }
 
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
+
+// failure returns an error of a read as one of the operation. If ctx has ended, err may be its cause:
+// that belongs to others.
+func (o *pinnedObject) failure(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		err = ended
+	} else if _, coded := findCode(err); coded {
+		return err
+	}
+	return located(o.from, o.op, o.key, asError(ctx, err))
+}
 
 // claimedBytes is how much memory a size gets that only a response has claimed. More follows
 // as the bytes come.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 
 	"github.com/omnibucket/storage/internal/blockcache"
@@ -41,7 +40,14 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err != nil {
 		return nil, err
 	}
-	return &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
+	limit := &defaultBufferLimit().limit
+	if own, ok := reach(b); ok {
+		limit = own.BufferLimit()
+	}
+	object := pinObject(b, key, "ReadAt", &r.get, attrs)
+	return &ReaderAt{ctx: ctx, object: object, blocks: blockcache.New(ctx, blockcache.Config{
+		Fetch: object.fetch, Size: attrs.Size, BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,
+	})}, nil
 }
 
 // A readerAtRequest is what the options of NewReaderAt ask for.
@@ -58,12 +64,9 @@ func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 // A ReaderAt is an io.ReaderAt, io.ReadSeeker and io.Closer. ReadAt may be called
 // concurrently; Read, Seek and Close are for one goroutine at a time.
 type ReaderAt struct {
-	ctx                   context.Context
-	object                *pinnedObject
-	blockSize, cacheBytes int64
-
-	starting sync.Once
-	blocks   *blockcache.Cache // nil before the first ReadAt
+	ctx    context.Context
+	object *pinnedObject
+	blocks *blockcache.Cache
 
 	pos    int64
 	open   *Reader // a connection at pos; nil if there is none
@@ -88,53 +91,22 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	case len(p) == 0:
 		return 0, nil
 	case r.ctx.Err() != nil:
-		return 0, r.interrupted(r.ctx, r.ctx.Err())
+		return 0, r.object.failure(r.ctx, r.ctx.Err())
 	case ctx.Err() != nil:
-		return 0, r.interrupted(ctx, ctx.Err())
+		return 0, r.object.failure(ctx, ctx.Err())
 	}
-	n, err := r.readAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
-	if err == nil && n < len(p) {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// readAt reads bytes that exist.
-func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (int, error) {
-	r.starting.Do(r.start)
-	if r.blocks == nil {
-		return 0, r.invalid("ReadAt", "reader", "is closed")
-	}
-	n, err := r.blocks.ReadAt(ctx, p, off)
-	if err == nil {
-		return n, nil
-	}
-	_, coded := findCode(err)
+	n, err := r.blocks.ReadAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
 	switch {
+	case err == nil && n < len(p):
+		return n, io.EOF
+	case err == nil:
+		return n, nil
 	case r.closed.Load(): // Close has interrupted it
-		err = r.invalid("ReadAt", "reader", "is closed")
-	case ctx.Err() != nil:
-		err = r.interrupted(ctx, err)
-	case !coded:
-		err = r.interrupted(r.ctx, err)
+		return n, r.invalid("ReadAt", "reader", "is closed")
+	case ctx.Err() == nil:
+		ctx = r.ctx
 	}
-	return n, err
-}
-
-// start makes the cache.
-func (r *ReaderAt) start() {
-	limit := &defaultBufferLimit().limit
-	if b, ok := reach(r.object.from); ok {
-		limit = b.BufferLimit()
-	}
-	r.blocks = blockcache.New(r.ctx, blockcache.Config{
-		Fetch: r.object.fetch, Size: r.Size(), BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,
-	})
-}
-
-// interrupted returns the error of a ReadAt that failed with err, maybe because ctx has ended.
-func (r *ReaderAt) interrupted(ctx context.Context, err error) error {
-	return located(r.object.from, "ReadAt", r.object.key, asError(ctx, err))
+	return n, r.object.failure(ctx, err)
 }
 
 // Read reads from where the last Read ended, or where Seek has led, by one connection. A
@@ -192,10 +164,7 @@ func (r *ReaderAt) Attrs() *Attrs { return r.object.attrs }
 func (r *ReaderAt) Close() error {
 	r.closed.Store(true)
 	r.release()
-	r.starting.Do(func() {}) // from now on nothing starts
-	if r.blocks != nil {
-		r.blocks.Close()
-	}
+	r.blocks.Close()
 	return nil
 }
 

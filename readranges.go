@@ -113,14 +113,9 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	}
 	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
 	if err := r.fetch(reading); err != nil {
-		return r.failed(ctx, err)
+		return r.object.failure(ctx, err)
 	}
 	return nil
-}
-
-// relative reports whether a range depends on the object's size.
-func (r *rangesRead) relative() bool {
-	return slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
 }
 
 // open makes the first request, which also determines size and revision.
@@ -145,10 +140,10 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 // firstRange returns what the first request reads: the first run, if it does not depend on the
 // object's size, or no bytes.
 func (r *rangesRead) firstRange() Range {
-	if len(r.ranges) == 1 && r.relative() {
+	switch relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 }); {
+	case relative && len(r.ranges) == 1:
 		return r.ranges[0]
-	}
-	if r.relative() {
+	case relative:
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
@@ -228,16 +223,6 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 		return err
 	})
-}
-
-// failed returns an error of a run. If ctx has ended, err may be its cause: that belongs to others.
-func (r *rangesRead) failed(ctx context.Context, err error) error {
-	if ended := ctx.Err(); ended != nil {
-		err = ended
-	} else if _, ok := findCode(err); ok {
-		return err
-	}
-	return located(r.from, "ReadRanges", r.key, asError(ctx, err))
 }
 
 // read reads a run into the results, and skips the gaps.

@@ -50,6 +50,21 @@ func need[T any](b any, op, key string) (T, *Error) {
 	return found, located(b, op, key, lacks[T](innermost(b), op))
 }
 
+// with calls a method of the bucket, or of what it unwraps to, that the function op needs.
+func with[T, R any](b any, op, key string, call func(T) (R, error)) (result R, err error) {
+	found, e := need[T](b, op, key)
+	if e != nil {
+		return result, e
+	}
+	return call(found)
+}
+
+// change is with for a method without a result.
+func change[T any](b any, op, key string, call func(T) error) error {
+	_, err := with(b, op, key, func(to T) (struct{}, error) { return struct{}{}, call(to) })
+	return err
+}
+
 // innermost returns the last bucket that b shows or unwraps to.
 func innermost(b any) any {
 	for range maxWrappers {

@@ -72,7 +72,7 @@ func (u *update) check(opts []UploadOption) (e *Error) {
 	if r.set.Guarded {
 		return invalid("option", "of Update must not be a condition: it sets its own")
 	}
-	u.reads = auxiliaryReads(r.set.Natives)
+	u.reads = nativeReads(r.set.Natives, true)
 	if own, ok := reach(u.b); ok {
 		u.policy = own.Core().RetryPolicy()
 		if e = own.Need(ConditionalCreate, "IfAbsent, which Update needs,"); e == nil {
@@ -134,26 +134,14 @@ func (u *update) wait(ctx context.Context, err error) error {
 	return u.located(e)
 }
 
-// nativeReads returns native options as those of reads.
-func nativeReads(natives []unexported.Native) (opts []DownloadOption) {
-	for _, n := range natives {
-		opts = append(opts, nativeOption(n))
+// nativeReads returns native options as those of reads. Auxiliary reads belong to another operation with
+// these options, which need not fit them.
+func nativeReads(natives []unexported.Native, auxiliary bool) []DownloadOption {
+	if len(natives) == 0 {
+		return nil
 	}
-	return opts
-}
-
-// auxiliaryReads returns the options of reads that belong to another operation with these options.
-func auxiliaryReads(natives []unexported.Native) (opts []DownloadOption) {
-	for _, n := range natives {
-		opts = append(opts, auxiliaryOption(n))
-	}
-	return opts
-}
-
-// An auxiliaryOption holds for reads of another operation, whose requests it need not fit.
-type auxiliaryOption unexported.Native
-
-func (o auxiliaryOption) applyDownload(r *DownloadOptions) {
-	nativeOption(o).applyDownload(r)
-	r.set.Auxiliary = true
+	return []DownloadOption{downloadOption(func(r *DownloadOptions) {
+		r.set.Natives = append(r.set.Natives, natives...)
+		r.set.Auxiliary = auxiliary
+	})}
 }

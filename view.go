@@ -177,10 +177,7 @@ func (v *view) Exists(ctx context.Context, key string, opts ...AttrsOption) (boo
 }
 
 func (v *view) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
-	if err := v.check(scope.Remove, "Remove"); err != nil {
-		return err
-	}
-	return v.outward(v.to.Remove(ctx, v.scope.Prefix+key, opts...))
+	return v.change(scope.Remove, "Remove", func() error { return v.to.Remove(ctx, v.scope.Prefix+key, opts...) })
 }
 
 func (v *view) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {

@@ -63,24 +63,24 @@ func (v *view) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[s
 }
 
 func (v *view) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
-	return v.change("SetTags", func() error { return SetTags(ctx, v.to, v.scope.Prefix+key, tags, opts...) })
+	return v.change(scope.Upload, "SetTags", func() error { return SetTags(ctx, v.to, v.scope.Prefix+key, tags, opts...) })
 }
 
 func (v *view) SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error {
-	return v.change("SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.Prefix+key, r, opts...) })
+	return v.change(scope.Upload, "SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.Prefix+key, r, opts...) })
 }
 
 func (v *view) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
-	return v.change("SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.Prefix+key, hold, opts...) })
+	return v.change(scope.Upload, "SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.Prefix+key, hold, opts...) })
 }
 
 func (v *view) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
-	return v.change("Restore", func() error { return Restore(ctx, v.to, v.scope.Prefix+key, opts...) })
+	return v.change(scope.Upload, "Restore", func() error { return Restore(ctx, v.to, v.scope.Prefix+key, opts...) })
 }
 
 // change calls a function that changes an object, if the view permits it.
-func (v *view) change(op string, call func() error) error {
-	if err := v.check(scope.Upload, op); err != nil {
+func (v *view) change(may scope.Permission, op string, call func() error) error {
+	if err := v.check(may, op); err != nil {
 		return err
 	}
 	return v.outward(call())
@@ -154,7 +154,7 @@ func (u *viewUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Att
 }
 
 func (u *viewUpload) Abort(ctx context.Context) error {
-	return u.view.change("AbortUpload", func() error { return u.MultipartUpload.Abort(ctx) })
+	return u.view.change(scope.Upload, "AbortUpload", func() error { return u.MultipartUpload.Abort(ctx) })
 }
 
 func (v *view) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error] {
@@ -163,7 +163,7 @@ func (v *view) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[Up
 
 func (v *view) AbortUpload(ctx context.Context, entry UploadEntry) error {
 	entry.Key = v.scope.Prefix + entry.Key
-	return v.change("AbortUpload", func() error { return AbortUpload(ctx, v.to, entry) })
+	return v.change(scope.Upload, "AbortUpload", func() error { return AbortUpload(ctx, v.to, entry) })
 }
 
 // CopyFrom leaves the key in an error of the source as it is: that is none of the view.

@@ -137,7 +137,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	for _, source := range c.sources {
 		r.Size += source.Size
 	}
-	body := &sourcebody.Joined{Open: func(i int) (io.ReadCloser, error) {
+	body := &sourcebody.Body{Open: func(i int) (io.ReadCloser, error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
 		}

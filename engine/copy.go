@@ -202,7 +202,7 @@ func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 }
 
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r driver.PutRequest, set unexported.Settings, body sourcebody.Body) (*storage.Attrs, *storage.Error) {
+func storeSource(ctx context.Context, o *operation, r driver.PutRequest, set unexported.Settings, body *sourcebody.Body) (*storage.Attrs, *storage.Error) {
 	w := &write{op: o, req: r}
 	*settings(&w.given) = set
 	if e := w.open(body); e != nil {

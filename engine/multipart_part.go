@@ -129,7 +129,8 @@ func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 		defer limit.AddInFlight(-1)
 		section, crc = io.NewSectionReader(content, 0, content.Size()), storage.KnownCRC32C(content.CRC32C())
 	}
-	if e := p.verify(section, &crc); e != nil {
+	crc, e := p.verify(section, crc)
+	if e != nil {
 		return nil, e
 	}
 	m := &multipart{w: w, id: p.upload.record.Upload}
@@ -172,23 +173,17 @@ func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *storage.Error) 
 	return content, nil
 }
 
-// verify compares the part with the checksum that was declared.
-func (p *partUpload) verify(section *io.SectionReader, crc *storage.CRC32C) *storage.Error {
+// verify compares the part with the checksum that was declared, and returns its own if that is known.
+func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (storage.CRC32C, *storage.Error) {
 	want := p.options.CRC32C
 	if !want.Known {
-		return nil
+		return crc, nil
 	}
-	if !crc.Known {
-		sum, err := hashSection(section)
-		if err != nil {
-			return bodyFailed(err)
-		}
-		*crc = storage.KnownCRC32C(sum)
+	crc, e := hashSection(section, crc)
+	if e == nil && crc != want {
+		e = mismatch(want, crc)
 	}
-	if *crc != want {
-		return mismatch(want, *crc)
-	}
-	return nil
+	return crc, e
 }
 
 // orGone returns e, or that the upload is gone if the store refused e's request for that reason.

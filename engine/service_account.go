@@ -43,8 +43,8 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	}}
 }
 
-// do runs one operation on a bucket as a whole.
-func (s *service) do(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error) error {
+// ask runs one operation on a bucket as a whole; checked is how checking its arguments went.
+func ask[T any](ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error)) (T, error) {
 	c := s.core
 	scope := &core{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
 	scope.desc.Bucket = name
@@ -56,12 +56,13 @@ func (s *service) do(ctx context.Context, op, name string, checked *storage.Erro
 	if s.core.closed.Load() {
 		e = errServiceClosed()
 	}
-	if e == nil {
-		if ctx, e = o.begin(ctx); e == nil {
-			e = o.call(ctx, f)
-		}
-	}
-	return o.end(e)
+	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, f) })
+}
+
+// do is ask for an operation without a result.
+func (s *service) do(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error) error {
+	_, err := ask(ctx, s, op, name, checked, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	return err
 }
 
 func (s *service) CreateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
@@ -115,16 +116,11 @@ func (s *service) keepsVersions(name string, keeps bool) {
 }
 
 func (s *service) info(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) (*storage.BucketInfo, error)) (*storage.BucketInfo, error) {
-	var info *storage.BucketInfo
-	err := s.do(ctx, op, name, checked, func(ctx context.Context) (err error) {
-		info, err = f(ctx)
-		return err
-	})
-	if err != nil {
-		return nil, err
+	info, err := ask(ctx, s, op, name, checked, f)
+	if err == nil {
+		info.Provider = s.core.desc.Provider
 	}
-	info.Provider = s.core.desc.Provider
-	return info, nil
+	return info, err
 }
 
 func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
@@ -254,15 +250,7 @@ func (s *service) forget(p weak.Pointer[core]) {
 }
 
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	var c *storage.Credentials
-	err := s.do(ctx, "Credentials", name, checkOpenName(name), func(ctx context.Context) (err error) {
-		c, err = s.driver.Credentials(ctx, name)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return ask(ctx, s, "Credentials", name, checkOpenName(name), func(ctx context.Context) (*storage.Credentials, error) { return s.driver.Credentials(ctx, name) })
 }
 
 func (s *service) Close() error {

@@ -269,12 +269,11 @@ func (w *write) putSection(ctx context.Context, from io.ReaderAt, offset, length
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(from, offset, length)
 	content.body.onBytes = w.progress.Func()
-	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
-		sum, err := hashSection(&content.section)
-		if err != nil {
-			return nil, bodyFailed(err)
+	if length == 0 || !w.op.core.hashesWhileSending() {
+		var e *storage.Error
+		if crc, e = hashSection(&content.section, crc); e != nil {
+			return nil, e
 		}
-		crc = storage.KnownCRC32C(sum)
 	}
 	if crc.Known && want.Known && crc != want {
 		return nil, mismatch(want, crc)

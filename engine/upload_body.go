@@ -296,8 +296,11 @@ func (c *core) hashesPartsWhileSending() bool {
 	return c.hashesWhileSending() || c.desc.PartChecksumWhileSending
 }
 
-// hashSection returns the CRC32C of a section.
-func hashSection(section *io.SectionReader) (uint32, error) {
+// hashSection returns the CRC32C of a section, which may be known.
+func hashSection(section *io.SectionReader, known storage.CRC32C) (storage.CRC32C, *storage.Error) {
+	if known.Known {
+		return known, nil
+	}
 	chunk := chunks.Get()
 	defer chunks.Put(chunk)
 	var crc uint32
@@ -309,10 +312,10 @@ func hashSection(section *io.SectionReader) (uint32, error) {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return 0, err
+			return storage.CRC32C{}, bodyFailed(err)
 		}
 	}
-	return crc, nil
+	return storage.KnownCRC32C(crc), nil
 }
 
 // readFailed returns why a body could not be read: ctx, or the caller's reader.

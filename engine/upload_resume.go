@@ -156,12 +156,8 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 	if !found {
 		return driver.Part{}, false, nil
 	}
-	if !crc.Known {
-		sum, err := hashSection(section)
-		if err != nil {
-			return driver.Part{}, false, bodyFailed(err)
-		}
-		crc = storage.KnownCRC32C(sum)
+	if crc, e = hashSection(section, crc); e != nil {
+		return driver.Part{}, false, e
 	}
 	fixed := m.w.op.core.desc.FixedParts
 	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
@@ -173,19 +169,6 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 		return driver.Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
 	}
 	return driver.Part{}, false, nil
-}
-
-// announce notes in the journal which bytes a fixed part has, before they are sent: a later call
-// must not send others, also if this one is killed meanwhile. The note has no tag.
-func (m *multipart) announce(number int, section *io.SectionReader, crc *storage.CRC32C) *storage.Error {
-	if !crc.Known {
-		sum, err := hashSection(section)
-		if err != nil {
-			return bodyFailed(err)
-		}
-		*crc = storage.KnownCRC32C(sum)
-	}
-	return m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: *crc})
 }
 
 // uploadMissing reports whether e says that the store has dropped the upload of an

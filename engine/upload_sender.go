@@ -206,7 +206,12 @@ func (m *multipart) part(ctx context.Context, number int, ends bool, offset int6
 		}
 	}
 	if m.w.journal != nil && m.w.op.core.desc.FixedParts {
-		if e := m.announce(number, section, &crc); e != nil {
+		// A later call must not send other bytes, also if this one is killed meanwhile.
+		var e *storage.Error
+		if crc, e = hashSection(section, crc); e == nil {
+			e = m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: crc}) // without a tag
+		}
+		if e != nil {
 			return driver.Part{}, e
 		}
 	}
@@ -247,12 +252,11 @@ func (m *multipart) partRequest(number int, ends bool, offset int64, section *io
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.body.onBytes = m.w.progress.Func()
-	if !crc.Known && (!m.w.op.core.hashesPartsWhileSending() || m.sequential()) {
-		sum, err := hashSection(section)
-		if err != nil {
-			return nil, nil, bodyFailed(err)
+	if !m.w.op.core.hashesPartsWhileSending() || m.sequential() {
+		var e *storage.Error
+		if crc, e = hashSection(section, crc); e != nil {
+			return nil, nil, e
 		}
-		crc = storage.KnownCRC32C(sum)
 	}
 	r := &driver.PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts, Final: ends}
 	if !crc.Known {

@@ -53,15 +53,9 @@ func Stream[T any](ctx context.Context, all iter.Seq2[T, error], limit int, do f
 // the error of each.
 func All(n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
-	slots := make(chan struct{}, limit)
-	var group panics.Group
-	for i := range n {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = do(i)
-		}, nil)
-	}
-	group.Wait()
+	_ = Each(context.Background(), n, limit, func(_ context.Context, i int) error {
+		errs[i] = do(i)
+		return nil
+	})
 	return errs
 }

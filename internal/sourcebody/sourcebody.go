@@ -3,34 +3,9 @@ package sourcebody
 
 import "io"
 
-// A Body is a body that reads objects. It keeps their error: to Copy that is an error of the source,
-// not of a body.
-type Body interface {
-	io.Reader
-	SourceFailure() error
-}
-
-// One returns a body that reads one object.
-func One(from io.Reader) Body { return &one{from: from} }
-
-type one struct {
-	from   io.Reader
-	failed error
-}
-
-func (b *one) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	if err != nil && err != io.EOF {
-		b.failed = err
-	}
-	return n, err
-}
-
-func (b *one) SourceFailure() error { return b.failed }
-
-// A Joined reads one object after the other, and opens each when its turn comes. Close may be called
-// more than once.
-type Joined struct {
+// A Body reads one object after the other, and opens each when its turn comes. It keeps the error of an
+// object: to Copy that is an error of the source, not of a body. Close may be called more than once.
+type Body struct {
 	// Open opens object i. After the last one, it returns io.EOF.
 	Open func(i int) (io.ReadCloser, error)
 
@@ -39,7 +14,12 @@ type Joined struct {
 	failed  error
 }
 
-func (b *Joined) Read(p []byte) (int, error) {
+// One returns a Body that reads one object.
+func One(object io.ReadCloser) *Body {
+	return &Body{current: object, Open: func(int) (io.ReadCloser, error) { return nil, io.EOF }}
+}
+
+func (b *Body) Read(p []byte) (int, error) {
 	for {
 		if b.current == nil {
 			source, err := b.Open(b.next)
@@ -69,10 +49,10 @@ func (b *Joined) Read(p []byte) (int, error) {
 }
 
 // SourceFailure returns the error of an object.
-func (b *Joined) SourceFailure() error { return b.failed }
+func (b *Body) SourceFailure() error { return b.failed }
 
 // Close closes the object that is open.
-func (b *Joined) Close() {
+func (b *Body) Close() {
 	if b.current != nil {
 		_ = b.current.Close()
 		b.current = nil
