@@ -30,6 +30,7 @@ type linter struct {
 	rules    contract
 	packages packages
 	findings []finding
+	clean    map[string]bool // texts without phrases
 }
 
 func newLinter() (*linter, error) {
@@ -45,7 +46,7 @@ func newLinter() (*linter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &linter{phrases: phrases, rules: rules, packages: packages{root: root}}, nil
+	return &linter{phrases: phrases, rules: rules, packages: packages{root: root}, clean: map[string]bool{}}, nil
 }
 
 // findRoot returns the closest parent of the working directory that has the
