@@ -147,7 +147,7 @@ func withoutSecrets[M ~map[string][]string](m M) M {
 	shown := M{}
 	for name, values := range m {
 		lower := strings.ToLower(name)
-		secret := lower == "authorization" || slices.ContainsFunc([]string{"signature", "token", "customer-key"}, func(part string) bool {
+		secret := slices.ContainsFunc([]string{"authorization", "cookie", "signature", "token", "customer-key"}, func(part string) bool {
 			return strings.Contains(lower, part)
 		})
 		if !secret {

@@ -77,6 +77,17 @@ func TestTheAdminAPI(t *testing.T) {
 	require.Equal(t, "x", s.get(t, "tmp/a/b"))
 }
 
+func TestRequestsInTheAdminAPIHaveNoSecret(t *testing.T) {
+	s := start(t, s3server.Config{AdminToken: adminToken})
+	s.send(t, "GET", s.server.URL+"/"+bucket+"/k?Signature=hidden&x-amz-security-token=hidden", nil, http.Header{
+		"Authorization": {"AWS key:hidden"}, "Proxy-Authorization": {"Basic hidden"}, "Cookie": {"session=hidden"},
+		"X-Amz-Security-Token": {"hidden"}, "X-Amz-Server-Side-Encryption-Customer-Key": {"hidden"}, "Range": {"bytes=0-9"},
+	})
+	_, text := s.administer(t, "GET", "requests", "")
+	require.Contains(t, text, "bytes=0-9")
+	require.NotContains(t, text, "hidden")
+}
+
 func TestTheAdminAPIRefuses(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for name, row := range map[string]struct {

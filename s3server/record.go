@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,7 +127,7 @@ type Entry struct {
 	Bucket, Key string
 	Status      int    // 0: the connection was closed without a response
 	Error       string // S3's code
-	Message     string // S3's, of the error
+	Message     string // S3's, of the error; it also says if a [Fault] selects the request
 	// CanonicalRequest is what the server compared the signature of a SignatureDoesNotMatch with. Only
 	// those headers have their values that have no secret.
 	CanonicalRequest string
@@ -159,6 +160,9 @@ func (r *request) logged() (end func(*responseWriter)) {
 	r.in.Body = received
 	return func(w *responseWriter) {
 		code, message, canonical := explain(r.failure)
+		if r.fault != nil {
+			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
+		}
 		log(Entry{
 			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.in.RemoteAddr, AccessKeyID: r.caller.accessKey,
 			Operation: r.operation, Method: r.in.Method, Bucket: r.target.bucket, Key: r.target.key,

@@ -112,42 +112,26 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{m.args[0], "-o", filepath.Join(dir, m.program)}
-	if m.replaced != "" {
-		overlay, err := m.overlay(source, dir)
-		if err != nil {
+	if m.vendor || m.replaced != "" { // the go command replaces nothing in its cache of modules
+		if err := copyTree(source, dir); err != nil {
 			return err
 		}
-		args = append(args, "-overlay", overlay)
+		source = dir
 	}
-	args = append(args, m.args[1:]...)
-	if !m.vendor {
-		return goCommand(ctx, source, nil, args...)
+	if m.replaced != "" {
+		if err := os.WriteFile(filepath.Join(dir, m.replaced), m.by, 0o644); err != nil {
+			return err
+		}
 	}
-	if err := copyTree(source, dir); err != nil {
-		return err
+	if m.vendor {
+		if err := os.RemoveAll(filepath.Join(dir, "vendor")); err != nil {
+			return err
+		}
+		if err := goCommand(ctx, dir, nil, "mod", "vendor"); err != nil {
+			return err
+		}
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "vendor")); err != nil {
-		return err
-	}
-	if err := goCommand(ctx, dir, nil, "mod", "vendor"); err != nil {
-		return err
-	}
-	return goCommand(ctx, dir, nil, args...)
-}
-
-// overlay writes to dir what replaces a file of the source, and returns the file that tells it the go command.
-func (m goModule) overlay(source, dir string) (string, error) {
-	by := filepath.Join(dir, filepath.Base(m.replaced))
-	if err := os.WriteFile(by, m.by, 0o644); err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(source, m.replaced): by}})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, text, 0o644)
+	return goCommand(ctx, source, nil, append([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:]...)...)
 }
 
 // download returns the module's directory in the module cache. It fails if the module

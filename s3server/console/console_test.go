@@ -231,6 +231,29 @@ func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
 	require.Empty(t, all)
 }
 
+func TestARequestSaysThatAFaultSelectsIt(t *testing.T) {
+	f := start(t, s3server.Config{})
+	for _, row := range []struct {
+		name  string
+		fault s3server.Fault
+		says  string
+	}{
+		{"an error", s3server.Fault{Redirect: "eu-west-1"}, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint. (a fault of this server selects the request)"},
+		{"a closed connection", s3server.Drop("*"), "(a fault of this server selects the request)"},
+		{"no error", s3server.Delay("*", time.Nanosecond), "Access Denied (a fault of this server selects the request)"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			defer f.server.Inject(row.fault)()
+			func() {
+				defer func() { _ = recover() }() // as net/http does when a handler closes the connection
+				f.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/photos", nil))
+			}()
+			all, _ := f.shownRequests(t)
+			require.Equal(t, row.says, all[0]["message"])
+		})
+	}
+}
+
 // A policy of a form has the token of temporary credentials, and S3's message has the condition.
 func TestAFailedConditionOfAFormIsExplainedWithoutSecrets(t *testing.T) {
 	f := start(t, s3server.Config{})
