@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -139,6 +141,27 @@ var conditionCases = []Case{
 				_, err = storage.Compose(t.Context(), b, "new", []string{"x", "y"}, storage.IfAbsent())
 				require.NoError(t, err)
 				t.requireContent(b, "new", "xy")
+			}
+		},
+	},
+	{
+		Name: "an object grows by Compose", Rule: "W5",
+		Explanation: "of writers that compose the object and their own bytes with IfRevision at once, each one's bytes are there, once",
+		Needs:       storage.ConditionalUpdate,
+		run: func(t *T) {
+			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCompose})} {
+				t.put(b, "log", "")
+				const writers = 3
+				var errs [writers]error
+				var all sync.WaitGroup
+				for i := range writers {
+					tail := strconv.Itoa(i)
+					t.put(b, "tail"+tail, tail)
+					all.Go(func() { errs[i] = grow(t.Context(), b, "log", "tail"+tail) })
+				}
+				all.Wait()
+				require.NoError(t, errors.Join(errs[:]...))
+				require.ElementsMatch(t, strings.Split("012", ""), strings.Split(t.get(b, "log"), ""))
 			}
 		},
 	},
@@ -375,4 +398,18 @@ var updateCases = []Case{
 func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 	n, _ := strconv.Atoi(string(old))
 	return []byte(strconv.Itoa(n + 1)), nil
+}
+
+// grow adds an object to the end of another, and tries again if a writer was faster.
+func grow(ctx context.Context, b storage.Bucket, key, tail string) error {
+	for {
+		now, err := b.Attrs(ctx, key)
+		if err != nil {
+			return err
+		}
+		_, err = storage.Compose(ctx, b, key, []string{key, tail}, storage.IfRevision(now.Revision))
+		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
+			return err
+		}
+	}
 }

@@ -255,7 +255,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 
 // lookElsewhere looks whether a source that has no file in the range of the shard has one elsewhere.
 func (j *job) lookElsewhere(ctx context.Context) error {
-	if j.sourceHasFiles || j.settings.ranges == nil {
+	if j.sourceHasFiles || j.settings.emptySource || j.settings.ranges == nil {
 		return nil
 	}
 	whole := *j.settings

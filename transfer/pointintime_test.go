@@ -194,3 +194,25 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 	d.refused.Add(int64(len(batch)))
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }
+
+// The listing has two entries for each key: a marker and a version. Nothing is requested for a single key.
+func TestTenThousandObjectsAreBroughtBackByTenBatches(t *testing.T) {
+	const n = 10_000
+	var seen calls
+	b := memstore.New(storage.WithVersions(), seen.layer())
+	for i := range n {
+		put(t, b, fmt.Sprintf("%05d", i), "x")
+	}
+	_, err := storage.RemoveMatching(t.Context(), b, nil)
+	require.NoError(t, err)
+	clear(seen.of)
+	for _, err := range storage.Versions(t.Context(), b) {
+		require.NoError(t, err)
+	}
+	pages := seen.count("ListVersions")
+	clear(seen.of)
+	report, err := transfer.Undelete(t.Context(), b)
+	require.NoError(t, err)
+	require.EqualValues(t, n, report.Transferred)
+	require.Equal(t, map[string]int{"ListVersions": pages + 1, "DeleteBatch": 10}, seen.of, "one more for what is soft-deleted")
+}

@@ -11,28 +11,47 @@ import (
 )
 
 // commandLineCases compare cmd/omnibucket, as it is released, with rclone and s5cmd on a real
-// MinIO: a tree of 10,000 small files and one of 2 GiB. Without the programs that
-// transferJobCases need, and s5cmd, there are no such cases.
+// MinIO: a tree of 10,000 small files and one of 2 GiB. mc and aws list, add up, remove and bring back.
+// Without MinIO and rclone there are no such cases; the others take part if their variables are set.
 func commandLineCases() []benchCase {
-	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" || os.Getenv(s5cmdVariable) == "" {
+	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
 	}
-	contenders := []tool{oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"), rcloneContender(rcloneOwn), s5cmdContender}
+	contenders := []tool{oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"), rcloneContender(rcloneOwn)}
+	for _, other := range []struct {
+		variable string
+		tool     tool
+	}{{s5cmdVariable, s5cmdContender}, {mcVariable, mcContender}, {awsVariable, awsContender}} {
+		if os.Getenv(other.variable) != "" {
+			contenders = append(contenders, other.tool)
+		}
+	}
 	goals := []goal{
-		faster(ours, rcloneBest, 1), faster(ours, rcloneOwn, 1), faster(ours, s5cmdOwn, 1),
+		faster(ours, rcloneBest, 1), faster(ours, rcloneOwn, 1),
 		lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5),
+	}
+	if os.Getenv(s5cmdVariable) != "" {
+		goals = append(goals, faster(ours, s5cmdOwn, 1))
 	}
 	var cases []benchCase
 	for _, k := range []commandLineCase{
 		{name: "cli-up", title: "into an empty bucket", job: func(c tool) job { return c.up }},
 		{name: "cli-again", title: "into a bucket that has all of it", filled: true, keeps: true, job: func(c tool) job { return c.up }},
 		{name: "cli-down", title: "from a bucket into a new directory", filled: true, keeps: true, down: true, job: func(c tool) job { return c.down }},
-		{name: "cli-list", title: "listed", filled: true, keeps: true, job: func(c tool) job { return c.list }},
-		{name: "cli-delete", title: "deleted", filled: true, job: func(c tool) job { return c.remove }},
+		{name: "cli-list", title: "listed", filled: true, keeps: true, counted: true, job: func(c tool) job { return c.list }},
+		{name: "cli-du", title: "added up", filled: true, keeps: true, counted: true, job: func(c tool) job { return c.du }},
+		{name: "cli-delete", title: "deleted", filled: true, counted: true, job: func(c tool) job { return c.remove }},
+		{name: "cli-undelete", title: "brought back after their removal in a bucket that keeps versions", filled: true, keeps: true, counted: true, removed: true, job: func(c tool) job { return c.undelete }},
 	} {
 		var rows []row
+		goals := goals
+		if k.removed {
+			goals = nil // rclone and s5cmd bring nothing back
+		}
 		for _, c := range contenders {
-			rows = append(rows, commandLineRow(c, k))
+			if k.job(c) != nil {
+				rows = append(rows, commandLineRow(c, k))
+			}
 		}
 		title := fmt.Sprintf("%d small files and one of %d MiB %s, on MinIO; memory is the whole process's", commandLineFiles, commandLineLarge, k.title)
 		cases = append(cases, benchCase{name: k.name, title: title, rows: rows, goals: goals})
@@ -46,6 +65,8 @@ type commandLineCase struct {
 	filled      bool // the bucket has the tree at the start
 	keeps       bool // the operation leaves the bucket as it was
 	down        bool // the operation writes into a new directory
+	removed     bool // the bucket keeps versions, and its tree is removed before each operation
+	counted     bool // requests are counted, by a proxy in front of the server
 	job         func(tool) job
 }
 
@@ -58,10 +79,10 @@ const (
 // 2 GiB, for which the disk needs 12 GiB.
 var commandLineLarge int64 = 2 << 10
 
-// A tool is a program with a job for each operation.
+// A tool is a program with a job for each operation; one that it does not have is nil.
 type tool struct {
-	name                   string
-	up, down, list, remove job
+	name                                 string
+	up, down, list, du, remove, undelete job
 }
 
 var oursAtTheCommandLine = tool{
@@ -71,8 +92,14 @@ var oursAtTheCommandLine = tool{
 	list: func(e *env, _, bucket string) (*exec.Cmd, error) {
 		return e.commandLine(bucket, func(address string) []string { return []string{"ls", "-r", address} })
 	},
+	du: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.commandLine(bucket, func(address string) []string { return []string{"du", address} })
+	},
 	remove: func(e *env, _, bucket string) (*exec.Cmd, error) {
 		return e.commandLine(bucket, func(address string) []string { return []string{"rm", "-r", "--all", address} })
+	},
+	undelete: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.commandLine(bucket, func(address string) []string { return []string{"undelete", address} })
 	},
 }
 
@@ -87,6 +114,7 @@ func rcloneContender(name string, flags ...string) tool {
 		up:     command(func(dir, bucket string) []string { return []string{"copy", dir, bucket} }),
 		down:   command(func(dir, bucket string) []string { return []string{"copy", bucket, dir} }),
 		list:   command(func(_, bucket string) []string { return []string{"lsf", "-R", "--fast-list", bucket} }),
+		du:     command(func(_, bucket string) []string { return []string{"size", "--fast-list", bucket} }),
 		remove: command(func(_, bucket string) []string { return []string{"delete", bucket} }),
 	}
 }
@@ -97,6 +125,9 @@ var s5cmdContender = tool{
 	down: s5cmdDown,
 	list: func(e *env, _, bucket string) (*exec.Cmd, error) {
 		return e.s5cmdPeer("ls", "s3://"+bucket+"/*"), nil
+	},
+	du: func(e *env, _, bucket string) (*exec.Cmd, error) {
+		return e.s5cmdPeer("du", "s3://"+bucket+"/*"), nil
 	},
 	remove: func(e *env, _, bucket string) (*exec.Cmd, error) {
 		return e.s5cmdPeer("rm", "s3://"+bucket+"/*"), nil
@@ -117,7 +148,7 @@ func (e *env) commandLine(bucket string, args func(address string) []string) (*e
 }
 
 // commandLineRow returns a row. Only the job is measured: its bucket is filled before, by the
-// same contender, and emptied after.
+// same contender if files are compared, and emptied after.
 func commandLineRow(c tool, k commandLineCase) row {
 	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
 		tree, err := e.commandLineTree()
@@ -131,13 +162,32 @@ func commandLineRow(c tool, k commandLineCase) row {
 		if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // built before it is measured
 			return nil, err
 		}
+		if k.counted {
+			if err := e.countRequests(); err != nil {
+				return nil, err
+			}
+		}
+		if k.removed {
+			if _, err := e.runJob(keepVersions, tree, bucket); err != nil {
+				return nil, err
+			}
+		}
+		fill := c.up
+		if k.counted { // it does not matter who has stored the objects
+			fill = oursAtTheCommandLine.up
+		}
 		full := false
 		return func(int) (err error) {
 			if k.filled && !full {
-				if _, err := e.runJob(c.up, tree, bucket); err != nil {
+				if _, err := e.runJob(fill, tree, bucket); err != nil {
 					return err
 				}
 				full = k.keeps
+			}
+			if k.removed {
+				if _, err := e.runJob(oursAtTheCommandLine.remove, tree, bucket); err != nil {
+					return err
+				}
 			}
 			dir := tree
 			if k.down {

@@ -157,14 +157,18 @@ func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 	}
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
-	began := time.Now()
+	before, began := e.requestsUntilNow(), time.Now()
 	peak, err := process.RunWatched(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
 	}
-	return &childReport{
+	r := &childReport{
 		Nanos:    float64(time.Since(began)),
 		CPU:      float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()),
 		Resident: peak,
-	}, nil
+	}
+	if before != nil {
+		r.Requests = since(before, e.requestsUntilNow(), 1)
+	}
+	return r, nil
 }

@@ -44,12 +44,19 @@ func (e *env) jobBucket() (name string, err error) {
 	}
 	e.cleanup = append(e.cleanup, func() error {
 		ctx := context.WithoutCancel(e.ctx)
-		b, err := service.Bucket(name)
+		b, err := service.Bucket(name, storage.WithVersions())
 		if err != nil {
 			return err
 		}
-		_, err = storage.RemoveMatching(ctx, b, nil)
-		return errors.Join(err, storage.Close(b), service.DeleteBucket(ctx, name), service.Close())
+		var listed error
+		_, err = storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) { // an object is one, too
+			for v, err := range storage.Versions(ctx, b) {
+				if listed = err; err != nil || !yield(v) {
+					return
+				}
+			}
+		})
+		return errors.Join(listed, err, storage.Close(b), service.DeleteBucket(ctx, name), service.Close())
 	})
 	return name, nil
 }
