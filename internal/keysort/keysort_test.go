@@ -201,7 +201,10 @@ func TestRecordsSurviveAnInterruption(t *testing.T) {
 			for i := range 5000 {
 				key := fmt.Sprintf("%05d", i*7919%5000)
 				want = append(want, key+"="+key)
-				ctx := &interrupted{Context: t.Context(), after: i % 3000}
+				ctx := t.Context()
+				if i%97 == 0 {
+					ctx = &interrupted{Context: ctx, after: i % 300}
+				}
 				if err := s.Add(ctx, []byte(key), []byte(key)); err != nil {
 					require.ErrorIs(t, err, context.Canceled)
 					require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
