@@ -146,11 +146,18 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "an object grows by Compose", Rule: "W5",
-		Explanation: "of writers that compose the object and their own bytes with IfRevision at once, each one's bytes are there, once",
+		Explanation: "with IfRevision it adds bytes once, and PreconditionFailed adds nothing; of several writers at once, each one's bytes are there",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCompose})} {
-				t.put(b, "log", "")
+				start := t.put(b, "log", "")
+				t.put(b, "first", "x")
+				add := func() error {
+					_, err := storage.Compose(t.Context(), b, "log", []string{"log", "first"}, storage.IfRevision(start.Revision))
+					return err
+				}
+				require.NoError(t, add())
+				t.requireNothingDone(add(), storage.PreconditionFailed)
 				const writers = 3
 				var errs [writers]error
 				var all sync.WaitGroup
@@ -161,7 +168,7 @@ var conditionCases = []Case{
 				}
 				all.Wait()
 				require.NoError(t, errors.Join(errs[:]...))
-				require.ElementsMatch(t, strings.Split("012", ""), strings.Split(t.get(b, "log"), ""))
+				require.ElementsMatch(t, strings.Split("x012", ""), strings.Split(t.get(b, "log"), ""))
 			}
 		},
 	},
