@@ -134,12 +134,7 @@ func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 			r.Operation, r.Method, r.Host, r.Path, r.Bucket, r.Key, withoutSecrets(r.Query), withoutSecrets(r.Header), r.Status,
 		})
 	}
-	counts := h.counts()
-	total := 0
-	for _, n := range counts {
-		total += n
-	}
-	adminResponse(w, http.StatusOK, map[string]any{"total": total, "counts": counts, "requests": all})
+	adminResponse(w, http.StatusOK, map[string]any{"total": h.Count(""), "counts": h.counts(), "requests": all})
 }
 
 // withoutSecrets returns headers or parameters without signatures, tokens and keys.

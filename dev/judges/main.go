@@ -38,7 +38,7 @@ func main() {
 	chosenServers := flag.String("servers", "ours", "judge these `servers`, separated by commas: "+strings.Join(names(servers), ", "))
 	chosenSchemes := flag.String("schemes", "", "run each suite over these `schemes`, http and https; by default over the one that the suite prefers")
 	flag.StringVar(&c.out, "out", "", "write the log and the results of each suite to this `directory`, from which the table is drawn; by default a temporary one")
-	flag.StringVar(&c.page, "page", "", "write the table into this `file` between its marks")
+	flag.StringVar(&c.page, "page", "", "write the results into the table of this `file`, between its marks, which keeps those of other runs")
 	flag.Parse()
 	c.suites, c.servers, c.schemes = strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","), strings.Split(*chosenSchemes, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -117,14 +117,14 @@ func run(ctx context.Context, c chosen) error {
 			wrong = append(wrong, judgeAll(ctx, suite, prepared, chosenServers, scheme, c.out))
 		}
 	}
-	table, err := drawTable(c.out)
+	measured, err := readCells(c.out)
 	if err != nil {
 		return err
 	}
-	fmt.Println("Passed / failed / skipped:\n\n" + table)
+	fmt.Println("Passed / failed / skipped:\n\n" + measured.table())
 	fmt.Println("Results and logs:", c.out)
 	if c.page != "" {
-		wrong = append(wrong, writeTable(c.page, table))
+		wrong = append(wrong, writeTable(c.page, measured))
 	}
 	return errors.Join(wrong...)
 }

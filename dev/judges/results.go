@@ -76,29 +76,61 @@ func oneLine(text string) string {
 	return text
 }
 
-// drawTable returns the results in a directory as a table in Markdown, with a row for each suite and a
-// column for each server.
-func drawTable(out string) (string, error) {
+// cells are the texts of a table of results, by suite and server.
+type cells map[[2]string]string
+
+// readCells returns the results in a directory.
+func readCells(out string) (cells, error) {
 	files, err := filepath.Glob(filepath.Join(out, "*", "*", "results.tsv"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	cells := map[[2]string]string{}
-	rows, columns := map[string]bool{}, map[string]bool{}
+	read := cells{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		var results []result
 		for line := range strings.Lines(string(content)) {
 			first, _, _ := strings.Cut(line, "\t")
 			results = append(results, result{status: status(first)})
 		}
-		column := filepath.Base(filepath.Dir(file))
-		row := filepath.Base(filepath.Dir(filepath.Dir(file)))
-		rows[row], columns[column] = true, true
-		cells[[2]string{row, column}] = count(results).String()
+		server := filepath.Dir(file)
+		read[[2]string{filepath.Base(filepath.Dir(server)), filepath.Base(server)}] = count(results).String()
+	}
+	return read, nil
+}
+
+// unmeasured is the text of a cell without results.
+const unmeasured = "–"
+
+// parseCells returns the results in a table that was drawn, of the suites that there are.
+func parseCells(table string) cells {
+	parsed := cells{}
+	var header []string
+	for line := range strings.Lines(table) {
+		texts := strings.Split(strings.Trim(line, "| \n"), " | ")
+		suite := strings.Trim(texts[0], "`")
+		switch {
+		case suite == "suite":
+			header = texts
+		case len(texts) == len(header) && slices.Contains(names(suites), suite):
+			for i, text := range texts[1:] {
+				if text != unmeasured {
+					parsed[[2]string{suite, header[i+1]}] = text
+				}
+			}
+		}
+	}
+	return parsed
+}
+
+// table draws a table in Markdown, with a row for each suite and a column for each server.
+func (c cells) table() string {
+	rows, columns := map[string]bool{}, map[string]bool{}
+	for place := range c {
+		rows[place[0]], columns[place[1]] = true, true
 	}
 	ordered := func(of map[string]bool, known []string) []string {
 		return slices.SortedFunc(maps.Keys(of), func(a, b string) int {
@@ -112,26 +144,28 @@ func drawTable(out string) (string, error) {
 	for _, row := range ordered(rows, names(suites)) {
 		fmt.Fprintf(&b, "| `%s` |", row)
 		for _, column := range header {
-			fmt.Fprintf(&b, " %s |", cmp.Or(cells[[2]string{row, column}], "–"))
+			fmt.Fprintf(&b, " %s |", cmp.Or(c[[2]string{row, column}], unmeasured))
 		}
 		b.WriteString("\n")
 	}
-	return b.String(), nil
+	return b.String()
 }
 
-// writeTable replaces the table of a page.
-func writeTable(page, table string) error {
+// writeTable writes results into the table of a page, which keeps those that were not measured again.
+func writeTable(page string, measured cells) error {
 	const begin, end = "<!-- make clients -->\n", "<!-- end of make clients -->"
 	content, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
 	before, rest, found := strings.Cut(string(content), begin)
-	_, after, ended := strings.Cut(rest, end)
+	old, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
-	return os.WriteFile(page, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644)
+	all := parseCells(old)
+	maps.Copy(all, measured)
+	return os.WriteFile(page, []byte(before+begin+"\n"+all.table()+"\n"+end+after), 0o644)
 }
 
 //go:embed exceptions

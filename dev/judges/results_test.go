@@ -84,19 +84,29 @@ func TestTheTableIsDrawnFromTheResults(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Join(out, place), 0o777))
 		require.NoError(t, writeResults(filepath.Join(out, place, "results.tsv"), results))
 	}
-	table, err := drawTable(out)
+	measured, err := readCells(out)
 	require.NoError(t, err)
 	want := "| suite | ours http | ours https | directory http |\n|---|---|---|---|\n" +
 		"| `restic-0.18.1` | 1 / 1 / 0 | – | 1 / 0 / 1 |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – |\n"
-	require.Equal(t, want, table)
+	require.Equal(t, want, measured.table())
 
 	page := filepath.Join(out, "page.md")
 	require.NoError(t, os.WriteFile(page, []byte("before\n<!-- make clients -->\nold\n<!-- end of make clients -->\nafter\n"), 0o666))
-	require.NoError(t, writeTable(page, table))
-	content, err := os.ReadFile(page)
-	require.NoError(t, err)
-	require.Equal(t, "before\n<!-- make clients -->\n\n"+want+"\n<!-- end of make clients -->\nafter\n", string(content))
-	require.ErrorContains(t, writeTable(filepath.Join(out, "restic-0.19.1", "ours https", "results.tsv"), table), "no place")
+	written := func(results cells) string {
+		require.NoError(t, writeTable(page, results))
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		return string(content)
+	}
+	place := func(table string) string {
+		return "before\n<!-- make clients -->\n\n" + table + "\n<!-- end of make clients -->\nafter\n"
+	}
+	require.Equal(t, place(want), written(measured))
+	require.ErrorContains(t, writeTable(filepath.Join(out, "restic-0.19.1", "ours https", "results.tsv"), measured), "no place")
+
+	require.Equal(t, place("| suite | ours http | ours https | directory http | minio http |\n|---|---|---|---|---|\n"+
+		"| `restic-0.18.1` | 2 / 0 / 0 | – | 1 / 0 / 1 | – |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – | 0 / 1 / 0 |\n"),
+		written(cells{{"restic-0.18.1", "ours http"}: "2 / 0 / 0", {"restic-0.19.1", "minio http"}: "0 / 1 / 0"}), "a run of some suites keeps the others")
 }
 
 func TestAVersionOrItsSuiteIsChosen(t *testing.T) {
