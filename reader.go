@@ -63,8 +63,8 @@ type pinnedObject struct {
 
 // pinObject pins the revision of attrs, which a read with the options in r has returned. If the
 // bucket has no revisions, nothing is pinned.
-func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs) *pinnedObject {
-	o := &pinnedObject{from: from, key: key, op: op, attrs: attrs}
+func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
+	o := pinnedObject{from: from, key: key, op: op, attrs: attrs}
 	switch {
 	case r.Version != "":
 		o.reads = append(o.reads, WithVersion(r.Version))

@@ -44,10 +44,11 @@ func NewReaderAt(ctx context.Context, b interface {
 	if own, ok := reach(b); ok {
 		limit = own.BufferLimit()
 	}
-	object := pinObject(b, key, "ReadAt", &r.get, attrs)
-	return &ReaderAt{ctx: ctx, object: object, blocks: blockcache.New(ctx, blockcache.Config{
-		Fetch: object.fetch, Size: attrs.Size, BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,
-	})}, nil
+	at := &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs)}
+	at.blocks.Init(ctx, blockcache.Config{
+		Fetch: at.object.fetch, Size: attrs.Size, BlockSize: r.blockSize, Max: r.cacheBytes, Limit: limit,
+	})
+	return at, nil
 }
 
 // A readerAtRequest is what the options of NewReaderAt ask for.
@@ -65,8 +66,8 @@ func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 // concurrently; Read, Seek and Close are for one goroutine at a time.
 type ReaderAt struct {
 	ctx    context.Context
-	object *pinnedObject
-	blocks *blockcache.Cache
+	object pinnedObject
+	blocks blockcache.Cache
 
 	pos    int64
 	open   *Reader // a connection at pos; nil if there is none

@@ -56,7 +56,7 @@ type rangesRead struct {
 
 	first     *Reader // what the first request delivers
 	stopFirst func()
-	object    *pinnedObject
+	object    pinnedObject
 	plan      *rangeplan.Plan
 }
 

@@ -62,7 +62,8 @@ func (numbers) ReadAt(p []byte, off int64) (int, error) {
 // open returns a cache of g with blocks of size bytes, which keeps up to most bytes.
 func open(t *testing.T, g *generated, m *buffer.Limit, size, most int64) *Cache {
 	t.Helper()
-	c := New(t.Context(), Config{Fetch: g.fetch, Size: g.size, BlockSize: size, Max: most, Limit: m})
+	c := &Cache{}
+	c.Init(t.Context(), Config{Fetch: g.fetch, Size: g.size, BlockSize: size, Max: most, Limit: m})
 	t.Cleanup(c.Close)
 	return c
 }
