@@ -19,8 +19,8 @@ const (
 	// process is gone, another call may try then.
 	claimFor = 80 * time.Second
 	// finishTimeout bounds the steps after the last byte, which continue if the client
-	// disconnects.
-	finishTimeout = 15 * time.Minute
+	// disconnects. A later attempt begins a copy again, so it is as long as a store takes for 5 TiB.
+	finishTimeout = 6 * time.Hour
 	cleanUpFor    = 30 * time.Second
 	writeIDLength = 32
 )
