@@ -176,7 +176,8 @@ func TestShardBoundsOfFewKeys(t *testing.T) {
 		for i := range 5 {
 			f, err := transfer.NewFilter(shardOf(i, bounds)...)
 			require.NoError(t, err)
-			for e := range manyKeys(n).List(t.Context()) {
+			for e, err := range manyKeys(n).List(t.Context()) {
+				require.NoError(t, err)
 				if f.Selects(e) {
 					seen++
 				}

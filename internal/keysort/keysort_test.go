@@ -211,7 +211,8 @@ func TestRecordsSurviveAnInterruption(t *testing.T) {
 				}
 			}
 			slices.Sort(want)
-			for range s.Sorted(&interrupted{Context: t.Context()}) {
+			for _, err := range s.Sorted(&interrupted{Context: t.Context()}) {
+				require.ErrorIs(t, err, context.Canceled)
 			}
 			require.Equal(t, want, list(t, s))
 		})
