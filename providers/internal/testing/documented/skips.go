@@ -130,6 +130,7 @@ var exceptions = map[string]exception{
 	"IfRevision guards the destination of a copy":                ambiguous,
 	"IfRevision guards the destination of a move":                ambiguous,
 	"a copy onto itself may have a condition":                    ambiguous,
+	"an object grows by Compose":                                 ambiguous,
 	"a source that is replaced while it is copied stays":         ambiguous,
 	"IfRevision replaces only the revision that was read":        ambiguous,
 	"a bucket that locks objects keeps them":                     ambiguous,
