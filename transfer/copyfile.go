@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"github.com/omnibucket/storage/transfer/internal/localfile"
 	"io"
 	"os"
 	"time"
@@ -28,21 +29,21 @@ func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int,
 		return 0, fileError("Copy", src.key, err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	content := newStableFile(f, info)
-	err = content.empty()
+	content := localfile.NewStable(f, info)
+	err = content.Empty()
 	if err == nil {
 		err = r.to.writeFile(src.key, known, permissions{source: r.from, file: info.Mode().Perm()}, func(to *os.File) (time.Time, error) {
-			n, err := io.Copy(to, &progressReader{from: contextReader{ctx, content.reader()}, total: content.size, moved: moved})
-			if err == nil && n != content.size {
-				err = errChanged
+			n, err := io.Copy(to, &progressReader{from: localfile.NewContextReader(ctx, content.Reader()), total: content.Size(), moved: moved})
+			if err == nil && n != content.Size() {
+				err = localfile.ErrChanged
 			}
-			return content.modified, err
+			return content.Modified(), err
 		})
 	}
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)
 	}
-	return content.size, nil
+	return content.Size(), nil
 }
 
 // progressReader reports how much was read from it.

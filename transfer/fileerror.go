@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
 // fileError returns an error of the file system as a *storage.Error.
@@ -23,7 +24,7 @@ func fileError(op, key string, err error) error {
 		e.Code = storage.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Code = storage.DeadlineExceeded
-	case errors.Is(err, errChanged):
+	case errors.Is(err, localfile.ErrChanged):
 		e.Code = storage.Changed
 	case errors.Is(err, fs.ErrNotExist):
 		e.Code = storage.ObjectNotFound

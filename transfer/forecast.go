@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
 // A Forecast is what a dry run says of the work that the job would do after the listings. Parts of large
@@ -49,7 +50,7 @@ func (j *job) forecast(dst End) *Forecast {
 		}
 	}
 	if dst.kind == dirEnd {
-		f.Free = freeBytes(dst.path)
+		f.Free = localfile.Free(dst.path)
 	} else {
 		f.Removals = r.Deleted
 	}

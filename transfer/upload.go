@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
 var _ transferrer = (*uploader)(nil)
@@ -61,27 +62,27 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 		return 0, fileError("Upload", src.key, err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	content := newStableFile(f, info)
-	if err := content.empty(); err != nil {
+	content := localfile.NewStable(f, info)
+	if err := content.Empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
 	var more map[string]string
 	if storage.Supports(u.to, storage.Metadata) { // else compareDeep does without
-		more = map[string]string{mtimeKey: formatMtime(content.modified)}
+		more = map[string]string{mtimeKey: formatMtime(content.Modified())}
 	}
 	opts, err := ruleOptions[storage.UploadOption](u.rule, src.key, more)
 	if err != nil {
 		return 0, err
 	}
-	opts = append(opts, storage.WithSize(content.size), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if o := u.resume.option(src.key, content.size); o != nil {
+	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
+	if o := u.resume.option(src.key, content.Size()); o != nil {
 		opts = append(opts, o)
 	}
-	_, err = u.to.Upload(ctx, src.key, content.reader(), opts...)
-	if err != nil && content.changed.Load() {
-		return 0, fileError("Upload", src.key, errChanged)
+	_, err = u.to.Upload(ctx, src.key, content.Reader(), opts...)
+	if err != nil && content.Changed() {
+		return 0, fileError("Upload", src.key, localfile.ErrChanged)
 	}
-	return content.size, err
+	return content.Size(), err
 }
 
 // ruleOptions returns the options of rule for key, with more added to the metadata. A

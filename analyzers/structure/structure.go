@@ -6,7 +6,8 @@
 //
 // A struct gives a name to each type that it uses. It may embed an interface, a type of
 // another module, a type without methods, a record (a struct that has only exported
-// fields), and an Unimplemented type, which is made for that. A type has at most 40 methods.
+// fields), and an Unimplemented type, which is made for that. A type has at most 40 methods,
+// and a folder at most 45 files that are no tests.
 package structure
 
 import (
@@ -23,13 +24,14 @@ import (
 const (
 	module     = "github.com/omnibucket/storage"
 	maxMethods = 40
+	maxFiles   = 45
 )
 
-// Analyzer reports an embedded concrete type of this module, and a type with more than 40
-// methods. It reports nothing in other modules.
+// Analyzer reports an embedded concrete type of this module, a type with more than 40 methods, and a
+// folder with more than 45 files. It reports nothing in other modules.
 var Analyzer = &analysis.Analyzer{
 	Name:     "structure",
-	Doc:      "report inheritance between concrete types, and large method sets",
+	Doc:      "report inheritance between concrete types, large method sets and large folders",
 	Requires: []*analysis.Analyzer{inspect.Analyzer},
 	Run:      run,
 }
@@ -38,6 +40,7 @@ func run(pass *analysis.Pass) (any, error) {
 	if !isOurs(pass.Pkg) {
 		return nil, nil
 	}
+	checkFiles(pass)
 	files := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	files.Preorder([]ast.Node{(*ast.TypeSpec)(nil)}, func(n ast.Node) {
 		spec := n.(*ast.TypeSpec)
@@ -52,6 +55,23 @@ func run(pass *analysis.Pass) (any, error) {
 		}
 	})
 	return nil, nil
+}
+
+// checkFiles counts the files of all systems, but no tests.
+func checkFiles(pass *analysis.Pass) {
+	var all []string
+	for _, f := range pass.Files {
+		all = append(all, pass.Fset.File(f.Pos()).Name())
+	}
+	n := 0
+	for _, name := range append(all, pass.IgnoredFiles...) {
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			n++
+		}
+	}
+	if n > maxFiles {
+		pass.Reportf(pass.Files[0].Package, "the folder has %d files, more than %d: divide it by subject", n, maxFiles)
+	}
 }
 
 func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {

@@ -1,4 +1,4 @@
-package transfer
+package localfile
 
 import (
 	"io"
@@ -10,7 +10,7 @@ import (
 )
 
 // opened returns a file opened like that of a transfer.
-func opened(t *testing.T, text string) (*stableFile, string) {
+func opened(t *testing.T, text string) (*Stable, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
@@ -19,28 +19,28 @@ func opened(t *testing.T, text string) (*stableFile, string) {
 	t.Cleanup(func() { _ = f.Close() })
 	info, err := f.Stat()
 	require.NoError(t, err)
-	return newStableFile(f, info), path
+	return NewStable(f, info), path
 }
 
 func TestAFileThatChangesBetweenTwoReadsFails(t *testing.T) {
 	s, path := opened(t, "0123456789")
-	from := s.reader()
+	from := s.Reader()
 	half := make([]byte, 5)
 	_, err := io.ReadFull(from, half)
 	require.NoError(t, err)
 	require.Equal(t, "01234", string(half))
-	require.False(t, s.changed.Load())
+	require.False(t, s.Changed())
 
 	require.NoError(t, os.WriteFile(path, []byte("0123456789 and more"), 0o644))
 	rest, err := io.ReadAll(from)
-	require.ErrorIs(t, err, errChanged)
+	require.ErrorIs(t, err, ErrChanged)
 	require.Empty(t, rest)
-	require.True(t, s.changed.Load())
+	require.True(t, s.Changed())
 }
 
 func TestAFileOfSizeZeroIsEmpty(t *testing.T) {
 	s, path := opened(t, "")
-	require.NoError(t, s.empty())
+	require.NoError(t, s.Empty())
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o644))
-	require.ErrorIs(t, s.empty(), errChanged)
+	require.ErrorIs(t, s.Empty(), ErrChanged)
 }

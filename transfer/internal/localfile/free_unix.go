@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package transfer
+package localfile
 
 import (
 	"math"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// freeBytes returns how many bytes this user may write where a directory lies, or will lie; -1 if that is
+// Free returns how many bytes this user may write where a directory lies, or will lie; -1 if that is
 // not known.
-func freeBytes(dir string) int64 {
+func Free(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {
 		var system syscall.Statfs_t

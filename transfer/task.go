@@ -1,0 +1,149 @@
+package transfer
+
+import (
+	"container/list"
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+// A task is a file of the source that is not known to be the same at the destination.
+type task struct {
+	src, dst   entry
+	known      bool // the destination has a file, dst
+	comparison comparison
+	step       *list.Element // of the journal
+}
+
+// do does one task, with n slots of the semaphore.
+func (j *job) do(ctx context.Context, t task, n *int) {
+	if err := j.tryTask(ctx, t, n); err != nil {
+		j.taskFailed(ctx, t.src.key, err)
+	}
+}
+
+func (j *job) tryTask(ctx context.Context, t task, n *int) error {
+	if changed, err := j.changedSince(ctx, t); changed || err != nil {
+		return err
+	}
+	if t.comparison == unclear {
+		equal, err := j.compare(ctx, t)
+		if err == nil && equal {
+			err = j.finishMove(ctx, t.src)
+		}
+		if err != nil {
+			return err
+		}
+		if equal {
+			j.skip(t)
+			return nil
+		}
+		j.reporter.meter.totalBytes.Add(t.src.size)
+		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
+	}
+	if !j.settings.dryRun {
+		return j.transferFile(ctx, t, *n)
+	}
+	if err := j.checkWrite(t.src.key, t.known); err != nil {
+		return err
+	}
+	j.reporter.transferred(t.src.key, t.known, t.src.size, 0)
+	return nil
+}
+
+// changedSince reports whether an object is not that of the inventory any more. It is then skipped.
+func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
+	from, ok := j.src.(*objects)
+	if !ok || from.inventory == nil || j.settings.dryRun && t.comparison != unclear {
+		return false, nil
+	}
+	now, err := from.from.Attrs(ctx, t.src.key)
+	switch {
+	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+		return false, err
+	case err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)):
+		return false, nil
+	}
+	j.reporter.changed()
+	j.settings.journal.end(t.step, journalCounts{})
+	return true, nil
+}
+
+// skip counts a file that is the same at both ends.
+func (j *job) skip(t task) {
+	j.reporter.skipped()
+	j.settings.journal.end(t.step, journalCounts{Skipped: 1})
+}
+
+// transferFile stores a file at the destination by n requests at once.
+func (j *job) transferFile(ctx context.Context, t task, n int) error {
+	key, meter := t.src.key, &j.reporter.meter
+	meter.current.Store(&key)
+	if t.known {
+		if err := j.saved.save(ctx, t.dst); err != nil {
+			return err
+		}
+	}
+	var reported int64     // the function below is never called concurrently
+	expected := t.src.size // the file may have changed size
+	stored, done, err := j.moveInOneStep(ctx, key)
+	if !done && err == nil {
+		stored, err = j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
+			if total >= 0 && total != expected {
+				meter.totalBytes.Add(total - expected)
+				expected = total
+			}
+			meter.bytes.Add(done - reported)
+			reported = done
+		})
+	}
+	if err != nil {
+		meter.totalBytes.Add(reported - expected) // the rest will not be transferred
+		return err
+	}
+	meter.totalBytes.Add(stored - expected)
+	if !done {
+		err = j.finishMove(ctx, t.src)
+	}
+	if err != nil {
+		return err
+	}
+	j.reporter.transferred(key, t.known, stored, reported)
+	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
+	j.slots.ended(stored, n)
+	return nil
+}
+
+// checkWrite fails if the destination cannot hold a file. A comparison writes none.
+func (j *job) checkWrite(key string, known bool) error {
+	if j.comparing {
+		return nil
+	}
+	return j.dst.checkWrite(key, known)
+}
+
+func (j *job) taskFailed(ctx context.Context, key string, err error) {
+	j.settings.journal.fail()
+	j.reporter.failed(ctx, key, err)
+}
+
+func (j *job) compare(ctx context.Context, t task) (bool, error) {
+	if j.settings.checksum {
+		return compareChecksums(ctx, j.dst, j.src, t.src.key)
+	}
+	return j.transferrer.compareDeep(ctx, t.src, t.dst)
+}
+
+const (
+	// largeBytes is the part of a file that justifies a further parallel request.
+	largeBytes = 8 << 20
+	// fileRequests is the maximum number of requests for one file. More do not make
+	// one transfer faster.
+	fileRequests = 12
+)
+
+// requestsFor returns how many requests a file should have: several if it is large,
+// but never so many that other files wait for it.
+func (j *job) requestsFor(size int64) int {
+	return max(1, min(int(min(size/largeBytes, fileRequests)), j.slots.size()/2))
+}
