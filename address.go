@@ -76,11 +76,10 @@ func checkParams(u *url.URL, own []string) *Error {
 func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
-	for name, option := range map[string]func() OpenOption{"public": WithPublic, "versions": WithVersions,
-		"object_lock": func() OpenOption { return WithObjectLock() }} {
+	for name, option := range map[string]OpenOption{"public": WithPublicAccess(true), "versions": WithVersioning(true), "object_lock": WithObjectLock()} {
 		switch query.Get(name) {
 		case "true":
-			opts = append(opts, option())
+			opts = append(opts, option)
 		case "false":
 		default:
 			if query.Has(name) {

@@ -17,8 +17,8 @@ import (
 // it and override a method; it reads options by [UploadOptions.Apply] and the like.
 // Functions call only its methods. One that needs more calls the method of its name of an
 // optional interface: [PageLister], [Versioner], [Tagger], [Locker], [Restorer],
-// [MultipartUploader], [FormSigner], [ServerCopier], [Mover], [BatchRemover],
-// [FeatureReporter] or io.Closer. A bucket from engine.New has them all; yours has some, or
+// [MultipartUploader], [FormSigner], [ServerCopier], [BatchRemover], [FeatureReporter]
+// or io.Closer. A bucket from engine.New has them all; yours has some, or
 // is an [Unwrapper].
 type Bucket interface {
 	Uploader

@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// A ServerCopier is a bucket to which the server copies, and where it joins.
+// A ServerCopier is a bucket to which the server copies, and where it joins and moves.
 type ServerCopier interface {
 	CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error)
 	Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error)
+	Move(ctx context.Context, from, to string, opts ...CopyOption) (*Attrs, error)
 }
 
 // Copy copies an object between any two buckets: on the server if both ends allow it, else

@@ -90,7 +90,7 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 // TestTagsAreThoseOfTheCopiedBytes requires that bytes of one write never get the tags of another.
 func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 	tags := func(of string) storage.UploadOption { return storage.WithTags(map[string]string{"of": of}) }
-	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersions()}} {
+	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
 		for _, row := range []struct {
 			name   string
 			change func(t *testing.T, b storage.Bucket)

@@ -65,7 +65,7 @@ func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
 func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(32<<20)))
+		b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
 		require.NoError(t, err)
 		first, err := b.Download(t.Context(), "a")
@@ -163,7 +163,7 @@ func TestManyDownloadsAtOnceAreAsFastAsOverOneConnection(t *testing.T) {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(40e6))
-				b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(limit)))
+				b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 				require.NoError(t, err)
 				begun := time.Now()

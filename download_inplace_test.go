@@ -22,7 +22,7 @@ import (
 // them in order, through buffers.
 func TestWriteToAFileInPlace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
-	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
 	require.NoError(t, err)
 	for _, row := range []struct {
@@ -151,7 +151,7 @@ func TestWriteToAFileCountsWhatItTook(t *testing.T) {
 func TestASlowDownloadIsWrittenInPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injected := faults.New(faults.SlowBody(40e6))
-		limit := storage.NewBufferLimit(1 << 20)
+		limit := &storage.BufferLimit{Max: 1 << 20}
 		b := memstore.New(driver.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
 		content := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB
 		_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))

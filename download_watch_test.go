@@ -237,7 +237,7 @@ func TestListingsInACircleEnd(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &loopingStore{Driver: &remoteStore{}, token: row.token}
-				require.ErrorIs(t, row.do(t.Context(), engine.New(store, storage.WithVersions())), storage.Unavailable)
+				require.ErrorIs(t, row.do(t.Context(), engine.New(store, storage.WithVersioning(true))), storage.Unavailable)
 				require.Equal(t, row.pages, store.pages)
 			})
 		})

@@ -77,7 +77,7 @@ func (d *mapDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 func (o mapObject) attrs() *storage.Attrs {
 	return &storage.Attrs{
 		Key: o.key, Size: int64(len(o.data)), Properties: o.Properties, ETag: strconv.Quote(o.revision),
-		Revision: o.revision, Modified: o.modified, CRC32C: storage.KnownCRC32C(o.crc32c),
+		Revision: o.revision, Modified: o.modified, CRC32C: storage.CRC32C{Sum: o.crc32c, Known: true},
 	}
 }
 

@@ -215,7 +215,7 @@ func ExampleCopy() {
 
 func ExampleVersions() {
 	ctx := context.Background()
-	bucket := memstore.New(storage.WithVersions())
+	bucket := memstore.New(storage.WithVersioning(true))
 	for _, text := range []string{"first", "second"} {
 		if _, err := bucket.Upload(ctx, "note", strings.NewReader(text)); err != nil {
 			panic(err)

@@ -50,7 +50,7 @@ func ExampleCompose() {
 // Buckets that are opened with one limit share the memory of their transfers. An upload that
 // needs a buffer waits for others to end.
 func ExampleWithBufferLimit() {
-	limit := storage.NewBufferLimit(32 << 20)
+	limit := &storage.BufferLimit{Max: 32 << 20}
 	photos := memstore.New(storage.WithBufferLimit(limit))
 	videos := memstore.New(storage.WithBufferLimit(limit))
 	attrs, err := storage.Copy(context.Background(), videos, "a", photos, "a")

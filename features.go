@@ -12,7 +12,7 @@ const (
 	UniqueRevisions                          // no two writes share a revision, not even of equal content
 	ServerCopy                               // Copy, without moving bytes through this process
 	ServerCompose                            // Compose, without moving bytes through this process
-	Versioning                               // Versions, WithVersion, RemoveVersions; in force if the bucket is opened WithVersions or is known to keep them
+	Versioning                               // Versions, WithVersion, RemoveVersions; in force if the bucket is opened WithVersioning or is known to keep them
 	SignedURLs                               // signed upload and download addresses
 	SignedContentType                        // the store enforces WithContentType; else it is only a header to send
 	SignedSize                               // WithSize on a signed upload

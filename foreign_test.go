@@ -324,7 +324,7 @@ func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 }
 
 func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
-	b := memstore.New(storage.WithVersions(), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
+	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)

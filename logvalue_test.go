@@ -50,7 +50,7 @@ func TestErrorsAreLoggedByAttributes(t *testing.T) {
 
 func TestAttributesOfObjectsAreLoggedWithoutMetadata(t *testing.T) {
 	a := &storage.Attrs{
-		Key: "a", Size: 5, Revision: "s3:1", Version: "v1", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: storage.KnownCRC32C(1),
+		Key: "a", Size: 5, Revision: "s3:1", Version: "v1", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: storage.CRC32C{Sum: 1, Known: true},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"name": "Ada"}},
 	}
 	require.Equal(t, `{"value":{"key":"a","size":5,"content_type":"text/plain","revision":"s3:1","version":"v1","modified":"2026-01-02T03:04:05Z","crc32c":"`+a.CRC32C.String()+`"}}`, logged(t, a))

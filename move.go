@@ -5,11 +5,6 @@ import (
 	"errors"
 )
 
-// A Mover is a bucket that moves an object to another key in one step.
-type Mover interface {
-	Move(ctx context.Context, from, to string, opts ...CopyOption) (*Attrs, error)
-}
-
 // Move gives an object of b another key, and returns its attributes there. With [ServerMove], and
 // with no options but [IfAbsent] and [IfRevision], it is one request, and the object is at one
 // of the keys at each moment. Otherwise Move makes a [Copy], and then removes the revision that it
@@ -22,8 +17,8 @@ type Mover interface {
 // the source was replaced meanwhile. To continue, repeat the call, without IfAbsent. If the store
 // has no [ConditionalRemove], a change in the moment before the removal is lost.
 func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption) (*Attrs, error) {
-	if m, ok := find[Mover](b); ok {
-		return m.Move(ctx, from, to, opts...)
+	if in, ok := find[ServerCopier](b); ok {
+		return in.Move(ctx, from, to, opts...)
 	}
 	return moveByCopy(ctx, b, from, to, opts)
 }

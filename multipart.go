@@ -186,7 +186,10 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 // Each upload needs a file of its own, in a directory that exists; in use by a call, it is
 // Locked. A file that something else has written stays, and is InvalidArgument. With GCS, a
 // program that can read it can write the object.
-func WithResume(path string) ResumeOption {
+func WithResume(path string) interface {
+	UploadOption
+	CopyOption
+} {
 	return resumeOption(path)
 }
 

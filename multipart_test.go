@@ -40,7 +40,7 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 
 func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
 	const limit = 1 << 20
-	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(limit)))
+	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	u := beginUpload(t, b)
 	long := &sizedStream{size: 10 * limit}
 	_, err := u.PutPart(t.Context(), 1, long)
@@ -65,7 +65,7 @@ func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
 }
 
 func TestAPanicInTheBodyOfAPartIsTheCallers(t *testing.T) {
-	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	u := beginUpload(t, b)
 	for range 4 { // the memory is given back
 		require.PanicsWithValue(t, errThrown, func() {
@@ -303,7 +303,7 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		d.times--
 		_, err := d.PutPart(ctx, &driver.PartRequest{
 			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(d.text), Size: int64(len(d.text)),
-			CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli))),
+			CRC32C: storage.CRC32C{Sum: crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
 		})
 		if err != nil {
 			return nil, err

@@ -96,9 +96,6 @@ type CRC32C struct {
 	Known bool
 }
 
-// KnownCRC32C returns the known checksum sum.
-func KnownCRC32C(sum uint32) CRC32C { return CRC32C{Sum: sum, Known: true} }
-
 // String returns 8 hexadecimal digits, or "" if the checksum is not known.
 func (c CRC32C) String() string {
 	if !c.Known {
@@ -123,7 +120,7 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 	}
 	*c = CRC32C{}
 	if sum != nil {
-		*c = KnownCRC32C(*sum)
+		*c = CRC32C{Sum: *sum, Known: true}
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// An OpenOption fits what opens a bucket or account: those below, [WithObjectLock],
-// [WithSoftDelete], driver.WithLayer. If one is invalid, every call fails.
+// An OpenOption fits what opens a bucket or account: those below, [WithVersioning],
+// [WithPublicAccess], [WithObjectLock], [WithSoftDelete], driver.WithLayer. If one is invalid, every call fails.
 type OpenOption interface{ applyOpen(*unexported.OpenOptions) }
 
 type openOption func(*unexported.OpenOptions)
@@ -23,7 +23,7 @@ type openOption func(*unexported.OpenOptions)
 func (o openOption) applyOpen(to *unexported.OpenOptions) { o(to) }
 
 func readOpenOptions(opts []OpenOption) *unexported.OpenOptions {
-	o := &unexported.OpenOptions{BufferLimit: &defaultBufferLimit().limit}
+	o := &unexported.OpenOptions{BufferLimit: defaultBufferLimit.bounded()}
 	for _, opt := range opts {
 		if opt == nil {
 			o.Fail(invalid("option", "must not be nil"))
@@ -53,26 +53,16 @@ func WithPublicBaseURL(base string) OpenOption {
 	})
 }
 
-// WithPublic opens the bucket as public, and makes nothing public: PublicURL returns the
-// provider's address of an object, or that of [WithSigningBaseURL].
-func WithPublic() OpenOption { return openOption(func(o *unexported.OpenOptions) { o.Public = true }) }
-
 // WithSigningBaseURL signs for the host that outside clients reach. A local or memory
 // bucket needs it: package serve has the handler to mount at base.
 func WithSigningBaseURL(base string) OpenOption {
 	return openOption(func(o *unexported.OpenOptions) { o.SigningBaseURL = baseURL(o, "WithSigningBaseURL", base) })
 }
 
-// WithVersions declares that the bucket keeps versions; the store is not asked. It makes a
-// local or memory bucket keep them.
-func WithVersions() OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.Versions = true })
-}
-
 // WithBufferLimit bounds the transfer buffers of all buckets that are opened with m
 // together. By default all buckets of the process share 128 MiB.
 func WithBufferLimit(m *BufferLimit) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.BufferLimit = &m.limit })
+	return openOption(func(o *unexported.OpenOptions) { o.BufferLimit = m.bounded() })
 }
 
 // WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most
@@ -111,19 +101,22 @@ func WithHook(h Hook) OpenOption {
 	})
 }
 
-const defaultBufferLimitBytes = 128 << 20
-
 // A BufferLimit bounds the transfer buffers of all buckets that share it, and the blocks of
 // a [ReaderAt], which give way to transfers. If only a caller could free a buffer, 64 KiB
-// more are granted: no transfer waits for ever.
-type BufferLimit struct{ limit buffer.Limit }
+// more are granted: no transfer waits for ever. Do not copy it.
+type BufferLimit struct {
+	Max int64 // bytes; below 1 MiB it is 1 MiB. A change after the first use has no effect
 
-// NewBufferLimit makes a BufferLimit of limit bytes; below 1 MiB it is 1 MiB.
-func NewBufferLimit(limit int64) *BufferLimit {
-	return &BufferLimit{buffer.Limit{Max: max(limit, 1<<20)}}
+	limit buffer.Limit
+	used  sync.Once
 }
 
-var defaultBufferLimit = sync.OnceValue(func() *BufferLimit { return NewBufferLimit(defaultBufferLimitBytes) })
+func (m *BufferLimit) bounded() *buffer.Limit {
+	m.used.Do(func() { m.limit.Max = max(m.Max, 1<<20) })
+	return &m.limit
+}
+
+var defaultBufferLimit = BufferLimit{Max: 128 << 20}
 
 // WithAttemptSpans adds a span for each call of the driver.Driver, below that of the
 // operation. The span of a Get ends when the body begins.

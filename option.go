@@ -74,11 +74,6 @@ type (
 		RetentionOption
 		RestoreOption
 	}
-	// A SoftDeletedOption selects what was removed for good: [WithSoftDeleted].
-	SoftDeletedOption interface {
-		ListOption // of Versions
-		RestoreOption
-	}
 	// A NativeOption is an option of one provider, made by [WithNative].
 	NativeOption interface {
 		UploadOption
@@ -100,11 +95,6 @@ type (
 		DownloadOption
 		CopyOption
 	}
-	// A ResumeOption records how far an upload has come: [WithResume].
-	ResumeOption interface {
-		UploadOption
-		CopyOption
-	}
 	// A SizeOption declares what a body must be: [WithSize], [WithCRC32C].
 	SizeOption interface {
 		UploadOption
@@ -113,12 +103,6 @@ type (
 		SignedPartOption
 		CompleteOption
 		SignedUploadOption
-	}
-	// A TTLOption fits all ways of signing: [WithTTL].
-	TTLOption interface {
-		SignedUploadOption
-		SignedPartOption
-		SignedDownloadOption
 	}
 )
 

@@ -101,12 +101,12 @@ func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
 
 type crcOption uint32
 
-func (o crcOption) applyUpload(r *UploadOptions)     { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applyUpload(r *UploadOptions)     { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
 func (o crcOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o crcOption) applyPart(r *PartOptions)         { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applyPart(r *PartOptions)         { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
 func (o crcOption) applySignedPart(r *PartOptions)   { o.applyPart(r) }
-func (o crcOption) applyComplete(r *CompleteOptions) { r.CRC32C = KnownCRC32C(uint32(o)) }
-func (o crcOption) applySignedUpload(r *SignOptions) { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applyComplete(r *CompleteOptions) { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
+func (o crcOption) applySignedUpload(r *SignOptions) { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
 
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
 // stores nothing, and the upload fails with ChecksumMismatch.
@@ -291,7 +291,12 @@ func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
 
 // WithSoftDeleted makes Versions yield what was removed for good and can be brought back,
 // and nothing else; Restore then brings it back.
-func WithSoftDeleted() SoftDeletedOption { return softDeletedOption{} }
+func WithSoftDeleted() interface {
+	ListOption // of Versions
+	RestoreOption
+} {
+	return softDeletedOption{}
+}
 
 type listOption func(*ListOptions)
 

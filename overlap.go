@@ -45,19 +45,6 @@ func beside(a, b any) bool {
 	return sameBucket(from, to) && !strings.HasPrefix(under, over) && !strings.HasPrefix(over, under)
 }
 
-// Overlap reports, without a request, whether a and b, [Bucket]s or results of [Ref] or
-// [Prefixed], are known to reach the same objects. Prefixes overlap if one begins with the
-// other, directories if one lies in the other, also by symbolic links. A bucket that is
-// opened twice is recognized by its credential, a type of your own if it is equal or an
-// [Unwrapper].
-func Overlap(a, b any) bool {
-	if _, ok := below(a, b); ok {
-		return true
-	}
-	_, ok := below(b, a)
-	return ok
-}
-
 // below reports whether what inner reaches is known to lie in what outer reaches, and
 // under which prefix there.
 func below(inner, outer any) (prefix string, ok bool) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -53,7 +54,7 @@ func TestOverlap(t *testing.T) {
 		"equal texts":                       {"photos", "photos", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{storage.Overlap(c.a, c.b), storage.Overlap(c.b, c.a)})
+			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{driver.Overlap(c.a, c.b), driver.Overlap(c.b, c.a)})
 		})
 	}
 }
@@ -97,7 +98,7 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 		"a service's, beside another directory": {open("other"), managed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{storage.Overlap(c.a, c.b), storage.Overlap(c.b, c.a)})
+			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{driver.Overlap(c.a, c.b), driver.Overlap(c.b, c.a)})
 		})
 	}
 }

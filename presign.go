@@ -34,7 +34,13 @@ func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.set)
 // hour, and no longer than the credentials; see [SignedURL].ExpiresAt. With
 // AWS_SESSION_TOKEN, as of AWS Lambda, containers and CI, it is at most 12 hours, and may
 // be less without AWS_CREDENTIAL_EXPIRATION.
-func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
+func WithTTL(d time.Duration) interface {
+	SignedUploadOption
+	SignedPartOption
+	SignedDownloadOption
+} {
+	return ttlOption(d)
+}
 
 type signedDownloadOption func(*SignOptions)
 

@@ -40,7 +40,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err != nil {
 		return nil, err
 	}
-	limit := &defaultBufferLimit().limit
+	limit := defaultBufferLimit.bounded()
 	if own, ok := reach(b); ok {
 		limit = own.BufferLimit()
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
-	b := memstore.New(storage.WithVersions())
+	b := memstore.New(storage.WithVersioning(true))
 	old, err := b.Upload(t.Context(), "k", strings.NewReader("the old content"))
 	require.NoError(t, err)
 	now, err := b.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))

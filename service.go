@@ -28,7 +28,7 @@ type Service interface {
 	DeleteBucket(ctx context.Context, name string) error
 	// Bucket opens a bucket without a request: if there is none, the first operation fails with
 	// BucketNotFound. opts follow the service's own. If this Service has reported that the bucket
-	// keeps versions, it is opened WithVersions; for S3 and GCS, another Service needs that option.
+	// keeps versions, it is opened WithVersioning; for S3 and GCS, another Service needs that option.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
 	// Credentials returns what another S3 client needs, unless the provider has another protocol.
 	Credentials(ctx context.Context, name string) (*Credentials, error)
@@ -100,49 +100,72 @@ func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Region = region })
 }
 
-// WithPublicAccess lets anyone read every object, or only with credentials.
-func WithPublicAccess(public bool) BucketOption {
-	return bucketOption(func(r *BucketOptions) { r.PublicAccess = &public })
+// A settingOption makes a bucket with a setting; if it opens one, it declares that the bucket has it.
+type settingOption struct {
+	set     func(*BucketOptions)
+	declare func(*unexported.OpenOptions)
 }
 
-// WithVersioning makes the bucket keep versions, or no new ones.
-func WithVersioning(on bool) BucketOption {
-	return bucketOption(func(r *BucketOptions) { r.Versioning = &on })
-}
+func (o settingOption) applyBucket(r *BucketOptions)         { o.set(r) }
+func (o settingOption) applyOpen(to *unexported.OpenOptions) { o.declare(to) }
 
-// An ObjectLockOption fits making and opening a bucket. At the opening the store is not
-// asked; a local or memory bucket becomes such a one.
-type ObjectLockOption interface {
+// WithPublicAccess lets anyone read every object, or only with credentials. A bucket that is
+// opened with true is declared public, and nothing is made public: PublicURL returns the
+// provider's address of an object, or that of [WithSigningBaseURL].
+func WithPublicAccess(public bool) interface {
 	BucketOption
 	OpenOption
+} {
+	return settingOption{
+		func(r *BucketOptions) { r.PublicAccess = &public },
+		func(o *unexported.OpenOptions) { o.Public = o.Public || public },
+	}
 }
 
-type objectLockOption struct{}
-
-func (objectLockOption) applyBucket(r *BucketOptions)        { r.ObjectLock = true }
-func (objectLockOption) applyOpen(o *unexported.OpenOptions) { o.Versions, o.ObjectLock = true, true }
+// WithVersioning makes the bucket keep versions, or no new ones. A bucket that is opened with
+// true is declared to keep them, and the store is not asked; a local or memory bucket then
+// keeps them.
+func WithVersioning(on bool) interface {
+	BucketOption
+	OpenOption
+} {
+	return settingOption{
+		func(r *BucketOptions) { r.Versioning = &on },
+		func(o *unexported.OpenOptions) { o.Versions = o.Versions || on },
+	}
+}
 
 // WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
 // [WithLegalHold]. It keeps versions, and never loses the ability. Azure, and a bucket that
-// exists and cannot get it, is Unsupported.
-func WithObjectLock() ObjectLockOption { return objectLockOption{} }
-
-type softDeleteOption time.Duration
-
-func (o softDeleteOption) applyBucket(r *BucketOptions) {
-	r.SoftDelete = (*time.Duration)(&o)
-}
-func (o softDeleteOption) applyOpen(to *unexported.OpenOptions) {
-	if o <= 0 {
-		to.Fail(invalid("WithSoftDelete", "must be positive"))
+// exists and cannot get it, is Unsupported. A bucket that is opened with it is declared to have
+// it; a local or memory bucket gets it.
+func WithObjectLock() interface {
+	BucketOption
+	OpenOption
+} {
+	return settingOption{
+		func(r *BucketOptions) { r.ObjectLock = true },
+		func(o *unexported.OpenOptions) { o.Versions, o.ObjectLock = true, true },
 	}
-	to.SoftDelete = time.Duration(o)
 }
 
 // WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced
 // without versions ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google
 // takes 7 to 90 days, by default 7; S3 and Azure are Unsupported.
-func WithSoftDelete(keep time.Duration) ObjectLockOption { return softDeleteOption(keep) }
+func WithSoftDelete(keep time.Duration) interface {
+	BucketOption
+	OpenOption
+} {
+	return settingOption{
+		func(r *BucketOptions) { r.SoftDelete = &keep },
+		func(o *unexported.OpenOptions) {
+			if keep <= 0 {
+				o.Fail(invalid("WithSoftDelete", "must be positive"))
+			}
+			o.SoftDelete = keep
+		},
+	}
+}
 
 // WithDefaultRetention keeps objects without [WithRetention] for 1 to 36,500 days, in a
 // bucket made [WithObjectLock]; "" and 0 keep none.

@@ -13,10 +13,10 @@ import (
 
 // An Unwrapper is a bucket of a type of your own that lets functions pass it to the bucket
 // that Unwrap returns, which must have the same objects and keys. Functions that need an
-// optional interface (see [Bucket]) pass it if it has none; [AbandonUpload], [Overlap] and
-// [As] do. [Copy] (at both ends), [Compose], [ListPage], [RemoveAll] and [RemoveVersions]
-// then call none of its own methods. All others, also the listing of [RemoveMatching], call
-// only those.
+// optional interface (see [Bucket]) pass it if it has none; [AbandonUpload], [As] and
+// driver.Overlap do. [Copy] (at both ends), [Compose], [Move], [ListPage], [RemoveAll] and
+// [RemoveVersions] then call none of its own methods. All others, also the listing of
+// [RemoveMatching], call only those.
 //
 // A type that guards, counts every object, or changes bytes must not have Unwrap. It can
 // still implement the optional interfaces that it permits, each by one call of the function

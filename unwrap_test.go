@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -93,7 +94,7 @@ func firstError[E any](all iter.Seq2[E, error]) error {
 // whole returns a bucket that has everything, with an object "k".
 func whole(t *testing.T) storage.Bucket {
 	t.Helper()
-	b := memstore.New(storage.WithVersions(), storage.WithObjectLock(), storage.WithSigningBaseURL("http://127.0.0.1/x"))
+	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), storage.WithSigningBaseURL("http://127.0.0.1/x"))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
 	return b
@@ -108,7 +109,7 @@ func TestAWrapperWithUnwrapIsPassed(t *testing.T) {
 	}
 	b := whole(t)
 	require.True(t, storage.Supports(open{b}, storage.Versioning|storage.ObjectTags))
-	require.True(t, storage.Overlap(open{b}, storage.Prefixed(b, "p/")))
+	require.True(t, driver.Overlap(open{b}, storage.Prefixed(b, "p/")))
 }
 
 func TestAWrapperWithoutUnwrapIsNotPassed(t *testing.T) {

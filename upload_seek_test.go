@@ -91,7 +91,7 @@ func TestABodyThatSeeksElsewhereFails(t *testing.T) {
 
 func TestAPartThatCanSeekNeedsNoBuffer(t *testing.T) {
 	const size = 2 << 20 // more than the limit
-	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	u, err := storage.BeginUpload(t.Context(), b, "k")
 	require.NoError(t, err)
 	part, err := u.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))}, storage.WithSize(size))

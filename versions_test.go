@@ -19,7 +19,7 @@ func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
 		bucket storage.Bucket
 		hint   string
 	}{
-		"opened without":  {memstore.New(), "if the bucket keeps versions, open it with WithVersions or versions=true"},
+		"opened without":  {memstore.New(), "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
 		"a store without": {memoryWithout(storage.Versioning), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
 		call faults.Calls
 	}{
 		{"List", nil, listed, faults.List},
-		{"Versions", []storage.OpenOption{storage.WithVersions()}, func(ctx context.Context, b storage.Bucket, each func(error)) {
+		{"Versions", []storage.OpenOption{storage.WithVersioning(true)}, func(ctx context.Context, b storage.Bucket, each func(error)) {
 			for _, err := range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
 				each(err)
 			}
@@ -81,7 +81,7 @@ func listed(ctx context.Context, b storage.Bucket, each func(error)) {
 // The second attempt proves what the first one did.
 func TestALockedVersionWasNotRemovedByALostRequest(t *testing.T) {
 	injected := faults.New()
-	b := memstore.New(storage.WithVersions(), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	held, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
 	require.NoError(t, err)
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}

@@ -17,9 +17,9 @@ type Description struct {
 	// process.
 	Location      string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
-	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersions
+	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
 	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket
-	// is opened WithVersions. It is nil if the store itself decides (clouds).
+	// is opened WithVersioning. It is nil if the store itself decides (clouds).
 	EnableVersions func()
 	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket
 	// is opened WithObjectLock. It is nil if the store itself decides (clouds).

@@ -35,7 +35,7 @@ func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
 	if !first.Known || !second.Known {
 		return storage.CRC32C{}
 	}
-	return storage.KnownCRC32C(crc32c.Join(first.Sum, second.Sum, length))
+	return storage.CRC32C{Sum: crc32c.Join(first.Sum, second.Sum, length), Known: true}
 }
 
 // Intercept returns a Driver that makes every call through f, for layers that treat all calls

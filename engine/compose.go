@@ -123,7 +123,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	if known {
-		r.CRC32C = storage.KnownCRC32C(crc)
+		r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
 		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,

@@ -223,7 +223,7 @@ func (c *core) need(f storage.Features, what string) *storage.Error {
 		hint = c.driver.Describe().FeatureHint
 	}
 	if f == storage.Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
-		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
+		hint = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	}
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
 }

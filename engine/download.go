@@ -204,7 +204,7 @@ func (d *download) count(n int64) {
 // finish returns io.EOF after the last byte, if the checksum is right.
 func (d *download) finish() error {
 	if d.hashing && d.crc != d.attrs.CRC32C.Sum {
-		return d.fail(mismatch(d.attrs.CRC32C, storage.KnownCRC32C(d.crc)))
+		return d.fail(mismatch(d.attrs.CRC32C, storage.CRC32C{Sum: d.crc, Known: true}))
 	}
 	return io.EOF
 }

@@ -138,11 +138,11 @@ func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *stora
 	sum := storage.CRC32C{}
 	if known {
 		_, crc := objectSum(r)
-		sum = storage.KnownCRC32C(crc)
+		sum = storage.CRC32C{Sum: crc, Known: true}
 	}
 	declared := []storage.CRC32C{c.options.CRC32C}
 	if crc := c.upload.record.CRC32C; crc != nil {
-		declared = append(declared, storage.KnownCRC32C(*crc))
+		declared = append(declared, storage.CRC32C{Sum: *crc, Known: true})
 	}
 	for _, want := range declared {
 		switch {

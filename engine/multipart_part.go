@@ -127,7 +127,7 @@ func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 		limit := w.op.core.bufferLimit
 		limit.AddInFlight(1)
 		defer limit.AddInFlight(-1)
-		section, crc = io.NewSectionReader(content, 0, content.Size()), storage.KnownCRC32C(content.CRC32C())
+		section, crc = io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true}
 	}
 	crc, e := p.verify(section, crc)
 	if e != nil {

@@ -167,9 +167,9 @@ func (b *bucket) PublicURL(key string) (string, error) {
 		e = o.core.checkReadKey(o.key)
 	}
 	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
-		e = &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"}
+		e = &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"}
 		if b.core.desc.NeedsSigningBase {
-			e.Hint = "open the bucket with WithPublic, and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
+			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}
 	if e != nil {

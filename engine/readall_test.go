@@ -38,7 +38,7 @@ func (d *oneObject) Head(context.Context, *driver.GetRequest) (*storage.Attrs, e
 
 func holding(text string) *oneObject {
 	sum := crc32c.Sum([]byte(text))
-	return &oneObject{attrs: storage.Attrs{Size: int64(len(text)), CRC32C: storage.KnownCRC32C(sum)}, data: []byte(text)}
+	return &oneObject{attrs: storage.Attrs{Size: int64(len(text)), CRC32C: storage.CRC32C{Sum: sum, Known: true}}, data: []byte(text)}
 }
 
 func TestReadAllIsADownloadToHooks(t *testing.T) {

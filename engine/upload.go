@@ -260,7 +260,7 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 	}
 	w.op.core.bufferLimit.AddInFlight(1)
 	defer w.op.core.bufferLimit.AddInFlight(-1)
-	return w.putSection(ctx, b, 0, b.Size(), storage.KnownCRC32C(b.CRC32C()))
+	return w.putSection(ctx, b, 0, b.Size(), storage.CRC32C{Sum: b.CRC32C(), Known: true})
 }
 
 // putSection stores a body that can be read again. If the driver needs the checksum

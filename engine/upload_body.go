@@ -222,7 +222,7 @@ func (b *body) finish() *storage.Error {
 		return wrongLength(b.read, b.size)
 	}
 	if b.sum != nil && !b.partial {
-		got := storage.KnownCRC32C(b.crc)
+		got := storage.CRC32C{Sum: b.crc, Known: true}
 		if b.want.Known && b.want != got {
 			return mismatch(b.want, got)
 		}
@@ -315,7 +315,7 @@ func hashSection(section *io.SectionReader, known storage.CRC32C) (storage.CRC32
 			return storage.CRC32C{}, bodyFailed(err)
 		}
 	}
-	return storage.KnownCRC32C(crc), nil
+	return storage.CRC32C{Sum: crc, Known: true}, nil
 }
 
 // readFailed returns why a body could not be read: ctx, or the caller's reader.

@@ -272,9 +272,9 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	r := &driver.CompleteRequest{Put: &w.req, Upload: m.id, Parts: m.parts, Last: last}
 	size, crc := objectSum(r)
 	if declared.Known && declared.Sum != crc {
-		return nil, mismatch(declared, storage.KnownCRC32C(crc))
+		return nil, mismatch(declared, storage.CRC32C{Sum: crc, Known: true})
 	}
-	w.req.Size, w.req.CRC32C = size, storage.KnownCRC32C(crc)
+	w.req.Size, w.req.CRC32C = size, storage.CRC32C{Sum: crc, Known: true}
 	completing, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)

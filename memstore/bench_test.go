@@ -20,7 +20,7 @@ func BenchmarkPut(b *testing.B) {
 				d := fresh()
 				body := bytes.NewReader(content)
 				sum := uint32(1)
-				r := driver.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: storage.KnownCRC32C(sum)}
+				r := driver.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: storage.CRC32C{Sum: sum, Known: true}}
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {

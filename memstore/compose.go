@@ -25,6 +25,6 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		total += len(source.data)
 	}
 	data := join(chunks, total)
-	o := newObject(r.Key, data, r.Properties, &r.Controls, storage.KnownCRC32C(crc32c.Sum(data)))
+	o := newObject(r.Key, data, r.Properties, &r.Controls, storage.CRC32C{Sum: crc32c.Sum(data), Known: true})
 	return b.commit(ctx, o, r.Condition, nil)
 }

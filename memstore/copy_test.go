@@ -15,7 +15,7 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	d := fresh()
 	sum := uint32(7)
 	r := putRequest("a", "content")
-	r.CRC32C = storage.KnownCRC32C(sum)
+	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 	r.Properties = storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"x": "y"}}
 	source, err := d.Put(t.Context(), r)
 	require.NoError(t, err)

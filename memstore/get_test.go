@@ -121,7 +121,7 @@ func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
 	d := fresh()
 	sum := uint32(1)
 	r := putRequest("k", "content")
-	r.CRC32C = storage.KnownCRC32C(sum)
+	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 	written, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	written.CRC32C.Sum, written.Revision = 2, "changed"

@@ -37,7 +37,7 @@ func TestPartsBecomeAnObject(t *testing.T) {
 
 	sum := uint32(7)
 	r := &driver.CompleteRequest{
-		Put:    &driver.PutRequest{Key: "k", CRC32C: storage.KnownCRC32C(sum), Properties: storage.Properties{ContentType: "text/plain"}},
+		Put:    &driver.PutRequest{Key: "k", CRC32C: storage.CRC32C{Sum: sum, Known: true}, Properties: storage.Properties{ContentType: "text/plain"}},
 		Upload: upload,
 		Parts:  []driver.Part{first, second},
 	}
@@ -57,7 +57,7 @@ func TestPartsReturnTheirChecksum(t *testing.T) {
 	upload := begin(t, d, "k")
 	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
 	sum := uint32(7)
-	r.CRC32C = storage.KnownCRC32C(sum)
+	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 	part, err := d.PutPart(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, uint32(7), part.CRC32C.Sum)

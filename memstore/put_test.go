@@ -23,7 +23,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
 	sum := uint32(0x0badcafe)
 	r := putRequest("a/b.txt", "content")
-	r.CRC32C = storage.KnownCRC32C(sum)
+	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 	r.Properties = storage.Properties{
 		ContentType:        "text/plain",
 		ContentEncoding:    "gzip",
@@ -55,7 +55,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	d := fresh()
 	r := &driver.PutRequest{Key: "k", Size: -1}
-	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = storage.KnownCRC32C(sum) }}
+	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }}
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, uint32(42), attrs.CRC32C.Sum)

@@ -70,7 +70,7 @@ func crc32cOf(sum checksum.Sum) storage.CRC32C {
 	if err != nil || len(raw) != 4 || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
 		return storage.CRC32C{}
 	}
-	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
+	return storage.CRC32C{Sum: binary.BigEndian.Uint32(raw), Known: true}
 }
 
 // code returns S3's code of an error, or "".

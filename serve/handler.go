@@ -18,7 +18,7 @@ import (
 //
 // A signed request works as it was signed, until it expires. Without a signature, an
 // object is served if it was written with [storage.WithPublicRead] or if the bucket
-// is public ([storage.WithPublicAccess]). Opening a bucket with [storage.WithPublic]
+// is public ([storage.WithPublicAccess]). Opening a bucket with [storage.WithPublicAccess]
 // makes nothing public. Any other request fails with 403, whether or not the object
 // exists. The bucket's CORS rules ([storage.WithCORS]) admit pages of other origins.
 // Error responses are those of S3: a status and a short XML document with a Code.

@@ -43,7 +43,7 @@ func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
 
 func TestSignedAddressesWorkFromCurl(t *testing.T) {
 	server, err := serve.NewServer(func(base string) (storage.Bucket, error) {
-		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base), storage.WithPublic())
+		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base), storage.WithPublicAccess(true))
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

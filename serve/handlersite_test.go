@@ -31,7 +31,7 @@ func newSite(t *testing.T, opts ...serve.Option) *site {
 	t.Helper()
 	s := &site{T: t, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	s.service = memstore.NewService(memstore.ServiceConfig{Now: func() time.Time { return s.now }},
-		storage.WithSigningBaseURL(siteBase), storage.WithPublic(), storage.WithVersions())
+		storage.WithSigningBaseURL(siteBase), storage.WithPublicAccess(true), storage.WithVersioning(true))
 	s.update(s.service.CreateBucket(t.Context(), "bucket"))
 	b, err := s.service.Bucket("bucket")
 	require.NoError(t, err)

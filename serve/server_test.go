@@ -40,7 +40,7 @@ func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 }
 
 func TestServerServesTheAddressesThatItsBucketSigns(t *testing.T) {
-	server := started(t, storage.WithPublic())
+	server := started(t, storage.WithPublicAccess(true))
 	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "a key.txt")
 	require.NoError(t, err)

@@ -89,7 +89,7 @@ var bodyCases = []Case{
 		Explanation: "the caller can recover from the panic, whichever goroutine reads the body; nothing is stored or left, and the next upload works",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
-				b := path.open(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+				b := path.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 				text := body(path.size, 1)
 				for name, source := range map[string]io.Reader{
 					"in place": panickingAt{strings.NewReader(text)},

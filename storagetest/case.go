@@ -113,9 +113,9 @@ func (t *T) open(opts ...storage.OpenOption) storage.Bucket {
 func (t *T) openVersioned(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	if t.options.versioned != nil {
-		return t.autoClose(t.options.versioned(t.T, t.fastRetry(append(opts, storage.WithVersions()))...))
+		return t.autoClose(t.options.versioned(t.T, t.fastRetry(append(opts, storage.WithVersioning(true)))...))
 	}
-	return t.open(append(opts, storage.WithVersions())...)
+	return t.open(append(opts, storage.WithVersioning(true))...)
 }
 
 // openLimited opens an empty bucket whose driver appears to have these limits.

@@ -219,9 +219,9 @@ func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutReques
 	if text, ok := content.(*strings.Reader); ok {
 		data, _ := io.ReadAll(text)
 		_, _ = text.Seek(0, io.SeekStart)
-		r.CRC32C = storage.KnownCRC32C(sum(data))
+		r.CRC32C = storage.CRC32C{Sum: sum(data), Known: true}
 	} else {
-		r.CRC32C = storage.KnownCRC32C(0)
+		r.CRC32C = storage.CRC32C{Sum: 0, Known: true}
 	}
 	return r
 }
@@ -271,7 +271,7 @@ func (p *partsCall) request(number int, offset int64, text string) *driver.PartR
 	crc := sum([]byte(text))
 	return &driver.PartRequest{
 		Key: "a", Upload: p.upload, Number: number, Offset: offset,
-		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: storage.KnownCRC32C(crc),
+		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: storage.CRC32C{Sum: crc, Known: true},
 	}
 }
 

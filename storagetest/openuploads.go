@@ -95,7 +95,7 @@ var openUploadCases = []Case{
 			u := t.begin(b, "a", storage.WithCRC32C(sum([]byte(first+last))), storage.WithSize(int64(len(first+last))))
 			t.putPart(u, 2, last)
 			t.putPart(u, 1, first)
-			want := storage.KnownCRC32C(sum([]byte(first + last)))
+			want := storage.CRC32C{Sum: sum([]byte(first + last)), Known: true}
 			attrs, err := u.Complete(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, want, attrs.CRC32C)

@@ -208,7 +208,7 @@ var readCases = []Case{
 		Name: "Close in the middle stops everything", Rule: "R6",
 		Explanation: "at any moment of a download, parallel or not, Close leaves no body open and releases the memory",
 		run: func(t *T) {
-			b := t.open(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			text := body(3<<20, 1)
 			t.put(b, "a", text)
 			for _, read := range []int64{0, 1, 100_000, 2 << 20, 3 << 20} {

@@ -185,7 +185,7 @@ var readerAtCases = []Case{
 		Name: "blocks give way to transfers", Rule: "R7",
 		Explanation: "readers and uploads share 1 MiB, and all of them end; Close gives the blocks back, and a closed reader reads nothing",
 		run: func(t *T) {
-			b := t.open(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			text := body(3<<20, 1)
 			t.put(b, "a", text)
 			var all sync.WaitGroup

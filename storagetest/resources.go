@@ -27,7 +27,7 @@ var memoryCases = []Case{
 				writers = 10 // for a provider with large parts
 			}
 			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: part, MinPartSize: part},
-				storage.WithBufferLimit(storage.NewBufferLimit(8*part)))
+				storage.WithBufferLimit(&storage.BufferLimit{Max: 8 * part}))
 			open := make([]*storage.Writer, writers)
 			for i := range open {
 				open[i] = storage.NewWriter(t.Context(), b, fmt.Sprintf("w%d", i), storage.WithPartSize(part))
@@ -56,7 +56,7 @@ var memoryCases = []Case{
 			if t.remote() {
 				uploads = 100
 			}
-			b := t.open(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			text := body(1<<10, 1)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -80,7 +80,7 @@ var memoryCases = []Case{
 		Explanation: "uploads and parallel downloads share 1 MiB with one slow upload, and all of them end",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openForParts(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			b := t.openForParts(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			text := body(2*t.unit+1, 1)
 			slow, feed := io.Pipe()
 			ended := make(chan error, 1)
@@ -119,7 +119,7 @@ var memoryCases = []Case{
 		Explanation: "after many failures a bucket with little memory still works at full speed",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openForParts(storage.WithBufferLimit(storage.NewBufferLimit(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := t.openForParts(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			text := body(2*t.unit+1, 1)
 			t.faults.Set(faults.Fail(faults.PutPart))
 			for range 5 {

@@ -98,7 +98,7 @@ func (s *S) create(opts ...storage.BucketOption) string {
 // removeVersions removes what an account that keeps versions has of removed objects. DeleteBucket is
 // BucketNotEmpty while there is any.
 func (s *S) removeVersions(ctx context.Context, name string) {
-	b, err := s.Bucket(name, storage.WithVersions())
+	b, err := s.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
 		return
 	}

@@ -93,7 +93,7 @@ var slowReadCases = []Case{
 		Name: "a slow read is closed in the middle", Rule: "R6",
 		Explanation: "Close stops parallel ranges that a read has begun by itself, and gives their memory back",
 		run: func(t *T) {
-			b, text := t.openSlow(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+			b, text := t.openSlow(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 			if b == nil {
 				return
 			}

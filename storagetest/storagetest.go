@@ -63,7 +63,7 @@ func Skip(name, reason string) Option {
 
 // WithVersionedOpen sets how to open a bucket that keeps versions, for a provider that
 // needs to know this when it creates the bucket. The default is [Open] with
-// [storage.WithVersions].
+// [storage.WithVersioning].
 func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned = open } }
 
 // WithOpener sets how [RunDriver] makes a bucket from a driver. The default is

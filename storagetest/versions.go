@@ -257,7 +257,7 @@ var versionCases = []Case{
 	},
 	{
 		Name: "versions of a bucket that keeps none", Rule: "V2",
-		Explanation: "a bucket opened without WithVersions returns Unsupported, with a hint if the store has versions, and shows no Version",
+		Explanation: "a bucket opened without WithVersioning returns Unsupported, with a hint if the store has versions, and shows no Version",
 		run: func(t *T) {
 			b := t.open()
 			if storage.Supports(b, storage.Versioning) {

@@ -72,8 +72,8 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 		return 0, err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if o := c.resume.option(src.key, src.size); o != nil {
-		opts = append(opts, o)
+	if file := c.resume.file(src.key, src.size); file != "" {
+		opts = append(opts, storage.WithResume(file))
 	}
 	attrs, err := storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
 	if err != nil {

@@ -185,7 +185,7 @@ func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 			return engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
 		},
 		"local": func(t *testing.T, now func() time.Time) storage.Bucket {
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, storage.WithVersions())
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, storage.WithVersioning(true))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			return b

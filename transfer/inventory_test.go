@@ -273,7 +273,7 @@ func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	_, err = account.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)
 	c.Bucket = "photos"
-	b, err := s3.Open(t.Context(), c, storage.WithVersions())
+	b, err := s3.Open(t.Context(), c, storage.WithVersioning(true))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	for _, content := range []string{"1", "2", "3"} {

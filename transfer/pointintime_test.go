@@ -26,13 +26,13 @@ func kept(t *testing.T) map[string]storage.Bucket {
 	account := memstore.NewService(memstore.ServiceConfig{})
 	_, err := account.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
 	require.NoError(t, err)
-	memory, err := account.Bucket("kept", storage.WithVersions())
+	memory, err := account.Bucket("kept", storage.WithVersioning(true))
 	require.NoError(t, err)
 	disk, err := local.NewService(t.TempDir(), local.Config{})
 	require.NoError(t, err)
 	_, err = disk.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
 	require.NoError(t, err)
-	directory, err := disk.Bucket("kept", storage.WithVersions())
+	directory, err := disk.Bucket("kept", storage.WithVersioning(true))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		for _, b := range []storage.Bucket{memory, directory} {
@@ -154,7 +154,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: row.keys, markers: row.markers}
-			report, err := transfer.Undelete(t.Context(), engine.New(d, storage.WithVersions()))
+			report, err := transfer.Undelete(t.Context(), engine.New(d, storage.WithVersioning(true)))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Zero(t, report.Transferred)
 			require.EqualValues(t, row.keys, report.Failed)
@@ -199,7 +199,7 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 func TestTenThousandObjectsAreBroughtBackByTenBatches(t *testing.T) {
 	const n = 10_000
 	var seen calls
-	b := memstore.New(storage.WithVersions(), seen.layer())
+	b := memstore.New(storage.WithVersioning(true), seen.layer())
 	for i := range n {
 		put(t, b, fmt.Sprintf("%05d", i), "x")
 	}

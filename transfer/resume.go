@@ -55,13 +55,13 @@ func (b resumeDir) prepare() error {
 	return nil
 }
 
-// option returns the option for the upload of a file, or nil.
-func (b resumeDir) option(key string, size int64) storage.ResumeOption {
+// file returns the file of [storage.WithResume] for the upload of a file, or "" if there is none.
+func (b resumeDir) file(key string, size int64) string {
 	if b == "" || size < resumeBytes {
-		return nil
+		return ""
 	}
 	sum := sha256.Sum256([]byte(key))
-	return storage.WithResume(filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix))
+	return filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix)
 }
 
 // sweep abandons uploads that were not resumed. If that fails, the next job tries
@@ -81,7 +81,7 @@ func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time
 	}
 }
 
-// isResumeFile reports whether option creates files with such a name.
+// isResumeFile reports whether file returns a path with such a name.
 func isResumeFile(name string) bool {
 	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""

@@ -137,7 +137,7 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 //
 // If one end contains the other, Sync fails with InvalidArgument, because WithDelete
 // would remove the source. It recognizes this for directories and local buckets by
-// their paths without symbolic links, and for other buckets as [storage.Overlap]
+// their paths without symbolic links, and for other buckets as driver.Overlap
 // does. To copy a bucket or a directory into a part of itself, or back, exclude that part
 // with [WithExclude]. Between a bucket and a destination directory, that is not possible.
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {

@@ -75,8 +75,8 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 		return 0, err
 	}
 	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if o := u.resume.option(src.key, content.Size()); o != nil {
-		opts = append(opts, o)
+	if file := u.resume.file(src.key, content.Size()); file != "" {
+		opts = append(opts, storage.WithResume(file))
 	}
 	_, err = u.to.Upload(ctx, src.key, content.Reader(), opts...)
 	if err != nil && content.Changed() {

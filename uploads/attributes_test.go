@@ -81,7 +81,7 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 		status int
 	}{{"as a rule", false, http.StatusForbidden}, {"with PublicRead", true, http.StatusOK}} {
 		t.Run(row.name, func(t *testing.T) {
-			b := inMemory(t, storage.WithPublic())
+			b := inMemory(t, storage.WithPublicAccess(true))
 			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: row.public})
 			read := func(address string) int {
 				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)

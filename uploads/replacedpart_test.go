@@ -64,7 +64,7 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 		d.text = ""
 		_, err := d.PutPart(ctx, &driver.PartRequest{
 			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(text), Size: int64(len(text)), Unchecked: r.Put.UncheckedParts,
-			CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))),
+			CRC32C: storage.CRC32C{Sum: crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
 		})
 		if err != nil {
 			return nil, err

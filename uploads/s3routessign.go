@@ -143,7 +143,7 @@ func (s *session) checksumOf(c *call) (storage.CRC32C, error) {
 	if err != nil || len(sum) != 4 {
 		return storage.CRC32C{}, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
 	}
-	return storage.KnownCRC32C(binary.BigEndian.Uint32(sum)), nil
+	return storage.CRC32C{Sum: binary.BigEndian.Uint32(sum), Known: true}, nil
 }
 
 func encodeCRC32C(sum uint32) string {

@@ -88,7 +88,7 @@ func (c *certification) try(ctx context.Context) error {
 }
 
 func (c *certification) tryObject(ctx context.Context, name string) error {
-	bucket, err := c.service.Bucket(name, storage.WithVersions())
+	bucket, err := c.service.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *certification) sweep(ctx context.Context) error {
 func (c *certification) erase(ctx context.Context, name string) error {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
-	bucket, err := c.service.Bucket(name, storage.WithHook(c.count), storage.WithVersions())
+	bucket, err := c.service.Bucket(name, storage.WithHook(c.count), storage.WithVersioning(true))
 	if err != nil {
 		return err
 	}

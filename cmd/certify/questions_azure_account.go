@@ -106,7 +106,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.immutable == "" {
 		return "", notHere("-immutable names no container")
 	}
-	b, err := i.open(i.c.immutable, storage.WithVersions())
+	b, err := i.open(i.c.immutable, storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}

@@ -90,7 +90,7 @@ func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
 		return nil, err
 	}
 	o := &cachedObject{}
-	if o.bucket, err = i.open(i.name(), storage.WithPublic()); err != nil {
+	if o.bucket, err = i.open(i.name(), storage.WithPublicAccess(true)); err != nil {
 		return nil, err
 	}
 	old, err := o.bucket.Upload(ctx, "a", strings.NewReader("old"))

@@ -249,7 +249,7 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := i.bucket(ctx, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1)); err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithVersions())
+	b, err := i.open(i.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
@@ -274,7 +274,7 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 
 // removeGoverned removes the versions of a bucket that a retention in the mode governance keeps.
 func removeGoverned(ctx context.Context, c *certification, name string) error {
-	b, err := c.service.Bucket(name, storage.WithVersions())
+	b, err := c.service.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
 		return err
 	}

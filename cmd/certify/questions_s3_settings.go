@@ -15,7 +15,7 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := i.bucket(ctx, storage.WithVersioning(true)); err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithVersions())
+	b, err := i.open(i.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +60,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithPublic())
+	b, err := i.open(i.name(), storage.WithPublicAccess(true))
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithPublic())
+	b, err := i.open(i.name(), storage.WithPublicAccess(true))
 	if err != nil {
 		return "", err
 	}

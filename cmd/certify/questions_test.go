@@ -214,7 +214,7 @@ func TestTheQuestionAboutVersionsUnderRetention(t *testing.T) {
 			got, err := c.inquire(t.Context(), questions[at])
 			require.NoError(t, err)
 			require.Equal(t, row.want, got)
-			b, err := c.service.Bucket("mine", storage.WithVersions())
+			b, err := c.service.Bucket("mine", storage.WithVersioning(true))
 			require.NoError(t, err)
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)

@@ -175,8 +175,8 @@ func (c *certification) suite(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	opts := []storagetest.Option{
 		storagetest.WithOpener(c.openBucket),
-		storagetest.WithVersionedOpen(c.opener(storage.WithVersions(), storage.WithVersioning(true))),
-		storagetest.WithLockingOpen(c.opener(storage.WithVersions(), storage.WithObjectLock())),
+		storagetest.WithVersionedOpen(c.opener(storage.WithVersioning(true), storage.WithVersioning(true))),
+		storagetest.WithLockingOpen(c.opener(storage.WithVersioning(true), storage.WithObjectLock())),
 	}
 	if rules := c.leftOut(); len(rules) > 0 {
 		opts = append(opts, storagetest.SkipRules(notAsked, rules...))

@@ -40,11 +40,11 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"too large",
 		},
 		"an option of opening": {
-			"sign", &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"},
+			"sign", &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"},
 			"not public\nhint: open the bucket with public_base_url= or public=true",
 		},
 		"an option and its parameter": {
-			"ls", &storage.Error{Code: storage.Unsupported, Hint: "if the bucket keeps versions, open it with WithVersions or versions=true"},
+			"ls", &storage.Error{Code: storage.Unsupported, Hint: "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
 			"unsupported\nhint: if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 		},
 		"a function that is not supported": {

@@ -104,7 +104,7 @@ func (p *provider) ours(name string, t tuning) contender {
 	return contender{name: name, open: func(e *env, server string) (client, error) {
 		var opts []storage.OpenOption
 		if t.memory > 0 {
-			opts = append(opts, storage.WithBufferLimit(storage.NewBufferLimit(t.memory)))
+			opts = append(opts, storage.WithBufferLimit(&storage.BufferLimit{Max: t.memory}))
 		}
 		if t.hedged {
 			opts = append(opts, storage.WithHedgedReads())

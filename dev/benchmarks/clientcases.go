@@ -206,7 +206,7 @@ func manyCases() []clientCase {
 			do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
-					return tuning{}.client(memstore.New(driver.WithLayer(likeS3), storage.WithBufferLimit(storage.NewBufferLimit(memoryLimit)))), nil
+					return tuning{}.client(memstore.New(driver.WithLayer(likeS3), storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit}))), nil
 				}},
 				goCloudContender(goCloudMem, func(context.Context, string) (goCloud, error) { return goCloud{bucket: memblob.OpenBucket(nil)}, nil }),
 			},

@@ -88,7 +88,7 @@ func driverPut(e *env) (func(int) error, error) {
 	data, keys := make([]byte, kilobyte), keyRing(64)
 	return func(n int) error {
 		for i := range n {
-			sum := storage.KnownCRC32C(crc32.Checksum(data, castagnoli))
+			sum := storage.CRC32C{Sum: crc32.Checksum(data, castagnoli), Known: true}
 			if err := put(e.ctx, driver, keys[i%len(keys)], data, sum); err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ func (e *env) jobBucket() (name string, err error) {
 	}
 	e.cleanup = append(e.cleanup, func() error {
 		ctx := context.WithoutCancel(e.ctx)
-		b, err := service.Bucket(name, storage.WithVersions())
+		b, err := service.Bucket(name, storage.WithVersioning(true))
 		if err != nil {
 			return err
 		}

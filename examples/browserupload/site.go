@@ -76,7 +76,7 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 func (s *site) openBucket(ctx context.Context, set settings) error {
 	var opts []storage.OpenOption
 	if set.public {
-		opts = append(opts, storage.WithPublic())
+		opts = append(opts, storage.WithPublicAccess(true))
 	}
 	u, err := url.Parse(set.bucket)
 	if err != nil {

@@ -29,7 +29,7 @@ import (
 
 func bucketWith(t *testing.T, objects map[string]string) storage.Bucket {
 	t.Helper()
-	bucket := memstore.New(storage.WithVersions())
+	bucket := memstore.New(storage.WithVersioning(true))
 	for key, content := range objects {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(content))
 		require.NoError(t, err)

@@ -20,7 +20,7 @@ type Directory string
 
 // Below reports whether everything that inner reaches is known to lie in what outer
 // reaches. It returns the prefix there: "", or one that ends in a slash. Both arguments
-// are Buckets, as for storage.Overlap, or Directories. The root package sets Below.
+// are Buckets, as for driver.Overlap, or Directories. The root package sets Below.
 var Below func(inner, outer any) (prefix string, ok bool)
 
 // Reach returns the bucket that engine.New returned and that b is, shows or unwraps to; nil if there

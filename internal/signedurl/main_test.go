@@ -32,7 +32,7 @@ func upload() *driver.SignRequest {
 	crc := uint32(0xE3069283)
 	r := &driver.SignRequest{
 		Method: http.MethodPut, Key: "a/b c", TTL: time.Hour, BaseURL: base,
-		MinSize: 1, MaxSize: 9, CRC32C: storage.KnownCRC32C(crc), Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
+		MinSize: 1, MaxSize: 9, CRC32C: storage.CRC32C{Sum: crc, Known: true}, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	}
 	r.ContentType, r.CacheControl, r.StorageClass = "image/png", "no-store", "COLD"
 	r.Metadata = map[string]string{"name": "caf\u00e9 & co"}

@@ -59,7 +59,7 @@ func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 func TestASignedPartGrantsOnePart(t *testing.T) {
 	k := keys(t, secret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
-		Key: "a/b c", Upload: "u&1", Number: 7, TTL: time.Hour, BaseURL: base, Size: 5, CRC32C: storage.KnownCRC32C(0xe3069283),
+		Key: "a/b c", Upload: "u&1", Number: 7, TTL: time.Hour, BaseURL: base, Size: 5, CRC32C: storage.CRC32C{Sum: 0xe3069283, Known: true},
 	}, noon)
 	require.NoError(t, err)
 	require.Empty(t, u.Header)

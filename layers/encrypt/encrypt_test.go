@@ -256,7 +256,7 @@ func TestTheCallersChecksumIsOfThePlainBytes(t *testing.T) {
 	b := s.open(t, newKeys(t))
 	const content, crc = "123456789", 0xe3069283
 	attrs := upload(t, b, "a", content, storage.WithCRC32C(crc))
-	require.Equal(t, storage.KnownCRC32C(crc), attrs.CRC32C)
+	require.Equal(t, storage.CRC32C{Sum: crc, Known: true}, attrs.CRC32C)
 	_, err := b.Upload(t.Context(), "b", strings.NewReader(content), storage.WithCRC32C(crc+1))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	exists, err := b.Exists(t.Context(), "b")

@@ -86,7 +86,7 @@ func (b *sealingBody) fill() error {
 		return nil
 	}
 	if b.whole && b.sum != nil {
-		*b.sum = storage.KnownCRC32C(b.crc)
+		*b.sum = storage.CRC32C{Sum: b.crc, Known: true}
 	}
 	return io.EOF
 }
@@ -219,6 +219,6 @@ func (b *sealingBody) hash() error {
 		}
 		crc = crc32.Update(crc, castagnoli, sealed)
 	}
-	*sum, b.sum = storage.KnownCRC32C(crc), nil
+	*sum, b.sum = storage.CRC32C{Sum: crc, Known: true}, nil
 	return nil
 }

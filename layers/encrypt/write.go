@@ -168,14 +168,14 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
-	put.Size, put.CRC32C = 0, storage.KnownCRC32C(0)
+	put.Size, put.CRC32C = 0, storage.CRC32C{Sum: 0, Known: true}
 	for i, part := range r.Parts {
 		sum, tag, _ := strings.Cut(part.Tag, " ")
 		known, err := strconv.ParseUint(sum, 16, 32)
 		if err != nil {
 			return nil, storage.ObjectNotFound // sent without the layer
 		}
-		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.KnownCRC32C(uint32(known))
+		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.CRC32C{Sum: uint32(known), Known: true}
 		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
 		in.Parts[i] = part
 	}

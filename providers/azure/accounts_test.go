@@ -240,7 +240,7 @@ func completeParts(t *testing.T, b storage.Bucket, key string) {
 // The parts of an open upload leave no version, so that the container can be deleted.
 // https://learn.microsoft.com/azure/storage/blobs/versioning-overview
 func TestPartsLeaveNoVersions(t *testing.T) {
-	_, c, b := accountOf(t, func(s *azuriteServer) documented.Peculiarity { return documented.AzureVersions(s.access(t)) }, storage.WithVersions())
+	_, c, b := accountOf(t, func(s *azuriteServer) documented.Peculiarity { return documented.AzureVersions(s.access(t)) }, storage.WithVersioning(true))
 	completeParts(t, b, "a")
 	aborted := begin(t, b, "b")
 	for range 2 { // the first becomes a noncurrent version

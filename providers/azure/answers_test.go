@@ -263,7 +263,7 @@ func testAnswer(t *testing.T, a *answer) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err = c.make(t.Context(), engine.New(d, once, storage.WithVersions()), engine.NewService(s, once))
+	err = c.make(t.Context(), engine.New(d, once, storage.WithVersioning(true)), engine.NewService(s, once))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)

@@ -39,7 +39,7 @@ func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 	service, err := NewService(t.Context(), c, once)
 	require.NoError(t, err)
 	c.Bucket = "photos"
-	b, err := Open(t.Context(), c, once, storage.WithVersions(), storage.WithObjectLock())
+	b, err := Open(t.Context(), c, once, storage.WithVersioning(true), storage.WithObjectLock())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), service.Close())) })
 	return b, service

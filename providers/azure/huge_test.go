@@ -19,7 +19,7 @@ import (
 func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
 	const memory = 48 << 20
 	s := needAzurite(t)
-	b := s.open(t, s.container(t), storage.WithBufferLimit(storage.NewBufferLimit(memory)))
+	b := s.open(t, s.container(t), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	wiretest.HugeStream(t, b, memory, 64)
 }
@@ -56,7 +56,7 @@ func newSink(t *testing.T) *sink {
 func TestAHugeStreamIsCommittedOnceWithItsChecksum(t *testing.T) {
 	const memory = 48 << 20
 	s := newSink(t)
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Endpoint: s.URL + "/devstoreaccount1"}, storage.WithBufferLimit(storage.NewBufferLimit(memory)))
+	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Endpoint: s.URL + "/devstoreaccount1"}, storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	attrs, body := wiretest.UploadHuge(t, b, memory, 64)

@@ -278,7 +278,7 @@ func TestMarkersThatComeAgain(t *testing.T) {
 				_, _ = fmt.Fprint(w, listing(marker, entry).Body)
 			}))
 			defer server.Close()
-			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once, storage.WithVersions())
+			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once, storage.WithVersioning(true))
 			require.NoError(t, err)
 			defer func() { require.NoError(t, storage.Close(b)) }()
 			require.ErrorIs(t, row.list(b), storage.Unavailable)

@@ -40,7 +40,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
-	d, err := s.Bucket(name, storage.WithPublic())
+	d, err := s.Bucket(name, storage.WithPublicAccess(true))
 	require.NoError(t, err)
 	address, err := d.PublicURL("a")
 	require.NoError(t, err)

@@ -71,5 +71,5 @@ func parseChecksum(text string, size int64) storage.CRC32C {
 	if err != nil || length != strconv.FormatInt(size, 10) {
 		return storage.CRC32C{}
 	}
-	return storage.KnownCRC32C(uint32(crc))
+	return storage.CRC32C{Sum: uint32(crc), Known: true}
 }

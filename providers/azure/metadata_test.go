@@ -38,7 +38,7 @@ func TestForeignMetadataNamesAreLowerCased(t *testing.T) {
 func TestAChecksumIsValidForItsSize(t *testing.T) {
 	const text = "0000ab01-12"
 	require.Equal(t, text, encodeChecksum(0xab01, 12))
-	require.Equal(t, storage.KnownCRC32C(0xab01), parseChecksum(text, 12))
+	require.Equal(t, storage.CRC32C{Sum: 0xab01, Known: true}, parseChecksum(text, 12))
 	require.False(t, parseChecksum(text, 13).Known, "another tool wrote other content, and kept the metadata")
 	for _, foreign := range []string{"", "12", "0000ab01", "zzzzzzzz-12", "1234567890-12", "-12"} {
 		require.False(t, parseChecksum(foreign, 12).Known, foreign)

@@ -41,7 +41,7 @@ func (cu *componentUploads) begin(ctx context.Context, key string) (string, erro
 		Key:        u.marker(),
 		Body:       bytes.NewReader(nil),
 		Properties: storage.Properties{ContentType: components.ContentType, Metadata: components.MarkerMetadata(key)},
-		CRC32C:     storage.KnownCRC32C(0),
+		CRC32C:     storage.CRC32C{Sum: 0, Known: true},
 	})
 	return upload, err
 }

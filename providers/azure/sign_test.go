@@ -165,7 +165,7 @@ func TestUnsupportedSigning(t *testing.T) {
 	}{
 		"without credentials":                   {Config{Anonymous: true}, download(nil), storage.Unsupported},
 		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), storage.Unsupported},
+		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }), storage.Unsupported},
 		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
 		"an unsupported method":                 {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
 		"a version that is none":                {Config{}, download(func(r *driver.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},

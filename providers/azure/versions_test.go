@@ -137,7 +137,7 @@ func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	b := engine.New(d, storage.WithVersions(), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	var found []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(reservedPrefix)) {
 		require.NoError(t, err)

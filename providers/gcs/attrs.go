@@ -127,7 +127,7 @@ func (o *resource) keySHA256() string {
 
 // attrsOf returns the attributes of an object of the SDK.
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	crc := storage.KnownCRC32C(o.CRC32C)
+	crc := storage.CRC32C{Sum: o.CRC32C, Known: true}
 	if o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 {
 		crc = storage.CRC32C{} // a request without the key gets no checksums
 	}

@@ -96,7 +96,7 @@ func begun(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 }
 
 func TestPartsOfAnUploadAreHidden(t *testing.T) {
-	s, b := compositeBucket(t, storage.WithVersions())
+	s, b := compositeBucket(t, storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
 	_, _ = begun(t, s)
@@ -195,7 +195,7 @@ func TestCompositionVerifiesTheChecksum(t *testing.T) {
 	wrong := uint32(7)
 	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
 	require.NoError(t, err)
-	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a", CRC32C: storage.KnownCRC32C(wrong)}, Upload: upload, Parts: []driver.Part{part}})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a", CRC32C: storage.CRC32C{Sum: wrong, Known: true}}, Upload: upload, Parts: []driver.Part{part}})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.NotContains(t, s.names(bucketOf(s)), "a")
 }

@@ -180,7 +180,7 @@ func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Opti
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			c := row.config(t, s.endpoint)
 			c.Bucket = s.bucket(t, true)
-			return s.open(t, c, append(opts, storage.WithVersions())...)
+			return s.open(t, c, append(opts, storage.WithVersioning(true))...)
 		}),
 	)
 	for _, left := range []map[string]string{unjudged, row.left} {
@@ -244,7 +244,7 @@ func conformOn(t *testing.T, s *ruleServer, made func(t *testing.T, bucket strin
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return open(t, ruleBucket{}) }, append(opts,
 		row.opt,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return engine.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+			return engine.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersioning(true))...)
 		}),
 		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return engine.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)

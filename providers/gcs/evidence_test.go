@@ -77,7 +77,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 					once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 					service, err := NewService(t.Context(), Config{Endpoint: s.server.URL, Project: "p"}, once)
 					require.NoError(t, err)
-					b := engine.New(s.on(t), once, storage.WithVersions(), storage.WithObjectLock())
+					b := engine.New(s.on(t), once, storage.WithVersioning(true), storage.WithObjectLock())
 					err = errors.Join(row.call(t.Context(), b, service), service.Close())
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.Equal(t, row.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)

@@ -88,7 +88,7 @@ func TestUnsupportedForms(t *testing.T) {
 		want storage.Code
 	}{
 		"create only":                 {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
+		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, storage.Unsupported},
 		"a language":                  {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"a storage class":             {func(r *driver.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
 		"a key that the server fills": {func(r *driver.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},

@@ -70,7 +70,7 @@ func newAnswerer(t *testing.T) *standIn {
 
 func (w *standIn) bucket(t *testing.T, change ...func(*Config)) storage.Bucket {
 	t.Helper()
-	return engine.New(w.on(t, change...), storage.WithVersions())
+	return engine.New(w.on(t, change...), storage.WithVersioning(true))
 }
 
 // everyOperation makes each operation on an object once, with an option.

@@ -155,7 +155,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 		"a size":           {func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
 		"no byte":          {func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
 		"create only":      {func(r *driver.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
-		"a checksum":       {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
+		"a checksum":       {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
 		"readable by all":  {func(r *driver.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
 		"metadata":         {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
 		"metadata of none": {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},

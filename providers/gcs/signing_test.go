@@ -41,7 +41,7 @@ func TestSigningConformance(t *testing.T) {
 		require.NoError(t, err)
 		return d
 	}, storagetest.WithName("gcs (signatures checked)"), storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+		b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), append(opts, storage.WithVersioning(true))...)
 		require.NoError(t, err)
 		return b
 	}), storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
@@ -102,7 +102,7 @@ func TestSignedChecksumIsEnforced(t *testing.T) {
 
 func TestSignedURLReadsItsVersion(t *testing.T) {
 	s := startSignedServer(t)
-	b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), storage.WithVersions())
+	b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), storage.WithVersioning(true))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	one, err := b.Upload(t.Context(), "a", strings.NewReader("one"))

@@ -153,7 +153,7 @@ func decodeAttrs(b []byte) *attrs {
 		if len(b) < 4 {
 			return nil
 		}
-		a.crc, b = storage.KnownCRC32C(binary.LittleEndian.Uint32(b)), b[4:]
+		a.crc, b = storage.CRC32C{Sum: binary.LittleEndian.Uint32(b), Known: true}, b[4:]
 	}
 	if b = a.cutControls(flags, b); b == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 )
 
 func TestAttrsRoundTrip(t *testing.T) {
-	crc := storage.KnownCRC32C(7)
+	crc := storage.CRC32C{Sum: 7, Known: true}
 	for _, row := range []struct {
 		name  string
 		attrs attrs
@@ -47,7 +47,7 @@ func TestAttrsRoundTrip(t *testing.T) {
 }
 
 func FuzzAttrs(f *testing.F) {
-	crc := storage.KnownCRC32C(7)
+	crc := storage.CRC32C{Sum: 7, Known: true}
 	f.Add((&attrs{crc: crc, size: 3, unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}}}).encode())
 	f.Add([]byte{attrsFormat, 0xFF})
 	f.Add((&attrs{tags: map[string]string{"a": "b"}, retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1, 0)}}).encode())

@@ -35,7 +35,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 			return nil, err
 		}
 	}
-	st.attrs = newAttrs(r.Properties, &r.Controls, storage.KnownCRC32C(sum.Sum32()))
+	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
 	return s.objects.save(ctx, r.Key, st, r.Condition)
 }
 

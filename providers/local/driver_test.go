@@ -79,7 +79,7 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.sum = crc32c.Update(b.sum, p[:n])
 	if err == io.EOF {
-		*b.at = storage.KnownCRC32C(b.sum)
+		*b.at = storage.CRC32C{Sum: b.sum, Known: true}
 	}
 	return n, err
 }

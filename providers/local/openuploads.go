@@ -40,7 +40,7 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
 		return sum
 	}
-	return storage.KnownCRC32C(uint32(crc))
+	return storage.CRC32C{Sum: uint32(crc), Known: true}
 }
 
 // keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
@@ -177,7 +177,7 @@ func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storag
 	if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
 		return storage.CRC32C{}, failure(err)
 	}
-	return storage.KnownCRC32C(sum.Sum32()), nil
+	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
 }
 
 // A cancelableReader fails when ctx is done.

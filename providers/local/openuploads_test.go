@@ -37,7 +37,7 @@ func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
 	s := open(t, func(d *objectDriver) { d.clock.now = func() time.Time { return now } })
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.KnownCRC32C(7)})
+	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.CRC32C{Sum: 7, Known: true}})
 	require.NoError(t, err)
 	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
 	require.NoError(t, err)

@@ -86,7 +86,7 @@ func TestParts(t *testing.T) {
 			wg.Wait()
 			require.Empty(t, s.all(), "an upload in progress is not listed")
 			crc := uint32(42)
-			r.CRC32C = storage.KnownCRC32C(crc)
+			r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
 			a, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
 			require.Equal(t, "aaaaabbbbbccccc", s.get("k"))

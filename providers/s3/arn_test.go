@@ -91,7 +91,7 @@ func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 			row.config.Region = "us-west-2"
 			d, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
-			b := engine.New(d, storage.WithVersions())
+			b := engine.New(d, storage.WithVersioning(true))
 			if !row.careful {
 				require.True(t, storage.Supports(b, kept))
 				return

@@ -73,7 +73,7 @@ func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driv
 	}
 	var crc uint32
 	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) { crc = crc32c.Update(crc, p) })
-	in.ChecksumCRC32C = b.account.crcHeader(storage.KnownCRC32C(crc))
+	in.ChecksumCRC32C = b.account.crcHeader(storage.CRC32C{Sum: crc, Known: true})
 	return err
 }
 

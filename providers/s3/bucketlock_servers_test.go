@@ -63,7 +63,7 @@ func TestADefaultRetentionLocksWhatIsWritten(t *testing.T) {
 		service := s.service(t)
 		_, err := service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Governance, 1))
 		require.NoError(t, err)
-		b := s.open(t, name, storage.WithVersions())
+		b := s.open(t, name, storage.WithVersioning(true))
 		defer func() { require.NoError(t, storage.Close(b)) }()
 		written, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 		require.NoError(t, err)

@@ -92,7 +92,7 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 		want storage.Code
 	}{
 		"a condition":               {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a CRC32C":                  {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
+		"a CRC32C":                  {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, storage.Unsupported},
 		"a language":                {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"an unknown native option":  {func(r *driver.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a key that S3 would alter": {func(r *driver.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},

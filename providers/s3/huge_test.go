@@ -18,7 +18,7 @@ import (
 func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
 	const memory = 48 << 20
 	s := needServer(t, "minio")
-	b := s.open(t, s.bucket(t, false), storage.WithBufferLimit(storage.NewBufferLimit(memory)))
+	b := s.open(t, s.bucket(t, false), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	wiretest.HugeStream(t, b, memory, 96)
 }

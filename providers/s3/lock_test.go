@@ -228,7 +228,7 @@ func TestSignedLocks(t *testing.T) {
 			change(r)
 		}), now)
 	}
-	signed, err := sign(func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(1) })
+	signed, err := sign(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: 1, Known: true} })
 	require.NoError(t, err)
 	require.Equal(t, "COMPLIANCE", signed.Header.Get("X-Amz-Object-Lock-Mode"))
 	require.Equal(t, "2036-01-02T03:04:05Z", signed.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))

@@ -51,7 +51,7 @@ func TestPublicAccessWorksWithoutCredentials(t *testing.T) {
 			name, b := s.createBucket(t, service, storage.WithPublicAccess(true))
 			_, err := b.Upload(t.Context(), "a b", strings.NewReader("text"))
 			require.NoError(t, err)
-			public, err := s3.Open(t.Context(), s.config(t, name), storage.WithPublic())
+			public, err := s3.Open(t.Context(), s.config(t, name), storage.WithPublicAccess(true))
 			require.NoError(t, err)
 			address, err := public.PublicURL("a b")
 			require.NoError(t, err)

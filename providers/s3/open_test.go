@@ -285,7 +285,7 @@ func TestOpenSendsNoRequest(t *testing.T) {
 		"at an endpoint":       {Bucket: "photos", Endpoint: metadata.server.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := Open(t.Context(), c, storage.WithVersions(), storage.WithPublic())
+			b, err := Open(t.Context(), c, storage.WithVersioning(true), storage.WithPublicAccess(true))
 			require.NoError(t, err)
 			require.NoError(t, storage.Close(b))
 		})

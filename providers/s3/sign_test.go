@@ -141,7 +141,7 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 	t.Run("a checksum", func(t *testing.T) {
 		d := opened(t, Config{})
 		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), now)
+		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }), now)
 		require.NoError(t, err)
 		require.Equal(t, want.URL, got.URL)
 		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
@@ -257,7 +257,7 @@ func TestSigningErrors(t *testing.T) {
 		"without credentials":                     {Config{Anonymous: true}, nil},
 		"an unknown native option":                {Config{}, func(r *driver.SignRequest) { r.Native = []any{1} }},
 		"a range of sizes":                        {Config{}, func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
-		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }},
+		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }},
 		"an unsupported method":                   {Config{}, func(r *driver.SignRequest) { r.Method = http.MethodDelete }},
 	} {
 		t.Run(name, func(t *testing.T) {

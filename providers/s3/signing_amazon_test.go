@@ -145,7 +145,7 @@ func TestASignedVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = service.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)
-	b, err := service.Bucket("photos", storage.WithVersions())
+	b, err := service.Bucket("photos", storage.WithVersioning(true))
 	require.NoError(t, err)
 	old, err := b.Upload(t.Context(), "a", strings.NewReader("old"))
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 
 func TestLimitsHoldTheCoreToThem(t *testing.T) {
 	ctx := context.Background()
-	crc := storage.KnownCRC32C(0)
+	crc := storage.CRC32C{Sum: 0, Known: true}
 	parts := func(sizes ...int64) *driver.CompleteRequest {
 		r := &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}}
 		for i, size := range sizes {

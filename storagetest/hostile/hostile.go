@@ -176,7 +176,7 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 	server := newServer(t, s.store.Server, o.keyed)
 	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall})}
 	if o.marked {
-		opts = append(opts, storage.WithVersions())
+		opts = append(opts, storage.WithVersioning(true))
 	}
 	if o.account != nil {
 		service := engine.NewService(s.store.OpenService(t, server.URL), opts...)

@@ -36,7 +36,7 @@ func TestALargeFileOverHTTP(t *testing.T) {
 		require.NoError(t, err)
 		size = int64(mib) << 20
 	}
-	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(storage.NewBufferLimit(32<<20)))
+	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	a := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), b), filesapi.HandlerConfig{})

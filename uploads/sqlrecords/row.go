@@ -81,7 +81,7 @@ func scan(from row) (*uploads.File, error) {
 		return nil, err
 	}
 	if crc32c.Valid {
-		f.CRC32C = storage.KnownCRC32C(uint32(crc32c.Int64))
+		f.CRC32C = storage.CRC32C{Sum: uint32(crc32c.Int64), Known: true}
 	}
 	return &f, nil
 }

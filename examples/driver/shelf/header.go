@@ -60,7 +60,7 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 	}
 	attrs := &storage.Attrs{
 		Key: key, Size: size, ETag: header.Get("ETag"), Revision: strings.Trim(header.Get("ETag"), `"`),
-		Modified: modified.UTC(), CRC32C: storage.KnownCRC32C(uint32(sum)),
+		Modified: modified.UTC(), CRC32C: storage.CRC32C{Sum: uint32(sum), Known: true},
 		Properties: storage.Properties{
 			ContentType:        header.Get("Content-Type"),
 			ContentEncoding:    header.Get("Content-Encoding"),

@@ -31,7 +31,7 @@ var CurlKeys = []string{
 // CRC32C returns the checksum of text.
 func CRC32C(text string) storage.CRC32C {
 	sum := crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
-	return storage.KnownCRC32C(sum)
+	return storage.CRC32C{Sum: sum, Known: true}
 }
 
 // Put returns a request to store text.

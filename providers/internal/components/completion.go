@@ -279,7 +279,7 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
 	}
 	a, err := c.Store.Put(ctx, &driver.PutRequest{
-		Key: c.Marker, Body: bytes.NewReader(nil), CRC32C: storage.KnownCRC32C(0),
+		Key: c.Marker, Body: bytes.NewReader(nil), CRC32C: storage.CRC32C{Sum: 0, Known: true},
 		Properties: storage.Properties{ContentType: ContentType, Metadata: metadata},
 		Condition:  storage.Condition{Revision: m.revision},
 	})

@@ -53,5 +53,5 @@ func DecodeCRC32C(text string) storage.CRC32C {
 	if err != nil || len(raw) != 4 {
 		return storage.CRC32C{}
 	}
-	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
+	return storage.CRC32C{Sum: binary.BigEndian.Uint32(raw), Known: true}
 }

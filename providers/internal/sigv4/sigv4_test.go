@@ -76,7 +76,7 @@ func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 		want   storage.Code
 	}{
 		"a condition":                 {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
+		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, storage.Unsupported},
 		"a language":                  {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"the name of the user's file": {func(r *driver.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
 		"none of them":                {func(r *driver.SignRequest) { r.ContentType = "text/plain" }, ""},

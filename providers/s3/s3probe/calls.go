@@ -19,7 +19,7 @@ func (p *probe) put(ctx context.Context, key, text string, condition storage.Con
 func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
 	return &driver.PutRequest{
 		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
-		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.KnownCRC32C(crc32c.Sum([]byte(text))),
+		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
 	}
 }
 
@@ -90,7 +90,7 @@ func (p *probe) uploadRequest(ctx context.Context, r *driver.PutRequest, text st
 
 func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
 	return p.preparePart(ctx, r, func() *driver.PartRequest {
-		return &driver.PartRequest{Body: strings.NewReader(text), CRC32C: storage.KnownCRC32C(crc32c.Sum([]byte(text)))}
+		return &driver.PartRequest{Body: strings.NewReader(text), CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true}}
 	})
 }
 

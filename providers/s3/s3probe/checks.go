@@ -205,7 +205,7 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	r := p.request("sum", "0123456789", storage.Condition{})
 	wrong := r.CRC32C.Sum + 1
-	r.CRC32C = storage.KnownCRC32C(wrong)
+	r.CRC32C = storage.CRC32C{Sum: wrong, Known: true}
 	verdict, detail := runSteps(func() (Verdict, string) {
 		_, err := p.putRequest(ctx, r)
 		switch storage.CodeOf(err) {
@@ -230,7 +230,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	right := crc32c.Sum([]byte(text))
 	wrong := right + 1
 	verdict, detail := runSteps(func() (Verdict, string) {
-		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.KnownCRC32C(wrong))
+		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.CRC32C{Sum: wrong, Known: true})
 		switch storage.CodeOf(err) {
 		case "":
 			return Ignored, "an upload with a wrong checksum was completed"
@@ -239,7 +239,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		}
 		return inconclusive("an upload with a wrong checksum", err)
 	}, p.expectNoObject(ctx, "whole"), expectSuccess("an upload with the right checksum", func() error {
-		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.KnownCRC32C(right))
+		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.CRC32C{Sum: right, Known: true})
 		return err
 	}), func() (Verdict, string) {
 		attrs, err := p.head(ctx, "whole")

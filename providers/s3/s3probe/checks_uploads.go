@@ -111,7 +111,7 @@ type summedBody struct {
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if b.Len() == 0 {
-		b.request.CRC32C = storage.KnownCRC32C(b.sum)
+		b.request.CRC32C = storage.CRC32C{Sum: b.sum, Known: true}
 	}
 	return n, err
 }

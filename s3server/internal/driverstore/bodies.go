@@ -36,7 +36,7 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *summedBody) crc() storage.CRC32C { return storage.KnownCRC32C(b.sum) }
+func (b *summedBody) crc() storage.CRC32C { return storage.CRC32C{Sum: b.sum, Known: true} }
 
 // Seek fails: drivers that read a body only once never call it.
 func (b *summedBody) Seek(int64, int) (int64, error) {

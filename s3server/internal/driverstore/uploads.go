@@ -172,7 +172,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 		stored[i] = *p.Data.(*driver.Part)
 		crc = crc32c.Join(crc, stored[i].CRC32C.Sum, p.Size)
 	}
-	r.Size, r.CRC32C = w.Object.Size, storage.KnownCRC32C(crc)
+	r.Size, r.CRC32C = w.Object.Size, storage.CRC32C{Sum: crc, Known: true}
 	kept.Set(keptUpload, u.ID)
 	if b.has(driver.LateMetadata) {
 		b.keepContent(kept, &w.Object, r.CRC32C)

@@ -56,7 +56,7 @@ func storeOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, key
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {
-		_, err := opened.driver.Put(t.Context(), &driver.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
+		_, err := opened.driver.Put(t.Context(), &driver.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.CRC32C{Sum: crc32c.Sum(nil), Known: true}})
 		require.NoError(t, err, "%q", key)
 	}
 	return &listedStore{s, keys}

@@ -65,15 +65,22 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 	var opts []storage.BucketOption
 	for _, flag := range []struct {
 		name, value string
-		with        func(bool) storage.BucketOption
-	}{{"versioning", f.versioning, storage.WithVersioning}, {"public", f.public, storage.WithPublicAccess}} {
+		on, off     storage.BucketOption
+	}{
+		{"versioning", f.versioning, storage.WithVersioning(true), storage.WithVersioning(false)},
+		{"public", f.public, storage.WithPublicAccess(true), storage.WithPublicAccess(false)},
+	} {
 		if !c.Flags().Changed(flag.name) {
 			continue
 		}
-		if flag.value != "on" && flag.value != "off" {
+		switch flag.value {
+		case "on":
+			opts = append(opts, flag.on)
+		case "off":
+			opts = append(opts, flag.off)
+		default:
 			return nil, argument.Invalid("--"+flag.name+" must be on or off", "")
 		}
-		opts = append(opts, flag.with(flag.value == "on"))
 	}
 	if c.Flags().Changed("cors") {
 		rules, err := readRules[storage.CORSRule](p, "--cors", f.cors)

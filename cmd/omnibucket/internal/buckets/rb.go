@@ -42,7 +42,7 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 		if p.Global.DryRun {
 			info, err := s.BucketInfo(ctx, bucket)
 			if err == nil && !force {
-				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersions())
+				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersioning(true))
 			}
 			return err
 		}
@@ -124,5 +124,5 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 			}
 		})
 		return errors.Join(listed, program.InLines(err))
-	}, storage.WithVersions())
+	}, storage.WithVersioning(true))
 }

@@ -14,18 +14,18 @@ import (
 
 var (
 	// goName matches the Go names that errors of the library have: WithDelete, IfAbsent,
-	// Config.Profile.
-	goName = regexp.MustCompile(`\b(With[A-Z]\w*|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*)`)
+	// Config.Profile, WithVersioning(true).
+	goName = regexp.MustCompile(`\b(With[A-Z]\w*(?:\(true\))?|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*)`)
 	// alternative matches what separates two pieces of advice.
 	alternative = regexp.MustCompile(`,? or |, as `)
 )
 
 // parameters has the parameter of an address for each Go name that has one.
 var parameters = map[string]string{
-	"WithPublic":           "public=true",
+	"WithPublicAccess":     "public=true",
 	"WithPublicBaseURL":    "public_base_url=",
 	"WithSigningBaseURL":   "signing_base_url=",
-	"WithVersions":         "versions=true",
+	"WithVersioning":       "versions=true",
 	"Config.Account":       "account=",
 	"Config.Anonymous":     "anonymous=true",
 	"Config.BucketKey":     "bucket_key=true",
@@ -65,7 +65,7 @@ var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted": "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 	"to create the directory, set Config.Create or create=true in the address":               "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
 	"import the package that registers the scheme":                                           location.AddressHint,
-	"if the bucket keeps versions, open it with WithVersions or versions=true":               "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":       "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 }
 
 // unsupportedCall matches the function that a store does not support, such as SignedUploadURL.
@@ -86,15 +86,16 @@ func flagOf(option string) string {
 // names stay.
 func translateNames(command *cobra.Command, text string) string {
 	text = goName.ReplaceAllStringFunc(text, func(name string) string {
-		if parameter, ok := parameters[name]; ok {
-			return parameter
-		}
+		name = strings.TrimSuffix(name, "(true)")
 		if flag := flagOf(name); command != nil && command.Flag(flag) != nil {
 			return "--" + flag
 		}
+		if parameter, ok := parameters[name]; ok {
+			return parameter
+		}
 		return name
 	})
-	for _, parameter := range parameters { // a hint names both: WithVersions or versions=true
+	for _, parameter := range parameters { // a hint names both: WithVersioning(true) or versions=true
 		text = strings.ReplaceAll(text, parameter+" or "+parameter, parameter)
 		text = strings.ReplaceAll(text, parameter+", "+parameter, parameter)
 	}

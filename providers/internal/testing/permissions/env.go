@@ -164,7 +164,7 @@ func versions(e *env) error {
 // twoVersions stores "a" twice in a bucket that keeps versions, and remembers the first version.
 func twoVersions(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
-		e.open(storage.WithVersions())
+		e.open(storage.WithVersioning(true))
 		attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("old"), opts...)
 		if err != nil {
 			return err
