@@ -212,8 +212,8 @@ tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapt
 	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C dev/testservers . -only minio,gcs,azurite -- \
 		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
 
-adapters: ## restic's and kopia's suites over ports in dev/examples, the registry's with its large files, adapters/rclone on OpenSSH and Apache
-	@scripts/programs openssh-server apache2-bin
+adapters: ## restic's and kopia's suites over ports in dev/examples, the registry's with its large files, adapters/rclone on OpenSSH, Apache and ProFTPD
+	@scripts/programs openssh-server apache2-bin proftpd-core
 	OMNIBUCKET_PORTS=1 OMNIBUCKET_LARGE_FILES=1 OMNIBUCKET_REAL_SERVERS=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio -- sh -ec ' \
 		$(GO) test -C dev -count 1 -timeout 60m -v ./examples/ports; \
 		$(GO) test -C adapters/distribution -count 1 -timeout 60m -v -run TestRegistrysSuite .; \

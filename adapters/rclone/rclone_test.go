@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	_ "github.com/rclone/rclone/backend/ftp"
 	_ "github.com/rclone/rclone/backend/local"
 	_ "github.com/rclone/rclone/backend/memory"
 	_ "github.com/rclone/rclone/backend/sftp"

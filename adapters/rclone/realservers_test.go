@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rclone/rclone/fs/config/obscure"
 	"github.com/stretchr/testify/require"
 )
 
@@ -55,12 +56,40 @@ DavLockDB %s/locks
 			return fmt.Sprintf(":webdav,vendor=other,url='http://127.0.0.1:%s/':%s", port, root)
 		}
 	},
+	"ProFTPD": func(t *testing.T) func(string) string {
+		files, dir, port := filesOf(t, "www-data"), filesOf(t, "www-data"), freePort(t)
+		config := filepath.Join(dir, "proftpd.conf")
+		require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `ServerType standalone
+Port %s
+DefaultAddress 127.0.0.1
+UseIPv6 off
+User www-data
+Group www-data
+PidFile %s/pid
+ScoreboardFile %s/scoreboard
+SystemLog %s/log
+WtmpLog off
+MaxInstances 1000
+RequireValidShell off
+<Anonymous %s>
+  User www-data
+  Group www-data
+  UserAlias anonymous www-data
+  AllowOverwrite on
+  ListOptions "-a"
+</Anonymous>
+`, port, dir, dir, dir, files), 0o600))
+		start(t, port, "/usr/sbin/proftpd", "--nodaemon", "--config", config)
+		return func(root string) string {
+			return fmt.Sprintf(":ftp,host=127.0.0.1,port=%s,user=anonymous,pass=%s:%s", port, obscure.MustObscure("x"), root)
+		}
+	},
 }
 
 // "make adapters" installs the servers.
 func TestRealServers(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_REAL_SERVERS") == "" {
-		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH and Apache, and needs root")
+		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root")
 	}
 	for name, open := range realServers {
 		t.Run(name, func(t *testing.T) { conforms(t, open(t), idle) })
