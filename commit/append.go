@@ -86,8 +86,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case err == nil:
 			return true, l.confirm(ctx, number)
-		case taken && !unsure:
-			return false, nil
+		case taken && !unsure: // by another one, perhaps after a retry of the bucket's, and this one was trimmed
+			return false, l.confirm(ctx, number)
 		case !unsure:
 			return false, err
 		}

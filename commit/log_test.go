@@ -293,6 +293,17 @@ func TestAWriterThatWasPausedForLongGetsOutcomeUnknown(t *testing.T) {
 // The response to a write is lost. Before the writer looks, others trim its entry, and another writer that was paused
 // puts an object into the free place. The entry was in the log, so that it must not be appended again.
 func TestAnEntryThatWasTrimmedIsNotAppendedAgain(t *testing.T) {
+	for name, opts := range map[string][]storage.OpenOption{
+		"the log looks what is stored":           {once},
+		"a retry of the bucket is refused first": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { trimmedBeforeALook(t, opts) })
+		})
+	}
+}
+
+func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d)
 	other, err := commit.New(b, "log/")
@@ -310,7 +321,7 @@ func TestAnEntryThatWasTrimmedIsNotAppendedAgain(t *testing.T) {
 		_, err = b.Upload(ctx, "log/00000000000000000001", strings.NewReader("late"), storage.IfAbsent())
 		require.NoError(t, err)
 		return errDead
-	}), once)
+	}), opts...)
 	log, err := commit.New(own, "log/")
 	require.NoError(t, err)
 	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })

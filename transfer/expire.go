@@ -115,6 +115,7 @@ type expiry struct {
 	everyAge bool // the rule is that of Remove
 	settings *settings
 	reporter reporter
+	now      time.Time
 	rules    []ExpireRule
 	lister   storage.Lister
 	remover  storage.Remover
@@ -144,20 +145,20 @@ func (e *expiry) check() error {
 }
 
 func (e *expiry) execute(ctx context.Context) error {
-	now := e.settings.now()
+	e.now = e.settings.now()
 	for i, r := range e.rules {
 		if r.Age > 0 || e.everyAge {
-			if err := e.objects(ctx, i, now); err != nil {
+			if err := e.objects(ctx, i); err != nil {
 				return err
 			}
 		}
 		if r.OldVersionsAge > 0 {
-			if err := e.versions(ctx, i, now); err != nil {
+			if err := e.versions(ctx, i); err != nil {
 				return err
 			}
 		}
 		if r.UploadsAge > 0 {
-			if err := e.uploads(ctx, i, now); err != nil {
+			if err := e.uploads(ctx, i); err != nil {
 				return err
 			}
 		}
@@ -167,7 +168,7 @@ func (e *expiry) execute(ctx context.Context) error {
 }
 
 // objects applies one rule's Age.
-func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
+func (e *expiry) objects(ctx context.Context, rule int) error {
 	var group []expiring
 	for entry, err := range e.list(ctx, e.rules[rule].Prefix) {
 		if err != nil {
@@ -175,7 +176,7 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		}
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
-		old := func(r ExpireRule) bool { return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
+		old := func(r ExpireRule) bool { return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age) }
 		if !e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
 			continue
 		}
@@ -183,7 +184,7 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		if selects.never() {
 			continue
 		}
-		if group = append(group, expiring{entry, "", selects}); len(group) == removeBatch {
+		if group = append(group, expiring{entry, "", 0, selects}); len(group) == removeBatch {
 			e.remove(ctx, group)
 			group = group[:0]
 		}
@@ -205,8 +206,8 @@ func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.List
 	return e.lister.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
 
-func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool {
-	return !since.IsZero() && now.Sub(since) > age
+func (e *expiry) tooOld(since time.Time, age time.Duration) bool {
+	return !since.IsZero() && e.now.Sub(since) > age
 }
 
 // remove removes the objects or versions of the group that their tags select.
@@ -219,7 +220,7 @@ func (e *expiry) remove(ctx context.Context, group []expiring) {
 		return
 	}
 	if len(group) > 0 && group[0].version != "" {
-		e.removeVersions(ctx, e.oldVersions(ctx, group))
+		e.removeVersions(ctx, e.stillOld(ctx, group))
 		return
 	}
 	if e.settings.inventory != nil {
@@ -241,12 +242,12 @@ func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
 }
 
 // versions applies one rule's OldVersionsAge.
-func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
+func (e *expiry) versions(ctx context.Context, rule int) error {
 	var group []expiring
 	selecting := *e.settings
 	selecting.held = nil // old versions of a lease are not the lease
 	expire := func(v storage.VersionEntry, since time.Time) error {
-		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge, now) }
+		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) }
 		if v.Key == "" || !selecting.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
 			return nil
 		}
@@ -254,13 +255,17 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 		if selects.never() || selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
 			return nil
 		}
-		if group = append(group, expiring{v.ListEntry, v.Version, selects}); len(group) == removeBatch {
+		if group = append(group, expiring{v.ListEntry, v.Version, e.rules[rule].OldVersionsAge, selects}); len(group) == removeBatch {
 			e.remove(ctx, group)
 			group = group[:0]
 		}
 		return ctx.Err()
 	}
-	if err := e.eachOld(ctx, e.rules[rule].Prefix, expire); err != nil {
+	versions := storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix))
+	if i := e.settings.inventory; i != nil {
+		versions = i.versions(ctx, e.rules[rule].Prefix)
+	}
+	if err := eachOld(versions, expire); err != nil {
 		return err
 	}
 	e.remove(ctx, group)
@@ -272,13 +277,9 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 
 // eachOld calls expire with each version that is not current, and since when. A delete marker is old only
 // if it is the only entry of its key.
-func (e *expiry) eachOld(ctx context.Context, prefix string, expire func(v storage.VersionEntry, since time.Time) error) error {
+func eachOld(versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error) error {
 	var last string
 	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
-	versions := storage.Versions(ctx, e.lister, storage.WithPrefix(prefix))
-	if i := e.settings.inventory; i != nil {
-		versions = i.versions(ctx, prefix)
-	}
 	for v, err := range versions {
 		if err != nil {
 			return err

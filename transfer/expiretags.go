@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/panics"
@@ -12,7 +13,8 @@ import (
 // An expiring is an object, or a version of one, that is old enough for a rule.
 type expiring struct {
 	storage.ListEntry
-	version string // "": the object
+	version string        // "": the object
+	age     time.Duration // of a version: the rule's
 	selects tagSelector
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/panics"
@@ -23,9 +22,9 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 }
 
 // uploads applies one rule's UploadsAge.
-func (e *expiry) uploads(ctx context.Context, rule int, now time.Time) error {
+func (e *expiry) uploads(ctx context.Context, rule int) error {
 	var aborting panics.Group
-	err := e.abortUploads(ctx, rule, now, &aborting)
+	err := e.abortUploads(ctx, rule, &aborting)
 	aborting.Wait()
 	if ctx.Err() != nil { // interrupted aborts have neither failed nor succeeded
 		return ctxError(ctx.Err())
@@ -33,13 +32,13 @@ func (e *expiry) uploads(ctx context.Context, rule int, now time.Time) error {
 	return err
 }
 
-func (e *expiry) abortUploads(ctx context.Context, rule int, now time.Time, aborting *panics.Group) error {
+func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Group) error {
 	requests := newSemaphore(e.settings.concurrency)
 	for entry, err := range storage.ListUploads(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
-		if !e.settings.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge, now) || e.abortedBefore(rule, entry, now) {
+		if !e.settings.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge) || e.abortedBefore(rule, entry) {
 			continue
 		}
 		if !requests.acquire(ctx, 1) {
@@ -55,9 +54,9 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, now time.Time, abor
 }
 
 // abortedBefore reports whether an earlier rule aborts the upload: a dry run would count it twice.
-func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry, now time.Time) bool {
+func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
 	for _, r := range e.rules[:rule] {
-		if r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge, now) {
+		if r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge) {
 			return true
 		}
 	}

@@ -94,8 +94,9 @@ func inventoryError(key, rule string) *storage.Error {
 // An object that was written since is not seen. One that was replaced since is skipped, and one that was
 // removed is, too: Report.Changed counts them. To notice that, a job removes each object under a condition
 // if the bucket has [storage.ConditionalRemove]. It asks for its attributes before if the bucket lacks that or
-// [storage.UniqueRevisions], as it does before each transfer. Batches are therefore only used for versions. [WithDelete] fails with InvalidArgument,
-// because it would remove copies of objects that are newer than the inventory.
+// [storage.UniqueRevisions], as it does before each transfer. Batches are therefore only used for versions: before,
+// the job lists those of each key. [WithDelete] fails with InvalidArgument, because it would remove copies of objects
+// that are newer than the inventory.
 //
 // [Sync], [Compare], and an OldVersionsAge need the rows in the order of keys. They sort them in temporary
 // files ([os.TempDir]), which need about 100 bytes for each object. Other jobs use the rows as they come.

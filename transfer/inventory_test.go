@@ -256,10 +256,10 @@ func TestRemoveWithoutAnInventoryRemovesWhatIsSelected(t *testing.T) {
 	require.ElementsMatch(t, []string{"b"}, keysOf(contents(t, b)))
 }
 
-// versioned returns a bucket with versions, and the report of all of them.
-func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
+// withoutVersions returns a bucket of S3 that keeps no versions yet, and its account.
+func withoutVersions(t *testing.T, config s3server.Config) (storage.Service, storage.Bucket) {
 	t.Helper()
-	server, err := s3server.Start(s3server.Config{})
+	server, err := s3server.Start(config)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	p, _ := s3.NamedProfile("aws")
@@ -270,12 +270,21 @@ func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	account, err := s3.NewService(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, account.Close()) })
-	_, err = account.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
+	_, err = account.CreateBucket(t.Context(), "photos")
 	require.NoError(t, err)
 	c.Bucket = "photos"
 	b, err := s3.Open(t.Context(), c, storage.WithVersioning(true))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return account, b
+}
+
+// versioned returns a bucket with versions, and the report of all of them.
+func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
+	t.Helper()
+	account, b := withoutVersions(t, s3server.Config{})
+	_, err := account.UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
+	require.NoError(t, err)
 	for _, content := range []string{"1", "2", "3"} {
 		put(t, b, "a", content)
 		put(t, b, "b", content)

@@ -3,7 +3,6 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -46,8 +45,11 @@ func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool,
 		}
 		return false, err
 	}
-	return !now.Modified.Truncate(time.Second).Equal(listed.Modified.Truncate(time.Second)), nil // an inventory may have no fractions
+	return !sameSecond(now.Modified, listed.Modified), nil
 }
+
+// sameSecond compares a time with that of an inventory, which may have no fractions.
+func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
 
 func (e *expiry) atOnce() int {
 	if e.settings.concurrency > 0 {
@@ -56,42 +58,64 @@ func (e *expiry) atOnce() int {
 	return removal.AtOnce
 }
 
-// oldVersions leaves out versions of an inventory that became current since: a removal or an undelete may
-// have brought them back.
-func (e *expiry) oldVersions(ctx context.Context, group []expiring) []expiring {
+// stillOld leaves out versions of an inventory that are not old by a listing: they were current since, or the name of
+// one is that of another version now. S3 names each version "null" that is written while a bucket keeps none.
+func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	if e.settings.inventory == nil {
 		return group
 	}
-	keys := make([]string, 0, len(group))
-	for _, v := range group { // those of one key follow one another
-		if len(keys) == 0 || keys[len(keys)-1] != v.Key {
-			keys = append(keys, v.Key)
+	var ends []int // of the versions of a key, which follow one another
+	for i := range group {
+		if i+1 == len(group) || group[i].Key != group[i+1].Key {
+			ends = append(ends, i+1)
 		}
 	}
-	current := make([]string, len(keys))
-	failures := parallel.All(len(keys), e.atOnce(), func(i int) error {
-		now, err := e.tags.Attrs(ctx, keys[i])
-		switch {
-		case err == nil:
-			current[i] = now.Version
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-			err = nil
+	failures := make([]error, len(group))
+	parallel.All(len(ends), e.atOnce(), func(i int) error {
+		from := 0
+		if i > 0 {
+			from = ends[i-1]
 		}
-		return err
+		e.compareListed(ctx, group[from:ends[i]], failures[from:ends[i]])
+		return nil
 	})
-	at := 0
-	return slices.DeleteFunc(group, func(v expiring) bool {
-		for keys[at] != v.Key {
-			at++
-		}
-		switch {
-		case failures[at] != nil:
-			e.failedRemoval(ctx, v.Key, failures[at])
-			return true
-		case current[at] == v.version:
+	kept := group[:0]
+	for i, v := range group {
+		switch failures[i] {
+		case nil:
+			kept = append(kept, v)
+		case storage.Changed:
 			e.reporter.changed()
-			return true
+		default:
+			e.failedRemoval(ctx, v.Key, failures[i])
 		}
-		return false
+	}
+	return kept
+}
+
+// compareListed stores in failures why versions of one key are not to be removed.
+func (e *expiry) compareListed(ctx context.Context, group []expiring, failures []error) {
+	key, found := group[0].Key, 0
+	listed := func(yield func(storage.VersionEntry, error) bool) {
+		for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(key)) {
+			if err == nil && (v.Key != key || found == len(group)) || !yield(v, err) {
+				return
+			}
+		}
+	}
+	old := make([]bool, len(group))
+	err := eachOld(listed, func(v storage.VersionEntry, since time.Time) error {
+		for i, row := range group {
+			if row.version == v.Version && sameSecond(row.Modified, v.Modified) && e.tooOld(since, row.age) {
+				old[i] = true
+				found++
+			}
+		}
+		return nil
 	})
+	for i := range group {
+		if err != nil || !old[i] {
+			failures[i] = cmp.Or(err, error(storage.Changed))
+		}
+	}
 }

@@ -149,7 +149,7 @@ type Config struct {
 	// ticket.
 	Unguarded bool
 
-	Now    func() time.Time // nil: time.Now
+	Now    func() time.Time // nil: time.Now. It dates the end of an upload, which Sweep compares with the clock of the store
 	Random io.Reader        // nil: crypto/rand; several goroutines read it at once
 }
 

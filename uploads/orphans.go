@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
@@ -47,12 +46,9 @@ type orphans struct {
 
 // recorded removes files that have expired, and then bytes without a record and records without bytes.
 func (w *sweeper) recorded(ctx context.Context) {
-	now, err := w.clock(ctx)
+	err := w.expired(ctx)
 	if err == nil {
-		err = w.expired(ctx, now)
-	}
-	if err == nil {
-		err = w.orphans(ctx, now)
+		err = w.orphans(ctx)
 	}
 	w.add(err)
 }
@@ -63,10 +59,10 @@ const (
 )
 
 // expired stops after a page that had a failure, because the next one would begin with the same files.
-func (w *sweeper) expired(ctx context.Context, now time.Time) error {
+func (w *sweeper) expired(ctx context.Context) error {
 	service := w.keeper.service
 	for {
-		found, err := w.keeper.config.Records.Expired(ctx, now, expiredAtOnce)
+		found, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
 		if err != nil || len(found) == 0 {
 			return err
 		}
@@ -84,8 +80,8 @@ func (w *sweeper) expired(ctx context.Context, now time.Time) error {
 
 // orphans checks each orphan again before it removes it, because keys and IDs were not listed at the same
 // moment.
-func (w *sweeper) orphans(ctx context.Context, now time.Time) error {
-	found, err := w.findOrphans(ctx, now)
+func (w *sweeper) orphans(ctx context.Context) error {
+	found, err := w.findOrphans(ctx)
 	if err == nil {
 		err = w.checkLimit(found)
 	}
@@ -139,7 +135,7 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 
 // findOrphans walks keys and IDs together, because both are sorted. Young bytes are
 // not orphans, because their record may not be created yet, as that of a claim.
-func (w *sweeper) findOrphans(ctx context.Context, now time.Time) (*orphans, error) {
+func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	found := &orphans{}
 	ids := &idWalk{records: w.keeper.config.Records}
 	pattern := w.keeper.service.pattern
@@ -166,7 +162,7 @@ func (w *sweeper) findOrphans(ctx context.Context, now time.Time) (*orphans, err
 			return nil, ids.err // it is not known what else has a record
 		case more && id == of:
 			next()
-		case now.Sub(entry.Modified) >= w.keeper.config.Grace:
+		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
 			found.bytes.add(orphan{of, entry.Key})
 		}
 	}

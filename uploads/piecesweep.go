@@ -14,16 +14,13 @@ import (
 // false if a call continues the upload after all. Once the state is aborted, a call with the token
 // starts another upload with other keys, whether or not this removal completes.
 func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
-	now, err := w.clock(ctx)
-	if err != nil {
-		return false, err
-	}
-	newest, idle, beside := g.newest, now.Sub(g.newest), w.beside()
+	newest, idle, beside := g.newest, w.now.Sub(g.newest), w.beside()
 	if beside {
+		var err error
 		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
 		}
-		idle = min(now.Sub(newest), g.idle) // each by the clock of its place
+		idle = min(w.now.Sub(newest), g.idle) // each by the clock of its place
 	}
 	if idle < w.keeper.config.TTL {
 		return false, nil
@@ -38,7 +35,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 	if _, err := storage.RemoveMatching(ctx, w.keeper.bucket, old, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")); err != nil {
 		return false, err
 	}
-	err = w.keeper.config.States.RemoveState(ctx, state, s.revision)
+	err := w.keeper.config.States.RemoveState(ctx, state, s.revision)
 	return err == nil, err
 }
 

@@ -56,6 +56,19 @@ func (s *Service) Remove(ctx context.Context, f *File) error {
 	return nil
 }
 
+// deleteRecorded removes a file whose record has this key. Without a record, it removes what a call that was
+// interrupted has left.
+func (s *Service) deleteRecorded(ctx context.Context, key string) error {
+	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return s.bucket.Remove(ctx, key)
+	case err != nil || f.Key != key: // the latter is the key of no file, because an ID has one extension
+		return err
+	}
+	return s.removeRecorded(ctx, f)
+}
+
 func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	err := s.config.Records.Remove(ctx, f)
 	switch before, _ := s.pattern.Ordered(); {

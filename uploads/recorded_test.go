@@ -383,3 +383,16 @@ func TestNoFileIsWhereRecordsAre(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, key)
 	}
 }
+
+func TestDeleteByAKeyThatNoFileHasChangesNothing(t *testing.T) {
+	b := memstore.New()
+	s, err := uploads.New(b, uploads.Config{Records: uploads.BucketRecords(b), Rules: rules.Rules{Types: []string{"application/pdf"}}})
+	require.NoError(t, err)
+	f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf"})
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), strings.Replace(f.Key, ".pdf", ".png", 1), uploads.User{}))
+	_, err = s.Records().Record(t.Context(), f.ID)
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
+	require.Empty(t, keys(t, b))
+}

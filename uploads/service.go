@@ -230,7 +230,7 @@ func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if s.config.Records == nil {
 		err = s.bucket.Remove(ctx, key)
 	} else {
-		err = s.removeRecorded(ctx, &File{ID: s.pattern.ID(key), Key: key})
+		err = s.deleteRecorded(ctx, key)
 	}
 	if err != nil {
 		e := storeFailed(err)

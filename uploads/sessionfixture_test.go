@@ -44,6 +44,32 @@ func (c *clock) Advance(by time.Duration) {
 	c.more += by
 }
 
+// A movedClock is a bucket whose store has the clock of a handler: that of a server cannot be moved.
+type movedClock struct {
+	storage.Bucket
+	clock *clock
+}
+
+func (b movedClock) Unwrap() storage.Bucket { return b.Bucket }
+
+func (b movedClock) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	attrs, err := b.Bucket.Upload(ctx, key, body, opts...)
+	return b.moved(key, attrs), err
+}
+
+func (b movedClock) Attrs(ctx context.Context, key string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
+	attrs, err := b.Bucket.Attrs(ctx, key, opts...)
+	return b.moved(key, attrs), err
+}
+
+// moved changes the time of the object that tells a Sweep the time.
+func (b movedClock) moved(key string, attrs *storage.Attrs) *storage.Attrs {
+	if attrs != nil && !attrs.Modified.IsZero() && strings.HasSuffix(key, "/clock") {
+		attrs.Modified = b.clock.Now()
+	}
+	return attrs
+}
+
 // A site is an application with a handler under /uploads.
 type sessionSite struct {
 	t       *testing.T
@@ -124,6 +150,7 @@ func unserved(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSit
 	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
+		bucket = movedClock{bucket, s.clock}
 	}
 	var err error
 	s.handler, err = uploads.New(bucket, configured(c))

@@ -50,12 +50,13 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // Sweep removes what expired uploads left: their state, segments and content, the store's
 // unfinished uploads, and files that tickets were for. Run it on a schedule, such as every hour; several processes
 // may run it at once. It lists Config.Prefix, and reads the state of each upload there. It
-// continues after failures, joins their errors, and ends at the 100th. Each call begins at another
+// continues after failures, joins their errors, and ends at the 100th. What is old, it judges by the clock of the
+// store, to which it writes an object for that. Each call begins at another
 // place, so that uploads that cannot be removed do not keep the others. The report counts what was removed
 // nevertheless.
 //
 // With Config.Records, it also removes files whose Expires has come, bytes without a record that are older
-// than Config.Grace, and records without bytes, all by the clock of the store. For those it lists all keys
+// than Config.Grace, and records without bytes. For those it lists all keys
 // and IDs. One run removes at most 10,000 orphans of each kind. A service with the wrong bucket or database
 // seems to consist of orphans. If more than ten files have no record, or more than ten records have no
 // bytes, and these are more than a tenth of all, Sweep removes neither. It then returns the numbers in an error
@@ -71,6 +72,13 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 			o.applySweep(w)
 		}
 	}
+	clock := s.config.Prefix + clockName
+	now, err := storeclock.Now(ctx, s.bucket, clock)
+	if err != nil {
+		return w.report, &Error{Code: StoreFailed, Message: "The store does not tell the time.", Err: err}
+	}
+	w.now = now
+	w.add(s.bucket.Remove(ctx, clock))
 	start := sessionName(rand.Text())
 	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
@@ -95,7 +103,7 @@ type sweeper struct {
 	keeper        *keeper
 	noOrphanLimit bool
 	report        *SweepReport
-	now           time.Time // of the bucket, once it is known
+	now           time.Time // of the bucket: that of this process may be wrong
 	errs          []error
 }
 
@@ -120,21 +128,6 @@ func (w *sweeper) add(err error) {
 	if err != nil {
 		w.errs = append(w.errs, err)
 	}
-}
-
-// clock returns the time of the bucket, which is read once.
-func (w *sweeper) clock(ctx context.Context) (time.Time, error) {
-	if !w.now.IsZero() {
-		return w.now, nil
-	}
-	key := w.keeper.config.Prefix + clockName
-	now, err := storeclock.Now(ctx, w.keeper.bucket, key)
-	if err != nil {
-		return now, err
-	}
-	w.add(w.keeper.bucket.Remove(ctx, key))
-	w.now = now
-	return now, nil
 }
 
 // A group is what is listed of one session: its objects, or if the states are not among those, its state.
@@ -264,8 +257,7 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	if s.Pieces != nil {
 		return w.expirePieces(ctx, s, g)
 	}
-	now := w.keeper.config.Now()
-	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
+	if w.now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(w.now) {
 		return false, nil
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
@@ -283,7 +275,7 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 
 // removeOrphan removes the objects of a session without a state.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
-	age := w.keeper.config.Now().Sub(g.newest)
+	age := w.now.Sub(g.newest)
 	// A file that a ticket was for, or that Store was to have inspected, is there by its random name.
 	if ticket := keypattern.IsRandom(g.name); ticket || g.name == clockName {
 		if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {

@@ -73,3 +73,21 @@ func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
 		require.Equal(t, []string{"files/alice/a"}, s.tidy())
 	})
 }
+
+// The clock of the store decides, and not that of the process.
+func TestASweepWhoseClockIsDaysAheadLeavesLiveUploads(t *testing.T) {
+	b := memstore.New()
+	s := newSessionSite(t, b, uploads.Config{})
+	address := s.create("Upload-Length", "3")
+	s.patch(address, 0, []byte("a"), 1)
+	const young = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
+	_, err := b.Upload(t.Context(), young, readerOf("its state is written in a moment"))
+	require.NoError(t, err)
+	ahead, err := uploads.New(b, configured(uploads.Config{Now: func() time.Time { return time.Now().Add(100 * time.Hour) }}))
+	require.NoError(t, err)
+	report, err := ahead.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, report.Uploads)
+	s.patch(address, 1, []byte("bc"), 3)
+	s.stored(young, []byte("its state is written in a moment"))
+}
