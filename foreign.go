@@ -34,8 +34,8 @@ func openForeignSource(ctx context.Context, src Downloader, key string, given *C
 		opts = append(opts, WithVersion(given.Version))
 	}
 	opts = append(opts, nativeReads(given.set.SourceNatives, false)...)
-	if given.set.Concurrency > 0 {
-		opts = append(opts, WithConcurrency(int(given.set.Concurrency)))
+	if given.set.Transfer.Concurrency > 0 {
+		opts = append(opts, WithConcurrency(int(given.set.Transfer.Concurrency)))
 	}
 	r, err := src.Download(ctx, key, opts...)
 	if err != nil {

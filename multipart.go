@@ -199,7 +199,7 @@ func (o resumeOption) apply(s *unexported.Settings) {
 	if o == "" {
 		fail(s, "WithResume", "must name a file")
 	}
-	s.ResumeFile = string(o)
+	s.Transfer.ResumeFile = string(o)
 }
 
 func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }

@@ -178,7 +178,7 @@ func (o transferOption) applyCopy(r *CopyOptions)         { o(&r.set) }
 func WithPartSize(bytes int64) UploadOption {
 	return transferOption(func(s *unexported.Settings) {
 		atLeast(s, "WithPartSize", bytes, 1)
-		s.PartSize = bytes
+		s.Transfer.PartSize = bytes
 	})
 }
 
@@ -190,14 +190,14 @@ func WithPartSize(bytes int64) UploadOption {
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *unexported.Settings) {
 		atLeast(s, "WithConcurrency", n, 1)
-		s.Concurrency = int32(min(n, math.MaxInt32))
+		s.Transfer.Concurrency = int32(min(n, math.MaxInt32))
 	})
 }
 
 // WithProgress calls report as bytes move; total is -1 while it is unknown, and done never
 // decreases. One goroutine at a time calls report; return soon.
 func WithProgress(report func(done, total int64)) TransferOption {
-	return transferOption(func(s *unexported.Settings) { s.Progress = report })
+	return transferOption(func(s *unexported.Settings) { s.Transfer.Progress = report })
 }
 
 type downloadOption func(*DownloadOptions)

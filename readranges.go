@@ -123,7 +123,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	one := r.firstRange()
 	all := slices.Concat(opts, []DownloadOption{
 		WithRange(one.Offset, one.Length), WithConcurrency(1),
-		transferOption(func(s *unexported.Settings) { s.Progress = nil }),
+		transferOption(func(s *unexported.Settings) { s.Transfer.Progress = nil }),
 	})
 	first, err := r.from.Download(ctx, r.key, all...)
 	if err != nil {
@@ -159,7 +159,7 @@ func (r *rangesRead) firstRange() Range {
 // fetch reads all runs, in batches: each makes memory for as many bytes as have come before it,
 // or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
-	r.progress = progress.New(r.req.set.Progress, r.plan.Bytes)
+	r.progress = progress.New(r.req.set.Transfer.Progress, r.plan.Bytes)
 	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 && r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
 		return r.readOnly(length)
 	}
@@ -207,7 +207,7 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 	}
 	limit := rangesConcurrency
-	if n := int(r.req.set.Concurrency); n > 0 {
+	if n := int(r.req.set.Transfer.Concurrency); n > 0 {
 		limit = min(n, rangeplan.MaxAtOnce)
 	}
 	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {

@@ -118,8 +118,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	}
 	writeID := ""
 	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
-	if c.req.Condition != (storage.Condition{}) || settings(&c.given).WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = core.newWriteID(settings(&c.given).WriteID)
+	if c.req.Condition != (storage.Condition{}) || settings(&c.given).Transfer.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = core.newWriteID(settings(&c.given).Transfer.WriteID)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	if known {
@@ -127,7 +127,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
 		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
-		writeID: writeID, named: settings(&c.given).WriteID != "",
+		writeID: writeID, named: settings(&c.given).Transfer.WriteID != "",
 	})
 }
 
@@ -144,7 +144,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 		return openPinned(ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
 	}}
 	defer body.Close()
-	return storeSource(ctx, &c.op, r, settings(&c.given).OfCopy(), body)
+	return storeSource(ctx, &c.op, r, settings(&c.given).Transfer, body)
 }
 
 // openPinned opens an object whose revision is pinned, within the operation o.

@@ -21,7 +21,8 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 }
 
 func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOption) (map[string]string, error) {
-	o, r, given := &operation{}, &driver.GetRequest{}, &storage.DownloadOptions{}
+	o, r, given := &operation{}, &driver.GetRequest{}, readOptions.get()
+	defer readOptions.put(given)
 	e := o.prepareRead(b, scope.Attrs, "Tags", key, r, given, given.ApplyAttrs(opts...))
 	if e == nil {
 		e = b.core.need(storage.ObjectTags, "Tags")

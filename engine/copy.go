@@ -15,11 +15,12 @@ import (
 )
 
 func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloader, srcKey string, opts ...storage.CopyOption) (*storage.Attrs, error) {
-	c := &copyOp{src: src, srcKey: srcKey}
-	failed := readCopyOptions(&c.req, &c.given, opts)
+	c := &copyOp{src: src, srcKey: srcKey, given: copyOptions.get()}
+	defer copyOptions.put(c.given)
+	failed := readCopyOptions(&c.req, c.given, opts)
 	e := c.op.prepare(b, scope.Upload, "Copy", key)
 	if e == nil {
-		e = b.core.resolveCopy(c.op.key, &c.req, settings(&c.given), failed)
+		e = b.core.resolveCopy(c.op.key, &c.req, settings(c.given), failed)
 	}
 	return run(ctx, &c.op, e, c.run)
 }
@@ -28,7 +29,7 @@ func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloade
 type copyOp struct {
 	op     operation
 	req    driver.CopyRequest
-	given  storage.CopyOptions
+	given  *storage.CopyOptions
 	src    storage.Downloader
 	srcKey string
 	source *download // the source if its bucket is from New; it has an operation of its own
@@ -83,10 +84,11 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // openSource begins the operation of the source.
 func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
 	c.source = &download{}
-	d, set := c.source, settings(&c.given)
-	d.given.Length, d.given.Version = -1, c.req.Source.Version
-	*settings(&d.given) = unexported.Settings{Version: set.Version, Concurrency: set.Concurrency, Natives: set.SourceNatives}
-	e := d.op.prepareRead(src, scope.Download, "Download", c.srcKey, &d.first.req, &d.given, nil)
+	d, set, given := c.source, settings(c.given), readOptions.get()
+	defer readOptions.put(given)
+	given.Length, given.Version = -1, c.req.Source.Version
+	*settings(given) = unexported.Settings{Version: set.Version, Transfer: unexported.Transfer{Concurrency: set.Transfer.Concurrency}, Natives: set.SourceNatives}
+	e := d.prepare(src, c.srcKey, given, nil)
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -110,7 +112,7 @@ func sourceError(err error) *storage.Error {
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
 // sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && !settings(&c.given).Tags && c.source != nil && c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
+	return mayHave && !settings(c.given).Tags && c.source != nil && c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
@@ -161,7 +163,7 @@ func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 // provider would refuse it, or take it for a class of its own; the provider of a
 // user's own type is not known.
 func (c *copyOp) keepsClass() bool {
-	if settings(&c.given).Given&unexported.StorageClass != 0 {
+	if settings(c.given).Given&unexported.StorageClass != 0 {
 		return true
 	}
 	return c.source != nil && c.op.core.has(storage.StorageClasses) && c.source.op.core.desc.Provider == c.op.core.desc.Provider
@@ -176,7 +178,8 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	defer func() { _ = from.Close() }()
 	source := from.Attrs()
 	r := putOfCopy(&c.req)
-	r.Properties = mergeProperties(source.Properties, c.req.Properties, settings(&c.given).Given)
+	r.Properties = source.Properties
+	c.replaceProperties(&r.Properties)
 	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
 	c.op.core.dropProperties(&r.Properties)
 	if !c.keepsClass() {
@@ -193,7 +196,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 		}
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
-	return storeSource(ctx, &c.op, r, settings(&c.given).OfCopy(), sourcebody.One(from))
+	return storeSource(ctx, &c.op, r, settings(c.given).Transfer, sourcebody.One(from))
 }
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.
@@ -202,9 +205,8 @@ func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 }
 
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r driver.PutRequest, set unexported.Settings, body *sourcebody.Body) (*storage.Attrs, *storage.Error) {
-	w := &write{op: o, req: r}
-	*settings(&w.given) = set
+func storeSource(ctx context.Context, o *operation, r driver.PutRequest, transfer unexported.Transfer, body *sourcebody.Body) (*storage.Attrs, *storage.Error) {
+	w := &write{op: o, req: r, transfer: transfer}
 	if e := w.open(body); e != nil {
 		return nil, e
 	}
@@ -223,5 +225,5 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 		}
 		return d.present(), nil
 	}
-	return openForeignSource(ctx, c.src, c.srcKey, &c.given)
+	return openForeignSource(ctx, c.src, c.srcKey, c.given)
 }

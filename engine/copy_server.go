@@ -17,7 +17,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 			return a, e
 		} // else the attributes of the source show why
 	}
-	d, set, to := c.source, settings(&c.given), c.op.core
+	d, set, to := c.source, settings(c.given), c.op.core
 	whole := d.first.req
 	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
 	source, e := head(d.ctx, &d.op, &whole)
@@ -29,19 +29,20 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
 	from.Native = d.first.req.Native
 	r.Source, r.ReplaceTags = from, set.Tags
-	in := &intent{size: source.Size, crc: source.CRC32C, condition: r.Condition, named: set.WriteID != ""}
+	in := &intent{size: source.Size, crc: source.CRC32C, condition: r.Condition, named: set.Transfer.WriteID != ""}
 	if in.keptTags, e = c.copyTags(&r, source.TagCount); e != nil {
 		return nil, e
 	}
 	marked := metadata.HoldsReserved(source.Metadata)
 	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
-	r.Properties = mergeProperties(source.Properties, r.Properties, set.Given)
+	r.Properties = source.Properties
+	c.replaceProperties(&r.Properties)
 	to.dropProperties(&r.Properties)
 	if !to.has(storage.ContentProperties) {
 		r.ContentType = contentType("", c.op.key, nil)
 	}
 	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&from) {
-		in.writeID = to.newWriteID(set.WriteID)
+		in.writeID = to.newWriteID(set.Transfer.WriteID)
 	}
 	in.properties, in.controls = r.Properties, r.Controls
 	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
@@ -74,7 +75,7 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && settings(&c.given).WithoutAttrs && settings(&c.given).Given == 0 && r.Condition == (storage.Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && settings(c.given).WithoutAttrs && settings(c.given).Given == 0 && r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
@@ -83,7 +84,7 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
-	r.Source, r.ReplaceTags = from, settings(&c.given).Tags
+	r.Source, r.ReplaceTags = from, settings(c.given).Tags
 	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 	if a != nil {
 		a.ContentType = "" // that of the source, which was not read
@@ -100,15 +101,15 @@ func writeOnServer(ctx context.Context, o *operation, call func(context.Context)
 	return finishWrite(ctx, o, a, e, in)
 }
 
-// mergeProperties returns the source's properties with those that were given.
-func mergeProperties(source, with storage.Properties, given unexported.Property) storage.Properties {
+// replaceProperties replaces those of the source's properties that were given.
+func (c *copyOp) replaceProperties(p *storage.Properties) {
+	given := settings(c.given).Given
 	for _, text := range textProperties {
 		if given&text.bit != 0 {
-			*text.of(&source) = *text.of(&with)
+			*text.of(p) = *text.of(&c.req.Properties)
 		}
 	}
 	if given&unexported.Metadata != 0 {
-		source.Metadata = with.Metadata
+		p.Metadata = c.req.Metadata
 	}
-	return source
 }

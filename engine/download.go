@@ -36,23 +36,20 @@ const (
 
 // A download is one call of Download, from its first request to Close.
 type download struct {
-	reader   storage.Reader // here, so that a download is one allocation
+	reader   storage.Reader // here, so that a download is one allocation; it has what the first response says
 	op       operation
-	given    storage.DownloadOptions
 	ctx      context.Context // the caller's context, as the hooks have left it
-	attrs    *storage.Attrs  // what the first response says
-	offset   int64           // where the delivered span begins
-	length   int64           // bytes of the delivered span
 	progress *progress.Counter
+	report   func(done, total int64) // what WithProgress gave, or nil
 
-	first     section // what the first connection delivers
-	fetch     *fetch  // reads the sections after the first one; nil if there are none
-	remaining int64   // bytes to be delivered
-	crc       uint32
-	hashing   bool // whether the whole object is read and its checksum is known
-	adaptive  bool // whether a fetch may begin if the first connection is slow
-	toFile    bool // whether writeFile reads: a fetch needs no memory then
-	probe     concurrency.Probe
+	first       section            // what the first connection delivers
+	probe       *concurrency.Probe // whether the first connection is slow, so that a fetch begins; nil if none may
+	fetch       *fetch             // reads the sections after the first one; nil if there are none
+	remaining   int64              // bytes to be delivered
+	concurrency int32              // what WithConcurrency gave, or 0
+	crc         uint32
+	hashing     bool // whether the whole object is read and its checksum is known
+	toFile      bool // whether writeFile reads: a fetch needs no memory then
 
 	mu       sync.Mutex
 	ended    bool           // whether Close was called
@@ -62,8 +59,9 @@ type download struct {
 
 // Download opens the object for reading.
 func (b *bucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	d := &download{}
-	e := d.op.prepareRead(b, scope.Download, "Download", key, &d.first.req, &d.given, d.given.Apply(opts...))
+	d, given := &download{}, readOptions.get()
+	defer readOptions.put(given)
+	e := d.prepare(b, key, given, given.Apply(opts...))
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -76,21 +74,27 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...storage.Downl
 	return d.present(), nil
 }
 
+// prepare prepares the operation; applied is how reading the options in given went.
+func (d *download) prepare(b *bucket, key string, given *storage.DownloadOptions, applied error) *storage.Error {
+	d.concurrency, d.report = settings(given).Transfer.Concurrency, settings(given).Transfer.Progress
+	return d.op.prepareRead(b, scope.Download, "Download", key, &d.first.req, given, applied)
+}
+
 // present returns the Reader of an open download.
 func (d *download) present() *storage.Reader {
-	initReader(&d.reader, d, d.op.toUser(d.attrs), d.offset, d.length)
+	d.op.toUser(d.reader.Attrs())
 	return &d.reader
 }
 
 // open makes the first request, and determines what is delivered.
 func (d *download) open() *storage.Error {
-	s, parallel := &d.first, int64(settings(&d.given).Concurrency)
+	s := &d.first
 	s.d, s.ctx = d, d.ctx
 	if s.req.Length == 0 { // no provider has a range of 0 bytes
 		return d.openEmpty()
 	}
 	wanted := s.req.Length
-	split := parallel > 1 && d.canSplit()
+	split := d.concurrency > 1 && d.canSplit()
 	if split && (s.req.Offset > 0 || wanted > 0) {
 		s.req.Length = firstSectionBytes
 	} // else the whole is requested, and only its beginning read: S3 returns no checksum for a range
@@ -107,12 +111,15 @@ func (d *download) open() *storage.Error {
 		return e
 	}
 	s.req.Condition = storage.Condition{Revision: attrs.Revision}
-	s.set(d.offset, d.length)
-	if split && d.length > firstSectionBytes {
-		d.fetch = d.fixedFetch(parallel)
-		s.set(d.offset, firstSectionBytes)
+	offset, length := d.reader.Range()
+	s.set(offset, length)
+	if split && length > firstSectionBytes {
+		d.fetch = d.fixedFetch()
+		s.set(offset, firstSectionBytes)
 	}
-	d.adaptive = parallel == 0 && !d.op.core.desc.Local && attrs.Revision != "" && d.length > growthLeast
+	if d.concurrency == 0 && !d.op.core.desc.Local && attrs.Revision != "" && length > growthLeast {
+		d.probe = &concurrency.Probe{}
+	}
 	return nil
 }
 
@@ -136,7 +143,7 @@ func (d *download) openEmpty() *storage.Error {
 	if e := d.start(attrs); e != nil {
 		return e
 	}
-	if d.length > 0 {
+	if d.remaining > 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the provider refused a range that the object has")}
 	}
 	return nil
@@ -148,9 +155,10 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
 	}
-	d.attrs, d.offset, d.length, d.remaining = attrs, from, to-from, to-from
-	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
-	d.progress = progress.New(settings(&d.given).Progress, d.length)
+	initReader(&d.reader, d, attrs, from, to-from)
+	d.remaining = to - from
+	d.hashing = from == 0 && to == attrs.Size && attrs.CRC32C.Known
+	d.progress = progress.New(d.report, d.remaining)
 	return nil
 }
 
@@ -175,7 +183,7 @@ func (d *download) Read(p []byte) (int, error) {
 		return 0, io.EOF // writeFile has the fetch write the rest
 	case d.fetch != nil:
 		n, e = d.fetch.read(p)
-	case d.adaptive:
+	case d.probe != nil:
 		n, e = d.readProbed(p)
 	default:
 		n, e = d.first.read(p)
@@ -203,8 +211,8 @@ func (d *download) count(n int64) {
 
 // finish returns io.EOF after the last byte, if the checksum is right.
 func (d *download) finish() error {
-	if d.hashing && d.crc != d.attrs.CRC32C.Sum {
-		return d.fail(mismatch(d.attrs.CRC32C, storage.CRC32C{Sum: d.crc, Known: true}))
+	if want := d.reader.Attrs().CRC32C; d.hashing && d.crc != want.Sum {
+		return d.fail(mismatch(want, storage.CRC32C{Sum: d.crc, Known: true}))
 	}
 	return io.EOF
 }

@@ -18,7 +18,7 @@ func (f *fetch) read(p []byte) (int, *storage.Error) {
 	n, e := first.read(p)
 	if first.remaining.Load() == 0 {
 		first.drop()
-		close(first.done)
+		close(first.fetched.done)
 	}
 	return n, e
 }
@@ -31,7 +31,7 @@ func (f *fetch) runBuffered() bool {
 		return false
 	}
 	b := &bufferSink{f: f, queue: make(chan *section, f.limit.Max())}
-	f.sink, f.buffers, f.last = b, b, f.d.first.done
+	f.sink, f.buffers, f.last = b, b, f.d.first.fetched.done
 	f.group.Go(func() {
 		defer close(b.queue)
 		f.run()
@@ -65,11 +65,11 @@ type bufferSink struct {
 // has it first.
 func (b *bufferSink) add(s *section) error {
 	o := &b.f.d.op
-	s.buffer = newBuffer(o)
+	s.fetched.buffer = newBuffer(o)
 	b.queue <- s
-	if err := s.buffer.Reserve(s.ctx, s.remaining.Load()); err != nil {
-		s.failed = asError(s.ctx, err)
-		close(s.done)
+	if err := s.fetched.buffer.Reserve(s.ctx, s.remaining.Load()); err != nil {
+		s.fetched.failed = asError(s.ctx, err)
+		close(s.fetched.done)
 		return err
 	}
 	o.core.bufferLimit.AddInFlight(1)
@@ -77,17 +77,17 @@ func (b *bufferSink) add(s *section) error {
 }
 
 func (b *bufferSink) space(s *section) ([]byte, error) {
-	return s.buffer.Space(s.ctx, s.remaining.Load())
+	return s.fetched.buffer.Space(s.ctx, s.remaining.Load())
 }
 
 func (b *bufferSink) filled(s *section, p []byte) error {
-	s.buffer.Filled(len(p))
+	s.fetched.buffer.Filled(len(p))
 	return nil
 }
 
 func (b *bufferSink) end(s *section, err error) {
 	b.f.d.op.core.bufferLimit.AddInFlight(-1)
-	s.failed = err
+	s.fetched.failed = err
 }
 
 // read delivers the next bytes, and waits for them.
@@ -97,7 +97,7 @@ func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 	if e != nil {
 		return 0, e
 	}
-	<-s.done // ends with the context, as every request does
+	<-s.fetched.done // ends with the context, as every request does
 	return b.copy(s, p)
 }
 
@@ -125,19 +125,19 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
-		s.buffer.Free()
+		s.fetched.buffer.Free()
 		return 0, errClosed
 	}
 	b.current = s
-	if s.failed != nil {
+	if s.fetched.failed != nil {
 		if e := b.f.interrupted(); e != nil {
 			return 0, e
 		}
-		return 0, ownError(s.failed)
+		return 0, ownError(s.fetched.failed)
 	}
-	n, _ := s.buffer.ReadAt(p[:min(int64(len(p)), s.buffer.Size()-b.offset)], b.offset)
-	if b.offset += int64(n); b.offset == s.buffer.Size() {
-		s.buffer.Free()
+	n, _ := s.fetched.buffer.ReadAt(p[:min(int64(len(p)), s.fetched.buffer.Size()-b.offset)], b.offset)
+	if b.offset += int64(n); b.offset == s.fetched.buffer.Size() {
+		s.fetched.buffer.Free()
 		b.current, b.offset = nil, 0
 		b.f.limit.Release()
 	}
@@ -147,10 +147,10 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 // free gives the memory back. The lock is held.
 func (b *bufferSink) free() {
 	if b.current != nil {
-		b.current.buffer.Free()
+		b.current.fetched.buffer.Free()
 		b.current = nil
 	}
 	for s := range b.queue {
-		s.buffer.Free()
+		s.fetched.buffer.Free()
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
@@ -41,6 +43,17 @@ type fetch struct {
 	buffers *bufferSink // the sink, if it has buffers
 }
 
+// A fetched has what a fetch and its sink keep of a section.
+type fetched struct {
+	done   chan struct{} // closed when the section has ended
+	failed error         // why it failed
+	buffer *buffer.Buffer
+	chunk  *[chunks.Size]byte
+	crc    uint32
+}
+
+func newFetched() *fetched { return &fetched{done: make(chan struct{})} }
+
 // A sink takes the bytes of sections.
 type sink interface {
 	// add makes room for a section, which waits until there is memory. It is called in the order of
@@ -56,19 +69,21 @@ type sink interface {
 
 // newFetch returns a fetch of what follows from in a download.
 func newFetch(d *download, from int64, limit *concurrency.Limit, size int64) *fetch {
-	f := &fetch{d: d, req: d.first.req, from: from, end: d.offset + d.length, size: size, maxSize: maxSectionBytes, limit: limit}
+	offset, length := d.reader.Range()
+	f := &fetch{d: d, req: d.first.req, from: from, end: offset + length, size: size, maxSize: maxSectionBytes, limit: limit}
 	f.ctx, f.cancel = context.WithCancel(d.ctx)
-	d.first.done = make(chan struct{})
+	d.first.fetched = newFetched()
 	return f
 }
 
 // fixedFetch returns a fetch of what follows the first section. It reads as many sections at once as
 // WithConcurrency says, which may be any number.
-func (d *download) fixedFetch(parallel int64) *fetch {
-	length := d.length - firstSectionBytes
-	n := min(parallel, rangeplan.MaxAtOnce, (length+minSectionBytes-1)/minSectionBytes)
+func (d *download) fixedFetch() *fetch {
+	offset, length := d.reader.Range()
+	length -= firstSectionBytes
+	n := min(int64(d.concurrency), rangeplan.MaxAtOnce, (length+minSectionBytes-1)/minSectionBytes)
 	size := min(max((length+n-1)/n, minSectionBytes), maxSectionBytes)
-	return newFetch(d, d.offset+firstSectionBytes, concurrency.Fixed(int(n)), size)
+	return newFetch(d, offset+firstSectionBytes, concurrency.Fixed(int(n)), size)
 }
 
 // readProbed reads the first connection, and prepares a fetch if that is slow.
@@ -124,7 +139,7 @@ func (f *fetch) run() {
 		if f.limit.Acquire(f.ctx) != nil {
 			return
 		}
-		s := &section{d: f.d, ctx: f.ctx, req: f.req, done: make(chan struct{})}
+		s := &section{d: f.d, ctx: f.ctx, req: f.req, fetched: newFetched()}
 		length := f.length(offset)
 		s.set(offset, length)
 		if f.sink.add(s) != nil {
@@ -138,9 +153,9 @@ func (f *fetch) run() {
 // start reads a section in a goroutine.
 func (f *fetch) start(s *section) {
 	before := f.last
-	f.last = s.done
+	f.last = s.fetched.done
 	f.group.Go(func() {
-		defer close(s.done)
+		defer close(s.fetched.done)
 		f.group.Do(func() { f.sink.end(s, f.fill(s, before)) }, func() { f.sink.end(s, errPanicked()) })
 	}, nil)
 }

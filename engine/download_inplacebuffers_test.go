@@ -36,7 +36,7 @@ func TestASectionThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
 	before := used()
 	for range sections {
 		require.NoError(t, f.limit.Acquire(t.Context()))
-		s := &section{}
+		s := &section{fetched: newFetched()}
 		s.set(0, 1)
 		require.NoError(t, sink.add(s))
 		sink.end(s, nil)

@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/wire"
 )
@@ -32,19 +31,14 @@ type section struct {
 	mu       sync.Mutex // guards body, cancel and closed, between read and close
 	body     io.ReadCloser
 	cancel   context.CancelFunc // nil if the driver is local
-	closed   bool
 	watchdog *time.Timer
+	closed   bool
 	stalled  atomic.Bool
 
 	tried     backoff.Tries // counts connections that failed in a row
 	sinceDrop int64         // bytes that came since the last connection failed
 
-	// These are used if a fetch reads the section:
-	done   chan struct{} // closed when the section has ended
-	failed error         // why it failed
-	buffer *buffer.Buffer
-	chunk  *[chunks.Size]byte
-	crc    uint32
+	fetched *fetched // nil unless a fetch reads the section
 }
 
 // set sets what remains to be read.
@@ -175,7 +169,7 @@ func (s *section) reconnect() *storage.Error {
 		}
 		return e
 	}
-	if attrs.Revision != s.req.Condition.Revision || attrs.Size != s.d.attrs.Size {
+	if attrs.Revision != s.req.Condition.Revision || attrs.Size != s.d.reader.Attrs().Size {
 		s.drop()
 		return &storage.Error{Code: storage.Changed}
 	}

@@ -140,7 +140,7 @@ func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 // of them is in memory then. It returns nil if it is not, or if there will be no fetch.
 func (d *download) regularFile(w io.Writer) *os.File {
 	file, ok := w.(*os.File)
-	pending := d.adaptive
+	pending := d.probe != nil
 	if d.fetch != nil {
 		pending = d.fetch.sink == nil
 	}
@@ -185,7 +185,7 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
 	to := &fileSink{f: f, file: file, start: d.first.req.Offset}
-	if n := min(int64(settings(&d.given).Concurrency), maxConcurrency); n > 0 { // each has a chunk outside of the BufferLimit
+	if n := min(int64(d.concurrency), maxConcurrency); n > 0 { // each has a chunk outside of the BufferLimit
 		f.limit, f.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
 	d.mu.Lock()
@@ -217,19 +217,19 @@ type fileSink struct {
 }
 
 func (t *fileSink) add(s *section) error {
-	s.chunk = chunks.Get()
+	s.fetched.chunk = chunks.Get()
 	t.added += s.remaining.Load()
 	return nil
 }
 
 func (t *fileSink) space(s *section) ([]byte, error) {
-	return s.chunk[:min(chunks.Size, s.remaining.Load())], nil
+	return s.fetched.chunk[:min(chunks.Size, s.remaining.Load())], nil
 }
 
 // filled writes p. The section is past it already.
 func (t *fileSink) filled(s *section, p []byte) error {
 	if t.f.d.hashing {
-		s.crc = crc32c.Update(s.crc, p)
+		s.fetched.crc = crc32c.Update(s.fetched.crc, p)
 	}
 	if _, err := t.file.WriteAt(p, s.req.Offset-int64(len(p))-t.start); err != nil {
 		return err
@@ -240,8 +240,8 @@ func (t *fileSink) filled(s *section, p []byte) error {
 
 func (t *fileSink) end(s *section, err error) {
 	defer t.f.limit.Release()
-	chunks.Put(s.chunk)
-	s.chunk = nil
+	chunks.Put(s.fetched.chunk)
+	s.fetched.chunk = nil
 	d := t.f.d
 	if e, ok := err.(*storage.Error); ok {
 		if why := t.f.interrupted(); why != nil && e.Code == storage.Canceled {
@@ -253,7 +253,7 @@ func (t *fileSink) end(s *section, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.crc ^= crc32c.Join(s.crc, 0, t.f.end-s.req.Offset) // as if zeros were before and after the section
+	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset) // as if zeros were before and after the section
 	if err != nil && t.failed == nil {
 		t.failed = err
 		t.f.cancel()

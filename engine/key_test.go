@@ -49,6 +49,7 @@ func FuzzRange(f *testing.F) {
 			require.Greater(t, offset, size)
 			return
 		}
-		require.True(t, d.offset >= 0 && d.length >= 0 && d.offset+d.length <= size)
+		from, n := d.reader.Range()
+		require.True(t, from >= 0 && n >= 0 && from+n <= size)
 	})
 }

@@ -69,7 +69,7 @@ func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Er
 // inOneStep reports whether the driver moves objects, and no option asks for more than another key.
 func (m *moveOp) inOneStep() bool {
 	set := settings(&m.given)
-	more := set.Given != 0 || set.Tags || set.Lock || m.given.PublicRead || set.WriteID != "" || len(set.Natives)+len(set.SourceNatives) > 0
+	more := set.Given != 0 || set.Tags || set.Lock || m.given.PublicRead || set.Transfer.WriteID != "" || len(set.Natives)+len(set.SourceNatives) > 0
 	return !more && m.op.core.has(storage.ServerMove)
 }
 

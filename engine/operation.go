@@ -27,15 +27,15 @@ type operation struct {
 	key        string // the whole key
 	prefix     string // the prefix of the view, which keys in errors do not have
 	keys       []string
-	writes     bool // whether its outcome can be unknown
-	begun      bool
 	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if none does
 	report     telemetry.Call
 	bytes      atomic.Int64
 	wire       wire.Call    // counts the requests, and tells the transport about them
-	signs      bool         // whether it makes hardly any request to the store
 	overGrants atomic.Int32 // how many buffers were granted over the limit
-	once       bool         // whether requests are not repeated
+	writes     bool         // whether its outcome can be unknown
+	begun      bool
+	signs      bool // whether it makes hardly any request to the store
+	once       bool // whether requests are not repeated
 }
 
 // prepare names the operation, and refuses it if the bucket does not permit it.

@@ -19,11 +19,11 @@ import (
 // Remove deletes the object.
 func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
 	call := &struct { // one allocation
-		op    operation
-		req   driver.DeleteRequest
-		given storage.RemoveOptions
+		op  operation
+		req driver.DeleteRequest
 	}{}
-	o, r, given := &call.op, &call.req, &call.given
+	o, r, given := &call.op, &call.req, removeOptions.get()
+	defer removeOptions.put(given)
 	e := o.prepare(b, scope.Remove, "Remove", key)
 	if e == nil {
 		e = ownError(given.Apply(opts...))

@@ -29,15 +29,16 @@ func (b *bucket) Exists(ctx context.Context, key string, opts ...storage.AttrsOp
 // failure.
 func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key string, opts []storage.AttrsOption) (*storage.Attrs, error) {
 	s := &struct { // one allocation
-		op    operation
-		req   driver.GetRequest
-		given storage.DownloadOptions
+		op  operation
+		req driver.GetRequest
 	}{}
-	o, r := &s.op, &s.req
-	e := o.prepareRead(b, may, name, key, r, &s.given, s.given.ApplyAttrs(opts...))
+	o, r, given := &s.op, &s.req, readOptions.get()
+	defer readOptions.put(given)
+	e := o.prepareRead(b, may, name, key, r, given, given.ApplyAttrs(opts...))
+	id := settings(given).Transfer.WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		a, e := head(ctx, o, r)
-		if id := settings(&s.given).WriteID; e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
+		if e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
 			e = &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("the object is of another write")}
 		}
 		switch {

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An upload becomes a write: a request that was checked, and a source, which looks at the body
@@ -60,7 +61,7 @@ func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ..
 type write struct {
 	op       *operation
 	req      driver.PutRequest
-	given    storage.UploadOptions
+	transfer unexported.Transfer
 	src      source
 	metadata map[string]string // the user's; req.Metadata is as the store keeps it
 	writeID  string
@@ -72,16 +73,17 @@ type write struct {
 
 // resolve checks everything that can be checked before a request.
 func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Error {
-	r, c := &w.req, w.op.core
-	if err := w.given.Apply(opts...); err != nil {
+	r, c, given := &w.req, w.op.core, uploadOptions.get()
+	defer uploadOptions.put(given)
+	if err := given.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	*r = putOf(&w.given)
-	r.Key = w.op.key
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(&w.given)); e != nil {
+	*r = putOf(given)
+	r.Key, w.transfer = w.op.key, settings(given).Transfer
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(given)); e != nil {
 		return e
 	}
-	if e := c.checkPartSize("WithPartSize", settings(&w.given).PartSize); e != nil {
+	if e := c.checkPartSize("WithPartSize", w.transfer.PartSize); e != nil {
 		return e
 	}
 	return w.open(body)
@@ -146,13 +148,13 @@ func (c *core) checkSize(size int64) *storage.Error {
 func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	r := &w.req
 	w.metadata = r.Metadata
-	w.progress = progress.New(settings(&w.given).Progress, w.src.size)
+	w.progress = progress.New(w.transfer.Progress, w.src.size)
 	sniff := w.src.sniff
 	if !w.op.core.has(storage.ContentProperties) {
 		sniff = nil
 	}
 	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
-	if settings(&w.given).ResumeFile != "" {
+	if w.transfer.ResumeFile != "" {
 		return w.storeResumable(ctx)
 	}
 	return w.storeBody(ctx)
@@ -160,8 +162,8 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 // storeBody chooses between one Put and parts by what is known of the body.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	if (w.req.Condition != (storage.Condition{}) || settings(&w.given).WriteID != "") && w.writeID == "" {
-		w.writeID = w.op.core.newWriteID(settings(&w.given).WriteID)
+	if (w.req.Condition != (storage.Condition{}) || w.transfer.WriteID != "") && w.writeID == "" {
+		w.writeID = w.op.core.newWriteID(w.transfer.WriteID)
 	}
 	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 	if w.src.readerAt == nil {
@@ -193,8 +195,8 @@ func (w *write) singleBound() int64 {
 	}
 	switch {
 	case !c.has(storage.MultipartUploads):
-	case settings(&w.given).PartSize > 0:
-		bound = min(bound, settings(&w.given).PartSize)
+	case w.transfer.PartSize > 0:
+		bound = min(bound, w.transfer.PartSize)
 	case !c.has(driver.StreamingPut):
 		bound = min(bound, cmp.Or(c.partSize, singleLimit))
 	}
@@ -226,7 +228,7 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.core.has(driver.StreamingPut) && settings(&w.given).PartSize == 0 && (fits || !w.op.core.has(storage.MultipartUploads))
+	return w.op.core.has(driver.StreamingPut) && w.transfer.PartSize == 0 && (fits || !w.op.core.has(storage.MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
@@ -320,7 +322,7 @@ func (w *write) finish(ctx context.Context, a *storage.Attrs, e *storage.Error, 
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
 		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
-		writeID: w.writeID, named: settings(&w.given).WriteID != "",
+		writeID: w.writeID, named: w.transfer.WriteID != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

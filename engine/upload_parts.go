@@ -50,7 +50,7 @@ type partPlan struct {
 
 // plan returns the plan for w's body.
 func (w *write) plan() partPlan {
-	c, given, inPlace := w.op.core, settings(&w.given).PartSize, w.src.readerAt != nil
+	c, given, inPlace := w.op.core, w.transfer.PartSize, w.src.readerAt != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
 	case given > 0 || c.has(driver.EqualParts) || inPlace:
@@ -61,7 +61,7 @@ func (w *write) plan() partPlan {
 		p.doubleAfter, p.doublings = growthStep, 20
 	}
 	p.concurrency = w.maxConcurrency()
-	if settings(&w.given).Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
+	if w.transfer.Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
 		p.concurrency = max(1, min(p.concurrency, int(streamBuffers/p.first)))
 	}
 	return p
@@ -84,7 +84,7 @@ func (w *write) firstPart() int64 {
 	if w.journal.Begun() {
 		return w.journal.Header().PartSize
 	}
-	if given := settings(&w.given).PartSize; given > 0 {
+	if given := w.transfer.PartSize; given > 0 {
 		return given
 	}
 	c, body := w.op.core, w.src.size
@@ -112,7 +112,7 @@ func (w *write) firstPart() int64 {
 
 // maxConcurrency returns how many parts may be sent at once.
 func (w *write) maxConcurrency() int {
-	switch n := int(settings(&w.given).Concurrency); {
+	switch n := int(w.transfer.Concurrency); {
 	case w.op.core.has(driver.SequentialParts):
 		return 1
 	case n > 0:
@@ -126,7 +126,7 @@ func (w *write) maxConcurrency() int {
 // inPlaceParts returns into how many parts a random-access body is cut, so that they end
 // together. Sequential parts are few, because each waits for a response.
 func (w *write) inPlaceParts() int {
-	if settings(&w.given).Concurrency > 0 || w.op.core.has(driver.SequentialParts) {
+	if w.transfer.Concurrency > 0 || w.op.core.has(driver.SequentialParts) {
 		return w.maxConcurrency()
 	}
 	return defaultConcurrency
@@ -135,7 +135,7 @@ func (w *write) inPlaceParts() int {
 // newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
 // that are read in place grows: they take no memory.
 func (w *write) newLimit(highest int) *concurrency.Limit {
-	if settings(&w.given).Concurrency > 0 || w.src.readerAt == nil {
+	if w.transfer.Concurrency > 0 || w.src.readerAt == nil {
 		return concurrency.Fixed(highest)
 	}
 	return concurrency.Growing(defaultConcurrency, highest, 0)
@@ -169,7 +169,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 	var tried backoff.Tries
 	for {
 		if w.writeID == "" {
-			w.writeID = w.op.core.newWriteID(settings(&w.given).WriteID)
+			w.writeID = w.op.core.newWriteID(w.transfer.WriteID)
 			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()

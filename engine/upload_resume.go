@@ -72,7 +72,7 @@ func journalFailed(err error) *storage.Error {
 
 // storeResumable is storeBody with a journal.
 func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	j, err := journal.Open(settings(&w.given).ResumeFile)
+	j, err := journal.Open(w.transfer.ResumeFile)
 	if err != nil {
 		return nil, journalFailed(err)
 	}
@@ -127,7 +127,7 @@ func (w *write) fingerprint() string {
 		Size       int64
 		PartSize   int64
 		Natives    []string
-	}{w.op.key, properties, controls, r.Condition, w.src.size, settings(&w.given).PartSize, natives})
+	}{w.op.key, properties, controls, r.Condition, w.src.size, w.transfer.PartSize, natives})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

@@ -7,12 +7,8 @@ type Settings struct {
 	Err           error    // the first bad option
 	Natives       []Native // what WithNative gave
 	SourceNatives []Native // what WithSourceNative gave
-	PartSize      int64    // bytes; 0 if it was not given
-	Progress      func(done, total int64)
+	Transfer      Transfer
 	MaxGap        *int64 // what WithMaxGap gave; nil for the default
-	ResumeFile    string // what WithResume gave, or ""
-	WriteID       string // what package writeid gave, or ""
-	Concurrency   int32  // 0 if it was not given
 	Given         Property
 	MaxSize       int64 // what WithMaxSize gave, or 0
 	Guarded       bool  // a condition was given
@@ -31,9 +27,13 @@ func (s *Settings) Fail(err error) {
 	}
 }
 
-// OfCopy returns what holds for the upload of a copy.
-func (s *Settings) OfCopy() Settings {
-	return Settings{Concurrency: s.Concurrency, Progress: s.Progress, ResumeFile: s.ResumeFile, WriteID: s.WriteID}
+// A Transfer is what a call that moves bytes needs of its options until it ends.
+type Transfer struct {
+	PartSize    int64 // bytes; 0 if it was not given
+	Progress    func(done, total int64)
+	ResumeFile  string // what WithResume gave, or ""
+	WriteID     string // what package writeid gave, or ""
+	Concurrency int32  // 0 if it was not given
 }
 
 // A Property has one bit for each property of an object that an option has set.
