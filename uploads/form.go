@@ -17,7 +17,7 @@ const (
 
 // storeForm stores every file of a form, or none.
 func (h *routes) storeForm(c *call) (status int, value any, err error) {
-	release, err := c.share(h.service.feeds)
+	release, err := c.share(feedBytes)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -18,12 +18,12 @@ import (
 // serve prepares the service to serve requests.
 func (s *Service) serve() {
 	c := s.config
-	s.responder = &responder{config: c}
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
 	s.pieceWait = ctxtime.Sleep
 	feeds := c.MemoryLimit / feedsShare
 	s.feeds = fairshare.New(feeds)
 	s.feeds.Spare = true
+	s.responder = &responder{c, s.feeds}
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
@@ -34,7 +34,10 @@ func (s *Service) serve() {
 }
 
 // A responder responds with errors.
-type responder struct{ config Config }
+type responder struct {
+	config Config
+	feeds  *fairshare.Pool
+}
 
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
 func (s *Service) routes() *http.ServeMux {
@@ -107,6 +110,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type call struct {
 	*http.Request
 	w       http.ResponseWriter
+	feeds   *fairshare.Pool
 	user    User
 	form    io.Reader // the body, if it is a form that is being read
 	last    bool      // the body ends a file whose length may be unknown
@@ -116,7 +120,7 @@ type call struct {
 // respond runs f. f either responds, or returns an error before it has written anything.
 func (h *responder) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w}
+		c := &call{Request: r, w: w, feeds: h.feeds}
 		if err := f(c); err != nil {
 			h.refuse(c, err)
 		}

@@ -1,9 +1,11 @@
 package uploads
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,10 +19,33 @@ import (
 
 // A completeRequest names the parts of the file, in order.
 type completeRequest struct {
-	Parts []struct {
-		Number int    `json:"PartNumber"`
-		ETag   string `json:"ETag"`
-	} `json:"parts"`
+	Parts namedParts `json:"parts"`
+}
+
+type namedPart struct {
+	Number int    `json:"PartNumber"`
+	ETag   string `json:"ETag"`
+}
+
+// namedParts are at most as many as a store takes: a short text may have millions.
+type namedParts []namedPart
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *namedParts) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return err // there is no list
+	}
+	for d.More() {
+		var part namedPart
+		if err := d.Decode(&part); err != nil {
+			return err
+		}
+		if *p = append(*p, part); len(*p) > maxNamed {
+			return errors.New("there are too many parts")
+		}
+	}
+	return nil
 }
 
 // A completedUpload is the response.

@@ -104,7 +104,7 @@ func (h *companion) putPart(c *call) error {
 // share takes the memory of a request whose address is the permission, for the user of its session.
 func (h *companion) share(c *call, s *session) (release func(), err error) {
 	c.user.ID = s.User
-	return c.share(h.keeper.service.feeds)
+	return c.share(feedBytes)
 }
 
 // loadProxied reads the session of a part that passes through the handler. The address is the

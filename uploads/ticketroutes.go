@@ -70,11 +70,25 @@ func readToken(c *call) (string, error) {
 	return asked.Token, err
 }
 
+// smallDocument is how many bytes a document has that takes no memory of others.
+const smallDocument = 4 << 10
+
 // readJSON reads a document of at most this many bytes. If it is strict, unknown fields are refused. A page
-// of another origin cannot send this type without a preflight.
+// of another origin cannot send this type without a preflight. A decoder holds all of a document that comes
+// slowly.
 func readJSON(c *call, to any, most int64, strict bool) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return wrongType("The request must be application/json.")
+	}
+	if length := c.ContentLength; length < 0 || length > smallDocument {
+		if length < 0 || length > most {
+			length = most
+		}
+		release, err := c.share(length)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
 	d := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most))
 	if strict {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 const (
@@ -42,7 +41,7 @@ var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Confi
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *tus) newFeed(c *call, left int64) (*feed, error) {
-	release, err := c.share(h.keeper.service.feeds)
+	release, err := c.share(feedBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +56,14 @@ func (h *tus) newFeed(c *call, left int64) (*feed, error) {
 }
 
 // share takes the memory of a request that sends bytes. A user leaves some for others.
-func (c *call) share(feeds *fairshare.Pool) (release func(), err error) {
+func (c *call) share(bytes int64) (release func(), err error) {
 	owner := c.owner()
-	if !feeds.Acquire(c.Context(), owner, feedBytes) {
+	if !c.feeds.Acquire(c.Context(), owner, bytes) {
 		e := busy()
 		e.Err = errNoFeed
 		return nil, e
 	}
-	return func() { feeds.Release(owner, feedBytes) }, nil
+	return func() { c.feeds.Release(owner, bytes) }, nil
 }
 
 // owner returns who takes memory for the request: the user, or a client if Authorize names none.
