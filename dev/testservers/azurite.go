@@ -11,6 +11,9 @@ var azurite = npmTool{
 	// Ten minutes after its start, Azurite would remove what no blob refers to. It sorts all that it
 	// has for each removal, and answers nobody for minutes. 2147483647 ms is the longest wait.
 	edits: []edit{{"azurite/dist/src/blob/utils/constants.js", "exports.DEFAULT_GC_INTERVAL_MS = 10 * 60 * 1000", "exports.DEFAULT_GC_INTERVAL_MS = 2147483647"}},
+	// It makes much garbage that it needs no longer. With room for more of it, and without threads that collect it
+	// beside a server of one core, the suite takes a fifth less of the processor.
+	flags: []string{"--max-semi-space-size=32", "--single-threaded-gc"},
 }
 
 // The first account is that of Azurite's documentation. The next two have the same key, for

@@ -20,6 +20,7 @@ type npmTool struct {
 	entry    string   // the program's main file in node_modules
 	external []string // packages that are omitted, because they are never loaded
 	edits    []edit
+	flags    []string // of node
 }
 
 // An edit replaces a text in a file of node_modules, before the bundle is made.
@@ -114,7 +115,7 @@ func (n npmTool) bundleFlags(path string) []string {
 }
 
 func (n npmTool) command(ctx context.Context, path string) ([]string, error) {
-	return []string{"node", path}, n.checkNode(ctx, nodeMajor)
+	return append(append([]string{"node"}, n.flags...), path), n.checkNode(ctx, nodeMajor)
 }
 
 // checkNode fails if Node.js is missing or too old.
