@@ -69,7 +69,7 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 	defer func() { _ = r.Close() }() // always nil
 	f, err := tempfile.Create("omnibucket-inventory-*")
 	if err != nil {
-		return nil, 0, fileError("OpenInventory", file.key, err)
+		return nil, 0, tempError("OpenInventory", file.key, err)
 	}
 	sum := md5.New()
 	most := int64(math.MaxInt64)
