@@ -141,7 +141,8 @@ func (o softDeleteOption) applyOpen(to *unexported.OpenOptions) {
 
 // WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced
 // without versions ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google
-// takes 7 to 90 days, by default 7; S3 and Azure are Unsupported.
+// takes 7 to 90 days, by default 7. S3 has none, and Azure's belongs to the account: they are
+// Unsupported. At the opening of a bucket no store is asked: a local or memory one keeps as much.
 func WithSoftDelete(keep time.Duration) ObjectLockOption { return softDeleteOption(keep) }
 
 // WithDefaultRetention keeps objects without [WithRetention] for 1 to 36,500 days, in a
