@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// LogValue returns, for log/slog, what is set, with the cause masked.
+// LogValue returns, for log/slog, what is set of code, op, provider, bucket, key, version, status,
+// request_id, retryable, retry_after, unknown, hint and cause, which is masked.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}

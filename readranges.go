@@ -30,7 +30,9 @@ type Range struct{ Offset, Length int64 }
 // offset, such as Parquet. The results, in the order of ranges, share no memory. Ranges
 // that overlap or are near each other ([WithMaxGap]) are one request, of at most 16 MiB and
 // 16 at once, or [WithConcurrency]. If one of several is relative to the end, one more
-// request finds the size.
+// request finds the size. A range is shorter if the object ends earlier. If an Offset is past
+// the end, it fails with RangeNotSatisfiable; if the object is changed or removed meanwhile,
+// with Changed; with [WithRange], with InvalidArgument.
 func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption) ([][]byte, *Attrs, error) {
 	r := &rangesRead{from: b, key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {

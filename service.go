@@ -151,7 +151,8 @@ func WithObjectLock() interface {
 
 // WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced
 // without versions ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google
-// takes 7 to 90 days, by default 7; S3 and Azure are Unsupported.
+// takes 7 to 90 days, by default 7. S3 has none, and Azure's belongs to the account: they are
+// Unsupported. At the opening of a bucket no store is asked: a local or memory one keeps as much.
 func WithSoftDelete(keep time.Duration) interface {
 	BucketOption
 	OpenOption

@@ -33,8 +33,7 @@ type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
 	Tags               *struct{ Tag []tagging.Element }
-	Location, Bucket   *struct{}      // of a directory bucket
-	Unknown            xmldoc.Unknown `xml:",any"`
+	Location, Bucket   *struct{} // of a directory bucket
 }
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
@@ -118,8 +117,6 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 		}
 	}
 	switch location := asked.LocationConstraint; {
-	case len(asked.Unknown) > 0:
-		return nil, s3error.New("MalformedXML")
 	case asked.Location != nil || asked.Bucket != nil:
 		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
 	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):

@@ -4,7 +4,6 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,6 @@ import (
 type completeRequest struct {
 	XMLName xml.Name `xml:"CompleteMultipartUpload"`
 	Part    []completedPart
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 type completedPart struct {
@@ -26,7 +24,6 @@ type completedPart struct {
 	ETag       string
 	checksum.Elements
 	checksum.MissingElements
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A completion is a request to make an object of parts.
@@ -124,8 +121,7 @@ func readCompletion(r *request) (*completion, error) {
 	if err := r.readXML(&asked); err != nil {
 		return nil, err
 	}
-	unknown := slices.ContainsFunc(asked.Part, func(p completedPart) bool { return p.Unknown != nil }) || asked.Unknown != nil
-	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts || unknown {
+	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts {
 		return nil, s3error.New("MalformedXML")
 	}
 	c.parts = asked.Part

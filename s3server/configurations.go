@@ -11,9 +11,8 @@ import (
 )
 
 type accelerateConfiguration struct {
-	XMLName xml.Name       `xml:"AccelerateConfiguration"`
-	Status  string         `xml:",omitempty"`
-	Unknown xmldoc.Unknown `xml:",any"`
+	XMLName xml.Name `xml:"AccelerateConfiguration"`
+	Status  string   `xml:",omitempty"`
 }
 
 func getAcceleration(b *state.Bucket) (any, error) {
@@ -27,7 +26,7 @@ func putAcceleration(r *request) error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if asked.Status != state.Enabled && asked.Status != state.Suspended || len(asked.Unknown) > 0 {
+	if asked.Status != state.Enabled && asked.Status != state.Suspended {
 		return s3error.New("MalformedXML")
 	}
 	if strings.Contains(r.target.bucket, ".") {
@@ -65,9 +64,7 @@ type loggingStatus struct {
 		TargetPrefix          *string
 		TargetGrants          *struct{}
 		TargetObjectKeyFormat *struct{}
-		Unknown               xmldoc.Unknown `xml:",any"`
 	}
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
@@ -83,7 +80,7 @@ func putLogging(r *request) error {
 	}
 	to := asked.LoggingEnabled
 	switch {
-	case len(asked.Unknown) > 0, to != nil && (len(to.Unknown) > 0 || to.TargetBucket == "" || to.TargetPrefix == nil):
+	case to != nil && (to.TargetBucket == "" || to.TargetPrefix == nil):
 		return s3error.New("MalformedXML")
 	case to == nil:
 		document = nil
@@ -136,7 +133,6 @@ const payerRequester = "Requester"
 type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
 	Payer   string
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getRequestPayment(b *state.Bucket) (any, error) {
@@ -148,7 +144,7 @@ func getRequestPayment(b *state.Bucket) (any, error) {
 }
 
 func (p *requestPayment) check() error {
-	if p.Payer != payerRequester && p.Payer != "BucketOwner" || len(p.Unknown) > 0 {
+	if p.Payer != payerRequester && p.Payer != "BucketOwner" {
 		return s3error.New("MalformedXML")
 	}
 	return nil

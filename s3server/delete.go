@@ -38,26 +38,11 @@ func deleteObject(r *request) error {
 type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
-	Unknown xmldoc.Unknown `xml:",any"`
 	Object  []struct {
 		Key, ETag              string
-		LastModifiedTime, Size string         // conditions that S3 has only in directory buckets
-		VersionID              string         `xml:"VersionId"`
-		Unknown                xmldoc.Unknown `xml:",any"`
+		LastModifiedTime, Size string // conditions that S3 has only in directory buckets
+		VersionID              string `xml:"VersionId"`
 	}
-}
-
-// check refuses what is not in S3's schema.
-func (d *deleteRequest) check(most int) error {
-	if len(d.Object) == 0 || len(d.Object) > most || d.Unknown != nil {
-		return s3error.New("MalformedXML")
-	}
-	for _, o := range d.Object {
-		if o.Unknown != nil {
-			return s3error.New("MalformedXML")
-		}
-	}
-	return nil
 }
 
 type deleteResult struct {
@@ -85,8 +70,8 @@ func deleteObjects(r *request) error {
 	if err := r.readVouched(&asked); err != nil {
 		return err
 	}
-	if err := asked.check(r.server.limits.MaxBatch); err != nil {
-		return err
+	if len(asked.Object) == 0 || len(asked.Object) > r.server.limits.MaxBatch {
+		return s3error.New("MalformedXML")
 	}
 	var result deleteResult
 	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const (
@@ -157,11 +156,10 @@ func noEncryption(header http.Header) error {
 type encryptionConfiguration struct {
 	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
 	Rule    []state.EncryptionRule
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func (c *encryptionConfiguration) check() error {
-	if len(c.Rule) != 1 || len(c.Unknown) > 0 || len(c.Rule[0].Unknown) > 0 {
+	if len(c.Rule) != 1 {
 		return s3error.New("MalformedXML")
 	}
 	if b := c.Rule[0].BlockedEncryptionTypes; b != nil {
@@ -175,7 +173,7 @@ func (c *encryptionConfiguration) check() error {
 	switch {
 	case d == nil:
 		return nil
-	case d.SSEAlgorithm != state.ByStore && d.SSEAlgorithm != state.ByKMS && d.SSEAlgorithm != state.ByKMSTwice, len(d.Unknown) > 0:
+	case d.SSEAlgorithm != state.ByStore && d.SSEAlgorithm != state.ByKMS && d.SSEAlgorithm != state.ByKMSTwice:
 		return s3error.New("MalformedXML")
 	case d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "":
 		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
@@ -194,8 +192,7 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 	if rule.ApplyServerSideEncryptionByDefault == nil {
 		rule.ApplyServerSideEncryptionByDefault = &struct {
 			SSEAlgorithm   string
-			KMSMasterKeyID string         `xml:",omitempty"`
-			Unknown        xmldoc.Unknown `xml:",any"`
+			KMSMasterKeyID string `xml:",omitempty"`
 		}{SSEAlgorithm: state.ByStore}
 	}
 	return encryptionConfiguration{Rule: []state.EncryptionRule{rule}}, nil

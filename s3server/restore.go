@@ -44,7 +44,6 @@ type restoreRequest struct {
 	Description          string
 	// These belong to a query of an archived object.
 	Type, SelectParameters, OutputLocation *struct{}
-	Unknown                                xmldoc.Unknown `xml:",any"`
 }
 
 // check refuses a request for anything but a copy for some days.
@@ -53,7 +52,7 @@ func (d *restoreRequest) check() error {
 		return s3error.New("NotImplemented").WithMessage("This server does not implement restore requests of the type SELECT")
 	}
 	tiers := []string{"", "Standard", "Bulk", "Expedited"}
-	if d.Unknown != nil || d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
+	if d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
 		d.GlacierJobParameters != nil && !slices.Contains(tiers[1:], d.GlacierJobParameters.Tier) {
 		return s3error.New("MalformedXML")
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // setting changes the bucket of the request and returns this status.
@@ -67,8 +66,7 @@ type versioningConfiguration struct {
 	XMLName xml.Name `xml:"VersioningConfiguration"`
 	Status  string   `xml:",omitempty"`
 	// MfaDelete can only be "Disabled": the server knows no devices.
-	MfaDelete string         `xml:",omitempty"`
-	Unknown   xmldoc.Unknown `xml:",any"`
+	MfaDelete string `xml:",omitempty"`
 }
 
 func getVersioning(b *state.Bucket) (any, error) {
@@ -84,7 +82,7 @@ func putVersioning(r *request) error {
 	switch {
 	case asked.MfaDelete == state.Enabled:
 		return s3error.New("NotImplemented").WithMessage("This server does not implement MFA delete")
-	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled", len(asked.Unknown) > 0:
+	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled":
 		return s3error.New("MalformedXML")
 	}
 	switch asked.Status {

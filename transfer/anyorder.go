@@ -59,7 +59,7 @@ func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error]
 			if err == nil {
 				value = encodeVersion(value[:0], &v)
 				if err = s.Add(ctx, []byte(v.Key), value); err != nil {
-					err = fileError("sort", "", err)
+					err = tempError("sort", "", err)
 				}
 			}
 			if err != nil {
@@ -69,7 +69,7 @@ func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error]
 		}
 		for r, err := range s.Sorted(ctx) {
 			if err != nil {
-				yield(storage.VersionEntry{}, fileError("sort", "", err))
+				yield(storage.VersionEntry{}, tempError("sort", "", err))
 				return
 			}
 			if !yield(decodeVersion(r), nil) {

@@ -111,6 +111,34 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 	}
 }
 
+func TestAMissingDirectoryForTemporaryFilesIsNoMissingObject(t *testing.T) {
+	for name, run := range map[string]func() error{
+		"a sort": func() (last error) {
+			for _, last = range sorted(t.Context(), inMapOrder(1000), 10_000) {
+			}
+			return last
+		},
+		"keys to remove": func() error { return new(overflowFile).add("a", 1) },
+		"an inventory": func() error {
+			reports := memstore.New()
+			_, err := reports.Upload(t.Context(), "file", strings.NewReader("x"))
+			require.NoError(t, err)
+			_, _, err = (&Inventory{reports: reports}).fetch(t.Context(), inventoryFile{key: "file", size: -1})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(temporaryFiles(t), "missing")
+			t.Setenv("TMPDIR", dir)
+			t.Setenv("TMP", dir)
+			err := run()
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			require.ErrorContains(t, err, fmt.Sprintf("create the directory %q", dir))
+		})
+	}
+}
+
 // Buckets that list in no order are synced, compared and moved as others are.
 func TestJobsBetweenBucketsThatListInAnyOrder(t *testing.T) {
 	dir := temporaryFiles(t)

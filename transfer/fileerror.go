@@ -36,6 +36,15 @@ func fileError(op, key string, err error) error {
 	return e
 }
 
+// tempError is fileError for a temporary file. If its directory is missing, no object is.
+func tempError(op, key string, err error) error {
+	failed := fileError(op, key, err)
+	if e, ok := failed.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
+		e.Code, e.Hint = storage.InvalidArgument, fmt.Sprintf("create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir())
+	}
+	return failed
+}
+
 // A quotedError quotes the name in an error, because a name may contain terminal
 // control characters.
 type quotedError struct {

@@ -545,11 +545,13 @@ func TestInventoryOfAzure(t *testing.T) {
 		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "false", ""},
 		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
 		{"photos/a/c", "", "1", "2026-01-01T00:00:00Z", `"0x8D2"`, "", "", "false"},
+		{"photos/a\r\nb\rc\nd", "", "4", "2026-01-01T00:00:00Z", "0x8D7", "", "", ""},
 		{"photos/a", "", "0", "2026-01-01T00:00:00Z", "0x8D3", "", "", "true"},
 		{"photos/s", "", "1", "2026-01-01T00:00:00Z", "0x8D4", "2026-01-01T00:00:00Z", "", ""},
 		{"photos/d", "", "1", "2026-01-01T00:00:00Z", "0x8D5", "", "true", ""},
 		{"videos/x", "", "1", "2026-01-01T00:00:00Z", "0x8D6", "", "", ""},
 	})
+	content = append(content, "\"photos/z\",,3,2026-01-01T00:00:00Z,0x8D8,,,\r\n"...) // such ends of lines, too
 	endpoint := "https://acme.blob.core.windows.net/"
 	write := func(t *testing.T, status, object string) storage.Bucket {
 		reports := memstore.New()
@@ -565,8 +567,10 @@ func TestInventoryOfAzure(t *testing.T) {
 	require.Equal(t, taken, i.Taken)
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	require.Equal(t, []storage.ListEntry{
+		{Key: "a\r\nb\rc\nd", Size: 4, ETag: `"0x8D7"`, Revision: `azure:"0x8D7"`, Modified: when},
 		{Key: "a/c", Size: 1, ETag: `"0x8D2"`, Revision: `azure:"0x8D2"`, Modified: when},
 		{Key: "b", Size: 2, ETag: `"0x8D1"`, Revision: `azure:"0x8D1"`, Modified: when},
+		{Key: "z", Size: 3, ETag: `"0x8D8"`, Revision: `azure:"0x8D8"`, Modified: when},
 	}, entries(t, i.List(t.Context())))
 	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Pending", "blob"), at, nil)
 	require.ErrorContains(t, err, `"Pending"`)

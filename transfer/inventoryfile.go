@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/tempfile"
@@ -68,7 +69,7 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 	defer func() { _ = r.Close() }() // always nil
 	f, err := tempfile.Create("omnibucket-inventory-*")
 	if err != nil {
-		return nil, 0, fileError("OpenInventory", file.key, err)
+		return nil, 0, tempError("OpenInventory", file.key, err)
 	}
 	sum := md5.New()
 	most := int64(math.MaxInt64)
@@ -100,19 +101,31 @@ func damaged(key string, err error) error {
 // except for metadata, of which no store keeps more than 64 KiB.
 const maxRow = 256 << 10
 
-// A rowLimit fails a read if a row is longer than maxRow. Without it, one quotation mark in a small
-// compressed file could fill the memory.
-type rowLimit struct {
-	from io.Reader
-	read int // since the last row
+// quotedCR stands for a carriage return between quotation marks, from which encoding/csv makes a part of the end of a
+// line. No key has this byte, because it is in no UTF-8.
+const quotedCR = "\xff"
+
+// A csvSource fails a read if a row is longer than maxRow: without that, one quotation mark in a small compressed file
+// could fill the memory. It replaces each carriage return between quotation marks by quotedCR.
+type csvSource struct {
+	from   io.Reader
+	read   int // since the last row
+	quoted bool
 }
 
-func (l *rowLimit) Read(p []byte) (int, error) {
-	if l.read > maxRow {
+func (s *csvSource) Read(p []byte) (int, error) {
+	if s.read > maxRow {
 		return 0, errors.New("a row has more than 256 KiB")
 	}
-	n, err := l.from.Read(p)
-	l.read += n
+	n, err := s.from.Read(p)
+	s.read += n
+	for i, b := range p[:n] {
+		if b == '"' {
+			s.quoted = !s.quoted
+		} else if b == '\r' && s.quoted {
+			p[i] = quotedCR[0]
+		}
+	}
 	return n, err
 }
 
@@ -124,15 +137,15 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 			yield(nil, err)
 			return
 		}
-		limit := &rowLimit{from: plain}
-		from := csv.NewReader(limit)
+		source := &csvSource{from: plain}
+		from := csv.NewReader(source)
 		from.Comma, from.ReuseRecord = i.manifest.delimiter, true
 		columns := i.manifest.columns
 		from.FieldsPerRecord = len(columns) // 0: that of the first row
 		var at []int
 		row := make([]string, numColumns)
 		for first := true; ; first = false {
-			limit.read = 0
+			source.read = 0
 			cells, err := from.Read()
 			switch {
 			case errors.Is(err, io.EOF) && (!first || !i.manifest.header):
@@ -158,7 +171,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 			}
 			for c, position := range at {
 				if row[c] = ""; position >= 0 {
-					row[c] = cells[position]
+					row[c] = strings.ReplaceAll(cells[position], quotedCR, "\r")
 				}
 			}
 			if !yield(row, nil) {

@@ -22,7 +22,7 @@ func (s *overflowFile) add(key string, size int64) error {
 	if s.file == nil {
 		f, err := tempfile.Create("omnibucket-delete-*")
 		if err != nil {
-			return fileError("", "", err)
+			return tempError("", "", err)
 		}
 		s.file, s.to = f, bufio.NewWriter(f)
 	}

@@ -25,6 +25,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -135,7 +136,8 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		_, err := s.Stat(ctx, strings.TrimSuffix(prefix, "/"))
 		return nil, err
 	}
-	return keys, nil
+	slices.Sort(keys) // a key may be a value and a folder
+	return slices.Compact(keys), nil
 }
 
 // appendFolders appends the folders of key below prefix that last, the folder of the key before, is not in.

@@ -119,3 +119,16 @@ func TestTheRoot(t *testing.T) {
 	require.ErrorIs(t, s.Delete(t.Context(), ""), fs.ErrInvalid, "it would remove everything")
 	require.True(t, s.Exists(t.Context(), "acme"))
 }
+
+func TestAKeyThatIsValueAndFolderIsListedOnce(t *testing.T) {
+	s := newStorage(t, stores["memory"](t))
+	for _, key := range []string{"a", "a-b", "a/b", "a/b/c"} {
+		require.NoError(t, s.Store(t.Context(), key, []byte(key)))
+	}
+	keys, err := s.List(t.Context(), "", true)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "a-b", "a/b", "a/b/c"}, keys)
+	keys, err = s.List(t.Context(), "", false)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "a-b"}, keys)
+}

@@ -88,6 +88,10 @@ type request struct {
 
 // do returns a response with a status of success. The caller must close its body.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	elsewhere := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
+	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) { // the path would be that of another operation
+		return nil, &uploads.Error{Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.", Err: storage.InvalidArgument}
+	}
 	address := *c.base
 	address.RawQuery = r.query.Encode()
 	made, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)

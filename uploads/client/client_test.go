@@ -64,6 +64,22 @@ func TestIDsAreEscaped(t *testing.T) {
 	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
 }
 
+func TestAnIDThatLeadsElsewhereIsNotSent(t *testing.T) {
+	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		t.Errorf("%s %s", r.Method, r.URL)
+		return false
+	})
+	for _, id := range []string{"", ".", ".."} {
+		_, details := s.client.Details(t.Context(), id)
+		_, content := s.client.Download(t.Context(), id, "")
+		_, purpose := s.client.SetPurpose(t.Context(), id, "x")
+		for _, err := range []error{details, content, purpose, s.client.Delete(t.Context(), id)} {
+			require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		}
+	}
+}
+
 func TestUploadOfUnknownLength(t *testing.T) {
 	s := newServer(t, nil)
 	b := content(100_000)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,19 @@ func TestOpenAPIReferencesResolve(t *testing.T) {
 			at = there[name]
 			require.NotNil(t, at, "%s", reference[0])
 		}
+	}
+}
+
+func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
+	codes := readDescription(t).Components.Schemas["Problem"].Properties["code"]
+	var code struct{ Description string }
+	require.NoError(t, codes.Decode(&code))
+	named := regexp.MustCompile("[a-z_]+").FindAllString(code.Description, -1)
+	for _, refusal := range []uploads.Code{
+		uploads.Empty, uploads.TooSmall, uploads.TooLarge, uploads.TypeNotAllowed, uploads.Damaged, uploads.ActiveContent, uploads.TooManyPixels,
+	} {
+		require.Contains(t, named, string(refusal))
+		require.Contains(t, string(filesapi.OpenAPI), strconv.Itoa((&uploads.Error{Code: refusal}).HTTPStatus()))
 	}
 }
 

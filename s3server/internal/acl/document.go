@@ -53,11 +53,11 @@ func displayName(known Accounts, canonicalID string) string {
 // A Document is the document with which a client sets a list.
 type Document struct {
 	XMLName           xml.Name `xml:"AccessControlPolicy"`
-	Owner             *struct{ ID string }
+	Owner             *struct{ ID, DisplayName string }
 	AccessControlList *struct {
 		Grant []struct {
 			Grantee struct {
-				ID, URI, EmailAddress string
+				ID, DisplayName, URI, EmailAddress string
 			}
 			Permission string
 		}

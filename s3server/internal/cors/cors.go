@@ -10,35 +10,32 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A Configuration is the document with the rules of a bucket.
 type Configuration struct {
-	XMLName xml.Name       `xml:"CORSConfiguration"`
-	Rules   []Rule         `xml:"CORSRule"`
-	Unknown xmldoc.Unknown `xml:",any"`
+	XMLName xml.Name `xml:"CORSConfiguration"`
+	Rules   []Rule   `xml:"CORSRule"`
 }
 
 // A Rule says which pages may send which requests.
 type Rule struct {
-	ID             string         `xml:",omitempty"`
-	AllowedOrigins []string       `xml:"AllowedOrigin"`
-	AllowedMethods []string       `xml:"AllowedMethod"`
-	AllowedHeaders []string       `xml:"AllowedHeader"`
-	ExposeHeaders  []string       `xml:"ExposeHeader"`
-	MaxAgeSeconds  *int           `xml:",omitempty"`
-	Unknown        xmldoc.Unknown `xml:",any"`
+	ID             string   `xml:",omitempty"`
+	AllowedOrigins []string `xml:"AllowedOrigin"`
+	AllowedMethods []string `xml:"AllowedMethod"`
+	AllowedHeaders []string `xml:"AllowedHeader"`
+	ExposeHeaders  []string `xml:"ExposeHeader"`
+	MaxAgeSeconds  *int     `xml:",omitempty"`
 }
 
 // Check refuses what AWS refuses.
 func (c *Configuration) Check() error {
 	const maxRules = 100
-	if len(c.Rules) == 0 || len(c.Rules) > maxRules || len(c.Unknown) > 0 {
+	if len(c.Rules) == 0 || len(c.Rules) > maxRules {
 		return s3error.New("MalformedXML")
 	}
 	for _, rule := range c.Rules {
-		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 || len(rule.Unknown) > 0 {
+		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 {
 			return s3error.New("MalformedXML")
 		}
 		for _, method := range rule.AllowedMethods {

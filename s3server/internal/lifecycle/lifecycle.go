@@ -13,7 +13,6 @@ import (
 type Configuration struct {
 	XMLName xml.Name `xml:"LifecycleConfiguration"`
 	Rule    []Rule
-	Unknown xmldoc.Unknown `xml:",any"`
 	// Least is smallAnywhere or smallByClass, from a header of the request.
 	Least string `xml:"-"`
 }
@@ -29,7 +28,6 @@ type Rule struct {
 	NoncurrentVersionExpiration    *noncurrentExpiration
 	NoncurrentVersionTransition    []noncurrentTransition
 	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation *int }
-	Unknown                        xmldoc.Unknown `xml:",any"`
 }
 
 // A filter has one condition, or several in And.
@@ -43,9 +41,7 @@ type filter struct {
 		Tag                   []tagging.Element
 		ObjectSizeGreaterThan *int64
 		ObjectSizeLessThan    *int64
-		Unknown               xmldoc.Unknown `xml:",any"`
 	}
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A expiration has exactly one of its fields.
@@ -53,7 +49,6 @@ type expiration struct {
 	Date                      date `xml:",omitempty"`
 	Days                      *int
 	ExpiredObjectDeleteMarker *bool
-	Unknown                   xmldoc.Unknown `xml:",any"`
 }
 
 // A transition has Date or Days.
@@ -61,20 +56,17 @@ type transition struct {
 	Date         date `xml:",omitempty"`
 	Days         *int
 	StorageClass string
-	Unknown      xmldoc.Unknown `xml:",any"`
 }
 
 type noncurrentExpiration struct {
 	NoncurrentDays          *int
 	NewerNoncurrentVersions *int
-	Unknown                 xmldoc.Unknown `xml:",any"`
 }
 
 type noncurrentTransition struct {
 	NoncurrentDays          *int
 	NewerNoncurrentVersions *int
 	StorageClass            string
-	Unknown                 xmldoc.Unknown `xml:",any"`
 }
 
 // These are the values of Least.

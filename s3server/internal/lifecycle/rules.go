@@ -39,7 +39,7 @@ func (d date) check() error {
 // Check refuses rules that AWS refuses, and gives an ID to those without one.
 func (c *Configuration) Check() error {
 	const maxRules, maxID = 1000, 255
-	if len(c.Rule) == 0 || len(c.Rule) > maxRules || len(c.Unknown) > 0 {
+	if len(c.Rule) == 0 || len(c.Rule) > maxRules {
 		return s3error.New("MalformedXML")
 	}
 	ids := map[string]bool{}
@@ -66,7 +66,7 @@ func (r *Rule) check() error {
 	acts := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
 		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
 	switch {
-	case r.Status != enabled && r.Status != "Disabled", (r.Filter == nil) == (r.Prefix == nil), len(r.Unknown) > 0:
+	case r.Status != enabled && r.Status != "Disabled", (r.Filter == nil) == (r.Prefix == nil):
 		return s3error.New("MalformedXML")
 	case !acts:
 		return s3error.New("InvalidRequest").WithMessage("At least one action needs to be specified in a rule.")
@@ -90,7 +90,7 @@ func (f *filter) check() error {
 			conditions++
 		}
 	}
-	if conditions > 1 || len(f.Unknown) > 0 || f.And != nil && len(f.And.Unknown) > 0 {
+	if conditions > 1 {
 		return s3error.New("MalformedXML")
 	}
 	keys := map[string]bool{}
@@ -134,7 +134,7 @@ func (r *Rule) checkExpiration() error {
 			given++
 		}
 	}
-	if given != 1 || len(e.Unknown) > 0 {
+	if given != 1 {
 		return s3error.New("MalformedXML")
 	}
 	if scope := r.scope(); e.ExpiredObjectDeleteMarker != nil && len(scope.tags) > 0 {
@@ -169,7 +169,7 @@ func checkClass(class, action string, days *int) error {
 func (r *Rule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
-		if (t.Days == nil) == (t.Date == "") || len(t.Unknown) > 0 {
+		if (t.Days == nil) == (t.Date == "") {
 			return s3error.New("MalformedXML")
 		}
 		if err := checkClass(t.StorageClass, "Transition", t.Days); err != nil {
@@ -198,7 +198,7 @@ func (r *Rule) checkTransitions() error {
 
 func (r *Rule) checkNoncurrent() error {
 	if e := r.NoncurrentVersionExpiration; e != nil {
-		if e.NoncurrentDays == nil || len(e.Unknown) > 0 {
+		if e.NoncurrentDays == nil {
 			return s3error.New("MalformedXML")
 		}
 		if err := checkNewer(e.NewerNoncurrentVersions, "NoncurrentVersionExpiration"); err != nil {
@@ -209,7 +209,7 @@ func (r *Rule) checkNoncurrent() error {
 		}
 	}
 	for _, t := range r.NoncurrentVersionTransition {
-		if t.NoncurrentDays == nil || len(t.Unknown) > 0 {
+		if t.NoncurrentDays == nil {
 			return s3error.New("MalformedXML")
 		}
 		if err := checkNewer(t.NewerNoncurrentVersions, "NoncurrentVersionTransition"); err != nil {

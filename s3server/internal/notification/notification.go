@@ -19,7 +19,6 @@ type Configuration struct {
 	QueueConfiguration         []Rule
 	CloudFunctionConfiguration []Rule
 	EventBridgeConfiguration   *struct{}
-	Unknown                    xmldoc.Unknown `xml:",any"`
 }
 
 // A Rule sends events to a target. It has one of Topic, Queue and CloudFunction, which
@@ -33,7 +32,6 @@ type Rule struct {
 	Filter        *struct {
 		S3Key struct{ FilterRule []filterRule }
 	}
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A filterRule has the name "Prefix" or "Suffix".
@@ -98,9 +96,6 @@ var unsentEvents = []string{
 // Check refuses what AWS refuses, gives an Id to rules without one, and writes the names of
 // filters as AWS does.
 func (c *Configuration) Check() error {
-	if len(c.Unknown) > 0 {
-		return s3error.New("MalformedXML")
-	}
 	if c.EventBridgeConfiguration != nil {
 		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")
 	}
@@ -116,7 +111,7 @@ func (c *Configuration) Check() error {
 		for i := range kind.rules {
 			rule := &kind.rules[i]
 			parts := strings.SplitN(rule.ARN(), ":", 6)
-			if rule.ARN() != kind.arn(rule) || len(rule.Unknown) > 0 {
+			if rule.ARN() != kind.arn(rule) {
 				return s3error.New("MalformedXML")
 			}
 			if len(parts) < 6 || parts[0] != "arn" || parts[2] != kind.service {

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // The headers of encryption. Those of a customer's key have a suffix.
@@ -65,12 +63,10 @@ func (e Encryption) Tag(md5 string) string {
 type EncryptionRule struct {
 	ApplyServerSideEncryptionByDefault *struct {
 		SSEAlgorithm   string
-		KMSMasterKeyID string         `xml:",omitempty"`
-		Unknown        xmldoc.Unknown `xml:",any"`
+		KMSMasterKeyID string `xml:",omitempty"`
 	}
 	BucketKeyEnabled       bool
 	BlockedEncryptionTypes *struct{ EncryptionType []string } // "SSE-C" or "NONE"
-	Unknown                xmldoc.Unknown                     `xml:",any"`
 }
 
 // BlocksCustomerKeys reports whether the bucket refuses SSE-C.

@@ -92,7 +92,6 @@ type Document struct {
 	TagSet  *struct {
 		Tag []Element
 	}
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A Element is a tag in XML, with both elements.
@@ -121,7 +120,7 @@ func (d *Document) Tags() ([]Tag, error) {
 
 // List returns the tags of the document unchecked.
 func (d *Document) List() ([]Tag, error) {
-	if d.TagSet == nil || len(d.Unknown) > 0 {
+	if d.TagSet == nil {
 		return nil, s3error.New("MalformedXML")
 	}
 	return Of(d.TagSet.Tag)

@@ -20,15 +20,13 @@ type Configuration struct {
 		Protocol string `xml:",omitempty"`
 	}
 	RoutingRules *struct{ RoutingRule []RoutingRule }
-	Unknown      xmldoc.Unknown `xml:",any"`
 }
 
 // A RoutingRule redirects the requests that its condition matches, or all without one.
 type RoutingRule struct {
 	Condition *struct {
 		KeyPrefixEquals             *xmldoc.Text
-		HTTPErrorCodeReturnedEquals string         `xml:"HttpErrorCodeReturnedEquals,omitempty"`
-		Unknown                     xmldoc.Unknown `xml:",any"`
+		HTTPErrorCodeReturnedEquals string `xml:"HttpErrorCodeReturnedEquals,omitempty"`
 	}
 	Redirect struct {
 		HostName             string `xml:",omitempty"`
@@ -36,16 +34,11 @@ type RoutingRule struct {
 		Protocol             string `xml:",omitempty"`
 		ReplaceKeyPrefixWith *xmldoc.Text
 		ReplaceKeyWith       *xmldoc.Text
-		Unknown              xmldoc.Unknown `xml:",any"`
 	}
-	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // Check refuses what AWS refuses.
 func (c *Configuration) Check() error {
-	if len(c.Unknown) > 0 {
-		return s3error.New("MalformedXML")
-	}
 	if to := c.RedirectAllRequestsTo; to != nil {
 		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
 			return s3error.New("InvalidArgument", "ArgumentName", "RedirectAllRequestsTo", "ArgumentValue", "not null").
@@ -97,9 +90,6 @@ func checkProtocol(protocol string) error {
 }
 
 func (r *RoutingRule) check() error {
-	if len(r.Unknown) > 0 || len(r.Redirect.Unknown) > 0 || r.Condition != nil && len(r.Condition.Unknown) > 0 {
-		return s3error.New("MalformedXML")
-	}
 	if c := r.Condition; c != nil {
 		if c.KeyPrefixEquals == nil && c.HTTPErrorCodeReturnedEquals == "" {
 			return s3error.New("InvalidRequest").WithMessage("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")

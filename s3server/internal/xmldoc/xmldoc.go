@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -48,13 +49,14 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Parse reads a document into v. It fails with MalformedXML.
+// Parse reads a document into v, a pointer to a struct. It fails with MalformedXML, also for an element that v has no
+// field for, and for a second one if the field is no slice.
 func Parse(document []byte, v any) error {
 	if err := checkShape(document); err != nil {
 		return err
 	}
 	decoder := xml.NewDecoder(bytes.NewReader(document))
-	if err := decoder.Decode(v); err != nil {
+	if xml.Unmarshal(document, v) != nil || checkElements(decoder, reflect.TypeOf(v).Elem()) != nil {
 		return s3error.New("MalformedXML")
 	}
 	return checkEnd(decoder)
@@ -82,10 +84,6 @@ func checkEnd(decoder *xml.Decoder) error {
 		}
 	}
 }
-
-// Unknown are the elements that a document has and its type has not, which S3 refuses as
-// MalformedXML.
-type Unknown []struct{ XMLName xml.Name }
 
 // Time returns a time as in S3's XML.
 func Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
