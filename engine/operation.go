@@ -59,7 +59,7 @@ func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error)
 		return ctx, asError(ctx, err)
 	}
 	o.begun = true
-	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys))
+	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	for _, hook := range o.core.hooks {
 		hookCtx, done, err := hook(ctx, storage.Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
 		if done != nil {

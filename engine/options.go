@@ -15,6 +15,7 @@ var (
 	readOptions   optionPool[storage.DownloadOptions]
 	copyOptions   optionPool[storage.CopyOptions]
 	removeOptions optionPool[storage.RemoveOptions]
+	signOptions   optionPool[storage.SignOptions]
 )
 
 // get returns options of which none is given.

@@ -18,12 +18,13 @@ const defaultTTL = time.Hour
 type signOp struct {
 	op    operation
 	req   driver.SignRequest
-	given storage.SignOptions
+	given *storage.SignOptions
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
 func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...storage.SignedUploadOption) (*storage.SignedURL, error) {
-	s := &signOp{}
+	s := &signOp{given: signOptions.get()}
+	defer signOptions.put(s.given)
 	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.core.need(storage.SignedSize, "WithSize on a signed upload")
@@ -33,7 +34,8 @@ func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...storag
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
 func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...storage.SignedDownloadOption) (*storage.SignedURL, error) {
-	s := &signOp{}
+	s := &signOp{given: signOptions.get()}
+	defer signOptions.put(s.given)
 	r := &s.req
 	_ = s.given.ApplyDownload(opts...) // open returns its error
 	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
@@ -46,16 +48,17 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...stor
 		}
 	}
 	if e == nil {
-		e = s.op.core.needVersion(settings(&s.given))
+		e = s.op.core.needVersion(settings(s.given))
 	}
 	if e == nil {
-		r.Native, e = s.op.core.natives(settings(&s.given).Natives)
+		r.Native, e = s.op.core.natives(settings(s.given).Natives)
 	}
 	return s.sign(ctx, e)
 }
 
 func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...storage.SignedUploadOption) (*storage.SignedForm, error) {
-	s := &signOp{}
+	s := &signOp{given: signOptions.get()}
+	defer signOptions.put(s.given)
 	e := s.openUpload(b, "SignedUploadForm", key, http.MethodPost, opts)
 	switch {
 	case e != nil:
@@ -79,7 +82,7 @@ func (s *signOp) open(b *bucket, may scope.Permission, op, key, method string) *
 	if e := s.op.prepare(b, may, op, key); e != nil {
 		return e
 	}
-	given := &s.given
+	given := s.given
 	if settings(given).Err != nil {
 		return ownError(settings(given).Err)
 	}
@@ -114,7 +117,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []storage.Si
 	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, settings(&s.given)); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, settings(s.given)); e != nil {
 		return e
 	}
 	if r.Condition.Absent {

@@ -2,7 +2,7 @@
 //
 // A [Reporter] belongs to one bucket. Each operation is a [Call]: Start begins its span, End adds
 // what came of it and records the metrics. If nobody listens, no attributes are built, and a
-// bucket on this machine has no spans.
+// call on this machine has no span.
 package telemetry
 
 import (
@@ -48,9 +48,8 @@ type Reporter struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	// unset is the global provider before anybody has set one, for a bucket on this machine;
-	// else nil.
-	unset trace.TracerProvider
+	unset trace.TracerProvider // the global provider before anybody has set one; else nil
+	local bool
 }
 
 // New returns a Reporter.
@@ -68,6 +67,7 @@ func New(c Config) *Reporter {
 	}
 	common = append(common, server(c.Location)...)
 	r := &Reporter{
+		local:  c.Local,
 		tracer: tracer.Tracer(instrumentation),
 		startOptions: []trace.SpanStartOption{
 			trace.WithSpanKind(trace.SpanKindClient),
@@ -84,7 +84,7 @@ func New(c Config) *Reporter {
 		metric.WithDescription("Bytes of objects that operations moved."))
 	r.requests, _ = m.Int64Counter("omnibucket.operation.requests", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests that operations made to the provider, retries included."))
-	if c.Tracer == nil && c.Local && isPlaceholder(tracer) {
+	if c.Tracer == nil && isPlaceholder(tracer) {
 		r.unset = tracer
 	}
 	r.grants, _ = m.Int64Counter("omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
@@ -113,10 +113,12 @@ func isPlaceholder(p trace.TracerProvider) bool {
 }
 
 // idle reports whether no span would be recorded. A span that records nothing costs a fifth of a
-// read from memory, so a bucket in memory or a directory has none until a provider is set. For
+// read from memory, so a call that stays on this machine has none until a provider is set. For
 // a request over a network that cost is nothing, and tools that instrument a program from
 // outside find the span.
-func (r *Reporter) idle() bool { return r.unset != nil && otel.GetTracerProvider() == r.unset }
+func (r *Reporter) idle(local bool) bool {
+	return r.unset != nil && (local || r.local) && otel.GetTracerProvider() == r.unset
+}
 
 // A Call is one operation in progress.
 type Call struct {
@@ -144,12 +146,13 @@ func (f *Failure) errorType() attribute.KeyValue {
 	return attribute.String("error.type", strings.ReplaceAll(f.Code, " ", "_"))
 }
 
-// Start begins a call. keys is how many it has, or 0 if they are not a list.
-func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int) context.Context {
+// Start begins a call. keys is how many it has, or 0 if they are not a list; local is whether it
+// stays on this machine, as signing does.
+func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int, local bool) context.Context {
 	if c.measured = r.measures(ctx); c.measured {
 		c.started = time.Since(origin)
 	}
-	if r.idle() {
+	if r.idle(local) {
 		return ctx
 	}
 	ctx, span := r.tracer.Start(ctx, "storage."+name, r.startOptions...)
@@ -218,7 +221,7 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 
 // Attempt makes one call of a driver in a span. failure describes its error.
 func (r *Reporter) Attempt(ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure, more ...attribute.KeyValue) error {
-	if r.idle() {
+	if r.idle(false) {
 		return next(ctx)
 	}
 	ctx, span := r.tracer.Start(ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.common...))

@@ -77,7 +77,7 @@ func TestASpanHasWhatCameOfACall(t *testing.T) {
 			r := &recorder{}
 			reporter := New(Config{Tracer: r, Meter: metricnoop.NewMeterProvider(), Provider: "p", Bucket: "b", Location: "https://h:81/x"})
 			var c Call
-			reporter.Start(t.Context(), &c, "Upload", "k", 0)
+			reporter.Start(t.Context(), &c, "Upload", "k", 0, false)
 			reporter.End(&c, "Upload", row.outcome)
 			want := map[string]string{
 				"omnibucket.provider": "p", "omnibucket.bucket": "b", "omnibucket.key": "k", "server.address": "h", "server.port": "81",
@@ -95,12 +95,14 @@ func TestASpanHasWhatCameOfACall(t *testing.T) {
 	}
 }
 
-func TestABucketOnThisMachineHasNoSpansUntilAProviderIsSet(t *testing.T) {
-	for _, local := range []bool{true, false} {
+func TestACallOnThisMachineHasNoSpanUntilAProviderIsSet(t *testing.T) {
+	for _, row := range []struct{ bucket, call, spans bool }{
+		{bucket: true}, {call: true}, {spans: true},
+	} {
 		var c Call
-		reporter := New(Config{Local: local})
-		reporter.Start(t.Context(), &c, "Upload", "k", 0)
-		require.Equal(t, local, c.span == nil)
+		reporter := New(Config{Local: row.bucket})
+		reporter.Start(t.Context(), &c, "Upload", "k", 0, row.call)
+		require.Equal(t, row.spans, c.span != nil)
 		reporter.End(&c, "Upload", Outcome{})
 	}
 }

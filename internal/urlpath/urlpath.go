@@ -13,10 +13,10 @@ func EscapeAll(text string) string { return string(AppendAll(make([]byte, 0, len
 func Append(dst []byte, key string) []byte { return appendBut('/', dst, key) }
 
 // AppendAll appends what EscapeAll returns.
-func AppendAll(dst []byte, text string) []byte { return appendBut('~', dst, text) }
+func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendBut('~', dst, text) }
 
 // appendBut keeps the unreserved characters and one other.
-func appendBut(kept byte, dst []byte, text string) []byte {
+func appendBut[T string | []byte](kept byte, dst []byte, text T) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {
 		switch {

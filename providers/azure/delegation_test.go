@@ -117,7 +117,7 @@ func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithUserDelegation(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.signingKey.sign(nil, g)))
+			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.signingKey.sign("https://acme.example", g)))
 		})
 	}
 }

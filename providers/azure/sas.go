@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash"
-	"strings"
 	"sync"
 
 	"github.com/omnibucket/storage/internal/urlpath"
@@ -44,7 +43,14 @@ type signingKey struct {
 	secret    []byte
 	version   string      // of the service; "" means sasVersion
 	delegated *delegation // nil for the account's own key
-	macs      sync.Pool   // of hash.Hash, whose making costs more than a signature
+	builders  sync.Pool   // of *sasBuilder
+}
+
+// A sasBuilder makes one URL at a time, in its own memory. Its making costs more than a signature.
+type sasBuilder struct {
+	mac                hash.Hash
+	fields             []string
+	text, sum, address []byte
 }
 
 // newSigningKey returns nil if key is "". A key that is not in base64 was refused
@@ -97,15 +103,15 @@ func (g *grant) canonical(account string) string {
 	return "/blob/" + account + "/" + g.container + "/" + g.key
 }
 
-// stringToSign returns the text to sign.
+// appendFields appends the lines of the text to sign.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
-func (k *signingKey) stringToSign(g *grant) string {
+func (k *signingKey) appendFields(fields []string, g *grant) []string {
 	if k.delegated != nil {
-		return k.delegatedStringToSign(g)
+		return k.appendDelegated(fields, g)
 	}
-	fields := []string{
+	fields = append(fields,
 		g.permissions,
 		g.start,
 		g.expiry,
@@ -116,25 +122,30 @@ func (k *signingKey) stringToSign(g *grant) string {
 		k.serviceVersion(),
 		g.resource(),
 		g.version, // signedSnapshotTime, or the id of a version
-	}
+	)
 	if k.serviceVersion() >= scopeVersion {
 		fields = append(fields, g.scope) // signedEncryptionScope
 	}
-	return strings.Join(append(fields,
+	return g.appendResponse(fields)
+}
+
+// appendResponse appends the lines of the headers of a response, which are the last ones.
+func (g *grant) appendResponse(fields []string) []string {
+	return append(fields,
 		"", // rscc
 		g.disposition,
 		"", // rsce
 		"", // rscl
 		g.mediaType,
-	), "\n")
+	)
 }
 
 // serviceVersion returns the service version of the signature.
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
-func (k *signingKey) delegatedStringToSign(g *grant) string {
+func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	d, current := k.delegated, k.serviceVersion() == sasVersion
-	fields := []string{
+	fields = append(fields,
 		g.permissions,
 		g.start,
 		g.expiry,
@@ -148,7 +159,7 @@ func (k *signingKey) delegatedStringToSign(g *grant) string {
 		"", // signedAuthorizedUserObjectId
 		"", // signedUnauthorizedUserObjectId
 		"", // signedCorrelationId
-	}
+	)
 	if current {
 		fields = append(fields,
 			"", // signedKeyDelegatedUserTenantId
@@ -169,30 +180,33 @@ func (k *signingKey) delegatedStringToSign(g *grant) string {
 			"", // canonicalizedSignedRequestQueryParameters
 		)
 	}
-	return strings.Join(append(fields,
-		"", // rscc
-		g.disposition,
-		"", // rsce
-		"", // rscl
-		g.mediaType,
-	), "\n")
+	return g.appendResponse(fields)
 }
 
-func (k *signingKey) signature(g *grant) string {
-	mac, _ := k.macs.Get().(hash.Hash)
-	if mac == nil {
-		mac = hmac.New(sha256.New, k.secret)
+// signature returns the signature, which is valid until the next one.
+func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
+	b.fields, b.text = k.appendFields(b.fields[:0], g), b.text[:0]
+	for i, field := range b.fields {
+		if i > 0 {
+			b.text = append(b.text, '\n')
+		}
+		b.text = append(b.text, field...)
 	}
-	mac.Reset()
-	mac.Write([]byte(k.stringToSign(g)))
-	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	k.macs.Put(mac)
-	return signature
+	b.mac.Reset()
+	b.mac.Write(b.text)
+	b.sum = b.mac.Sum(b.sum[:0])
+	b.text = base64.StdEncoding.AppendEncode(b.text[:0], b.sum)
+	return b.text
 }
 
-// sign returns the address with the grant as its query.
-func (k *signingKey) sign(address []byte, g *grant) string {
-	q := query{address, '?'}
+// sign returns the URL of the grant's blob below root with the grant as its query.
+func (k *signingKey) sign(root string, g *grant) string {
+	b, _ := k.builders.Get().(*sasBuilder)
+	if b == nil {
+		b = &sasBuilder{mac: hmac.New(sha256.New, k.secret)}
+	}
+	defer k.builders.Put(b)
+	q := query{appendBlobURL(b.address[:0], root, g.container, g.key), '?'}
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
 	q.add("sp", g.permissions)
@@ -211,7 +225,9 @@ func (k *signingKey) sign(address []byte, g *grant) string {
 		q.add("sks", d.service)
 		q.add("skv", d.version)
 	}
-	q.add("sig", k.signature(g))
+	q.addEscaped("sig=")
+	q.address = urlpath.AppendAll(q.address, b.signature(k, g))
+	b.address = q.address
 	return string(q.address)
 }
 

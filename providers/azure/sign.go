@@ -164,7 +164,7 @@ func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.D
 		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
 	g.start, g.expiry = starts.Format(sasTime), ends.UTC().Format(sasTime)
-	return key.sign(appendBlobURL(make([]byte, 0, 512), root, g.container, g.key), g), ends, nil
+	return key.sign(root, g), ends, nil
 }
 
 func earlier(a, b time.Time) time.Time {
