@@ -259,3 +259,8 @@ func beingCompleted() *Error {
 func busy() *Error {
 	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
 }
+
+// completedToken is the error for a token that has made its file.
+func completedToken() *Error {
+	return refuse(tokenField, Completed, "All parts of this file have been received already.")
+}

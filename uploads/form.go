@@ -16,15 +16,15 @@ const (
 )
 
 // storeForm stores every file of a form, or none.
-func (h *routes) storeForm(c *call) (status int, value any, err error) {
+func (h *routes) storeForm(c *call) (err error) {
 	release, err := c.share(feedBytes)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer release()
 	form, err := newFormReader(c, http.MaxBytesReader(c.w, c.idleBody(), h.maxBody()), "", formOverhead)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	c.form = c.Body
 	var stored []*File
@@ -39,23 +39,23 @@ func (h *routes) storeForm(c *call) (status int, value any, err error) {
 			break
 		}
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
 		r, err := h.storePart(c, part, len(stored))
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
 		stored = append(stored, r)
 	}
 	if len(stored) == 0 {
-		return 0, nil, noFile()
+		return noFile()
 	}
 	for _, f := range stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
-			return 0, nil, err
+			return err
 		}
 	}
-	return http.StatusCreated, map[string]any{"files": stored}, nil
+	return c.json(http.StatusCreated, map[string]any{"files": stored})
 }
 
 func (h *routes) storePart(c *call, part *multipart.Part, before int) (*File, error) {

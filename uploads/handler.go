@@ -45,13 +45,13 @@ func (s *Service) routes() *http.ServeMux {
 	handle := func(pattern string, f func(*call) error) {
 		mux.HandleFunc(pattern, s.responder.respond(s.responder.authorized(f)))
 	}
-	handle("POST /{$}", answer(forms.storeForm))
-	handle("POST /tickets", answer(forms.sign))
-	handle("POST /tickets/finish", answer(forms.finish))
+	handle("POST /{$}", forms.storeForm)
+	handle("POST /tickets", forms.sign)
+	handle("POST /tickets/finish", forms.finish)
 	mux.HandleFunc("/{key...}", s.responder.respond(func(c *call) error {
 		switch c.Method {
 		case http.MethodDelete:
-			return s.responder.authorized(answer(forms.remove))(c)
+			return s.responder.authorized(forms.remove)(c)
 		case http.MethodGet, http.MethodHead:
 			return refuse("", NotFound, "There is nothing here.")
 		}
@@ -115,6 +115,12 @@ type call struct {
 	form    io.Reader // the body, if it is a form that is being read
 	last    bool      // the body ends a file whose length may be unknown
 	refused *feed     // of the body of a request that is refused after some of it was received
+}
+
+// json responds with value.
+func (c *call) json(status int, value any) error {
+	webapi.WriteJSON(c.w, status, "application/json", value)
+	return nil
 }
 
 // respond runs f. f either responds, or returns an error before it has written anything.

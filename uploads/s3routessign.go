@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A signedPart is the response with the address of one part.
@@ -31,8 +30,7 @@ func (h *companion) signPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", signed)
-	return nil
+	return c.json(http.StatusOK, signed)
 }
 
 // signParts signs several parts, without checksums.
@@ -53,8 +51,7 @@ func (h *companion) signParts(c *call) error {
 		}
 		urls[number], headers[number] = signed.URL, signed.Headers
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", map[string]any{"presignedUrls": urls, "headers": headers})
-	return nil
+	return c.json(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
 
 // partNumber reads the number of a part.

@@ -5,69 +5,54 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
-
-	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // routes has the routes for forms, tickets and removal.
 type routes struct{ service *Service }
 
-// answer responds with the result of f, as JSON if it is not nil.
-func answer(f func(*call) (status int, value any, err error)) func(*call) error {
-	return func(c *call) error {
-		status, value, err := f(c)
-		switch {
-		case err != nil:
-			return err
-		case value == nil:
-			c.w.WriteHeader(status)
-		default:
-			webapi.WriteJSON(c.w, status, "application/json", value)
-		}
-		return nil
-	}
-}
-
-func (h *routes) sign(c *call) (status int, value any, err error) {
+func (h *routes) sign(c *call) error {
 	var asked struct {
 		Name string `json:"name"`
 		Type string `json:"type"`
 		Size int64  `json:"size"`
 	}
 	if err := readJSON(c, &asked, maxBegin, true); err != nil {
-		return 0, nil, err
+		return err
 	}
 	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, Type: asked.Type, Size: asked.Size}, c.user)
-	return http.StatusCreated, t, err
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusCreated, t)
 }
 
 // finish continues if the client disconnects, so that a proxy without patience does not keep a
 // large file from being copied.
-func (h *routes) finish(c *call) (status int, value any, err error) {
-	token, err := readToken(c)
-	if err != nil {
-		return 0, nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
-	defer cancel()
-	r, err := h.service.Finish(ctx, token, c.user)
-	return http.StatusOK, r, err
-}
-
-func (h *routes) remove(c *call) (status int, value any, err error) {
-	if len(h.service.pattern.Values) == 0 && !h.service.config.DeleteShared {
-		return 0, nil, refuse("key", NotAllowed, "Files cannot be removed here.")
-	}
-	return http.StatusNoContent, nil, h.service.Delete(c.Context(), c.PathValue("key"), c.user)
-}
-
-// readToken reads a document that has only a token.
-func readToken(c *call) (string, error) {
+func (h *routes) finish(c *call) error {
 	var asked struct {
 		Token string `json:"token"`
 	}
-	err := readJSON(c, &asked, maxBegin, true)
-	return asked.Token, err
+	if err := readJSON(c, &asked, maxBegin, true); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
+	defer cancel()
+	f, err := h.service.Finish(ctx, asked.Token, c.user)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, f)
+}
+
+func (h *routes) remove(c *call) error {
+	if len(h.service.pattern.Values) == 0 && !h.service.config.DeleteShared {
+		return refuse("key", NotAllowed, "Files cannot be removed here.")
+	}
+	if err := h.service.Delete(c.Context(), c.PathValue("key"), c.user); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // smallDocument is how many bytes a document has that takes no memory of others.
