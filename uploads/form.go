@@ -2,8 +2,10 @@ package uploads
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
+	"mime"
 	"mime/multipart"
 	"net/http"
 )
@@ -16,15 +18,15 @@ const (
 )
 
 // storeForm stores every file of a form, or none.
-func (h *routes) storeForm(c *call) (status int, value any, err error) {
+func (h *routes) storeForm(c *call) (err error) {
 	release, err := c.share(feedBytes)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer release()
 	form, err := newFormReader(c, http.MaxBytesReader(c.w, c.idleBody(), h.maxBody()), "", formOverhead)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	c.form = c.Body
 	var stored []*File
@@ -39,23 +41,23 @@ func (h *routes) storeForm(c *call) (status int, value any, err error) {
 			break
 		}
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
 		r, err := h.storePart(c, part, len(stored))
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
 		stored = append(stored, r)
 	}
 	if len(stored) == 0 {
-		return 0, nil, noFile()
+		return noFile()
 	}
 	for _, f := range stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
-			return 0, nil, err
+			return err
 		}
 	}
-	return http.StatusCreated, map[string]any{"files": stored}, nil
+	return c.json(http.StatusCreated, map[string]any{"files": stored})
 }
 
 func (h *routes) storePart(c *call, part *multipart.Part, before int) (*File, error) {
@@ -79,3 +81,84 @@ func (h *routes) discardAll(ctx context.Context, stored []*File) {
 		h.service.discardFile(ctx, r)
 	}
 }
+
+// A formReader finds the files of a form. It limits the bytes between them: mime/multipart would hold up
+// to 10 MiB of a part's header, several times over.
+type formReader struct {
+	from    io.Reader
+	parts   *multipart.Reader
+	between bool
+	left    int64  // bytes, while it is between two parts
+	name    string // of the field of a file; "": any
+	skipped int    // fields
+	skip    int64  // bytes of more fields
+	failed  error  // of from
+}
+
+// newFormReader returns a reader of the files in a field of a form; "": in any. The other fields have at
+// most this many bytes.
+func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*formReader, error) {
+	kind, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
+		return nil, wrongType("The files must be sent as multipart/form-data.")
+	}
+	f := &formReader{from: body, name: name, skip: fieldBytes}
+	f.parts = multipart.NewReader(f, parameters["boundary"])
+	return f, nil
+}
+
+// next returns the next file, and skips fields before it. It returns io.EOF after the last one.
+func (f *formReader) next() (*multipart.Part, error) {
+	for ; f.skipped <= maxFields; f.skipped++ {
+		f.between, f.left = true, maxPartHeader
+		part, err := f.parts.NextPart()
+		f.between = false
+		switch {
+		case err == io.EOF:
+			return nil, err
+		case err != nil:
+			return nil, f.failure(err)
+		case part.FileName() != "" && (f.name == "" || f.name == part.FormName()):
+			return part, nil
+		case part.FormName() == "": // its header is malformed, so it may be anything
+			return nil, notUnderstood()
+		}
+		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
+		if f.skip -= n; f.skip < 0 {
+			return nil, refuseFile(TooLarge, "The fields of the form are too long.")
+		}
+		if err != nil {
+			return nil, f.failure(err)
+		}
+	}
+	return nil, refuse("", InvalidRequest, "The form has too many fields.")
+}
+
+// Read reads the form.
+func (f *formReader) Read(p []byte) (int, error) {
+	if f.between && f.left <= 0 {
+		return 0, errors.New("a part's header is longer than 64 KiB")
+	}
+	if f.between {
+		p = p[:min(int64(len(p)), f.left)]
+	}
+	n, err := f.from.Read(p)
+	f.left -= int64(n)
+	if err != nil && err != io.EOF {
+		f.failed = err
+	}
+	return n, err
+}
+
+// failure returns the error for a read error between the files.
+func (f *formReader) failure(err error) *Error {
+	if own, ok := errors.AsType[*Error](f.failed); ok {
+		return own
+	}
+	if f.failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return interrupted(err)
+	}
+	return notUnderstood()
+}
+
+func notUnderstood() *Error { return refuse("", InvalidRequest, "The form is not understood.") }

@@ -1,8 +1,11 @@
 package uploads
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,13 +48,13 @@ func (s *Service) routes() *http.ServeMux {
 	handle := func(pattern string, f func(*call) error) {
 		mux.HandleFunc(pattern, s.responder.respond(s.responder.authorized(f)))
 	}
-	handle("POST /{$}", answer(forms.storeForm))
-	handle("POST /tickets", answer(forms.sign))
-	handle("POST /tickets/finish", answer(forms.finish))
+	handle("POST /{$}", forms.storeForm)
+	handle("POST /tickets", forms.sign)
+	handle("POST /tickets/finish", forms.finish)
 	mux.HandleFunc("/{key...}", s.responder.respond(func(c *call) error {
 		switch c.Method {
 		case http.MethodDelete:
-			return s.responder.authorized(answer(forms.remove))(c)
+			return s.responder.authorized(forms.remove)(c)
 		case http.MethodGet, http.MethodHead:
 			return refuse("", NotFound, "There is nothing here.")
 		}
@@ -115,6 +118,12 @@ type call struct {
 	form    io.Reader // the body, if it is a form that is being read
 	last    bool      // the body ends a file whose length may be unknown
 	refused *feed     // of the body of a request that is refused after some of it was received
+}
+
+// json responds with value.
+func (c *call) json(status int, value any) error {
+	webapi.WriteJSON(c.w, status, "application/json", value)
+	return nil
 }
 
 // respond runs f. f either responds, or returns an error before it has written anything.
@@ -189,4 +198,82 @@ func (h *responder) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	header.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 	return true
+}
+
+// routes has the routes for forms, tickets and removal.
+type routes struct{ service *Service }
+
+func (h *routes) sign(c *call) error {
+	var asked struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+		Size int64  `json:"size"`
+	}
+	if err := readJSON(c, &asked, maxBegin, true); err != nil {
+		return err
+	}
+	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, Type: asked.Type, Size: asked.Size}, c.user)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusCreated, t)
+}
+
+// finish continues if the client disconnects, so that a proxy without patience does not keep a
+// large file from being copied.
+func (h *routes) finish(c *call) error {
+	var asked struct {
+		Token string `json:"token"`
+	}
+	if err := readJSON(c, &asked, maxBegin, true); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
+	defer cancel()
+	f, err := h.service.Finish(ctx, asked.Token, c.user)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, f)
+}
+
+func (h *routes) remove(c *call) error {
+	if len(h.service.pattern.Values) == 0 && !h.service.config.DeleteShared {
+		return refuse("key", NotAllowed, "Files cannot be removed here.")
+	}
+	if err := h.service.Delete(c.Context(), c.PathValue("key"), c.user); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// smallDocument is how many bytes a document has that takes no memory of others.
+const smallDocument = 4 << 10
+
+// readJSON reads a document of at most this many bytes. If it is strict, unknown fields are refused. A page
+// of another origin cannot send this type without a preflight. A decoder holds all of a document that comes
+// slowly.
+func readJSON(c *call, to any, most int64, strict bool) error {
+	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return wrongType("The request must be application/json.")
+	}
+	if length := c.ContentLength; length < 0 || length > smallDocument {
+		if length < 0 || length > most {
+			length = most
+		}
+		release, err := c.share(length)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	d := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most))
+	if strict {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(to); err != nil {
+		return refuse("", InvalidRequest, "The request is not understood.")
+	}
+	return nil
 }

@@ -1,9 +1,12 @@
 package uploads
 
 import (
+	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 const (
@@ -60,4 +63,12 @@ func cutName(name string) string {
 		base = base[:len(base)-1]
 	}
 	return base + suffix
+}
+
+// extensionOf returns the extension of a name if a key may have it.
+func extensionOf(name string) string {
+	if e := strings.ToLower(path.Ext(name)); keypattern.IsExtension(e) {
+		return e
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/omnibucket/storage"
@@ -136,14 +137,14 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // findOrphans walks keys and IDs together, because both are sorted. Young bytes are
 // not orphans, because their record may not be created yet, as that of a claim.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
-	found := &orphans{}
-	ids := &idWalk{records: w.keeper.config.Records}
-	pattern := w.keeper.service.pattern
+	found, pattern := &orphans{}, w.keeper.service.pattern
 	before, _ := pattern.Ordered()
-	id, more := ids.next(ctx)
+	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
+	defer stop()
+	id, failed, more := pull()
 	next := func() {
 		found.records.total++
-		id, more = ids.next(ctx)
+		id, failed, more = pull()
 	}
 	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(before)) {
 		if err != nil {
@@ -154,23 +155,23 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			continue
 		}
 		found.bytes.total++
-		for ; more && id < of; next() {
+		for ; more && failed == nil && id < of; next() {
 			found.records.add(id)
 		}
 		switch {
-		case ids.err != nil:
-			return nil, ids.err // it is not known what else has a record
+		case failed != nil:
+			return nil, failed // it is not known what else has a record
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
 			found.bytes.add(orphan{of, entry.Key})
 		}
 	}
-	for ; more; next() {
+	for ; more && failed == nil; next() {
 		found.records.add(id)
 	}
-	if ids.err != nil {
-		return nil, ids.err
+	if failed != nil {
+		return nil, failed
 	}
 	return found, w.dropClaimed(ctx, &found.bytes)
 }
@@ -204,24 +205,22 @@ func (w *sweeper) checkLimit(found *orphans) error {
 	}
 }
 
-// An idWalk returns the IDs of all records, one by one, and reads them in pages.
-type idWalk struct {
-	records Records
-	page    []string
-	after   string
-	last    bool  // there are no more pages
-	err     error // why it stopped before the end
-}
-
-func (w *idWalk) next(ctx context.Context) (string, bool) {
-	for len(w.page) == 0 {
-		if w.last {
-			return "", false
+// allIDs returns the IDs of all records, or the error that ends them.
+func allIDs(ctx context.Context, records Records) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for after := ""; ; {
+			ids, next, err := records.IDs(ctx, after, listPage)
+			for _, id := range ids {
+				if !yield(id, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield("", err)
+			}
+			if after = next; err != nil || next == "" {
+				return
+			}
 		}
-		w.page, w.after, w.err = w.records.IDs(ctx, w.after, listPage)
-		w.last = w.err != nil || w.after == ""
 	}
-	id := w.page[0]
-	w.page = w.page[1:]
-	return id, true
 }

@@ -9,14 +9,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/words"
-	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // A Piece is one part of a file that [Service.PutPiece] stores.
@@ -78,14 +76,6 @@ func (s *session) extension() string {
 		return ""
 	}
 	return extensionOf(s.Name)
-}
-
-// extensionOf returns the extension of a name if a key may have it.
-func extensionOf(name string) string {
-	if e := strings.ToLower(path.Ext(name)); keypattern.IsExtension(e) {
-		return e
-	}
-	return ""
 }
 
 // PutPiece stores one piece of a file. Pieces have any size, and arrive in any order, at once, and
@@ -429,28 +419,6 @@ func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.A
 			return attrs, err
 		}
 	}
-}
-
-// drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps what a call
-// joins apart from what a slow call still joins.
-func (k *keeper) drawKey(s *session) error {
-	if s.Phase == phaseStored || s.Random != nil && k.service.guarded {
-		return nil
-	}
-	random, err := randomKey(k.config.Random)
-	if err != nil {
-		return storeFailed(err)
-	}
-	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
-	if !k.service.judge.LooksAtContent() {
-		s.Target.Key = k.service.pattern.Key(s.file().User.values(), s.Begun, random, s.extension())
-	}
-	return nil
-}
-
-// completedToken is the error for a token that has made its file.
-func completedToken() *Error {
-	return refuse(tokenField, Completed, "All parts of this file have been received already.")
 }
 
 // pieceFailed returns the error for a failure after the state was there.

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) is tus with other headers.
@@ -122,32 +120,17 @@ func (h *tus) createDraft(c *call) error {
 	if n.Size >= 0 && c.ContentLength > n.Size {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
 	}
-	s, err := h.keeper.begin(c, kindTus, n, "Upload-Length")
+	s, err := h.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
+		h.setLimit(c, s)
+		if version := c.Header.Get(interopHeader); c.ProtoAtLeast(1, 1) && slices.Contains(interopVersions, version) {
+			c.w.Header().Set(interopHeader, version)
+			c.w.WriteHeader(statusResumable)
+		}
+	})
 	if err != nil {
 		return err
 	}
-	s.Tus = &tusState{}
-	receives := c.ContentLength != 0 || c.last
-	if receives {
-		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
-	}
-	if err := h.beginTus(c, s); err != nil {
-		return err
-	}
-	header := c.w.Header()
-	header.Set("Location", h.location(c, s.id))
-	h.setLimit(c, s)
-	if version := c.Header.Get(interopHeader); c.ProtoAtLeast(1, 1) && slices.Contains(interopVersions, version) {
-		header.Set(interopHeader, version)
-		c.w.WriteHeader(statusResumable)
-	}
-	if receives {
-		if s, err = h.receive(c, s, nil); err != nil {
-			return err
-		}
-	}
-	h.writeDraft(c, s)
-	return nil
+	return h.writeDraft(c, s)
 }
 
 // draftLength returns the length of the file, of which offset bytes have arrived before this request, or -1.
@@ -210,20 +193,20 @@ func (h *tus) patchDraft(c *call) error {
 	if err != nil {
 		return err
 	}
-	h.writeDraft(c, s)
-	return nil
+	return h.writeDraft(c, s)
 }
 
 // writeDraft responds to a request with bytes. If the file is complete, the response is about the file.
-func (h *tus) writeDraft(c *call, s *session) {
+func (h *tus) writeDraft(c *call, s *session) error {
 	h.writeOffset(c, s)
 	c.setComplete(s.Phase == phaseDone)
 	switch {
 	case s.Phase == phaseDone:
-		webapi.WriteJSON(c.w, http.StatusOK, "application/json", s.done())
+		return c.json(http.StatusOK, s.done())
 	case c.Method == http.MethodPost:
 		c.w.WriteHeader(http.StatusCreated)
 	default:
 		c.w.WriteHeader(http.StatusNoContent)
 	}
+	return nil
 }

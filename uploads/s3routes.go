@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
-	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/internal/words"
 )
 
@@ -95,8 +94,7 @@ func (h *companion) beginParts(c *call) error {
 	if s.Checked {
 		begun.Checksum = asked.Checksum
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", begun)
-	return nil
+	return c.json(http.StatusOK, begun)
 }
 
 // beginSignable begins the store's upload. If the store does not verify checksums of signed
@@ -208,8 +206,7 @@ func (h *companion) listParts(c *call) error {
 			listed[i].CRC32C = encodeCRC32C(p.CRC32C.Sum)
 		}
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", listed)
-	return nil
+	return c.json(http.StatusOK, listed)
 }
 
 // uploadParts lists the parts. If the store has dropped the upload, it is not found.
@@ -243,8 +240,7 @@ func (h *companion) abortParts(c *call) error {
 	if err := h.keeper.abort(c.Context(), s); err != nil {
 		return err
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", struct{}{})
-	return nil
+	return c.json(http.StatusOK, struct{}{})
 }
 
 const (

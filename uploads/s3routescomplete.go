@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/internal/words"
 )
 
@@ -73,8 +72,7 @@ func (h *companion) completeParts(c *call) error {
 	if s.PartsSum != asked.sum() {
 		return s.completed()
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", s.done())
-	return nil
+	return c.json(http.StatusOK, s.done())
 }
 
 // done returns the response of a completion.

@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A singleUpload is the response of /s3/params, for a file in one request. Uppy does not
@@ -47,11 +46,10 @@ func (h *companion) beginSingle(c *call) error {
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		return err
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", singleUpload{
+	return c.json(http.StatusOK, singleUpload{
 		Method: http.MethodPut, URL: h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
 		Fields: map[string]string{"key": s.key()}, Headers: map[string]string{}, Expires: int64(ttl / time.Second),
 	})
-	return nil
 }
 
 // putSingle stores a file in one request. The address is the permission.

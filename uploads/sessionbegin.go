@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -33,11 +35,9 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 		return s, nil
 	}
 	if t.Key == "" {
-		random, err := randomKey(k.service.config.Random)
-		if err != nil {
+		if err := k.draw(s); err != nil {
 			return nil, err
 		}
-		s.Random, s.Begun = random[:], k.config.Now().UTC()
 	}
 	if err := k.checkFeatures(t); err != nil {
 		return nil, err
@@ -113,4 +113,26 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	}
 	s.Token = upload.Token()
 	return upload, nil
+}
+
+// draw draws what makes the key of a session unique.
+func (k *keeper) draw(s *session) error {
+	random, err := randomKey(k.config.Random)
+	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
+	return err
+}
+
+// drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps what a call
+// joins apart from what a slow call still joins.
+func (k *keeper) drawKey(s *session) error {
+	if s.Phase == phaseStored || s.Random != nil && k.service.guarded {
+		return nil
+	}
+	if err := k.draw(s); err != nil {
+		return storeFailed(err)
+	}
+	if !k.service.judge.LooksAtContent() {
+		s.Target.Key = k.service.pattern.Key(s.file().User.values(), s.Begun, keypattern.Random(s.Random), s.extension())
+	}
+	return nil
 }

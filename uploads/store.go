@@ -70,13 +70,12 @@ func (s *Service) tellOf(ctx context.Context, f *File) *Error {
 // StorePart stores one file of a multipart form. Errors name the part's field.
 func (s *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
 	f, err := s.storePart(ctx, part, user)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		if e := s.tellOf(ctx, f); e != nil {
+			return nil, e.about(f.Name)
+		}
 	}
-	if e := s.tellOf(ctx, f); e != nil {
-		return nil, e.about(f.Name)
-	}
-	return f, nil
+	return f, err
 }
 
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {

@@ -76,27 +76,18 @@ type Target struct {
 // options returns the options of an object that is kept.
 func (t *Target) options() []storage.WriteOption {
 	opts := []storage.WriteOption{}
-	if t.ContentType != "" {
-		opts = append(opts, storage.WithContentType(t.ContentType))
+	add := func(asked bool, o storage.WriteOption) {
+		if asked {
+			opts = append(opts, o)
+		}
 	}
-	if t.CacheControl != "" {
-		opts = append(opts, storage.WithCacheControl(t.CacheControl))
-	}
-	if t.ContentDisposition != "" {
-		opts = append(opts, storage.WithContentDisposition(t.ContentDisposition))
-	}
-	if len(t.Metadata) > 0 {
-		opts = append(opts, storage.WithMetadata(t.Metadata))
-	}
-	if len(t.Tags) > 0 {
-		opts = append(opts, storage.WithTags(t.Tags))
-	}
-	if t.PublicRead {
-		opts = append(opts, storage.WithPublicRead())
-	}
-	if !t.Overwrite {
-		opts = append(opts, storage.IfAbsent())
-	}
+	add(t.ContentType != "", storage.WithContentType(t.ContentType))
+	add(t.CacheControl != "", storage.WithCacheControl(t.CacheControl))
+	add(t.ContentDisposition != "", storage.WithContentDisposition(t.ContentDisposition))
+	add(len(t.Metadata) > 0, storage.WithMetadata(t.Metadata))
+	add(len(t.Tags) > 0, storage.WithTags(t.Tags))
+	add(t.PublicRead, storage.WithPublicRead())
+	add(!t.Overwrite, storage.IfAbsent())
 	return opts
 }
 

@@ -188,30 +188,39 @@ func (h *tus) createTus(c *call) error {
 	if withBytes && n.Size >= 0 && c.ContentLength > n.Size {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
 	}
+	state := tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
+	s, err := h.create(c, n, state, withBytes || n.Size == 0, sum, func(*session) {})
+	if err != nil {
+		return err
+	}
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// create begins an upload, announces it, and receives the first bytes if the request has any.
+func (h *tus) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
 	kind := kindTus
 	if n.Partial {
 		kind = kindPartial
 	}
 	s, err := h.keeper.begin(c, kind, n, "Upload-Length")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
-	if withBytes || n.Size == 0 {
+	s.Tus = &state
+	if receives {
 		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
 	}
 	if err := h.beginTus(c, s); err != nil {
-		return err
+		return nil, err
 	}
 	c.w.Header().Set("Location", h.location(c, s.id))
-	if withBytes || n.Size == 0 {
-		if s, err = h.receive(c, s, sum); err != nil {
-			return err
-		}
+	announce(s)
+	if !receives {
+		return s, nil
 	}
-	h.writeOffset(c, s)
-	c.w.WriteHeader(http.StatusCreated)
-	return nil
+	return h.receive(c, s, sum)
 }
 
 // tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.

@@ -11,8 +11,7 @@ func (h *handler) details(c *call) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c.w, http.StatusOK, record)
-	return nil
+	return c.json(http.StatusOK, record)
 }
 
 func (h *handler) delete(c *call) error {
@@ -32,8 +31,7 @@ func (h *handler) setPurpose(c *call) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c.w, http.StatusOK, record)
-	return nil
+	return c.json(http.StatusOK, record)
 }
 
 const (
@@ -57,8 +55,7 @@ func (h *handler) deleteMany(c *call) error {
 	if len(ids) == 0 || len(ids) > h.config.MaxDelete {
 		return invalid(fieldItems, "The list is empty, or has too many files to delete at once.")
 	}
-	writeJSON(c.w, http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
-	return nil
+	return c.json(http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
 }
 
 func (h *handler) deleteEach(c *call, ids []string) []deletion {

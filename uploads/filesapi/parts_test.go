@@ -1,7 +1,9 @@
 package filesapi_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -116,6 +118,16 @@ func TestUploadsThatShareAToken(t *testing.T) {
 		mine.Part = 2
 		require.Equal(t, "mine too", content(t, f.store, f.send(t, "too", mine).ID))
 	})
+}
+
+// What a temp file's token is made into is no token of a client.
+func TestNoTokenIsThatOfATempFile(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
+	require.NoError(t, err)
+	require.Nil(t, temp)
+	r := f.send(t, "client", part(fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))), 1, 1))
+	require.Equal(t, "client", content(t, f.store, r.ID))
 }
 
 func TestATokenIsUsedOnce(t *testing.T) {

@@ -62,9 +62,11 @@ func (h *handler) fail(c *call, err error) {
 		}
 		webapi.SetRetryAfter(c.w.Header(), err, 0)
 	}
-	writeJSON(c.w, status, p)
+	_ = c.json(status, p)
 }
 
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	webapi.WriteJSON(w, status, "application/json", value)
+// json responds with value.
+func (c *call) json(status int, value any) error {
+	webapi.WriteJSON(c.w, status, "application/json", value)
+	return nil
 }

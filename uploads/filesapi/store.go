@@ -80,7 +80,7 @@ func (s *store) uploadPart(ctx context.Context, body io.Reader, o partOptions) (
 	}
 	token := o.token
 	if o.file.temp {
-		token = fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))) // it may be that of a client file too
+		token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(token))) // which no client can send: it may be that of a client file too
 	}
 	f, err := s.service.PutPiece(ctx, uploads.Piece{
 		Token: token, Count: o.count, Number: o.part, Body: body, User: uploads.User{ID: o.file.user},

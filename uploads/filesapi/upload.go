@@ -20,8 +20,7 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 		if err != nil {
 			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
 		}
-		writeJSON(c.w, http.StatusCreated, record)
-		return nil
+		return c.json(http.StatusCreated, record)
 	}
 }
 
@@ -49,11 +48,9 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 		case err != nil:
 			return f.file.failure(err)
 		case record == nil:
-			writeJSON(c.w, http.StatusAccepted, storedPart{o.part, o.count})
-		default:
-			writeJSON(c.w, http.StatusCreated, record)
+			return c.json(http.StatusAccepted, storedPart{o.part, o.count})
 		}
-		return nil
+		return c.json(http.StatusCreated, record)
 	}
 }
 
