@@ -26,7 +26,7 @@ var skipped = map[string][]string{
 		`adapters/tus/e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes"`,
 		`adapters/tus/resumable_e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: the test measures times"`,
 		`adapters/rclone/rclone_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too"`,
-		`adapters/rclone/realservers_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH and Apache, and needs root"`,
+		`adapters/rclone/realservers_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root"`,
 		`dev/examples/ports/ports_test.go: "OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes"`,
 		`internal/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
 		`providers/azure/hostile_test.go: "make statuses runs it"`,
