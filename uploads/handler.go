@@ -26,7 +26,9 @@ func (s *Service) serve() {
 	feeds := c.MemoryLimit / feedsShare
 	s.feeds = fairshare.New(feeds)
 	s.feeds.Spare = true
-	s.responder = &responder{c, s.feeds}
+	s.bodies = fairshare.New(bodiesShare * c.MemoryLimit)
+	s.bodies.Spare = true
+	s.responder = &responder{c, s.feeds, s.bodies}
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
@@ -38,8 +40,8 @@ func (s *Service) serve() {
 
 // A responder responds with errors.
 type responder struct {
-	config Config
-	feeds  *fairshare.Pool
+	config        Config
+	feeds, bodies *fairshare.Pool
 }
 
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
@@ -114,6 +116,7 @@ type call struct {
 	*http.Request
 	w       http.ResponseWriter
 	feeds   *fairshare.Pool
+	bodies  *fairshare.Pool
 	user    User
 	form    io.Reader // the body, if it is a form that is being read
 	last    bool      // the body ends a file whose length may be unknown
@@ -129,7 +132,7 @@ func (c *call) json(status int, value any) error {
 // respond runs f. f either responds, or returns an error before it has written anything.
 func (h *responder) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w, feeds: h.feeds}
+		c := &call{Request: r, w: w, feeds: h.feeds, bodies: h.bodies}
 		if err := f(c); err != nil {
 			h.refuse(c, err)
 		}
@@ -262,7 +265,7 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		if length < 0 || length > most {
 			length = most
 		}
-		release, err := c.share(length)
+		release, err := c.take(c.feeds, length)
 		if err != nil {
 			return err
 		}
