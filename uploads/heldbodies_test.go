@@ -18,7 +18,7 @@ import (
 
 // A bucket may hold a part until all of it is there, and the beginning of a file. Slow senders share that memory: a
 // user takes half of it at most.
-func TestWhatABucketHoldsOfSlowBodiesIsBounded(t *testing.T) {
+func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
 	const memory, connections = 16 << 20, 100
 	for _, way := range slowWays[:3] { // by tus, the service holds the bytes
 		t.Run(way.name, func(t *testing.T) {
