@@ -68,11 +68,11 @@ func (c *call) share(held int64) (release func(), err error) {
 	if c.ContentLength >= 0 {
 		held = min(held, c.ContentLength)
 	}
-	giveBody, err := c.take(c.bodies, held)
+	giveBody, err := c.take(c.memory.bodies, held)
 	if err != nil {
 		return nil, err
 	}
-	giveFeed, err := c.take(c.feeds, feedBytes)
+	giveFeed, err := c.take(c.memory.feeds, feedBytes)
 	if err != nil {
 		giveBody()
 		return nil, err
