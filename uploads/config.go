@@ -124,7 +124,8 @@ type Config struct {
 	// nothing for 2 seconds, or if there is no memory, what has arrived is stored as a segment, which costs a
 	// request more. A client for which there is no memory waits for 30 seconds, and then gets 503. A file
 	// whose parts exceed the rest is too large. One that sends less than 16 KiB in a minute is disconnected;
-	// what it sent counts. The buffers of the bucket ([storage.BufferLimit]) come on top.
+	// what it sent counts. Of other requests, the bucket may hold eight times as much: up to 8 MiB of each
+	// file, and all of a part of the S3 routes that passes through. Such a part has at most twice MemoryLimit.
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database

@@ -19,7 +19,7 @@ const (
 
 // storeForm stores every file of a form, or none.
 func (h *routes) storeForm(c *call) (err error) {
-	release, err := c.share(feedBytes)
+	release, err := c.share(min(fileHeld, h.service.judge.Rules().MaxSize))
 	if err != nil {
 		return err
 	}

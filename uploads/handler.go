@@ -26,7 +26,9 @@ func (s *Service) serve() {
 	feeds := c.MemoryLimit / feedsShare
 	s.feeds = fairshare.New(feeds)
 	s.feeds.Spare = true
-	s.responder = &responder{c, s.feeds}
+	s.bodies = fairshare.New(bodiesShare * c.MemoryLimit)
+	s.bodies.Spare = true
+	s.responder = &responder{c, s.feeds, s.bodies}
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
@@ -36,10 +38,10 @@ func (s *Service) serve() {
 	s.mux = s.routes()
 }
 
-// A responder responds with errors.
+// A responder responds with errors, and has the memory of requests.
 type responder struct {
-	config Config
-	feeds  *fairshare.Pool
+	config        Config
+	feeds, bodies *fairshare.Pool
 }
 
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
@@ -113,7 +115,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type call struct {
 	*http.Request
 	w       http.ResponseWriter
-	feeds   *fairshare.Pool
+	memory  *responder // has the pools
 	user    User
 	form    io.Reader // the body, if it is a form that is being read
 	last    bool      // the body ends a file whose length may be unknown
@@ -129,7 +131,7 @@ func (c *call) json(status int, value any) error {
 // respond runs f. f either responds, or returns an error before it has written anything.
 func (h *responder) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w, feeds: h.feeds}
+		c := &call{Request: r, w: w, memory: h}
 		if err := f(c); err != nil {
 			h.refuse(c, err)
 		}
@@ -262,7 +264,7 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		if length < 0 || length > most {
 			length = most
 		}
-		release, err := c.share(length)
+		release, err := c.take(c.memory.feeds, length)
 		if err != nil {
 			return err
 		}

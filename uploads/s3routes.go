@@ -81,7 +81,7 @@ func (h *companion) beginParts(c *call) error {
 	if err != nil {
 		return err
 	}
-	limits := upload.Limits()
+	limits := h.limits(s, upload)
 	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		abandon(c.Context(), upload)

@@ -29,6 +29,8 @@ type begun struct {
 	UploadID string
 	PartSize int64
 	Checksum string
+
+	MaxPartSize int64
 }
 
 // A sentPart is a part as a client names it.

@@ -58,26 +58,26 @@ func (h *companion) putPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	release, err := h.share(c, s)
-	if err != nil {
-		return err
-	}
-	defer release()
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
 		return storeFailed(err)
 	}
-	limits := upload.Limits()
+	limits := h.limits(s, upload)
 	number, err := partNumber("partNumber", c.PathValue("part"), limits)
 	if err != nil {
 		return err
 	}
 	most := limits.MaxSize
 	for _, bound := range []int64{s.Size, s.Target.MaxSize} {
-		if bound > 0 && (most == 0 || bound < most) {
-			most = bound
+		if bound > 0 {
+			most = min(most, bound)
 		}
 	}
+	release, err := h.share(c, s, most)
+	if err != nil {
+		return err
+	}
+	defer release()
 	body, err := c.boundedBody(most)
 	if err != nil {
 		return err
@@ -103,10 +103,19 @@ func (h *companion) putPart(c *call) error {
 	return nil
 }
 
+// limits returns those of the parts of an upload. A part that passes through the handler is held whole.
+func (h *companion) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
+	limits, most := upload.Limits(), h.keeper.service.bodies.Limit/partsHeld
+	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
+		limits.MaxSize = most
+	}
+	return limits
+}
+
 // share takes the memory of a request whose address is the permission, for the user of its session.
-func (h *companion) share(c *call, s *session) (release func(), err error) {
+func (h *companion) share(c *call, s *session, held int64) (release func(), err error) {
 	c.user.ID = s.User
-	return c.share(feedBytes)
+	return c.share(held)
 }
 
 // loadProxied reads the session of a part that passes through the handler. The address is the
@@ -203,7 +212,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
 func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
-	limits := upload.Limits()
+	limits := h.limits(s, upload)
 	number, err := partNumber(field, text, limits)
 	if err != nil {
 		return nil, err

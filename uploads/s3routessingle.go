@@ -63,7 +63,11 @@ func (h *companion) putSingle(c *call) error {
 	case s.Phase == phaseDone:
 		return s.completed()
 	}
-	release, err := h.share(c, s)
+	held := int64(fileHeld)
+	if s.Target.MaxSize > 0 {
+		held = min(held, s.Target.MaxSize)
+	}
+	release, err := h.share(c, s, held)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type Service struct {
 	companion *companion
 	tus       *tus
 	feeds     *fairshare.Pool // of the requests that send bytes
+	bodies    *fairshare.Pool // of bytes that the bucket holds
 	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
 

@@ -33,3 +33,6 @@ func (s *Service) Memory() int64 { return s.tus.memory.Limit + s.feeds.Limit }
 
 // MemoryUsed returns how many bytes of parts there are.
 func (s *Service) MemoryUsed() int64 { return s.tus.memory.Used() }
+
+// BodiesUsed returns how many bytes the bucket may hold of the requests that send bytes.
+func (s *Service) BodiesUsed() int64 { return s.bodies.Used() }

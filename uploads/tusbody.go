@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 const (
@@ -17,6 +18,12 @@ const (
 	// feedsShare is the part of Config.MemoryLimit that all feeds may take. They have memory of
 	// their own, because requests that each have a feed would otherwise wait for one another.
 	feedsShare = 4
+	// bodiesShare is how often Config.MemoryLimit is there for bytes that the bucket holds: the first fileHeld
+	// of a file, and all of a part, which is at most one in partsHeld of that memory. By default, that is
+	// storage.BufferLimit.
+	bodiesShare = 8
+	partsHeld   = 4
+	fileHeld    = 8 << 20
 )
 
 // A chunk is what one Read of a body returned.
@@ -41,7 +48,7 @@ var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Confi
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *tus) newFeed(c *call, left int64) (*feed, error) {
-	release, err := c.share(feedBytes)
+	release, err := c.share(0)
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +62,33 @@ func (h *tus) newFeed(c *call, left int64) (*feed, error) {
 	return f, nil
 }
 
-// share takes the memory of a request that sends bytes. A user leaves some for others.
-func (c *call) share(bytes int64) (release func(), err error) {
+// share takes the memory of a request that sends bytes, of which the bucket may hold as many as held until
+// more have come. A user leaves some for others.
+func (c *call) share(held int64) (release func(), err error) {
+	if c.ContentLength >= 0 {
+		held = min(held, c.ContentLength)
+	}
+	giveBody, err := c.take(c.memory.bodies, held)
+	if err != nil {
+		return nil, err
+	}
+	giveFeed, err := c.take(c.memory.feeds, feedBytes)
+	if err != nil {
+		giveBody()
+		return nil, err
+	}
+	return func() { giveFeed(); giveBody() }, nil
+}
+
+// take takes bytes of a pool for the request.
+func (c *call) take(pool *fairshare.Pool, bytes int64) (release func(), err error) {
 	owner := c.owner()
-	if !c.feeds.Acquire(c.Context(), owner, bytes) {
+	if bytes > 0 && !pool.Acquire(c.Context(), owner, bytes) {
 		e := busy()
 		e.Err = errNoFeed
 		return nil, e
 	}
-	return func() { c.feeds.Release(owner, bytes) }, nil
+	return func() { pool.Release(owner, bytes) }, nil
 }
 
 // owner returns who takes memory for the request: the user, or a client if Authorize names none.

@@ -120,7 +120,7 @@ func TestUploadsThatShareAToken(t *testing.T) {
 	})
 }
 
-// What a temp file's token is made into is no token of a client.
+// The token of a temp file's upload is changed into one that no client can send.
 func TestNoTokenIsThatOfATempFile(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))

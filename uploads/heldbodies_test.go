@@ -1,0 +1,70 @@
+package uploads_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A bucket may hold a part until all of it is there, and the beginning of a file. Slow senders share that memory: a
+// user takes half of it at most.
+func TestSlowBodiesThatABucketHoldsAreBounded(t *testing.T) {
+	const memory, connections = 16 << 20, 100
+	for _, way := range slowWays[:3] { // by tus, the service holds the bytes
+		t.Run(way.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSiteOnPipes(t, memstore.New(), uploads.Config{
+					Key: "{user}/{random}{ext}", Rules: rules.Any(1 << 30), ProxyParts: true, MemoryLimit: memory,
+				})
+				start := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\n"
+				send := func(user string, i int, rest io.Reader) *answer {
+					method, address, h := way.request(s, user, i)
+					a, _ := s.try(t.Context(), user, method, address, io.MultiReader(strings.NewReader(start), rest), h)
+					return a
+				}
+				ended := make(chan struct{})
+				var all sync.WaitGroup
+				for i := range connections {
+					all.Go(func() { send("slow", i, &until{ended}) })
+				}
+				synctest.Wait()
+				require.NotZero(t, s.handler.BodiesUsed())
+				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(128<<20))
+				method, address, h := way.request(s, alice, 0)
+				a := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
+				require.Less(t, a.StatusCode, http.StatusMultipleChoices, string(a.body))
+				close(ended)
+				all.Wait()
+				require.Zero(t, s.handler.BodiesUsed())
+			})
+		})
+	}
+}
+
+// A part that passes through the service is held whole, so it has at most twice Config.MemoryLimit.
+func TestAPartThatPassesThroughHasALimit(t *testing.T) {
+	const most = 2 * 16 << 20
+	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: 16 << 20})
+	u := s.begin(map[string]any{"filename": "a", "size": 64 << 30})
+	require.EqualValues(t, most, u.MaxPartSize)
+	require.LessOrEqual(t, u.PartSize, u.MaxPartSize)
+	require.Equal(t, "413 too_large size", s.do(alice, "GET", u.path("/1")+"&size="+itoa(most+1), nil, nil).refusal(t))
+	address := u.sign(1, "").URL
+	a := s.do("", "PUT", address, io.LimitReader(forever{}, most+1), nil)
+	require.Equal(t, "413 too_large body", a.refusal(t))
+	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(forever{}, most), nil).StatusCode)
+}
+
+type forever struct{}
+
+func (forever) Read(p []byte) (int, error) { return len(p), nil }
