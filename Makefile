@@ -177,7 +177,7 @@ s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $O
 	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 
 clients: ## released clients, of last year and newest, judge our S3 server over http and TLS beside MinIO and versitygw; draws the table of docs/s3api.md
-	@scripts/programs curl nodejs npm python3 awscli s3cmd s3fs rclone restic duplicity
+	@scripts/programs curl nodejs npm python3 awscli s3cmd s3fs rclone restic duplicity python3-boto3
 	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(CLIENTS) -servers $(CLIENT_SERVERS) \
 		-schemes http,https -out $(abspath $(CLIENT_RESULTS)) -page $(abspath docs/s3api.md)
 
