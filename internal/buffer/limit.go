@@ -23,6 +23,7 @@ type Limit struct {
 	inFlight int       // buffers on their way to or from a store
 	stalled  bool      // the last grant was over the limit, and nothing has moved since
 	favored  *Buffer   // got that grant: it is granted more, until it is sent or its source stalls
+	tight    bool      // no waiting request has fitted since that grant: when its part was sent, the next one gets one at once
 	waiting  []*waiter // the longest waiting first
 	watch    *time.Timer
 	epoch    uint64    // counts every event, so that the watch sees whether there was one
@@ -166,10 +167,16 @@ func (m *Limit) AddInFlight(buffers int) {
 func (m *Limit) grant() {
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
-		if !m.fits(w.bytes) && m.used > 0 {
+		fits := m.fits(w.bytes) || m.used == 0
+		if !fits && (!m.tight || m.inFlight > 0 || m.favored != nil) {
 			return
 		}
 		m.waiting = m.waiting[1:]
+		if !fits {
+			m.giveOver(w)
+			return
+		}
+		m.tight = false
 		m.give(w, w.bytes)
 	}
 }
@@ -185,7 +192,7 @@ func (m *Limit) give(w *waiter, bytes int64) {
 // giveOver grants the least that w can use. If its source stalls too, little is lost. The lock is
 // held.
 func (m *Limit) giveOver(w *waiter) {
-	m.stalled, m.favored = true, w.owner
+	m.stalled, m.tight, m.favored = true, true, w.owner
 	m.give(w, w.least)
 }
 

@@ -122,6 +122,34 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 	})
 }
 
+// After the first part that was granted over the limit, the next ones need not wait until stillness is noticed.
+func TestStreamsWhoseBeginningsTakeTheWholeLimitAreSentWithoutAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const streams, sending = 64, time.Millisecond
+		m := &Limit{Max: streams * TwoChunks}
+		begun := time.Now()
+		var group, began sync.WaitGroup
+		began.Add(streams)
+		for range streams {
+			group.Go(func() {
+				b := New(m, new(atomic.Int32))
+				require.NoError(t, b.Fill(t.Context(), zeros{}, TwoChunks))
+				began.Done()
+				began.Wait()
+				require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
+				require.LessOrEqual(t, m.Used(), m.Max+5*mib, "one part over the limit at a time")
+				m.AddInFlight(1)
+				time.Sleep(sending)
+				m.AddInFlight(-1)
+				b.Free()
+			})
+		}
+		group.Wait()
+		require.Zero(t, m.used)
+		require.Less(t, time.Since(begun), streams*sending+2*stallAfter)
+	})
+}
+
 // A sourceThatStalls delivers some bytes, and no more until the channel is closed.
 type sourceThatStalls struct {
 	left int
