@@ -49,9 +49,16 @@ func main() {
 
 	defer removeCertificate()
 	fmt.Println(machine())
+	if profiles != "" {
+		exitOn(os.MkdirAll(profiles, 0o755))
+	}
 	all, err := readRecord(*recorded)
 	exitOn(err)
-	missed := 0
+	if !*names {
+		_, err = trusted() // before a client reads the certificates of the system
+		exitOn(err)
+	}
+	missed, run := 0, []caseRecord{}
 	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {
 			continue
@@ -63,8 +70,11 @@ func main() {
 		results, err := measure(c, *rounds, *per)
 		exitOn(err)
 		missed += report(os.Stdout, c, results)
-		all.put(recordOf(c, results, time.Now()))
+		k := recordOf(c, results, time.Now())
+		all.put(k)
+		run = append(run, k)
 	}
+	missed += reportGrowth(os.Stdout, run)
 	if *recorded != "" {
 		exitOn(all.write(*recorded))
 	}

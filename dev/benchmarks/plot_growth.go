@@ -32,21 +32,21 @@ func (a axis) pixel(value float64) float64 {
 	return a.from + (math.Log(value)-math.Log(a.least))/(math.Log(a.most)-math.Log(a.least))*(a.to-a.from)
 }
 
-// plotGrowth draws the points of one growth as curves, one for each row: a panel for time, and one
+// plotGrowth draws the points of one growth, the smallest first, as curves, one for each row: a panel for time, and one
 // for the memory that was measured. Both axes are logarithmic, so that a straight line to the upper
 // right is linear growth.
 func plotGrowth(points []caseRecord) string {
-	points = slices.SortedFunc(slices.Values(points), func(a, b caseRecord) int { return cmp.Compare(a.Growth.At, b.Growth.At) })
 	last := points[len(points)-1]
+	rows := slices.MaxFunc(points, func(a, b caseRecord) int { return cmp.Compare(len(a.Rows), len(b.Rows)) }).Rows // others may end earlier
 	var body strings.Builder
 	y := lines(&body, "title", last.Growth.Title, 90, plotMargin+12)
-	for i, row := range last.Rows {
+	for i, row := range rows {
 		fmt.Fprintf(&body, "<path class=\"curve c%d\" d=\"M%d %dh40\"/><text x=\"%d\" y=\"%d\">%s</text>\n", i, plotMargin, y+2, plotMargin+50, y+6, escape(row.Name))
 		y += legendStep
 	}
 	for _, m := range plotMeasures {
 		if m.curve {
-			y = plotPanel(&body, points, m, y)
+			y = plotPanel(&body, points, rows, m, y)
 		}
 	}
 	y = lines(&body, "note", fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine), 120, y+20)
@@ -55,7 +55,7 @@ func plotGrowth(points []caseRecord) string {
 }
 
 // plotPanel draws one measure, and returns the next y. It draws nothing if no row has the measure.
-func plotPanel(w *strings.Builder, points []caseRecord, m plotMeasure, top int) int {
+func plotPanel(w *strings.Builder, points []caseRecord, rows []rowRecord, m plotMeasure, top int) int {
 	var values []float64
 	for _, k := range points {
 		for _, row := range k.Rows {
@@ -78,7 +78,7 @@ func plotPanel(w *strings.Builder, points []caseRecord, m plotMeasure, top int) 
 	for _, k := range points {
 		fmt.Fprintf(w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)), y.from+18, escape(k.Growth.Text))
 	}
-	for i, row := range points[len(points)-1].Rows {
+	for i, row := range rows {
 		curve(w, points, i, row.Name, m, x, y)
 	}
 	return int(y.from) + 28

@@ -78,3 +78,26 @@ func TestAGrowthIsOnePlotOfAllItsSizes(t *testing.T) {
 	require.NotNil(t, line, "ours has three points")
 	require.Equal(t, "90.0", line[1], "the smallest is first")
 }
+
+func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		cpu   map[int]float64 // seconds, by size
+		want  string          // what is printed, without the goal
+		wrong int
+	}{
+		{"linear", map[int]float64{1: 0.001, 10: 0.1, 100: 1, 1000: 10}, "exponent 1.00", 0},
+		{"steeper at the end", map[int]float64{1: 0.01, 10: 0.1, 100: 1.2}, "exponent 1.08", 1},
+		{"too short to be measured", map[int]float64{1: 0.001, 10: 0.002}, "", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var run []caseRecord
+			for at, seconds := range row.cpu {
+				run = append(run, caseRecord{Growth: &growthRecord{Name: "list", At: at}, Rows: []rowRecord{{Name: ours, CPU: seconds * 1e9}}})
+			}
+			var out strings.Builder
+			require.Equal(t, row.wrong, reportGrowth(&out, run))
+			require.Contains(t, out.String(), row.want)
+		})
+	}
+}

@@ -129,15 +129,13 @@ func (r *record) write(dir string) error {
 
 // plots returns all plots by their names.
 func (r *record) plots() map[string]string {
-	plots, growing := map[string]string{}, map[string][]caseRecord{}
+	plots := map[string]string{}
 	for _, k := range r.Cases {
 		if k.Growth == nil {
 			plots[k.Name] = plot(k)
-		} else {
-			growing[k.Growth.Name] = append(growing[k.Growth.Name], k)
 		}
 	}
-	for name, points := range growing {
+	for name, points := range growing(r.Cases) {
 		plots[name] = plotGrowth(points)
 	}
 	return plots

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	transfertypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+)
+
+// steepest is the exponent that a growth may have: 1 is linear.
+const steepest = 1.05
+
+// A growth is a line of plots that the case is a point of.
+type growth struct {
+	name, title string
+	at          int // where the point is
+	unit        func(int) string
+}
+
+func (g growth) caseName() string { return fmt.Sprintf("%s-%d", g.name, g.at) }
+
+func (g growth) caseTitle() string { return g.title + ": " + g.unit(g.at) }
+
+func keyCount(n int) string { return fmt.Sprintf("%d keys", n) }
+
+func byteCount(n int) string {
+	for _, unit := range []string{"B", "KiB", "MiB"} {
+		if n < kilobyte {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n /= kilobyte
+	}
+	return fmt.Sprintf("%d GiB", n)
+}
+
+func transferCount(n int) string { return fmt.Sprintf("%d at once", n) }
+
+// growthTransfers repeat transfers of larger and larger objects, and of more and more at once.
+func growthTransfers() []clientCase {
+	const where = ", over plain http on one machine"
+	up := []contender{s3Ours, s3Manager, s3Parts, s3GoCloud, s3Minio.onlyOnce()}
+	down := []contender{s3Ours, s3Raw, s3TransferManager(transferRanges, transfertypes.GetObjectRanges), s3GoCloud, s3Minio}
+	var all []clientCase
+	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
+		all = append(all, clientCase{
+			provider: amazon, name: g.caseName(), title: g.caseTitle(), grows: &g,
+			server: nearPlain, do: do, amount: amount, contenders: contenders, goals: []goal{memoryAtMost(ours, memory)},
+		})
+	}
+	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
+		others := 5
+		if n > 1024*mebibyte {
+			others = 1 // ours alone
+		}
+		grow(growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up[:others], 128*mebibyte)
+		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down[:others], 128*mebibyte)
+	}
+	const each, limit = 4 * mebibyte, 64 * mebibyte
+	for _, n := range []int{1, 10, 100, 1000} {
+		// What a connection takes, with its request and its goroutines at both ends.
+		memory := 128*mebibyte + float64(n)*(256<<10)
+		others := 2
+		if n > 100 {
+			others = 1 // manager would take gigabytes
+		}
+		grow(growth{"growth-uploads", "uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + size(limit) + where, n, transferCount},
+			uploadsAtOnce(n), n*each, []contender{amazon.ours(ours, tuning{memory: limit}), s3Manager}[:others], memory)
+		grow(growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n), n*each, []contender{s3Ours, s3Raw}, memory)
+	}
+	return all
+}
+
+// uploadsAtOnce uploads n bytes of unknown length as that many objects at the same time.
+func uploadsAtOnce(objects int) work {
+	return func(ctx context.Context, c client, n int) error {
+		return together(objects, func(i int) error {
+			body := struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n/objects))}
+			return c.upload(ctx, key(i), body, -1)
+		})
+	}
+}
+
+// downloadsAtOnce reads n bytes as that many objects at the same time.
+func downloadsAtOnce(objects int) work {
+	return func(ctx context.Context, c client, n int) error {
+		return together(objects, func(int) error { return download(ctx, c, n/objects) })
+	}
+}
+
+// reportGrowth prints the exponent of our CPU time over each growth of a run, and returns how many are too steep.
+func reportGrowth(w io.Writer, run []caseRecord) (missed int) {
+	for name, points := range growing(run) {
+		exponent, measured := steepness(points)
+		if !measured {
+			continue
+		}
+		verdict := "met"
+		if exponent > steepest {
+			verdict = "MISSED"
+			missed++
+		}
+		fmt.Fprintf(w, "\n%s: CPU grows with exponent %.2f; goal: at most %g: %s\n", name, exponent, steepest, verdict)
+	}
+	return missed
+}
+
+// growing returns the points of each growth, the smallest first.
+func growing(run []caseRecord) map[string][]caseRecord {
+	all := map[string][]caseRecord{}
+	for _, k := range run {
+		if k.Growth != nil {
+			all[k.Growth.Name] = append(all[k.Growth.Name], k)
+		}
+	}
+	for _, points := range all {
+		slices.SortFunc(points, func(a, b caseRecord) int { return cmp.Compare(a.Growth.At, b.Growth.At) })
+	}
+	return all
+}
+
+// steepness returns the exponent between the first point that takes long enough to be measured and the last one. What an
+// operation of any size costs would hide a growth in smaller ones.
+func steepness(points []caseRecord) (exponent float64, measured bool) {
+	const enough = 50e6 // nanoseconds
+	cost := func(k caseRecord) float64 { return k.Rows[0].CPU }
+	first := slices.IndexFunc(points, func(k caseRecord) bool { return cost(k) >= enough })
+	if first < 0 || first == len(points)-1 {
+		return 0, false
+	}
+	from, to := points[first], points[len(points)-1]
+	return math.Log(cost(to)/cost(from)) / math.Log(float64(to.Growth.At)/float64(from.Growth.At)), true
+}
