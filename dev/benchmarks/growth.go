@@ -122,8 +122,8 @@ func growing(run []caseRecord) map[string][]caseRecord {
 	return all
 }
 
-// steepness returns the exponent between the first point that takes long enough to be measured and the last one. What an
-// operation of any size costs would hide a growth in smaller ones.
+// steepness returns the exponent between the first point that takes long enough to be measured and the last one. In
+// smaller points, the cost of an operation of any size would hide a growth.
 func steepness(points []caseRecord) (exponent float64, measured bool) {
 	const enough = 50e6 // nanoseconds
 	cost := func(k caseRecord) float64 { return k.Rows[0].CPU }
