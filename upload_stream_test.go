@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -146,4 +149,59 @@ func TestEachPartOfAStreamIsSentAsSoonAsItIsFilled(t *testing.T) {
 		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MinPartSize: size})))
 	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40}, storage.WithPartSize(size))
 	require.NoError(t, err)
+}
+
+// A heldLayer counts the bytes of the parts that are being sent. Each part takes a second.
+type heldLayer struct {
+	driver.Driver
+	mu         sync.Mutex
+	held, most int64
+}
+
+func (l *heldLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	l.count(r.Size)
+	defer l.count(-r.Size)
+	time.Sleep(time.Second)
+	_, err := io.Copy(io.Discard, r.Body)
+	return driver.Part{Tag: strconv.Itoa(r.Number)}, err
+}
+
+func (l *heldLayer) count(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held += bytes
+	l.most = max(l.most, l.held)
+}
+
+func (l *heldLayer) CompleteParts(context.Context, *driver.CompleteRequest) (*storage.Attrs, error) {
+	return nil, storage.PermissionDenied // it has kept no bytes
+}
+
+// Parts of a stream whose end is not known grow, so that there are not too many. As they grow, fewer are in memory.
+func TestALongStreamTakesNoMoreMemory(t *testing.T) {
+	const mebibyte, ten = 1 << 20, 10 * streamPart // ten parts of one size, of 100
+	for _, row := range []struct {
+		name        string
+		size        int64
+		least, most int64 // bytes that are sent at once
+		parallel    []storage.UploadOption
+	}{
+		{"10 parts of 5 MiB", ten, 50 * mebibyte, 50 * mebibyte, nil},
+		{"6 of 10 MiB", 3 * ten, 60 * mebibyte, 60 * mebibyte, nil},
+		{"3 of 20 MiB", 7 * ten, 60 * mebibyte, 60 * mebibyte, nil},
+		{"2 of 40 MiB", 15 * ten, 80 * mebibyte, 80 * mebibyte, nil},
+		{"more, as WithConcurrency asks for", 3 * ten, 100 * mebibyte, 160 * mebibyte, []storage.UploadOption{storage.WithConcurrency(16)}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				counted := &heldLayer{}
+				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { counted.Driver = d; return counted }),
+					driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart, MaxParts: 100})))
+				_, err := b.Upload(t.Context(), "k", &source{size: row.size, after: row.size + 1}, row.parallel...)
+				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+				require.LessOrEqual(t, counted.most, row.most)
+				require.GreaterOrEqual(t, counted.most, row.least)
+			})
+		})
+	}
 }

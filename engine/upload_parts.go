@@ -25,10 +25,10 @@ const (
 	maxInPlaceParts    = 32   // parts sent at once that are read in place, after growth
 	maxConcurrency     = 1000 // more connections than that make no upload or file faster
 	// streamBuffers bounds what the parts of one stream take in memory without options, in
-	// bytes: 12 parts of 5 MiB.
+	// bytes: 12 parts of 5 MiB. Two larger parts take more.
 	streamBuffers = 64 << 20
-	// If parts may grow, they double after each growthStep parts, so that 10,000
-	// parts that begin with 5 MiB reach S3's 5 TiB.
+	// If parts may grow, they double after each growthStep parts, or a tenth of all if that is less, so
+	// that 10,000 parts that begin with 5 MiB reach S3's 5 TiB.
 	growthStep = 1000
 	// Each sequential part waits for a response. Those of a stream double after each
 	// sequentialStep parts, to four times the size of the first.
@@ -46,6 +46,7 @@ type partPlan struct {
 	doubleAfter int   // parts after which the size doubles; 0 if it never does
 	doublings   int   // how often the size doubles at most
 	concurrency int   // how many parts are sent at once at most
+	memory      int64 // bytes of all parts of a stream that are in memory, unless two take more; 0 if there is no limit
 }
 
 // plan returns the plan for w's body.
@@ -58,13 +59,24 @@ func (w *write) plan() partPlan {
 	case c.has(driver.SequentialParts):
 		p.doubleAfter, p.doublings = sequentialStep, 2
 	case w.src.size < 0 && c.desc.MaxParts > 0:
-		p.doubleAfter, p.doublings = growthStep, 20
+		p.doubleAfter, p.doublings = max(1, min(growthStep, c.desc.MaxParts/10)), 20
 	}
 	p.concurrency = w.maxConcurrency()
 	if w.transfer.Concurrency == 0 && !inPlace && given == 0 && p.concurrency > 1 {
-		p.concurrency = max(1, min(p.concurrency, int(streamBuffers/p.first)))
+		p.memory = streamBuffers
+		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
 	return p
+}
+
+// inMemory returns how many parts of a stream may be in memory with part number: while one is sent, the next
+// is filled.
+func (p *partPlan) inMemory(number int) int {
+	most := p.concurrency
+	if p.memory > 0 {
+		most = min(most, int(p.memory/p.size(number)))
+	}
+	return max(2, most)
 }
 
 // size returns the size in bytes of part number, from 1.
@@ -159,7 +171,8 @@ type multipart struct {
 	failed *storage.Error // the first failure
 	cancel context.CancelFunc
 	slots  *concurrency.Limit // one slot for each part that is being sent
-	space  chan struct{}      // one item for each part of a stream that is in memory
+	held   int                // parts of a stream that are in memory, but for those in freed
+	freed  chan struct{}      // one item for each of them that was sent
 	group  panics.Group
 }
 

@@ -44,8 +44,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			m.fail(e)
 		}
 	}, func() { m.fail(errPanicked()) })
+	m.held = 1
 	total, current := int64(0), first
-	m.space <- struct{}{}
 	for number := 1; ; number++ {
 		total += current.Size()
 		e := m.checkStream(number, total, next == nil)
@@ -93,12 +93,16 @@ func (m *multipart) checkStream(number int, total int64, last bool) *storage.Err
 
 // fillNext is fillPart once there is space for one more part.
 func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *storage.Error) {
-	select {
-	case m.space <- struct{}{}:
-		return m.w.fillPart(ctx, current, m.plan.size(number))
-	case <-ctx.Done():
-		return nil, asError(ctx, ctx.Err())
+	for m.held >= m.plan.inMemory(number) {
+		select {
+		case <-m.freed:
+			m.held--
+		case <-ctx.Done():
+			return nil, asError(ctx, ctx.Err())
+		}
 	}
+	m.held++
+	return m.w.fillPart(ctx, current, m.plan.size(number))
 }
 
 // fillPart fills current with a part of size bytes, and next with the first byte
@@ -132,14 +136,14 @@ func (m *multipart) release(b *buffer.Buffer) func() {
 	return func() {
 		m.w.op.core.bufferLimit.AddInFlight(-1)
 		b.Free()
-		<-m.space
+		m.freed <- struct{}{}
 	}
 }
 
 // start makes the slots, and the context that ends when a part fails.
 func (m *multipart) start(ctx context.Context) context.Context {
 	m.slots = m.w.newLimit(m.plan.concurrency)
-	m.space = make(chan struct{}, max(2, m.plan.concurrency)) // while one is sent, the next is filled
+	m.freed = make(chan struct{}, m.plan.inMemory(1))
 	ctx, m.cancel = context.WithCancel(ctx)
 	return ctx
 }
