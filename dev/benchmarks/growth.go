@@ -51,13 +51,15 @@ func growthTransfers() []clientCase {
 			server: nearPlain, do: do, amount: amount, contenders: contenders, goals: []goal{memoryAtMost(ours, memory)},
 		})
 	}
+	// Two parts of 40 MiB, which 64 GiB end with, and as much that is not yet collected.
+	const inParts = 160 * mebibyte
 	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
-		others := 5
-		if n > 1024*mebibyte {
-			others = 1 // ours alone
+		up, down := up, down
+		if n > 1024*mebibyte { // ours alone
+			up, down = []contender{s3Ours.onlyOnce()}, []contender{s3Ours.onlyOnce()}
 		}
-		grow(growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up[:others], 128*mebibyte)
-		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down[:others], 128*mebibyte)
+		grow(growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up, inParts)
+		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down, inParts)
 	}
 	const each, limit = 4 * mebibyte, 64 * mebibyte
 	for _, n := range []int{1, 10, 100, 1000} {
