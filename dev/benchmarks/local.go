@@ -71,31 +71,11 @@ func diskRows(run func(e *env, s store) (func(int) error, error)) []row {
 }
 
 func localCases(files int) []benchCase {
-	put := diskRows(putOp(kilobyte))
 	return []benchCase{
-		{
-			name: "local-put-1k", title: "put 1 KiB, no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
-			rows:  append(put, row{name: tempRename, setup: renameOp(false)}),
-			goals: []goal{asFast(goCloudFile, 1), within(tempRename, 1.1)},
-		},
-		{
-			name: "local-put-1k-sync", title: "put 1 KiB, synced to the disk with its directory",
-			rows: []row{
-				{name: ours, setup: func(e *env) (func(int) error, error) {
-					dir, err := e.dir()
-					if err != nil {
-						return nil, err
-					}
-					s, err := openOwn(e, dir, true)
-					if err != nil {
-						return nil, err
-					}
-					return putOp(kilobyte)(e, s)
-				}},
-				{name: tempRename, setup: renameOp(true)},
-			},
-			goals: []goal{within(tempRename, 1.1)},
-		},
+		localPut("local-put-1k", "put 1 KiB", kilobyte, asFast(goCloudFile, 1), within(tempRename, 1.1)),
+		localPut("local-put-1m", "put 1 MiB", mebibyte, within(tempRename, 1.15)),
+		localPutSynced("local-put-1k-sync", "put 1 KiB", kilobyte, within(tempRename, 1.1)),
+		localPutSynced("local-put-1m-sync", "put 1 MiB", mebibyte, within(tempRename, 1.05)),
 		{
 			name: "local-get-1k", title: "read all of 1 KiB, attributes and checksum included in ours",
 			rows: append(diskRows(getOp(kilobyte)), row{name: plainRead, setup: readOp}),
@@ -113,14 +93,39 @@ func localCases(files int) []benchCase {
 	}
 }
 
+func localPut(name, title string, bytes int, goals ...goal) benchCase {
+	return benchCase{
+		name: name, title: title + ", no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
+		rows: append(diskRows(putOp(bytes)), row{name: tempRename, setup: renameOp(bytes, false)}), goals: goals,
+	}
+}
+
+func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
+	own := func(e *env) (func(int) error, error) {
+		dir, err := e.dir()
+		if err != nil {
+			return nil, err
+		}
+		s, err := openOwn(e, dir, true)
+		if err != nil {
+			return nil, err
+		}
+		return putOp(bytes)(e, s)
+	}
+	return benchCase{
+		name: name, title: title + ", synced to the disk with its directory",
+		rows: []row{{name: ours, setup: own}, {name: tempRename, setup: renameOp(bytes, true)}}, goals: goals,
+	}
+}
+
 // renameOp makes the cheapest atomic write.
-func renameOp(sync bool) func(*env) (func(int) error, error) {
+func renameOp(bytes int, sync bool) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
 		dir, err := e.dir()
 		if err != nil {
 			return nil, err
 		}
-		data, keys := make([]byte, kilobyte), keyRing(64)
+		data, keys := make([]byte, bytes), keyRing(64)
 		return func(n int) error {
 			for i := range n {
 				if err := writeRenamed(dir, filepath.Base(keys[i%len(keys)]), data, sync); err != nil {
