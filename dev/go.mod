@@ -26,6 +26,7 @@ require (
 	github.com/omnibucket/storage/adapters/iceberg v0.0.0
 	github.com/omnibucket/storage/adapters/objstore v0.0.0
 	github.com/omnibucket/storage/adapters/sqlite v0.0.0
+	github.com/omnibucket/storage/adapters/temporal v0.0.0
 	github.com/omnibucket/storage/adapters/tus v0.0.0
 	github.com/omnibucket/storage/layers/encrypt v0.0.0
 	github.com/parquet-go/parquet-go v0.32.0
@@ -36,6 +37,10 @@ require (
 	github.com/tus/tusd/v2 v2.9.2
 	go.opentelemetry.io/otel/metric v1.46.0
 	go.opentelemetry.io/otel/trace v1.46.0
+	go.temporal.io/api v1.63.5
+	go.temporal.io/sdk v1.50.0
+	go.temporal.io/sdk/contrib/aws/s3driver v0.2.0
+	go.temporal.io/sdk/contrib/aws/s3driver/awssdkv2 v0.2.0
 	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v3 v3.0.6
 	gocloud.dev v0.47.0
@@ -122,6 +127,7 @@ require (
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/gobwas/glob v0.2.3 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
+	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/golang/groupcache v0.0.0-20241129210726-2c02b8208cf8 // indirect
 	github.com/google/flatbuffers v25.12.19+incompatible // indirect
@@ -133,6 +139,7 @@ require (
 	github.com/goreleaser/chglog v0.7.4 // indirect
 	github.com/goreleaser/fileglob v1.4.0 // indirect
 	github.com/goreleaser/nfpm/v2 v2.45.0 // indirect
+	github.com/grpc-ecosystem/grpc-gateway/v2 v2.30.0 // indirect
 	github.com/huandu/xstrings v1.5.0 // indirect
 	github.com/invopop/jsonschema v0.13.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
@@ -159,6 +166,7 @@ require (
 	github.com/muesli/cancelreader v0.2.2 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
+	github.com/nexus-rpc/nexus-proto-annotations v0.1.0 // indirect
 	github.com/parquet-go/bitpack v1.0.0 // indirect
 	github.com/parquet-go/jsonlite v1.0.0 // indirect
 	github.com/philhofer/fwd v1.2.0 // indirect
@@ -235,6 +243,7 @@ replace (
 	github.com/omnibucket/storage/adapters/iceberg => ../adapters/iceberg
 	github.com/omnibucket/storage/adapters/objstore => ../adapters/objstore
 	github.com/omnibucket/storage/adapters/sqlite => ../adapters/sqlite
+	github.com/omnibucket/storage/adapters/temporal => ../adapters/temporal
 	github.com/omnibucket/storage/adapters/tus => ../adapters/tus
 	github.com/omnibucket/storage/layers/encrypt => ../layers/encrypt
 )

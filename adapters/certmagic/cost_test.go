@@ -1,3 +1,5 @@
+//go:build unix
+
 package certmagic
 
 import (
@@ -7,6 +9,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/adapters/internal/testing/cputime"
 	"github.com/omnibucket/storage/providers/local"
 )
 
@@ -29,11 +32,7 @@ func BenchmarkCost(b *testing.B) {
 			},
 		} {
 			require.NoError(b, s.Store(b.Context(), "a/b", value))
-			b.Run(call+"/"+name, func(b *testing.B) {
-				for b.Loop() {
-					require.NoError(b, f())
-				}
-			})
+			b.Run(call+"/"+name, func(b *testing.B) { cputime.Loop(b, f) })
 		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package rclone
 
 import (
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/internal/testing/cputime"
 )
 
 // The same files, in a directory, beside calls of the backend.
@@ -48,9 +51,7 @@ func BenchmarkCost(b *testing.B) {
 		} {
 			b.Run(call+"/"+size, func(b *testing.B) {
 				b.SetBytes(int64(len(content)))
-				for b.Loop() {
-					require.NoError(b, f())
-				}
+				cputime.Loop(b, f)
 			})
 		}
 	}

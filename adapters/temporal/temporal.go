@@ -41,6 +41,10 @@ const (
 	folder         = "v0/d/" + algorithm + "/"
 )
 
+// maxWhole is the largest payload that is stored by one request, in bytes. That of the SDK's driver is 50 MiB. In
+// parts, a payload that the store has would be sent again before the store refuses it.
+const maxWhole = 64 << 20
+
 // A Config has the choices of a driver.
 type Config struct {
 	// Name is in the history of each workflow beside the claims, and must stay the same for as long as they
@@ -62,6 +66,9 @@ func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 	d := &driver{bucket: b, name: cmp.Or(c.Name, "omnibucket")}
 	if storage.Supports(b, storage.ConditionalCreate) {
 		d.options = append(d.options, storage.IfAbsent())
+	}
+	if storage.Supports(b, storage.MultipartUploads) {
+		d.options = append(d.options, storage.WithPartSize(maxWhole))
 	}
 	return d, nil
 }

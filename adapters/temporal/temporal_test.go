@@ -66,7 +66,7 @@ func TestPayloadsComeBack(t *testing.T) {
 			b := open(t, storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 				return nil, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
 			}))
-			want := []*common.Payload{payload("one"), payload(strings.Repeat("two", 1<<20)), {}, payload("one")}
+			want := []*common.Payload{payload("one"), payload(strings.Repeat("two", 3<<20)), {}, payload("one")}
 			claims := store(t, newDriver(t, b), want...)
 			require.EqualValues(t, len(want), requests.Swap(0), "one request for each, without a look")
 			require.Equal(t, claims[0], claims[3])

@@ -58,7 +58,7 @@ var storeAdapters = []adapter[adapterStore]{
 //
 //	go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run adapters -per 1s
 func adapterCases() []benchCase {
-	return slices.Concat(storeCases(), icebergCases(), tusCases(), sqliteCases())
+	return slices.Concat(storeCases(), icebergCases(), tusCases(), sqliteCases(), temporalCases())
 }
 
 // An adapterCase compares stores of type S.

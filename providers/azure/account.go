@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -14,16 +15,17 @@ import (
 )
 
 // An account has the settings and clients that containers of one storage account
-// and one credential share. One of sharedKey, token, sas and anonymous is set, or
+// and one credential share. One of sharedKey, token, sas, vended and anonymous is set, or
 // none if Config.Client is.
 type account struct {
 	service      *service.Client // makes one attempt per request, under singleAttempt: the core retries
 	sharedKey    *service.SharedKeyCredential
 	token        azcore.TokenCredential
-	sas          string   // a shared access signature, encoded, without "?"
-	endpoint     *url.URL // of the blob service, without a query and without a slash at its end
-	root         string   // endpoint as text
-	name         string   // of the account
+	sas          string                                // a shared access signature, encoded, without "?"
+	vended       func(context.Context) (string, error) // returns such a signature for one request
+	endpoint     *url.URL                              // of the blob service, without a query and without a slash at its end
+	root         string                                // endpoint as text
+	name         string                                // of the account
 	anonymous    bool
 	hierarchical bool            // Config.HierarchicalNamespace
 	version      string          // Config.APIVersion
@@ -88,6 +90,8 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, o)
 	case a.token != nil:
 		return service.NewClient(address, translatingCredential{a.token}, o)
+	case a.vended != nil:
+		o.PerCallPolicies = append(o.PerCallPolicies, signaturePolicy(a.vended))
 	case a.sas != "":
 		address += "?" + a.sas
 	}
@@ -114,6 +118,19 @@ func (p versionPolicy) Do(r *policy.Request) (*http.Response, error) {
 	if p != "" {
 		r.Raw().Header["x-ms-version"] = []string{string(p)} // as the SDK spells it
 	}
+	return r.Next()
+}
+
+// A signaturePolicy adds a shared access signature to each request.
+type signaturePolicy func(context.Context) (string, error)
+
+func (p signaturePolicy) Do(r *policy.Request) (*http.Response, error) {
+	sas, err := p(r.Raw().Context())
+	if err != nil {
+		return nil, err
+	}
+	u := r.Raw().URL
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+sas, "&")
 	return r.Next()
 }
 

@@ -202,15 +202,10 @@ func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *dr
 	whole := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
 	for i := range r.Parts {
 		part := &r.Parts[i]
-		key := u.key(part.Number)
-		from, err := cu.container.account.authorizeSource(ctx, cu.container.name, key, "")
-		if err != nil {
-			return nil, 0, err
-		}
-		ref := driver.ObjectRef{Account: cu.container.account.identity, Bucket: cu.container.name, Key: key, Revision: part.Tag, Native: r.Put.Native}
+		ref := driver.ObjectRef{Account: cu.container.account.identity, Bucket: cu.container.name, Key: u.key(part.Number), Revision: part.Tag, Native: r.Put.Native}
 		if whole && part.Size > 0 {
-			ranges = append(ranges, copyRange{ref, from, blob.HTTPRange{Count: part.Size}})
-		} else if ranges, err = cu.copier.split(ranges, part.Size, ref, from); err != nil {
+			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})
+		} else if ranges, err = cu.copier.split(ranges, part.Size, ref); err != nil {
 			return nil, 0, err
 		}
 	}

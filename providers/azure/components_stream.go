@@ -53,8 +53,8 @@ func (cu *componentUploads) streamRange(ctx context.Context, key string, n *nati
 // openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
 func (cu *componentUploads) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
 	_, body, err := cu.objects.Get(ctx, &driver.GetRequest{
-		Key: p.ref.Key, Offset: p.bytes.Offset, Length: p.bytes.Count, Native: p.ref.Native, Auxiliary: true,
-		Condition: storage.Condition{Revision: p.ref.Revision},
+		Key: p.source.Key, Offset: p.bytes.Offset, Length: p.bytes.Count, Native: p.source.Native, Auxiliary: true,
+		Condition: storage.Condition{Revision: p.source.Revision},
 	})
 	if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.PreconditionFailed {
 		e := asError(err)

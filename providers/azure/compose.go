@@ -25,11 +25,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if source.Size == 0 {
 			continue
 		}
-		from, err := d.account.authorizeSource(ctx, ref.Bucket, ref.Key, ref.Version)
-		if err != nil {
-			return nil, err
-		}
-		if ranges, err = d.copier.split(ranges, source.Size, ref, from); err != nil {
+		if ranges, err = d.copier.split(ranges, source.Size, ref); err != nil {
 			return nil, err
 		}
 		total.size += source.Size

@@ -48,17 +48,13 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	from, err := d.account.authorizeSource(ctx, r.Source.Bucket, r.Source.Key, r.Source.Version)
-	if err != nil {
-		return nil, err
-	}
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
 	inBlocks := n.key.secret != nil || newNatives(r.Source.Native).key.secret != nil || n.scope != "" && d.account.isBefore(scopeVersion)
 	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
-		attrs, err := d.copier.copyBlob(ctx, r, n, source, from)
+		attrs, err := d.copier.copyBlob(ctx, r, n, source)
 		return attrs, copiedTagsError(err, r.Tags)
 	}
-	ranges, err := d.copier.split(nil, source.Size, r.Source, from)
+	ranges, err := d.copier.split(nil, source.Size, r.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +72,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 // canAuthorizeSource reports whether the service can be authorized to read a
 // source. The credential of Config.Client is not accessible.
 func (a *account) canAuthorizeSource() bool {
-	return a.signer != nil || a.token != nil || a.sas != "" || a.anonymous
+	return a.signer != nil || a.token != nil || a.sas != "" || a.vended != nil || a.anonymous
 }
 
 // headSource returns the attributes of the source at the revision and version to
@@ -111,7 +107,11 @@ func sameHeaders(source, copied *storage.Properties) bool {
 }
 
 // copyBlob makes one Copy Blob From URL request.
-func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
+func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs) (*storage.Attrs, error) {
+	address, authorization, err := cp.container.account.authorizeSource(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
 	o := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
@@ -121,7 +121,7 @@ func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *native
 		ImmutabilityPolicyExpiry:       policyEnd(r.Retention),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),
-		CopySourceAuthorization:        httpheader.Optional(from.authorization),
+		CopySourceAuthorization:        httpheader.Optional(authorization),
 	}
 	if r.Replace {
 		o.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
@@ -133,8 +133,8 @@ func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *native
 		return nil, err
 	}
 	var out blob.CopyFromURLResponse
-	err := writes(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) (err error) {
-		out, err = cp.container.blob(r.Key).CopyFromURL(ctx, from.address, o)
+	err = writes(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) (err error) {
+		out, err = cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
 		return err
 	})
 	if err != nil {

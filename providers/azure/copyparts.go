@@ -15,20 +15,19 @@ import (
 
 // A copyRange is a range of a source that becomes a block.
 type copyRange struct {
-	ref    driver.ObjectRef
-	source copySource
+	source driver.ObjectRef
 	bytes  blob.HTTPRange
 }
 
 // split appends the ranges of a source. If there are more than the blocks of a
 // blob, it returns Unsupported.
-func (cp *copier) split(ranges []copyRange, size int64, ref driver.ObjectRef, from copySource) ([]copyRange, error) {
+func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
 		}
-		ranges = append(ranges, copyRange{ref, from, blob.HTTPRange{Offset: at, Count: min(length, size-at)}})
+		ranges = append(ranges, copyRange{source, blob.HTTPRange{Offset: at, Count: min(length, size-at)}})
 	}
 	return ranges, nil
 }
@@ -88,29 +87,27 @@ func (cp *copier) stageRange(ctx context.Context, key string, n *natives, upload
 	if err != nil {
 		return "", err
 	}
-	from := p.source
-	if cp.container.account.signer != nil { // a copy of many blocks may outlast one signature
-		if from, err = cp.container.account.authorizeSource(ctx, p.ref.Bucket, p.ref.Key, p.ref.Version); err != nil {
-			return "", err
-		}
+	address, authorization, err := cp.container.account.authorizeSource(ctx, p.source) // a copy of many blocks may outlast one authorization
+	if err != nil {
+		return "", err
 	}
 	tag, err := cp.blocks.stage(ctx, key, id, func(id string) error {
 		o := &blockblob.StageBlockFromURLOptions{
 			Range:                          p.bytes,
-			CopySourceAuthorization:        httpheader.Optional(from.authorization),
-			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
+			CopySourceAuthorization:        httpheader.Optional(authorization),
+			SourceModifiedAccessConditions: sourceCondition(p.source.Revision),
 			CPKInfo:                        n.key.info(),
 			CPKScopeInfo:                   n.scopeInfo(),
-			SourceCustomerProvidedKey:      newNatives(p.ref.Native).key.sourceInfo(),
+			SourceCustomerProvidedKey:      newNatives(p.source.Native).key.sourceInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
 		return answered(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) error {
-			_, err := cp.container.blob(key).StageBlockFromURL(ctx, id, from.address, o)
+			_, err := cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
 			return err
 		})
 	})
 	if err != nil {
-		return "", cp.copyError(ctx, translate(err), p.ref, storage.Condition{})
+		return "", cp.copyError(ctx, translate(err), p.source, storage.Condition{})
 	}
 	id, _ = blockIDFromTag(tag)
 	return id, nil

@@ -212,39 +212,34 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	return h, nil
 }
 
-// A copySource has the URL and authorization with which Azure reads the source of
-// a copy. No error may contain them.
-type copySource struct {
-	address       string
-	authorization string // "" if the URL is enough
-}
-
-// authorizeSource returns the source of a copy within the account. Azure needs
-// permission to read it: a signature, the account's own SAS, or the token itself,
-// which needs no user delegation key.
-//
+// authorizeSource returns the URL and the authorization with which Azure reads the source of a copy within the
+// account: a signature, the account's own SAS, or the token itself, which needs no user delegation key. If the URL
+// is enough, the authorization is "". No error may contain them.
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
-func (a *account) authorizeSource(ctx context.Context, container, key, version string) (copySource, error) {
+func (a *account) authorizeSource(ctx context.Context, source driver.ObjectRef) (address, authorization string, err error) {
 	if a.signer != nil {
-		g := &grant{container: container, key: key, version: version, permissions: mayRead}
-		address, _, err := a.signURL(ctx, a.root, g, sourceTime, time.Now())
-		return copySource{address: address}, err
+		g := &grant{container: source.Bucket, key: source.Key, version: source.Version, permissions: mayRead}
+		address, _, err = a.signURL(ctx, a.root, g, sourceTime, time.Now())
+		return address, "", err
 	}
-	s := copySource{}
-	q := query{appendBlobURL(nil, a.root, container, key), '?'}
-	q.add("versionid", version)
+	q, sas := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}, a.sas
+	q.add("versionid", source.Version)
 	switch {
 	case a.token != nil:
 		token, err := a.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 		if err != nil {
-			return copySource{}, translate(err)
+			return "", "", translate(err)
 		}
-		s.authorization = "Bearer " + token.Token
-	case a.sas != "":
-		q.addEscaped(a.sas)
+		authorization = "Bearer " + token.Token
+	case a.vended != nil:
+		if sas, err = a.vended(ctx); err != nil {
+			return "", "", err
+		}
 	}
-	s.address = string(q.address)
-	return s, nil
+	if sas != "" {
+		q.addEscaped(sas)
+	}
+	return string(q.address), authorization, nil
 }
 
 // SignPart signs a request that stores a part as a blob. Nothing else of the container can be

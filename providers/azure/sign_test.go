@@ -251,18 +251,18 @@ func TestAuthorizeSource(t *testing.T) {
 		"a token":                {Config{Credential: tokenOf("token")}, "v", address + "?versionid=v", "Bearer token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			source, err := signer(t, test.config).account.authorizeSource(t.Context(), "photos", "a b", test.version)
+			address, authorization, err := signer(t, test.config).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b", Version: test.version})
 			require.NoError(t, err)
-			require.Equal(t, test.address, source.address)
-			require.Equal(t, test.authorization, source.authorization)
+			require.Equal(t, test.address, address)
+			require.Equal(t, test.authorization, authorization)
 		})
 	}
 	t.Run("a key", func(t *testing.T) {
 		began := time.Now()
-		source, err := signer(t, Config{}).account.authorizeSource(t.Context(), "photos", "a b", "")
+		signed, authorization, err := signer(t, Config{}).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
 		require.NoError(t, err)
-		require.Empty(t, source.authorization)
-		got, query, _ := strings.Cut(source.address, "?")
+		require.Empty(t, authorization)
+		got, query, _ := strings.Cut(signed, "?")
 		require.Equal(t, address, got)
 		require.Equal(t, "r", parsedQuery(t, query).Get("sp"))
 		ends, err := time.Parse(sasTime, parsedQuery(t, query).Get("se"))

@@ -24,36 +24,23 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
 	ask := c.CredentialsFor
-	c.CredentialsFor, c.SASToken = nil, "sig=none" // of a driver that makes no request
+	c.CredentialsFor, c.Anonymous = nil, true // until there is a signature
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	described := d.(*objectDriver)
-	described.account.identity = described.account // the service copies only within this container
-	return vended.New(described, func(ctx context.Context, key string) (vended.Grant, error) {
+	account := d.(*objectDriver).account
+	account.identity, account.anonymous = account, false // the service copies only within this container
+	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
 		given, err := ask(ctx, key)
 		if err == nil && given.SASToken == "" {
 			err = errors.New("CredentialsFor has returned no SASToken")
 		}
-		if err != nil {
-			return vended.Grant{}, err
-		}
-		own, err := described.account.with(given)
-		if err != nil {
-			return vended.Grant{}, err
-		}
-		return vended.Grant{Prefix: given.Prefix, Expires: given.Expires, Driver: own.driver(c.Bucket)}, nil
-	}), nil
-}
-
-// with returns the account with another signature, and with its connections.
-func (a *account) with(given PrefixCredentials) (*account, error) {
-	changed := &account{
-		sas: strings.TrimPrefix(given.SASToken, "?"), endpoint: a.endpoint, root: a.root, name: a.name, hierarchical: a.hierarchical,
-		version: a.version, scope: a.scope, http: a.http, identity: a.identity,
+		return &vended.Grant[string]{Prefix: given.Prefix, Expires: given.Expires, Credentials: strings.TrimPrefix(given.SASToken, "?")}, err
+	})
+	account.vended = keys.Credentials
+	if account.service, err = account.client(noRetry); err != nil {
+		return nil, err
 	}
-	var err error
-	changed.service, err = changed.client(noRetry)
-	return changed, err
+	return vended.New(account.driver(c.Bucket), keys), nil
 }

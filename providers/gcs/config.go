@@ -88,10 +88,10 @@ type Config struct {
 	// no letter or digit. If the variable is not set, opening fails with Unauthenticated.
 	Credentials string
 	Anonymous   bool // requests carry no credentials
-	// CredentialsFor returns the access token for an object's name or, of a listing, its prefix, as an
-	// Iceberg REST catalog vends them. It is called when the first request needs the token, and again half
-	// a minute before it expires. Requests at the same time share one call. Once no token is valid, its error is that of
-	// the request, with the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. Google copies
+	// CredentialsFor returns the access token for an object's name or, of a listing, its prefix, as an Iceberg REST
+	// catalog vends them. It is called for the first request, half a minute before the token expires, and once if Google
+	// refuses it. Requests at the same time share one call. Once no token is valid, its error is that of the request, with
+	// the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. Google copies
 	// only between objects with the same token; else the bytes pass through the process. [storage.As] returns false. An
 	// account has no such credentials.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)

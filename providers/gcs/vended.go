@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"cloud.google.com/go/auth"
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
@@ -25,34 +25,34 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Anonymous", "")
 	}
-	ask, shared := c.CredentialsFor, c
-	shared.HTTPClient, _ = transport.NewClient(c.HTTPClient) // whose connections all have
-	open := func(ctx context.Context, token string) (*objectDriver, error) {
-		own := shared
-		own.CredentialsFor, own.TokenSource = nil, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})
-		d, err := NewDriver(ctx, own)
-		if err != nil {
-			return nil, err
-		}
-		return d.(*objectDriver), nil
-	}
-	described, err := open(ctx, "none") // it makes no request
+	ask := c.CredentialsFor
+	c.CredentialsFor, c.TokenSource = nil, oauth2.StaticTokenSource(&oauth2.Token{})
+	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	described.account.owned = c.HTTPClient == nil
-	return vended.New(described, func(ctx context.Context, key string) (vended.Grant, error) {
+	tokens := vendedTokens{vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
 		given, err := ask(ctx, key)
 		if err == nil && given.AccessToken == "" {
 			err = errors.New("CredentialsFor has returned no AccessToken")
 		}
-		if err != nil {
-			return vended.Grant{}, err
-		}
-		d, err := open(ctx, given.AccessToken)
-		if err != nil {
-			return vended.Grant{}, err
-		}
-		return vended.Grant{Prefix: given.Prefix, Expires: given.Expires, Driver: d}, nil
-	}), nil
+		return &vended.Grant[string]{Prefix: given.Prefix, Expires: given.Expires, Credentials: given.AccessToken}, err
+	})}
+	own := d.(*objectDriver).account.credentials
+	own.found.Store(nil)
+	own.find = func() (*auth.Credentials, error) {
+		return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: tokens}), nil
+	}
+	return vended.New(d, tokens.keys), nil
+}
+
+// vendedTokens are the tokens of a Keyring.
+type vendedTokens struct{ keys *vended.Keyring[string] }
+
+func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
+	token, err := t.keys.Credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.Token{Value: token}, nil
 }

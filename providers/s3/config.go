@@ -102,12 +102,12 @@ type Config struct {
 	// in upper case there, with an underscore for each character that is no letter or digit. If
 	// neither has it, opening fails with Unauthenticated.
 	Credentials string
-	// CredentialsFor returns the credentials for a key or, of a listing, its prefix, as an Iceberg REST
-	// catalog vends them. It is called when the first request needs them, and again half a minute before
-	// they expire. Requests at the same time share one call. Once they have expired, its error is that of the request, with the code
-	// Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys
-	// with the same credentials; else the bytes pass through the process. [storage.As] returns false. An account has no such
-	// credentials.
+	// CredentialsFor returns the credentials for a key or, of a listing, its prefix, as an Iceberg REST catalog vends
+	// them. It is called for the first request, half a minute before they expire, and once if the store refuses them.
+	// Requests at the same time share one call. Once they have expired, its error is that of the request, with the code
+	// Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. The server copies only
+	// between keys with the same credentials; else the bytes pass through the process. [storage.As] returns false. An
+	// account has no such credentials.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client

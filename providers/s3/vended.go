@@ -6,13 +6,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/vended"
-	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // PrefixCredentials hold for the keys with a prefix, until they expire. See [Config].CredentialsFor.
@@ -35,28 +33,19 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	described := d.(*objectDriver)
-	described.account.identity = described.account // the server copies only within this bucket
-	return vended.New(described, func(ctx context.Context, key string) (vended.Grant, error) {
+	account := d.(*objectDriver).account
+	account.identity = account // the server copies only within this bucket
+	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
 		given, err := ask(ctx, key)
-		switch {
-		case err != nil:
-			return vended.Grant{}, err
-		case given.AccessKeyID == "" || given.SecretKey == "":
-			return vended.Grant{}, errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
+		if err == nil && (given.AccessKeyID == "" || given.SecretKey == "") {
+			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
 		}
-		return vended.Grant{Prefix: given.Prefix, Expires: given.Expires, Driver: newDriver(described.account.with(given), c.Bucket)}, nil
-	}), nil
-}
-
-// with returns the account with other credentials, and with its connections.
-func (a *account) with(given PrefixCredentials) *account {
-	changed := *a
-	changed.keys, changed.ownsHTTP = &signature.Keys{}, false
-	changed.credentials = credentials.StaticCredentialsProvider{Value: aws.Credentials{
-		AccessKeyID: given.AccessKeyID, SecretAccessKey: given.SecretKey, SessionToken: given.SessionToken,
-		CanExpire: !given.Expires.IsZero(), Expires: given.Expires, Source: "CredentialsFor",
-	}}
-	changed.client = cloneClient(a.client, func(o *awss3.Options) { o.Credentials = changed.credentials })
-	return &changed
+		return &vended.Grant[aws.Credentials]{Prefix: given.Prefix, Expires: given.Expires, Credentials: aws.Credentials{
+			AccessKeyID: given.AccessKeyID, SecretAccessKey: given.SecretKey, SessionToken: given.SessionToken,
+			CanExpire: !given.Expires.IsZero(), Expires: given.Expires, Source: "CredentialsFor",
+		}}, err
+	})
+	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
+	account.client = cloneClient(account.client, func(o *awss3.Options) { o.Credentials = account.credentials })
+	return vended.New(d, keys), nil
 }

@@ -8,164 +8,145 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-var _ driver.Driver = (*bucket)(nil)
-
-// A bucket passes each request to the driver that has the credentials for its key.
-type bucket struct {
-	driver.Driver // describes the bucket, and makes no request
-	keys          *keyring
+// A bucket says of which key each operation is.
+type bucket[C any] struct {
+	driver.Driver
+	keys *Keyring[C]
 }
 
-// Native returns nil: no client of the SDK has the credentials of all keys.
-func (b *bucket) Native() any { return nil }
+// New returns a driver like d, which must take the credentials of each request from [Keyring.Credentials].
+func New[C any](d driver.Driver, keys *Keyring[C]) driver.Driver { return &bucket[C]{d, keys} }
 
-// with makes a call by the driver for key.
-func with[T any](ctx context.Context, b *bucket, key string, call func(driver.Driver) (T, error)) (T, error) {
-	d, err := b.keys.driver(ctx, key)
-	if err != nil {
-		var none T
-		return none, err
+// Native returns nil: no client of the SDK has the credentials of all keys.
+func (b *bucket[C]) Native() any { return nil }
+
+// with makes a call of an operation on key.
+func with[C, R, T any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R) (result T, err error) {
+	if _, err = b.keys.get(ctx, key); err != nil {
+		return result, err
 	}
-	return call(d)
+	o := &operation[C]{key: key}
+	result, err = call(context.WithValue(ctx, b.keys, o), r)
+	return result, o.judge(err)
 }
 
 // do is with for a call without a result.
-func (b *bucket) do(ctx context.Context, key string, call func(driver.Driver) error) error {
-	_, err := with(ctx, b, key, func(d driver.Driver) (struct{}, error) { return struct{}{}, call(d) })
+func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) error, r R) error {
+	_, err := with(ctx, b, key, func(ctx context.Context, r R) (struct{}, error) { return struct{}{}, call(ctx, r) }, r)
 	return err
 }
 
-// among makes a call by the driver for key if it is also that of the objects which the store reads. Else the
-// core moves the bytes.
-func (b *bucket) among(ctx context.Context, key string, sources []driver.ObjectRef, call func(driver.Driver) (*storage.Attrs, error)) (*storage.Attrs, error) {
-	return with(ctx, b, key, func(d driver.Driver) (*storage.Attrs, error) {
-		for _, source := range sources {
-			of, err := b.keys.driver(ctx, source.Key)
-			switch {
-			case err != nil:
-				return nil, err
-			case of != d, source.Bucket != b.Locate(key).Bucket:
-				return nil, storage.Unsupported
-			}
+// among is with for an operation in which the store reads objects. If they have other credentials than key, the core
+// moves the bytes.
+func among[C, R any](ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef, call func(context.Context, R) (*storage.Attrs, error), r R) (*storage.Attrs, error) {
+	g, err := b.keys.get(ctx, key)
+	for _, source := range sources {
+		if err != nil {
+			return nil, err
 		}
-		return call(d)
-	})
+		var of *Grant[C]
+		if of, err = b.keys.get(ctx, source.Key); err == nil && (of != g || source.Bucket != b.Locate(key).Bucket) {
+			return nil, storage.Unsupported
+		}
+	}
+	return with(ctx, b, key, call, r)
 }
 
-func (b *bucket) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (*storage.Attrs, error) { return d.Put(ctx, r) })
-}
-
-func (b *bucket) Get(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	err = b.do(ctx, r.Key, func(d driver.Driver) error {
-		attrs, body, err = d.Get(ctx, r)
+func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+	err = do(ctx, b, r.Key, func(ctx context.Context, r *driver.GetRequest) error {
+		attrs, body, err = b.Driver.Get(ctx, r)
 		return err
-	})
+	}, r)
 	return attrs, body, err
 }
 
-func (b *bucket) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (*storage.Attrs, error) { return d.Head(ctx, r) })
-}
-
-func (b *bucket) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	return with(ctx, b, r.Prefix, func(d driver.Driver) (*storage.Page, error) { return d.List(ctx, r) })
-}
-
-func (b *bucket) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	return b.do(ctx, r.Key, func(d driver.Driver) error { return d.Delete(ctx, r) })
-}
-
-// DeleteBatch makes one batch for the keys of each driver.
-func (b *bucket) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
+// DeleteBatch makes one batch for the keys of each grant.
+func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
-	batches := map[driver.Driver][]int{}
+	batches := map[*Grant[C]][]int{}
 	for i := range r {
-		d, err := b.keys.driver(ctx, r[i].Key)
+		g, err := b.keys.get(ctx, r[i].Key)
 		if errs[i] = err; err == nil {
-			batches[d] = append(batches[d], i)
+			batches[g] = append(batches[g], i)
 		}
 	}
-	for d, places := range batches {
+	for _, places := range batches {
 		batch := make([]driver.DeleteRequest, len(places))
 		for i, place := range places {
 			batch[i] = r[place]
 		}
-		for i, err := range d.DeleteBatch(ctx, batch) {
-			errs[places[i]] = err
+		o := &operation[C]{key: batch[0].Key}
+		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, o), batch) {
+			errs[places[i]] = o.judge(err)
 		}
 	}
 	return errs
 }
 
-func (b *bucket) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (string, error) { return d.BeginParts(ctx, r) })
+func (b *bucket[C]) AbortParts(ctx context.Context, key, upload string) error {
+	return do(ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key)
 }
 
-func (b *bucket) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (driver.Part, error) { return d.PutPart(ctx, r) })
+func (b *bucket[C]) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	return with(ctx, b, r.Key, b.Driver.Put, r)
 }
-
-func (b *bucket) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	return with(ctx, b, r.Put.Key, func(d driver.Driver) (*storage.Attrs, error) { return d.CompleteParts(ctx, r) })
+func (b *bucket[C]) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	return with(ctx, b, r.Key, b.Driver.Head, r)
 }
-
-func (b *bucket) AbortParts(ctx context.Context, key, upload string) error {
-	return b.do(ctx, key, func(d driver.Driver) error { return d.AbortParts(ctx, key, upload) })
+func (b *bucket[C]) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	return with(ctx, b, r.Prefix, b.Driver.List, r)
 }
-
-func (b *bucket) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (*driver.PartPage, error) { return d.ListParts(ctx, r) })
+func (b *bucket[C]) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	return do(ctx, b, r.Key, b.Driver.Delete, r)
 }
-
-func (b *bucket) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	return with(ctx, b, r.Prefix, func(d driver.Driver) (*driver.UploadPage, error) { return d.ListUploads(ctx, r) })
+func (b *bucket[C]) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
+	return with(ctx, b, r.Key, b.Driver.BeginParts, r)
 }
-
-func (b *bucket) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (*storage.SignedURL, error) { return d.SignPart(ctx, r) })
+func (b *bucket[C]) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	return with(ctx, b, r.Key, b.Driver.PutPart, r)
 }
-
-func (b *bucket) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	return b.among(ctx, r.Key, []driver.ObjectRef{r.Source}, func(d driver.Driver) (*storage.Attrs, error) { return d.Copy(ctx, r) })
+func (b *bucket[C]) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	return with(ctx, b, r.Put.Key, b.Driver.CompleteParts, r)
 }
-
-func (b *bucket) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	return b.among(ctx, r.Key, r.Sources, func(d driver.Driver) (*storage.Attrs, error) { return d.Compose(ctx, r) })
+func (b *bucket[C]) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
+	return with(ctx, b, r.Key, b.Driver.ListParts, r)
 }
-
-func (b *bucket) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	return b.among(ctx, r.Key, []driver.ObjectRef{b.Locate(r.From)}, func(d driver.Driver) (*storage.Attrs, error) { return d.Move(ctx, r) })
+func (b *bucket[C]) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
+	return with(ctx, b, r.Prefix, b.Driver.ListUploads, r)
 }
-
-func (b *bucket) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	return with(ctx, b, r.Prefix, func(d driver.Driver) (*driver.VersionPage, error) { return d.ListVersions(ctx, r) })
+func (b *bucket[C]) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
+	return with(ctx, b, r.Key, b.Driver.SignPart, r)
 }
-
-func (b *bucket) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (map[string]string, error) { return d.Tags(ctx, r) })
+func (b *bucket[C]) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+	return among(ctx, b, r.Key, []driver.ObjectRef{r.Source}, b.Driver.Copy, r)
 }
-
-func (b *bucket) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	return b.do(ctx, r.Key, func(d driver.Driver) error { return d.SetTags(ctx, r) })
+func (b *bucket[C]) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	return among(ctx, b, r.Key, r.Sources, b.Driver.Compose, r)
 }
-
-func (b *bucket) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	return b.do(ctx, r.Key, func(d driver.Driver) error { return d.SetRetention(ctx, r) })
+func (b *bucket[C]) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	return among(ctx, b, r.Key, []driver.ObjectRef{b.Locate(r.From)}, b.Driver.Move, r)
 }
-
-func (b *bucket) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	return b.do(ctx, r.Key, func(d driver.Driver) error { return d.SetLegalHold(ctx, r) })
+func (b *bucket[C]) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	return with(ctx, b, r.Prefix, b.Driver.ListVersions, r)
 }
-
-func (b *bucket) Restore(ctx context.Context, r *driver.ChangeRequest) error {
-	return b.do(ctx, r.Key, func(d driver.Driver) error { return d.Restore(ctx, r) })
+func (b *bucket[C]) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
+	return with(ctx, b, r.Key, b.Driver.Tags, r)
 }
-
-func (b *bucket) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (*storage.SignedURL, error) { return d.Sign(ctx, r) })
+func (b *bucket[C]) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
+	return do(ctx, b, r.Key, b.Driver.SetTags, r)
 }
-
-func (b *bucket) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	return with(ctx, b, r.Key, func(d driver.Driver) (*storage.SignedForm, error) { return d.SignForm(ctx, r) })
+func (b *bucket[C]) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
+	return do(ctx, b, r.Key, b.Driver.SetRetention, r)
+}
+func (b *bucket[C]) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
+	return do(ctx, b, r.Key, b.Driver.SetLegalHold, r)
+}
+func (b *bucket[C]) Restore(ctx context.Context, r *driver.ChangeRequest) error {
+	return do(ctx, b, r.Key, b.Driver.Restore, r)
+}
+func (b *bucket[C]) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
+	return with(ctx, b, r.Key, b.Driver.Sign, r)
+}
+func (b *bucket[C]) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
+	return with(ctx, b, r.Key, b.Driver.SignForm, r)
 }

@@ -1,5 +1,5 @@
-// Package vended makes the driver of a bucket whose credentials differ by prefix and expire, as those that an
-// Iceberg REST catalog vends.
+// Package vended has the credentials of a bucket that differ by prefix and expire, as those that an Iceberg
+// REST catalog vends.
 package vended
 
 import (
@@ -7,54 +7,88 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 )
 
 const (
-	// early is how long before their end credentials are replaced. Until then they serve if grant fails or is slow.
-	early = 30 * time.Second
+	// maxEarly is how long before their end credentials are replaced, at most. Until then they serve if grant
+	// fails or is slow. Those that hold for less than twice as long are replaced after half of their time.
+	maxEarly = 30 * time.Second
 	// maxKept is how many prefixes have credentials at once.
 	maxKept = 1000
 )
 
-// A Grant is a driver whose credentials hold for the keys with a prefix, until they expire; zero is never.
-type Grant struct {
-	Prefix  string
-	Expires time.Time
-	Driver  driver.Driver
+// A Grant has credentials for the keys with a prefix, until they expire; zero is never.
+type Grant[C any] struct {
+	Prefix      string
+	Expires     time.Time
+	Credentials C
+
+	early           time.Duration // how long before their end they are replaced
+	served, refused atomic.Bool   // by the store
 }
 
-// New returns the driver of a bucket. For each request it takes the driver that grant has returned for the
-// key, or for the prefix of a listing. described makes no request.
-func New(described driver.Driver, grant func(ctx context.Context, key string) (Grant, error)) driver.Driver {
-	return &bucket{described, &keyring{grant: grant, kept: map[string]Grant{}, asked: map[string]*question{}}}
+// left returns how long the credentials hold.
+func (g *Grant[C]) left() time.Duration {
+	switch {
+	case g.refused.Load():
+		return 0
+	case g.Expires.IsZero():
+		return math.MaxInt64
+	}
+	return time.Until(g.Expires)
 }
 
-// A keyring keeps the grants that have not expired.
-type keyring struct {
-	grant func(ctx context.Context, key string) (Grant, error)
+// A Keyring keeps the grants that have not expired, and asks for others.
+type Keyring[C any] struct {
+	grant func(ctx context.Context, key string) (*Grant[C], error)
 	mu    sync.Mutex
-	kept  map[string]Grant     // by prefix
-	asked map[string]*question // calls of grant, by the prefix that they replace, or the folder of the key
+	kept  map[string]*Grant[C]    // by prefix
+	asked map[string]*question[C] // calls of grant, by the prefix that they replace, or the folder of the key
+}
+
+// NewKeyring returns a Keyring that asks grant for the credentials of a key, or of the prefix of a listing.
+func NewKeyring[C any](grant func(ctx context.Context, key string) (*Grant[C], error)) *Keyring[C] {
+	return &Keyring[C]{grant: grant, kept: map[string]*Grant[C]{}, asked: map[string]*question[C]{}}
+}
+
+// An operation is one call of a driver. It may make many requests, for longer than credentials last.
+type operation[C any] struct {
+	key  string
+	used atomic.Pointer[Grant[C]] // by the last request
+}
+
+// Credentials returns those for the next request of an operation, with the context of [New].
+func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
+	o, ok := ctx.Value(k).(*operation[C])
+	if !ok {
+		return credentials, failed(ctx, errors.New("the request has no key"))
+	}
+	g, err := k.get(ctx, o.key)
+	if err != nil {
+		return credentials, err
+	}
+	o.used.Store(g)
+	return g.Credentials, nil
 }
 
 // A question is one call of grant, for which several requests wait.
-type question struct {
+type question[C any] struct {
 	answered chan struct{}
-	grant    Grant
+	grant    *Grant[C]
 	err      error
 	canceled bool // the request that asked, not the question
 }
 
-// driver returns the driver for a key.
-func (k *keyring) driver(ctx context.Context, key string) (driver.Driver, error) {
+// get returns the grant for a key.
+func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()
 		found, ending, topic := k.find(key)
@@ -67,16 +101,19 @@ func (k *keyring) driver(ctx context.Context, key string) (driver.Driver, error)
 			return found, nil
 		}
 		if !waiting {
-			q = &question{answered: make(chan struct{})}
+			q = &question[C]{answered: make(chan struct{})}
 			k.asked[topic] = q
 		}
 		k.mu.Unlock()
 		if !waiting {
-			d, err := k.ask(ctx, key, topic, q)
+			g, err := k.ask(ctx, key, topic, q)
 			if err != nil && ending != nil {
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				ending.early = ending.left() / 2 // so that not each request waits for an answer like this
 				return ending, nil
 			}
-			return d, err
+			return g, err
 		}
 		select {
 		case <-q.answered:
@@ -88,27 +125,27 @@ func (k *keyring) driver(ctx context.Context, key string) (driver.Driver, error)
 		case q.err != nil && !q.canceled:
 			return nil, q.err
 		case q.err == nil && strings.HasPrefix(key, q.grant.Prefix):
-			return q.grant.Driver, nil
+			return q.grant, nil
 		} // else: the grant does not hold for this key, or the other request was canceled
 	}
 }
 
-// find returns the driver that is kept for a key: that of the longest prefix. If there is none, it returns what
+// find returns the grant that is kept for a key: that of the longest prefix. If there is none, it returns what
 // its question is about: the longest prefix whose credentials end, or the folder of the key. ending is nil if
-// these have ended.
-func (k *keyring) find(key string) (found, ending driver.Driver, topic string) {
+// these do not hold any more.
+func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // which no prefix is
 	valid, ended := -1, -1
 	for prefix, grant := range k.kept {
 		switch {
 		case !strings.HasPrefix(key, prefix):
-		case grant.Expires.IsZero() || time.Until(grant.Expires) > early:
+		case grant.left() > grant.early:
 			if len(prefix) > valid {
-				valid, found = len(prefix), grant.Driver
+				valid, found = len(prefix), grant
 			}
 		case len(prefix) > ended:
-			if ended, topic, ending = len(prefix), prefix, nil; time.Until(grant.Expires) > 0 {
-				ending = grant.Driver
+			if ended, topic, ending = len(prefix), prefix, nil; grant.left() > 0 {
+				ending = grant
 			}
 		}
 	}
@@ -116,8 +153,8 @@ func (k *keyring) find(key string) (found, ending driver.Driver, topic string) {
 }
 
 // ask calls grant, and answers the question.
-func (k *keyring) ask(ctx context.Context, key, topic string, q *question) (driver.Driver, error) {
-	grant, err := Grant{}, errors.New("CredentialsFor has not returned")
+func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question[C]) (grant *Grant[C], err error) {
+	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -133,24 +170,38 @@ func (k *keyring) ask(ctx context.Context, key, topic string, q *question) (driv
 		err = failed(ctx, err)
 	case !strings.HasPrefix(key, grant.Prefix):
 		err = failed(ctx, fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix))
-	case !grant.Expires.IsZero() && time.Until(grant.Expires) <= 0:
+	case grant.left() <= 0:
 		err = failed(ctx, errors.New("CredentialsFor has returned credentials that have expired"))
 	}
-	return grant.Driver, err
+	return grant, err
 }
 
-// keep keeps a grant. If there are too many, it drops those that have expired, or else another one.
-func (k *keyring) keep(grant Grant) {
+// keep keeps a grant. If there are too many, it forgets them.
+func (k *Keyring[C]) keep(grant *Grant[C]) {
 	if len(k.kept) >= maxKept {
-		maps.DeleteFunc(k.kept, func(_ string, old Grant) bool { return !old.Expires.IsZero() && time.Until(old.Expires) <= 0 })
-		for prefix := range k.kept {
-			if len(k.kept) < maxKept {
-				break
-			}
-			delete(k.kept, prefix)
-		}
+		clear(k.kept)
 	}
+	grant.early = min(maxEarly, grant.left()/2)
 	k.kept[grant.Prefix] = grant
+}
+
+// judge returns the error of an operation. Credentials that the store refuses are not used again, whatever their
+// end: they were revoked, or this machine's clock is wrong. If they served before, the error is Retryable, and
+// the next attempt asks for others. If they are new, others would be refused too.
+func (o *operation[C]) judge(err error) error {
+	used := o.used.Load()
+	e, ok := errors.AsType[*storage.Error](err)
+	switch {
+	case used == nil: // it made no request
+	case err == nil:
+		used.served.Store(true)
+	case ok && e.Code == storage.Unauthenticated && !e.Unknown:
+		used.refused.Store(true)
+		again := *e
+		again.Retryable = e.Retryable || used.served.Load()
+		return &again
+	}
+	return err
 }
 
 // aboutCredentials are the codes that a function may choose.
@@ -169,7 +220,7 @@ func failed(ctx context.Context, err error) error {
 	case whole && slices.Contains(aboutCredentials, own.Code):
 		return own
 	case !whole && slices.Contains(aboutCredentials, code):
-		return code
+		return &storage.Error{Code: code}
 	case whole || alone:
 		err = errors.New(err.Error())
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,41 +22,39 @@ import (
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/internal/vended"
 	"github.com/omnibucket/storage/storagetest"
-	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A vendor grants a driver of one store for the folder of each key, and remembers the keys that it was asked for.
+// A vendor grants a store for the folder of each key. The credentials are the folder and a number.
 type vendor struct {
-	store  driver.Driver
-	lasts  time.Duration // 0: for ever
-	answer func(ctx context.Context, key string) error
-	mu     sync.Mutex
-	asked  []string
-	seen   map[string]*faults.Injector // what was requested with each grant, by prefix
+	lasts   time.Duration // 0: for ever
+	answer  func(ctx context.Context, key string) error
+	refuses func(credentials string) bool // the store
+
+	attempts int // of an operation
+
+	mu       sync.Mutex
+	asked    []string // keys
+	requests []string // the call and the credentials
 }
 
-func (v *vendor) grant(ctx context.Context, key string) (vended.Grant, error) {
+type grant = vended.Grant[string]
+
+func (v *vendor) grant(ctx context.Context, key string) (*grant, error) {
 	v.mu.Lock()
 	v.asked = append(v.asked, key)
+	number := len(v.asked)
 	v.mu.Unlock()
 	if v.answer != nil {
 		if err := v.answer(ctx, key); err != nil {
-			return vended.Grant{}, err
+			return nil, err
 		}
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	prefix := key[:strings.IndexByte(key, '/')+1]
-	seen := faults.New()
-	if v.seen == nil {
-		v.seen = map[string]*faults.Injector{}
-	}
-	v.seen[prefix] = seen
-	grant := vended.Grant{Prefix: prefix, Driver: seen.Layer()(v.store)}
+	g := &grant{Prefix: prefix, Credentials: prefix + strconv.Itoa(number)}
 	if v.lasts != 0 {
-		grant.Expires = time.Now().Add(v.lasts)
+		g.Expires = time.Now().Add(v.lasts)
 	}
-	return grant, nil
+	return g, nil
 }
 
 func (v *vendor) calls() []string {
@@ -63,9 +63,38 @@ func (v *vendor) calls() []string {
 	return slices.Clone(v.asked)
 }
 
+// count returns how many requests of a kind had credentials for a folder.
+func (v *vendor) count(call, folder string) (n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, request := range v.requests {
+		if strings.HasPrefix(request, call+" "+folder) {
+			n++
+		}
+	}
+	return n
+}
+
 func (v *vendor) open() storage.Bucket {
-	v.store = memstore.NewDriver(memstore.Config{})
-	return engine.New(vended.New(v.store, v.grant), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	keys := vended.NewKeyring(v.grant)
+	return engine.New(vended.New(v.store(keys), keys), storage.WithRetry(storage.RetryPolicy{Attempts: max(v.attempts, 1), MaxDelay: time.Nanosecond}))
+}
+
+// store returns a store whose requests have credentials.
+func (v *vendor) store(keys *vended.Keyring[string]) driver.Driver {
+	return driver.Intercept(memstore.NewDriver(memstore.Config{}), func(ctx context.Context, call string, next func(context.Context) error) error {
+		credentials, err := keys.Credentials(ctx)
+		if err != nil {
+			return err
+		}
+		v.mu.Lock()
+		v.requests = append(v.requests, call+" "+credentials)
+		v.mu.Unlock()
+		if v.refuses != nil && v.refuses(credentials) {
+			return &storage.Error{Code: storage.Unauthenticated, Status: http.StatusUnauthorized}
+		}
+		return next(ctx)
+	})
 }
 
 func put(ctx context.Context, b storage.Bucket, key string) error {
@@ -77,8 +106,8 @@ func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
-		d := memstore.NewDriver(memstore.Config{})
-		return vended.New(d, func(context.Context, string) (vended.Grant, error) { return vended.Grant{Driver: d}, nil })
+		keys := vended.NewKeyring(func(context.Context, string) (*grant, error) { return &grant{}, nil })
+		return vended.New(new(vendor).store(keys), keys)
 	})
 }
 
@@ -163,14 +192,13 @@ func TestARequestWithoutCredentialsFails(t *testing.T) {
 			require.Len(t, v.calls(), 1)
 		})
 	}
-	for name, grant := range map[string]vended.Grant{
+	for name, given := range map[string]*grant{
 		"for another prefix": {Prefix: "b/"},
 		"that have expired":  {Expires: time.Now().Add(-time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := memstore.NewDriver(memstore.Config{})
-			grant.Driver = d
-			b := engine.New(vended.New(d, func(context.Context, string) (vended.Grant, error) { return grant, nil }))
+			keys := vended.NewKeyring(func(context.Context, string) (*grant, error) { return given, nil })
+			b := engine.New(vended.New(new(vendor).store(keys), keys))
 			require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")))
 		})
 	}
@@ -249,19 +277,96 @@ func TestBatchesAndCopiesAreDividedByCredentials(t *testing.T) {
 	}
 	_, err := storage.Copy(t.Context(), b, "a/3", b, "a/1")
 	require.NoError(t, err)
-	require.Equal(t, 1, v.seen["a/"].Count(faults.Copy))
+	require.Equal(t, 1, v.count("Copy", "a/"))
 	_, err = storage.Copy(t.Context(), b, "b/3", b, "a/1")
 	require.NoError(t, err)
-	require.Zero(t, v.seen["b/"].Count(faults.Copy), "the bytes pass through the process")
+	require.Zero(t, v.count("Copy", "b/"), "the bytes pass through the process")
 	_, err = storage.Compose(t.Context(), b, "b/4", []string{"b/1", "a/1"})
 	require.NoError(t, err)
-	require.Zero(t, v.seen["b/"].Count(faults.Compose))
+	require.Zero(t, v.count("Compose", "b/"))
 	text, _, err := storage.ReadAll(t.Context(), b, "b/4")
 	require.NoError(t, err)
 	require.Equal(t, "b/1a/1", string(text))
 	removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
 	require.NoError(t, err)
 	require.Equal(t, 4, removed)
-	require.Equal(t, 1, v.seen["a/"].Count(faults.DeleteBatch))
-	require.Equal(t, 1, v.seen["b/"].Count(faults.DeleteBatch))
+	require.Equal(t, 1, v.count("DeleteBatch", "a/"))
+	require.Equal(t, 1, v.count("DeleteBatch", "b/"))
+}
+
+// The function of the user may have vended for less time than it says, the machine's clock may be wrong, and a session may be
+// revoked.
+func TestRefusedCredentials(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		refuses func(credentials string) bool
+		calls   int // of CredentialsFor for the second write
+		want    storage.Code
+	}{
+		{"are replaced once", func(c string) bool { return c == "a/1" }, 1, ""},
+		{"are not replaced again if new ones are refused", func(string) bool { return true }, 1, storage.Unauthenticated},
+		{"are kept if the store admits them", func(string) bool { return false }, 0, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			v := &vendor{attempts: 3}
+			b := v.open()
+			require.NoError(t, put(t.Context(), b, "a/1"))
+			v.refuses = row.refuses
+			require.Equal(t, row.want, storage.CodeOf(put(t.Context(), b, "a/2")))
+			require.Len(t, v.calls(), 1+row.calls)
+		})
+	}
+	t.Run("that are new are not replaced by the same write", func(t *testing.T) {
+		v := &vendor{attempts: 3, refuses: func(string) bool { return true }}
+		b := v.open()
+		for write := range 3 {
+			require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")))
+			require.Len(t, v.calls(), 1+write, "each write asks once")
+		}
+	})
+	t.Run("are replaced for a batch, whose keys share one call", func(t *testing.T) {
+		v := &vendor{attempts: 3}
+		b := v.open()
+		require.NoError(t, put(t.Context(), b, "a/1"))
+		v.refuses = func(c string) bool { return c == "a/1" }
+		removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "a/b/2", "a/c/3"}))
+		require.NoError(t, err)
+		require.Equal(t, 3, removed)
+		require.Len(t, v.calls(), 2)
+	})
+}
+
+// A driver's call may take longer than its first credentials last.
+func TestEachRequestOfAnOperationHasCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &vendor{lasts: time.Minute}
+		keys := vended.NewKeyring(v.grant)
+		var used []string
+		d := vended.New(driver.Intercept(memstore.NewDriver(memstore.Config{}), func(ctx context.Context, _ string, _ func(context.Context) error) error {
+			for range 6 { // as many parts, one after the other
+				credentials, err := keys.Credentials(ctx)
+				require.NoError(t, err)
+				used = append(used, credentials)
+				time.Sleep(20 * time.Second)
+			}
+			return nil
+		}), keys)
+		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a/1"}))
+		require.Equal(t, []string{"a/1", "a/1", "a/2", "a/2", "a/3", "a/3"}, used)
+		_, err := keys.Credentials(t.Context())
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "there is no operation")
+	})
+}
+
+// Those of 20 seconds are kept for ten.
+func TestCredentialsThatHoldShortlyAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &vendor{lasts: 20 * time.Second}
+		b := v.open()
+		for _, calls := range []int{1, 1, 1, 2, 2, 2, 3} {
+			require.NoError(t, put(t.Context(), b, "a/1"))
+			require.Len(t, v.calls(), calls)
+			time.Sleep(4 * time.Second)
+		}
+	})
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/contrib/aws/s3driver"
+	"go.temporal.io/sdk/contrib/aws/s3driver/awssdkv2"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/temporal"
+)
+
+const (
+	viaTemporal = "adapters/temporal"
+	temporalS3  = "temporal s3driver"
+)
+
+// A temporalStore keeps the payloads of workflows.
+type temporalStore struct {
+	driver converter.StorageDriver
+	bucket storage.Bucket // nil: the driver has no Close
+}
+
+var temporalAdapters = []adapter[temporalStore]{{viaTemporal, func(_ context.Context, b storage.Bucket) (temporalStore, error) {
+	d, err := temporal.New(b, temporal.Config{})
+	return temporalStore{d, b}, err
+}}}
+
+// temporalCases compare adapters/temporal with the driver for S3 of Temporal's SDK, which looks before it writes.
+func temporalCases() []benchCase {
+	both := []goal{notSlower(viaTemporal, temporalS3), noMoreRequests(viaTemporal, temporalS3)}
+	var cases []benchCase
+	for _, c := range []adapterCase[temporalStore]{
+		{"store-256k", "store a new payload of 256 KiB", temporalStored(256*kilobyte, true), both},
+		{"store-again-256k", "store a payload of 256 KiB again, as a task that is tried again does", temporalStored(256*kilobyte, false), both[1:]},
+		{"store-8m", "store a new payload of 8 MiB", temporalStored(8*mebibyte, true), both},
+		{"store-again-8m", "store a payload of 8 MiB again", temporalStored(8*mebibyte, false), both[1:]},
+		{"retrieve-256k", "retrieve a payload of 256 KiB", temporalRetrieved(256 * kilobyte), both},
+		{"retrieve-8m", "retrieve a payload of 8 MiB", temporalRetrieved(8 * mebibyte), both},
+	} {
+		c.name = "temporal-" + c.name
+		cases = append(cases, casesOf(c, temporalAdapters, minioRow(temporalS3, minioTemporal))...)
+	}
+	return cases
+}
+
+func minioTemporal(_ context.Context, bucket string, server jobServer) (temporalStore, error) {
+	d, err := s3driver.NewDriver(s3driver.Options{Client: awssdkv2.NewClient(server.client()), Bucket: s3driver.StaticBucket(bucket)})
+	return temporalStore{driver: d}, err
+}
+
+// temporalStored stores one payload each time. If it is new, its first bytes differ.
+func temporalStored(size int, isNew bool) func(*env, temporalStore) (func(int) error, error) {
+	return func(e *env, s temporalStore) (func(int) error, error) {
+		p := newPayload(size)
+		_, err := s.store(e.ctx, p)
+		number := uint64(0)
+		return repeated(func() error {
+			if isNew {
+				number++
+				binary.LittleEndian.PutUint64(p.Data, number)
+			}
+			_, err := s.store(e.ctx, p)
+			return err
+		}), err
+	}
+}
+
+func temporalRetrieved(size int) func(*env, temporalStore) (func(int) error, error) {
+	return func(e *env, s temporalStore) (func(int) error, error) {
+		claims, err := s.store(e.ctx, newPayload(size))
+		return repeated(func() error {
+			got, err := s.driver.Retrieve(converter.StorageDriverRetrieveContext{Context: e.ctx}, claims)
+			if err == nil {
+				err = checkCount(len(got[0].GetData()), size)
+			}
+			return err
+		}), err
+	}
+}
+
+func newPayload(size int) *common.Payload {
+	return &common.Payload{Metadata: map[string][]byte{"encoding": []byte("binary/plain")}, Data: make([]byte, size)}
+}
+
+func (s temporalStore) store(ctx context.Context, p *common.Payload) ([]converter.StorageDriverClaim, error) {
+	return s.driver.Store(converter.StorageDriverStoreContext{Context: ctx}, []*common.Payload{p})
+}
+
+func (s temporalStore) close() error {
+	if s.bucket == nil {
+		return nil
+	}
+	return storage.Close(s.bucket)
+}

@@ -1,0 +1,83 @@
+package gcs
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// openVendedBucket opens a bucket of a server that takes work for each request of a rewrite, of which there are four, and
+// refuses tokens that do not hold.
+func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
+	calls := 0
+	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		a := stored
+		switch {
+		case !vendor.Admits(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")):
+			a = failing(http.StatusUnauthorized, "authError", "Invalid Credentials")
+		case strings.Contains(r.URL.Path, "/rewriteTo/"):
+			time.Sleep(work)
+			if calls++; calls < 4 {
+				a = further("more")
+			} else {
+				a = rewritten
+			}
+		}
+		for name, value := range a.Header {
+			w.Header().Set(name, value)
+		}
+		w.Header().Set(requestIDHeader, "R1")
+		if a.Status != 0 {
+			w.WriteHeader(a.Status)
+		}
+		_, _ = io.WriteString(w, a.Body)
+	})})
+	d, err := NewDriver(t.Context(), Config{
+		Bucket: "photos", Endpoint: "http://store.invalid", HTTPClient: client,
+		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
+			secret, expires := vendor.Vend()
+			return PrefixCredentials{AccessToken: secret, Expires: expires}, nil
+		},
+	})
+	require.NoError(t, err)
+	return engine.New(d)
+}
+
+func TestCredentialsAreReplacedWithinARewrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vendor, began := &wiretest.Vendor{}, time.Now()
+		b := openVendedBucket(t, vendor, 25*time.Second)
+		_, err := storage.Copy(t.Context(), b, "to", b, "from")
+		require.NoError(t, err)
+		require.Greater(t, time.Since(began), time.Minute, "longer than the first token")
+		used, refused := vendor.Used()
+		require.Equal(t, []string{"credentials-1", "credentials-2"}, used)
+		require.Zero(t, refused)
+	})
+}
+
+func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vendor := &wiretest.Vendor{Silent: true}
+		b := openVendedBucket(t, vendor, 0)
+		for range 3 {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+		}
+		used, refused := vendor.Used()
+		require.Equal(t, []string{"credentials-1", "credentials-2", "credentials-3"}, used)
+		require.Equal(t, 2, refused, "each is refused once, and then replaced")
+	})
+}

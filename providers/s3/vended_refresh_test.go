@@ -1,0 +1,93 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// openVendedBucket opens a bucket of a store that takes work for each part that it copies, and refuses credentials that do not
+// hold.
+func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
+	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("X-Amz-Request-Id", "R1")
+		switch query := r.URL.Query(); {
+		case !vendor.Admits(r.Header.Get("X-Amz-Security-Token")):
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`)
+		case r.Method == http.MethodHead:
+			w.Header().Set("Content-Length", "6442450944") // 24 parts
+			w.Header().Set("Etag", `"e"`)
+			w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+		case query.Has("uploads"):
+			_, _ = io.WriteString(w, begun)
+		case query.Has("partNumber"):
+			time.Sleep(work)
+			_, _ = io.WriteString(w, partCopied)
+		case query.Has("uploadId"):
+			_, _ = io.WriteString(w, finished)
+		case r.Method == http.MethodPut:
+			w.Header().Set("Etag", `"e"`)
+		}
+	})})
+	p, _ := NamedProfile("aws")
+	d, err := NewDriver(t.Context(), Config{
+		Bucket: "photos", Region: "eu-west-1", Endpoint: "http://store.invalid", Profile: &p, HTTPClient: client,
+		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
+			secret, expires := vendor.Vend()
+			return PrefixCredentials{AccessKeyID: "key", SecretKey: secret, SessionToken: secret, Expires: expires}, nil
+		},
+	})
+	require.NoError(t, err)
+	return engine.New(d)
+}
+
+func TestCredentialsAreReplacedWithinACopyOfManyParts(t *testing.T) {
+	for name, call := range map[string]func(context.Context, storage.Bucket) (*storage.Attrs, error){
+		"copy": func(ctx context.Context, b storage.Bucket) (*storage.Attrs, error) {
+			return storage.Copy(ctx, b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
+		},
+		"compose": func(ctx context.Context, b storage.Bucket) (*storage.Attrs, error) {
+			return storage.Compose(ctx, b, "to", []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				vendor, began := &wiretest.Vendor{}, time.Now()
+				_, err := call(t.Context(), openVendedBucket(t, vendor, 25*time.Second))
+				require.NoError(t, err)
+				require.Greater(t, time.Since(began), time.Minute, "longer than the first credentials")
+				used, refused := vendor.Used()
+				require.Equal(t, []string{"credentials-1", "credentials-2"}, used)
+				require.Zero(t, refused)
+			})
+		})
+	}
+}
+
+// The SDKs of Go refresh credentials by their end alone: aws/aws-sdk-go-v2#2135.
+func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vendor := &wiretest.Vendor{Silent: true}
+		b := openVendedBucket(t, vendor, 0)
+		for range 3 {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello"))
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+		}
+		used, refused := vendor.Used()
+		require.Equal(t, []string{"credentials-1", "credentials-2", "credentials-3"}, used)
+		require.Equal(t, 2, refused, "each is refused once, and then replaced")
+	})
+}
