@@ -89,7 +89,7 @@ vet: ## go vet, also of the local driver on other systems, and our analyzers
 	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/vetmodule ./vetmodule && cd .. && $(GO) vet -vettool=$$dir/vetmodule ./...; code=$$?; rm -r $$dir; exit $$code
 
 fmt: ## fails if gofmt would change a file
-	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
+	@files=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
 
 imports: ## fails if a package imports one that it may not
 	$(GO) run ./internal/importrules

@@ -435,48 +435,55 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 
 // A process is killed at each of its calls, before or after it took effect, or only the response is lost.
 // Each entry of which it was told is stored, all entries are there once, and others can continue.
-func TestKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores) }
+func TestKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores, synctest.Test) }
 
-func killedAtEveryCall(t *testing.T, stores []store) {
+// killedAtEveryCall calls bubble for each row: a process that was killed waits between its attempts, which takes
+// no time in a bubble.
+func killedAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, func(*testing.T))) {
 	for _, store := range stores {
 		for _, row := range []struct {
 			name        string
 			after, lost bool
 		}{{"before", false, false}, {"after", true, false}, {"response lost", true, true}} {
 			t.Run(store.name+"/"+row.name, func(t *testing.T) {
-				ended := false
-				for dieAt := 1; !ended; dieAt++ {
-					require.Less(t, dieAt, 40)
-					address := store.address(t)
-					whole, _ := open(t, address)
-					base, err := whole.Last(t.Context())
-					require.NoError(t, err)
-					p := &process{dieAt: dieAt, after: row.after, lost: row.lost}
-					log, _ := open(t, address, once, driver.WithLayer(p.layer))
-					var told []string
-					unknown := map[string]bool{}
-					for _, text := range []string{"a", "b", "c"} {
-						number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
-						switch {
-						case err == nil:
-							told = append(told, fmt.Sprint(number-base, text))
-						case errors.Is(err, storage.OutcomeUnknown):
-							unknown[text] = true
-						}
-						if row.lost {
-							require.NotErrorIs(t, err, storage.OutcomeUnknown, "call %d", dieAt)
-						}
-						if text == "b" {
-							_ = log.Trim(t.Context(), base+1)
-						}
-					}
-					p.mu.Lock()
-					ended = p.calls < dieAt
-					p.mu.Unlock()
-					judgeRest(t, whole, base, told, unknown)
-				}
+				bubble(t, func(t *testing.T) { killed(t, store, row.after, row.lost) })
 			})
 		}
+	}
+}
+
+// killed ends a process at each of its calls, one after the other.
+func killed(t *testing.T, store store, after, lost bool) {
+	ended := false
+	for dieAt := 1; !ended; dieAt++ {
+		require.Less(t, dieAt, 40)
+		address := store.address(t)
+		whole, _ := open(t, address)
+		base, err := whole.Last(t.Context())
+		require.NoError(t, err)
+		p := &process{dieAt: dieAt, after: after, lost: lost}
+		log, _ := open(t, address, once, driver.WithLayer(p.layer))
+		var told []string
+		unknown := map[string]bool{}
+		for _, text := range []string{"a", "b", "c"} {
+			number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
+			switch {
+			case err == nil:
+				told = append(told, fmt.Sprint(number-base, text))
+			case errors.Is(err, storage.OutcomeUnknown):
+				unknown[text] = true
+			}
+			if lost {
+				require.NotErrorIs(t, err, storage.OutcomeUnknown, "call %d", dieAt)
+			}
+			if text == "b" {
+				_ = log.Trim(t.Context(), base+1)
+			}
+		}
+		p.mu.Lock()
+		ended = p.calls < dieAt
+		p.mu.Unlock()
+		judgeRest(t, whole, base, told, unknown)
 	}
 }
 

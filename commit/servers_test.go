@@ -36,6 +36,8 @@ var servers = []store{
 	}},
 }
 
-func TestKilledAtEveryCallOnServers(t *testing.T) { killedAtEveryCall(t, servers) }
+func TestKilledAtEveryCallOnServers(t *testing.T) {
+	killedAtEveryCall(t, servers, func(t *testing.T, row func(*testing.T)) { row(t) })
+}
 
 func TestAllCallsAreLinearizableOnServers(t *testing.T) { linearizable(t, servers, 2) }

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/limit"
 	"github.com/omnibucket/storage/layers/mirror"

@@ -22,6 +22,7 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
 	"github.com/omnibucket/storage/s3server"
 )
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
 )
 
 // childVariable runs the program of the tests as another process. Its value is the

@@ -79,9 +79,13 @@ func TestFilesStayWithTheDirectory(t *testing.T) {
 }
 
 func TestTempFilesAreCleared(t *testing.T) {
-	client := apiOf(t, start(t, "-temp-age", "1ms", "-every", "1ms"))
-	record, err := client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
-	require.NoError(t, err)
+	client := apiOf(t, start(t, "-temp-age", "250ms", "-every", "1ms"))
+	var record *filesapi.Record
+	require.Eventually(t, func() bool {
+		var err error
+		record, err = client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
+		return err == nil
+	}, time.Minute, time.Millisecond, "an upload that takes longer than a temp file is kept is refused")
 	require.Eventually(t, func() bool {
 		_, err := client.HeadTemp(t.Context(), record.ID)
 		return err != nil

@@ -15,7 +15,7 @@ import (
 func TestAKilledCompletionIsEndedByAnotherProcess(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := server.bucket(ruleBucket{})
-	killtest.Completion(t, func(t *testing.T, client *http.Client) storage.Bucket {
+	killtest.CompletionOnPipes(t, server, func(t *testing.T, client *http.Client) storage.Bucket {
 		d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucket, Endpoint: server.URL, HTTPClient: client, TokenSource: hostileToken})
 		require.NoError(t, err)
 		b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -107,15 +107,23 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 			})
 			b := open("http://"+listener.Addr().String(), client, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}))
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			for _, call := range operations {
-				t.Run(call.name, func(t *testing.T) {
-					t.Parallel()
+			// All wait at once, however many tests may run beside each other.
+			errs, took := make([]error, len(operations)), make([]time.Duration, len(operations))
+			var all sync.WaitGroup
+			for i, call := range operations {
+				all.Go(func() {
 					begun := time.Now()
-					err := call.do(t.Context(), b)
-					require.ErrorIs(t, err, storage.Unavailable)
-					require.Less(t, time.Since(begun), 50*stall)
+					errs[i] = call.do(t.Context(), b)
+					took[i] = time.Since(begun)
+				})
+			}
+			all.Wait()
+			for i, call := range operations {
+				t.Run(call.name, func(t *testing.T) {
+					require.ErrorIs(t, errs[i], storage.Unavailable)
+					require.Less(t, took[i], 50*stall)
 					if call.name == "Upload" || strings.HasPrefix(call.name, "Remove") {
-						require.ErrorIs(t, err, storage.OutcomeUnknown, "the server may have received it")
+						require.ErrorIs(t, errs[i], storage.OutcomeUnknown, "the server may have received it")
 					}
 				})
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server/internal/keyname"

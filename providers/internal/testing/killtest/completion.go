@@ -9,10 +9,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 var errDead = errors.New("the process was killed")
@@ -67,16 +69,31 @@ const mostRequests = 60
 //
 // open opens the bucket. The transport carries the requests of its client.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
+	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) { row(t, http.DefaultTransport) }, open)
+}
+
+// CompletionOnPipes is Completion on a server in a bubble of testing/synctest, in which it takes no time to wait until
+// the killed process makes nothing more.
+func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T, client *http.Client) storage.Bucket) {
+	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) {
+		synctest.Test(t, func(t *testing.T) { row(t, wiretest.OnPipes(t, &http.Server{Handler: server}).Transport) })
+	}, open)
+}
+
+// completion gives each row to run, which calls it with the transport to the server.
+func completion(t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)), open func(*testing.T, *http.Client) storage.Bucket) {
 	for _, before := range []string{"", "the old object"} {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("over %q, after the effect: %v", before, after), func(t *testing.T) {
 				t.Parallel()
-				killed := 0
-				for at := 1; complete(t, open, before, &death{over: http.DefaultTransport, at: at, after: after}); at++ {
-					require.Less(t, at, mostRequests)
-					killed++
-				}
-				require.Positive(t, killed, "no process was killed")
+				run(t, func(t *testing.T, over http.RoundTripper) {
+					killed := 0
+					for at := 1; complete(t, open, before, &death{over: over, at: at, after: after}); at++ {
+						require.Less(t, at, mostRequests)
+						killed++
+					}
+					require.Positive(t, killed, "no process was killed")
+				})
 			})
 		}
 	}
@@ -87,7 +104,7 @@ const whole = "both parts of the upload"
 // complete reports whether the process was killed.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx, row := t.Context(), fmt.Sprintf("killed at request %d", d.at)
-	alive := open(t, &http.Client{Transport: http.DefaultTransport})
+	alive := open(t, &http.Client{Transport: d.over})
 	mortal := open(t, &http.Client{Transport: d})
 	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.after, d.at)
 	if before != "" {

@@ -1,0 +1,32 @@
+package memoryfiles
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhereFilesAre(t *testing.T) {
+	for name, test := range map[string]struct {
+		before string
+		suits  bool
+		want   string
+	}{
+		"in memory":              {"", true, "/memory"},
+		"without enough memory":  {"", false, ""},
+		"where the command says": {"/somewhere", true, "/somewhere"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TMPDIR", test.before)
+			place("/memory", func(string) bool { return test.suits })
+			require.Equal(t, test.want, os.Getenv("TMPDIR"))
+		})
+	}
+}
+
+func TestNoOtherDirectorySuits(t *testing.T) {
+	for _, dir := range []string{"/does-not-exist", "/proc"} {
+		require.False(t, suits(dir), dir)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package memoryfiles
+
+func suits(string) bool { return false }
