@@ -5,12 +5,14 @@
 FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
 ARG TARGETOS
 ARG TARGETARCH
+# the tag of a release, such as v0.1.0: docker build --build-arg VERSION=v0.1.0 …
+ARG VERSION=
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags='-s -w' -o /s3server ./cmd/s3server
+    go build -trimpath -ldflags="-s -w -X main.release=$VERSION" -o /s3server ./cmd/s3server
 RUN mkdir -p /empty /names/bin /names/usr/bin && \
     ln -s /s3server /names/bin/sh && ln -s /s3server /names/usr/bin/curl && \
     ln -s /s3server /names/usr/bin/mc && ln -s /s3server /names/usr/bin/minio

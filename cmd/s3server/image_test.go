@@ -80,6 +80,18 @@ func TestTheProgramTakesTheArgumentsOfTheImage(t *testing.T) {
 	}
 }
 
+// The release names its tag, and docker warns of an argument that a Dockerfile does not have.
+func TestTheImageHasTheVersionOfTheRelease(t *testing.T) {
+	require.Contains(t, instructions(t), [2]string{"ARG", "VERSION="})
+	for _, i := range instructions(t) {
+		if strings.Contains(i[1], "go build") {
+			require.Contains(t, i[1], `-ldflags="-s -w -X main.release=$VERSION"`)
+			return
+		}
+	}
+	t.Fatal("no instruction builds the program")
+}
+
 // A step is one of a workflow.
 type step struct {
 	Uses string

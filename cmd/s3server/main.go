@@ -23,6 +23,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/internal/s3command"
+	"github.com/omnibucket/storage/cmd/internal/version"
 	"github.com/omnibucket/storage/providers/local"
 )
 
@@ -36,6 +37,10 @@ func main() {
 	}
 	os.Exit(run(ctx, args, os.Stdout, os.Stderr, os.LookupEnv))
 }
+
+// release is the tag from which an image was built, such as v0.1.0. The linker sets it: the image is built
+// from files without a version.
+var release string
 
 // The exit codes, which are those of omnibucket.
 const (
@@ -84,8 +89,13 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 		set.PrintDefaults()
 	}
 	set.StringVar(&f.Listen, "listen", s3command.DefaultListen, "listen on this `address`; port 0 selects a free port")
+	printVersion := set.Bool("version", false, "print the version of this program")
 	f.Register(set)
 	err := set.Parse(args)
+	if err == nil && *printVersion {
+		_, _ = fmt.Fprintln(out, version.Of("s3server", release))
+		return 0
+	}
 	if err == nil {
 		args, err = f.ParseMinIO(set, set.Args())
 	}

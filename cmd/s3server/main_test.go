@@ -42,6 +42,14 @@ func TestTheServerServesUntilItIsInterrupted(t *testing.T) {
 	require.Equal(t, exitFailure, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 }
 
+func TestTheVersionIsThatOfTheRelease(t *testing.T) {
+	release = "v1.2.3"
+	t.Cleanup(func() { release = "" })
+	var out bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"--version"}, &out, io.Discard, unset))
+	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, out.String())
+}
+
 func TestExitCodes(t *testing.T) {
 	for _, row := range []struct {
 		name string

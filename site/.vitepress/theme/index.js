@@ -1,5 +1,5 @@
-// The theme of VitePress with tables that fit: most pages of docs/ have one.
+// The theme of VitePress with tables that fit, and drawings that a phone can show.
 import theme from 'vitepress/theme';
-import './tables.css';
+import './pages.css';
 
 export default theme;
