@@ -27,8 +27,9 @@ type MultipartUpload interface {
 	// Limits returns the bounds of the parts on this store; every store takes parts from 5 MiB on.
 	Limits() PartLimits
 	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces
-	// a part that is there; of two at once, one wins. A body is read in place as by Upload, else
-	// whole into memory, no more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
+	// a part that is there; of two at once, one wins. A body is read in place as by Upload. Any other
+	// goes as it comes to a local or memory bucket, without retries, and else whole into memory, no
+	// more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
 	// Another size is BodyFailed, another [WithCRC32C] ChecksumMismatch: the part stays as it was.
 	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 	// SignPart returns a request that anyone can make, until it expires ([WithTTL]): PUT, with the

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -40,7 +42,7 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 
 func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
 	const limit = 1 << 20
-	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	u := beginUpload(t, b)
 	long := &sizedStream{size: 10 * limit}
 	_, err := u.PutPart(t.Context(), 1, long)
@@ -62,6 +64,49 @@ func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
 	}
 	group.Wait()
 	require.NoError(t, errors.Join(errs...))
+}
+
+// A store that takes streams gets a part as it comes, so that a slow sender holds little memory.
+func TestAPartThatIsAStreamIsNotHeld(t *testing.T) {
+	const limit, size = 1 << 20, 10 << 20
+	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
+	require.NoError(t, err)
+	zeros := func(size int64) io.Reader {
+		return io.LimitReader(readerFunc(func(p []byte) (int, error) { clear(p); return len(p), nil }), size)
+	}
+	for name, b := range map[string]storage.Bucket{"memory": memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit})), "a directory": onDisk} {
+		t.Run(name, func(t *testing.T) {
+			u := beginUpload(t, b)
+			defer func() { require.NoError(t, u.Abort(t.Context())) }()
+			for number, opts := range [][]storage.PartOption{{}, {storage.WithSize(size)}} {
+				part, err := u.PutPart(t.Context(), number+1, zeros(size), opts...)
+				require.NoError(t, err)
+				require.EqualValues(t, size, part.Size)
+				require.Equal(t, crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli)), part.CRC32C.Sum)
+			}
+			before, err := u.Parts(t.Context())
+			require.NoError(t, err)
+			for _, row := range []struct {
+				name string
+				body func() io.Reader
+				opt  storage.PartOption
+				code storage.Code
+			}{
+				{"too long", func() io.Reader { return zeros(size + 1) }, storage.WithSize(size), storage.BodyFailed},
+				{"too short", func() io.Reader { return zeros(size - 1) }, storage.WithSize(size), storage.BodyFailed},
+				{"cut off", func() io.Reader { return io.MultiReader(zeros(size/2), iotest.ErrReader(io.ErrUnexpectedEOF)) }, storage.WithSize(size), storage.BodyFailed},
+				{"other bytes", func() io.Reader { return zeros(size) }, storage.WithCRC32C(1), storage.ChecksumMismatch},
+			} {
+				for number := 1; number <= 3; number++ { // the last one is new
+					_, err := u.PutPart(t.Context(), number, row.body(), row.opt)
+					require.Equal(t, row.code, storage.CodeOf(err), row.name)
+				}
+			}
+			after, err := u.Parts(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, before, after)
+		})
+	}
 }
 
 func TestAPanicInTheBodyOfAPartIsTheCallers(t *testing.T) {

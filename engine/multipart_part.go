@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -82,7 +83,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []storage.PartOp
 	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
 		return e
 	}
-	if w.src.readerAt == nil && w.src.size > o.core.bufferLimit.Max {
+	if w.src.readerAt == nil && w.src.size > o.core.bufferLimit.Max && !o.core.has(driver.StreamingPut) {
 		return partTooLarge(o.core.bufferLimit.Max)
 	}
 	w.progress = progress.New(settings(&p.options).Transfer.Progress, w.src.size)
@@ -112,38 +113,67 @@ func partTooLarge(limit int64) *storage.Error {
 	}
 }
 
-// send stores the part.
+// send stores the part. A driver that takes streams gets one after its beginning, which may be all of it.
 func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 	w := &p.write
-	section, crc := (*io.SectionReader)(nil), storage.CRC32C{}
 	if w.src.readerAt != nil {
-		section = w.src.section(0, w.src.size)
-	} else {
-		content, e := p.fill(ctx)
-		if e != nil {
-			return nil, e
-		}
-		defer content.Free()
-		limit := w.op.core.bufferLimit
-		limit.AddInFlight(1)
-		defer limit.AddInFlight(-1)
-		section, crc = io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true}
+		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
 	}
+	content := newBuffer(w.op)
+	defer content.Free() // also if the body panics
+	ended, e := p.fill(ctx, content)
+	switch {
+	case e != nil:
+		return nil, e
+	case !ended:
+		return p.stream(ctx, content)
+	}
+	limit := w.op.core.bufferLimit
+	limit.AddInFlight(1)
+	defer limit.AddInFlight(-1)
+	return p.put(ctx, io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true})
+}
+
+// put stores a part that can be read again.
+func (p *partUpload) put(ctx context.Context, section *io.SectionReader, crc storage.CRC32C) (*driver.Part, *storage.Error) {
 	crc, e := p.verify(section, crc)
 	if e != nil {
 		return nil, e
 	}
-	m := &multipart{w: w, id: p.upload.record.Upload}
+	m := &multipart{w: &p.write, id: p.upload.record.Upload}
 	part, e := m.putPart(ctx, p.number, false, 0, section, crc)
-	if e != nil {
-		return nil, p.upload.orGone(ctx, w.op, e)
-	}
-	w.op.bytes.Store(part.Size)
-	return &part, nil
+	return p.stored(ctx, &part, e)
 }
 
-// fill reads a stream into memory.
-func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *storage.Error) {
+// stream stores a part that is read once: first has its beginning.
+func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (*driver.Part, *storage.Error) {
+	w := &p.write
+	content := w.streamed(first, p.upload.Limits().MaxSize, p.options.CRC32C)
+	r := &driver.PartRequest{Key: w.op.key, Upload: p.upload.record.Upload, Number: p.number, Body: readOnce{content}, Size: w.src.size, Native: w.req.Native, AnyOrder: w.req.AnyOrder, Unchecked: w.req.UncheckedParts}
+	content.sum = &r.CRC32C
+	part, e := w.op.requestPart(ctx, r, content)
+	part.Size = content.read
+	return p.stored(ctx, &part, e)
+}
+
+// stored returns the part, or why it is not stored.
+func (p *partUpload) stored(ctx context.Context, part *driver.Part, e *storage.Error) (*driver.Part, *storage.Error) {
+	if e != nil {
+		return nil, p.upload.orGone(ctx, p.write.op, e)
+	}
+	p.write.op.bytes.Store(part.Size)
+	return part, nil
+}
+
+// readOnce is the body of a stream, in which no driver with StreamingPut seeks.
+type readOnce struct{ body *body }
+
+func (r readOnce) Read(p []byte) (int, error) { return r.body.Read(p) }
+
+func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
+
+// fill reads a stream into memory: all of it, or for a driver that takes streams its beginning.
+func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
 	w := &p.write
 	maximum := w.op.core.bufferLimit.Max
 	if w.src.size >= 0 {
@@ -152,25 +182,24 @@ func (p *partUpload) fill(ctx context.Context) (*buffer.Buffer, *storage.Error) 
 	if limit := p.upload.Limits().MaxSize; limit > 0 {
 		maximum = min(maximum, limit)
 	}
-	content, filled := newBuffer(w.op), false
-	defer func() {
-		if !filled { // also if the body panics
-			content.Free()
-		}
-	}()
+	streams := w.op.core.has(driver.StreamingPut) && maximum >= lookAhead
+	if streams {
+		maximum = lookAhead - 1
+	}
 	err := content.Fill(ctx, &w.src, maximum+1)
 	switch size := content.Size(); {
+	case err == nil && streams:
+		return false, nil
 	case err == nil && w.src.size >= 0 && size > w.src.size:
-		return nil, tooLong(w.src.size)
+		return false, tooLong(w.src.size)
 	case err == nil:
-		return nil, partTooLarge(maximum)
+		return false, partTooLarge(maximum)
 	case err != io.EOF:
-		return nil, readFailed(ctx, err)
+		return false, readFailed(ctx, err)
 	case w.src.size >= 0 && size != w.src.size:
-		return nil, wrongLength(size, w.src.size)
+		return false, wrongLength(size, w.src.size)
 	}
-	filled = true
-	return content, nil
+	return true, nil
 }
 
 // verify compares the part with the checksum that was declared, and returns its own if that is known.

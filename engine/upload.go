@@ -290,16 +290,18 @@ func (w *write) putSection(ctx context.Context, from io.ReaderAt, offset, length
 // putStream stores a stream in one request: first holds its beginning.
 func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	r := &w.req
-	content := &body{
-		from:    io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
-		size:    r.Size,
-		limit:   w.op.core.desc.MaxPutSize,
-		want:    r.CRC32C,
-		sum:     &r.CRC32C,
-		onBytes: w.progress.Func(),
-	}
+	content := w.streamed(first, w.op.core.desc.MaxPutSize, r.CRC32C)
+	content.sum = &r.CRC32C
 	r.CRC32C, r.Size, r.Body = storage.CRC32C{}, -1, content
 	return w.put(ctx, content, content)
+}
+
+// streamed returns a body that is read once: first has its beginning.
+func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
+	return &body{
+		from: io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
+		size: w.src.size, limit: limit, want: want, onBytes: w.progress.Func(),
+	}
 }
 
 // put makes one Put request.

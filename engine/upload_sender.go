@@ -232,9 +232,15 @@ func (m *multipart) putPart(ctx context.Context, number int, ends bool, offset i
 	if e != nil {
 		return driver.Part{}, e
 	}
-	var part driver.Part
-	e = m.w.op.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
-		part, err = m.w.op.core.driver.PutPart(ctx, r)
+	part, e := m.w.op.requestPart(ctx, r, content)
+	part.Size = section.Size()
+	return part, e
+}
+
+// requestPart sends a part, whose size is set by the caller.
+func (o *operation) requestPart(ctx context.Context, r *driver.PartRequest, content replayable) (part driver.Part, e *storage.Error) {
+	e = o.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
+		part, err = o.core.driver.PutPart(ctx, r)
 		return err
 	})
 	switch {
@@ -246,7 +252,7 @@ func (m *multipart) putPart(ctx context.Context, number int, ends bool, offset i
 	case part.CRC32C.Known && part.CRC32C != r.CRC32C:
 		return driver.Part{}, mismatch(r.CRC32C, part.CRC32C)
 	}
-	part.Number, part.Size, part.CRC32C = number, section.Size(), r.CRC32C
+	part.Number, part.CRC32C = r.Number, r.CRC32C
 	return part, nil
 }
 

@@ -34,6 +34,7 @@ var browserCases = []browserCase{
 	{"reload", []string{"ours", "uppy", "tus"}, (*browserRun).reload},
 	{"cut", []string{"ours", "uppy", "tus"}, (*browserRun).cut},
 	{"offline", []string{"ours"}, (*browserRun).offline},
+	{"changed file", []string{"ours"}, (*browserRun).changedFile},
 	{"two tabs", []string{"ours"}, (*browserRun).twoTabs},
 	{"two tabs without locks", []string{"ours"}, (*browserRun).twoTabsWithoutLocks},
 	{"two tabs of one upload", []string{"tus"}, (*browserRun).twoTabsWithoutLocks},
@@ -204,6 +205,19 @@ func (r *browserRun) offline() {
 	r.wire.reset(0, false)
 	r.b.do(r.T, "offline", map[string]any{"value": false})
 	r.isStored(1, tab.result())
+}
+
+// changedFile checks that a file which is changed while it is sent is not taken for a lost connection.
+func (r *browserRun) changedFile() {
+	tab := r.open("")
+	defer tab.close()
+	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
+	r.b.do(r.T, "offline", map[string]any{"value": true})
+	require.NoError(r, os.WriteFile(r.path, []byte("another file"), 0o600))
+	r.wire.reset(0, false)
+	r.b.do(r.T, "offline", map[string]any{"value": false})
+	require.Contains(r, tab.result().Error, "The file was changed or removed")
+	require.Empty(r, r.sessionSite.completed(filepath.Base(r.path)))
 }
 
 // twoTabs checks that the second tab waits for the first, and returns the same object.

@@ -8,6 +8,8 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 const (
@@ -19,12 +21,12 @@ const (
 
 // storeForm stores every file of a form, or none.
 func (h *routes) storeForm(c *call) (err error) {
-	release, err := c.share(min(fileHeld, h.service.judge.Rules().MaxSize))
+	release, err := c.share(min(intake.FileHeld, h.service.judge.Rules().MaxSize))
 	if err != nil {
 		return err
 	}
 	defer release()
-	form, err := newFormReader(c, http.MaxBytesReader(c.w, c.idleBody(), h.maxBody()), "", formOverhead)
+	form, err := newFormReader(c, http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), h.maxBody()), "", formOverhead)
 	if err != nil {
 		return err
 	}

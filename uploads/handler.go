@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/fairshare"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // serve prepares the service to serve requests.
@@ -23,25 +24,21 @@ func (s *Service) serve() {
 	c := s.config
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
 	s.pieceWait = ctxtime.Sleep
-	feeds := c.MemoryLimit / feedsShare
-	s.feeds = fairshare.New(feeds)
-	s.feeds.Spare = true
-	s.bodies = fairshare.New(bodiesShare * c.MemoryLimit)
-	s.bodies.Spare = true
-	s.responder = &responder{c, s.feeds, s.bodies}
+	s.memory = intake.New(c.MemoryLimit)
+	s.responder = &responder{c, s.memory}
 	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
 	s.tus = &tus{
 		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
-		memory: fairshare.New(c.MemoryLimit - feeds), pace: defaultPace,
+		memory: fairshare.New(c.MemoryLimit - s.memory.Feeds.Limit), pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
 	s.mux = s.routes()
 }
 
-// A responder responds with errors, and has the memory of requests.
+// A responder responds with errors.
 type responder struct {
-	config        Config
-	feeds, bodies *fairshare.Pool
+	config Config
+	memory *intake.Memory
 }
 
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
@@ -115,7 +112,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type call struct {
 	*http.Request
 	w       http.ResponseWriter
-	memory  *responder // has the pools
+	memory  *intake.Memory
 	user    User
 	form    io.Reader // the body, if it is a form that is being read
 	last    bool      // the body ends a file whose length may be unknown
@@ -131,7 +128,7 @@ func (c *call) json(status int, value any) error {
 // respond runs f. f either responds, or returns an error before it has written anything.
 func (h *responder) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w, memory: h}
+		c := &call{Request: r, w: w, memory: h.memory}
 		if err := f(c); err != nil {
 			h.refuse(c, err)
 		}
@@ -264,13 +261,13 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		if length < 0 || length > most {
 			length = most
 		}
-		release, err := c.take(c.memory.feeds, length)
+		release, err := intake.Take(c.memory.Feeds, c.Request, c.user.ID, length)
 		if err != nil {
-			return err
+			return busyFor(err)
 		}
 		defer release()
 	}
-	d := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most))
+	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), most))
 	if strict {
 		d.DisallowUnknownFields()
 	}

@@ -105,7 +105,7 @@ func (h *companion) putPart(c *call) error {
 
 // limits returns those of the parts of an upload. A part that passes through the handler is held whole.
 func (h *companion) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), h.keeper.service.bodies.Limit/partsHeld
+	limits, most := upload.Limits(), h.keeper.service.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}

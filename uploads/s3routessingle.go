@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // A singleUpload is the response of /s3/params, for a file in one request. Uppy does not
@@ -63,7 +64,7 @@ func (h *companion) putSingle(c *call) error {
 	case s.Phase == phaseDone:
 		return s.completed()
 	}
-	held := int64(fileHeld)
+	held := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
 		held = min(held, s.Target.MaxSize)
 	}
@@ -124,12 +125,12 @@ func (b *summedBody) Read(p []byte) (int, error) {
 // client sends nothing for a while.
 func (c *call) boundedBody(most int64) (io.Reader, error) {
 	if most <= 0 {
-		return c.idleBody(), nil
+		return intake.Body(c.w, c.Request), nil
 	}
 	if c.ContentLength > most {
 		return nil, tooLarge("Content-Length", most)
 	}
-	return bodylimit.New(c.idleBody(), most, tooLarge("body", most)), nil
+	return bodylimit.New(intake.Body(c.w, c.Request), most, tooLarge("body", most)), nil
 }
 
 // file returns the bytes of a file in one request, and how many there are, or -1. The file is the

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/webapi"
-	"github.com/omnibucket/storage/uploads/internal/fairshare"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -36,8 +36,7 @@ type Service struct {
 	keeper    *keeper
 	companion *companion
 	tus       *tus
-	feeds     *fairshare.Pool // of the requests that send bytes
-	bodies    *fairshare.Pool // of bytes that the bucket holds
+	memory    *intake.Memory  // of requests
 	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
 

@@ -185,6 +185,11 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 		return err
 	}
 	revision, err := k.config.States.SetState(ctx, k.objectKey(s, stateName), text, s.revision)
+	if errors.Is(err, storage.OutcomeUnknown) { // else a claim would keep all others away until it ends
+		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
+			revision, err = now.revision, nil
+		}
+	}
 	switch storage.CodeOf(err) {
 	case "":
 		s.revision = revision

@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // BasePart is the size of parts of files that are not huge.
 const BasePart = partsize.Base
 
 // FeedBytes is the memory of a request that sends bytes.
-const FeedBytes = feedBytes
+const FeedBytes = intake.FeedBytes
 
 // SetPace makes a handler impatient.
 func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
@@ -22,17 +23,17 @@ func (s *Service) SetMemory(bytes int64) { s.tus.memory.Limit = bytes }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (s *Service) SetFeeds(n int64, wait time.Duration) {
-	s.feeds.Limit, s.feeds.Wait = n*feedBytes, wait
+	s.memory.Feeds.Limit, s.memory.Feeds.Wait = n*intake.FeedBytes, wait
 }
 
 // FeedsUsed returns how many bytes the requests that send bytes have.
-func (s *Service) FeedsUsed() int64 { return s.feeds.Used() }
+func (s *Service) FeedsUsed() int64 { return s.memory.Feeds.Used() }
 
 // Memory returns the bytes that all buffers may take.
-func (s *Service) Memory() int64 { return s.tus.memory.Limit + s.feeds.Limit }
+func (s *Service) Memory() int64 { return s.tus.memory.Limit + s.memory.Feeds.Limit }
 
 // MemoryUsed returns how many bytes of parts there are.
 func (s *Service) MemoryUsed() int64 { return s.tus.memory.Used() }
 
 // BodiesUsed returns how many bytes the bucket may hold of the requests that send bytes.
-func (s *Service) BodiesUsed() int64 { return s.bodies.Used() }
+func (s *Service) BodiesUsed() int64 { return s.memory.Bodies.Used() }

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
@@ -405,4 +406,5 @@ func init() {
 			s.keeper.pulse = pulse
 		}
 	}
+	intake.Of = func(service any) *intake.Memory { return service.(*Service).memory }
 }

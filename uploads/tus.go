@@ -98,7 +98,7 @@ func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(r.Context()) // a copy: the caller's is not changed
 		r.Method = strings.ToUpper(method)
 	}
-	c := &call{Request: r, w: w, memory: h.responder}
+	c := &call{Request: r, w: w, memory: h.responder.memory}
 	draft := c.isDraft()
 	if !draft {
 		header.Set("Tus-Resumable", tusVersion)

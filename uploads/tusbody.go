@@ -3,27 +3,10 @@ package uploads
 import (
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
-	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/uploads/internal/fairshare"
-)
-
-const (
-	pieceBytes = 16 << 10
-	// feedBytes is the memory of a feed: one chunk is read while another is used.
-	feedBytes = 2 * pieceBytes
-	// feedsShare is the part of Config.MemoryLimit that all feeds may take. They have memory of
-	// their own, because requests that each have a feed would otherwise wait for one another.
-	feedsShare = 4
-	// bodiesShare is how often Config.MemoryLimit is there for bytes that the bucket holds: the first fileHeld
-	// of a file, and all of a part, which is at most one in partsHeld of that memory. By default, that is
-	// storage.BufferLimit.
-	bodiesShare = 8
-	partsHeld   = 4
-	fileHeld    = 8 << 20
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // A chunk is what one Read of a body returned.
@@ -43,8 +26,6 @@ type feed struct {
 	over    bool // the last chunk was received
 }
 
-var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
-
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *tus) newFeed(c *call, left int64) (*feed, error) {
@@ -56,51 +37,26 @@ func (h *tus) newFeed(c *call, left int64) (*feed, error) {
 		pieces: make(chan chunk), free: make(chan []byte, 2),
 		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, release: release,
 	}
-	f.free <- make([]byte, pieceBytes)
-	f.free <- make([]byte, pieceBytes)
+	f.free <- make([]byte, intake.PieceBytes)
+	f.free <- make([]byte, intake.PieceBytes)
 	go f.read(c.Body, left)
 	return f, nil
 }
 
-// share takes the memory of a request that sends bytes, of which the bucket may hold as many as held until
-// more have come. A user leaves some for others.
+// share takes the memory of a request that sends bytes, as [intake.Memory] does.
 func (c *call) share(held int64) (release func(), err error) {
-	if c.ContentLength >= 0 {
-		held = min(held, c.ContentLength)
-	}
-	giveBody, err := c.take(c.memory.bodies, held)
-	if err != nil {
-		return nil, err
-	}
-	giveFeed, err := c.take(c.memory.feeds, feedBytes)
-	if err != nil {
-		giveBody()
-		return nil, err
-	}
-	return func() { giveFeed(); giveBody() }, nil
+	release, err = c.memory.Share(c.Request, c.user.ID, held)
+	return release, busyFor(err)
 }
 
-// take takes bytes of a pool for the request.
-func (c *call) take(pool *fairshare.Pool, bytes int64) (release func(), err error) {
-	owner := c.owner()
-	if bytes > 0 && !pool.Acquire(c.Context(), owner, bytes) {
-		e := busy()
-		e.Err = errNoFeed
-		return nil, e
+// busyFor returns the error for a request for which there is no memory.
+func busyFor(err error) error {
+	if err == nil {
+		return nil
 	}
-	return func() { pool.Release(owner, bytes) }, nil
-}
-
-// owner returns who takes memory for the request: the user, or a client if Authorize names none.
-func (c *call) owner() string {
-	if c.user.ID != "" {
-		return "user " + c.user.ID
-	}
-	host, _, err := net.SplitHostPort(c.RemoteAddr)
-	if err != nil {
-		host = c.RemoteAddr
-	}
-	return "client " + host
+	e := busy()
+	e.Err = err
+	return e
 }
 
 // read reads at most one byte more than is allowed at once: a chunked body fills the buffer before

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // pace is how long a receiver waits for a client.
@@ -23,7 +24,7 @@ type pace struct {
 	minimum int64
 }
 
-var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: idleFor, minimum: idleMinimum}
+var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: intake.IdleFor, minimum: intake.IdleMinimum}
 
 const (
 	// maxSegments bounds the objects after the last part. More are joined.

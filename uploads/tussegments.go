@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // grow makes space for n bytes more, at most to the end of the part. The buffer is small at first,
@@ -19,12 +20,12 @@ func (r *receiver) grow(n int) error {
 	if needed <= len(r.buf) {
 		return nil
 	}
-	space := min(left, max(needed, 2*len(r.buf), 4*pieceBytes))
+	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
 	if !r.h.memory.Try(r.s.User, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
-		space = min(r.size()-r.have, max(n, 4*pieceBytes))
+		space = min(r.size()-r.have, max(n, 4*intake.PieceBytes))
 		if err := r.waitFor(space); err != nil {
 			return err
 		}

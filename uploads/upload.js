@@ -277,6 +277,7 @@ export class Upload extends EventTarget {
     const part = this.#part(number, record.partSize);
     const checksum = record.checksum && encodeChecksum(await crc32c(part, signal));
     await this.#retry(signal, async (either, moves) => {
+      await part.slice(0, 1).arrayBuffer().catch(unreadable); // else it would seem that the connection is lost
       const request = await this.#handler.sign(record, { number, size: part.size, checksum }, either);
       const progress = (sent) => {
         moves();
@@ -602,6 +603,10 @@ function lost(cause) {
   return new UploadError('The store does not respond. Either the connection was lost, or the CORS rules of the bucket do not allow this page.', { temporary: true, cause });
 }
 
+function unreadable(cause) {
+  throw new UploadError('The file was changed or removed, or cannot be read. Choose it again.', { cause });
+}
+
 // refused makes an error of a response. The handler explains errors in JSON, stores in XML.
 function refused(status, text, retryAfter) {
   let { message, code, key, location, file } = {};
@@ -665,7 +670,7 @@ function updateCRC(crc, bytes) {
 export async function crc32c(blob, signal) {
   let crc = ~0;
   const reader = blob.stream().getReader();
-  for (let chunk; !(chunk = await reader.read()).done;) {
+  for (let chunk; !(chunk = await reader.read().catch(unreadable)).done;) {
     signal?.throwIfAborted();
     crc = updateCRC(crc, chunk.value);
   }

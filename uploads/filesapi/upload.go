@@ -1,6 +1,24 @@
 package filesapi
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+)
+
+// receiving returns f for requests that send bytes, which share the memory of the service and must not be slow.
+func (h *handler) receiving(f func(*call) error) func(*call) error {
+	return func(c *call) error {
+		release, err := intake.Of(h.store.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))
+		if err != nil {
+			return &uploads.Error{Code: uploads.Busy, Message: "Too many files arrive at once. Try again in a moment.", Err: err}
+		}
+		defer release()
+		c.Body = intake.Body(c.w, c.Request)
+		return f(c)
+	}
+}
 
 // upload stores a whole file. fields are the fields that its form may have, before or
 // after the file.

@@ -1,6 +1,10 @@
 // Tests of upload.js with a real handler over a bucket in memory: script_test.go starts it.
 // Only lost connections are faked.
 import assert from 'node:assert/strict';
+import { openAsBlob } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Upload, UploadError, crc32c, fingerprint, send, unfinished } from '../upload.js';
 
@@ -349,6 +353,24 @@ test('a file that has changed begins anew', async () => {
   disturb = () => undefined;
   const changed = new File([new Uint8Array(2 * partSize).fill(8)], file.name, { lastModified: file.lastModified });
   await isStored(await new Upload(changed, { endpoint, journal: kept }).start(), changed);
+});
+
+test('a file that is changed while it is sent ends the upload at once', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'upload-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const path = join(directory, 'file');
+  for (const [changed, sent] of [['while a part is sent', 2], ['before a part is read', 1]]) {
+    requests = [];
+    await writeFile(path, new Uint8Array(2 * partSize));
+    const file = await openAsBlob(path);
+    disturb = after(sent - 1, async () => {
+      await writeFile(path, changed);
+      return sent === 2 ? lost() : undefined;
+    });
+    const upload = new Upload(file, { endpoint, journal: journal(), concurrency: 1, retries: 2, filename: changed });
+    await assert.rejects(upload.start(), { name: 'UploadError', message: /changed or removed/ }, changed);
+    assert.equal(parts(), sent, changed);
+  }
 });
 
 test('an upload that the server does not know any more begins anew', async () => {

@@ -1,0 +1,82 @@
+package filesapi_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A user with 512 slow connections leaves memory for others, and loses the connections.
+func TestSlowSendersOfOneUserLeaveMemoryForOthers(t *testing.T) {
+	const connections, memory = 512, uploads.DefaultMemoryLimit
+	fields := ""
+	for name, value := range map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "2", "part": "1"} {
+		fields += "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+	}
+	file := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text"
+	for _, row := range []struct {
+		path, start string
+		status      int
+	}{
+		{"/files", file, http.StatusCreated},
+		{"/temp-files", file, http.StatusCreated},
+		{"/files/parts", fields + file, http.StatusAccepted},
+		{"/temp-files/parts", fields + file, http.StatusAccepted},
+	} {
+		t.Run(row.path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := memstore.New()
+				s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b)})
+				require.NoError(t, err)
+				h, err := filesapi.New(s, filesapi.Config{Authorize: func(r *http.Request) (uploads.User, error) {
+					return uploads.User{ID: r.Header.Get("X-User")}, nil
+				}})
+				require.NoError(t, err)
+				client := wiretest.OnPipes(t, &http.Server{Handler: h})
+				send := func(user string, rest io.Reader) int {
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://site.invalid"+row.path, io.MultiReader(strings.NewReader(row.start), rest))
+					if err != nil {
+						return 0
+					}
+					r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+					r.Header.Set("X-User", user)
+					a, err := client.Do(r)
+					if err != nil {
+						return 0
+					}
+					_ = a.Body.Close()
+					return a.StatusCode
+				}
+				var all sync.WaitGroup
+				statuses := make([]int, connections)
+				ended, stop := io.Pipe()
+				for i := range connections {
+					all.Go(func() { statuses[i] = send("slow", ended) })
+				}
+				synctest.Wait()
+				pools := intake.Of(s)
+				require.EqualValues(t, 8*memory/2, pools.Bodies.Used(), "half of what the bucket may hold")
+				require.Equal(t, row.status, send("alice", strings.NewReader("\r\n--x--\r\n")))
+				time.Sleep(5 * time.Minute)
+				require.Zero(t, pools.Bodies.Used(), "they are disconnected")
+				require.Zero(t, pools.Feeds.Used())
+				require.NoError(t, stop.Close())
+				all.Wait()
+				require.Contains(t, statuses, http.StatusServiceUnavailable)
+			})
+		})
+	}
+}

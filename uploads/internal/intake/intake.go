@@ -1,0 +1,130 @@
+// Package intake bounds requests that send bytes to a service: the memory that they take, and how slow they are.
+package intake
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/fairshare"
+)
+
+const (
+	// PieceBytes is how many bytes of a feed are read at once.
+	PieceBytes = 16 << 10
+	// FeedBytes is the memory of a feed: one chunk is read while another is used.
+	FeedBytes = 2 * PieceBytes
+	// feedsShare is the part of the limit that all feeds may take. They have memory of
+	// their own, because requests that each have a feed would otherwise wait for one another.
+	feedsShare = 4
+	// bodiesShare is how often the limit is there for bytes that the bucket holds: the first FileHeld
+	// of a file, and all of a part, which is at most one in partsHeld of that memory. By default, that is
+	// storage.BufferLimit.
+	bodiesShare = 8
+	partsHeld   = 4
+	FileHeld    = 8 << 20
+)
+
+// ErrBusy is returned if there is no memory for a request.
+var ErrBusy = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
+
+// A Memory is what all requests of a service share.
+type Memory struct {
+	Feeds  *fairshare.Pool // of the requests that send bytes
+	Bodies *fairshare.Pool // of bytes that the bucket holds
+}
+
+// Of returns the memory of an *uploads.Service, whose package sets it.
+var Of func(service any) *Memory
+
+// New returns the memory of a service that has this limit, in bytes.
+func New(limit int64) *Memory {
+	m := &Memory{fairshare.New(limit / feedsShare), fairshare.New(bodiesShare * limit)}
+	m.Feeds.Spare, m.Bodies.Spare = true, true
+	return m
+}
+
+// LargestPart returns how many bytes a part has at most that the bucket holds.
+func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
+
+// Share takes the memory of a request that sends bytes, of which the bucket may hold as many as held until
+// more have come. A user leaves some for others. If there is none, it returns ErrBusy.
+func (m *Memory) Share(r *http.Request, user string, held int64) (release func(), err error) {
+	if r.ContentLength >= 0 {
+		held = min(held, r.ContentLength)
+	}
+	giveBody, err := Take(m.Bodies, r, user, held)
+	if err != nil {
+		return nil, err
+	}
+	giveFeed, err := Take(m.Feeds, r, user, FeedBytes)
+	if err != nil {
+		giveBody()
+		return nil, err
+	}
+	return func() { giveFeed(); giveBody() }, nil
+}
+
+// Take takes bytes of a pool for a request.
+func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (release func(), err error) {
+	owner := ownerOf(r, user)
+	if bytes > 0 && !pool.Acquire(r.Context(), owner, bytes) {
+		return nil, ErrBusy
+	}
+	return func() { pool.Release(owner, bytes) }, nil
+}
+
+// ownerOf returns who takes memory for a request: the user, or a client if user is "".
+func ownerOf(r *http.Request, user string) string {
+	if user != "" {
+		return "user " + user
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return "client " + host
+}
+
+const (
+	// IdleFor is how long a client may send less than IdleMinimum bytes of a body.
+	IdleFor     = time.Minute
+	IdleMinimum = 16 << 10
+)
+
+// Body returns the body of a request, which fails if the client sends less than 16 KiB in a minute.
+// If a middleware hides the connection, a client that sends nothing is ended only by the
+// server's ReadTimeout.
+func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
+	return &idleReader{from: r.Body, conn: http.NewResponseController(w)}
+}
+
+type idleReader struct {
+	from   io.ReadCloser
+	conn   *http.ResponseController
+	waited time.Duration // for the last bytes
+	bytes  int           // that came meanwhile
+}
+
+func (r *idleReader) Close() error { return r.from.Close() }
+
+func (r *idleReader) Read(p []byte) (int, error) {
+	if r.bytes >= IdleMinimum {
+		r.waited, r.bytes = 0, 0
+	}
+	if r.waited >= IdleFor {
+		return 0, os.ErrDeadlineExceeded
+	}
+	began := time.Now()
+	_ = r.conn.SetReadDeadline(began.Add(IdleFor - r.waited))
+	n, err := r.from.Read(p)
+	r.waited, r.bytes = r.waited+time.Since(began), r.bytes+n
+	if err != nil { // the rest of the call may take longer
+		_ = r.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

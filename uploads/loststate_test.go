@@ -1,0 +1,44 @@
+package uploads_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A lossyStates loses the response to one write, as a database whose connection ends.
+type lossyStates struct {
+	uploads.States
+	writes, lost int
+}
+
+func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	written, err := s.States.SetState(ctx, key, state, revision)
+	if s.writes++; s.writes == s.lost && err == nil {
+		return "", &storage.Error{Code: storage.Unavailable, Unknown: true}
+	}
+	return written, err
+}
+
+// A write of the state that took effect is none that failed: its claim would keep all others away.
+func TestALostResponseToAWriteOfTheStateIsNoFailure(t *testing.T) {
+	for lost := 1; ; lost++ {
+		b := memstore.New()
+		states := &lossyStates{States: uploads.BucketStates(b), lost: lost}
+		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
+		u := s.begin(map[string]any{"filename": "file"})
+		a := u.complete(u.send(1, []byte("text")))
+		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
+		s.stored("files/alice/file", []byte("text"))
+		if states.writes < lost {
+			require.Greater(t, lost, 3)
+			return
+		}
+	}
+}
