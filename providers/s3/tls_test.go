@@ -1,3 +1,7 @@
+// Each request of most tests has its own connection, and the exchange of post-quantum keys is a third of what one costs.
+//
+//go:debug tlsmlkem=0
+
 package s3_test
 
 import (
