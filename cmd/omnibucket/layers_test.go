@@ -244,7 +244,8 @@ func TestAMirroredLocation(t *testing.T) {
 
 func TestAMovingLocation(t *testing.T) {
 	before, after := directory(t), directory(t)
-	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n")
+	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n"+
+		"  later:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true, new_only: true}}]\n")
 	s.put("before:a", "old")
 	s.put("before:b", "old")
 	s.put("before:c", "old")
@@ -254,8 +255,10 @@ func TestAMovingLocation(t *testing.T) {
 	require.Equal(t, "old", s.ok("cat", "before:c"), "keep_old")
 	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
 	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1}`, s.ok("finish", "--json", "box:"))
+	s.ok("rm", "later:a")
+	require.Equal(t, "b\n", s.ok("ls", "box:"), "new_only")
 	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones\n", s.ok("finish", "--remove-tombstones", "box:"))
-	require.Equal(t, "a\nb\n", s.ok("ls", "after:"))
+	require.Equal(t, "b\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
 	_, stderr := s.exits(2, "finish", "after:")
 	require.Contains(t, stderr, "must have the layer overlay")

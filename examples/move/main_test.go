@@ -2,14 +2,18 @@ package main
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
 )
 
 func move(t *testing.T, args ...string) (string, error) {
@@ -38,6 +42,35 @@ func TestNothingIsLostOnTheWayToServers(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "moving to azblob://")
 	require.Contains(t, out, "objects are as they were written")
+}
+
+// A slowVisitor takes the first bytes of a response, and no more until the channel is closed.
+type slowVisitor struct {
+	*httptest.ResponseRecorder
+	took, rest chan struct{}
+	once       sync.Once
+}
+
+func (v *slowVisitor) Write(p []byte) (int, error) {
+	v.once.Do(func() { close(v.took) })
+	<-v.rest
+	return len(p), nil
+}
+
+func TestASlowVisitorDoesNotHoldUpTheMove(t *testing.T) {
+	s := &site{bucket: memstore.New()}
+	_, err := s.bucket.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 1<<20)))
+	require.NoError(t, err)
+	visitor := &slowVisitor{ResponseRecorder: httptest.NewRecorder(), took: make(chan struct{}), rest: make(chan struct{})}
+	var served sync.WaitGroup
+	served.Go(func() {
+		s.handler().ServeHTTP(visitor, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/large", nil))
+	})
+	<-visitor.took
+	require.NoError(t, s.replace(memstore.New(), nil))
+	close(visitor.rest)
+	served.Wait()
+	require.NoError(t, s.close())
 }
 
 func TestInvalidArgumentsAreRefused(t *testing.T) {

@@ -78,18 +78,18 @@ func (s *site) handler() http.Handler {
 		_ = page.Execute(w, objects)
 	})
 	mux.HandleFunc("GET /{key...}", func(w http.ResponseWriter, r *http.Request) {
-		err := s.use(func(b storage.Bucket) error {
-			object, err := b.Download(r.Context(), r.PathValue("key"))
-			if err != nil {
-				return err
-			}
-			w.Header().Set("Content-Type", object.Attrs().ContentType)
-			_, _ = io.Copy(w, object) // a visitor may leave
-			return object.Close()
+		var object *storage.Reader
+		err := s.use(func(b storage.Bucket) (err error) {
+			object, err = b.Download(r.Context(), r.PathValue("key"))
+			return err
 		})
 		if err != nil {
 			fail(w, err)
+			return
 		}
+		defer func() { _ = object.Close() }()
+		w.Header().Set("Content-Type", object.Attrs().ContentType)
+		_, _ = io.Copy(w, object) // a slow visitor does not hold up the move, and may leave
 	})
 	return mux
 }

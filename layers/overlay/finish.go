@@ -43,7 +43,7 @@ type FinishConfig struct {
 // write. It may be called again, also after it was killed, and by several processes: each copies what is
 // left, and what has moved costs only its place in the listings. When it returns nil and no
 // Markers, all reads find their object in the new store, if no writer bypasses the overlay. Then open
-// the new store without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were
+// the bucket with [Config.NewOnly] in all processes, and after that without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were
 // removed.
 //
 // An object that another process copies now comes later: after a second, two, four and so on, Finish

@@ -6,7 +6,7 @@
 //	bucket, err := storage.Open(ctx, "s3://photos?region=eu-west-1", driver.WithLayer(layer))
 //	report, err := overlay.Finish(ctx, bucket, overlay.FinishConfig{})
 //
-// When Finish has ended, only the new store is needed.
+// When Finish has ended, only the new store is needed: see [Config.NewOnly].
 //
 // Every write goes to the new store, the one with the layer. Reads look there, and then in the old
 // store. Listings have the objects of both. Conditions hold for both together: [storage.IfAbsent]
@@ -48,6 +48,10 @@ type Config struct {
 	// [TombstonesPrefix] into the new store, which the bucket does not show, and SetTags copies the object first.
 	// All processes must agree on it. Removing a key that the new store cannot have fails.
 	KeepOld bool
+	// NewOnly reads only the new store, and still removes from both. Set it when [Finish] has ended, in one process
+	// after the other, and take the layer away when all have it. Else an object that a process without the layer
+	// removes is seen again, and copied, by those that have the layer.
+	NewOnly bool
 }
 
 // New returns a layer for the new store. Close old after the bucket.
@@ -68,9 +72,11 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.IsOwn(d, old) {
 			return otherstore.Refuse(d, errOneStore)
 		}
-		return &objectDriver{d, &stores{
-			driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, config: c, desc: desc,
-		}}
+		s := &stores{driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
+		if c.NewOnly {
+			s.old.Bucket = engine.New(emptyDriver{d})
+		}
+		return &objectDriver{d, s}
 	}, nil
 }
 
@@ -97,11 +103,12 @@ type objectDriver struct {
 
 // The stores are what the driver and [Finish] look at.
 type stores struct {
-	driver driver.Driver  // of the new store
-	new    storage.Bucket // the same, without the layer
-	old    otherstore.Store
-	config Config
-	desc   driver.Description // of the new store
+	driver  driver.Driver  // of the new store
+	new     storage.Bucket // the same, without the layer
+	old     otherstore.Store
+	removes storage.Bucket // the old store, also with NewOnly
+	config  Config
+	desc    driver.Description // of the new store
 }
 
 func (d *objectDriver) Describe() driver.Description {

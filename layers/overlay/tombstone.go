@@ -51,7 +51,7 @@ func (s *stores) reserved(key string) error {
 // if the key is written again: nobody writes to the old store, so its object never counts again.
 func (s *stores) removeOld(ctx context.Context, key string) error {
 	if !s.config.KeepOld {
-		return s.old.Bucket.Remove(ctx, key)
+		return s.removes.Remove(ctx, key)
 	}
 	name, _ := nameOf(key)
 	_, err := s.driver.Put(ctx, &driver.PutRequest{ // by the driver: keys of the old store may break rules of the core
@@ -77,7 +77,11 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 
 // inOld returns the attributes of an object in the old store, or nil.
 func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
-	attrs, err := s.old.Bucket.Attrs(ctx, key)
+	return s.in(ctx, s.old.Bucket, key)
+}
+
+func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
+	attrs, err := old.Attrs(ctx, key)
 	if err != nil && lacks(err) {
 		return nil, nil
 	}

@@ -130,7 +130,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err := s.reserved(r.Key); err != nil {
 		return err
 	}
-	attrs, err := s.inOld(ctx, r.Key)
+	attrs, err := s.in(ctx, s.removes, r.Key)
 	if err != nil {
 		return err
 	}
@@ -156,6 +156,8 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return nil
 	case attrs == nil:
 		return s.endMarker(ctx, r.Key, p)
+	case s.config.NewOnly: // nobody sees it
+		return s.removeOld(ctx, r.Key)
 	case conditional && (!isOld || revision != attrs.Revision):
 		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // it was removed before the look at the new store
 			return cmp.Or(err, errAgain)

@@ -82,6 +82,7 @@ type Overlay struct {
 	Old        string `yaml:"old"` // the name of the location that is the old store
 	CopyOnRead bool   `yaml:"copy_on_read"`
 	KeepOld    bool   `yaml:"keep_old"`
+	NewOnly    bool   `yaml:"new_only"`
 }
 
 // knownLayers are the names of layers in texts.
@@ -179,7 +180,7 @@ func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 // newOver returns the layer of two stores, one of which is other.
 func (l Layer) newOver(other storage.Bucket) (driver.Layer, error) {
 	if l.Overlay != nil {
-		return overlay.New(other, overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld})
+		return overlay.New(other, overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld, NewOnly: l.Overlay.NewOnly})
 	}
 	return mirror.New(other, mirror.Config{})
 }

@@ -1,0 +1,94 @@
+package overlay_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func TestFurtherConformanceWithNewOnly(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	for _, keepOld := range []bool{false, true} {
+		storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+			return newLayer(t, memstore.New(), overlay.Config{NewOnly: true, KeepOld: keepOld})(memstore.NewDriver(memstore.Config{}))
+		})
+	}
+}
+
+// While one process after the other is replaced, there are two of three kinds at most. What one removes or
+// writes holds for the other.
+func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
+	for _, keepOld := range []bool{false, true} {
+		for _, row := range []struct {
+			name          string
+			former, later func(both, newOnly, alone storage.Bucket) storage.Bucket
+		}{
+			{"NewOnly beside the layer", first, second},
+			{"without the layer beside NewOnly", second, third},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
+				for _, key := range []string{"a", "b", "c", "d", "e"} {
+					put(t, old, key, "old "+key)
+				}
+				open := func(newOnly bool) storage.Bucket {
+					return engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true, KeepOld: keepOld, NewOnly: newOnly})))
+				}
+				both, newOnly, alone := open(false), open(true), engine.New(d)
+				_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+				require.NoError(t, err)
+				former, later := row.former(both, newOnly, alone), row.later(both, newOnly, alone)
+
+				require.NoError(t, later.Remove(t.Context(), "a"))
+				require.NoError(t, former.Remove(t.Context(), "b"))
+				attrs, err := later.Attrs(t.Context(), "c")
+				require.NoError(t, err)
+				require.NoError(t, later.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision)))
+				again := storage.CodeOf(later.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision)))
+				require.Equal(t, again, storage.CodeOf(former.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision))), "it is gone")
+				require.NoError(t, former.Remove(t.Context(), "c"), "it is gone")
+				put(t, later, "d", "new d")
+				for _, key := range []string{"a", "b", "c"} {
+					for name, b := range map[string]storage.Bucket{"former": former, "later": later} {
+						_, _, err := storage.ReadAll(t.Context(), b, key)
+						require.ErrorIs(t, err, storage.ObjectNotFound, "%s: %s", name, key)
+						_, err = b.SignedDownloadURL(t.Context(), key)
+						require.True(t, err == nil || storage.CodeOf(err) == storage.Unsupported, "%v", err)
+						_, err = b.Attrs(t.Context(), key)
+						require.ErrorIs(t, err, storage.ObjectNotFound, "%s: %s", name, key)
+					}
+				}
+				_, err = former.Upload(t.Context(), "a", strings.NewReader("again"), storage.IfAbsent())
+				require.NoError(t, err)
+				_, err = overlay.Finish(t.Context(), newOnly, overlay.FinishConfig{})
+				require.NoError(t, err)
+				want := map[string]string{"a": "again", "d": "new d", "e": "old e"}
+				for _, b := range []storage.Bucket{former, later, newOnly, alone} {
+					seen := content(t, b)
+					for key := range seen {
+						if strings.HasPrefix(key, overlay.TombstonesPrefix) {
+							delete(seen, key)
+						}
+					}
+					require.Equal(t, want, seen)
+				}
+			})
+		}
+	}
+}
+
+func first(both, _, _ storage.Bucket) storage.Bucket { return both }
+
+func second(_, newOnly, _ storage.Bucket) storage.Bucket { return newOnly }
+
+func third(_, _, alone storage.Bucket) storage.Bucket { return alone }
