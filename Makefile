@@ -53,7 +53,7 @@ CLIENTS ?= aws,aws-debian,s3cmd,s3fs,restic-debian,rclone-debian,duplicity,boto3
 CLIENT_SERVERS ?= ours,directory,gateway-minio,minio,versitygw
 CLIENT_RESULTS ?= dist-clients
 
-.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test race: export GO := $(GO)
 test race: export TOGETHER := $(TOGETHER)
@@ -166,6 +166,9 @@ release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=true b
 
 release-tags: ## makes the tags of VERSION for all modules in this clone, and prints how to push them
 	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -tag
+
+image: ## builds both images with docker or buildah, and runs what they have; as root on Linux
+	GO="$(GO)" scripts/images
 
 support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support

@@ -28,6 +28,7 @@ var skipped = map[string][]string{
 		`adapters/rclone/rclone_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too"`,
 		`adapters/rclone/realservers_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root"`,
 		`dev/examples/ports/ports_test.go: "OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes"`,
+		`dev/release/images_linux_test.go: "OMNIBUCKET_IMAGES is not set: make image builds the images, and needs root"`,
 		`internal/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
 		`providers/azure/hostile_test.go: "make statuses runs it"`,
 		`providers/local/errors_test.go: "OMNIBUCKET_LOCAL_TEST_DISK is not set"`,
