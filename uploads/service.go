@@ -157,7 +157,10 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 
 // checkValues checks that the values fill the pattern, and that a file can have the key.
 func (s *Service) checkValues(v values) *Error {
-	if name, flaw := s.pattern.Check(v); flaw != "" {
+	switch name, flaw := s.pattern.Check(v); {
+	case name == keypattern.User: // which no client chooses
+		return &Error{Code: Internal, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
+	case flaw != "":
 		return invalid(CleanName(name), flaw)
 	}
 	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {

@@ -14,11 +14,11 @@ import (
 // A User is whose files these are. It comes from what the application knows of the sender,
 // never from the client.
 type User struct {
-	// ID fills {user} in Config.Key. Uploads are bound to it in any case.
+	// ID fills {user} in Config.Key. Uploads are bound to it in any case. If it is in the key, it has 1 to
+	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last: no e-mail address. Any other
+	// ID fails with Internal, which Config.OnError is told.
 	ID string
-	// Values fill the other named places. Each of them, and ID if it is in the key, has 1 to
-	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last. Any other
-	// value fails with InvalidValue.
+	// Values fill the other named places, by the same rule. Any other value fails with InvalidValue.
 	Values map[string]string
 }
 
