@@ -49,15 +49,16 @@ func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.
 	return run(ctx, o, e, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
 		part, e := p.send(ctx)
 		if e != nil {
-			return nil, e
+			return nil, u.orGone(ctx, o, e)
 		}
+		o.bytes.Store(part.Size)
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if u.sent == nil {
 			u.sent = map[int]driver.Part{}
 		}
-		u.sent[number] = *part
-		uploaded := uploadedPart(part)
+		u.sent[number] = part
+		uploaded := uploadedPart(&part)
 		return &uploaded, nil
 	})
 }
@@ -114,18 +115,16 @@ func partTooLarge(limit int64) *storage.Error {
 }
 
 // send stores the part. A driver that takes streams gets one after its beginning, which may be all of it.
-func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
+func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	w := &p.write
 	if w.src.readerAt != nil {
 		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
 	}
 	content := newBuffer(w.op)
 	defer content.Free() // also if the body panics
-	ended, e := p.fill(ctx, content)
-	switch {
-	case e != nil:
-		return nil, e
-	case !ended:
+	if ended, e := p.fill(ctx, content); e != nil {
+		return driver.Part{}, e
+	} else if !ended {
 		return p.stream(ctx, content)
 	}
 	limit := w.op.core.bufferLimit
@@ -135,34 +134,24 @@ func (p *partUpload) send(ctx context.Context) (*driver.Part, *storage.Error) {
 }
 
 // put stores a part that can be read again.
-func (p *partUpload) put(ctx context.Context, section *io.SectionReader, crc storage.CRC32C) (*driver.Part, *storage.Error) {
+func (p *partUpload) put(ctx context.Context, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
 	crc, e := p.verify(section, crc)
 	if e != nil {
-		return nil, e
+		return driver.Part{}, e
 	}
 	m := &multipart{w: &p.write, id: p.upload.record.Upload}
-	part, e := m.putPart(ctx, p.number, false, 0, section, crc)
-	return p.stored(ctx, &part, e)
+	return m.putPart(ctx, p.number, false, 0, section, crc)
 }
 
 // stream stores a part that is read once: first has its beginning.
-func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (*driver.Part, *storage.Error) {
+func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.Part, *storage.Error) {
 	w := &p.write
 	content := w.streamed(first, p.upload.Limits().MaxSize, p.options.CRC32C)
 	r := &driver.PartRequest{Key: w.op.key, Upload: p.upload.record.Upload, Number: p.number, Body: readOnce{content}, Size: w.src.size, Native: w.req.Native, AnyOrder: w.req.AnyOrder, Unchecked: w.req.UncheckedParts}
 	content.sum = &r.CRC32C
 	part, e := w.op.requestPart(ctx, r, content)
 	part.Size = content.read
-	return p.stored(ctx, &part, e)
-}
-
-// stored returns the part, or why it is not stored.
-func (p *partUpload) stored(ctx context.Context, part *driver.Part, e *storage.Error) (*driver.Part, *storage.Error) {
-	if e != nil {
-		return nil, p.upload.orGone(ctx, p.write.op, e)
-	}
-	p.write.op.bytes.Store(part.Size)
-	return part, nil
+	return part, e
 }
 
 // readOnce is the body of a stream, in which no driver with StreamingPut seeks.

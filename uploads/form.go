@@ -84,17 +84,13 @@ func (h *routes) discardAll(ctx context.Context, stored []*File) {
 	}
 }
 
-// A formReader finds the files of a form. It limits the bytes between them: mime/multipart would hold up
-// to 10 MiB of a part's header, several times over.
+// A formReader finds the files of a form. It limits the bytes between them.
 type formReader struct {
-	from    io.Reader
+	body    *intake.Form
 	parts   *multipart.Reader
-	between bool
-	left    int64  // bytes, while it is between two parts
 	name    string // of the field of a file; "": any
 	skipped int    // fields
 	skip    int64  // bytes of more fields
-	failed  error  // of from
 }
 
 // newFormReader returns a reader of the files in a field of a form; "": in any. The other fields have at
@@ -104,17 +100,16 @@ func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*for
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
 		return nil, wrongType("The files must be sent as multipart/form-data.")
 	}
-	f := &formReader{from: body, name: name, skip: fieldBytes}
-	f.parts = multipart.NewReader(f, parameters["boundary"])
-	return f, nil
+	form := &intake.Form{From: body, Lifted: true}
+	return &formReader{body: form, parts: multipart.NewReader(form, parameters["boundary"]), name: name, skip: fieldBytes}, nil
 }
 
 // next returns the next file, and skips fields before it. It returns io.EOF after the last one.
 func (f *formReader) next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
-		f.between, f.left = true, maxPartHeader
+		f.body.Lifted, f.body.Left = false, maxPartHeader
 		part, err := f.parts.NextPart()
-		f.between = false
+		f.body.Lifted = true
 		switch {
 		case err == io.EOF:
 			return nil, err
@@ -136,28 +131,12 @@ func (f *formReader) next() (*multipart.Part, error) {
 	return nil, refuse("", InvalidRequest, "The form has too many fields.")
 }
 
-// Read reads the form.
-func (f *formReader) Read(p []byte) (int, error) {
-	if f.between && f.left <= 0 {
-		return 0, errors.New("a part's header is longer than 64 KiB")
-	}
-	if f.between {
-		p = p[:min(int64(len(p)), f.left)]
-	}
-	n, err := f.from.Read(p)
-	f.left -= int64(n)
-	if err != nil && err != io.EOF {
-		f.failed = err
-	}
-	return n, err
-}
-
 // failure returns the error for a read error between the files.
 func (f *formReader) failure(err error) *Error {
-	if own, ok := errors.AsType[*Error](f.failed); ok {
+	if own, ok := errors.AsType[*Error](f.body.Failed); ok {
 		return own
 	}
-	if f.failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if f.body.Failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return interrupted(err)
 	}
 	return notUnderstood()

@@ -135,15 +135,9 @@ func (h *tus) createDraft(c *call) error {
 
 // draftLength returns the length of the file, of which offset bytes have arrived before this request, or -1.
 func (c *call) draftLength(offset int64) (int64, error) {
-	size := int64(-1)
-	if c.Header.Get("Upload-Length") != "" {
-		var err error
-		if size, err = c.number("Upload-Length"); err != nil {
-			return 0, err
-		}
-	}
-	if !c.last || c.ContentLength < 0 {
-		return size, nil
+	size, err := c.length()
+	if err != nil || !c.last || c.ContentLength < 0 {
+		return size, err
 	}
 	if size >= 0 && size != offset+c.ContentLength {
 		return 0, inconsistentLength()

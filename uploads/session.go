@@ -62,8 +62,6 @@ type session struct {
 	PartSize int64 `json:"partSize,omitempty"`
 	// ETags are those of the parts that make the file, once the client has named them; "" is any.
 	ETags []string `json:"etags,omitempty"`
-	// PartCount is how many parts make the file, in a state of an earlier version without ETags.
-	PartCount int `json:"partCount,omitempty"`
 	// PartsSum identifies the list of parts that the client has said.
 	PartsSum string `json:"partsSum,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
@@ -168,10 +166,6 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
-	if len(s.ETags) == 0 && s.PartCount > 0 {
-		s.ETags = make([]string, s.PartCount)
-	}
-	s.PartCount = 0
 	s.revision = revision
 	return s, nil
 }

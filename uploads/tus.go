@@ -169,6 +169,14 @@ func (c *call) number(name string) (int64, error) {
 	return n, nil
 }
 
+// length reads the header with the length of the file; -1: there is none.
+func (c *call) length() (int64, error) {
+	if len(c.Header.Values("Upload-Length")) == 0 {
+		return -1, nil
+	}
+	return c.number("Upload-Length")
+}
+
 // createTus handles POST: it begins an upload, with the first bytes if there are any, or
 // joins pieces.
 func (h *tus) createTus(c *call) error {
@@ -310,11 +318,9 @@ func (h *tus) patchTus(c *call) error {
 	if err != nil {
 		return err
 	}
-	size := int64(-1)
-	if len(c.Header.Values("Upload-Length")) > 0 {
-		if size, err = c.number("Upload-Length"); err != nil {
-			return err
-		}
+	size, err := c.length()
+	if err != nil {
+		return err
 	}
 	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
 	if err != nil {

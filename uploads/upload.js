@@ -200,7 +200,8 @@ export class Upload extends EventTarget {
           await this.#sendParts(record, missing, signal);
         } catch (error) {
           if (isGone(error)) await list(); // rejects with the result, if there is one
-          if (error.code !== 'parts_changed') throw error; // another tab has sent a part again
+          // Another tab has sent a part again, or is just replacing it: MinIO does not list it then.
+          if (!['parts_changed', 'not_uploaded'].includes(error.code)) throw error;
         }
         if (round >= retries) throw new UploadError('The store does not keep the parts of the file.');
         parts = await list();

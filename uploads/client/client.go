@@ -173,31 +173,35 @@ func (e *Error) Unwrap() error { return e.Err }
 // foreignResponse returns the error of a response that the handler cannot have sent,
 // such as a proxy's.
 func foreignResponse(response *http.Response) *Error {
-	return errorOf(response, &uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API."})
+	return errorOf(response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told())
 }
 
 const maxProblem = 64 << 10
 
+// A problem is the JSON of an error.
+type problem struct {
+	Code    uploads.Code     `json:"code"`
+	Field   string           `json:"field"`
+	Message string           `json:"message"`
+	Record  *filesapi.Record `json:"record"`
+}
+
+func (p *problem) told() *uploads.Error {
+	return &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message, Err: p.Code.Storage()}
+}
+
 func readError(response *http.Response) *Error {
-	var p struct {
-		Code    uploads.Code     `json:"code"`
-		Field   string           `json:"field"`
-		Message string           `json:"message"`
-		Record  *filesapi.Record `json:"record"`
-	}
+	var p problem
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
 	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
 		return foreignResponse(response)
 	}
-	e := errorOf(response, &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message})
+	e := errorOf(response, p.told())
 	e.Record = p.Record
 	return e
 }
 
 func errorOf(response *http.Response, told *uploads.Error) *Error {
-	if told.Err == nil {
-		told.Err = told.Code.Storage()
-	}
 	e := &Error{Status: response.StatusCode, RequestID: response.Header.Get("X-Request-Id"), Err: told}
 	if wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s"); err == nil {
 		e.RetryAfter = max(0, wait)

@@ -43,11 +43,7 @@ type deletions struct {
 	Items     []struct {
 		ID      string
 		Deleted bool
-		Error   *struct {
-			Code    uploads.Code `json:"code"`
-			Field   string       `json:"field"`
-			Message string       `json:"message"`
-		}
+		Error   *problem
 	}
 }
 
@@ -68,7 +64,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	for i, item := range response.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if e := item.Error; e != nil {
-			results[i].Err = &uploads.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
+			results[i].Err = e.told()
 		}
 	}
 	return results, nil

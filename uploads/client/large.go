@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
@@ -73,21 +73,27 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record
 		return nil, err
 	}
 	count := f.count()
-	u := &largeUpload{client: c, file: f, count: count, left: slices.Clone(f.Only)}
+	u := &largeUpload{client: c, file: f, count: count, missing: slices.Clone(f.Only)}
 	if f.Only == nil {
-		for part := range count {
-			u.left = append(u.left, part+1)
+		u.missing = upTo(count)
+	}
+	parts := slices.Clone(u.missing)
+	err := parallel.Each(ctx, len(parts), f.Concurrency, func(ctx context.Context, i int) error {
+		record, err := u.send(ctx, parts[i])
+		if err == nil {
+			u.arrived(parts[i], record)
 		}
+		return err
+	})
+	return u.result(err)
+}
+
+// upTo returns the numbers of this many parts.
+func upTo(count int) (parts []int) {
+	for part := range count {
+		parts = append(parts, part+1)
 	}
-	u.missing = slices.Clone(u.left)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var group panics.Group
-	for range min(f.Concurrency, len(u.left)) {
-		group.Go(func() { u.work(ctx, cancel) }, cancel)
-	}
-	group.Wait()
-	return u.result()
+	return parts
 }
 
 // complete sets the defaults.
@@ -128,71 +134,27 @@ type largeUpload struct {
 	count  int
 
 	mu      sync.Mutex
-	left    []int // parts that no worker has taken yet
 	missing []int // parts that have not arrived
 	record  *filesapi.Record
-	err     error
-}
-
-// work sends parts until none is left, or one has failed finally.
-func (u *largeUpload) work(ctx context.Context, cancel context.CancelFunc) {
-	for {
-		part, found := u.next()
-		if !found || ctx.Err() != nil && u.fail(ctx.Err()) {
-			return
-		}
-		record, err := u.send(ctx, part)
-		if err != nil {
-			u.fail(err)
-			cancel()
-			return
-		}
-		u.arrived(part, record)
-	}
-}
-
-func (u *largeUpload) next() (part int, found bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.left) == 0 || u.err != nil {
-		return 0, false
-	}
-	part, u.left = u.left[0], u.left[1:]
-	return part, true
-}
-
-// fail keeps the first error.
-func (u *largeUpload) fail(err error) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.err == nil {
-		u.err = err
-	}
-	return true
 }
 
 func (u *largeUpload) arrived(part int, record *filesapi.Record) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.missing = slices.DeleteFunc(u.missing, func(p int) bool { return p == part })
-	if record != nil {
-		u.record = record
-	}
+	u.record = cmp.Or(record, u.record)
 }
 
 var errPartsLost = errors.New("every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out")
 
-func (u *largeUpload) result() (*filesapi.Record, error) {
+func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 	if u.record != nil {
 		return u.record, nil
 	}
-	if u.err == nil {
-		u.err, u.missing = errPartsLost, nil
-		for part := range u.count {
-			u.missing = append(u.missing, part+1)
-		}
+	if err == nil {
+		err, u.missing = errPartsLost, upTo(u.count)
 	}
-	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Missing: u.missing, Err: u.err}
+	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Missing: u.missing, Err: err}
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // maxFormFields limits the bytes of a form besides its file, including names and
@@ -35,7 +36,7 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
-	body := &fieldsLimit{from: r.Body, left: maxFormFields}
+	body := &intake.Form{From: r.Body, Left: maxFormFields}
 	f := &formReader{
 		parts: multipart.NewReader(body, params["boundary"]), body: body, known: known,
 		form: &form{fields: map[string]string{}},
@@ -54,7 +55,7 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 
 type formReader struct {
 	parts *multipart.Reader
-	body  *fieldsLimit
+	body  *intake.Form
 	known []string
 	form  *form
 }
@@ -82,7 +83,7 @@ func (f *formReader) next(maxFile int64) error {
 	case name == fieldFile && !isFile:
 		return invalid(fieldFile, "This must be a file.")
 	case name == fieldFile:
-		f.body.lifted = true
+		f.body.Lifted = true
 		f.form.fileName = fileName
 		f.form.file = &formFile{part: part, form: f, left: maxFile, limit: maxFile}
 		return nil
@@ -110,7 +111,7 @@ func (f *formReader) failure(field string, err error) *uploads.Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
-	if f.body.exhausted() {
+	if f.body.Exhausted() {
 		if field == "" {
 			field = f.longestField()
 		}
@@ -168,29 +169,6 @@ func (f *form) number(name string) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// A fieldsLimit limits what is read of a form besides the file's own bytes.
-type fieldsLimit struct {
-	from   io.Reader
-	left   int64
-	lifted bool
-}
-
-var errFieldsTooLong = errors.New("the fields of the form are too long")
-
-func (l *fieldsLimit) exhausted() bool { return !l.lifted && l.left <= 0 }
-
-func (l *fieldsLimit) Read(p []byte) (int, error) {
-	if l.lifted {
-		return l.from.Read(p)
-	}
-	if l.left <= 0 {
-		return 0, errFieldsTooLong
-	}
-	n, err := l.from.Read(p[:min(int64(len(p)), l.left)])
-	l.left -= int64(n)
-	return n, err
-}
-
 // A formFile reads the file of a form. It ends with io.EOF only if the form is
 // complete and nothing forbidden follows the file. After any other error, a store
 // keeps nothing.
@@ -225,7 +203,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 
 // end returns io.EOF, unless something after the file is wrong.
 func (f *formFile) end() error {
-	f.form.body.lifted, f.form.body.left = false, maxFormFields
+	f.form.body.Lifted, f.form.body.Left = false, maxFormFields
 	if f.after != nil {
 		for {
 			if err := f.form.next(0); err == io.EOF {

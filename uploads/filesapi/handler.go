@@ -85,7 +85,7 @@ const (
 //
 // A browser sends a form of another site with the user's cookies. If Authorize uses
 // cookies, wrap the handler in [http.CrossOriginProtection], or check a token of your
-// own in Authorize. A client that sends less than 16 KiB of a file in a minute is disconnected, and what all send
+// own in Authorize. A client that sends less than 16 KiB of a body in a minute is disconnected, and what all send
 // at once is within [uploads.Config.MemoryLimit]; others wait, and then get 503.
 //
 // If c is invalid, or s has no [uploads.Config.Records], New fails with storage.InvalidArgument.
@@ -119,15 +119,15 @@ type route struct {
 func (h *handler) routes() []route {
 	return []route{
 		{http.MethodGet, "/files", h.list},
-		{http.MethodPost, "/files", h.receiving(h.upload(false, fieldPurpose))},
-		{http.MethodPost, "/files/parts", h.receiving(h.uploadPart(false, fieldPurpose))},
+		{http.MethodPost, "/files", h.upload(false, fieldPurpose)},
+		{http.MethodPost, "/files/parts", h.uploadPart(false, fieldPurpose)},
 		{http.MethodPost, "/files/delete", h.deleteMany},
 		{http.MethodGet, "/files/{id}", h.details},
 		{http.MethodDelete, "/files/{id}", h.delete},
 		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
 		{http.MethodGet, "/files/{id}/content", h.download(false)},
-		{http.MethodPost, "/temp-files", h.receiving(h.upload(true))},
-		{http.MethodPost, "/temp-files/parts", h.receiving(h.uploadPart(true))},
+		{http.MethodPost, "/temp-files", h.upload(true)},
+		{http.MethodPost, "/temp-files/parts", h.uploadPart(true)},
 		{http.MethodGet, "/temp-files/{id}/content", h.download(true)},
 	}
 }
@@ -148,6 +148,9 @@ func (h *handler) mux() *http.ServeMux {
 	}
 	handle(http.MethodGet, "/openapi.yaml", h.respond(serveOpenAPI))
 	for _, r := range h.routes() {
+		if r.method == http.MethodPost || r.method == http.MethodPut {
+			r.serve = h.receiving(r.serve)
+		}
 		handle(r.method, r.path, h.respond(h.authorized(r.serve)))
 	}
 	mux.HandleFunc("/", h.respond(func(c *call) error {

@@ -40,7 +40,11 @@ func told(err error) error {
 		return nil
 	}
 	own, ok := errors.AsType[*uploads.Error](err)
-	if !ok {
+	switch {
+	case ok:
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return notFound()
+	default:
 		own = &uploads.Error{Code: uploads.StoreFailed, Err: err}
 	}
 	e := *own
@@ -107,10 +111,10 @@ func (s *store) details(ctx context.Context, id string) (*Record, error) {
 		return nil, err
 	}
 	f, err := s.service.Records().Record(ctx, id)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !f.Expires.IsZero():
-		return nil, notFound()
-	case err != nil:
+	if err == nil && !f.Expires.IsZero() {
+		err = storage.ObjectNotFound
+	}
+	if err != nil {
 		return nil, told(err)
 	}
 	return recordOf(f), nil
@@ -139,10 +143,7 @@ func (s *store) setPurpose(ctx context.Context, id, purpose string) (*Record, er
 		return nil, err
 	}
 	f, err := s.service.Records().SetPurpose(ctx, id, purpose)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return nil, notFound()
-	case err != nil:
+	if err != nil {
 		return nil, told(err)
 	}
 	return recordOf(f), nil

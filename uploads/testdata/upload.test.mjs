@@ -528,6 +528,17 @@ test('a part that another tab sends again before the completion is no failure', 
   assert.equal(requests.filter((line) => line.endsWith('/complete')).length, 2);
 });
 
+test('a part that the store does not list while another tab replaces it is no failure', async () => {
+  let refusals = 0;
+  disturb = (line) => {
+    if (!line.endsWith('/complete') || ++refusals > 1) return undefined;
+    return new Response(JSON.stringify({ code: 'not_uploaded', message: 'Part 2 has not arrived.' }), { status: 422 });
+  };
+  const file = makeFile(2 * partSize);
+  await isStored(await new Upload(file, { endpoint, journal: journal() }).start(), file);
+  assert.equal(refusals, 2);
+});
+
 test('the store refuses a part that was changed on its way', async () => {
   let changed = false;
   disturb = (line, init) => {
