@@ -97,6 +97,9 @@ func matchCode(text []byte, at, digits, base int, c byte) int {
 const longestEntity = 10
 
 func matchEntity(text []byte, c byte) int {
+	if len(text) > 1 && text[1] != '#' && isLetterOrDigit(c) { // which has no name
+		return 0
+	}
 	n := strings.IndexByte(string(text[:min(len(text), longestEntity)]), ';') + 1
 	if n > 0 && html.UnescapeString(string(text[:n])) == string(rune(c)) {
 		return n
@@ -104,12 +107,16 @@ func matchEntity(text []byte, c byte) int {
 	return 0
 }
 
+func isLetterOrDigit(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
 // shownLength is the length of a secret in which all but letters and digits are escaped.
 func shownLength(secret []byte) int {
 	const escaped = len(`\u002f`)
 	length := 0
 	for _, c := range secret {
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+		if isLetterOrDigit(c) {
 			length++
 		} else {
 			length += escaped

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -108,20 +109,46 @@ func addParameters(u *url.URL, add func(string)) {
 // mask replaces the secrets in text, which keeps its length. end says that nothing follows text:
 // the beginning of a secret at its end was cut.
 func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
+	if len(secrets) == 0 {
+		return false
+	}
+	literal := 2 // characters of a secret that follow each other, unless one of them is escaped
+	if bytes.IndexByte(text, 0) >= 0 {
+		literal = 1 // UTF-16
+	}
+	escapes := make([]byte, 0, 3)
+	for _, c := range []byte{'%', '&', '\\'} {
+		if bytes.IndexByte(text, c) >= 0 {
+			escapes = append(escapes, c)
+		}
+	}
 	for _, secret := range secrets {
-		for i := 0; i < len(text); i++ {
-			if c := text[i]; c != secret[0] && c != '%' && c != '&' && c != '\\' {
-				continue
-			}
-			n := matchSecret(text[i:], secret, end)
-			for j := range n {
-				text[i+j] = '*'
-			}
-			changed = changed || n > 0
-			i += max(0, n-1)
+		changed = maskAround(text, secret, secret[:literal], end) || changed
+		for i := range escapes {
+			changed = maskAround(text, secret, escapes[i:i+1], end) || changed
 		}
 	}
 	return changed
+}
+
+// maskAround replaces a secret that begins with mark, or one character before it. A page of a listing has few marks, which
+// a search finds faster than a look at each byte.
+func maskAround(text, secret, mark []byte, end bool) (changed bool) {
+	for at := 0; ; at++ {
+		next := bytes.Index(text[at:], mark)
+		if next < 0 {
+			return changed
+		}
+		at += next
+		from := at
+		if at > 0 && text[at-1] == secret[0] && matchSecret(text[at-1:], secret, end) > 0 {
+			from--
+		}
+		if n := matchSecret(text[from:], secret, end); n > 0 {
+			copy(text[from:from+n], bytes.Repeat([]byte{'*'}, n))
+			at, changed = from+n-1, true
+		}
+	}
 }
 
 func maskString(text string, secrets [][]byte) string {
