@@ -159,7 +159,7 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 func (s *Service) checkValues(v values) *Error {
 	switch name, flaw := s.pattern.Check(v); {
 	case name == keypattern.User: // which no client chooses
-		return &Error{Code: Internal, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
+		return &Error{Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
 	case flaw != "":
 		return invalid(CleanName(name), flaw)
 	}

@@ -109,23 +109,17 @@ func addParameters(u *url.URL, add func(string)) {
 // mask replaces the secrets in text, which keeps its length. end says that nothing follows text:
 // the beginning of a secret at its end was cut.
 func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
-	if len(secrets) == 0 {
-		return false
-	}
 	literal := 2 // characters of a secret that follow each other, unless one of them is escaped
 	if bytes.IndexByte(text, 0) >= 0 {
 		literal = 1 // UTF-16
 	}
-	escapes := make([]byte, 0, 3)
-	for _, c := range []byte{'%', '&', '\\'} {
-		if bytes.IndexByte(text, c) >= 0 {
-			escapes = append(escapes, c)
-		}
-	}
 	for _, secret := range secrets {
-		changed = maskAround(text, secret, secret[:literal], end) || changed
-		for i := range escapes {
-			changed = maskAround(text, secret, escapes[i:i+1], end) || changed
+		entity := "&"
+		if isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) {
+			entity = "&#" // they have no name
+		}
+		for _, mark := range []string{string(secret[:literal]), "%", entity, `\`} {
+			changed = maskAround(text, secret, mark, end) || changed
 		}
 	}
 	return changed
@@ -133,9 +127,9 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 
 // maskAround replaces a secret that begins with mark, or one character before it. A page of a listing has few marks, which
 // a search finds faster than a look at each byte.
-func maskAround(text, secret, mark []byte, end bool) (changed bool) {
+func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 	for at := 0; ; at++ {
-		next := bytes.Index(text[at:], mark)
+		next := bytes.Index(text[at:], []byte(mark))
 		if next < 0 {
 			return changed
 		}
