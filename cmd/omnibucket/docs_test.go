@@ -60,7 +60,7 @@ func TestTheManualOfTheS3ServerHasItsFlags(t *testing.T) {
 		require.Contains(t, named, name)
 	}
 	for _, name := range named {
-		require.Contains(t, append([]string{"s3", "listen"}, f.Names...), name)
+		require.Contains(t, append([]string{"s3", "listen", "version"}, f.Names...), name) // version is of s3server alone
 	}
 }
 
