@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 
@@ -95,8 +96,9 @@ func downloadsAtOnce(objects int) work {
 
 // reportGrowth prints the exponent of our CPU time over each growth of a run, and returns how many are too steep.
 func reportGrowth(w io.Writer, run []caseRecord) (missed int) {
-	for name, points := range growing(run) {
-		exponent, measured := steepness(points)
+	all := growing(run)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		exponent, measured := steepness(all[name])
 		if !measured {
 			continue
 		}

@@ -134,13 +134,12 @@ func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 			return changed
 		}
 		at += next
-		from := at
-		if at > 0 && text[at-1] == secret[0] && matchSecret(text[at-1:], secret, end) > 0 {
-			from--
-		}
-		if n := matchSecret(text[from:], secret, end); n > 0 {
-			copy(text[from:from+n], bytes.Repeat([]byte{'*'}, n))
-			at, changed = from+n-1, true
+		for from := max(0, at-1); from <= at; from++ {
+			if n := matchSecret(text[from:], secret, end); n > 0 {
+				copy(text[from:from+n], bytes.Repeat([]byte{'*'}, n))
+				at, changed = from+n-1, true
+				break
+			}
 		}
 	}
 }

@@ -30,11 +30,11 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, row := range []struct {
-			name          string
-			former, later func(both, newOnly, alone storage.Bucket) storage.Bucket
+			name   string
+			former int // the place of the former bucket: both, NewOnly, alone
 		}{
-			{"NewOnly beside the layer", first, second},
-			{"without the layer beside NewOnly", second, third},
+			{"NewOnly beside the layer", 0},
+			{"without the layer beside NewOnly", 1},
 		} {
 			t.Run(row.name, func(t *testing.T) {
 				old, d := memstore.New(), memstore.NewDriver(memstore.Config{})
@@ -44,10 +44,10 @@ func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
 				open := func(newOnly bool) storage.Bucket {
 					return engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true, KeepOld: keepOld, NewOnly: newOnly})))
 				}
-				both, newOnly, alone := open(false), open(true), engine.New(d)
-				_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+				buckets := []storage.Bucket{open(false), open(true), engine.New(d)}
+				_, err := overlay.Finish(t.Context(), buckets[0], overlay.FinishConfig{})
 				require.NoError(t, err)
-				former, later := row.former(both, newOnly, alone), row.later(both, newOnly, alone)
+				former, later := buckets[row.former], buckets[row.former+1]
 
 				require.NoError(t, later.Remove(t.Context(), "a"))
 				require.NoError(t, former.Remove(t.Context(), "b"))
@@ -70,10 +70,10 @@ func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
 				}
 				_, err = former.Upload(t.Context(), "a", strings.NewReader("again"), storage.IfAbsent())
 				require.NoError(t, err)
-				_, err = overlay.Finish(t.Context(), newOnly, overlay.FinishConfig{})
+				_, err = overlay.Finish(t.Context(), buckets[1], overlay.FinishConfig{})
 				require.NoError(t, err)
 				want := map[string]string{"a": "again", "d": "new d", "e": "old e"}
-				for _, b := range []storage.Bucket{former, later, newOnly, alone} {
+				for _, b := range append(buckets[1:], former) {
 					seen := content(t, b)
 					for key := range seen {
 						if strings.HasPrefix(key, overlay.TombstonesPrefix) {
@@ -86,9 +86,3 @@ func TestTheLayerIsTakenAwayInOneProcessAfterTheOther(t *testing.T) {
 		}
 	}
 }
-
-func first(both, _, _ storage.Bucket) storage.Bucket { return both }
-
-func second(_, newOnly, _ storage.Bucket) storage.Bucket { return newOnly }
-
-func third(_, _, alone storage.Bucket) storage.Bucket { return alone }

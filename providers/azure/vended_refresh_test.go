@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -62,39 +61,18 @@ func signatureOfSource(t *testing.T, source string) string {
 }
 
 func TestCredentialsAreReplacedWithinACopyOfManyBlocks(t *testing.T) {
-	for name, call := range map[string]func(context.Context, storage.Bucket) (*storage.Attrs, error){
-		"copy": func(ctx context.Context, b storage.Bucket) (*storage.Attrs, error) {
-			return storage.Copy(ctx, b, "to", b, "from")
+	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
+		"copy": func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Copy(ctx, b, "to", b, "from")
+			return err
 		},
-		"compose": func(ctx context.Context, b storage.Bucket) (*storage.Attrs, error) {
-			return storage.Compose(ctx, b, "to", []string{"a", "b", "c"})
+		"compose": func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Compose(ctx, b, "to", []string{"a", "b", "c"})
+			return err
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				vendor, began := &wiretest.Vendor{}, time.Now()
-				_, err := call(t.Context(), openVendedBucket(t, vendor, 25*time.Second))
-				require.NoError(t, err)
-				require.Greater(t, time.Since(began), time.Minute, "longer than the first signature")
-				used, refused := vendor.Used()
-				require.Equal(t, []string{"credentials-1", "credentials-2"}, used)
-				require.Zero(t, refused)
-			})
-		})
-	}
+	})
 }
 
 func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		vendor := &wiretest.Vendor{Silent: true}
-		b := openVendedBucket(t, vendor, 0)
-		for range 3 {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello"))
-			require.NoError(t, err)
-			time.Sleep(time.Hour)
-		}
-		used, refused := vendor.Used()
-		require.Equal(t, []string{"credentials-1", "credentials-2", "credentials-3"}, used)
-		require.Equal(t, 2, refused, "each is refused once, and then replaced")
-	})
+	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

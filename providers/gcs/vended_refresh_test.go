@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -55,29 +54,14 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 }
 
 func TestCredentialsAreReplacedWithinARewrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		vendor, began := &wiretest.Vendor{}, time.Now()
-		b := openVendedBucket(t, vendor, 25*time.Second)
-		_, err := storage.Copy(t.Context(), b, "to", b, "from")
-		require.NoError(t, err)
-		require.Greater(t, time.Since(began), time.Minute, "longer than the first token")
-		used, refused := vendor.Used()
-		require.Equal(t, []string{"credentials-1", "credentials-2"}, used)
-		require.Zero(t, refused)
+	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
+		"copy": func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Copy(ctx, b, "to", b, "from")
+			return err
+		},
 	})
 }
 
 func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		vendor := &wiretest.Vendor{Silent: true}
-		b := openVendedBucket(t, vendor, 0)
-		for range 3 {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
-			require.NoError(t, err)
-			time.Sleep(time.Hour)
-		}
-		used, refused := vendor.Used()
-		require.Equal(t, []string{"credentials-1", "credentials-2", "credentials-3"}, used)
-		require.Equal(t, 2, refused, "each is refused once, and then replaced")
-	})
+	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

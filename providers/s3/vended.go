@@ -28,7 +28,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
 	ask := c.CredentialsFor
-	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // of a driver that makes no request
+	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // until they are replaced below
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err

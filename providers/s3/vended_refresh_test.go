@@ -4,9 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -54,40 +52,19 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 }
 
 func TestCredentialsAreReplacedWithinACopyOfManyParts(t *testing.T) {
-	for name, call := range map[string]func(context.Context, storage.Bucket) (*storage.Attrs, error){
-		"copy": func(ctx context.Context, b storage.Bucket) (*storage.Attrs, error) {
-			return storage.Copy(ctx, b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
+	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
+		"copy": func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Copy(ctx, b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
+			return err
 		},
-		"compose": func(ctx context.Context, b storage.Bucket) (*storage.Attrs, error) {
-			return storage.Compose(ctx, b, "to", []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"})
+		"compose": func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Compose(ctx, b, "to", []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"})
+			return err
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				vendor, began := &wiretest.Vendor{}, time.Now()
-				_, err := call(t.Context(), openVendedBucket(t, vendor, 25*time.Second))
-				require.NoError(t, err)
-				require.Greater(t, time.Since(began), time.Minute, "longer than the first credentials")
-				used, refused := vendor.Used()
-				require.Equal(t, []string{"credentials-1", "credentials-2"}, used)
-				require.Zero(t, refused)
-			})
-		})
-	}
+	})
 }
 
 // The SDKs of Go refresh credentials by their end alone: aws/aws-sdk-go-v2#2135.
 func TestRefusedCredentialsAreReplacedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		vendor := &wiretest.Vendor{Silent: true}
-		b := openVendedBucket(t, vendor, 0)
-		for range 3 {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello"))
-			require.NoError(t, err)
-			time.Sleep(time.Hour)
-		}
-		used, refused := vendor.Used()
-		require.Equal(t, []string{"credentials-1", "credentials-2", "credentials-3"}, used)
-		require.Equal(t, 2, refused, "each is refused once, and then replaced")
-	})
+	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }
