@@ -113,13 +113,14 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	if bytes.IndexByte(text, 0) >= 0 {
 		literal = 1 // UTF-16
 	}
+	escapes := slices.DeleteFunc([]string{"%", `\`, "&#", "&"}, func(mark string) bool { return !bytes.Contains(text, []byte(mark)) })
 	for _, secret := range secrets {
-		entity := "&"
-		if isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) {
-			entity = "&#" // they have no name
-		}
-		for _, mark := range []string{string(secret[:literal]), "%", entity, `\`} {
-			changed = maskAround(text, secret, mark, end) || changed
+		changed = maskAround(text, secret, string(secret[:literal]), end) || changed
+		unnamed := isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) // only "&#" begins such a character
+		for _, mark := range escapes {
+			if mark != "&" || !unnamed {
+				changed = maskAround(text, secret, mark, end) || changed
+			}
 		}
 	}
 	return changed
