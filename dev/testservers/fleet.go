@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -27,6 +31,7 @@ type fleet struct {
 type pendingServer struct {
 	server  server
 	program []string
+	host    string // the address of the first attempt, if it is free
 
 	launch  launch
 	process *process
@@ -56,6 +61,13 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 		}
 		waiting = append(waiting, &pendingServer{server: s, program: program})
 	}
+	own, err := ownHash()
+	if err != nil {
+		return err
+	}
+	for _, s := range waiting {
+		s.host = usualHost(own, s.server.name, s.program)
+	}
 	for range startAttempts {
 		if err := f.launchAll(ctx, waiting); err != nil {
 			return err
@@ -77,9 +89,10 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	for _, s := range waiting {
 		var err error
-		if s.launch, s.process, err = f.launch(s.server, s.program); err != nil {
+		if s.launch, s.process, err = f.launch(s); err != nil {
 			return err
 		}
+		s.host = "" // the next attempt has another
 		f.running = append(f.running, s.process)
 	}
 	var group sync.WaitGroup
@@ -107,21 +120,21 @@ func (f *fleet) publish(s server, l launch) {
 }
 
 // launch starts a server with a new directory and port.
-func (f *fleet) launch(s server, program []string) (launch, *process, error) {
-	dir, err := os.MkdirTemp(memory(), "omnibucket-"+s.name+"-*")
+func (f *fleet) launch(s *pendingServer) (launch, *process, error) {
+	host, err := freeHost(s.host)
+	if err != nil {
+		return launch{}, nil, err
+	}
+	dir, err := newDir(s.server.name, host)
 	if err != nil {
 		return launch{}, nil, err
 	}
 	f.dirs = append(f.dirs, dir)
-	host, err := freePort()
+	l, err := s.server.launch(instance{dir: dir, host: host})
 	if err != nil {
-		return launch{}, nil, err
+		return launch{}, nil, fmt.Errorf("preparing %s: %w", s.server.name, err)
 	}
-	l, err := s.launch(instance{dir: dir, host: host})
-	if err != nil {
-		return launch{}, nil, fmt.Errorf("preparing %s: %w", s.name, err)
-	}
-	p, err := startProcess(s.name, program, dir, l)
+	p, err := startProcess(s.server.name, s.program, dir, l)
 	return l, p, err
 }
 
@@ -129,17 +142,65 @@ func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 // program gets a server's port while the server starts, or after it has ended.
 const firstPort, lastPort = 10000, 32767
 
-// freePort returns a loopback address whose port is free.
-func freePort() (string, error) {
+// usualHost returns the address that a server has in each run, unless its port is taken. Go keeps the result of
+// a test with the addresses that the test has read. So they are others if this program, which has the settings of the
+// servers, or the server's program has another version.
+func usualHost(own []byte, name string, program []string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q", own, name, program))
+	return hostOf(int(binary.BigEndian.Uint32(sum[:]) % (lastPort - firstPort + 1)))
+}
+
+// hostOf returns the loopback address with the port of that number, which begins with 0.
+func hostOf(number int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+number)) }
+
+// ownHash returns the hash of this program.
+func ownHash() ([]byte, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, file)
+	return hash.Sum(nil), err
+}
+
+// freeHost returns host, or another loopback address if that is empty or its port is taken.
+func freeHost(host string) (string, error) {
 	var lastErr error
 	for range 100 {
-		host := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1)))
+		if host == "" {
+			host = hostOf(rand.IntN(lastPort - firstPort + 1))
+		}
 		var listener net.Listener
 		if listener, lastErr = net.Listen("tcp", host); lastErr == nil {
 			return host, listener.Close()
 		}
+		host = ""
 	}
 	return "", lastErr
+}
+
+// newDir makes the directory of a server. It has the same name in each run, because tests read the name of a
+// certificate in it, unless a run that was killed has left it.
+func newDir(name, host string) (string, error) {
+	parent := memory()
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	_, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(parent, "omnibucket-"+name+"-"+port)
+	if err := os.Mkdir(dir, 0o700); !errors.Is(err, os.ErrExist) {
+		return dir, err
+	}
+	return os.MkdirTemp(parent, "omnibucket-"+name+"-*")
 }
 
 // watch reports servers that end before the context does.

@@ -73,10 +73,44 @@ func TestAServerThatEndsWhileTheCommandRunsIsReportedAtOnce(t *testing.T) {
 	require.ErrorIs(t, f.stop(), errEnded)
 }
 
+func TestAServerHasItsUsualAddress(t *testing.T) {
+	servers := acts(t, "serves")
+	var first, second, third fleet
+	require.NoError(t, first.start(t.Context(), servers))
+	require.NoError(t, second.start(t.Context(), servers), "beside the first, it has another")
+	require.NoError(t, first.stop())
+	require.NoError(t, third.start(t.Context(), servers))
+	require.Equal(t, first.variables, third.variables)
+	require.Equal(t, first.dirs, third.dirs)
+	require.NotEqual(t, first.variables, second.variables)
+	require.NotEqual(t, first.dirs, second.dirs)
+	require.NoError(t, second.stop())
+	require.NoError(t, third.stop())
+}
+
+func TestTheUsualAddressIsThatOfAVersion(t *testing.T) {
+	same := usualHost([]byte("settings"), "minio", []string{"minio-1"})
+	require.Equal(t, same, usualHost([]byte("settings"), "minio", []string{"minio-1"}))
+	for name, other := range map[string]string{
+		"other settings":       usualHost([]byte("others"), "minio", []string{"minio-1"}),
+		"another server":       usualHost([]byte("settings"), "minio-tls", []string{"minio-1"}),
+		"another program":      usualHost([]byte("settings"), "minio", []string{"minio-2"}),
+		"one with an argument": usualHost([]byte("settings"), "minio", []string{"minio-1", "x"}),
+	} {
+		require.NotEqual(t, same, other, name)
+	}
+}
+
 func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
+	free, err := freeHost("")
+	require.NoError(t, err)
+	taken, err := net.Listen("tcp", free)
+	require.NoError(t, err)
+	defer taken.Close()
 	for range 20 {
-		host, err := freePort()
+		host, err := freeHost(free)
 		require.NoError(t, err)
+		require.NotEqual(t, free, host)
 		_, text, err := net.SplitHostPort(host)
 		require.NoError(t, err)
 		port, err := strconv.Atoi(text)

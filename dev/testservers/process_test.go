@@ -16,7 +16,7 @@ func started(t *testing.T, act string) (launch, *process) {
 	f := &fleet{}
 	program, err := os.Executable()
 	require.NoError(t, err)
-	l, p, err := f.launch(server{name: "fake", launch: acting(act)}, []string{program})
+	l, p, err := f.launch(&pendingServer{server: server{name: "fake", launch: acting(act)}, program: []string{program}})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = p.stop()
