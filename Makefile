@@ -16,9 +16,9 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
-# "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
-# with its layers, and the drivers and jobs that run most of its goroutines. There the tests named TestFurther
-# run without it, and so do those that need all SDKs. "make race" tests all.
+# "make test" tests these packages with the race detector: the core with its layers, and the driver and the jobs
+# that run most of its goroutines. There the tests named TestFurther run without it, and so do those that need all SDKs.
+# "make race" tests all.
 RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/... ./cmd/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
