@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -202,7 +203,7 @@ func manyCases() []clientCase {
 	title := fmt.Sprintf("%d uploads of 1 KiB and unknown length, all in progress at the same time, ", objects)
 	return []clientCase{
 		{
-			name: "uploads-1000", title: title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", size(memoryLimit)),
+			name: "uploads-1000", title: title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", record.Size(memoryLimit)),
 			do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
@@ -215,10 +216,10 @@ func manyCases() []clientCase {
 		{
 			// By default the SDK's writer takes 16 MiB for each upload, which is more
 			// than machines have.
-			provider: google, name: "uploads-1000", title: title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", size(memoryLimit)),
+			provider: google, name: "uploads-1000", title: title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
 			server: nearPlain, do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{google.ours(ours, tuning{memory: memoryLimit}), gcsSDK(rawGCSSmall, gcsChunks(256<<10))},
-			goals:      []goal{heapAtMost(fmt.Sprintf("the buffers and %s for each connection", size(perConnection)), memoryLimit+objects*perConnection)},
+			goals:      []goal{heapAtMost(fmt.Sprintf("the buffers and %s for each connection", record.Size(perConnection)), memoryLimit+objects*perConnection)},
 		},
 	}
 }

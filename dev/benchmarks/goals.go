@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/omnibucket/storage/dev/benchmarks/record"
+)
 
 // These goals name their row, for cases with several rows of ours.
 
@@ -65,9 +69,9 @@ func lessCPU(one, other string, factor float64) goal {
 
 // memoryAtMost requires that one row's process grows by at most that many bytes.
 func memoryAtMost(one string, most float64) goal {
-	return goal{fmt.Sprintf("%s: at most %s resident above the start", one, size(most)), func(rows map[string]*result) (string, bool) {
+	return goal{fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].resident)
-		return size(seen), seen >= 0 && seen <= most
+		return record.Size(seen), seen >= 0 && seen <= most
 	}}
 }
 
@@ -99,8 +103,8 @@ func requestsAtMost(one string, most float64) goal {
 
 // heapAtMost requires that the heap of our process grows by at most that many bytes.
 func heapAtMost(what string, most float64) goal {
-	return goal{fmt.Sprintf("the heap grows by at most %s, %s", what, size(most)), func(rows map[string]*result) (string, bool) {
+	return goal{fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)), func(rows map[string]*result) (string, bool) {
 		seen := rows[ours].peak
-		return size(seen), seen > 0 && seen <= most
+		return record.Size(seen), seen > 0 && seen <= most
 	}}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"slices"
 
 	transfertypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 )
 
 // steepest is the exponent that a growth may have: 1 is linear.
@@ -70,7 +71,7 @@ func growthTransfers() []clientCase {
 		if n > 100 {
 			others = 1 // manager would take gigabytes
 		}
-		grow(growth{"growth-uploads", "uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + size(limit) + where, n, transferCount},
+		grow(growth{"growth-uploads", "uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where, n, transferCount},
 			uploadsAtOnce(n), n*each, []contender{amazon.ours(ours, tuning{memory: limit}), s3Manager}[:others], memory)
 		grow(growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n), n*each, []contender{s3Ours, s3Raw}, memory)
 	}
@@ -95,8 +96,8 @@ func downloadsAtOnce(objects int) work {
 }
 
 // reportGrowth prints the exponent of our CPU time over each growth of a run, and returns how many are too steep.
-func reportGrowth(w io.Writer, run []caseRecord) (missed int) {
-	all := growing(run)
+func reportGrowth(w io.Writer, run []record.Case) (missed int) {
+	all := record.Growing(run)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		exponent, measured := steepness(all[name])
 		if !measured {
@@ -112,26 +113,12 @@ func reportGrowth(w io.Writer, run []caseRecord) (missed int) {
 	return missed
 }
 
-// growing returns the points of each growth, the smallest first.
-func growing(run []caseRecord) map[string][]caseRecord {
-	all := map[string][]caseRecord{}
-	for _, k := range run {
-		if k.Growth != nil {
-			all[k.Growth.Name] = append(all[k.Growth.Name], k)
-		}
-	}
-	for _, points := range all {
-		slices.SortFunc(points, func(a, b caseRecord) int { return cmp.Compare(a.Growth.At, b.Growth.At) })
-	}
-	return all
-}
-
 // steepness returns the exponent between the first point that takes long enough to be measured and the last one. In
 // smaller points, the cost of an operation of any size would hide a growth.
-func steepness(points []caseRecord) (exponent float64, measured bool) {
+func steepness(points []record.Case) (exponent float64, measured bool) {
 	const enough = 50e6 // nanoseconds
-	cost := func(k caseRecord) float64 { return k.Rows[0].CPU }
-	first := slices.IndexFunc(points, func(k caseRecord) bool { return cost(k) >= enough })
+	cost := func(k record.Case) float64 { return k.Rows[0].CPU }
+	first := slices.IndexFunc(points, func(k record.Case) bool { return cost(k) >= enough })
 	if first < 0 || first == len(points)-1 {
 		return 0, false
 	}

@@ -28,6 +28,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 )
 
 func main() {
@@ -52,13 +54,13 @@ func main() {
 	if profiles != "" {
 		exitOn(os.MkdirAll(profiles, 0o755))
 	}
-	all, err := readRecord(*recorded)
+	all, err := record.Read(*recorded)
 	exitOn(err)
 	if !*names {
 		_, err = trusted() // before a client reads the certificates of the system
 		exitOn(err)
 	}
-	missed, run := 0, []caseRecord{}
+	missed, run := 0, []record.Case{}
 	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {
 			continue
@@ -71,12 +73,12 @@ func main() {
 		exitOn(err)
 		missed += report(os.Stdout, c, results)
 		k := recordOf(c, results, time.Now())
-		all.put(k)
+		all.Put(k)
 		run = append(run, k)
 	}
 	missed += reportGrowth(os.Stdout, run)
 	if *recorded != "" {
-		exitOn(all.write(*recorded))
+		exitOn(all.Write(*recorded))
 	}
 	if missed > 0 {
 		fmt.Printf("\n%d goals missed\n", missed)

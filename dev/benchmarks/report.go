@@ -5,10 +5,13 @@ import (
 	"io"
 	"maps"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 )
 
 // A goal is a requirement of a case. check returns the measured value, and whether it
@@ -53,16 +56,16 @@ func moreThan(one, other string, allocs, bytes float64) goal {
 
 // bytesAtMost requires that ours allocates at most that many bytes per operation.
 func bytesAtMost(most float64) goal {
-	return goal{fmt.Sprintf("allocates at most %s", size(most)), func(rows map[string]*result) (string, bool) {
+	return goal{fmt.Sprintf("allocates at most %s", record.Size(most)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].bytes)
-		return size(seen), seen <= most
+		return record.Size(seen), seen <= most
 	}}
 }
 
 // bytesOf requires that ours allocates at most factor times that many bytes per
 // operation.
 func bytesOf(bytes, factor float64) goal {
-	return goal{fmt.Sprintf("allocates at most %g × its %s", factor, size(bytes)), func(rows map[string]*result) (string, bool) {
+	return goal{fmt.Sprintf("allocates at most %g × its %s", factor, record.Size(bytes)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].bytes) / bytes
 		return fmt.Sprintf("%.3g ×", seen), seen <= factor
 	}}
@@ -77,7 +80,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	for _, r := range results {
 		byName[r.name] = r
 		allocs, bytes := fmt.Sprintf("%.1f", median(r.allocs)), fmt.Sprintf("%.0f", median(r.bytes))
-		cpu, cpuRatio := nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
+		cpu, cpuRatio := record.Nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
 		if r.peak > 0 || r.resident != nil { // measured by a child
 			allocs, bytes = "-", "-"
 		}
@@ -85,7 +88,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 			cpu, cpuRatio = "-", "-"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%s\t  %s\t\n",
-			nanos(median(r.nanos)), cpu, allocs, bytes, ratio(r.nanos, results[0].nanos), cpuRatio, r.name)
+			record.Nanos(median(r.nanos)), cpu, allocs, bytes, ratio(r.nanos, results[0].nanos), cpuRatio, r.name)
 	}
 	_ = table.Flush()
 	for _, r := range results {
@@ -95,7 +98,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	}
 	for _, r := range results {
 		if r.peak > 0 {
-			fmt.Fprintf(w, "  %s: heap at its peak %s above the start\n", r.name, size(r.peak))
+			fmt.Fprintf(w, "  %s: heap at its peak %s above the start\n", r.name, record.Size(r.peak))
 		}
 	}
 	for _, g := range c.goals {
@@ -114,41 +117,59 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 func usage(r *result) string {
 	var words []string
 	if median(r.resident) > 0 {
-		words = append(words, size(median(r.resident))+" resident above the start at most")
+		words = append(words, record.Size(median(r.resident))+" resident above the start at most")
 	}
 	for _, operation := range slices.Sorted(maps.Keys(r.requests)) {
 		words = append(words, fmt.Sprintf("%.4g %s", r.requests[operation], operation))
 	}
 	if r.received > 0 {
-		words = append(words, size(r.received)+" received")
+		words = append(words, record.Size(r.received)+" received")
 	}
 	return strings.Join(words, ", ")
 }
 
-func nanos(n float64) string {
-	switch d := time.Duration(n); {
-	case d < time.Microsecond:
-		return fmt.Sprintf("%.1f ns", n)
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.2f µs", n/1e3)
-	case d < time.Second:
-		return fmt.Sprintf("%.2f ms", n/1e6)
-	default:
-		return fmt.Sprintf("%.2f s", n/1e9)
-	}
-}
-
-func size(bytes float64) string {
-	switch {
-	case bytes < 1<<10:
-		return fmt.Sprintf("%.0f B", bytes)
-	case bytes < 1<<20:
-		return fmt.Sprintf("%.0f KiB", bytes/(1<<10))
-	default:
-		return fmt.Sprintf("%.1f MiB", bytes/(1<<20))
-	}
-}
-
 func machine() string {
 	return fmt.Sprintf("%s %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
+}
+
+// recordOf returns the medians of a case.
+func recordOf(c benchCase, results []*result, now time.Time) record.Case {
+	k := record.Case{Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions()}
+	if g := c.grows; g != nil {
+		k.Growth = &record.Growth{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
+	}
+	for _, r := range results {
+		row := record.Row{Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests, Received: r.received}
+		if r.resident != nil {
+			row.Resident = median(r.resident)
+		}
+		if r.peak == 0 {
+			row.CPU = median(r.cpu)
+		}
+		if r.peak == 0 && r.resident == nil { // else a child measured, which counts no allocations
+			row.Allocs, row.Bytes = median(r.allocs), median(r.bytes)
+		}
+		k.Rows = append(k.Rows, row)
+	}
+	return k
+}
+
+// peers are the modules whose versions a record names.
+var peers = []string{
+	"gocloud.dev", "github.com/apache/iceberg-go", "github.com/thanos-io/objstore", "github.com/tus/tusd/v2", "modernc.org/sqlite", "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/",
+	"cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob",
+}
+
+func versions() map[string]string {
+	found := map[string]string{}
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return found
+	}
+	for _, m := range info.Deps {
+		if slices.ContainsFunc(peers, func(peer string) bool { return strings.HasPrefix(m.Path, peer) }) {
+			found[m.Path] = m.Version
+		}
+	}
+	return found
 }

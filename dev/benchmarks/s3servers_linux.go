@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/dev/benchmarks/process"
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 )
 
 const (
@@ -318,13 +319,13 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 func timeAtMost(one string, most time.Duration) goal {
 	return goal{fmt.Sprintf("%s: at most %s", one, most), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].nanos)
-		return nanos(seen), seen <= float64(most)
+		return record.Nanos(seen), seen <= float64(most)
 	}}
 }
 
 // serverSize requires that the server's program, without symbols, has at most so many bytes.
 func serverSize(most int64) goal {
-	return goal{fmt.Sprintf("the stripped program has at most %s", size(float64(most))), func(map[string]*result) (string, bool) {
+	return goal{fmt.Sprintf("the stripped program has at most %s", record.Size(float64(most))), func(map[string]*result) (string, bool) {
 		dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 		if err != nil {
 			return err.Error(), false
@@ -340,6 +341,6 @@ func serverSize(most int64) goal {
 		if err != nil {
 			return err.Error(), false
 		}
-		return size(float64(info.Size())), info.Size() <= most
+		return record.Size(float64(info.Size())), info.Size() <= most
 	}}
 }

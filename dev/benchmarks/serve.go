@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -55,7 +56,7 @@ func (a serveCase) name(store string) string {
 }
 
 func (a serveCase) title(from string) string {
-	return fmt.Sprintf("%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged], size(float64(a.size)), from)
+	return fmt.Sprintf("%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged], record.Size(float64(a.size)), from)
 }
 
 func (a serveCase) localCase() benchCase {

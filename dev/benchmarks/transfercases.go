@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/dev/benchmarks/nullazure"
 	"github.com/omnibucket/storage/dev/benchmarks/nullserver"
+	"github.com/omnibucket/storage/dev/benchmarks/record"
 )
 
 const (
@@ -113,7 +114,7 @@ func s3Streams(name, where string, server *nullserver.Options, goals ...goal) cl
 	const memory = 48 * mebibyte
 	return clientCase{
 		provider: amazon, name: name, server: server, do: uploadStreams, amount: streams * 32 * mebibyte,
-		title:      fmt.Sprintf("%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams, size(memory), where),
+		title:      fmt.Sprintf("%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams, record.Size(memory), where),
 		contenders: []contender{amazon.ours(ours, tuning{memory: memory}), unknown.ours(oursUnknown, tuning{memory: memory}), s3Manager, s3Parts},
 		goals: append(goals, lessMemory(ours, sdkManager, 0.1), lessCPU(ours, sdkManager, 0.7),
 			lessMemory(oursUnknown, sdkManager, 0.1), lessCPU(oursUnknown, sdkManager, 0.7)),
@@ -177,7 +178,7 @@ func downloadCases() []clientCase {
 			goals: []goal{lessCPU(ours, rawUnchecked, 1.3), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
 		},
 		{
-			provider: microsoft, name: "download", title: fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", size(large), farTitle),
+			provider: microsoft, name: "download", title: fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large), farTitle),
 			server: far, do: download, amount: large,
 			contenders: []contender{
 				microsoft.ours(ours6, tuning{concurrency: 6}), microsoft.ours(ours14, tuning{concurrency: 14}), azureSDK(azureDownload, nil),

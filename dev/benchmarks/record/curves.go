@@ -1,4 +1,4 @@
-package main
+package record
 
 import (
 	"cmp"
@@ -35,9 +35,9 @@ func (a axis) pixel(value float64) float64 {
 // plotGrowth draws the points of one growth, the smallest first, as curves, one for each row: a panel for time, and one
 // for the memory that was measured. Both axes are logarithmic, so that a straight line to the upper
 // right is linear growth.
-func plotGrowth(points []caseRecord) string {
+func plotGrowth(points []Case) string {
 	last := points[len(points)-1]
-	rows := slices.MaxFunc(points, func(a, b caseRecord) int { return cmp.Compare(len(a.Rows), len(b.Rows)) }).Rows // others may end earlier
+	rows := slices.MaxFunc(points, func(a, b Case) int { return cmp.Compare(len(a.Rows), len(b.Rows)) }).Rows // others may end earlier
 	var body strings.Builder
 	y := lines(&body, "title", last.Growth.Title, 90, plotMargin+12)
 	for i, row := range rows {
@@ -55,7 +55,7 @@ func plotGrowth(points []caseRecord) string {
 }
 
 // plotPanel draws one measure, and returns the next y. It draws nothing if no row has the measure.
-func plotPanel(w *strings.Builder, points []caseRecord, rows []rowRecord, m plotMeasure, top int) int {
+func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top int) int {
 	var values []float64
 	for _, k := range points {
 		for _, row := range k.Rows {
@@ -85,10 +85,10 @@ func plotPanel(w *strings.Builder, points []caseRecord, rows []rowRecord, m plot
 }
 
 // curve draws the line of the row with that name.
-func curve(w *strings.Builder, points []caseRecord, class int, name string, m plotMeasure, x, y axis) {
+func curve(w *strings.Builder, points []Case, class int, name string, m plotMeasure, x, y axis) {
 	path, move := "", "M"
 	for _, k := range points {
-		at := slices.IndexFunc(k.Rows, func(r rowRecord) bool { return r.Name == name })
+		at := slices.IndexFunc(k.Rows, func(r Row) bool { return r.Name == name })
 		if at < 0 || m.of(k.Rows[at]) <= 0 {
 			continue
 		}
@@ -110,11 +110,11 @@ func ticksAround(least, most, base float64) []float64 {
 }
 
 // growthDescription is what a reader hears who does not see the curves.
-func growthDescription(points []caseRecord) string {
+func growthDescription(points []Case) string {
 	parts := []string{points[0].Growth.Title}
 	for _, k := range points {
 		for _, row := range k.Rows {
-			parts = append(parts, k.Growth.Text+", "+row.Name+": "+nanos(row.Nanos))
+			parts = append(parts, k.Growth.Text+", "+row.Name+": "+Nanos(row.Nanos))
 		}
 	}
 	return strings.Join(parts, "; ")

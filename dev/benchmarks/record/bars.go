@@ -1,4 +1,4 @@
-package main
+package record
 
 import (
 	"encoding/xml"
@@ -20,23 +20,23 @@ const (
 // A plotMeasure is one group of bars. A row without it has 0.
 type plotMeasure struct {
 	title string
-	of    func(rowRecord) float64
+	of    func(Row) float64
 	text  func(float64) string
 	curve bool    // it is drawn over size
 	base  float64 // of its axis there
 }
 
 var plotMeasures = []plotMeasure{
-	{title: "time", of: func(r rowRecord) float64 { return r.Nanos }, text: nanos, curve: true, base: 10},
-	{title: "CPU", of: func(r rowRecord) float64 { return r.CPU }, text: nanos},
-	{title: "allocations", of: func(r rowRecord) float64 { return r.Allocs }, text: func(n float64) string { return fmt.Sprintf("%.0f", n) }},
-	{title: "bytes allocated", of: func(r rowRecord) float64 { return r.Bytes }, text: size, curve: true, base: 16},
-	{title: "heap at its peak", of: func(r rowRecord) float64 { return r.PeakHeap }, text: size, curve: true, base: 4},
-	{title: "resident memory", of: func(r rowRecord) float64 { return r.Resident }, text: size, curve: true, base: 4},
+	{title: "time", of: func(r Row) float64 { return r.Nanos }, text: Nanos, curve: true, base: 10},
+	{title: "CPU", of: func(r Row) float64 { return r.CPU }, text: Nanos},
+	{title: "allocations", of: func(r Row) float64 { return r.Allocs }, text: func(n float64) string { return fmt.Sprintf("%.0f", n) }},
+	{title: "bytes allocated", of: func(r Row) float64 { return r.Bytes }, text: Size, curve: true, base: 16},
+	{title: "heap at its peak", of: func(r Row) float64 { return r.PeakHeap }, text: Size, curve: true, base: 4},
+	{title: "resident memory", of: func(r Row) float64 { return r.Resident }, text: Size, curve: true, base: 4},
 	{title: "requests", of: sumOfRequests, text: func(n float64) string { return fmt.Sprintf("%.4g", n) }},
 }
 
-func sumOfRequests(r rowRecord) (sum float64) {
+func sumOfRequests(r Row) (sum float64) {
 	for n := range maps.Values(r.Requests) {
 		sum += n
 	}
@@ -49,7 +49,7 @@ text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: 6
 </style>`
 
 // plot draws a case as bars: for each measure one for each row, from 0. Shorter is better.
-func plot(k caseRecord) string {
+func plot(k Case) string {
 	var body strings.Builder
 	y := plotMargin + 12
 	y = lines(&body, "title", k.Title, 90, y)
@@ -61,8 +61,8 @@ func plot(k caseRecord) string {
 		plotWidth, y, escape(description(k)), plotStyle, body.String())
 }
 
-func plotBars(w *strings.Builder, k caseRecord, m plotMeasure, y int) int {
-	most := m.of(slices.MaxFunc(k.Rows, func(a, b rowRecord) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
+func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
+	most := m.of(slices.MaxFunc(k.Rows, func(a, b Row) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
 	if most <= 0 {
 		return y
 	}
@@ -111,10 +111,10 @@ func shorten(text string, most int) string {
 }
 
 // description is what a reader hears who does not see the plot.
-func description(k caseRecord) string {
+func description(k Case) string {
 	parts := []string{k.Title}
 	for _, row := range k.Rows {
-		parts = append(parts, row.Name+": "+nanos(row.Nanos))
+		parts = append(parts, row.Name+": "+Nanos(row.Nanos))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -1,0 +1,83 @@
+package record
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// measured is a case of two rows on one day.
+func measured(name, title string) Case {
+	return Case{Name: name, Title: title, Run: "2026-11-21", Rows: []Row{
+		{Name: ours, Nanos: 1e6, CPU: 1e6, Allocs: 5, Bytes: 1024, Requests: map[string]float64{"PUT": 2}},
+		{Name: "the other <one> & co", Nanos: 3e6, CPU: 1e6, Allocs: 10, Bytes: 2048},
+	}}
+}
+
+const ours = "omnibucket"
+
+func TestAPlotIsXMLThatFitsItsFrame(t *testing.T) {
+	svg := plot(measured("put", "1 KiB, put"))
+	decoder := xml.NewDecoder(strings.NewReader(svg))
+	for {
+		_, err := decoder.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	require.Contains(t, svg, "3.00 ms")
+	require.Contains(t, svg, "the other &lt;one&gt; &amp; co")
+	require.Contains(t, svg, "2026-11-21")
+	require.NotContains(t, svg, "resident memory", "it was not measured")
+}
+
+func TestALaterRunReplacesItsCasesOnly(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Read(dir)
+	require.NoError(t, err)
+	first.Put(Case{Name: "a", Title: "old", Rows: []Row{{Name: ours, Nanos: 1}}})
+	first.Put(Case{Name: "b", Title: "kept", Rows: []Row{{Name: ours, Nanos: 1}}})
+	require.NoError(t, first.Write(dir))
+	second, err := Read(dir)
+	require.NoError(t, err)
+	second.Put(Case{Name: "a", Title: "new", Rows: []Row{{Name: ours, Nanos: 1}}})
+	require.NoError(t, second.Write(dir))
+	third, err := Read(dir)
+	require.NoError(t, err)
+	require.Equal(t, "new", third.Cases[0].Title)
+	require.Equal(t, "kept", third.Cases[1].Title)
+	svg, err := os.ReadFile(filepath.Join(dir, "a.svg"))
+	require.NoError(t, err)
+	require.Contains(t, string(svg), "new")
+}
+
+func TestAGrowthIsOnePlotOfAllItsSizes(t *testing.T) {
+	all := &File{}
+	for _, n := range []int{1000, 100, 10} { // in any order
+		k := measured(fmt.Sprintf("list-%d", n), "")
+		k.Growth = &Growth{Name: "list", Title: "list all keys", At: n, Text: fmt.Sprintf("%d keys", n)}
+		k.Rows[0].Nanos = float64(n) * 1e3
+		all.Put(k)
+	}
+	plots := all.plots()
+	require.Len(t, plots, 1)
+	svg := plots["list"]
+	require.NoError(t, xml.Unmarshal([]byte(svg), &struct{}{}))
+	for _, text := range []string{">10 keys<", ">100 keys<", ">1000 keys<", ">1 ms<", ">time<", ">bytes allocated<", "the other &lt;one&gt;"} {
+		require.Contains(t, svg, text)
+	}
+	require.NotContains(t, svg, "resident memory", "it was not measured")
+	require.NotContains(t, svg, "NaN")
+	require.NotContains(t, svg, "Inf")
+	line := regexp.MustCompile(`c0" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)"`).FindStringSubmatch(svg)
+	require.NotNil(t, line, "ours has three points")
+	require.Equal(t, "90.0", line[1], "the smallest is first")
+}
