@@ -3,6 +3,7 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -97,8 +98,11 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	} else {
 		s.Years = *d.Years
 	}
-	if s.Days+s.Years < 1 {
+	switch {
+	case s.Days+s.Years < 1:
 		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period must be a positive integer value.")
+	case s.Days > 36500 || s.Years > 100: // S3's limits; a date much later would overflow, and lock nothing
+		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period too large.")
 	}
 	return s, nil
 }
@@ -119,6 +123,9 @@ func putRetention(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.authorizeLock(state.LockMode, asked.Mode, state.LockUntil, asked.RetainUntilDate); err != nil {
+		return err
+	}
 	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
 		if b.Locking == nil {
 			return missingLocking()
@@ -132,6 +139,15 @@ func putRetention(r *request) error {
 		v.Object.Lock.Mode, v.Object.Lock.Until = changed.Mode, changed.Until
 		return nil
 	})
+}
+
+// authorizeLock checks the permission for a lock that a document has: policies judge it as the headers of a PUT.
+func (r *request) authorizeLock(namesAndValues ...string) error {
+	header := r.in.Header.Clone()
+	for pair := range slices.Chunk(namesAndValues, 2) {
+		header.Set(pair[0], pair[1])
+	}
+	return r.authorizeWith(header, nil)
 }
 
 func missingLocking() *s3error.Error {
@@ -187,6 +203,9 @@ func putLegalHold(r *request) error {
 	}
 	if asked.Status != "ON" && asked.Status != "OFF" {
 		return s3error.New("MalformedXML")
+	}
+	if err := r.authorizeLock(state.LockHold, asked.Status); err != nil {
+		return err
 	}
 	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
 		if b.Locking == nil {
