@@ -5,10 +5,11 @@ package wildcard
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Match matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
-// byte. It needs at most len(pattern)*len(value) steps.
+// character. It needs at most len(pattern)*len(value) steps.
 func Match(pattern, value string) bool {
 	star, mark, p, v := -1, 0, 0, 0
 	for v < len(value) {
@@ -16,17 +17,25 @@ func Match(pattern, value string) bool {
 		case p < len(pattern) && pattern[p] == '*':
 			star, mark = p, v
 			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
+		case p < len(pattern) && pattern[p] == '?':
+			p++
+			v += runeSize(value[v:])
+		case p < len(pattern) && pattern[p] == value[v]:
 			p++
 			v++
-		case star >= 0: // the last star takes one byte more
-			mark++
+		case star >= 0: // the last star takes one character more
+			mark += runeSize(value[mark:])
 			p, v = star+1, mark
 		default:
 			return false
 		}
 	}
 	return strings.Trim(pattern[p:], "*") == ""
+}
+
+func runeSize(s string) int {
+	_, size := utf8.DecodeRuneInString(s)
+	return size
 }
 
 // MatchOneStar matches a pattern of CORS rules and names of events: its one "*" stands for anything,
