@@ -30,7 +30,7 @@ type access struct {
 
 // authorizesItself are the operations that ask for permission after they have read their
 // body, because it says what they are about.
-var authorizesItself = []string{"DeleteObjects", "PostObject", "PutObjectTagging"}
+var authorizesItself = []string{"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging"}
 
 // authorize checks the permission for the operation.
 func (r *request) authorize() error {

@@ -39,7 +39,9 @@ func administers(h *Handler, r *http.Request) bool {
 // whom it serves.
 func (h *Handler) Admin() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_admin/faults", h.listFaults)
+	mux.HandleFunc("GET /_admin/faults", func(w http.ResponseWriter, _ *http.Request) {
+		adminResponse(w, http.StatusOK, map[string]any{"faults": h.faults.All()})
+	})
 	mux.HandleFunc("POST /_admin/faults", h.addFault)
 	mux.HandleFunc("DELETE /_admin/faults", func(w http.ResponseWriter, _ *http.Request) {
 		h.ClearFaults()
@@ -81,10 +83,6 @@ func adminResponse(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no response
-}
-
-func (h *Handler) listFaults(w http.ResponseWriter, _ *http.Request) {
-	adminResponse(w, http.StatusOK, map[string]any{"faults": h.faults.All()})
 }
 
 func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {

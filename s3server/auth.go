@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"net/http"
 	"net/mail"
 	"slices"
@@ -218,16 +219,11 @@ func queryClaim(r *request) (*claim, error) {
 		timestamp: r.query.Get("X-Amz-Date"),
 		signature: r.query.Get("X-Amz-Signature"),
 		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
-		payload:   sign.UnsignedPayload,
+		// A client may still sign a hash, in a header or a parameter.
+		payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload),
 	}
 	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
-	}
-	// A client may still sign a hash, in a header or a parameter.
-	if hash := r.in.Header.Get("X-Amz-Content-Sha256"); hash != "" {
-		c.payload = hash
-	} else if hash := r.query.Get("X-Amz-Content-Sha256"); hash != "" {
-		c.payload = hash
 	}
 	if err := checkRegion(r, c, wrongCredential); err != nil {
 		return nil, err

@@ -41,6 +41,8 @@ func TestBodiesInChunks(t *testing.T) {
 		"no end":                         {"5\r\nhel", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"more after the end":             {hello + sum + "\r\nx", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"an invalid length":              {"five\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
+		"a head that is too long":        {strings.Repeat("0", 5000) + hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
+		"a trailer that is too long":     {hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"a chunk longer than it says":    {"4\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 	} {
 		t.Run(name, func(t *testing.T) {

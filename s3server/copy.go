@@ -227,13 +227,15 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	first, last, _ := strings.Cut(span, "-")
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
+	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
 	if !found || fromErr != nil || toErr != nil || to < from {
-		return 0, 0, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
-			WithMessage("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+		return 0, 0, wrong.WithMessage("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+	}
+	if int64(from) >= size {
+		return 0, 0, s3error.New("InvalidRequest").WithMessage("The specified copy range is invalid for the source object size")
 	}
 	if int64(to) >= size {
-		return 0, 0, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
-			WithMessage("Range specified is not valid for source object of size: %d", size)
+		return 0, 0, wrong.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
 		return 0, 0, s3error.New("InvalidRequest").WithMessage("The specified copy source is not supported as a byte-range copy source")

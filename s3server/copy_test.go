@@ -120,7 +120,7 @@ func TestPartsAreCopied(t *testing.T) {
 	second, err := from(2, "from", "bytes=4-14")
 	require.NoError(t, err)
 	third := s.part(t, "to", upload, 3, "!", withCRC32C)
-	for span, want := range map[string]string{"bytes=4-": "InvalidArgument", "bytes=10-16": "InvalidArgument", "bytes=-4": "InvalidArgument"} {
+	for span, want := range map[string]string{"bytes=4-": "InvalidArgument", "bytes=10-16": "InvalidArgument", "bytes=-4": "InvalidArgument", "bytes=16-20": "InvalidRequest"} {
 		_, err = from(4, "from", span)
 		failsWith(t, err, 400, want)
 	}

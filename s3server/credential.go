@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -76,9 +77,9 @@ func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
 }
 
 // checkOwner refuses a request that expects another owner of the bucket.
-func checkOwner(r *request) error {
+func checkOwner(r *request, in http.Header) error {
 	const header = "x-amz-expected-bucket-owner"
-	expected := []string{r.in.Header.Get(header), r.query.Get(header)}
+	expected := []string{in.Get(header), r.query.Get(header)}
 	if expected[0]+expected[1] == "" || r.target.bucket == "" {
 		return nil
 	}

@@ -106,13 +106,9 @@ func (r *request) versionID() (string, error) {
 		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").WithMessage("Version id cannot be the empty string")
 	}
 	if !r.server.store.ValidID(id) {
-		return "", invalidVersion(id)
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).WithMessage("Invalid version id specified")
 	}
 	return id, nil
-}
-
-func invalidVersion(id string) *s3error.Error {
-	return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).WithMessage("Invalid version id specified")
 }
 
 // describe writes the headers of an object.

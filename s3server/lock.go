@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"time"
 
@@ -97,8 +98,8 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	} else {
 		s.Years = *d.Years
 	}
-	if s.Days+s.Years < 1 {
-		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period must be a positive integer value.")
+	if s.Days+s.Years < 1 || s.Days > 36500 || s.Years > 100 { // S3's limits: a date much later would overflow, and lock nothing
+		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period must be a positive integer value, up to 100 years.")
 	}
 	return s, nil
 }
@@ -119,18 +120,29 @@ func putRetention(r *request) error {
 	if err != nil {
 		return err
 	}
+	return changeLock(r, http.Header{state.LockMode: {asked.Mode}, state.LockUntil: {asked.RetainUntilDate}}, func(l *state.Lock) error {
+		extends := changed.Mode == l.Mode && !changed.Until.Before(l.Until)
+		bypassed := l.Mode == state.Governance && bypasses(r)
+		if r.server.now().Before(l.Until) && !extends && !bypassed {
+			return state.Protected()
+		}
+		l.Mode, l.Until = changed.Mode, changed.Until
+		return nil
+	})
+}
+
+// changeLock changes the lock of a version. Policies judge the lock in a document as the headers of a PUT.
+func changeLock(r *request, asked http.Header, change func(*state.Lock) error) error {
+	header := r.in.Header.Clone()
+	maps.Copy(header, asked)
+	if err := r.authorizeWith(header, nil); err != nil {
+		return err
+	}
 	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
 		if b.Locking == nil {
 			return missingLocking()
 		}
-		was := v.Object.Lock
-		extends := changed.Mode == was.Mode && !changed.Until.Before(was.Until)
-		bypassed := was.Mode == state.Governance && bypasses(r)
-		if r.server.now().Before(was.Until) && !extends && !bypassed {
-			return state.Protected()
-		}
-		v.Object.Lock.Mode, v.Object.Lock.Until = changed.Mode, changed.Until
-		return nil
+		return change(&v.Object.Lock)
 	})
 }
 
@@ -188,11 +200,8 @@ func putLegalHold(r *request) error {
 	if asked.Status != "ON" && asked.Status != "OFF" {
 		return s3error.New("MalformedXML")
 	}
-	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
-		if b.Locking == nil {
-			return missingLocking()
-		}
-		v.Object.Lock.Hold = asked.Status
+	return changeLock(r, http.Header{state.LockHold: {asked.Status}}, func(l *state.Lock) error {
+		l.Hold = asked.Status
 		return nil
 	})
 }

@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -172,9 +173,12 @@ func TestRefusedLocks(t *testing.T) {
 		Bucket: aws.String(locking), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
 	})
 	failsWith(t, err, 409, "InvalidBucketState")
-	enable.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: aws.Int32(0)}}
-	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
-	failsWith(t, err, 400, "InvalidArgument")
+	for _, period := range []types.DefaultRetention{{Days: aws.Int32(0)}, {Days: aws.Int32(36501)}, {Years: aws.Int32(101)}, {Days: aws.Int32(math.MaxInt32)}} {
+		period.Mode = types.ObjectLockRetentionModeGovernance
+		enable.Rule = &types.ObjectLockRule{DefaultRetention: &period}
+		_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
+		failsWith(t, err, 400, "InvalidArgument")
+	}
 	enable.Rule.DefaultRetention.Years = aws.Int32(1)
 	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
 	failsWith(t, err, 400, "MalformedXML")

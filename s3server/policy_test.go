@@ -231,6 +231,33 @@ func TestTagsOfADocumentAreJudged(t *testing.T) {
 	failsWith(t, put(s.Client, "secret"), 403, "AccessDenied")
 }
 
+func TestTheLockInADocumentIsJudged(t *testing.T) {
+	s := startLocking(t)
+	s.lock(t, "k", types.ObjectLockModeGovernance)
+	retain := func(mode types.ObjectLockRetentionMode, days int) error {
+		_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
+			Bucket: aws.String(locking), Key: aws.String("k"), BypassGovernanceRetention: aws.Bool(true),
+			Retention: &types.ObjectLockRetention{Mode: mode, RetainUntilDate: aws.Time(s.clock.now().AddDate(0, 0, days))},
+		})
+		return err
+	}
+	hold := func(status types.ObjectLockLegalHoldStatus) error {
+		_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: status}})
+		return err
+	}
+	const keys = `"arn:aws:s3:::locking/*"`
+	document := `{"Statement":[` + denying("s3:PutObjectRetention", keys, `{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`) + "," +
+		denying("s3:PutObjectRetention", keys, `{"StringEquals":{"s3:object-lock-mode":"COMPLIANCE"}}`) + "," +
+		denying("s3:PutObjectLegalHold", keys, `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`) + `]}`
+	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(locking), Policy: &document})
+	require.NoError(t, err)
+	require.NoError(t, retain(types.ObjectLockRetentionModeGovernance, 9))
+	failsWith(t, retain(types.ObjectLockRetentionModeGovernance, 20), 403, "AccessDenied")
+	failsWith(t, retain(types.ObjectLockRetentionModeCompliance, 9), 403, "AccessDenied")
+	require.NoError(t, hold(types.ObjectLockLegalHoldStatusOn))
+	failsWith(t, hold(types.ObjectLockLegalHoldStatusOff), 403, "AccessDenied")
+}
+
 func TestABatchIsJudgedByKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)

@@ -77,11 +77,7 @@ func checkFields(r *request, header http.Header) error {
 	if err := headers.Check(headers.FormFields, header, r.server.config.Strict); err != nil {
 		return err
 	}
-	owner := header.Get("X-Amz-Expected-Bucket-Owner")
-	if owner == "" {
-		return nil
-	}
-	return r.view(func(b *state.Bucket) error { return b.CheckOwner(owner) })
+	return checkOwner(r, header)
 }
 
 // permit checks the form against its policy. A form without a policy is an anonymous

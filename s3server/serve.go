@@ -94,7 +94,7 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.authorize(); err != nil {
 			return err
 		}
-		if err := checkOwner(r); err != nil {
+		if err := checkOwner(r, r.in.Header); err != nil {
 			return err
 		}
 		if err := checkPayer(r, r.in.Header); err != nil {

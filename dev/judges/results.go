@@ -102,8 +102,18 @@ func readCells(out string) (cells, error) {
 	return read, nil
 }
 
-// unmeasured is the text of a cell without results.
-const unmeasured = "–"
+// unmeasured is the text of a cell without results, and needsTLS that of one that cannot have any.
+const unmeasured, needsTLS = "–", "needs TLS"
+
+// empty returns the text of a cell without results.
+func empty(row, column string) string {
+	for _, s := range suites {
+		if s.title() == row && s.needsTLS && strings.HasSuffix(column, " http") {
+			return needsTLS
+		}
+	}
+	return unmeasured
+}
 
 // parseCells returns the results in a table that was drawn, of the suites that there are.
 func parseCells(table string) cells {
@@ -117,7 +127,7 @@ func parseCells(table string) cells {
 			header = texts
 		case len(texts) == len(header) && slices.Contains(names(suites), suite):
 			for i, text := range texts[1:] {
-				if text != unmeasured {
+				if text != unmeasured && text != needsTLS {
 					parsed[[2]string{suite, header[i+1]}] = text
 				}
 			}
@@ -144,7 +154,7 @@ func (c cells) table() string {
 	for _, row := range ordered(rows, names(suites)) {
 		fmt.Fprintf(&b, "| `%s` |", row)
 		for _, column := range header {
-			fmt.Fprintf(&b, " %s |", cmp.Or(c[[2]string{row, column}], unmeasured))
+			fmt.Fprintf(&b, " %s |", cmp.Or(c[[2]string{row, column}], empty(row, column)))
 		}
 		b.WriteString("\n")
 	}

@@ -77,9 +77,10 @@ func TestReadTAP(t *testing.T) {
 func TestTheTableIsDrawnFromTheResults(t *testing.T) {
 	out := t.TempDir()
 	for place, results := range map[string][]result{
-		"restic-0.19.1/ours https":     {{"a", passed, ""}},
-		"restic-0.18.1/ours http":      {{"a", passed, ""}, {"b", failed, "no"}},
-		"restic-0.18.1/directory http": {{"a", passed, ""}, {"b", skipped, ""}},
+		"restic-0.19.1/ours https":      {{"a", passed, ""}},
+		"restic-0.18.1/ours http":       {{"a", passed, ""}, {"b", failed, "no"}},
+		"restic-0.18.1/directory http":  {{"a", passed, ""}, {"b", skipped, ""}},
+		"kopia-locks-0.22.3/ours https": {{"a", passed, ""}},
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Join(out, place), 0o777))
 		require.NoError(t, writeResults(filepath.Join(out, place, "results.tsv"), results))
@@ -87,7 +88,8 @@ func TestTheTableIsDrawnFromTheResults(t *testing.T) {
 	measured, err := readCells(out)
 	require.NoError(t, err)
 	want := "| suite | ours http | ours https | directory http |\n|---|---|---|---|\n" +
-		"| `restic-0.18.1` | 1 / 1 / 0 | – | 1 / 0 / 1 |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – |\n"
+		"| `restic-0.18.1` | 1 / 1 / 0 | – | 1 / 0 / 1 |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – |\n" +
+		"| `kopia-locks-0.22.3` | needs TLS | 1 / 0 / 0 | needs TLS |\n"
 	require.Equal(t, want, measured.table())
 
 	page := filepath.Join(out, "page.md")
@@ -105,7 +107,8 @@ func TestTheTableIsDrawnFromTheResults(t *testing.T) {
 	require.ErrorContains(t, writeTable(filepath.Join(out, "restic-0.19.1", "ours https", "results.tsv"), measured), "no place")
 
 	require.Equal(t, place("| suite | ours http | ours https | directory http | minio http |\n|---|---|---|---|---|\n"+
-		"| `restic-0.18.1` | 2 / 0 / 0 | – | 1 / 0 / 1 | – |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – | 0 / 1 / 0 |\n"),
+		"| `restic-0.18.1` | 2 / 0 / 0 | – | 1 / 0 / 1 | – |\n| `restic-0.19.1` | – | 1 / 0 / 0 | – | 0 / 1 / 0 |\n"+
+		"| `kopia-locks-0.22.3` | needs TLS | 1 / 0 / 0 | needs TLS | needs TLS |\n"),
 		written(cells{{"restic-0.18.1", "ours http"}: "2 / 0 / 0", {"restic-0.19.1", "minio http"}: "0 / 1 / 0"}), "a run of some suites keeps the others")
 }
 

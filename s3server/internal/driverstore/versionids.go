@@ -16,13 +16,18 @@ func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	if id == "" || b.cached != nil && b.cached.bucket.HasNulls() && b.cached.bucket.IsNull(modified) {
 		return state.NullVersion
 	}
-	if state.IsVersionText(id) && !strings.HasPrefix(id, encodedVersion) {
+	if isPlain(id) {
 		return id
 	}
 	return encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(id))
 }
 
 const encodedVersion = "e."
+
+// isPlain reports whether an id of a driver is shown as it is.
+func isPlain(id string) bool {
+	return state.IsVersionText(id) && !strings.HasPrefix(id, encodedVersion)
+}
 
 // ValidID accepts the ids of all drivers.
 func (s *Store) ValidID(id string) bool {
@@ -45,12 +50,13 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 	return id, err
 }
 
+// decodeVersion knows one id for each version: a policy may deny requests for a version by its id.
 func decodeVersion(shown string) string {
 	if shown == state.NullVersion {
 		return ""
 	}
 	if text, encoded := strings.CutPrefix(shown, encodedVersion); encoded {
-		if id, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+		if id, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && !isPlain(string(id)) {
 			return string(id)
 		}
 	}

@@ -58,23 +58,21 @@ var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	known := map[string]bool{}
 	for _, raw := range p.Conditions {
-		conditions, err := parseCondition(raw)
+		c, err := parseCondition(raw)
 		if err != nil {
 			return size, err
 		}
-		for _, c := range conditions {
-			known[c.field] = true
-			if c.match == "content-length-range" {
-				size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
-				continue
-			}
-			value, given := fields[c.field]
-			if c.field == "bucket" {
-				value, given = bucket, true
-			}
-			if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !strings.HasPrefix(value, c.value) {
-				return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
-			}
+		known[c.field] = true
+		if c.match == "content-length-range" {
+			size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
+			continue
+		}
+		value, given := fields[c.field]
+		if c.field == "bucket" {
+			value, given = bucket, true
+		}
+		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !strings.HasPrefix(value, c.value) {
+			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
 		}
 	}
 	for _, name := range names {
@@ -86,43 +84,40 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 }
 
 // parseCondition reads {"field": "value"} or [match, "$field", "value"].
-func parseCondition(raw json.RawMessage) ([]condition, error) {
+func parseCondition(raw json.RawMessage) (c condition, err error) {
 	wrong := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
-		if len(exact) == 0 {
-			return nil, wrong
-		}
-		var all []condition
 		for field, value := range exact {
-			all = append(all, condition{
-				match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
-			})
+			c = condition{match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value)}
 		}
-		return all, nil
+		if len(exact) != 1 {
+			err = wrong.WithMessage("Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.")
+		}
+		return c, err
 	}
 	var list []any
 	if json.Unmarshal(raw, &list) != nil || len(list) != 3 {
-		return nil, wrong
+		return c, wrong
 	}
 	match, _ := list[0].(string)
-	c := condition{match: strings.ToLower(match)}
+	c.match = strings.ToLower(match)
 	if c.match == "content-length-range" {
 		least, ok := list[1].(float64)
 		most, also := list[2].(float64)
 		if !ok || !also || least < 0 || most < least {
-			return nil, wrong
+			return c, wrong
 		}
 		c.sizes = Sizes{int64(least), int64(most)}
-		return []condition{c}, nil
+		return c, nil
 	}
 	field, _ := list[1].(string)
 	value, isText := list[2].(string)
 	field, dollar := strings.CutPrefix(field, "$")
 	if c.match != "eq" && c.match != "starts-with" || !dollar || !isText {
-		return nil, wrong
+		return c, wrong
 	}
 	c.field, c.value = strings.ToLower(field), value
 	c.raw = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
-	return []condition{c}, nil
+	return c, nil
 }

@@ -43,7 +43,8 @@ func TestConditions(t *testing.T) {
 		"a field without one":     {`["eq","$key","user/a"]`, "AccessDenied", "Extra input fields: content-type"},
 		"an unknown match":        {`["ends-with","$key","a"]` + others, "InvalidPolicyDocument", "Invalid Condition"},
 		"no dollar":               {`["eq","key","a"]` + others, "InvalidPolicyDocument", "Invalid Condition"},
-		"an empty one":            {`{}` + others, "InvalidPolicyDocument", "Invalid Condition"},
+		"an empty one":            {`{}` + others, "InvalidPolicyDocument", "exactly one property"},
+		"two in one":              {`{"key":"user/a","content-type":"image/png"}` + others, "InvalidPolicyDocument", "exactly one property"},
 		"a range backwards":       {`["content-length-range",5,1]` + others, "InvalidPolicyDocument", "Invalid Condition"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,7 +58,8 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 				for i, value := range all {
 					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // one line
 				}
-				if line := name + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
+				// Escaped, no parameter's name can look like headers.
+				if line := url.QueryEscape(name) + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
 					lines = append(lines, line)
 				}
 			}

@@ -8,25 +8,26 @@ import (
 )
 
 // Match matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
-// byte. It needs at most len(pattern)*len(value) steps.
+// character. It needs at most len(pattern)*len(value) steps.
 func Match(pattern, value string) bool {
+	wanted, given := []rune(pattern), []rune(value)
 	star, mark, p, v := -1, 0, 0, 0
-	for v < len(value) {
+	for v < len(given) {
 		switch {
-		case p < len(pattern) && pattern[p] == '*':
+		case p < len(wanted) && wanted[p] == '*':
 			star, mark = p, v
 			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
+		case p < len(wanted) && (wanted[p] == '?' || wanted[p] == given[v]):
 			p++
 			v++
-		case star >= 0: // the last star takes one byte more
+		case star >= 0: // the last star takes one character more
 			mark++
 			p, v = star+1, mark
 		default:
 			return false
 		}
 	}
-	return strings.Trim(pattern[p:], "*") == ""
+	return strings.Trim(string(wanted[p:]), "*") == ""
 }
 
 // MatchOneStar matches a pattern of CORS rules and names of events: its one "*" stands for anything,

@@ -15,7 +15,7 @@ func TestPatternsMatch(t *testing.T) {
 	}{
 		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "abc", true}, {"a*", "b", false}, {"*c", "abc", true},
 		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
-		{"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
+		{"a?c", "aéc", true}, {"a??c", "aéc", false}, {"*??c", "éc", false}, {"*??c", "x€c!", false}, {"*???c*", "€€c", false}, {"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
 	} {
 		require.Equal(t, test.matches, wildcard.Match(test.pattern, test.value), "%q of %q", test.pattern, test.value)
 	}

@@ -1,0 +1,22 @@
+package driverstore
+
+import (
+	"encoding/base64"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Else a policy that denies a version by its id would not bind a request for another name of it.
+func TestAVersionHasOneID(t *testing.T) {
+	b := &driverBucket{}
+	for _, id := range []string{"18eb2995cc829525-3b9fb6", "2026-11-25T02:00:00.0000000Z", "e.plain", "null?"} {
+		shown := b.shownVersion(id, time.Time{})
+		require.Equal(t, id, decodeVersion(shown))
+		require.Equal(t, shown, b.shownVersion(decodeVersion(shown), time.Time{}))
+	}
+	const plain = "18eb2995cc829525-3b9fb6"
+	require.NotEqual(t, plain, decodeVersion(encodedVersion+base64.RawURLEncoding.EncodeToString([]byte(plain))))
+	require.NotEqual(t, decodeVersion("e.Pz8"), decodeVersion("e.Pz9"), "the last bits are part of the id, too")
+}
