@@ -297,7 +297,7 @@ const internalMessage = "Something went wrong here. Try again in a moment."
 const maxField = 64
 
 // fail responds with err.
-func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Code: Internal, Message: internalMessage, Err: err}

@@ -47,14 +47,7 @@ type begunUpload struct {
 	Checksum string `json:"checksum,omitempty"`
 }
 
-// A companion has the routes that Uppy's companion has.
-type companion struct {
-	bucket storage.ReadWriter
-	config Config
-	keeper *keeper
-}
-
-func (h *companion) beginParts(c *call) error {
+func (h *handler) beginParts(c *call) error {
 	var asked beginRequest
 	if err := readJSON(c, &asked, maxBegin, false); err != nil {
 		return err
@@ -99,7 +92,7 @@ func (h *companion) beginParts(c *call) error {
 
 // beginSignable begins the store's upload. If the store does not verify checksums of signed
 // parts, none are needed. If it signs no parts, they pass through the handler.
-func (h *companion) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
+func (h *handler) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size >= 0 {
 		opts = append(opts, storage.WithSize(s.Size))
@@ -145,7 +138,7 @@ func abandon(ctx context.Context, upload storage.MultipartUpload) {
 }
 
 // loadParts reads the session of an upload in parts that the request names.
-func (h *companion) loadParts(c *call) (*session, error) {
+func (h *handler) loadParts(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	switch {
 	case err != nil:
@@ -160,7 +153,7 @@ func (h *companion) loadParts(c *call) (*session, error) {
 
 // openParts reads the session, and continues its upload, which must be open. If a call that
 // completes the upload failed or was killed, openParts completes it.
-func (h *companion) openParts(c *call) (*session, storage.MultipartUpload, error) {
+func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {
 	case err != nil:
@@ -190,7 +183,7 @@ type listedPart struct {
 	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
 }
 
-func (h *companion) listParts(c *call) error {
+func (h *handler) listParts(c *call) error {
 	_, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -229,7 +222,7 @@ func etagOf(p storage.UploadedPart) string {
 	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
 }
 
-func (h *companion) abortParts(c *call) error {
+func (h *handler) abortParts(c *call) error {
 	s, err := h.loadParts(c)
 	if err == nil && s.finishing() {
 		s, err = h.finishParts(c.Context(), s)
@@ -269,7 +262,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 }
 
 // baseURL returns the public address of the handler.
-func (h *companion) baseURL(r *http.Request) string {
+func (h *handler) baseURL(r *http.Request) string {
 	if h.config.BaseURL != "" {
 		return h.config.BaseURL
 	}

@@ -55,7 +55,7 @@ type completedUpload struct {
 	Type     string `json:"type,omitempty"` // if the content decides it
 }
 
-func (h *companion) completeParts(c *call) error {
+func (h *handler) completeParts(c *call) error {
 	var asked completeRequest
 	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (s *session) done() completedUpload {
 
 // completeOpen completes an upload. If another request is first, it returns the session as that
 // request left it.
-func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
+func (h *handler) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*
 }
 
 // doneOr returns the session if err says that another request has completed it, else err.
-func (h *companion) doneOr(c *call, err error) (*session, error) {
+func (h *handler) doneOr(c *call, err error) (*session, error) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (r *completeRequest) sum() string {
 
 // orCompleted returns err, or if the upload was not found, whether another request has
 // completed it or is about to.
-func (h *companion) orCompleted(c *call, err error) error {
+func (h *handler) orCompleted(c *call, err error) error {
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
@@ -143,7 +143,7 @@ func (h *companion) orCompleted(c *call, err error) error {
 }
 
 // finishParts makes the object of the parts.
-func (h *companion) finishParts(ctx context.Context, s *session) (*session, error) {
+func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
 	token, parts := s.Token, numbered(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
@@ -218,7 +218,7 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (h *companion) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+func (h *handler) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
 	listed, err := uploadParts(ctx, upload)
 	if err != nil {
 		return nil, err

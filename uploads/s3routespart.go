@@ -17,7 +17,7 @@ import (
 
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (h *companion) signProxied(c *call, s *session, number int, size int64, sum storage.CRC32C, ttl time.Duration) *signedPart {
+func (h *handler) signProxied(c *call, s *session, number int, size int64, sum storage.CRC32C, ttl time.Duration) *signedPart {
 	expires := h.config.Now().Add(ttl).UTC().Truncate(time.Second)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if size >= 0 {
@@ -53,7 +53,7 @@ func (s *session) permits(c *call, now time.Time) bool {
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
-func (h *companion) putPart(c *call) error {
+func (h *handler) putPart(c *call) error {
 	s, err := h.loadProxied(c)
 	if err != nil {
 		return err
@@ -104,8 +104,8 @@ func (h *companion) putPart(c *call) error {
 }
 
 // limits returns those of the parts of an upload. A part that passes through the handler is held whole.
-func (h *companion) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), h.keeper.service.memory.LargestPart()
+func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
+	limits, most := upload.Limits(), h.service.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}
@@ -113,14 +113,14 @@ func (h *companion) limits(s *session, upload storage.MultipartUpload) storage.P
 }
 
 // share takes the memory of a request whose address is the permission, for the user of its session.
-func (h *companion) share(c *call, s *session, held int64) (release func(), err error) {
+func (h *handler) share(c *call, s *session, held int64) (release func(), err error) {
 	c.user.ID = s.User
 	return c.share(held)
 }
 
 // loadProxied reads the session of a part that passes through the handler. The address is the
 // permission.
-func (h *companion) loadProxied(c *call) (*session, error) {
+func (h *handler) loadProxied(c *call) (*session, error) {
 	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	switch {
 	case err != nil:
@@ -137,7 +137,7 @@ func (h *companion) loadProxied(c *call) (*session, error) {
 }
 
 // proxiedPartOptions returns the size and checksum that the part must have.
-func (h *companion) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
+func (h *handler) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
 	size, err := h.partSizeOf(c, s, limits)
 	switch {
 	case err != nil:
@@ -163,7 +163,7 @@ type signedPart struct {
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
-func (h *companion) signPart(c *call) error {
+func (h *handler) signPart(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (h *companion) signPart(c *call) error {
 }
 
 // signParts signs several parts, without checksums.
-func (h *companion) signParts(c *call) error {
+func (h *handler) signParts(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
+func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
 	limits := h.limits(s, upload)
 	number, err := partNumber(field, text, limits)
 	if err != nil {
@@ -254,7 +254,7 @@ func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, fi
 }
 
 // partSizeOf reads the size of a part from the query; -1: the client does not say it.
-func (h *companion) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
+func (h *handler) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
 		return -1, nil

@@ -25,7 +25,7 @@ type singleUpload struct {
 	Expires int64             `json:"expires"` // seconds
 }
 
-func (h *companion) beginSingle(c *call) error {
+func (h *handler) beginSingle(c *call) error {
 	query := c.URL.Query()
 	n := Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}
@@ -54,7 +54,7 @@ func (h *companion) beginSingle(c *call) error {
 }
 
 // putSingle stores a file in one request. The address is the permission.
-func (h *companion) putSingle(c *call) error {
+func (h *handler) putSingle(c *call) error {
 	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	switch {
 	case err != nil:

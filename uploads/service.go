@@ -32,10 +32,8 @@ type Service struct {
 	tokens  *tokens
 
 	mux       *http.ServeMux
-	responder *responder
+	handler   *handler
 	keeper    *keeper
-	companion *companion
-	tus       *tus
 	memory    *intake.Memory  // of requests
 	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
