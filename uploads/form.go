@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
@@ -60,6 +61,9 @@ func (h *handler) storeForm(c *call) (err error) {
 	}
 	for _, f := range stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
+			if errors.Is(err, storage.OutcomeUnknown) { // the application may know of the files
+				stored = nil
+			}
 			return err
 		}
 	}
