@@ -201,6 +201,9 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
+	if c.TokenKey = slices.Clone(c.TokenKey); c.TokenKey == nil {
+		c.TokenKey = []byte(rand.Text())
+	}
 }
 
 func setDefault[T comparable](to *T, value T) {
@@ -220,7 +223,7 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.LinkTTL", "must be from 1 second to 7 days"
 	case c.UploadTTL < minTTL || c.UploadTTL > maxTTL:
 		return "Config.UploadTTL", "must be from 1 second to 7 days"
-	case c.TokenKey != nil && len(c.TokenKey) < minTokenKey:
+	case len(c.TokenKey) < minTokenKey:
 		return "Config.TokenKey", "must have at least 16 bytes"
 	case c.Authorize == nil && c.Begin != nil:
 		return "Config.Authorize", "must not be nil"

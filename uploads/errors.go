@@ -148,14 +148,6 @@ const (
 	tokenField = "token" // the field of errors about the ticket
 )
 
-func invalidTicket() *Error {
-	return refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
-}
-
-func ticketTooOld() *Error {
-	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
-}
-
 func refuseFile(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: code.Storage()}
 }

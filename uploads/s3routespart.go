@@ -2,7 +2,6 @@ package uploads
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -36,9 +35,7 @@ func (h *handler) signProxied(c *call, s *session, number int, size int64, sum s
 
 // partSignature signs the parameters of a part's address.
 func (s *session) partSignature(number int, query url.Values) string {
-	mac := hmac.New(sha256.New, []byte(s.Secret))
-	_, _ = fmt.Fprintf(mac, "%d\n%q\n%q\n%q", number, query.Get("expires"), query.Get("size"), query.Get("crc32c"))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), strconv.Itoa(number), query.Get("expires"), query.Get("size"), query.Get("crc32c")))
 }
 
 // permits reports whether the address is one of signProxied that has not expired.

@@ -3,13 +3,11 @@ package uploads
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"maps"
 	"math"
 	"net/http"
-	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/pieces"
@@ -29,7 +27,6 @@ type Service struct {
 	maxSize int64 // bytes; 0: that of the store
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
-	tokens  *tokens
 
 	mux       *http.ServeMux
 	handler   *handler
@@ -93,15 +90,9 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 			return nil, err
 		}
 	}
-	key := slices.Clone(c.TokenKey)
-	if key == nil {
-		key = make([]byte, 2*minTokenKey)
-		_, _ = rand.Read(key) // never fails
-	}
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
-		tokens:  &tokens{config: c, pattern: p, tokenKey: key},
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
@@ -110,16 +101,18 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	return s, nil
 }
 
-// result describes the stored object and adds its URL.
-func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, u User, name string) (*File, error) {
-	f := &File{
-		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: cmp.Or(a.ContentType, v.ContentType), // Config.Inspect may have changed it
-		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified, Attrs: a,
-	}
+// result describes the stored object of a file and adds its URL.
+func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
+	f.Key, f.Size, f.CRC32C, f.Modified, f.Attrs = a.Key, a.Size, a.CRC32C, a.Modified, a
+	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed it
+	f.Width, f.Height = v.Width, v.Height
 	if f.Modified.IsZero() {
 		f.Modified = s.config.Now().UTC()
 	}
-	return f, s.link(ctx, f)
+	if err := s.link(ctx, f); err != nil {
+		return nil, storeFailed(err)
+	}
+	return f, nil
 }
 
 // link adds the URL.

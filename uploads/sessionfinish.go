@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -287,15 +286,8 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	if err != nil {
 		return nil, err
 	}
-	found := cmp.Or(target.ContentType, attrs.ContentType)
-	u.Key, u.Size, u.ContentType = target.Key, attrs.Size, found
-	if k.config.Inspect != nil {
-		if err := k.service.inspect(ctx, u, content); err != nil {
-			return nil, err
-		}
-	}
-	if u.ContentType != found {
-		target.ContentType = u.ContentType
+	if err := k.service.inspect(ctx, u, attrs, &target); err != nil {
+		return nil, err
 	}
 	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := optionsFor[storage.CopyOption](target)
@@ -316,14 +308,13 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	if !service.judge.LooksAtContent() {
 		return t, nil
 	}
-	arrived, e := service.inspectStored(ctx, content, 0)
+	_, v, e := service.inspectStored(ctx, content, 0)
 	if e != nil {
 		if !isRefusal(e) {
 			return t, e.Err
 		}
 		return t, e
 	}
-	v := arrived.verdict
 	u.Width, u.Height = v.Width, v.Height
 	if s.Random == nil {
 		return service.asked(t, service.target(t.Key, v)), nil
