@@ -392,29 +392,24 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 	}
 }
 
-// piecesMissing says that the pieces cannot be joined until one is sent again.
-type piecesMissing struct{ refusal *Error }
-
-func (e piecesMissing) Error() string { return e.refusal.Error() }
-
 // join makes the object of the pieces. It starts again if a piece was replaced meanwhile.
 func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.Attrs, error) {
 	opts := optionsFor[storage.CopyOption](u.service.keeper.firstTarget(s))
 	for attempt := 1; ; attempt++ {
 		keys, err := u.stored(ctx, s)
 		if e, ok := errors.AsType[*Error](err); ok {
-			return nil, piecesMissing{e}
+			return nil, sendAgain{e}
 		}
 		if err != nil {
 			return nil, err
 		}
 		if len(keys) < s.Pieces.Count {
-			return nil, piecesMissing{notFound()}
+			return nil, sendAgain{notFound()}
 		}
 		attrs, err := storage.Compose(ctx, u.service.bucket, key, keys, opts...)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
-			return nil, piecesMissing{notFound()}
+			return nil, sendAgain{notFound()}
 		case storage.CodeOf(err) != storage.Changed || attempt == joinAttempts:
 			return attrs, err
 		}

@@ -160,16 +160,11 @@ func (h *handler) finishParts(ctx context.Context, s *session) (*session, error)
 		stored, failed := upload.Parts(ctx)
 		if e := changedPart(parts, stored); failed == nil && e != nil {
 			e.Err = err
-			return nil, replacedPart{e}
+			return nil, sendAgain{e} // a part was replaced after checkParts looked
 		}
 		return nil, err
 	})
 }
-
-// A replacedPart says that a part was sent again after checkParts looked.
-type replacedPart struct{ refusal *Error }
-
-func (e replacedPart) Error() string { return e.refusal.Error() }
 
 // changedPart returns an error if the store has another part than one that is named by its ETag.
 func changedPart(named, stored []storage.UploadedPart) *Error {

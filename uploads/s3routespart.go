@@ -14,39 +14,55 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// An askedPart is what a request says of a part.
+type askedPart struct {
+	number int
+	size   int64          // bytes; -1: it does not say
+	sum    storage.CRC32C // known if the upload has checksums
+}
+
+// asked reads the number of a part, which has the name field, and from the query its size and crc32c.
+func (h *handler) asked(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
+	if p.number, err = partNumber(field, number, limits); err != nil {
+		return p, err
+	}
+	if p.size, err = partSizeOf(c, s, limits); err != nil {
+		return p, err
+	}
+	p.sum, err = s.checksumOf(c)
+	return p, err
+}
+
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (h *handler) signProxied(c *call, s *session, number int, size int64, sum storage.CRC32C, ttl time.Duration) *signedPart {
-	expires := h.config.Now().Add(ttl).UTC().Truncate(time.Second)
+func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
+	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
-	if size >= 0 {
-		query.Set("size", strconv.FormatInt(size, 10))
+	if p.size >= 0 {
+		query.Set("size", strconv.FormatInt(p.size, 10))
 	}
-	if sum.Known {
-		query.Set("crc32c", encodeCRC32C(sum.Sum))
+	if p.sum.Known {
+		query.Set("crc32c", encodeCRC32C(p.sum.Sum))
 	}
-	query.Set("signature", s.partSignature(number, query))
+	query.Set("signature", s.partSignature(part, query))
 	return &signedPart{
-		URL:     fmt.Sprintf("%s/s3/part/%s/%d?%s", h.baseURL(c.Request), s.id, number, query.Encode()),
+		URL:     h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
 		Method:  http.MethodPut,
 		Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: expires,
 	}
 }
 
 // partSignature signs the parameters of a part's address.
-func (s *session) partSignature(number int, query url.Values) string {
-	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), strconv.Itoa(number), query.Get("expires"), query.Get("size"), query.Get("crc32c")))
+func (s *session) partSignature(part string, query url.Values) string {
+	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c")))
 }
 
 // permits reports whether the address is one of signProxied that has not expired.
 func (s *session) permits(c *call, now time.Time) bool {
 	query := c.URL.Query()
-	number, err := strconv.Atoi(c.PathValue("part"))
-	if err != nil || !hmac.Equal([]byte(query.Get("signature")), []byte(s.partSignature(number, query))) {
-		return false
-	}
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
-	return err == nil && now.Unix() <= expires
+	return err == nil && now.Unix() <= expires &&
+		hmac.Equal([]byte(query.Get("signature")), []byte(s.partSignature(c.PathValue("part"), query)))
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
@@ -60,7 +76,7 @@ func (h *handler) putPart(c *call) error {
 		return storeFailed(err)
 	}
 	limits := h.limits(s, upload)
-	number, err := partNumber("partNumber", c.PathValue("part"), limits)
+	asked, err := h.asked(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
@@ -79,11 +95,17 @@ func (h *handler) putPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	opts, err := h.proxiedPartOptions(c, s, limits)
-	if err != nil {
-		return err
+	opts := []storage.PartOption{}
+	switch {
+	case asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size:
+		return invalid("Content-Length", "The address is for a part of another size.")
+	case max(asked.size, c.ContentLength) >= 0:
+		opts = append(opts, storage.WithSize(max(asked.size, c.ContentLength)))
 	}
-	part, err := upload.PutPart(c.Context(), number, body, opts...)
+	if asked.sum.Known {
+		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
+	}
+	part, err := upload.PutPart(c.Context(), asked.number, body, opts...)
 	switch storage.CodeOf(err) {
 	case "":
 	case storage.ObjectNotFound:
@@ -122,8 +144,7 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !s.Proxied, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
-		!s.permits(c, h.config.Now()):
+	case !s.Proxied, s.Kind != kindParts, !s.permits(c, h.config.Now()):
 		return nil, notFound()
 	case s.Phase == phaseDone:
 		return nil, s.completed()
@@ -131,24 +152,6 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 		return nil, beingCompleted()
 	}
 	return s, nil
-}
-
-// proxiedPartOptions returns the size and checksum that the part must have.
-func (h *handler) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
-	size, err := h.partSizeOf(c, s, limits)
-	switch {
-	case err != nil:
-		return nil, err
-	case size >= 0 && c.ContentLength >= 0 && c.ContentLength != size:
-		return nil, invalid("Content-Length", "The address is for a part of another size.")
-	case max(size, c.ContentLength) >= 0:
-		opts = append(opts, storage.WithSize(max(size, c.ContentLength)))
-	}
-	sum, err := s.checksumOf(c)
-	if err == nil && sum.Known {
-		opts = append(opts, storage.WithCRC32C(sum.Sum))
-	}
-	return opts, err
 }
 
 // A signedPart is the response with the address of one part.
@@ -209,12 +212,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
 func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
-	limits := h.limits(s, upload)
-	number, err := partNumber(field, text, limits)
-	if err != nil {
-		return nil, err
-	}
-	size, err := h.partSizeOf(c, s, limits)
+	asked, err := h.asked(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
@@ -222,21 +220,17 @@ func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, fiel
 	if ttl < minTTL {
 		return nil, notFound()
 	}
-	sum, err := s.checksumOf(c)
-	if err != nil {
-		return nil, err
-	}
 	if s.Proxied {
-		return h.signProxied(c, s, number, size, sum, ttl), nil
+		return h.signProxied(c, s, asked, ttl), nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
-	if size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(size))
+	if asked.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(asked.size))
 	}
-	if sum.Known {
-		opts = append(opts, storage.WithCRC32C(sum.Sum))
+	if asked.sum.Known {
+		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
 	}
-	signed, err := upload.SignPart(c.Context(), number, opts...)
+	signed, err := upload.SignPart(c.Context(), asked.number, opts...)
 	if err != nil {
 		return nil, storeFailed(err)
 	}
@@ -251,7 +245,7 @@ func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, fiel
 }
 
 // partSizeOf reads the size of a part from the query; -1: the client does not say it.
-func (h *handler) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
+func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
 		return -1, nil

@@ -59,7 +59,7 @@ func (h *handler) putSingle(c *call) error {
 	switch {
 	case err != nil:
 		return err
-	case s.Kind != kindSingle || s.Phase == phaseAborted || !h.config.Now().Before(s.Expires):
+	case s.Kind != kindSingle:
 		return notFound()
 	case s.Phase == phaseDone:
 		return s.completed()

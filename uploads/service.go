@@ -62,27 +62,9 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if _, ordered := p.Ordered(); c.Records != nil && !ordered {
 		return nil, webapi.Misconfigured(op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set", "as in files/{id}{ext}")
 	}
-	if r, ok := c.Records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket of the records cannot write conditionally"),
-			Hint: "keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
-		}
-	}
-	if c.needsSessions() && !conditional(c.States) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket cannot write conditionally, so two processes could change the state of one upload at once"),
-			Hint: "set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
-		}
-	}
-	for _, n := range c.requirements() {
-		if !storage.Supports(bucket, n.feature) {
-			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
-		}
-	}
-	if (judge.LooksAtContent() || c.Begin == nil && c.Authorize != nil) && !storage.Supports(bucket, storage.ContentProperties) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket keeps no content types, so a browser could run what users upload"),
-			Hint: "use a bucket that supports ContentProperties",
+	for _, n := range c.requirements(bucket, judge.LooksAtContent()) {
+		if !n.met {
+			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(n.flaw), Hint: n.hint}
 		}
 	}
 	if c.Link == PublicLink {

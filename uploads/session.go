@@ -125,13 +125,13 @@ func (k *keeper) load(ctx context.Context, id string, user User) (*session, erro
 	switch {
 	case err != nil:
 		return nil, err
-	case s.User != user.ID || !maps.Equal(s.Values, user.Values) || s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
+	case s.User != user.ID || !maps.Equal(s.Values, user.Values):
 		return nil, notFound()
 	}
 	return s, nil
 }
 
-// loadAny reads the session of any user, even if it has expired.
+// loadAny reads the session of any user.
 func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if !validID(id) {
 		return nil, notFound()
@@ -140,8 +140,11 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, notFound()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, storeFailed(err)
+	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
+		return nil, notFound()
 	}
 	s.id = id
 	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {

@@ -350,19 +350,25 @@ func (s *session) writeID() storage.WriteOption {
 // An inspectError is an error of Config.Inspect that does not refuse the content.
 type inspectError struct{ error }
 
+// A sendAgain error says that the file cannot be made until a part or a piece is sent again.
+type sendAgain struct{ refusal *Error }
+
+func (e sendAgain) Error() string { return e.refusal.Error() }
+
 // dropIfRefused removes a session that can never complete, and opens one again of which a part was
 // replaced. It returns err as the client sees it.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
 	}
-	if reopened, ok := err.(piecesMissing); ok {
-		_, _ = k.advance(ctx, s, nil, func(s *session) { s.Phase, s.Random = phaseOpen, nil })
-		return reopened.refusal
-	}
-	if replaced, ok := err.(replacedPart); ok {
-		_, _ = k.advance(ctx, s, nil, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
-		return replaced.refusal
+	if again, ok := err.(sendAgain); ok {
+		_, _ = k.advance(ctx, s, nil, func(s *session) {
+			s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, ""
+			if s.Pieces != nil {
+				s.Random = nil
+			}
+		})
+		return again.refusal
 	}
 	e, refused := errors.AsType[*Error](err)
 	if !refused {

@@ -179,6 +179,11 @@ func around(ctx context.Context, list func(context.Context, string) iter.Seq2[gr
 func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
+		begin := func(next group) bool {
+			last := g
+			g = next
+			return last.name == "" || yield(last, nil)
+		}
 		opts := []storage.ListOption{storage.WithPrefix(w.keeper.config.Prefix)}
 		if start != "" {
 			opts = append(opts, storage.WithStartAfter(w.keeper.config.Prefix+start))
@@ -189,30 +194,19 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 				return
 			}
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
-			if !below && (keypattern.IsRandom(name) || name == clockName) {
-				if g.name != "" && !yield(g, nil) {
-					return
-				}
-				g = group{name: name, newest: entry.Modified}
-				continue
-			}
-			if !validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix) {
+			alone := !below && (keypattern.IsRandom(name) || name == clockName)
+			if !alone && (!validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix)) {
 				continue // it is not of this package
 			}
-			if name != g.name {
-				if g.name != "" && !yield(g, nil) {
-					return
-				}
-				g = group{name: name}
+			if name != g.name && !begin(group{name: name}) {
+				return
 			}
 			g.hasState = g.hasState || object == stateName
 			if entry.Modified.After(g.newest) {
 				g.newest = entry.Modified
 			}
 		}
-		if g.name != "" {
-			yield(g, nil)
-		}
+		begin(group{})
 	}
 }
 
