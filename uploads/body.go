@@ -26,7 +26,6 @@ func (b bounds) onlyMost() bool {
 	return !b.judge.LooksAtContent() && b.judge.Rules().MinSize == 0 && b.claimed == 0
 }
 
-// checkClaim checks only the claimed length.
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil

@@ -170,7 +170,6 @@ const (
 	conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 )
 
-// setDefaults sets the defaults.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if states, ok := c.Records.(States); ok && c.States == nil && !storage.Supports(bucket, conditions) {
 		c.States = states
@@ -259,7 +258,6 @@ func (c *Config) reserves(key string) bool {
 	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
 }
 
-// cacheControl returns the directives of the closest match.
 func (c *Config) cacheControl(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
 	for _, row := range []string{mediaType, family + "/*", "*"} {
@@ -276,7 +274,6 @@ type requirement struct {
 	flaw, hint string
 }
 
-// requirements returns what is needed for what c asks for.
 func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requirement {
 	has := func(f storage.Features) bool { return storage.Supports(bucket, f) }
 	r, inBucket := c.Records.(bucketRecords)

@@ -223,7 +223,6 @@ func interrupted(err error) *Error {
 	}
 }
 
-// wrongType is the error for a Content-Type that is not the protocol's.
 func wrongType(message string) *Error {
 	e := refuse("Content-Type", InvalidRequest, message)
 	e.Status = http.StatusUnsupportedMediaType
@@ -255,7 +254,6 @@ func completedToken() *Error {
 	return refuse(tokenField, Completed, "All parts of this file have been received already.")
 }
 
-// unauthorized converts an error of the application's functions.
 func unauthorized(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
@@ -282,13 +280,11 @@ type problem struct {
 	Provided *int64 `json:"provided-offset,omitempty"`
 }
 
-// internalMessage is the text of errors of the application.
 const internalMessage = "Something went wrong here. Try again in a moment."
 
 // maxField limits how much of a field name is repeated.
 const maxField = 64
 
-// fail responds with err.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

@@ -70,7 +70,6 @@ func (h *handler) storeForm(c *call) (err error) {
 	return c.json(http.StatusCreated, map[string]any{"files": stored})
 }
 
-// maxBody returns the length of the largest form.
 func (h *handler) maxBody() int64 {
 	files, each := int64(h.service.config.MaxFiles), h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {

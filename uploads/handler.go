@@ -20,7 +20,6 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// serve prepares the service to serve requests.
 func (s *Service) serve() {
 	c := s.config
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
@@ -112,7 +111,6 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A call is one request.
 type call struct {
 	*http.Request
 	w       http.ResponseWriter
@@ -123,7 +121,6 @@ type call struct {
 	refused *feed     // of the body of a request that is refused after some of it was received
 }
 
-// json responds with value.
 func (c *call) json(status int, value any) error {
 	webapi.WriteJSON(c.w, status, "application/json", value)
 	return nil

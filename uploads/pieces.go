@@ -70,7 +70,6 @@ func (s *session) run() string {
 	return piecePrefix + s.Pieces.Run + "/"
 }
 
-// extension returns the extension of the name of a file in pieces.
 func (s *session) extension() string {
 	if s.Pieces == nil {
 		return ""
@@ -152,7 +151,6 @@ func (p *Piece) check() *Error {
 	return nil
 }
 
-// A putPiece is one call of PutPiece.
 type putPiece struct {
 	service   *Service
 	piece     Piece

@@ -54,7 +54,6 @@ func (c *call) completes() (bool, error) {
 	return value == yes, nil
 }
 
-// serveDraft responds to a request of the draft.
 func (h *handler) serveDraft(c *call) error {
 	f := map[string]func(*call) error{
 		http.MethodPost: h.createDraft, http.MethodHead: h.headDraft, http.MethodGet: h.headDraft,
@@ -151,7 +150,6 @@ func inconsistentLength() *Error {
 	return e
 }
 
-// headDraft handles HEAD and GET.
 func (h *handler) headDraft(c *call) error {
 	s, err := h.arrivedTus(c)
 	if err != nil {

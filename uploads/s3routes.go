@@ -34,7 +34,6 @@ type beginRequest struct {
 	Checksum string `json:"checksum"`
 }
 
-// A begunUpload is the response.
 type begunUpload struct {
 	Key         string    `json:"key"`
 	UploadID    string    `json:"uploadId"`
@@ -137,7 +136,6 @@ func abandon(ctx context.Context, upload storage.MultipartUpload) {
 	_ = upload.Abort(ctx)
 }
 
-// loadParts reads the session of an upload in parts that the request names.
 func (h *handler) loadParts(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	switch {
@@ -241,7 +239,6 @@ const (
 	maxMetadataBytes = 8 << 10
 )
 
-// textMetadata returns metadata as text. Values may be numbers and booleans.
 func textMetadata(values map[string]any) (map[string]string, error) {
 	texts, length := map[string]string{}, 0
 	for name, value := range values {

@@ -47,7 +47,6 @@ func (p *namedParts) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// A completedUpload is the response.
 type completedUpload struct {
 	Location string `json:"location,omitempty"`
 	Key      string `json:"key"`
@@ -75,7 +74,6 @@ func (h *handler) completeParts(c *call) error {
 	return c.json(http.StatusOK, s.done())
 }
 
-// done returns the response of a completion.
 func (s *session) done() completedUpload {
 	done := completedUpload{Location: s.location(), Key: s.Target.Key, Size: s.Size}
 	if s.Random != nil {
@@ -116,7 +114,6 @@ func (h *handler) doneOr(c *call, err error) (*session, error) {
 	return h.loadParts(c)
 }
 
-// sum identifies the list of parts.
 func (r *completeRequest) sum() string {
 	h := sha256.New()
 	for _, p := range r.Parts {
@@ -142,7 +139,6 @@ func (h *handler) orCompleted(c *call, err error) error {
 	return err
 }
 
-// finishParts makes the object of the parts.
 func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
 	token, parts := s.Token, numbered(len(s.ETags))
 	for i, etag := range s.ETags {
@@ -177,7 +173,6 @@ func changedPart(named, stored []storage.UploadedPart) *Error {
 	return nil
 }
 
-// sameETag reports whether two ETags are the same, or one of them is not known.
 func sameETag(a, b string) bool {
 	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
 }
@@ -186,7 +181,6 @@ func partChanged(place, number int) *Error {
 	return refuse(fmt.Sprintf("parts[%d].ETag", place), PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", number))
 }
 
-// numbered returns the parts 1 to n.
 func numbered(n int) []storage.UploadedPart {
 	parts := make([]storage.UploadedPart, n)
 	for i := range parts {

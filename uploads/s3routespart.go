@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An askedPart is what a request says of a part.
 type askedPart struct {
 	number int
 	size   int64          // bytes; -1: it does not say
@@ -52,7 +51,6 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 	}
 }
 
-// partSignature signs the parameters of a part's address.
 func (s *session) partSignature(part string, query url.Values) string {
 	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c")))
 }
@@ -154,7 +152,6 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 	return s, nil
 }
 
-// A signedPart is the response with the address of one part.
 type signedPart struct {
 	URL       string            `json:"url"`
 	Method    string            `json:"method"`
@@ -196,7 +193,6 @@ func (h *handler) signParts(c *call) error {
 	return c.json(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
 
-// partNumber reads the number of a part.
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || limits.MaxParts > 0 && number > limits.MaxParts || strconv.Itoa(number) != text {

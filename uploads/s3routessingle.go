@@ -108,7 +108,6 @@ func (h *handler) putSingle(c *call) error {
 	return nil
 }
 
-// A summedBody computes size and checksum of what is read.
 type summedBody struct {
 	from  io.Reader
 	bytes int64

@@ -97,7 +97,6 @@ func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rule
 	return f, nil
 }
 
-// link adds the URL.
 func (s *Service) link(ctx context.Context, f *File) (err error) {
 	switch s.config.Link {
 	case PublicLink:

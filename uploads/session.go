@@ -119,7 +119,6 @@ func (k *keeper) objectKey(s *session, name string) string {
 	return k.config.Prefix + s.name + "/" + name
 }
 
-// load reads the session of a user.
 func (k *keeper) load(ctx context.Context, id string, user User) (*session, error) {
 	s, err := k.loadAny(ctx, id)
 	switch {
@@ -131,7 +130,6 @@ func (k *keeper) load(ctx context.Context, id string, user User) (*session, erro
 	return s, nil
 }
 
-// loadAny reads the session of any user.
 func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if !validID(id) {
 		return nil, notFound()
@@ -219,7 +217,6 @@ func (k *keeper) update(ctx context.Context, s *session, change func(*session) (
 	return nil, refuse("uploadId", Locked, "Too many requests change this upload at once.")
 }
 
-// reload reads a session again.
 func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	s, err := k.read(ctx, old.name)
 	switch {
@@ -251,7 +248,6 @@ func (k *keeper) remove(ctx context.Context, s *session) error {
 	return k.config.States.RemoveState(ctx, k.objectKey(s, stateName), s.revision)
 }
 
-// removeObjects removes the objects of a session, but not its state.
 func (k *keeper) removeObjects(ctx context.Context, s *session) error {
 	state := k.objectKey(s, stateName)
 	_, err := storage.RemoveMatching(ctx, k.bucket, func(e storage.ListEntry) bool { return e.Key != state },

@@ -100,7 +100,6 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 // unjudged is the verdict on a file whose content decides nothing.
 var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
-// beginUpload begins the multipart upload of a session in the store.
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
 	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {

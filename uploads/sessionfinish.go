@@ -137,7 +137,6 @@ func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
 	return true
 }
 
-// claimed reports whether a call is making the object.
 func (s *session) claimed(now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil)
 }
@@ -254,7 +253,6 @@ func (k *keeper) storeKey(s *session) string {
 	return s.Target.Key
 }
 
-// makeObject makes the object under its key.
 func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
 	if !k.staged(s.Kind) {
 		return k.makeOnce(ctx, s, s.Target.Key, make)

@@ -121,7 +121,6 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	return f, e
 }
 
-// A storeOp is one call of Store.
 type storeOp struct {
 	service *Service
 	upload  Upload
@@ -132,7 +131,6 @@ type storeOp struct {
 	start   int64
 }
 
-// judge reads the beginning of the file.
 func (t *storeOp) judge(ctx context.Context) *Error {
 	v, err := t.service.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
 	if e := refused(err); e != nil {
@@ -148,7 +146,6 @@ func (t *storeOp) judge(ctx context.Context) *Error {
 	return nil
 }
 
-// noteStart notes where the body starts, if it can seek.
 func (t *storeOp) noteStart() {
 	seeker, ok := t.upload.Body.(io.Seeker)
 	if !ok {
@@ -183,7 +180,6 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
 }
 
-// target returns where and how the file is kept.
 func (t *storeOp) target(random keypattern.Random) Target {
 	s, asked, extension := t.service, t.upload.Target, t.verdict.Extension
 	if asked != nil && !s.judge.LooksAtContent() {

@@ -101,7 +101,6 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	return w.report, nil
 }
 
-// A sweeper is one call of Sweep.
 type sweeper struct {
 	keeper        *keeper
 	noOrphanLimit bool

@@ -22,7 +22,6 @@ type User struct {
 	Values map[string]string
 }
 
-// values fill the named places of a pattern.
 type values map[string]string
 
 // values returns what fills the places of a pattern.
@@ -73,7 +72,6 @@ type Target struct {
 	Lifetime time.Duration `json:",omitzero"`
 }
 
-// options returns the options of an object that is kept.
 func (t *Target) options() []storage.WriteOption {
 	opts := []storage.WriteOption{}
 	add := func(asked bool, o storage.WriteOption) {

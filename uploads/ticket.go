@@ -77,7 +77,6 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	return signed, nil
 }
 
-// A ticketOp is one call for a ticket.
 type ticketOp struct {
 	service *Service
 	user    User

@@ -68,7 +68,6 @@ func (s *session) tailNames() []string {
 	return names
 }
 
-// tailSize returns how many bytes are after the last part.
 func (t *tusState) tailSize() (size int64) {
 	for _, s := range t.Tail {
 		size += s.Size
@@ -76,7 +75,6 @@ func (t *tusState) tailSize() (size int64) {
 	return size
 }
 
-// respondTus responds to a request of the tus protocol.
 func (h *handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
@@ -135,7 +133,6 @@ func (h *handler) serveTus(c *call) error {
 	return h.authorized(f[c.Method])(c)
 }
 
-// loadTus reads the session of an upload by tus.
 func (h *handler) loadTus(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	if err == nil && s.Tus == nil {
@@ -271,7 +268,6 @@ func (h *handler) arrivedTus(c *call) (*session, error) {
 	return h.continueTus(c, s.Tus.Offset, -1, nil)
 }
 
-// headTus handles HEAD.
 func (h *handler) headTus(c *call) error {
 	s, err := h.arrivedTus(c)
 	if err != nil {

@@ -47,7 +47,6 @@ func (h *handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 	return done, err
 }
 
-// storeWhole stores a file that fits one part.
 func (h *handler) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
 		r := &receiver{h: h, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
@@ -107,7 +106,6 @@ const (
 	keepPieces = time.Hour
 )
 
-// concatTus handles POST for a file that is joined from pieces.
 func (h *handler) concatTus(c *call, concat string) error {
 	const field = "Upload-Concat"
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
@@ -198,7 +196,6 @@ func (h *handler) beginJoining(c *call, n Request, concat string, pieces []*sess
 	return s, err
 }
 
-// joinPieces makes the object of a session from its pieces.
 func (h *handler) joinPieces(s *session) maker {
 	return func(ctx context.Context, key string) (*storage.Attrs, error) {
 		keys := make([]string, len(s.Tus.Pieces))

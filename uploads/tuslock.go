@@ -104,7 +104,6 @@ func (h *handler) acquire(c *call, offset, size int64) (*session, error) {
 	return nil, errTaken()
 }
 
-// checkPatch checks the headers of a PATCH.
 func (h *handler) checkPatch(s *session, offset, size, length int64) error {
 	most := s.Size
 	switch {

@@ -141,7 +141,6 @@ func (r *receiver) removeUncounted() {
 	}
 }
 
-// firstError returns the first of joined errors.
 func firstError(err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()[0]
@@ -149,7 +148,6 @@ func firstError(err error) error {
 	return err
 }
 
-// tusLimit returns how many bytes the file may have, or -1.
 func (s *session) tusLimit() int64 {
 	if s.Size >= 0 {
 		return s.Size
@@ -238,7 +236,6 @@ func (r *receiver) take(data []byte) error {
 	return r.add(data)
 }
 
-// add adds bytes to the part.
 func (r *receiver) add(data []byte) error {
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails

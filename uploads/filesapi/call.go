@@ -10,7 +10,6 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A call is one request and its user.
 type call struct {
 	*http.Request
 	w    http.ResponseWriter
@@ -56,7 +55,6 @@ func (h *handler) refuse(c *call, body *requestBody, err error) {
 	drain.Respond(c.Context(), c.w, body.ReadCloser, maxDrain, func() { h.fail(c, err) })
 }
 
-// authorized returns f for authorized requests.
 func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		user, err := h.config.Authorize(c.Request)
@@ -86,7 +84,6 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	return nil
 }
 
-// unauthorized converts an error of the application's functions.
 func unauthorized(err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own

@@ -62,7 +62,6 @@ func (h *head) canceled() bool {
 	return true
 }
 
-// whole reports whether the file ended within the head.
 func (h *head) whole() bool { return h.err == io.EOF }
 
 // exhausted reports whether the head is full and the file is longer.
@@ -77,7 +76,6 @@ func (h *head) missingReason() *reason {
 	return damaged
 }
 
-// failure returns the error of the source, or nil.
 func (h *head) failure() error {
 	if h.err == io.EOF {
 		return nil
@@ -85,7 +83,6 @@ func (h *head) failure() error {
 	return h.err
 }
 
-// first returns the first n bytes, or all of a shorter file.
 func (h *head) first(n int) []byte {
 	h.fill(n)
 	return h.buf[:min(n, len(h.buf))]

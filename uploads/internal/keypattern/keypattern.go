@@ -102,7 +102,6 @@ func Parse(text string) (*Pattern, string) {
 	return p, p.problem()
 }
 
-// problem returns the rule that the pattern as a whole breaks, or "".
 func (p *Pattern) problem() string {
 	switch strings.Count(p.Text, "{random}") + strings.Count(p.Text, "{id}") {
 	case 0:
@@ -134,7 +133,6 @@ func (p *Pattern) problem() string {
 	return ""
 }
 
-// isName reports whether name is a letter from a to z, then letters, digits and "_".
 func isName(name string) bool {
 	for i, r := range name {
 		if (r < 'a' || r > 'z') && (i == 0 || r != '_' && (r < '0' || r > '9')) {
