@@ -266,6 +266,7 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		defer release()
 	}
 	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), most))
+	d.UseNumber() // in metadata: a float64 would change numbers with many digits
 	if strict {
 		d.DisallowUnknownFields()
 	}

@@ -3,6 +3,7 @@ package uploads
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -245,7 +246,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 		switch value.(type) {
 		case nil:
 			continue
-		case string, float64, bool:
+		case string, json.Number, bool:
 			texts[name] = fmt.Sprint(value)
 		default:
 			return nil, invalid("metadata", "Values of metadata are texts.")
