@@ -88,7 +88,7 @@ func (b *body) Read(p []byte) (int, error) {
 // bounded returns a reader of a piece that fails if all pieces together would be larger than the file
 // may be. Only a piece that is larger than its share needs the sizes of the others.
 func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
-	limit := u.limit(&s.Target)
+	limit := u.service.limit(&s.Target)
 	if limit == 0 {
 		return u.piece.Body, nil
 	}

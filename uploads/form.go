@@ -30,7 +30,6 @@ func (h *handler) storeForm(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	c.form = c.Body
 	var stored []*File
 	defer func() {
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -76,7 +75,7 @@ func (h *handler) routes() *http.ServeMux {
 	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
 	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
-		mux.HandleFunc(pattern, h.respondTus)
+		mux.HandleFunc(pattern, h.respond(h.serveTus))
 	}
 	return mux
 }
@@ -116,9 +115,8 @@ type call struct {
 	w       http.ResponseWriter
 	memory  *intake.Memory
 	user    User
-	form    io.Reader // the body, if it is a form that is being read
-	last    bool      // the body ends a file whose length may be unknown
-	refused *feed     // of the body of a request that is refused after some of it was received
+	last    bool  // the body ends a file whose length may be unknown
+	refused *feed // of the body of a request that is refused after some of it was received
 }
 
 func (c *call) json(status int, value any) error {
@@ -126,34 +124,27 @@ func (c *call) json(status int, value any) error {
 	return nil
 }
 
+// maxDrain is how many bytes of a refused body are still read.
+const maxDrain = 4 << 20
+
 // respond runs f. f either responds, or returns an error before it has written anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		r, body := drain.Of(r)
 		c := &call{Request: r, w: w, memory: h.service.memory}
-		if err := f(c); err != nil {
-			h.refuse(c, err)
+		err := f(c)
+		switch {
+		case err == nil:
+		case c.refused == nil:
+			body.Refuse(w, r, maxDrain, func() { h.fail(w, r, err) })
+		case c.refused.close():
+			drain.Respond(r.Context(), w, body.ReadCloser, maxDrain, func() { h.fail(w, r, err) })
+		default:
+			h.fail(w, r, err)
 		}
 	}
 }
 
-// maxDrain is how many bytes of a refused body are still read.
-const maxDrain = 4 << 20
-
-// refuse responds with err, and reads the rest of the body. A client that waits for
-// "100 Continue" has sent nothing yet.
-func (h *handler) refuse(c *call, err error) {
-	rest := c.form
-	if rest == nil && c.Header.Get("Expect") == "" {
-		rest = c.Body
-	}
-	if rest == nil || rest == http.NoBody || c.ProtoMajor != 1 {
-		h.fail(c.w, c.Request, err)
-		return
-	}
-	drain.Respond(c.Context(), c.w, rest, maxDrain, func() { h.fail(c.w, c.Request, err) })
-}
-
-// authorized returns f for authorized requests.
 func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) (err error) {
 		if h.config.Authorize == nil {

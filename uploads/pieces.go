@@ -237,7 +237,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	case !service.judge.LooksAtContent():
 		target = service.target("", unjudged)
 	}
-	target.MaxSize = u.limit(&target)
+	target.MaxSize = u.service.limit(&target)
 	if err := service.keeper.checkFeatures(&target); err != nil {
 		return nil, err
 	}
@@ -249,14 +249,6 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 		return nil, nil
 	}
 	return s, err
-}
-
-// limit returns how large the file may be, in bytes; 0: as large as the store allows.
-func (u *putPiece) limit(t *Target) int64 {
-	if most := u.service.maxSize; t.MaxSize == 0 || most > 0 && most < t.MaxSize {
-		return most
-	}
-	return t.MaxSize
 }
 
 func (s *session) checkSame(p *Piece) *Error {
@@ -336,7 +328,7 @@ func (u *putPiece) stored(ctx context.Context, s *session) (keys []string, err e
 		keys = append(keys, entry.Key)
 		size += entry.Size
 	}
-	if most := u.limit(&s.Target); most > 0 && size > most && len(keys) == s.Pieces.Count {
+	if most := u.service.limit(&s.Target); most > 0 && size > most && len(keys) == s.Pieces.Count {
 		return nil, tooLarge(fileField, most)
 	}
 	return keys, nil

@@ -25,9 +25,7 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 	if kind == kindPartial {
 		s.Target = Target{MaxSize: target.MaxSize}
 	}
-	if most := k.service.maxSize; t.MaxSize == 0 || most > 0 && t.MaxSize > most {
-		t.MaxSize = most
-	}
+	t.MaxSize = k.service.limit(t)
 	if t.MaxSize > 0 && n.Size > t.MaxSize {
 		return nil, tooLarge(sizeField, t.MaxSize)
 	}

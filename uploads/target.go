@@ -89,6 +89,14 @@ func (t *Target) options() []storage.WriteOption {
 	return opts
 }
 
+// limit returns how large the file of a target may be, in bytes; 0: as large as the store allows.
+func (s *Service) limit(t *Target) int64 {
+	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
+		return s.maxSize
+	}
+	return t.MaxSize
+}
+
 // optionsFor returns opts and the options of an object that is kept, as options of another call.
 func optionsFor[O any](t Target, opts ...O) []O {
 	for _, o := range t.options() {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
 )
 
@@ -75,18 +74,17 @@ func (t *tusState) tailSize() (size int64) {
 	return size
 }
 
-func (h *handler) respondTus(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
-		r = r.WithContext(r.Context()) // a copy: the caller's is not changed
-		r.Method = strings.ToUpper(method)
+// serveTus responds to a request of the tus protocol, or of the draft.
+func (h *handler) serveTus(c *call) error {
+	header := c.w.Header()
+	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
+		c.Method = strings.ToUpper(method)
 	}
-	c := &call{Request: r, w: w, memory: h.service.memory}
 	draft := c.isDraft()
 	if !draft {
 		header.Set("Tus-Resumable", tusVersion)
 	}
-	if r.Method == http.MethodOptions {
+	if c.Method == http.MethodOptions {
 		h.setLimit(c, nil)
 		header.Set("Accept-Patch", offsetStream+", "+partialUpload)
 		header.Set("Tus-Version", tusVersion)
@@ -95,28 +93,14 @@ func (h *handler) respondTus(w http.ResponseWriter, r *http.Request) {
 		if h.service.maxSize > 0 {
 			header.Set("Tus-Max-Size", strconv.FormatInt(h.service.maxSize, 10))
 		}
-		w.WriteHeader(http.StatusNoContent)
-		return
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
-	serve := h.serveTus
 	if draft {
-		serve = h.serveDraft
+		return h.serveDraft(c)
 	}
-	err := serve(c)
-	switch {
-	case err == nil:
-	case c.refused == nil:
-		h.refuse(c, err)
-	case c.refused.close():
-		drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.fail(w, r, err) })
-	default:
-		h.fail(w, r, err)
-	}
-}
-
-func (h *handler) serveTus(c *call) error {
 	if c.Header.Get("Tus-Resumable") != tusVersion {
-		c.w.Header().Set("Tus-Version", tusVersion)
+		header.Set("Tus-Version", tusVersion)
 		e := refuse("Tus-Resumable", InvalidRequest, "Only version "+tusVersion+" of the tus protocol is known.")
 		e.Status = http.StatusPreconditionFailed
 		return e
