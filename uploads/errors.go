@@ -247,7 +247,9 @@ func beingCompleted() *Error {
 	return refuse("uploadId", Locked, "This upload is being completed. Try again in a moment.")
 }
 
-func busy() *Error { return refuse("", Busy, "Too many files arrive at once. Try again in a moment.") }
+func busy(err error) *Error {
+	return &Error{Code: Busy, Message: "Too many files arrive at once. Try again in a moment.", Err: err}
+}
 
 // completedToken is the error for a token that has made its file.
 func completedToken() *Error {

@@ -252,7 +252,7 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		}
 		release, err := intake.Take(c.memory.Feeds, c.Request, c.user.ID, length)
 		if err != nil {
-			return busyFor(err)
+			return busy(err)
 		}
 		defer release()
 	}

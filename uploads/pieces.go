@@ -269,27 +269,19 @@ func (s *session) checkSame(p *Piece) *Error {
 // If a Sweep asks whether the upload is in use, confirm tells it with a write. If the upload has ended,
 // it fails with NotFound.
 func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
-	for {
-		if read {
-			if s, err = u.service.keeper.reload(ctx, s); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case s.Phase == phaseAborted:
-			return nil, notFound()
-		case s.Pieces.Asked == "":
-			return s, nil
-		}
-		s.Pieces.Asked = ""
-		if err := u.service.keeper.save(ctx, s); err != errConflict {
-			return s, err
-		}
-		if err := u.conflict(s.name); err != nil {
+	if read {
+		if s, err = u.service.keeper.reload(ctx, s); err != nil {
 			return nil, err
 		}
-		read = true
 	}
+	return u.service.keeper.update(ctx, s, func(s *session) (bool, error) {
+		if s.Phase == phaseAborted {
+			return false, notFound()
+		}
+		asked := s.Pieces.Asked != ""
+		s.Pieces.Asked = ""
+		return asked, nil
+	})
 }
 
 func (u *putPiece) conflict(name string) error {
@@ -357,7 +349,8 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			continue
 		}
 		earlier := s.Target.Key // of a call that may have stored it
-		done, err := u.service.keeper.finishAs(ctx, s, claimant{u.claim, seen}, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		s.by = claimant{u.claim, seen}
+		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
 					return attrs, err

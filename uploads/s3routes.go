@@ -187,9 +187,9 @@ func (h *handler) listParts(c *call) error {
 	if err != nil {
 		return err
 	}
-	parts, err := uploadParts(c.Context(), upload)
+	parts, err := upload.Parts(c.Context())
 	if err != nil {
-		return h.orCompleted(c, err)
+		return h.orCompleted(c, uploadFailed(err))
 	}
 	listed := make([]listedPart, len(parts))
 	for i, p := range parts {
@@ -201,16 +201,12 @@ func (h *handler) listParts(c *call) error {
 	return c.json(http.StatusOK, listed)
 }
 
-// uploadParts lists the parts. If the store has dropped the upload, it is not found.
-func uploadParts(ctx context.Context, upload storage.MultipartUpload) ([]storage.UploadedPart, error) {
-	parts, err := upload.Parts(ctx)
+// uploadFailed returns the error for an error of a store's upload. If that is gone, it was removed.
+func uploadFailed(err error) *Error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return nil, notFound()
+		return notFound()
 	}
-	if err != nil {
-		return nil, storeFailed(err)
-	}
-	return parts, nil
+	return storeFailed(err)
 }
 
 // etagOf returns the ETag of a part. Uppy needs one, and Azure has none.

@@ -208,9 +208,9 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
 func (h *handler) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
-	listed, err := uploadParts(ctx, upload)
+	listed, err := upload.Parts(ctx)
 	if err != nil {
-		return nil, err
+		return nil, uploadFailed(err)
 	}
 	etags = make([]string, len(parts))
 	stored := make(map[int]storage.UploadedPart, len(listed))

@@ -84,7 +84,7 @@ func (h *handler) putPart(c *call) error {
 			most = min(most, bound)
 		}
 	}
-	release, err := h.share(c, s, most)
+	release, err := c.share(most)
 	if err != nil {
 		return err
 	}
@@ -106,14 +106,12 @@ func (h *handler) putPart(c *call) error {
 	part, err := upload.PutPart(c.Context(), asked.number, body, opts...)
 	switch storage.CodeOf(err) {
 	case "":
-	case storage.ObjectNotFound:
-		return notFound()
 	case storage.TooLarge:
 		return refuse("body", TooLarge, "The part is too large.")
 	case storage.ChecksumMismatch:
 		return refuse("crc32c", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
 	default:
-		return storeFailed(err)
+		return uploadFailed(err)
 	}
 	c.w.Header().Set("ETag", etagOf(*part))
 	c.w.WriteHeader(http.StatusOK)
@@ -129,16 +127,17 @@ func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.Par
 	return limits
 }
 
-// share takes the memory of a request whose address is the permission, for the user of its session.
-func (h *handler) share(c *call, s *session, held int64) (release func(), err error) {
-	c.user.ID = s.User
-	return c.share(held)
+// loadSigned reads the session of a request whose address is the permission. It is one of the session's user.
+func (h *handler) loadSigned(c *call) (*session, error) {
+	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+	if err == nil {
+		c.user.ID = s.User
+	}
+	return s, err
 }
 
-// loadProxied reads the session of a part that passes through the handler. The address is the
-// permission.
 func (h *handler) loadProxied(c *call) (*session, error) {
-	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+	s, err := h.loadSigned(c)
 	switch {
 	case err != nil:
 		return nil, err

@@ -55,7 +55,7 @@ func (h *handler) beginSingle(c *call) error {
 
 // putSingle stores a file in one request. The address is the permission.
 func (h *handler) putSingle(c *call) error {
-	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+	s, err := h.loadSigned(c)
 	switch {
 	case err != nil:
 		return err
@@ -68,7 +68,7 @@ func (h *handler) putSingle(c *call) error {
 	if s.Target.MaxSize > 0 {
 		held = min(held, s.Target.MaxSize)
 	}
-	release, err := h.share(c, s, held)
+	release, err := c.share(held)
 	if err != nil {
 		return err
 	}

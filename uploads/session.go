@@ -81,6 +81,7 @@ type session struct {
 	id       string // as the client knows it; "" in Sweep
 	link     string // by Config.Link, once it is done; a new one for each request
 	revision string
+	by       claimant
 }
 
 const (

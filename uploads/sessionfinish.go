@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,25 +32,13 @@ type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
 func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
-	return k.finishAs(ctx, s, claimant{name: rand.Text()}, make)
-}
-
-// A claimant is a call that wants to make an object.
-type claimant struct {
-	name string
-	// overdue is the revision of a state whose claim does not count: it was not renewed while this
-	// call waited for it.
-	overdue string
-}
-
-func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
 		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := k.claim(ctx, s, by)
+	s, err := k.claim(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +55,18 @@ func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make mak
 	return done, nil
 }
 
+// A claimant is a call that wants to make an object.
+type claimant struct {
+	name string // "": a new one
+	// overdue is the revision of a state whose claim does not count: it was not renewed while this
+	// call waited for it.
+	overdue string
+}
+
 // claim reserves the session for this call.
-func (k *keeper) claim(ctx context.Context, s *session, by claimant) (*session, error) {
+func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
+	by := s.by
+	by.name = cmp.Or(by.name, rand.Text())
 	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -62,7 +63,8 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
-	if e := s.precheck(r, user); e != nil {
+	// What Finish would certainly refuse.
+	if e := cmp.Or(s.checkValues(user.values()), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}
 	random, err := randomKey(s.config.Random)
@@ -93,17 +95,6 @@ func (t *ticketOp) usesForm() bool {
 // the final object.
 func (t *ticketOp) acceptsOnce() bool {
 	return t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
-}
-
-// precheck refuses what Finish would certainly refuse.
-func (s *Service) precheck(r Request, user User) *Error {
-	if e := s.checkValues(user.values()); e != nil {
-		return e
-	}
-	if e := newBounds(s.judge, r.Size).checkClaim(); e != nil {
-		return e
-	}
-	return refused(s.judge.CheckClaim(r.Type))
 }
 
 func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {

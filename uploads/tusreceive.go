@@ -269,7 +269,7 @@ func (r *receiver) storePart() error {
 		return err
 	}
 	if _, err := r.upload.PutPart(ctx, r.parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
-		return r.storeFailed(err)
+		return uploadFailed(err)
 	}
 	r.discardSegments()
 	r.parts++
@@ -354,12 +354,4 @@ func (h *handler) letGo(ctx context.Context, s *session) {
 		s.Tus.Holder = ""
 		return true, nil
 	})
-}
-
-// storeFailed returns an error of the store. If the upload is gone, it was removed.
-func (r *receiver) storeFailed(err error) error {
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return notFound()
-	}
-	return storeFailed(err)
 }

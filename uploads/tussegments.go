@@ -45,7 +45,7 @@ func (r *receiver) waitFor(bytes int) error {
 	if r.h.parts.Acquire(ctx, r.s.User, int64(bytes)) {
 		return nil
 	}
-	return busy()
+	return busy(intake.ErrBusy)
 }
 
 // drop gives the memory back. Bytes that are in no segment are lost.
@@ -91,7 +91,7 @@ func (r *receiver) readSegments(to []byte) error {
 			return errSegment
 		}
 		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
-			return r.storeFailed(err)
+			return uploadFailed(err)
 		}
 		to = to[segment.Size:]
 	}
@@ -136,7 +136,7 @@ func (r *receiver) spill() error {
 	if r.n > r.saved {
 		name := tailPrefix + rand.Text()
 		if _, err := r.h.bucket.Upload(ctx, r.h.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
-			return r.storeFailed(err)
+			return uploadFailed(err)
 		}
 		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})
 		r.saved = r.n
